@@ -1,0 +1,72 @@
+"""Nanoseconds per WebSocket frame of the compiled core, as JSON lines.
+
+    python benchmarks/frames.py
+
+Each case is run several times; the line gives the median. `masked` is what a client sends. The
+calls from Python are part of the figure: one to encode; to decode, one for each chunk and one for
+each event, and one more that finds the chunk used up.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+
+from dc import _core
+
+RUNS = 7
+MASK = b"\x37\xfa\x21\x3d"
+LIMIT = 4 * 1024 * 1024
+RECEIVE_BYTES = 64 * 1024
+SIZES = {"64 B": (64, 16_384), "1 MB": (1_000_000, 64)}
+
+
+def measure(case: str, size: str, frames: int, run: Callable[[], None]) -> None:
+    run()
+    spans = []
+    for _ in range(RUNS):
+        begin = time.perf_counter_ns()
+        run()
+        spans.append((time.perf_counter_ns() - begin) / frames)
+    median = round(statistics.median(spans), 1)
+    print(json.dumps({"case": case, "size": size, "ns_per_frame": median}), flush=True)
+
+
+def encode(payload: bytes, mask: bytes | None, frames: int) -> None:
+    encode_frame = _core.encode_frame
+    for _ in range(frames):
+        encode_frame(2, payload, mask)
+
+
+def decode(chunks: list[bytes], client: bool, frames: int) -> None:
+    decoder = _core.FrameDecoder(client=client, limit=LIMIT)
+    found = 0
+    for chunk in chunks:
+        decoder.receive_data(chunk)
+        while decoder.next_event() is not None:
+            found += 1
+    if found != frames:
+        raise AssertionError(f"{found} frames were decoded, not {frames}")
+
+
+def main() -> None:
+    for size, (length, frames) in SIZES.items():
+        payload = (bytes(range(256)) * (length // 256 + 1))[:length]
+        for name, mask in (("masked", MASK), ("plain", None)):
+            frame = _core.encode_frame(2, payload, mask)
+            stream = frame * frames
+            cuts = range(0, len(stream), RECEIVE_BYTES)
+            pieces = [stream[at : at + RECEIVE_BYTES] for at in cuts]
+            client = mask is None
+            measure(f"encode {name}", size, frames, partial(encode, payload, mask, frames))
+            whole = partial(decode, [frame] * frames, client, frames)
+            measure(f"decode {name}, a frame in a chunk", size, frames, whole)
+            cut = partial(decode, pieces, client, frames)
+            measure(f"decode {name}, 64 KiB chunks", size, frames, cut)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The way to one server: its address, the connection that is open, and HTTP beside it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import msgspec
+import trio
+from trio.abc import Stream
+
+from dc import limits
+from dc.client.connection import BROKEN, Connection
+from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError, StartError, by_code
+from dc.http_client import HttpClient
+from dc.link import connect
+
+OpenStream: TypeAlias = Callable[[], Awaitable[Stream]]
+
+DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
+SOFTWARE = "dc-python"
+
+
+def parse_url(url: str) -> tuple[str, int]:
+    """Return the host and the port of a server's address; the port is 8220 unless it is said.
+
+    Raises:
+        StartError: it is no such address.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port or limits.DEFAULT_PORT
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):
+        raise StartError(f"{url!r} is not a server's address; one looks like {DEFAULT_URL}")
+    return parts.hostname, port
+
+
+class Connector:
+    """Opens the connection when it is needed, and again when it was lost.
+
+    Args:
+        url: of the server.
+        nursery: where connections run.
+        open_stream: opens a stream to the server; None for TCP to where the address says.
+    """
+
+    def __init__(
+        self, url: str, nursery: trio.Nursery, open_stream: OpenStream | None = None
+    ) -> None:
+        self.url = url
+        self._host, self._port = parse_url(url)
+        self._authority = f"[{self._host}]" if ":" in self._host else self._host
+        self._authority += f":{self._port}"
+        self._nursery = nursery
+        self._open_stream = open_stream or self._open_tcp
+        self._connecting = trio.Lock()
+        self._connection: Connection | None = None
+        self._http = HttpClient(self._open_stream, self._authority)
+        self._closed = False
+
+    async def connection(self) -> Connection:
+        """Return the open connection; open one if there is none.
+
+        Raises:
+            ConnectionLost: the server cannot be reached.
+            RuntimeError: the client was closed.
+        """
+        async with self._connecting:
+            if self._closed:
+                raise RuntimeError("this client is closed: use it inside its with block")
+            if self._connection is None or self._connection.is_lost:
+                self._connection = await self._connect()
+                self._nursery.start_soon(self._connection.run)
+            return self._connection
+
+    async def fetch(self, path: str, limit: int) -> bytes:
+        """Return the bytes at a path of the server, `limit` at most."""
+        try:
+            return await self._http.download_bytes(path, limit)
+        except HttpError as error:
+            raise _named(error) from error
+
+    async def put(self, path: str, data: bytes) -> None:
+        """Put bytes at a path of the server."""
+        try:
+            await self._http.upload(path, data)
+        except HttpError as error:
+            raise _named(error) from error
+
+    async def get_json(self, path: str) -> Any:
+        """Return the JSON at a path of the server."""
+        try:
+            return await self._http.get_json(path)
+        except HttpError as error:
+            raise _named(error) from error
+
+    async def aclose(self) -> None:
+        """Close what is open; later calls fail."""
+        self._closed = True
+        await self._http.aclose()
+
+    async def _open_tcp(self) -> Stream:
+        return await trio.open_tcp_stream(self._host, self._port)
+
+    async def _connect(self) -> Connection:
+        stream = None
+        try:
+            with trio.fail_after(limits.HELLO_SECONDS):
+                stream = await self._open_stream()
+                link = await connect(stream, self._authority, "/socket")
+                connection = Connection(link, SOFTWARE)
+                await connection.open()
+                return connection
+        except BaseException as error:
+            if stream is not None:
+                await trio.aclose_forcefully(stream)
+            if isinstance(error, (*BROKEN, trio.TooSlowError, ConnectionLost, ProtocolError)):
+                raise self._unreachable(error, answered=stream is not None) from error
+            raise
+
+    def _unreachable(self, error: BaseException, *, answered: bool) -> DcError:
+        if not answered:
+            text = "is it running? start it with: python -m dc.server"
+        elif isinstance(error, trio.TooSlowError):
+            text = f"it did not answer within {limits.HELLO_SECONDS:g} seconds"
+        elif isinstance(error, ProtocolError):
+            text = f"what answers there is no dc server of this version ({error})"
+        else:
+            text = f"it hung up ({error})"
+        return ConnectionLost(f"cannot reach the server at {self.url}: {text}")
+
+
+class Patience:
+    """Growing, jittered pauses between tries to reach a server, for a bounded time."""
+
+    def __init__(self) -> None:
+        self._deadline: float | None = None
+        self._pause = limits.FOLLOW_PAUSE_SECONDS
+
+    async def pause(self, error: ConnectionLost) -> None:
+        """Wait before the next try; raise the error if there is to be none."""
+        now = trio.current_time()
+        if self._deadline is None:
+            self._deadline = now + limits.FOLLOW_SECONDS
+        pause = self._pause * random.uniform(0.5, 1.5)
+        if now + pause > self._deadline:
+            raise error
+        await trio.sleep(pause)
+        self._pause = min(2 * self._pause, limits.FOLLOW_PAUSE_SECONDS_MOST)
+
+
+def _named(error: HttpError) -> DcError:
+    """The error that the server named in the JSON of its answer."""
+    try:
+        said = msgspec.json.decode(str(error), type=dict[str, str])
+        return by_code(said["error"], said["text"])
+    except (msgspec.DecodeError, KeyError):
+        return error

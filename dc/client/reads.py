@@ -1,0 +1,141 @@
+"""Reads that survive a lost connection: results from their cursor on, and states.
+
+Each method is to be called from Trio's thread, by one task at a time. While the server cannot be
+reached they try again, as long as `Patience` lasts, and then raise ConnectionLost.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from dc.client.connection import Connection
+from dc.client.connector import Connector, Patience
+from dc.client.records import JobStatus, job_status
+from dc.client.session import Cursor, Subscription, Watching
+from dc.errors import ConnectionLost
+from dc.messages import Finished
+
+
+class ResultReader:
+    """Reads the outcomes of a job, batch by batch.
+
+    Args:
+        connector: to the server.
+        job: the job's number.
+        ordered: in the order of the tasks, or as they come.
+    """
+
+    def __init__(self, connector: Connector, job: int, *, ordered: bool) -> None:
+        self._connector = connector
+        self._job = job
+        self._cursor = Cursor(ordered=ordered)
+        self._open: tuple[Connection, Subscription] | None = None
+        self._ended = False
+
+    async def next_batches(self) -> list[Finished]:
+        """Return the next outcomes, at least one; an empty list after the last.
+
+        Raises:
+            ConnectionLost: the server could not be reached for too long.
+            JobCancelled: there will be no more because the job was cancelled.
+            DcError: the server refused the read.
+        """
+        await trio.lowlevel.checkpoint()
+        patience = Patience()
+        while not self._ended:
+            try:
+                batches = await self._next_batches()
+            except ConnectionLost as error:
+                self.close()
+                await patience.pause(error)
+            else:
+                if batches:
+                    return batches
+        return []
+
+    async def fetch(self, number: int, size: int) -> bytes:
+        """Return a large result of `size` bytes."""
+        patience = Patience()
+        while True:
+            try:
+                return await self._connector.fetch(f"/jobs/{self._job}/tasks/{number}/result", size)
+            except ConnectionLost as error:
+                await patience.pause(error)
+
+    def close(self) -> None:
+        """Ask for no more; may be repeated. A later read goes on where the last one stopped."""
+        if self._open is not None:
+            connection, subscription = self._open
+            self._open = None
+            connection.forget(subscription)
+
+    async def _next_batches(self) -> list[Finished]:
+        if self._open is None:
+            connection = await self._connector.connection()
+            cursor = self._cursor
+            subscription = connection.session.subscribe(
+                self._job, ordered=cursor.ordered, after=cursor.after
+            )
+            self._open = connection, subscription
+        connection, subscription = self._open
+        connection.session.consume(subscription)
+        await connection.wait_until(
+            subscription, lambda: bool(subscription.batches) or subscription.ended
+        )
+        batches = [self._cursor.advance(batch) for batch in subscription.pop()]
+        if not batches:
+            self._ended = True
+            self.close()
+        return [batch for batch in batches if batch.numbers]
+
+
+class StatusReader:
+    """Reads the states of a job as they change.
+
+    Args:
+        connector: to the server.
+        job: the job's number.
+    """
+
+    def __init__(self, connector: Connector, job: int) -> None:
+        self._connector = connector
+        self._job = job
+        self._open: tuple[Connection, Watching] | None = None
+        self._ended = False
+
+    async def next_status(self) -> JobStatus | None:
+        """Return the next state: the present one at first; None after the final one.
+
+        Raises:
+            ConnectionLost: the server could not be reached for too long.
+            DcError: the server refused the read.
+        """
+        patience = Patience()
+        while not self._ended:
+            try:
+                return await self.next_status_or_lost()
+            except ConnectionLost as error:
+                self.close()
+                await patience.pause(error)
+        return None
+
+    async def next_status_or_lost(self) -> JobStatus:
+        """Return the next state; raise ConnectionLost at once if the server is not there."""
+        if self._open is None:
+            connection = await self._connector.connection()
+            self._open = connection, connection.session.watch(self._job)
+        connection, watching = self._open
+        await connection.wait_until(watching, lambda: watching.fresh)
+        watching.fresh = False
+        assert watching.status is not None
+        self._ended = watching.final
+        if self._ended:
+            self.close()
+        return job_status(watching.status)
+
+    def close(self) -> None:
+        """Ask for no more; may be repeated."""
+        if self._open is not None:
+            connection, watching = self._open
+            self._open = None
+            connection.forget(watching)

@@ -1,0 +1,250 @@
+"""Between the user's values and the wire's columns, without IO.
+
+The loops here are the client's only work per task. A payload costs one call of its encoder and one
+look at the clock; a result costs one call of its decoder, inside `map`, and nothing where the type
+says `bytes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from dc import limits
+from dc.client.records import Finished
+from dc.errors import DcError, OptionsError, PayloadError, TaskFailed
+from dc.messages import Blob, Failure, Options, Outcome
+from dc.messages import Finished as Batch
+from dc.tasktypes import TaskType
+
+Encode: TypeAlias = Callable[[Any], bytes]
+Decode: TypeAlias = Callable[[bytes], Any] | None
+"""None where bytes are handed over as they are."""
+
+BLOB_COST: Final = 64  # bytes that a Blob takes on the socket
+
+
+class Cut(Struct):
+    """Encoded payloads for one message; `last` if the iterable has ended.
+
+    `size` is what they take on the socket in bytes; `large` says which are to become blobs.
+    """
+
+    payloads: list[bytes]
+    size: int
+    large: list[int]
+    last: bool
+
+
+class Cutter:
+    """Cuts encoded payloads into batches.
+
+    Args:
+        task_type: of the payloads.
+        clock: gives the time in seconds.
+    """
+
+    def __init__(self, task_type: TaskType, clock: Callable[[], float]) -> None:
+        self._task_type = task_type
+        self._encode = encoder(task_type)
+        self._clock = clock
+        self._number = 0
+
+    def cut(self, payloads: Iterable[Any]) -> Cut:
+        """Return the next payloads of an iterator, until a batch is full or has taken long.
+
+        Raises:
+            PayloadError: one does not fit the type; it names its number.
+        """
+        out: list[bytes] = []
+        size = 0
+        encode, clock, inline = self._encode, self._clock, limits.INLINE_BYTES
+        large: list[int] = []
+        until = clock() + limits.PAYLOAD_SECONDS
+        for payload in payloads:
+            try:
+                data = encode(payload)
+            except Exception as error:
+                raise self._misfit(self._number + len(out), payload, error) from error
+            out.append(data)
+            size += len(data)
+            if len(data) > inline:
+                large.append(len(out) - 1)
+            if size >= limits.BATCH_BYTES or len(out) >= limits.BATCH_TASKS or clock() >= until:
+                return self._done(out, size, large, last=False)
+        return self._done(out, size, large, last=True)
+
+    def _done(self, out: list[bytes], size: int, large: list[int], *, last: bool) -> Cut:
+        self._number += len(out)
+        for index in large:
+            size -= len(out[index]) - BLOB_COST
+        return Cut(out, size, large, last)
+
+    def _misfit(self, number: int, payload: Any, error: Exception) -> PayloadError:
+        try:
+            self._task_type.encode_payload(payload)
+        except PayloadError as complaint:
+            return PayloadError(f"payload {number}: {complaint}")
+        return PayloadError(f"payload {number}: {error}")
+
+
+def encoder(task_type: TaskType) -> Encode:
+    """Return what turns a payload into bytes, and raises anything if it does not fit.
+
+    Encoding checks nothing, so what was encoded is decoded as the declared type.
+    """
+    if task_type.payload_codec == "bytes":
+        return task_type.encode_payload
+    encode = msgspec.msgpack.Encoder().encode
+    if task_type.payload_type is Any:
+        return encode
+    check = msgspec.msgpack.Decoder(task_type.payload_type).decode
+
+    def checked(value: Any) -> bytes:
+        data = encode(value)
+        check(data)
+        return data
+
+    return checked
+
+
+def decoder(task_type: TaskType) -> Decode:
+    """Return what turns a result's bytes into its value."""
+    if task_type.result_codec == "bytes":
+        return None
+    return msgspec.msgpack.Decoder(task_type.result_type).decode
+
+
+def check_options(**said: Any) -> dict[str, Any]:
+    """Return the options that were said, those that are None left out.
+
+    Raises:
+        OptionsError: one is out of its range or of a wrong type.
+    """
+    found = {}
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Options)}
+    for name, value in said.items():
+        if value is not None:
+            try:
+                found[name] = msgspec.convert(value, kinds[name])
+            except msgspec.ValidationError as error:
+                raise OptionsError(f"{name}: {error}") from None
+    return found
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+class View(Protocol):
+    """What the user's loop gets of each finished task."""
+
+    def each(self, batch: Batch) -> Iterator[Any] | None:
+        """Return what the loop gets of a batch; None if some results have to be fetched first."""
+
+    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Any:
+        """Return what the loop gets of one task."""
+
+
+class Values:
+    """A view of results alone; failures are raised, or yielded as TaskFailed.
+
+    Args:
+        job: its number.
+        decode: of its type.
+        failures: `raise` or `yield`.
+    """
+
+    def __init__(self, job: int, decode: Decode, failures: str) -> None:
+        if failures not in ("raise", "yield"):
+            raise ValueError(f'failures is "raise" or "yield", not {failures!r}')
+        self._job = job
+        self._decode = decode
+        self._raises = failures == "raise"
+
+    def each(self, batch: Batch) -> Iterator[Any] | None:
+        """Return the values of a batch."""
+        kinds = set(map(type, batch.outcomes))
+        if Blob in kinds:
+            return None
+        if Failure in kinds:
+            return map(partial(self.one, batch), range(len(batch.outcomes)), _inline(batch))
+        return _decoded(batch, self._decode)
+
+    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Any:
+        """Return a result, or return or raise its failure."""
+        if not isinstance(outcome, Failure):
+            return self._decode(outcome) if self._decode is not None else outcome
+        error = task_failed(self._job, batch, index, outcome)
+        if self._raises:
+            raise error
+        return error
+
+
+class Records:
+    """A view of results and failures with what is known about them, as Finished.
+
+    Args:
+        job: its number.
+        decode: of its type.
+    """
+
+    def __init__(self, job: int, decode: Decode) -> None:
+        self._job = job
+        self._decode = decode
+
+    def each(self, batch: Batch) -> Iterator[Any] | None:
+        """Return the records of a batch."""
+        if Blob in set(map(type, batch.outcomes)):
+            return None
+        return map(partial(self.one, batch), range(len(batch.outcomes)), _inline(batch))
+
+    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Finished:
+        """Return one record."""
+        result = error = None
+        if isinstance(outcome, Failure):
+            error = task_failed(self._job, batch, index, outcome)
+        else:
+            result = self._decode(outcome) if self._decode is not None else outcome
+        return Finished(
+            number=batch.numbers[index],
+            result=result,
+            error=error,
+            attempt=batch.attempts[index],
+            worker=batch.worker,
+            finished_at=datetime.fromtimestamp(batch.at, UTC),
+            time=batch.times[index],
+        )
+
+
+def task_failed(job: int, batch: Batch, index: int, failure: Failure) -> TaskFailed:
+    """Return a failure as the error that the user sees."""
+    return TaskFailed(
+        failure.error,
+        job=job,
+        number=batch.numbers[index],
+        kind=failure.kind,
+        traceback=failure.traceback,
+        attempt=batch.attempts[index],
+        worker=batch.worker,
+    )
+
+
+def misfit(job: int, error: Exception) -> DcError:
+    """Return the error for a result that is not of its type."""
+    text = f"a result of job {job} does not fit its task type here: {error}; is the plugin here"
+    return DcError(f"{text} the same version as on the workers?")
+
+
+def _decoded(batch: Batch, decode: Decode) -> Iterator[Any]:
+    outcomes: Iterable[Any] = batch.outcomes
+    return iter(outcomes) if decode is None else map(decode, outcomes)
+
+
+def _inline(batch: Batch) -> Iterable[Any]:
+    outcomes: list[Outcome] = batch.outcomes
+    return outcomes

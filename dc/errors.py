@@ -1,0 +1,205 @@
+"""Every error of dc. Each class says whose fault it is; each message says what to do.
+
+An error that crosses the wire does so by its `code`: the receiving side raises the class that
+`by_code` names, with the sender's text.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DcError(Exception):
+    """The root of all errors that dc raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class ProtocolError(DcError):
+    """The peer broke the rules of the wire. The connection it came on is to be closed.
+
+    Args:
+        text: what was wrong, for the peer's author.
+        close_code: the WebSocket close code to answer with (RFC 6455, section 7.4.1).
+        status: the HTTP status to answer with, while the connection still speaks HTTP.
+    """
+
+    code = "protocol"
+
+    def __init__(self, text: str, *, close_code: int = 1002, status: int = 400) -> None:
+        super().__init__(text)
+        self.close_code = close_code
+        self.status = status
+
+
+class VersionError(DcError):
+    """The two sides speak no common version of the protocol: update the older one."""
+
+    code = "version"
+
+
+class UnknownJob(DcError):
+    """The client named a job that the server does not have."""
+
+    code = "unknown_job"
+
+
+class UnknownTask(DcError):
+    """A peer named a task that its job does not have."""
+
+    code = "unknown_task"
+
+
+class UnknownTaskType(DcError):
+    """No plugin of the server registers this task type: install it or pass --plugins."""
+
+    code = "unknown_type"
+
+
+class PayloadError(DcError):
+    """A payload does not have the shape that its task type declares: the submitter's fault."""
+
+    code = "payload"
+
+
+class OptionsError(DcError):
+    """An option of a job is out of its range: the submitter's fault."""
+
+    code = "options"
+
+
+class DuplicateName(DcError):
+    """A worker of this name is connected already: choose another name."""
+
+    code = "duplicate_name"
+
+
+class JobCancelled(DcError):
+    """The job was cancelled before this task was done."""
+
+    code = "cancelled"
+
+
+class NotPermitted(DcError):
+    """The peer asked for something that its role may not do."""
+
+    code = "not_permitted"
+
+
+class TaskFailed(DcError):
+    """A task raised, crashed, or ran out of time on every try it had.
+
+    Args:
+        text: the error as the worker reported it, in one line.
+        job: the job's number.
+        number: the task's number within the job.
+        kind: `error`, `timeout`, `crashed`, `payload` or `cancelled`.
+        traceback: the traceback from the executor, or an empty string.
+        attempt: the attempt that failed last.
+        worker: the name of the worker it failed on.
+    """
+
+    code = "task_failed"
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        job: int = 0,
+        number: int = 0,
+        kind: str = "error",
+        traceback: str = "",
+        attempt: int = 0,
+        worker: str = "",
+    ) -> None:
+        super().__init__(text)
+        self.job = job
+        self.number = number
+        self.kind = kind
+        self.traceback = traceback
+        self.attempt = attempt
+        self.worker = worker
+
+    def __str__(self) -> str:
+        head = f"task {self.number} of job {self.job} failed ({self.kind}): {self.args[0]}"
+        return f"{head}\n\n{self.traceback}" if self.traceback else head
+
+
+class PluginError(DcError):
+    """A plugin could not be loaded or broke the rules of a hook: its author's fault."""
+
+    code = "plugin"
+
+
+class ConnectionLost(DcError):
+    """The connection broke: the network's or the other side's fault. Try again."""
+
+    code = "connection_lost"
+
+
+class ServerStopped(ConnectionLost):
+    """The server said that it is stopping. What it acknowledged is on disk; connect again later."""
+
+    code = "server_stopped"
+
+
+class HttpError(DcError):
+    """The server answered an HTTP request with a status other than success.
+
+    Args:
+        text: what the server said.
+        status: the HTTP status.
+    """
+
+    code = "http"
+
+    def __init__(self, text: str, *, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.args[0]}" if self.status else str(self.args[0])
+
+
+class StoreError(DcError):
+    """The data folder cannot be used: the message says why."""
+
+    code = "store"
+
+
+class StoreConflict(StoreError):
+    """A record contradicts what is stored: a mistake in dc. Trying it again does not help."""
+
+    code = "store_conflict"
+
+
+class BlobMismatch(DcError):
+    """The bytes sent are not those that the digest names: the sender's fault. Send them again."""
+
+    code = "blob_mismatch"
+
+
+class StartError(DcError):
+    """A program cannot start with what it was given; the message says what to change."""
+
+    code = "start"
+
+
+def by_code(code: str, text: str) -> DcError:
+    """Return the error that a peer named by its code.
+
+    Args:
+        code: the `code` of one of the classes here; anything else gives a plain DcError.
+        text: the peer's message.
+    """
+    for kind in _all_kinds(DcError):
+        if kind.code == code:
+            return kind(text)
+    return DcError(f"{code}: {text}")
+
+
+def _all_kinds(root: type[DcError]) -> list[type[DcError]]:
+    found = [root]
+    for kind in root.__subclasses__():
+        found.extend(_all_kinds(kind))
+    return found

@@ -1,0 +1,193 @@
+"""A request, its answer, and what a handler returns instead to leave HTTP. No IO is done here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dc import http_head
+from dc.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+
+
+class Request:
+    """A request whose head has arrived; its body is read on demand, once.
+
+    Attributes:
+        method: one of `http_head.METHODS`.
+        target: as sent.
+        path: percent-decoded, without the query.
+        query: percent-decoded; of equal names the last.
+        headers: by lower-cased name; values of one name are joined by a comma.
+        content_length: of the body, in bytes; None if the client sends it in chunks.
+
+    Args:
+        read: returns the next piece of this request's body, empty at its end.
+        method: as sent.
+        target: as sent.
+        version: `1.0` or `1.1`.
+        pairs: the headers, as sent.
+
+    Raises:
+        ProtocolError: the head is against the rules of `http_head`.
+    """
+
+    __slots__ = ("_read", "content_length", "headers", "method", "path", "query", "target")
+
+    def __init__(
+        self,
+        read: Callable[[Request], Awaitable[bytes]],
+        method: str,
+        target: str,
+        version: str,
+        pairs: Iterable[tuple[bytes, bytes]],
+    ) -> None:
+        self._read = read
+        self.method = method
+        self.target = target
+        self.headers = http_head.join_headers(pairs)
+        http_head.check_fields(method, version, self.headers)
+        authority, self.path, self.query = http_head.split_target(method, target)
+        if authority:  # it then counts in place of Host (RFC 9112, 3.2.2)
+            self.headers["host"] = authority
+        chunked = "transfer-encoding" in self.headers
+        length = int(self.headers.get("content-length", 0))
+        self.content_length: int | None = None if chunked else length
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """Return the body's pieces, as they arrive, none above 64 KiB.
+
+        Raises:
+            ProtocolError: 400 for a malformed or broken off body, 408 for one that stalls.
+            ConnectionLost: the connection broke.
+        """
+        return _Pieces(self)
+
+    async def next_piece(self) -> bytes:
+        """Return the next piece of the body, empty at its end. Raises as `stream` does."""
+        return await self._read(self)
+
+    async def body(self, limit: int) -> bytes:
+        """Return the whole body.
+
+        Args:
+            limit: in bytes.
+
+        Raises:
+            ProtocolError: 413 above the limit; else as `stream` does.
+            ConnectionLost: the connection broke.
+        """
+        pieces, total = [], self.content_length or 0
+        if total <= limit:
+            total = 0
+            async for piece in self.stream():
+                pieces.append(piece)
+                total += len(piece)
+                if total > limit:
+                    break
+        if total > limit:
+            raise ProtocolError(f"a body above {limit} bytes", status=413)
+        return b"".join(pieces)
+
+
+class _Pieces:
+    """The pieces of a request's body; no generator, so it may be left at any time."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __aiter__(self) -> _Pieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._request.next_piece()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer.
+
+    Attributes:
+        status: the HTTP status.
+        body: bytes; or a file, sent in pieces, of which the client may ask for a range; or an
+            iterable of pieces, sent in chunks. A file that is not there is answered 404.
+        content_type: of the body.
+        headers: further ones. Length, range, date and connection are the server's business.
+    """
+
+    status: int = 200
+    body: bytes | Path | AsyncIterable[bytes] = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        """The phrase behind the status, empty for a status without one."""
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return ""
+
+    def cut(self, headers: dict[str, str], size: int) -> tuple[Response, int, int]:
+        """Return this answer for the part that a request wants: as it is, or as 206 or 416.
+
+        Args:
+            headers: of the request.
+            size: of the whole body, in bytes.
+
+        Returns:
+            The answer, and the first byte to send and the one behind the last.
+        """
+        more, wanted = [("Accept-Ranges", "bytes")], None
+        if self.status == 200 and "range" in headers and "if-range" not in headers:
+            wanted = http_head.byte_range(headers["range"], size)
+        if wanted is None:
+            return replace(self, headers=self.headers + more), 0, size
+        start, stop = wanted
+        span = f"{start}-{stop - 1}" if start < stop else "*"
+        more.append(("Content-Range", f"bytes {span}/{size}"))
+        status = 206 if start < stop else 416
+        return replace(self, status=status, headers=self.headers + more), start, stop
+
+    @classmethod
+    def text(cls, status: int, text: str) -> Response:
+        """Return an answer in plain text."""
+        return cls(status, text.encode())
+
+    @classmethod
+    def html(cls, text: str, status: int = 200) -> Response:
+        """Return a page."""
+        return cls(status, text.encode(), "text/html; charset=utf-8")
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200) -> Response:
+        """Return a value that msgspec can encode, as JSON."""
+        return cls(status, msgspec.json.encode(value), "application/json")
+
+    @classmethod
+    def not_allowed(cls, *methods: str) -> Response:
+        """Return the answer to a method that the path does not have, naming those it has."""
+        allow = ", ".join(methods)
+        return cls(405, f"this path takes {allow}\n".encode(), headers=[("Allow", allow)])
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """What a handler returns to leave HTTP: 101 is sent with these headers.
+
+    Attributes:
+        headers: of the 101 answer, `Upgrade` and `Connection` among them.
+        state: the handler's own; it goes to `on_upgrade`.
+    """
+
+    headers: list[tuple[str, str]]
+    state: object = None

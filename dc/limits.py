@@ -1,0 +1,241 @@
+"""Every number that bounds something, with its unit and its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# --- the wire -----------------------------------------------------------------------------------
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 8220
+
+INLINE_BYTES: Final = 32 * KIB
+"""Bytes of one payload or result that still ride inside a message; above, HTTP carries them.
+Between 16 and 64 KiB the copy through the socket costs less than an HTTP exchange."""
+
+BATCH_TASKS: Final = 4096
+"""Tasks in one message, at most. A batch of 1,000 costs the same per task as one of 10,000."""
+
+BATCH_BYTES: Final = 512 * KIB
+"""Bytes of payloads or results after which a sender starts the next message."""
+
+MESSAGE_BYTES: Final = 4 * MIB
+"""Bytes of one WebSocket message, at most: far above any honest batch, and what bounds the memory
+that a hostile peer can make the other side use (decoded, about eight times as much)."""
+
+TEXT_CHARS: Final = 256
+"""Characters of a name, a label or a type's name."""
+
+ERROR_CHARS: Final = 16 * KIB
+"""Characters of an error or a traceback that travel and are kept; the middle is cut out."""
+
+LABELS: Final = 64
+"""Labels of a worker, or requirements of a job."""
+
+TYPES: Final = 1024
+"""Task types that a worker may announce."""
+
+MAX_JOB: Final = 2**31 - 1
+MAX_NUMBER: Final = 2**32 - 2
+"""Jobs of a server, and tasks of a job: a task's key is the job and the number in one 63-bit
+integer, `job << 32 | number`."""
+
+# --- time, in seconds ---------------------------------------------------------------------------
+
+HELLO_SECONDS: Final = 10.0
+"""From the upgrade to the first message: a peer that has nothing to say holds nothing."""
+
+HEARTBEAT_SECONDS: Final = 5.0
+"""Between two signs of life, each way."""
+
+SILENCE_SECONDS: Final = 20.0
+"""Without any sign of life, after which the connection is given up: four heartbeats."""
+
+TICK_SECONDS: Final = 1.0
+"""Between two looks at what time alone brings about (silence, retries, deadlines)."""
+
+STATUS_SECONDS: Final = 0.1
+"""Between two reports of a job's state to a client that watches it: as often as an eye can use."""
+
+RUNNING_REPORT_SECONDS: Final = 0.2
+"""A task that has run for so long is reported as running; shorter ones would only make noise."""
+
+DEADLINE_GRACE_SECONDS: Final = 10.0
+"""Beyond a task's time limit, after which the server no longer waits for its worker to say so."""
+
+# --- scheduling ---------------------------------------------------------------------------------
+
+CRASH_LIMIT: Final = 5
+"""Lost workers and crashed executors after which a task fails, as in HyperQueue."""
+
+CREDIT_SECONDS: Final = 0.1
+"""Of estimated work that a worker holds for each slot: enough to hide the way to the server and
+back, too little for a long task to wait behind another."""
+
+CREDIT_TASKS: Final = 2048
+"""Tasks that a worker may hold, at most: measured, more gives nothing."""
+
+RETRY_SECONDS: Final = 1.0
+"""Before a failed task is tried again; doubled with each attempt."""
+
+RETRY_SECONDS_MOST: Final = 300.0
+"""The longest such pause."""
+
+MAX_RETRIES: Final = 100
+MAX_PRIORITY: Final = 1_000_000
+MAX_TIMEOUT_SECONDS: Final = 366 * 86400.0
+
+PAYLOAD_WINDOW_BYTES: Final = 256 * MIB
+"""Payloads of queued tasks kept in memory; those of later tasks are read back from the store."""
+
+# --- backpressure -------------------------------------------------------------------------------
+
+OUTBOX_BYTES: Final = 8 * MIB
+"""Queued for one connection, after which the server stops reading from it."""
+
+UNCOMMITTED_BYTES: Final = 64 * MIB
+"""Received and not yet on disk, of all connections; above, the server stops reading clients."""
+
+STREAM_BYTES: Final = 4 * MIB
+"""Results sent to a client that it has not yet said it consumed."""
+
+UNSTORED_BYTES: Final = 8 * MIB
+"""Payloads that a client sends ahead of the server's acknowledgement."""
+
+CONNECTIONS: Final = 20_000
+"""Open at once; further ones are answered 503. At 8 KB each, 160 MB."""
+
+# --- http ---------------------------------------------------------------------------------------
+
+HEAD_BYTES: Final = 16 * KIB
+"""Of one head, request line and headers together; as in h11 and IIS, twice Apache's one line."""
+
+REQUEST_LINE_BYTES: Final = 8 * KIB
+"""Of a request line; RFC 9112 asks for 8,000 at least."""
+
+QUERY_FIELDS: Final = 100
+"""Fields of a query: far above any form of ours, and what bounds the work of splitting one."""
+
+KEEP_ALIVE_SECONDS: Final = 75.0
+"""That a connection may be idle between two requests, as in nginx."""
+
+HEAD_SECONDS: Final = 10.0
+"""From the first byte of a head to its last: an honest client sends it at once."""
+
+BODY_IDLE_SECONDS: Final = 30.0
+"""Between two pieces of a request's body: a mobile network's longest pause."""
+
+SEND_SECONDS: Final = 60.0
+"""For one piece of an answer to leave: 256 KiB at 4 KiB/s, the slowest line worth serving."""
+
+LINGER_SECONDS: Final = 2.0
+"""That a connection about to close is still read, so that the client can read its answer before
+the operating system resets the connection; also the longest wait for the rest of an unread body."""
+
+DRAIN_BYTES: Final = 64 * KIB
+"""Of an unread body that are read to keep the connection; above, a new connection is cheaper."""
+
+RECEIVE_BYTES: Final = 64 * KIB
+"""Received at once: measured, recv() above this collapses to a quarter of its speed."""
+
+FILE_PIECE_BYTES: Final = 256 * KIB
+"""Read from or written to a file at once: larger pieces are no quicker (measured)."""
+
+ANSWER_BYTES: Final = 4 * MIB
+"""Of an answer that a client takes into memory unless its caller says otherwise."""
+
+# --- link ---------------------------------------------------------------------------------------
+
+MASK_BLOCK_BYTES: Final = 4 * KIB
+"""Of mask keys fetched from the system's random source at once, four for each frame that a client
+sends: a thousand frames for one system call."""
+
+# --- client -------------------------------------------------------------------------------------
+
+HAND_OVER_BYTES: Final = STREAM_BYTES // 4
+"""Results handed to the user's loop at once, as counted by the server: the rest of the window
+stays in flight, so that the loop never waits for a way to the server and back."""
+
+PAYLOAD_SECONDS: Final = 0.05
+"""Payloads are gathered for so long at most before they are sent: a slow iterable's first tasks
+run while its later ones are still being made."""
+
+FOLLOW_SECONDS: Final = 60.0
+"""For which a client tries to reach a lost server again, before a read of results gives up: longer
+than a restart of the server takes."""
+
+FOLLOW_PAUSE_SECONDS: Final = 0.1
+"""Before the first such try; doubled with each further one."""
+
+FOLLOW_PAUSE_SECONDS_MOST: Final = 5.0
+"""The longest pause between two such tries."""
+
+CLOSE_SECONDS: Final = 1.0
+"""For a client's last words (a cancelled job, the closing handshake) when it is left."""
+
+# --- the store ----------------------------------------------------------------------------------
+
+COMMIT_TASKS: Final = 20_000
+"""Tasks in one commit, at most; the caller sees to it. About 15 ms of one processor: more would
+make others wait long for theirs, and gain nothing."""
+
+COMMIT_ROWS: Final = 256
+"""Records in one statement: 2,560 values, far below SQLite's 32,766."""
+
+WAL_BYTES: Final = 64 * MIB
+"""Of the store's log, after which it is copied into the database beside the commits."""
+
+WAL_BYTES_MOST: Final = 4 * WAL_BYTES
+"""Of the store's log, after which commits wait until it has been copied."""
+
+WAL_IDLE_SECONDS: Final = 30.0
+"""Without a commit, after which the store's log is copied and emptied, whatever its size."""
+
+READ_BYTES: Final = 8 * MIB
+"""Read from the store at one time: what a read may use beyond what it returns."""
+
+READ_RECORDS: Final = 1_000
+"""Records of outcomes that one read looks at: there may be one for each task."""
+
+READ_TASKS: Final = 65_536
+"""Tasks that one query looks at in search of unfinished ones: some 10 ms."""
+
+READERS: Final = 2
+"""Reads of the store at one time: a slow page does not hold up the payloads of the next tasks."""
+
+GIVE_WAY_SECONDS: Final = 0.001
+"""Between two moments in which a busy loop lets the threads of the store run on. Without them a
+commit beside a saturated loop takes ten times as long (docs/store.md)."""
+
+LET_GO_SECONDS: Final = 20e-6
+"""Of such a moment: with the system's own delay, enough for another thread to wake up."""
+
+TASK_BYTES: Final = 64
+"""That an outcome counts for beyond its own bytes, where reads are limited by bytes."""
+
+BLOB_PIECE_BYTES: Final = 256 * KIB
+"""Of a blob held in memory at one time: pieces of 64 to 256 KiB cost the least."""
+
+# --- executors ----------------------------------------------------------------------------------
+
+PIPE_BYTES: Final = 8 * MIB
+"""Of one message between an agent and its executor: a full batch with its largest inline payload
+stays far below, and a task that writes nonsense to the pipe cannot fill the agent's memory."""
+
+RAN_BYTES: Final = 256 * KIB
+"""Of results that an executor gathers before it sends them: bounds its memory, and the pipe's."""
+
+RAN_SECONDS: Final = 0.02
+"""That a result waits for others in an executor, at most: a batch of short tasks takes less."""
+
+BUSY_SECONDS: Final = 0.05
+"""A task that has run for so long gives those behind it back: half of CREDIT_SECONDS."""
+
+EXECUTOR_TICK_SECONDS: Final = 0.01
+"""Between two looks of a busy executor at its clock: half of RAN_SECONDS."""
+
+BROKEN_CHARS: Final = 1000
+"""Characters of the line that says why a plugin is broken."""

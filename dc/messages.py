@@ -1,0 +1,462 @@
+"""Everything that goes over the wire, in both directions.
+
+Theory of operation
+-------------------
+Each binary WebSocket message is one MessagePack array: a *batch* of messages. Each message is an
+array itself: its name in lower case, then its fields in the order written here. So a new field
+goes to the end and has a default: an older peer ignores it, a newer one fills it in. A message that
+is not known is the sender's mistake; what a peer understands is told by the capabilities in its
+first message.
+
+The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
+
+    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye
+    server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Refused
+    client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
+                        Heartbeat
+    server  -> client   Welcome, Accepted, Stored, Finished, EndOfResults, Status, Heartbeat,
+                        Refused
+
+Where there is something for each task, a message holds columns: lists of equal length, one element
+a task. It costs a third of a list of rows, and both sides work on whole lists.
+
+A worker numbers its reports (Done, Failed, Returned) with `sequence`, from 1, without gaps, for as
+long as its process lives; `Recorded` names the last one up to which all are on the server's disk. A
+worker keeps a report until then and sends it again after a reconnect.
+
+`Codec.decode` raises ProtocolError for anything that is not a batch of the expected messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dc import limits
+from dc.errors import ProtocolError
+
+PROTOCOL: Final = 1
+SUBPROTOCOL: Final = "dc.v1"
+
+Text: TypeAlias = Annotated[str, Meta(max_length=limits.TEXT_CHARS)]
+LongText: TypeAlias = Annotated[str, Meta(max_length=4 * limits.ERROR_CHARS)]
+JobId: TypeAlias = Annotated[int, Meta(ge=0, le=limits.MAX_JOB)]
+Number: TypeAlias = Annotated[int, Meta(ge=0, le=limits.MAX_NUMBER)]
+Attempt: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Request: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Sequenced: TypeAlias = Annotated[int, Meta(ge=0, le=2**62)]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
+Numbers: TypeAlias = Annotated[list[Number], Meta(max_length=limits.BATCH_TASKS)]
+Attempts: TypeAlias = Annotated[list[Attempt], Meta(max_length=limits.BATCH_TASKS)]
+Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
+
+
+class Message(Struct, frozen=True, array_like=True, gc=False, tag_field="message", tag=str.lower):
+    """The root of all messages: its name in lower case, then its fields.
+
+    Messages hold no reference to what holds them, so the garbage collector need not look at them.
+    """
+
+
+class Blob(Message, frozen=True):
+    """Bytes too large to ride inline: their SHA-256 (32 bytes) and their size in bytes."""
+
+    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    size: Annotated[int, Meta(ge=0, le=2**62)]
+
+    @property
+    def name(self) -> str:
+        """The digest in hexadecimal, as in `/blobs/SHA256`."""
+        return self.digest.hex()
+
+
+class Failure(Message, frozen=True):
+    """How a task failed: `error`, `timeout`, `crashed`, `payload` or `cancelled`."""
+
+    kind: Text
+    error: LongText
+    traceback: LongText = ""
+
+
+Payload: TypeAlias = bytes | Blob
+Outcome: TypeAlias = bytes | Blob | Failure
+PayloadColumn: TypeAlias = Annotated[list[Payload], Meta(max_length=limits.BATCH_TASKS)]
+Times: TypeAlias = Annotated[list[Seconds], Meta(max_length=limits.BATCH_TASKS)]
+
+# --- both directions ----------------------------------------------------------------------------
+
+
+class TypeId(Message, frozen=True):
+    """A task type that a worker can run."""
+
+    name: Text
+    version: Text
+
+
+class About(Message, frozen=True):
+    """What a worker is: its name, its slots, what it can run, and the computer it is on.
+
+    `key` tells one run of a worker from another of the same name: a worker that reconnects shows
+    the same key and takes its place again; a second worker of that name does not.
+    """
+
+    name: Text
+    key: Text
+    slots: Annotated[int, Meta(ge=0, le=10_000)]
+    types: Annotated[list[TypeId], Meta(max_length=limits.TYPES)]
+    labels: Labels
+    broken: Annotated[dict[Text, LongText], Meta(max_length=limits.TYPES)] = {}
+
+
+class Hello(Message, frozen=True):
+    """The first message of a worker or a client."""
+
+    version: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    role: Literal["worker", "client"]
+    software: Text
+    capabilities: Annotated[list[Text], Meta(max_length=256)]
+    about: About | None = None
+
+
+class Welcome(Message, frozen=True):
+    """The server's answer to Hello."""
+
+    version: int
+    software: Text
+    capabilities: list[Text]
+
+
+class Heartbeat(Message, frozen=True):
+    """A sign of life when there is nothing else to say."""
+
+
+class Refused(Message, frozen=True):
+    """A named error (the `code` of a class in dc.errors), about a request or the whole connection.
+
+    `request` is -1 when it is about the connection, which the sender then closes.
+    """
+
+    request: int
+    code: Text
+    text: LongText
+
+
+# --- worker to server ---------------------------------------------------------------------------
+
+
+class Held(Message, frozen=True):
+    """After a (re)connect, before anything else: attempts the worker holds and goes on with."""
+
+    job: JobId
+    numbers: Numbers
+    attempts: Attempts
+
+
+class Running(Message, frozen=True):
+    """These attempts have run for a while; `elapsed` says for how many seconds."""
+
+    job: JobId
+    numbers: Numbers
+    attempts: Attempts
+    elapsed: Times
+
+
+class Done(Message, frozen=True):
+    """Results of one job; `times` are run times in seconds."""
+
+    sequence: Sequenced
+    job: JobId
+    numbers: Numbers
+    attempts: Attempts
+    times: Times
+    results: PayloadColumn
+
+
+class Failed(Message, frozen=True):
+    """One attempt failed after `time` seconds."""
+
+    sequence: Sequenced
+    job: JobId
+    number: Number
+    attempt: Attempt
+    time: Seconds
+    failure: Failure
+
+
+class Returned(Message, frozen=True):
+    """Attempts handed back that were never started (or stopped on request)."""
+
+    sequence: Sequenced
+    job: JobId
+    numbers: Numbers
+    attempts: Attempts
+
+
+class Goodbye(Message, frozen=True):
+    """The worker leaves for good: what it still holds goes to others, without blame."""
+
+
+# --- server to worker ---------------------------------------------------------------------------
+
+
+class Assign(Message, frozen=True):
+    """Attempts to run. `timeout` is the time limit of each in seconds, 0 for none.
+
+    A Blob among the payloads is to be fetched from the task's page, `/jobs/J/tasks/T/payload`.
+    """
+
+    job: JobId
+    type: Text
+    version: Text
+    timeout: Seconds
+    numbers: Numbers
+    attempts: Attempts
+    payloads: PayloadColumn
+
+
+class Stop(Message, frozen=True):
+    """These attempts are no longer the worker's: stop them and forget them, reports included."""
+
+    job: JobId
+    numbers: Numbers
+    attempts: Attempts
+
+
+class Recorded(Message, frozen=True):
+    """All reports up to this sequence are on the server's disk, or of no use: forget them."""
+
+    sequence: Sequenced
+
+
+# --- client to server ---------------------------------------------------------------------------
+
+
+class Options(Message, frozen=True):
+    """Options of a job.
+
+    Attributes:
+        name: for people; may be empty.
+        priority: higher runs first, -1,000,000 to 1,000,000.
+        retries: further tries of a task that raised or ran out of time, 0 to 100.
+        timeout: run time limit of each task in seconds; 0 for none.
+        requires: labels that a worker must have, with equal values.
+    """
+
+    name: Text = ""
+    priority: Annotated[int, Meta(ge=-limits.MAX_PRIORITY, le=limits.MAX_PRIORITY)] = 0
+    retries: Annotated[int, Meta(ge=0, le=limits.MAX_RETRIES)] = 0
+    timeout: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] = 0.0
+    requires: Labels = {}
+
+
+class Submit(Message, frozen=True):
+    """Make a job of this task type; an empty version means the server's newest.
+
+    `options` holds only what the submitter said (by field name of Options); the type's own
+    defaults fill in the rest.
+    """
+
+    request: Request
+    type: Text
+    version: Text
+    options: Annotated[dict[Text, Any], Meta(max_length=64)]
+
+
+class Payloads(Message, frozen=True):
+    """The next tasks of a job, numbered from `first` without gaps."""
+
+    job: JobId
+    first: Number
+    payloads: PayloadColumn
+
+
+class EndOfJob(Message, frozen=True):
+    """The job has no more tasks than those sent."""
+
+    job: JobId
+
+
+class Subscribe(Message, frozen=True):
+    """Send the job's results: as they come, or in the order of the tasks.
+
+    `after` is the cursor of the last Finished that was consumed, 0 at first.
+    """
+
+    request: Request
+    job: JobId
+    ordered: bool
+    after: Sequenced = 0
+
+
+class Consumed(Message, frozen=True):
+    """The client has consumed so many bytes of a subscription: more may be sent."""
+
+    request: Request
+    size: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class Unsubscribe(Message, frozen=True):
+    """No more results of this subscription, or reports of this watch."""
+
+    request: Request
+
+
+class Watch(Message, frozen=True):
+    """Report the job's state now and when it changes."""
+
+    request: Request
+    job: JobId
+
+
+class Cancel(Message, frozen=True):
+    """Cancel the job; answered by a Status once that is on disk."""
+
+    request: Request
+    job: JobId
+
+
+# --- server to client ---------------------------------------------------------------------------
+
+
+class Accepted(Message, frozen=True):
+    """The job exists and is on disk.
+
+    `payload` and `result` say how bytes are typed: `bytes` (untouched) or `msgpack`.
+    """
+
+    request: Request
+    job: JobId
+    type: Text
+    version: Text
+    payload: Text
+    result: Text
+
+
+class Stored(Message, frozen=True):
+    """The job's first `count` tasks are on disk; `ended` once EndOfJob is, too."""
+
+    job: JobId
+    count: Annotated[int, Meta(ge=0, le=2**32)]
+    ended: bool
+
+
+class Finished(Message, frozen=True):
+    """Recorded outcomes of a subscription, of one worker, recorded at one time.
+
+    `at` is the Unix time in seconds; `times` are run times in seconds. `size` is what the client
+    gives back by Consumed.
+    """
+
+    request: Request
+    cursor: Sequenced
+    worker: Text
+    at: float
+    size: int
+    numbers: list[int]
+    attempts: list[int]
+    times: list[float]
+    outcomes: list[Outcome]
+
+
+class EndOfResults(Message, frozen=True):
+    """The job has finished and all its outcomes were sent."""
+
+    request: Request
+
+
+class Counts(Message, frozen=True):
+    """Tasks of a job (or of all jobs) by state. `total` is final once the job is `ended`."""
+
+    total: int = 0
+    queued: int = 0
+    assigned: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class Status(Message, frozen=True):
+    """A job's state: `open` (more tasks may come), `queued`, `running`, `done`, `failed` or
+    `cancelled`.
+
+    `note` says in one sentence why nothing runs, where that is known. `payload` and `result` are
+    as in Accepted.
+    """
+
+    request: Request
+    job: JobId
+    state: Text
+    counts: Counts
+    type: Text
+    version: Text
+    payload: Text
+    result: Text
+    note: LongText = ""
+
+
+ToWorker: TypeAlias = Welcome | Assign | Stop | Recorded | Heartbeat | Refused
+FromWorker: TypeAlias = Hello | Held | Heartbeat | Running | Done | Failed | Returned | Goodbye
+FromClient: TypeAlias = (
+    Hello
+    | Submit
+    | Payloads
+    | EndOfJob
+    | Subscribe
+    | Consumed
+    | Unsubscribe
+    | Watch
+    | Cancel
+    | Heartbeat
+)
+ToClient: TypeAlias = (
+    Welcome | Accepted | Stored | Finished | EndOfResults | Status | Heartbeat | Refused
+)
+FromPeer: TypeAlias = FromWorker | FromClient
+Report: TypeAlias = Done | Failed | Returned
+
+
+class Codec:
+    """Encodes batches of messages and decodes those of one direction.
+
+    Args:
+        kinds: the union of messages that may come in.
+    """
+
+    def __init__(self, kinds: Any) -> None:
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(list[kinds])
+
+    def encode(self, batch: Sequence[Message]) -> bytes:
+        """Return the batch as bytes."""
+        return self._encoder.encode(batch)
+
+    def decode(self, data: bytes) -> list[Any]:
+        """Return the messages of a batch.
+
+        Raises:
+            ProtocolError: the bytes are no batch of messages that may come in here.
+        """
+        try:
+            return self._decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+            raise ProtocolError(
+                f"not a batch of known messages: {error}", close_code=1007
+            ) from None
+
+
+def check_columns(message: Any) -> None:
+    """Check that all columns of a message are equally long.
+
+    Raises:
+        ProtocolError: they are not.
+    """
+    size = len(message.numbers)
+    for name in ("attempts", "times", "elapsed", "payloads", "results"):
+        column = getattr(message, name, None)
+        if column is not None and len(column) != size:
+            text = f"{type(message).__name__}: {len(column)} {name} for {size} numbers"
+            raise ProtocolError(text, close_code=1007)

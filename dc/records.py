@@ -1,0 +1,127 @@
+"""What the server writes down: the records that go to the store, and those that come back.
+
+The reactor makes the first kind, the store keeps it; a record is one fact, never changed later. A
+*batch* holds many tasks in columns (lists of equal length), because nothing here may cost a Python
+object per task where a list will do.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from dc.messages import Counts, Options, Outcome, Payload
+
+# --- to the store -------------------------------------------------------------------------------
+
+
+class NewJob(Struct, frozen=True):
+    """A job was submitted. `created` is the Unix time in seconds."""
+
+    job: int
+    type: str
+    version: str
+    options: Options
+    payload: str
+    result: str
+    created: float
+
+
+class NewTasks(Struct, frozen=True):
+    """Tasks `first`, `first + 1`, … of a job."""
+
+    job: int
+    first: int
+    payloads: list[Payload]
+
+
+class JobEnded(Struct, frozen=True):
+    """The job has `count` tasks and will get no more."""
+
+    job: int
+    count: int
+
+
+class JobCancelled(Struct, frozen=True):
+    """The job was cancelled at this Unix time; tasks without an outcome are cancelled."""
+
+    job: int
+    at: float
+
+
+class Outcomes(Struct, frozen=True):
+    """Tasks of one job that were finished by one worker, at one Unix time.
+
+    `sequence` grows by one with each such record over the life of the data folder: it is the
+    cursor of those who read results as they come. `times` are run times in seconds.
+    """
+
+    sequence: int
+    job: int
+    worker: str
+    at: float
+    numbers: list[int]
+    attempts: list[int]
+    times: list[float]
+    outcomes: list[Outcome]
+
+
+class Attempts(Struct, frozen=True):
+    """Attempts and crashes so far of tasks that are not finished, to survive a restart."""
+
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+    crashes: list[int]
+
+
+Record: TypeAlias = NewJob | NewTasks | JobEnded | JobCancelled | Outcomes | Attempts
+
+# --- from the store -----------------------------------------------------------------------------
+
+
+class JobRow(Struct, frozen=True):
+    """A job as the store knows it. `counts` has total, done, failed and (if cancelled) cancelled;
+    everything else of an unfinished job counts as queued."""
+
+    job: int
+    type: str
+    version: str
+    options: Options
+    payload: str
+    result: str
+    created: float
+    ended: bool
+    cancelled_at: float | None
+    counts: Counts
+
+
+class TaskRow(Struct, frozen=True):
+    """A task as the store knows it; `outcome`, `worker`, `at` and `time` only once it is finished.
+
+    `payload_size` and `outcome_size` are in bytes. A failure is always there whole, any other
+    outcome only where it was asked for.
+    """
+
+    job: int
+    number: int
+    payload_size: int
+    finished: bool
+    failed: bool = False
+    attempt: int = 0
+    crashes: int = 0
+    worker: str = ""
+    at: float = 0.0
+    time: float = 0.0
+    outcome_size: int = 0
+    outcome: Outcome | None = None
+
+
+class Unfinished(Struct, frozen=True):
+    """Tasks of a job that have no outcome, ascending: what a server takes up after a restart."""
+
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+    crashes: list[int]

@@ -1,0 +1,1 @@
+"""The server: keeps tasks, hands them to workers, and shows what happens."""

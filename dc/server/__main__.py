@@ -1,0 +1,217 @@
+"""`python -m dc.server`: the server from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import trio
+from msgspec import Struct
+
+from dc import __version__, limits
+from dc.blobs import BlobFolder
+from dc.errors import DcError, StartError
+from dc.plugins import load_plugins
+from dc.server.app import ServerApp, Settings
+from dc.server.site import Site
+from dc.server.types import PluginTypes
+from dc.store import Store, open_store
+
+log = logging.getLogger("dc.server")
+
+EXAMPLE = f"""\
+Then start workers, on this computer or others, each with the same plugins:
+  python -m dc.worker http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT} --plugins DIR
+and open the printed address in a browser.
+"""
+
+
+class Arguments(Struct, frozen=True):
+    """What was asked for on the command line."""
+
+    host: str
+    port: int
+    data: Path
+    plugins: list[Path]
+    verbose: bool
+
+
+def parse(argv: list[str] | None = None) -> Arguments:
+    """Return the arguments; exits with status 2 when they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dc.server",
+        description="Keep tasks, hand them to workers, and show what happens.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = f"{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
+    parser.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        default=default,
+        help=f"where to listen (default {default}); port 0 takes a free one",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        default=Path("dc-data"),
+        help="folder for jobs, tasks and results, made if it is not there (default %(default)s)",
+    )
+    parser.add_argument(
+        "--plugins",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="a folder of plugins, beside the installed ones; may be given again",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--version", action="version", version=f"dc {__version__}")
+    values = parser.parse_args(argv)
+    try:
+        host, port = split_address(values.listen)
+    except StartError as error:
+        parser.error(str(error))
+    return Arguments(host, port, values.data, values.plugins, values.verbose)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`, `:PORT`, `HOST` or `[HOST]:PORT`; StartError else."""
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]") or (":" in host and not host.startswith("[")):
+        host, port = text, str(limits.DEFAULT_PORT)
+    host = host.strip("[]") or limits.DEFAULT_HOST
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise StartError(f"--listen {text}: {port!r} is no port; give HOST:PORT, as 127.0.0.1:8220")
+    return host, int(port)
+
+
+def check_loopback(host: str) -> None:
+    """See to it that the server can be reached from this computer alone.
+
+    Raises:
+        StartError: the host is not one of this computer's loopback addresses.
+    """
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        raise StartError(f"--listen {host}: no such host ({error.strerror or error})") from None
+    for address in found:
+        if not ipaddress.ip_address(str(address).partition("%")[0]).is_loopback:
+            raise StartError(
+                f"--listen {host}: dc has no tokens and no TLS yet, and whoever reaches its port "
+                "can run code on every worker; so it listens on loopback addresses only. Use "
+                "127.0.0.1, and for other computers a tunnel, as ssh -R 8220:127.0.0.1:8220 WORKER"
+            )
+
+
+async def listen(host: str, port: int) -> list[trio.SocketListener]:
+    """Open the listening sockets.
+
+    Raises:
+        StartError: the address cannot be had.
+    """
+    try:
+        return await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE or "in use" in str(error):
+            text = "another program listens there (another dc.server?); stop it, or choose another"
+            raise StartError(f"--listen {host}:{port}: {text} port, 0 for a free one") from None
+        raise StartError(f"--listen {host}:{port}: {error.strerror or error}") from None
+
+
+async def serve(arguments: Arguments) -> None:
+    """Run the server until SIGINT or SIGTERM."""
+    check_loopback(arguments.host)
+    plugins = load_plugins(arguments.plugins)
+    for name, why in plugins.broken.items():
+        log.error("plugin %s is left out: %s", name, why)
+    listeners = await listen(arguments.host, arguments.port)
+    try:
+        store = await open_store(arguments.data)
+        try:
+            await _serve(arguments, listeners, store, PluginTypes(plugins))
+        finally:
+            with trio.CancelScope(shield=True):
+                await store.aclose()
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+async def _serve(
+    arguments: Arguments,
+    listeners: list[trio.SocketListener],
+    store: Store,
+    types: PluginTypes,
+) -> None:
+    blobs = BlobFolder(arguments.data / "blobs")
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    address = f"http://{host}:{listeners[0].socket.getsockname()[1]}"
+    data = arguments.data.absolute()
+    app = ServerApp(store, blobs, types, Settings(f"dc {__version__}", address, data, time.time()))
+    await app.recover()
+    site = Site(app)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(app.run)
+        await nursery.start(_watch_signals, app)
+        nursery.start_soon(trio.serve_listeners, partial(_serve_one, site), listeners)
+        print(address, flush=True)
+        log.info("listening at %s, data in %s", address, data)
+        log.info("%d task types from plugins", len(types.rows()))
+        await app.wait_stopped()
+        nursery.cancel_scope.cancel()
+    log.info("stopped")
+
+
+async def _serve_one(site: Site, stream: trio.SocketStream) -> None:
+    try:
+        peer = stream.socket.getpeername()
+    except OSError:
+        return
+    await site.serve_stream(stream, f"{peer[0]}:{peer[1]}")
+
+
+async def _watch_signals(
+    app: ServerApp, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            if app.stopping:
+                log.warning("stopping at once")
+                os._exit(1)
+            log.info("stopping; once more to stop at once")
+            app.stop()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the server; return the exit status."""
+    arguments = parse(argv)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    try:
+        trio.run(serve, arguments, strict_exception_groups=False)
+    except DcError as error:
+        print(f"dc.server: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

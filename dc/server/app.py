@@ -1,0 +1,254 @@
+"""The server's shell: it turns what happens into events and performs the reactor's actions.
+
+The nursery holds the committer, the ticker, a task for each connection, and short-lived tasks that
+send or read from the store. Everything else is synchronous: an event is handled and its actions
+performed before anything else runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import trio
+from msgspec import Struct
+
+from dc import limits
+from dc.blobs import BlobFolder
+from dc.errors import DcError
+from dc.link import Link
+from dc.messages import Message
+from dc.server.committer import Committer
+from dc.server.connection import Connection, peer_codec
+from dc.server.events import (
+    Action,
+    CancelJob,
+    Close,
+    Closed,
+    Committed,
+    Continue,
+    Continued,
+    Event,
+    JobLoaded,
+    JobRecovered,
+    LoadJob,
+    LoadOutcomes,
+    LoadPayloads,
+    Opened,
+    OutcomesLoaded,
+    PayloadsLoaded,
+    Received,
+    Send,
+    TasksRecovered,
+    Tick,
+    Write,
+)
+from dc.server.reactor import Reactor
+from dc.server.types import PluginTypes
+from dc.store import Store
+
+log = logging.getLogger("dc.server")
+
+STOP_SECONDS = 5.0
+"""For farewells and the last commit once the server is told to stop."""
+
+
+class Settings(Struct, frozen=True):
+    """What the server was started with; `started` is the Unix time."""
+
+    software: str
+    address: str
+    data: Path
+    started: float
+
+
+class ServerApp:
+    """A running server, but for the listening socket.
+
+    Args:
+        store: where jobs, tasks and results are.
+        blobs: where large payloads and results are.
+        types: the task types of the plugins.
+        settings: what to show of itself.
+        wall: gives the Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: BlobFolder,
+        types: PluginTypes,
+        settings: Settings,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.blobs = blobs
+        self.types = types
+        self.settings = settings
+        self.reactor = Reactor(types, settings.software)
+        self.committer = Committer(store, self._committed)
+        self._wall = wall
+        self._codec = peer_codec()
+        self._connections: dict[int, Connection] = {}
+        self._next_peer = 1
+        self._nursery: trio.Nursery | None = None
+        self._gone = trio.Event()
+        self._stopping = trio.Event()
+        self._stopped = trio.Event()
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Take up the unfinished jobs of the store; before anything is served."""
+        next_job, next_sequence = await self.store.next_ids()
+        self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
+        for row in await self.store.open_jobs():
+            self.feed(JobRecovered(row))
+            first = 0
+            while True:
+                tasks = await self.store.unfinished(row.job, first, limits.COMMIT_TASKS)
+                if not tasks.numbers:
+                    break
+                self.feed(TasksRecovered(tasks))
+                first = tasks.numbers[-1] + 1
+            log.info("job %d goes on", row.job)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until `stop` is called; then say farewell and write down what is left."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self.committer.run)
+            nursery.start_soon(self._tick)
+            task_status.started()
+            await self._stopping.wait()
+            for connection in list(self._connections.values()):
+                connection.close(1001, "the server is stopping")
+            with trio.move_on_after(STOP_SECONDS):
+                while self._connections:
+                    await self._gone.wait()
+                await self.committer.wait_idle()
+            nursery.cancel_scope.cancel()
+        self._stopped.set()
+
+    async def wait_stopped(self) -> None:
+        """Wait until `run` has ended after `stop`."""
+        await self._stopped.wait()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server has been told to stop."""
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        self._stopping.set()
+
+    async def _tick(self) -> None:
+        while True:
+            await trio.sleep(self.reactor.pause())
+            self.feed(Tick())
+
+    # --- connections ----------------------------------------------------------------------------
+
+    async def serve_socket(self, link: Link, address: str) -> None:
+        """Serve one peer's socket to its end."""
+        number = self._next_peer
+        self._next_peer += 1
+        connection = Connection(self, number, link, self._codec)
+        self._connections[number] = connection
+        self.feed(Opened(number, address))
+        try:
+            await connection.run(partial(self._closed, number))
+        finally:
+            del self._connections[number]
+            self._gone.set()
+            self._gone = trio.Event()
+
+    def _closed(self, peer: int) -> None:
+        self.feed(Closed(peer))
+
+    def _committed(self, count: int) -> None:
+        self.feed(Committed(count))
+
+    def received(self, peer: int, batch: list[Message], size: int) -> None:
+        """Take a batch of a peer; `size` is its bytes on the wire."""
+        if self.feed(Received(peer, batch)):
+            self.committer.weigh(size)
+
+    async def wait_space(self) -> None:
+        """Wait until more may be received from peers."""
+        await self.committer.wait_space()
+
+    def start_soon(self, connection: Connection) -> None:
+        """Send what is queued for a connection, in a task of its own."""
+        if self._nursery is not None:
+            self._nursery.start_soon(connection.drain)
+
+    def cancel(self, job: int, then: Callable[[], None]) -> bool:
+        """Cancel a job that is in memory, and call `then` once that is on disk.
+
+        Returns:
+            False when it is not: there is no such job, or it has finished.
+        """
+        if job not in self.reactor.board.jobs:
+            return False
+        self.feed(CancelJob(job, then))
+        return True
+
+    # --- events and actions -----------------------------------------------------------------------
+
+    def feed(self, event: Event) -> bool:
+        """Handle an event and perform what follows; return whether something is to be written."""
+        actions = self.reactor.handle(event, trio.current_time(), self._wall())
+        wrote = False
+        for action in actions:
+            if isinstance(action, Send):
+                if (connection := self._connections.get(action.peer)) is not None:
+                    connection.push(action.message, action.size)
+            elif isinstance(action, Write):
+                self.committer.add(action.record)
+                wrote = True
+            else:
+                self._perform(action)
+        return wrote
+
+    def _perform(self, action: Action) -> None:
+        if isinstance(action, Close):
+            if (connection := self._connections.get(action.peer)) is not None:
+                connection.close(action.code, action.reason)
+        elif self._nursery is not None:
+            self._nursery.start_soon(self._load, action)
+
+    async def _load(self, action: Action) -> None:
+        event: Event
+        match action:
+            case LoadPayloads(peer, job, numbers, attempts):
+                try:
+                    payloads = await self.store.payloads(job, numbers)
+                except DcError as error:
+                    log.error("payloads of job %d: %s", job, error)
+                    await trio.sleep(1.0)
+                    payloads = []
+                event = PayloadsLoaded(peer, job, numbers, attempts, payloads)
+            case LoadOutcomes():
+                event = await self._load_outcomes(action)
+            case LoadJob(job):
+                event = JobLoaded(job, await self.store.job(job))
+            case Continue(job):
+                await trio.lowlevel.checkpoint()
+                event = Continued(job)
+            case _:
+                raise AssertionError(action)
+        self.feed(event)
+
+    async def _load_outcomes(self, action: LoadOutcomes) -> OutcomesLoaded:
+        if action.ordered:
+            records = await self.store.outcomes_from(
+                action.job, action.cursor, action.size, limits.COMMIT_TASKS
+            )
+        else:
+            records = await self.store.outcomes_after(action.job, action.cursor, action.size)
+        return OutcomesLoaded(action.peer, action.request, records)

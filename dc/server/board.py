@@ -1,0 +1,273 @@
+"""What the two sides of the server's reactor share: jobs, the scheduler, and what is under way.
+
+The board collects actions in `out`. A record that must be on disk before somebody may be told goes
+through `write`, together with what is to follow: the store commits records in order, so the oldest
+entries of `pending` are the ones that a Committed event is about. What follows a commit without a
+record of its own (the acknowledgement of a report that said nothing new) waits in the same line.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol
+
+from msgspec import Struct
+
+from dc import limits
+from dc._core import Scheduler
+from dc.errors import UnknownTaskType
+from dc.messages import Blob, Counts, Failure, Message, Outcome
+from dc.portions import portions
+from dc.records import Attempts, JobRow, Outcomes, Record
+from dc.server.events import Action, Send, Write
+from dc.server.jobs import Job, Window, job_state
+from dc.server.matching import Matching
+
+
+class TypeInfo(Protocol):
+    """What the reactor needs to know of a task type."""
+
+    @property
+    def name(self) -> str:
+        """The type's name."""
+
+    @property
+    def version(self) -> str:
+        """The type's version."""
+
+    @property
+    def payload_codec(self) -> str:
+        """How payloads are typed: `bytes` or `msgpack`."""
+
+    @property
+    def result_codec(self) -> str:
+        """How results are typed: `bytes` or `msgpack`."""
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The type's own defaults for the options of jobs."""
+
+    def check_payload(self, payload: bytes) -> None:
+        """Raise PayloadError when a payload does not have the type's shape."""
+
+
+class Types(Protocol):
+    """Where the reactor finds task types."""
+
+    def get(self, name: str, version: str = "") -> TypeInfo:
+        """Return a type, its newest version by default; UnknownTaskType when there is none."""
+
+
+class NoTypes:
+    """A server without plugins."""
+
+    def get(self, name: str, version: str = "") -> TypeInfo:
+        """Refuse every type."""
+        raise UnknownTaskType(f"unknown task type {name} {version}".rstrip())
+
+
+class Pending(Struct, frozen=True):
+    """What is to be done once a record is on disk; `written` is False when there is no record."""
+
+    written: bool
+    then: Callable[[], None]
+
+
+class Rate:
+    """Finished tasks a second over the last seconds, in one number for each second."""
+
+    SECONDS = 10
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._counts = [0] * (self.SECONDS + 1)
+
+    def add(self, count: int, now: float) -> None:
+        """Count finished tasks."""
+        self._move_to(int(now))
+        self._counts[self._second % len(self._counts)] += count
+
+    def value(self, now: float) -> float:
+        """Return the rate over the last ten full seconds."""
+        self._move_to(int(now))
+        running = self._counts[self._second % len(self._counts)]
+        return (sum(self._counts) - running) / self.SECONDS
+
+    def _move_to(self, second: int) -> None:
+        for passed in range(max(self._second + 1, second - self.SECONDS), second + 1):
+            self._counts[passed % len(self._counts)] = 0
+        self._second = max(self._second, second)
+
+
+class Board:
+    """State that workers and clients both touch.
+
+    Args:
+        types: the task types of the server's plugins.
+        next_job: the number of the next job.
+        next_sequence: the sequence of the next record of outcomes.
+        window: bytes of payloads kept in memory.
+    """
+
+    def __init__(self, types: Types, next_job: int, next_sequence: int, window: int) -> None:
+        self.types = types
+        self.scheduler = Scheduler(
+            crash_limit=limits.CRASH_LIMIT,
+            credit_seconds=limits.CREDIT_SECONDS,
+            credit_tasks=limits.CREDIT_TASKS,
+        )
+        self.matching = Matching(self.scheduler)
+        self.jobs: dict[int, Job] = {}
+        self.window = Window(window)
+        self.rate = Rate()
+        self.now = 0.0
+        self.wall = 0.0
+        self.out: list[Action] = []
+        self.next_job = next_job
+        self._next_sequence = next_sequence
+        self._pending: deque[Pending] = deque()
+        self.on_outcomes: Callable[[Job, Outcomes], None] = _nobody
+        self.on_finished: Callable[[Job], None] = _nobody
+
+    # --- actions --------------------------------------------------------------------------------
+
+    def send(self, peer: int, message: Message, size: int = 0) -> None:
+        """Have a message sent."""
+        self.out.append(Send(peer, message, size))
+
+    def write(self, record: Record, then: Callable[[], None]) -> None:
+        """Have a record written; call `then` once it is on disk."""
+        self.out.append(Write(record))
+        self._pending.append(Pending(True, then))
+
+    def after_writes(self, then: Callable[[], None]) -> None:
+        """Call `then` once all that is now to be written is on disk: at once if that is nothing."""
+        if self._pending:
+            self._pending.append(Pending(False, then))
+        else:
+            then()
+
+    def committed(self, count: int) -> None:
+        """Note that the oldest `count` records are on disk."""
+        while self._pending and (count > 0 or not self._pending[0].written):
+            entry = self._pending.popleft()
+            count -= entry.written
+            entry.then()
+
+    @property
+    def unwritten(self) -> int:
+        """How many records wait for their commit."""
+        return sum(entry.written for entry in self._pending)
+
+    # --- jobs -----------------------------------------------------------------------------------
+
+    def add_job(self, row: JobRow) -> Job:
+        """Take a job into memory; schedule it unless it has finished."""
+        class_ = -1
+        finished = row.cancelled_at is not None or (
+            row.ended and row.counts.done + row.counts.failed == row.counts.total
+        )
+        if not finished:
+            class_ = self.matching.class_of(row.type, row.version, row.options.requires)
+        job = self.jobs[row.job] = Job(row, class_, self.window)
+        if not finished:
+            self.scheduler.add_job(row.job, class_, row.options.priority, row.options.retries)
+            job.scheduled = True
+        return job
+
+    def unschedule(self, job: Job) -> None:
+        """Take a job that has no tasks left out of the scheduler."""
+        if job.scheduled and not any(self.scheduler.job_counts(job.number)):
+            self.scheduler.remove_job(job.number)
+            job.scheduled = False
+            job.forget_payloads()
+
+    def counts(self, job: Job) -> Counts:
+        """Return a job's counts by state."""
+        if not job.scheduled:
+            return job.counts(0, 0, 0)
+        queued, delayed, assigned, running = self.scheduler.job_counts(job.number)
+        return job.counts(queued + delayed, assigned, running)
+
+    def state(self, job: Job) -> tuple[str, Counts, str]:
+        """Return a job's state, its counts, and a note on why nothing of it runs, or nothing."""
+        counts = self.counts(job)
+        state = job_state(job.ended, job.cancelled, counts)
+        return state, counts, self._note(job, counts)
+
+    def _note(self, job: Job, counts: Counts) -> str:
+        if counts.queued and not counts.assigned and not counts.running:
+            row = job.row
+            if not self.scheduler.class_workers(job.class_):
+                needs = "".join(f", {k}={v}" for k, v in sorted(row.options.requires.items()))
+                return f"no connected worker has task type {row.type} {row.version}{needs}"
+        if not job.ended and job.owner < 0 and not job.cancelled:
+            return "its client has gone before the end of submission: submit again, cancel this one"
+        return ""
+
+    # --- outcomes -------------------------------------------------------------------------------
+
+    def record(
+        self,
+        job: Job,
+        worker: str,
+        numbers: list[int],
+        attempts: list[int],
+        times: list[float],
+        outcomes: list[Outcome],
+        then: Callable[[], None],
+    ) -> None:
+        """Write outcomes down, count them, and tell those who wait once they are on disk."""
+        failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
+        job.failed += failed
+        job.done += len(numbers) - failed
+        job.changed = True
+        self.rate.add(len(numbers), self.now)
+        start = 0
+        for stop, _ in portions([outcome_size(outcome) for outcome in outcomes]):
+            part = slice(start, stop)
+            record = Outcomes(
+                self._next_sequence,
+                job.number,
+                worker,
+                self.wall,
+                numbers[part],
+                attempts[part],
+                times[part],
+                outcomes[part],
+            )
+            self._next_sequence += 1
+            self.write(record, partial(self._recorded, job, record))
+            start = stop
+        self.after_writes(then)
+        self.after_writes(partial(self.look_at_end, job))
+
+    def _recorded(self, job: Job, record: Outcomes) -> None:
+        job.recorded += len(record.numbers)
+        job.commits += 1
+        job.last_sequence = record.sequence
+        self.on_outcomes(job, record)
+
+    def note_attempts(self, job: int, tries: Iterable[tuple[int, int, int]]) -> None:
+        """Write down (number, attempt, crashes) of tasks that go back to the queue."""
+        numbers, attempts, crashes = (list(column) for column in zip(*tries, strict=True))
+        self.write(Attempts(job, numbers, attempts, crashes), lambda: None)
+
+    def look_at_end(self, job: Job) -> None:
+        """Tell those who wait, if the job has finished."""
+        if job.finished:
+            self.unschedule(job)
+            self.on_finished(job)
+
+
+def _nobody(*_: object) -> None:
+    """Stand in for a side that is not there."""
+
+
+def outcome_size(outcome: Outcome) -> int:
+    """Return about how many bytes an outcome takes in a message."""
+    if isinstance(outcome, Failure):
+        return 64 + len(outcome.error) + len(outcome.traceback)
+    return 64 if isinstance(outcome, Blob) else 16 + len(outcome)

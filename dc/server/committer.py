@@ -1,0 +1,114 @@
+"""Records on their way to disk: one commit at a time, of all that has come since the last began.
+
+While a commit is under way the next one gathers, so that the more there is to do, the more each
+commit carries, and nobody waits for a timer. A commit that fails (a full disk) is tried again with
+the same records until it succeeds: until then nothing of it is acknowledged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import trio
+
+from dc import limits
+from dc.errors import StoreConflict, StoreError
+from dc.records import NewTasks, Outcomes, Record
+from dc.store import Store
+
+log = logging.getLogger("dc.server")
+
+RETRY_SECONDS = 1.0
+"""Between two tries of a commit that failed."""
+
+
+class Committer:
+    """Writes records in the order in which they were added.
+
+    Args:
+        store: where to.
+        on_committed: called with the number of records of each commit once it is on disk.
+    """
+
+    def __init__(self, store: Store, on_committed: Callable[[int], None]) -> None:
+        self._store = store
+        self._on_committed = on_committed
+        self._queue: deque[tuple[Record, int]] = deque()
+        self._work = trio.Event()
+        self._space = trio.Event()
+        self._bytes = 0
+        self.trouble = ""
+
+    def add(self, record: Record) -> None:
+        """Have a record written."""
+        self._queue.append((record, 0))
+        self._work.set()
+
+    def weigh(self, size: int) -> None:
+        """Say that the records just added hold about so many bytes."""
+        if self._queue:
+            record, before = self._queue[-1]
+            self._queue[-1] = (record, before + size)
+            self._bytes += size
+
+    async def wait_space(self) -> None:
+        """Wait while more than `limits.UNCOMMITTED_BYTES` are not on disk yet."""
+        while self._bytes > limits.UNCOMMITTED_BYTES:
+            await self._space.wait()
+
+    async def wait_idle(self) -> None:
+        """Wait until all that was added is on disk."""
+        while self._queue:
+            await self._space.wait()
+
+    async def run(self) -> None:
+        """Commit for as long as it is not cancelled."""
+        while True:
+            while not self._queue:
+                self._work = trio.Event()
+                await self._work.wait()
+            records, size = self._next_commit()
+            await self._commit(records)
+            for _ in records:
+                self._queue.popleft()
+            self._bytes -= size
+            self._space.set()
+            self._space = trio.Event()
+            self._on_committed(len(records))
+
+    def _next_commit(self) -> tuple[list[Record], int]:
+        """Return the oldest records, up to `limits.COMMIT_TASKS` tasks, and their bytes."""
+        records: list[Record] = []
+        tasks = bytes_ = 0
+        for record, size in self._queue:
+            tasks += _tasks(record)
+            if records and tasks > limits.COMMIT_TASKS:
+                break
+            records.append(record)
+            bytes_ += size
+        return records, bytes_
+
+    async def _commit(self, records: list[Record]) -> None:
+        while True:
+            try:
+                await self._store.commit(records)
+            except StoreConflict:
+                raise
+            except StoreError as error:
+                if str(error) != self.trouble:
+                    log.error("nothing is acknowledged until this is mended: %s", error)
+                self.trouble = str(error)
+                await trio.sleep(RETRY_SECONDS)
+            else:
+                if self.trouble:
+                    log.warning("writing works again")
+                self.trouble = ""
+                return
+
+
+def _tasks(record: Record) -> int:
+    if isinstance(record, NewTasks):
+        return len(record.payloads)
+    return len(record.numbers) if isinstance(record, Outcomes) else 1

@@ -1,0 +1,157 @@
+"""One peer's socket: batches of messages in, batches out.
+
+A connection has one task, which reads. Sending needs none while there is nothing to send: the first
+message of a turn starts a task that sends all that was queued in the turn as one frame, goes on
+while more has come, and ends. So nothing waits for a timer, and an idle peer costs one task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from dc import limits
+from dc.blobs import BlobFolder
+from dc.errors import ConnectionLost, DcError, PayloadError, ProtocolError
+from dc.link import Link
+from dc.messages import Blob, Codec, Done, FromPeer, Message, Payloads, Refused
+
+CLOSE_SECONDS = 3.0
+"""For the last messages and the farewell, once a connection is to be closed."""
+
+FRAME_BYTES = limits.MIB
+"""Of messages joined into one frame; one message has at most BATCH_BYTES and some."""
+
+OVERHEAD_BYTES = 128
+"""Of a message beside its payloads or results, about."""
+
+
+class Owner(Protocol):
+    """What a connection needs of the app."""
+
+    blobs: BlobFolder
+
+    def received(self, peer: int, batch: list[Message], size: int) -> None:
+        """Take a batch of a peer; `size` is its bytes on the wire."""
+
+    async def wait_space(self) -> None:
+        """Wait until more may be received."""
+
+    def start_soon(self, connection: Connection) -> None:
+        """Run `connection.drain` in a task of its own."""
+
+
+class Connection:
+    """The server's end of one socket.
+
+    Args:
+        owner: the app.
+        number: the peer's number.
+        link: the WebSocket.
+        codec: the codec of what peers send.
+    """
+
+    def __init__(self, owner: Owner, number: int, link: Link, codec: Codec) -> None:
+        self._owner = owner
+        self._number = number
+        self._link = link
+        self._codec = codec
+        self._outbox: list[tuple[Message, int]] = []
+        self._waiting = 0
+        self._draining = False
+        self._drained = trio.Event()
+        self._reading = trio.CancelScope()
+        self._farewell = (1000, "")
+
+    def push(self, message: Message, size: int) -> None:
+        """Queue a message of about `size` bytes."""
+        self._outbox.append((message, size))
+        self._waiting += size + OVERHEAD_BYTES
+        if not self._draining:
+            self._draining = True
+            self._owner.start_soon(self)
+
+    def close(self, code: int, reason: str) -> None:
+        """Stop reading; close once what was queued is sent."""
+        self._farewell = (code, reason)
+        self._reading.cancel()
+
+    async def run(self, on_end: Callable[[], None]) -> None:
+        """Read until the peer closes, breaks the rules, or `close` is called; then say farewell.
+
+        Args:
+            on_end: called when reading has ended, before the farewell.
+        """
+        with self._reading:
+            await self._read()
+        on_end()
+        with trio.move_on_after(CLOSE_SECONDS) as scope:
+            scope.shield = True
+            await self.drain()
+            await self._link.aclose(*self._farewell)
+        await trio.aclose_forcefully(self._link.stream)
+
+    async def _read(self) -> None:
+        try:
+            while (data := await self._link.receive()) is not None:
+                batch = self._codec.decode(data)
+                self._check_blobs(batch)
+                self._owner.received(self._number, batch, len(data))
+                await self._owner.wait_space()
+                while self._waiting > limits.OUTBOX_BYTES:
+                    await self._drained.wait()
+        except ConnectionLost:
+            pass
+        except DcError as error:
+            self.push(Refused(-1, error.code, str(error)), 0)
+            code = error.close_code if isinstance(error, ProtocolError) else 1008
+            self._farewell = (code, error.code)
+
+    def _check_blobs(self, batch: list[Message]) -> None:
+        """Check that every blob a batch names is here.
+
+        Raises:
+            PayloadError: one is not.
+        """
+        for message in batch:
+            if isinstance(message, Payloads):
+                column = message.payloads
+            elif isinstance(message, Done):
+                column = message.results
+            else:
+                continue
+            for item in column:
+                if isinstance(item, Blob) and self._owner.blobs.size(item.digest) != item.size:
+                    raise PayloadError(f"blob {item.name} is not here: put it to /blobs first")
+
+    async def drain(self) -> None:
+        """Send what is queued, until nothing is."""
+        try:
+            while self._outbox:
+                await self._link.send(self._codec.encode(self._next_frame()))
+                self._drained.set()
+                self._drained = trio.Event()
+        except ConnectionLost:
+            self._outbox.clear()
+            self._reading.cancel()
+        finally:
+            self._draining = False
+
+    def _next_frame(self) -> list[Message]:
+        frame: list[Message] = []
+        bytes_ = 0
+        for message, size in self._outbox:
+            bytes_ += size + OVERHEAD_BYTES
+            if frame and bytes_ > FRAME_BYTES:
+                break
+            frame.append(message)
+            self._waiting -= size + OVERHEAD_BYTES
+        del self._outbox[: len(frame)]
+        return frame
+
+
+def peer_codec() -> Codec:
+    """Return the codec of what peers send."""
+    return Codec(FromPeer)

@@ -1,0 +1,172 @@
+"""What goes into the server's reactor, and what comes out of it.
+
+An event says what has happened; an action says what is to be done. Neither has any power of its
+own: the app turns the world into events and performs the actions, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from dc.messages import Message, Payload
+from dc.records import JobRow, Outcomes, Record, Unfinished
+
+# --- events -------------------------------------------------------------------------------------
+
+
+class Opened(Struct, frozen=True):
+    """A peer has opened a socket; it has said nothing yet."""
+
+    peer: int
+    address: str
+
+
+class Received(Struct, frozen=True):
+    """A peer sent a batch of messages."""
+
+    peer: int
+    batch: list[Message]
+
+
+class Closed(Struct, frozen=True):
+    """The socket of a peer is gone, for whatever reason."""
+
+    peer: int
+
+
+class Committed(Struct, frozen=True):
+    """The oldest `count` records that were to be written are on disk."""
+
+    count: int
+
+
+class PayloadsLoaded(Struct, frozen=True):
+    """The answer to LoadPayloads; `payloads` is empty when the store could not give them."""
+
+    peer: int
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+    payloads: list[Payload]
+
+
+class OutcomesLoaded(Struct, frozen=True):
+    """The answer to LoadOutcomes."""
+
+    peer: int
+    request: int
+    records: list[Outcomes]
+
+
+class JobLoaded(Struct, frozen=True):
+    """The answer to LoadJob; `row` is None when there is no such job."""
+
+    job: int
+    row: JobRow | None
+
+
+class JobRecovered(Struct, frozen=True):
+    """An unfinished job was found at the start."""
+
+    row: JobRow
+
+
+class TasksRecovered(Struct, frozen=True):
+    """Unfinished tasks of a recovered job."""
+
+    tasks: Unfinished
+
+
+class Continued(Struct, frozen=True):
+    """The loop has had a turn since Continue."""
+
+    job: int
+
+
+class CancelJob(Struct, frozen=True):
+    """Somebody asked over HTTP to cancel a job; `then` is to be called once that is on disk."""
+
+    job: int
+    then: Callable[[], None]
+
+
+class Tick(Struct, frozen=True):
+    """Time has passed."""
+
+
+Event: TypeAlias = (
+    Opened
+    | Received
+    | Closed
+    | Committed
+    | PayloadsLoaded
+    | OutcomesLoaded
+    | JobLoaded
+    | JobRecovered
+    | TasksRecovered
+    | Continued
+    | CancelJob
+    | Tick
+)
+
+# --- actions ------------------------------------------------------------------------------------
+
+
+class Send(Struct, frozen=True):
+    """Send a message; `size` is about its bytes, where it is not small."""
+
+    peer: int
+    message: Message
+    size: int = 0
+
+
+class Close(Struct, frozen=True):
+    """Close a peer's socket with this code, after what was sent before."""
+
+    peer: int
+    code: int
+    reason: str
+
+
+class Write(Struct, frozen=True):
+    """Write a record down. Records are committed in order, and Committed counts them."""
+
+    record: Record
+
+
+class LoadPayloads(Struct, frozen=True):
+    """Read payloads from the store for attempts that were assigned to a worker."""
+
+    peer: int
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+
+
+class LoadOutcomes(Struct, frozen=True):
+    """Read outcomes for a subscription: about `size` bytes of them, from its cursor on."""
+
+    peer: int
+    request: int
+    job: int
+    ordered: bool
+    cursor: int
+    size: int
+
+
+class LoadJob(Struct, frozen=True):
+    """Look a job up in the store."""
+
+    job: int
+
+
+class Continue(Struct, frozen=True):
+    """There is more to do for this job: give others a turn, then answer with Continued."""
+
+    job: int
+
+
+Action: TypeAlias = Send | Close | Write | LoadPayloads | LoadOutcomes | LoadJob | Continue

@@ -1,0 +1,261 @@
+"""The server's thought: events and the time go in, actions come out.
+
+Theory of operation
+-------------------
+Nothing here does anything: no socket, clock, disk or randomness. The app feeds one event after the
+other to `handle` and performs the actions it gets back, in order. So every order of events that the
+world can produce can be produced by a test, in microseconds.
+
+The work is shared out: `board` holds what all touch (jobs, the scheduler, records on their way to
+disk), `workers` and `clients` each know one kind of peer, `streams` carries results to clients.
+This file is the door: it greets peers, watches over their silence, and sees to it that after each
+event every worker with room gets tasks if there are any.
+
+What the rest of the design hangs on:
+
+- A result is acknowledged to its worker, counted as recorded, and shown to clients, only in answer
+  to Committed, that is once it is on disk. Assigning does not wait for the disk: at worst a task
+  that was never acknowledged to its client has been run for nothing.
+- Tasks leave the scheduler the moment their outcome is accepted, so of two answers to one task only
+  the first is ever written.
+- A peer's mistake closes that peer, with its name for it, and touches nothing else.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from dc import limits
+from dc.errors import DcError, PayloadError, ProtocolError, VersionError
+from dc.messages import PROTOCOL, Heartbeat, Hello, Message, Payloads, Refused, Welcome
+from dc.server.board import Board, Types
+from dc.server.clients import ClientSide
+from dc.server.events import (
+    Action,
+    CancelJob,
+    Close,
+    Closed,
+    Committed,
+    Continued,
+    Event,
+    JobLoaded,
+    JobRecovered,
+    Opened,
+    OutcomesLoaded,
+    PayloadsLoaded,
+    Received,
+    Send,
+    TasksRecovered,
+    Tick,
+)
+from dc.server.streams import Streams
+from dc.server.workers import WorkerSide
+
+CAPABILITIES = ["batch", "blobs"]
+CLOSE_POLICY = 1008
+CLOSE_GOING = 1001
+
+
+class Peer(Struct):
+    """An open socket. `role` is empty until its Hello."""
+
+    number: int
+    address: str
+    opened: float
+    heard: float
+    spoke: float
+    role: str = ""
+
+
+class Reactor:
+    """Decides everything the server does.
+
+    Args:
+        types: the task types of the server's plugins.
+        software: the server's name and version, for Welcome.
+        next_job: the number of the next job.
+        next_sequence: the sequence of the next record of outcomes.
+        window: bytes of payloads of queued tasks that are kept in memory.
+    """
+
+    def __init__(
+        self,
+        types: Types,
+        software: str,
+        next_job: int = 1,
+        next_sequence: int = 1,
+        window: int = limits.PAYLOAD_WINDOW_BYTES,
+    ) -> None:
+        self.board = Board(types, next_job, next_sequence, window)
+        self.workers = WorkerSide(self.board)
+        self.streams = Streams(self.board)
+        self.clients = ClientSide(self.board, self.workers, self.streams)
+        self.board.on_outcomes = self.streams.recorded
+        self.board.on_finished = self.clients.finished
+        self._software = software
+        self._peers: dict[int, Peer] = {}
+
+    # --- the door -------------------------------------------------------------------------------
+
+    def handle(self, event: Event, now: float, wall: float) -> list[Action]:
+        """Take an event; return what is to be done.
+
+        Args:
+            event: what has happened.
+            now: seconds on a clock that never goes back.
+            wall: Unix time in seconds, for what is written down and shown.
+        """
+        board = self.board
+        board.now, board.wall = now, wall
+        out: list[Action] = []
+        board.out = out
+        match event:
+            case Received():
+                self._on_received(event)
+            case Committed():
+                board.committed(event.count)
+            case PayloadsLoaded():
+                self.workers.loaded(
+                    event.peer, event.job, event.numbers, event.attempts, event.payloads
+                )
+            case OutcomesLoaded():
+                self.streams.loaded(event.peer, event.request, event.records)
+            case JobLoaded():
+                self.clients.job_loaded(event.job, event.row)
+            case Continued():
+                self.clients.cancel_step(event.job)
+            case CancelJob():
+                self.clients.cancel(board.jobs[event.job], event.then)
+            case Opened():
+                self._peers[event.peer] = Peer(event.peer, event.address, now, now, now)
+            case Closed():
+                self._forget(event.peer)
+            case Tick():
+                self._on_tick()
+            case JobRecovered():
+                board.add_job(event.row)
+            case TasksRecovered():
+                tasks = event.tasks
+                board.scheduler.restore(tasks.job, tasks.numbers, tasks.attempts, tasks.crashes)
+        if not isinstance(event, (JobRecovered, TasksRecovered)):
+            self.workers.assign()
+        self._note_sends(out)
+        return out
+
+    def pause(self) -> float:
+        """Return after how many seconds the next Tick is wanted."""
+        usual = limits.STATUS_SECONDS if self.clients.watching else limits.TICK_SECONDS
+        return max(0.001, min(usual, self.board.scheduler.next_time() - self.board.now))
+
+    def validate(self) -> None:
+        """Check what must always hold; AssertionError says what does not."""
+        self.board.scheduler.validate()
+        for peer in self.workers.by_peer:
+            assert self._peers[peer].role == "worker", f"worker {peer} has no open socket"
+        for peer in self.clients.by_peer:
+            assert self._peers[peer].role == "client", f"client {peer} has no open socket"
+        resident = 0
+        for job in self.board.jobs.values():
+            assert job.recorded <= job.done + job.failed <= job.total, f"job {job.number}: counts"
+            in_scheduler = sum(self.board.scheduler.job_counts(job.number)) if job.scheduled else 0
+            if not job.cancelled:
+                missing = job.total - job.done - job.failed
+                assert in_scheduler == missing, f"job {job.number}: {in_scheduler} != {missing}"
+            resident += job.resident
+        assert resident == self.board.window.used, "the window of payloads does not add up"
+
+    # --- peers ----------------------------------------------------------------------------------
+
+    def _on_received(self, event: Received) -> None:
+        peer = self._peers.get(event.peer)
+        if peer is None:
+            return
+        peer.heard = self.board.now
+        for message in event.batch:
+            try:
+                self._one(peer, message)
+            except DcError as error:
+                self._refuse(peer, error)
+                if isinstance(error, PayloadError) and isinstance(message, Payloads):
+                    job = self.board.jobs[message.job]
+                    self.clients.cancel(job, lambda: None)
+                return
+            if peer.number not in self._peers:
+                return
+
+    def _one(self, peer: Peer, message: Message) -> None:
+        if isinstance(message, Hello):
+            self._greet(peer, message)
+        elif isinstance(message, Heartbeat):
+            pass
+        elif peer.role == "worker":
+            worker = self.workers.by_peer.get(peer.number)
+            if worker is not None:
+                self.workers.received(worker, message)
+        elif peer.role == "client":
+            self.clients.received(self.clients.by_peer[peer.number], message)
+        else:
+            raise ProtocolError(f"the first message must be Hello, not {type(message).__name__}")
+
+    def _greet(self, peer: Peer, hello: Hello) -> None:
+        if peer.role:
+            raise ProtocolError("Hello was said already")
+        if hello.version != PROTOCOL:
+            older, newer = sorted([(hello.version, hello.software), (PROTOCOL, self._software)])
+            raise VersionError(
+                f"{hello.software} speaks version {hello.version} of the protocol, this server "
+                f"({self._software}) version {PROTOCOL}: update {older[1]} to match {newer[1]}"
+            )
+        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES)
+        if hello.role == "client":
+            self.clients.join(peer.number, peer.address)
+        else:
+            self._greet_worker(peer, hello)
+        peer.role = hello.role
+        self.board.send(peer.number, welcome)
+
+    def _greet_worker(self, peer: Peer, hello: Hello) -> None:
+        if hello.about is None:
+            raise ProtocolError("a worker says in Hello what it is")
+        replaced = self.workers.join(peer.number, peer.address, hello.about)
+        if replaced is not None:
+            del self._peers[replaced]
+            self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
+
+    def _refuse(self, peer: Peer, error: DcError) -> None:
+        code = error.close_code if isinstance(error, ProtocolError) else CLOSE_POLICY
+        self.board.send(peer.number, Refused(-1, error.code, str(error)))
+        self.board.out.append(Close(peer.number, code, error.code))
+        self._forget(peer.number)
+
+    def _forget(self, number: int) -> None:
+        self._peers.pop(number, None)
+        if number in self.workers.by_peer:
+            self.workers.leave(number, blame=True)
+        elif number in self.clients.by_peer:
+            self.clients.leave(number)
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def _on_tick(self) -> None:
+        self.clients.report()
+        for expired in self.board.scheduler.advance(self.board.now):
+            self.workers.overdue(*expired)
+        for peer in list(self._peers.values()):
+            self._watch_over(peer)
+
+    def _watch_over(self, peer: Peer) -> None:
+        now = self.board.now
+        if not peer.role and now - peer.opened > limits.HELLO_SECONDS:
+            text = f"no Hello within {limits.HELLO_SECONDS:g} s"
+            self._refuse(peer, ProtocolError(text, close_code=CLOSE_POLICY))
+        elif now - peer.heard > limits.SILENCE_SECONDS:
+            self.board.out.append(Close(peer.number, CLOSE_GOING, "silent for too long"))
+            self._forget(peer.number)
+        elif peer.role and now - peer.spoke >= limits.HEARTBEAT_SECONDS:
+            self.board.send(peer.number, Heartbeat())
+
+    def _note_sends(self, out: list[Action]) -> None:
+        for action in out:
+            if type(action) is Send and (peer := self._peers.get(action.peer)) is not None:
+                peer.spoke = self.board.now

@@ -1,0 +1,158 @@
+"""Results on their way to clients: live as they are recorded, from the store for what is behind.
+
+A *stream* is one subscription. While it is caught up, each record of outcomes goes out as soon as
+it is on disk. When the client is slow (it has more than `limits.STREAM_BYTES` unconsumed), or has
+just subscribed, the stream is behind: nothing is kept for it in memory, and it reads from the
+store, one read at a time, until a read that began after the last commit gives nothing more.
+
+An ordered stream wants the tasks by number, so it always reads from the store, and only when the
+task that it waits for has been recorded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from msgspec import Struct
+
+from dc import limits
+from dc.messages import EndOfResults, Finished, Refused, Subscribe
+from dc.records import Outcomes
+from dc.server.board import Board, outcome_size
+from dc.server.events import LoadOutcomes
+from dc.server.jobs import Job
+
+
+class Stream(Struct):
+    """A subscription. `seen` is the job's count of commits when the read under way began."""
+
+    peer: int
+    request: int
+    job: int
+    ordered: bool
+    cursor: int
+    unconsumed: int = 0
+    reading: bool = False
+    caught_up: bool = False
+    seen: int = -1
+
+
+class Streams:
+    """All subscriptions of all clients."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._streams: dict[tuple[int, int], Stream] = {}
+        self._of_job: dict[int, dict[tuple[int, int], Stream]] = defaultdict(dict)
+
+    def has(self, job: int) -> bool:
+        """Whether anybody is subscribed to a job."""
+        return job in self._of_job
+
+    def open(self, peer: int, job: Job, message: Subscribe) -> None:
+        """Begin a subscription."""
+        key = (peer, message.request)
+        self.close(*key)
+        stream = Stream(peer, message.request, job.number, message.ordered, message.after)
+        self._streams[key] = self._of_job[job.number][key] = stream
+        self._pump(stream, job)
+
+    def close(self, peer: int, request: int) -> None:
+        """End a subscription, if there is one."""
+        stream = self._streams.pop((peer, request), None)
+        if stream is not None:
+            del self._of_job[stream.job][peer, request]
+            if not self._of_job[stream.job]:
+                del self._of_job[stream.job]
+
+    def close_all(self, peer: int) -> list[int]:
+        """End all subscriptions of a client that has gone; return their jobs."""
+        keys = [key for key in self._streams if key[0] == peer]
+        jobs = [self._streams[key].job for key in keys]
+        for key in keys:
+            self.close(*key)
+        return jobs
+
+    def consumed(self, peer: int, request: int, size: int) -> None:
+        """Send more to a client that has consumed some."""
+        stream = self._streams.get((peer, request))
+        if stream is not None:
+            stream.unconsumed = max(0, stream.unconsumed - size)
+            self._pump(stream, self._board.jobs[stream.job])
+
+    def recorded(self, job: Job, record: Outcomes) -> None:
+        """Pass on outcomes that have just been written to disk."""
+        for stream in list(self._of_job.get(job.number, {}).values()):
+            if stream.ordered:
+                if stream.caught_up and stream.cursor in record.numbers:
+                    stream.caught_up = False
+            elif stream.caught_up and stream.unconsumed < limits.STREAM_BYTES:
+                self._send(stream, record)
+            else:
+                stream.caught_up = False
+            self._pump(stream, job)
+
+    def loaded(self, peer: int, request: int, records: list[Outcomes]) -> None:
+        """Pass on what was read from the store."""
+        stream = self._streams.get((peer, request))
+        if stream is None or not stream.reading:
+            return
+        stream.reading = False
+        job = self._board.jobs[stream.job]
+        for record in records:
+            self._send(stream, record)
+        nothing_more = not records and stream.seen == job.commits
+        newest = not stream.ordered and stream.cursor >= job.last_sequence > 0
+        stream.caught_up = nothing_more or newest
+        self._pump(stream, job)
+
+    def job_finished(self, job: Job) -> None:
+        """End the subscriptions of a finished job that have had everything."""
+        for stream in list(self._of_job.get(job.number, {}).values()):
+            self._pump(stream, job)
+
+    def _pump(self, stream: Stream, job: Job) -> None:
+        if stream.reading:
+            return
+        if stream.ordered and job.finished and not job.cancelled and stream.cursor >= job.total:
+            stream.caught_up = True
+        if stream.caught_up:
+            if job.finished:
+                self._end(stream, job)
+        elif stream.unconsumed < limits.STREAM_BYTES:
+            stream.reading = True
+            stream.seen = job.commits
+            size = max(limits.BATCH_BYTES, limits.STREAM_BYTES - stream.unconsumed)
+            self._board.out.append(
+                LoadOutcomes(
+                    stream.peer, stream.request, job.number, stream.ordered, stream.cursor, size
+                )
+            )
+
+    def _end(self, stream: Stream, job: Job) -> None:
+        self.close(stream.peer, stream.request)
+        if job.cancelled:
+            text = f"job {job.number} was cancelled; {job.done + job.failed} of its tasks had ended"
+            self._board.send(stream.peer, Refused(stream.request, "cancelled", text))
+        else:
+            self._board.send(stream.peer, EndOfResults(stream.request))
+
+    def _send(self, stream: Stream, record: Outcomes) -> None:
+        if stream.ordered:
+            stream.cursor = record.numbers[-1] + 1
+        else:
+            stream.cursor = record.sequence
+        size = sum(outcome_size(outcome) for outcome in record.outcomes)
+        message = Finished(
+            stream.request,
+            stream.cursor,
+            record.worker,
+            record.at,
+            size,
+            record.numbers,
+            record.attempts,
+            record.times,
+            record.outcomes,
+        )
+        self._board.send(stream.peer, message, size)
+        stream.unconsumed += size

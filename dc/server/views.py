@@ -1,0 +1,234 @@
+"""What the API and the pages show, as plain dictionaries.
+
+It comes from the reactor where a job is in memory, and from the store where it is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from dc._core import ASSIGNED, RUNNING
+from dc.errors import UnknownJob, UnknownTask
+from dc.messages import PROTOCOL, Blob, Counts, Failure, Payload
+from dc.records import JobRow, TaskRow
+from dc.server.app import ServerApp
+from dc.server.jobs import Job, job_state
+from dc.server.workers import Worker
+
+View = dict[str, Any]
+
+RUNNING_SHOWN = 64
+"""Tasks of one worker that are listed as running, at most."""
+
+
+class Views:
+    """Looks things up for those who ask over HTTP.
+
+    Args:
+        app: the server.
+    """
+
+    def __init__(self, app: ServerApp) -> None:
+        self._app = app
+
+    # --- the whole ------------------------------------------------------------------------------
+
+    async def status(self) -> View:
+        """Return the server's state in numbers."""
+        board, settings = self._app.reactor.board, self._app.settings
+        totals = await self._app.store.totals()
+        states: dict[str, int] = {}
+        queued = assigned = running = 0
+        for job in board.jobs.values():
+            state, counts, _ = board.state(job)
+            if not job.finished:
+                states[state] = states.get(state, 0) + 1
+            queued += counts.queued
+            assigned += counts.assigned
+            running += counts.running
+        tasks = msgspec.structs.replace(totals, queued=queued, assigned=assigned, running=running)
+        workers = self._app.reactor.workers.by_peer.values()
+        return {
+            "software": settings.software,
+            "version": settings.software.partition(" ")[2],
+            "protocol": PROTOCOL,
+            "started": settings.started,
+            "address": settings.address,
+            "data": str(settings.data),
+            "tasks": _plain(tasks),
+            "jobs": states,
+            "workers": len(workers),
+            "slots": sum(worker.about.slots for worker in workers),
+            "busy": sum(min(self._load(w)[0], w.about.slots) for w in workers),
+            "rate": board.rate.value(board.now),
+            "types": len(self._app.types.rows()),
+            "broken": self._app.types.broken,
+            "trouble": self._app.committer.trouble,
+        }
+
+    def types(self) -> View:
+        """Return the task types, and the plugins that could not be loaded."""
+        return {"types": self._app.types.rows(), "broken": self._app.types.broken}
+
+    # --- jobs -----------------------------------------------------------------------------------
+
+    async def jobs(self, before: int | None, limit: int) -> list[View]:
+        """Return jobs, newest first."""
+        rows = await self._app.store.jobs(before, limit)
+        return [self._job_view(row) for row in rows]
+
+    async def job(self, job: int) -> View:
+        """Return one job; UnknownJob if there is none."""
+        row = await self._app.store.job(job)
+        if row is None:
+            raise UnknownJob(f"there is no job {job}")
+        return self._job_view(row)
+
+    def _job_view(self, row: JobRow) -> View:
+        job = self._live(row.job)
+        if job is not None:
+            state, counts, note = self._app.reactor.board.state(job)
+        else:
+            counts, note = _settled(row), ""
+            state = job_state(row.ended, row.cancelled_at is not None, counts)
+        options = row.options
+        return {
+            "job": row.job,
+            "name": options.name,
+            "type": row.type,
+            "version": row.version,
+            "payload": row.payload,
+            "result": row.result,
+            "state": state,
+            "note": note,
+            "counts": _plain(counts),
+            "priority": options.priority,
+            "retries": options.retries,
+            "timeout": options.timeout,
+            "requires": options.requires,
+            "created": row.created,
+        }
+
+    def _live(self, job: int) -> Job | None:
+        return self._app.reactor.board.jobs.get(job)
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    async def tasks(self, job: int, first: int, limit: int, failed: bool) -> list[View]:
+        """Return tasks of a job by number, all or only the failed ones."""
+        row = await self._app.store.job(job)
+        if row is None:
+            raise UnknownJob(f"there is no job {job}")
+        rows = await self._app.store.tasks(job, first, limit, failed)
+        return [self._task_view(task, row) for task in rows]
+
+    async def task(self, job: int, task: int) -> View:
+        """Return one task; UnknownJob or UnknownTask if there is none."""
+        row = await self._app.store.job(job)
+        if row is None:
+            raise UnknownJob(f"there is no job {job}")
+        found = await self._app.store.task(job, task)
+        if found is None:
+            raise UnknownTask(f"job {job} has no task {task}")
+        return self._task_view(found, row)
+
+    def _task_view(self, row: TaskRow, job: JobRow) -> View:
+        state, attempt, crashes, worker = self._task_state(row, job)
+        failure = row.outcome if isinstance(row.outcome, Failure) else None
+        return {
+            "job": row.job,
+            "number": row.number,
+            "state": state,
+            "attempt": attempt,
+            "crashes": crashes,
+            "worker": worker,
+            "finished_at": row.at if row.finished else None,
+            "time": row.time if row.finished else None,
+            "payload_size": row.payload_size,
+            "result_size": row.outcome_size if row.finished and not row.failed else None,
+            "failure": _plain(failure) if failure is not None else None,
+        }
+
+    def _task_state(self, row: TaskRow, job: JobRow) -> tuple[str, int, int, str]:
+        if row.finished:
+            return "failed" if row.failed else "done", row.attempt, row.crashes, row.worker
+        if job.cancelled_at is not None:
+            return "cancelled", row.attempt, row.crashes, ""
+        live = self._live(row.job)
+        board = self._app.reactor.board
+        found = board.scheduler.state(row.job, row.number) if live and live.scheduled else None
+        if found is None:
+            return "running", row.attempt, row.crashes, ""
+        names = {ASSIGNED: "assigned", RUNNING: "running"}
+        worker = self._app.reactor.workers.name_of(found[3])
+        return names.get(found[0], "queued"), found[1], found[2], worker
+
+    async def payload(self, job: int, task: int) -> Payload:
+        """Return a task's payload; UnknownTask if there is no such task."""
+        live = self._live(job)
+        at_hand = live.peek(task) if live is not None else None
+        if at_hand is not None:
+            return at_hand
+        return (await self._app.store.payloads(job, [task]))[0]
+
+    async def result(self, job: int, task: int) -> Payload:
+        """Return a task's result; UnknownTask if it has none."""
+        row = await self._app.store.task(job, task, outcome=True)
+        if row is None:
+            raise UnknownTask(f"job {job} has no task {task}")
+        if not isinstance(row.outcome, (bytes, Blob)):
+            raise UnknownTask(f"task {task} of job {job} has no result")
+        return row.outcome
+
+    # --- workers --------------------------------------------------------------------------------
+
+    def workers(self) -> list[View]:
+        """Return all connected workers, by name."""
+        by_name = self._app.reactor.workers.by_name
+        return [self._worker_view(by_name[name]) for name in sorted(by_name)]
+
+    def worker(self, name: str) -> View | None:
+        """Return a connected worker by its name."""
+        found = self._app.reactor.workers.by_name.get(name)
+        return self._worker_view(found) if found is not None else None
+
+    def _load(self, worker: Worker) -> tuple[int, int, float]:
+        return self._app.reactor.board.scheduler.worker_load(worker.id)
+
+    def _worker_view(self, worker: Worker) -> View:
+        about = worker.about
+        tasks = self._app.reactor.workers.tasks_of(worker, max(about.slots, RUNNING_SHOWN))
+        running = [task for task in tasks if task[3]] or tasks[: about.slots]
+        return {
+            "name": about.name,
+            "address": worker.address,
+            "slots": about.slots,
+            "held": self._load(worker)[0],
+            "running": [{"job": j, "number": n, "attempt": a} for j, n, a, _ in running],
+            "types": [{"name": t.name, "version": t.version} for t in about.types],
+            "labels": about.labels,
+            "broken": about.broken,
+            "connected_at": worker.since,
+            "done": worker.done,
+            "failed": worker.failed,
+        }
+
+
+def number(text: str) -> int:
+    """Return the number that a path gives for a job or task; UnknownJob when it is none."""
+    if text.isascii() and text.isdigit() and len(text) <= 10:
+        return int(text)
+    raise UnknownJob(f"{text[:40]!r} is no number of a job or task")
+
+
+def _settled(row: JobRow) -> Counts:
+    """Return the counts of a job that is not in memory: what has no outcome was cancelled."""
+    counts = row.counts
+    missing = counts.total - counts.done - counts.failed
+    return msgspec.structs.replace(counts, queued=0, cancelled=missing)
+
+
+def _plain(struct: msgspec.Struct) -> View:
+    return msgspec.structs.asdict(struct)

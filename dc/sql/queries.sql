@@ -1,0 +1,110 @@
+-- Every query of the store, by name.
+--
+-- A query that may find many rows gives them as one row of JSON lists and joined blobs: Python lets
+-- go of its lock at each row it fetches, and beside a busy loop may wait long to get it back.
+-- group_concat() joins blobs byte by byte; only the type it gives them must be set right again.
+
+-- name: next_ids
+-- The numbers of the next job and of the next record of outcomes.
+SELECT (SELECT coalesce(max(job), 0) + 1 FROM jobs),
+       (SELECT coalesce(max(sequence), 0) + 1 FROM records);
+
+-- name: job
+-- One job.
+SELECT job, spec, created, ended, cancelled_at, total, done, failed FROM jobs WHERE job = :job;
+
+-- name: jobs
+-- Jobs below a number, the newest first.
+SELECT job, spec, created, ended, cancelled_at, total, done, failed FROM jobs
+WHERE job < :before ORDER BY job DESC LIMIT :limit;
+
+-- name: open_jobs
+-- Jobs that are not cancelled and have, or may get, tasks without outcome; the oldest first.
+SELECT job, spec, created, ended, cancelled_at, total, done, failed FROM jobs
+WHERE cancelled_at IS NULL AND (NOT ended OR done + failed < total) ORDER BY job;
+
+-- name: totals
+-- Tasks of all jobs: all, done, failed, cancelled.
+SELECT coalesce(sum(total), 0), coalesce(sum(done), 0), coalesce(sum(failed), 0),
+       coalesce(sum(total - done - failed) FILTER (WHERE cancelled_at IS NOT NULL), 0)
+FROM jobs;
+
+-- name: batches_of
+-- The batches that hold these tasks, with their sizes in bytes.
+SELECT json_group_array(task), json_group_array(size) FROM (
+    SELECT task, length(payloads) AS size FROM batches
+    WHERE task IN (
+        SELECT (SELECT max(b.task) FROM batches b WHERE b.task <= (:job << 32 | n.value))
+        FROM json_each(:numbers) n
+    ) AND task >= :job << 32
+    ORDER BY task
+);
+
+-- name: batches
+-- These batches, whole.
+SELECT json_group_array(task & 0xffffffff), '[' || group_concat(head) || ']',
+       json_group_array(length(payloads)), CAST(group_concat(payloads, '') AS BLOB)
+FROM (SELECT * FROM batches WHERE task IN (SELECT value FROM json_each(:keys)) ORDER BY task);
+
+-- name: records_after
+-- The first records of a job after a sequence: until :bytes are reached, and :most at most.
+SELECT json_group_array(sequence), json_group_array(bytes) FROM (
+    SELECT sequence, bytes, sum(bytes) OVER (ORDER BY sequence) - bytes AS before FROM (
+        SELECT sequence, bytes FROM records
+        WHERE job = :job AND sequence > :after ORDER BY sequence LIMIT :most
+    )
+) WHERE before < :bytes;
+
+-- name: record_bytes
+-- The sizes of these records.
+SELECT json_group_array(sequence), json_group_array(bytes) FROM (
+    SELECT sequence, bytes FROM records
+    WHERE sequence IN (SELECT value FROM json_each(:sequences)) ORDER BY sequence
+);
+
+-- name: records
+-- These records, whole.
+SELECT json_group_array(sequence), '[' || group_concat(numbers) || ']',
+       '[' || group_concat(head) || ']', json_group_array(length(outcomes)),
+       CAST(group_concat(outcomes, '') AS BLOB)
+FROM (SELECT * FROM records WHERE sequence IN (SELECT value FROM json_each(:sequences))
+      ORDER BY sequence);
+
+-- name: finished_from
+-- Finished tasks of a job from :first on and below :end, each with the sequence of its record.
+SELECT json_group_array(task & 0xffffffff), json_group_array(sequence) FROM (
+    SELECT task, sequence FROM finished
+    WHERE task >= (:job << 32 | :first) AND task < (:job << 32) + :end ORDER BY task LIMIT :limit
+);
+
+-- name: finished_among
+-- Which of these tasks are finished, each with the sequence of its record.
+SELECT json_group_array(task & 0xffffffff), json_group_array(sequence) FROM finished
+WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
+
+-- name: finished_count
+-- How many tasks of a job from :first on and below :end are finished.
+SELECT count(*) FROM finished
+WHERE task >= (:job << 32 | :first) AND task < (:job << 32) + :end;
+
+-- name: failures_from
+-- Failed tasks of a job from a number on.
+SELECT json_group_array(task & 0xffffffff) FROM (
+    SELECT task FROM failures
+    WHERE task >= (:job << 32 | :first) AND task < (:job + 1) << 32 ORDER BY task LIMIT :limit
+);
+
+-- name: attempts_between
+-- Attempts and crashes of tasks from :first to :last, where they are known.
+SELECT json_group_array(json_array(task & 0xffffffff, attempts, crashes)) FROM attempts
+WHERE task >= (:job << 32 | :first) AND task <= (:job << 32 | :last);
+
+-- name: attempts_among
+-- Attempts and crashes of these tasks, where they are known.
+SELECT json_group_array(json_array(task & 0xffffffff, attempts, crashes)) FROM attempts
+WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
+
+-- name: doubled
+-- One of these tasks that is finished already, or nothing.
+SELECT min(task & 0xffffffff) FROM finished
+WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));

@@ -1,0 +1,285 @@
+"""The store: what must outlive the process. A port of a few methods, and its SQLite adapter.
+
+Theory of operation
+-------------------
+Python's threads share one lock, which a thread that comes out of SQLite must get back; beside a
+busy event loop that takes milliseconds each time. So whatever costs one trip into SQLite for each
+row starves (measured in docs/store.md), and everything here makes few trips:
+
+- a commit is one INSERT of many rows into the view `incoming`, whose triggers spread it, outside
+  transactions: SQLite begins, writes, syncs and ends within one step;
+- a read is a few queries, each of which returns one row of JSON lists and joined blobs;
+- while a call is under way, the event loop lets go of the lock for a moment each millisecond.
+
+The log (write-ahead log) is copied into the database by a thread of its own with a connection of
+its own. It does the bulk beside the commits; then it takes their turn for the rest and empties the
+log. Only when the log passes `wal_bytes_most` do commits wait for it, or do it themselves.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import trio
+
+from dc import limits
+from dc.errors import StoreError
+from dc.messages import Counts, Payload
+from dc.records import JobRow, Outcomes, Record, TaskRow, Unfinished
+from dc.store_file import (
+    DATABASE,
+    FolderLock,
+    check_size,
+    connect,
+    make_durable,
+    migrate,
+    prepare_folder,
+    schema_version,
+    told_plainly,
+)
+from dc.store_read import Reader
+from dc.store_write import Checkpoints, Writer
+
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """What the server needs of a store. Jobs and tasks are named by their numbers."""
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """Make the records last: all of them, on disk on return, or none.
+
+        Cancelling does not interrupt a commit that has begun. The caller sees to it that there
+        are at most limits.COMMIT_TASKS tasks in them.
+
+        Raises:
+            StoreConflict: a record contradicts what is there: a task has its outcome already,
+                tasks do not follow the last one, a job or task is unknown.
+            StoreError: it cannot be written (a full disk); the same records may be tried again.
+        """
+
+    async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
+        """Return the payloads of these tasks, in the order of the numbers.
+
+        Raises:
+            UnknownTask: the job or a task is not there.
+        """
+
+    async def outcomes_after(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """Return the first records of a job whose sequences are above `after`, ascending.
+
+        The last one returned may pass the limit; there is at least one if there is any.
+        """
+
+    async def outcomes_from(
+        self, job: int, first: int, limit_bytes: int, limit_tasks: int
+    ) -> list[Outcomes]:
+        """Return the outcomes of the tasks `first`, `first + 1`, … up to one that has none.
+
+        Each element has consecutive tasks of one record, and its sequence. A limit ends the list
+        early, but not before one task.
+        """
+
+    async def next_ids(self) -> tuple[int, int]:
+        """Return the number for the next job and the sequence for the next Outcomes, from 1."""
+
+    async def open_jobs(self) -> list[JobRow]:
+        """Return the jobs that are neither cancelled nor finished, the oldest first."""
+
+    async def unfinished(self, job: int, first: int, limit: int) -> Unfinished:
+        """Return the first `limit` tasks from `first` on that have no outcome, ascending."""
+
+    async def job(self, job: int) -> JobRow | None:
+        """Return a job, or None."""
+
+    async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
+        """Return the newest jobs, of those below `before`, the newest first."""
+
+    async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
+        """Return the tasks of a job from `first` on, ascending; on request only failed ones."""
+
+    async def task(self, job: int, number: int, outcome: bool = False) -> TaskRow | None:
+        """Return a task, on request with its outcome, or None."""
+
+    async def totals(self) -> Counts:
+        """Return the counts of the tasks of all jobs."""
+
+    async def aclose(self) -> None:
+        """Close the store. Nothing may be called afterwards, but this again."""
+
+
+class SqliteStore:
+    """A store in one SQLite file; made by `open_store`."""
+
+    def __init__(self, folder: Path, wal_bytes: int, wal_bytes_most: int) -> None:
+        self._path = folder / DATABASE
+        self._closed = False
+        self._writing = trio.CapacityLimiter(1)
+        self._reading = trio.CapacityLimiter(limits.READERS)
+        self._threads = trio.CapacityLimiter(limits.READERS + 1)
+        with ExitStack() as stack:
+            stack.enter_context(told_plainly(self._path))
+            prepare_folder(folder)
+            stack.callback(FolderLock(folder).release)
+            first, second, *others = self._connect(stack)
+            self._writer = Writer(first, self._path)
+            self._checkpoints = Checkpoints(
+                second, self._path, self._writer.turn, wal_bytes, wal_bytes_most
+            )
+            self._readers = [Reader(other, self._path) for other in others]
+            self._checkpoints.start()
+            stack.callback(self._checkpoints.stop)
+            self._stack = stack.pop_all()
+
+    def _connect(self, stack: ExitStack) -> list[sqlite3.Connection]:
+        connections = []
+        for number in range(2 + limits.READERS):
+            connection = connect(self._path)
+            stack.callback(connection.close)
+            connections.append(connection)
+            if number == 0:
+                version = schema_version(connection, self._path)
+                make_durable(connection)
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                check_size(connection, self._path)
+                migrate(connection, version)
+            else:
+                make_durable(connection)
+        return connections
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """See Store."""
+        async with self._writing:
+            await self._run(self._commit, records)
+
+    def _commit(self, records: Sequence[Record]) -> None:
+        with told_plainly(self._path):
+            self._checkpoints.bound()
+            self._writer.commit(records)
+            self._checkpoints.after_commit()
+
+    async def _read(self, ask: Callable[[Reader], T]) -> T:
+        async with self._reading:
+            reader = self._readers.pop()
+            try:
+                return await self._run(reader.ask, ask)
+            finally:
+                self._readers.append(reader)
+
+    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        if self._closed:
+            raise StoreError(f"{self._path} has been closed")
+        return await _beside_the_loop(work, *arguments, limiter=self._threads)
+
+    async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
+        """See Store."""
+        return await self._read(lambda reader: reader.payloads(job, numbers))
+
+    async def outcomes_after(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """See Store."""
+        return await self._read(lambda reader: reader.outcomes_after(job, after, limit_bytes))
+
+    async def outcomes_from(
+        self, job: int, first: int, limit_bytes: int, limit_tasks: int
+    ) -> list[Outcomes]:
+        """See Store."""
+        return await self._read(
+            lambda reader: reader.outcomes_from(job, first, limit_bytes, limit_tasks)
+        )
+
+    async def next_ids(self) -> tuple[int, int]:
+        """See Store."""
+        return await self._read(lambda reader: reader.next_ids())
+
+    async def open_jobs(self) -> list[JobRow]:
+        """See Store."""
+        return await self._read(lambda reader: reader.jobs("open_jobs"))
+
+    async def unfinished(self, job: int, first: int, limit: int) -> Unfinished:
+        """See Store."""
+        return await self._read(lambda reader: reader.unfinished(job, first, limit))
+
+    async def job(self, job: int) -> JobRow | None:
+        """See Store."""
+        found = await self._read(lambda reader: reader.jobs("job", job=job))
+        return found[0] if found else None
+
+    async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
+        """See Store."""
+        below = limits.MAX_JOB + 1 if before is None else before
+        return await self._read(lambda reader: reader.jobs("jobs", before=below, limit=limit))
+
+    async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
+        """See Store."""
+        return await self._read(lambda reader: reader.tasks(job, first, limit, failed))
+
+    async def task(self, job: int, number: int, outcome: bool = False) -> TaskRow | None:
+        """See Store."""
+        found = await self._read(lambda reader: reader.tasks(job, number, 1, False, outcome))
+        return found[0] if found else None
+
+    async def totals(self) -> Counts:
+        """See Store."""
+        return await self._read(lambda reader: reader.totals())
+
+    async def aclose(self) -> None:
+        """Wait for what is under way, copy the log into the database, let go of the folder."""
+        if self._closed:
+            await trio.lowlevel.checkpoint()
+            return
+        self._closed = True
+        with trio.CancelScope(shield=True):
+            for _ in range(limits.READERS):
+                await self._reading.acquire_on_behalf_of(object())
+            await self._writing.acquire()
+            await trio.to_thread.run_sync(self._stack.close, limiter=self._threads)
+            self._writing.release()
+            self._reading.total_tokens = 2 * limits.READERS
+
+
+async def open_store(
+    folder: Path,
+    wal_bytes: int = limits.WAL_BYTES,
+    wal_bytes_most: int = limits.WAL_BYTES_MOST,
+) -> SqliteStore:
+    """Open the store in a data folder, which is made if need be; close it with `aclose`.
+
+    Args:
+        folder: the data folder.
+        wal_bytes: bytes of the log after which it is copied into the database.
+        wal_bytes_most: bytes of the log after which commits wait for that.
+
+    Raises:
+        StoreError: the folder is in use, damaged, of a newer dc, or cannot be written to.
+    """
+    return await trio.to_thread.run_sync(SqliteStore, folder, wal_bytes, wal_bytes_most)
+
+
+async def _beside_the_loop(
+    work: Callable[..., T], *arguments: object, limiter: trio.CapacityLimiter
+) -> T:
+    """Run blocking work in a thread to its end, whatever is cancelled, and give way to it."""
+    failure: Exception | None = None
+    with trio.CancelScope(shield=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_give_way)
+            try:
+                result = await trio.to_thread.run_sync(work, *arguments, limiter=limiter)
+            except Exception as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return result
+
+
+async def _give_way() -> None:
+    while True:
+        await trio.sleep(limits.GIVE_WAY_SECONDS)
+        # A real sleep is the one way to hand over Python's lock for sure.
+        time.sleep(limits.LET_GO_SECONDS)  # noqa: ASYNC251

@@ -1,0 +1,227 @@
+"""The data folder: its lock, its database file, the schema and the queries."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from dc.errors import StoreError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+DATABASE: Final = "dc.sqlite3"
+LOCK: Final = "lock"
+
+APPLICATION_ID: Final = 0x64637631
+"""Marks a database of dc ("dcv1"), as SQLite's `application_id`."""
+
+BUSY_SECONDS: Final = 5.0
+"""That a connection waits for another of this process: a checkpoint for a read, at most."""
+
+_QUERY = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)(.+?;)\s*?$", re.MULTILINE | re.DOTALL)
+
+
+class FolderLock:
+    """Keeps a second server out of a data folder, until `release` or the end of the process.
+
+    Args:
+        folder: the data folder, which exists.
+
+    Raises:
+        StoreError: another server uses the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / LOCK
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._take()
+        except OSError:
+            owner = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise StoreError(
+                f"data folder {folder} is in use by another server (pid {owner}): "
+                "stop that one or choose another --data"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+
+    def _take(self) -> None:
+        if sys.platform == "win32":
+            # Windows lets nobody read a locked byte: lock one far behind the pid.
+            os.lseek(self._file, 1 << 20, os.SEEK_SET)
+            try:
+                msvcrt.locking(self._file, msvcrt.LK_NBLCK, 1)
+            finally:
+                os.lseek(self._file, 0, os.SEEK_SET)
+        else:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        """Let others use the folder. The file stays: removing it would race with the next one."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the data folder, if it is not there.
+
+    Raises:
+        StoreError: it cannot be made or written to; the message says what to do.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise StoreError(
+            f"data folder {folder} is not a folder: choose another --data"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"cannot make data folder {folder}: {error.strerror}") from None
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise StoreError(
+            f"data folder {folder} cannot be written to: "
+            "change its permissions or choose another --data"
+        )
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection that any one thread at a time may use, and that begins no transaction by
+    itself.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened.
+    """
+    return sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def make_durable(connection: sqlite3.Connection) -> None:
+    """Set how the connection writes: to a log, synced with each commit, copied on request only."""
+    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+
+
+@contextmanager
+def told_plainly(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite and of the system into StoreErrors that say what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(_plainly(path, error)) from error
+    except OSError as error:
+        raise StoreError(f"{error.filename or path}: {error.strerror}") from error
+
+
+def _plainly(path: Path, error: sqlite3.Error) -> str:
+    text = str(error)
+    if "not a database" in text or "malformed" in text:
+        return f"{path} is damaged ({text}): restore it from a backup, or choose another --data"
+    if "is full" in text:
+        return f"the disk of {path} is full: free some space"
+    if "unable to open" in text or "readonly" in text:
+        return f"{path} cannot be opened for writing ({text}): check its permissions and its disk"
+    return f"{path}: {text}"
+
+
+def schema_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the database's schema, 0 for an empty one. Changes nothing.
+
+    Raises:
+        StoreError: it is not a database of dc, or of a newer dc.
+        sqlite3.Error: it cannot be read.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (marked,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (tables or version) and marked != APPLICATION_ID:
+        raise StoreError(f"{path} belongs to another program: choose another --data")
+    known = len(migrations())
+    if version > known:
+        raise StoreError(
+            f"{path} was written by a newer dc (schema {version}, this one knows {known}): "
+            "update dc or choose another --data"
+        )
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the database from this version to the newest, one at a time.
+
+    Raises:
+        sqlite3.Error: it cannot be written; every finished step stays.
+    """
+    for number, script in enumerate(migrations()[version:], version + 1):
+        _apply(connection, number, script)
+
+
+def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
+    marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};"
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n{marks}\nCOMMIT;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.rollback()
+        raise
+
+
+def check_size(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that the file, whose log has been copied into it, is as long as it says itself.
+
+    Raises:
+        StoreError: it has been cut off.
+    """
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    if path.stat().st_size < pages * page:
+        raise StoreError(
+            f"{path} is damaged ({path.stat().st_size} bytes are left of {pages * page}): "
+            "restore it from a backup, or choose another --data"
+        )
+
+
+def migrations() -> list[str]:
+    """Return the scripts of dc/sql/migrations: the first makes schema 1, and so on."""
+    folder = resources.files("dc") / "sql" / "migrations"
+    files = sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+    return [entry.read_text(encoding="utf-8") for entry in files]
+
+
+def queries() -> Mapping[str, str]:
+    """Return the queries of dc/sql/queries.sql by name."""
+    return parse_queries((resources.files("dc") / "sql" / "queries.sql").read_text("utf-8"))
+
+
+def parse_queries(text: str) -> Mapping[str, str]:
+    """Return the queries of a text by name.
+
+    Each is a line `-- name: NAME`, at least one line of comment that describes it, and the SQL,
+    which ends with a semicolon at the end of a line.
+
+    Raises:
+        ValueError: a query has no description or no end, or two have one name.
+    """
+    found = {}
+    for name, _, sql in _QUERY.findall(text):
+        if name in found:
+            raise ValueError(f"two queries are called {name}")
+        found[name] = sql
+    names = re.findall(r"^-- name: (.*)$", text, re.MULTILINE)
+    if list(found) != names:
+        raise ValueError(f"not well formed: one of {sorted(set(names) ^ set(found))}")
+    return found

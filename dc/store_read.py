@@ -1,0 +1,218 @@
+"""The reading half of the SQLite store. All of it blocks; a Reader is for one thread at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dc import limits, store_rows
+from dc.errors import UnknownTask
+from dc.messages import Counts, Failure, Payload
+from dc.records import JobRow, Outcomes, TaskRow, Unfinished
+from dc.store_file import queries, told_plainly
+from dc.store_rows import Batch, StoredOutcomes, columns, integers, size_of, to_json
+
+T = TypeVar("T")
+
+END = limits.MAX_NUMBER + 1
+
+
+class Reader:
+    """Answers the questions of dc.store.Store over one connection, which it does not close."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        connection.execute("PRAGMA query_only = 1")
+        self._connection = connection
+        self._path = path
+        self._queries = queries()
+
+    def ask(self, question: Callable[[Reader], T]) -> T:
+        """Return the question's answer.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with told_plainly(self._path):
+            return question(self)
+
+    def _one(self, name: str, **values: object) -> Any:
+        return self._connection.execute(self._queries[name], values).fetchone()
+
+    # --- jobs -----------------------------------------------------------------------------------
+
+    def next_ids(self) -> tuple[int, int]:
+        """See Store."""
+        job, sequence = self._one("next_ids")
+        return job, sequence
+
+    def jobs(self, query: str, **values: int) -> list[JobRow]:
+        """Return the jobs that a query finds."""
+        found = self._connection.execute(self._queries[query], values).fetchall()
+        return [store_rows.job_row(row) for row in found]
+
+    def _total(self, job: int) -> int:
+        found = self.jobs("job", job=job) if 0 <= job <= limits.MAX_JOB else []
+        return found[0].counts.total if found else 0
+
+    def totals(self) -> Counts:
+        """See Store."""
+        total, done, failed, cancelled = self._one("totals")
+        queued = total - done - failed - cancelled
+        return Counts(total=total, queued=queued, done=done, failed=failed, cancelled=cancelled)
+
+    # --- payloads -------------------------------------------------------------------------------
+
+    def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
+        """See Store."""
+        found = dict(self._payloads(job, sorted(set(numbers))))
+        try:
+            return [found[number] for number in numbers]
+        except KeyError as error:
+            raise UnknownTask(f"job {job} has no task {error.args[0]}") from None
+
+    def _payloads(self, job: int, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+        if not numbers or not (0 <= job <= limits.MAX_JOB and 0 <= numbers[0]):
+            return
+        del numbers[bisect_left(numbers, END) :]
+        keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
+        for group in _groups(integers(keys), integers(sizes)):
+            for batch in store_rows.batches(self._one("batches", keys=to_json(group))):
+                yield from _among(batch, numbers)
+
+    # --- outcomes -------------------------------------------------------------------------------
+
+    def outcomes_after(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """See Store."""
+        values = {"job": job, "after": after, "bytes": max(limit_bytes, 1)}
+        sequences, _ = self._one("records_after", **values, most=limits.READ_RECORDS)
+        return [record.whole() for record in self._records(job, sequences)]
+
+    def _records(self, job: int, sequences: str) -> list[StoredOutcomes]:
+        return store_rows.stored_outcomes(job, self._one("records", sequences=sequences))
+
+    def outcomes_from(
+        self, job: int, first: int, limit_bytes: int, limit_tasks: int
+    ) -> list[Outcomes]:
+        """See Store."""
+        values = {"job": job, "first": first, "end": END, "limit": max(limit_tasks, 1)}
+        lists = [integers(text) for text in self._one("finished_from", **values)]
+        numbers, sequences = lists
+        # Within the unbroken run, a number is as far from `first` as it is in the list.
+        run = bisect_right(range(len(numbers)), first, key=lambda at: numbers[at] - at)
+        del sequences[run:]
+        taken = self._first_records(list(dict.fromkeys(sequences)), limit_bytes)
+        records = {record.sequence: record for record in self._records(job, to_json(taken))}
+        found = []
+        for sequence, group in groupby(sequences):
+            if sequence not in records:
+                break
+            end = first + sum(1 for _ in group)
+            found.append(records[sequence].of(range(first, end)))
+            first = end
+        return found
+
+    def _first_records(self, sequences: list[int], limit_bytes: int) -> list[int]:
+        sizes = dict(zip(*self._sizes(sequences), strict=True))
+        taken: list[int] = []
+        for sequence in sequences:
+            if taken and limit_bytes <= 0:
+                break
+            taken.append(sequence)
+            limit_bytes -= sizes[sequence]
+        return taken
+
+    def _sizes(self, sequences: Iterable[int]) -> list[list[int]]:
+        row = self._one("record_bytes", sequences=to_json(list(sequences)))
+        return [integers(text) for text in row]
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def unfinished(self, job: int, first: int, limit: int) -> Unfinished:
+        """See Store."""
+        total = self._total(job)
+        numbers: list[int] = []
+        while first < total and len(numbers) < limit:
+            end = min(first + limits.READ_TASKS, total)
+            numbers.extend(self._unfinished(job, first, end))
+            first = end
+        del numbers[limit:]
+        known: dict[int, tuple[int, int]] = {}
+        if numbers:
+            ends = {"first": numbers[0], "last": numbers[-1]}
+            known = _attempts(self._one("attempts_between", job=job, **ends))
+        pairs = [known.get(number, (0, 0)) for number in numbers]
+        return Unfinished(
+            job=job,
+            numbers=numbers,
+            attempts=[attempts for attempts, _ in pairs],
+            crashes=[crashes for _, crashes in pairs],
+        )
+
+    def _unfinished(self, job: int, first: int, end: int) -> Iterable[int]:
+        (count,) = self._one("finished_count", job=job, first=first, end=end)
+        if count == 0:
+            return range(first, end)
+        if count == end - first:
+            return ()
+        row = self._one("finished_from", job=job, first=first, end=end, limit=-1)
+        finished = set(integers(row[0]))
+        return [number for number in range(first, end) if number not in finished]
+
+    def tasks(
+        self, job: int, first: int, limit: int, failed: bool, outcome: bool = False
+    ) -> list[TaskRow]:
+        """See Store; `outcome` asks for the outcomes as well."""
+        total = self._total(job)
+        if not (0 <= first < total and limit > 0):
+            return []
+        numbers = list(range(first, min(first + limit, total)))
+        if failed:
+            numbers = integers(self._one("failures_from", job=job, first=first, limit=limit)[0])
+        asked = to_json(numbers)
+        crashes = _attempts(self._one("attempts_among", job=job, numbers=asked))
+        finished = self._finished(job, asked, outcome)
+        return [
+            _task_row(job, number, payload, finished.get(number), crashes.get(number, (0, 0)))
+            for number, payload in self._payloads(job, numbers)
+        ]
+
+    def _finished(self, job: int, asked: str, outcome: bool) -> dict[int, Outcomes]:
+        """Return a record of one task each; results are only kept if they are asked for."""
+        lists = [integers(text) for text in self._one("finished_among", job=job, numbers=asked)]
+        by_sequence: dict[int, list[int]] = {}
+        for number, sequence in zip(*lists, strict=True):
+            by_sequence.setdefault(sequence, []).append(number)
+        found = {}
+        for group in _groups(*self._sizes(by_sequence)):
+            for record in self._records(job, to_json(group)):
+                for number in by_sequence[record.sequence]:
+                    found[number] = record.of([number])
+        return found
+
+
+def _groups(keys: list[int], sizes: list[int]) -> Iterator[list[int]]:
+    """Cut a list of keys so that each part stays below limits.READ_BYTES, where it can."""
+    group: list[int] = []
+    room = limits.READ_BYTES
+    for key, size in zip(keys, sizes, strict=True):
+        if group and size > room:
+            yield group
+            group, room = [], limits.READ_BYTES
+        group.append(key)
+        room -= size
+    if group:
+        yield group
+
+
+def _among(batch: Batch, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+    begin = bisect_left(numbers, batch.first)
+    part = numbers[begin : bisect_left(numbers, batch.first + batch.count)]
+    return zip(part, batch.payloads(part), strict=True)
+
+
+def _attempts(row: tuple[str]) -> dict[int, tuple[int, int]]:
+    return {number: (attempts, crashes) for number, attempts, crashes in columns(row[0])}

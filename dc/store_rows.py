@@ -1,0 +1,296 @@
+"""Records as rows of the database, and back: no IO.
+
+A batch of payloads or outcomes becomes one blob and a *head*: a JSON object of columns, one element
+a task. So a task costs a few list elements and never a row of its own to bind or to fetch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from dc import limits
+from dc.messages import Blob, Counts, Failure, Options, Outcome, Payload
+from dc.records import (
+    Attempts,
+    JobEnded,
+    JobRow,
+    NewJob,
+    NewTasks,
+    Outcomes,
+    Record,
+)
+
+Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
+
+COLUMNS: Final = 10
+"""Of the view `incoming`: kind, job, key, count, at, bytes, numbers, failed, head, body."""
+
+NO_ROW: Final[Row] = (None,) * COLUMNS
+"""A row that the view's triggers pass over."""
+
+
+NONE: Final = "[]"
+"""What json_group_array() gives for no rows."""
+
+
+class Spec(Struct):
+    """What was submitted, as `jobs.spec` holds it."""
+
+    type: str
+    version: str
+    options: Options
+    payload: str
+    result: str
+
+
+class BatchHead(Struct):
+    """Where the pieces of a batch's blob end, and of what kind each is; see 0001_first.sql."""
+
+    ends: list[int]
+    kinds: str = ""
+
+
+class RecordHead(Struct):
+    """The columns of an Outcomes record."""
+
+    worker: str
+    at: float
+    attempts: list[int]
+    times: list[float]
+    ends: list[int]
+    kinds: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_special = msgspec.json.Decoder(Blob | Failure)
+_spec = msgspec.json.Decoder(Spec)
+_batch_heads = msgspec.json.Decoder(list[BatchHead])
+_record_heads = msgspec.json.Decoder(list[RecordHead])
+_columns = msgspec.json.Decoder(list[list[int]])
+_integers = msgspec.json.Decoder(list[int])
+
+
+def to_json(value: Any) -> str:
+    """Return the value as JSON text."""
+    return _encode(value).decode()
+
+
+def integers(text: str) -> list[int]:
+    """Return a JSON list of integers."""
+    return _integers.decode(text)
+
+
+def columns(text: str) -> list[list[int]]:
+    """Return a JSON list of lists of integers."""
+    return _columns.decode(text)
+
+
+# --- to rows ------------------------------------------------------------------------------------
+
+
+def rows(records: Iterable[Record]) -> list[Row]:
+    """Return the records as rows of the view `incoming`, one each; empty batches give none."""
+    found = []
+    for record in records:
+        row = _row(record)
+        if row is not None:
+            found.append(row)
+    return found
+
+
+def _row(record: Record) -> Row | None:
+    if isinstance(record, Outcomes):
+        return _outcomes_row(record) if record.numbers else None
+    if isinstance(record, NewTasks):
+        return _tasks_row(record) if record.payloads else None
+    if isinstance(record, Attempts):
+        return _attempts_row(record) if record.numbers else None
+    if isinstance(record, NewJob):
+        spec = Spec(record.type, record.version, record.options, record.payload, record.result)
+        return (1, record.job, None, None, record.created, None, None, None, to_json(spec), None)
+    if isinstance(record, JobEnded):
+        return (3, record.job, None, record.count, None, None, None, None, None, None)
+    return (4, record.job, None, None, record.at, None, None, None, None, None)
+
+
+def _tasks_row(record: NewTasks) -> Row:
+    ends, kinds, body = pack(record.payloads)
+    head = to_json(BatchHead(ends, kinds))
+    count = len(record.payloads)
+    return (2, record.job, record.first, count, None, None, None, None, head, body)
+
+
+def _outcomes_row(record: Outcomes) -> Row:
+    ends, kinds, body = pack(record.outcomes)
+    failed = [n for n, kind in zip(record.numbers, kinds, strict=True) if kind == "f"] if kinds else []
+    head = RecordHead(record.worker, record.at, record.attempts, record.times, ends, kinds)
+    size = len(body) + limits.TASK_BYTES * len(ends)
+    return (
+        *(5, record.job, record.sequence, max(record.numbers) + 1, None, size),
+        *(to_json(record.numbers), to_json(failed), to_json(head), body),
+    )
+
+
+def _attempts_row(record: Attempts) -> Row:
+    lists = list(zip(record.numbers, record.attempts, record.crashes, strict=True))
+    most = max(record.numbers) + 1
+    return (6, record.job, None, most, None, None, to_json(lists), None, None, None)
+
+
+def pack(pieces: Sequence[Outcome]) -> tuple[list[int], str, bytes]:
+    """Return where each piece ends, the kind of each, and the pieces joined.
+
+    The kinds are an empty string when every piece is bytes.
+    """
+    kinds = ""
+    if set(map(type, pieces)) - {bytes}:
+        kinds = "".join(map(_kind, pieces))
+        pieces = [_encode(p) if isinstance(p, Blob | Failure) else p for p in pieces]
+    return list(accumulate(map(len, pieces))), kinds, b"".join(pieces)  # type: ignore[arg-type]
+
+
+def _kind(piece: Outcome) -> str:
+    return "b" if isinstance(piece, Blob) else "f" if isinstance(piece, Failure) else "v"
+
+
+# --- from rows ----------------------------------------------------------------------------------
+
+
+class Batch:
+    """A batch of payloads as it is stored. `first` is the number of its first task."""
+
+    def __init__(self, first: int, head: BatchHead, body: bytes) -> None:
+        self.first = first
+        self.count = len(head.ends)
+        self._head = head
+        self._body = body
+
+    def payloads(self, numbers: Iterable[int]) -> list[Payload]:
+        """Return the payloads of these tasks, all of which are in the batch."""
+        first = self.first
+        return cut(self._head.ends, self._head.kinds, self._body, [n - first for n in numbers])
+
+
+class StoredOutcomes:
+    """A record of outcomes as it is stored."""
+
+    def __init__(
+        self, sequence: int, job: int, numbers: list[int], head: RecordHead, body: bytes
+    ) -> None:
+        self.sequence = sequence
+        self.numbers = numbers
+        self._job = job
+        self._head = head
+        self._body = body
+        self._places: dict[int, int] = {}
+
+    def whole(self) -> Outcomes:
+        """Return the record as it was committed."""
+        return self.part(range(len(self.numbers)))
+
+    def of(self, numbers: Iterable[int]) -> Outcomes:
+        """Return the record with these of its tasks only."""
+        if not self._places:
+            self._places = {number: place for place, number in enumerate(self.numbers)}
+        return self.part([self._places[number] for number in numbers])
+
+    def part(self, places: Sequence[int]) -> Outcomes:
+        """Return the record with the tasks at these places only."""
+        head = self._head
+        return Outcomes(
+            sequence=self.sequence,
+            job=self._job,
+            worker=head.worker,
+            at=head.at,
+            numbers=[self.numbers[place] for place in places],
+            attempts=[head.attempts[place] for place in places],
+            times=[head.times[place] for place in places],
+            outcomes=cut(head.ends, head.kinds, self._body, places),
+        )
+
+
+def cut(ends: list[int], kinds: str, body: bytes, places: Sequence[int]) -> list[Any]:
+    """Return the pieces at these places: what `pack` was given."""
+    found: list[Any] = [body[ends[p - 1] if p else 0 : ends[p]] for p in places]
+    if kinds:
+        for at, place in enumerate(places):
+            if kinds[place] != "v":
+                found[at] = _special.decode(found[at])
+    return found
+
+
+def size_of(piece: Outcome | None) -> int:
+    """Return the bytes of a payload or result; a failure has none."""
+    if piece is None or isinstance(piece, Failure):
+        return 0
+    return piece.size if isinstance(piece, Blob) else len(piece)
+
+
+def batches(row: Row) -> list[Batch]:
+    """Return the batches in a row of the query `batches`."""
+    firsts, heads, sizes, body = row
+    if firsts == NONE:
+        return []
+    return [
+        Batch(first, head, piece)
+        for first, head, piece in zip(
+            integers(str(firsts)), _batch_heads.decode(str(heads)), _split(sizes, body), strict=True
+        )
+    ]
+
+
+def stored_outcomes(job: int, row: Row) -> list[StoredOutcomes]:
+    """Return the records in a row of the query `records`, in the order of their sequences."""
+    sequences, numbers, heads, sizes, body = row
+    if sequences == NONE:
+        return []
+    parts = zip(
+        integers(str(sequences)),
+        columns(str(numbers)),
+        _record_heads.decode(str(heads)),
+        _split(sizes, body),
+        strict=True,
+    )
+    found = [StoredOutcomes(s, job, n, h, piece) for s, n, h, piece in parts]
+    return sorted(found, key=lambda record: record.sequence)
+
+
+def _split(sizes: Any, body: Any) -> list[bytes]:
+    ends = list(accumulate(integers(sizes)))
+    return cut(ends, "", body, range(len(ends)))
+
+
+def job_row(row: Row) -> JobRow:
+    """Return the job in a row of the queries of jobs."""
+    job, text, created, ended, cancelled_at, total, done, failed = row
+    spec = _spec.decode(str(text))
+    return JobRow(
+        job=int(job or 0),
+        type=spec.type,
+        version=spec.version,
+        options=spec.options,
+        payload=spec.payload,
+        result=spec.result,
+        created=float(created or 0),
+        ended=bool(ended),
+        cancelled_at=None if cancelled_at is None else float(cancelled_at),
+        counts=counts(int(total or 0), int(done or 0), int(failed or 0), cancelled_at is not None),
+    )
+
+
+def counts(total: int, done: int, failed: int, cancelled: bool) -> Counts:
+    """Return a job's counts: what has no outcome is cancelled with the job, or queued."""
+    rest = total - done - failed
+    return Counts(
+        total=total,
+        queued=0 if cancelled else rest,
+        done=done,
+        failed=failed,
+        cancelled=rest if cancelled else 0,
+    )
+

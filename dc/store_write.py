@@ -1,0 +1,174 @@
+"""The writing half of the SQLite store: commits, and the copying of the log. All of it blocks."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+
+from dc import limits, store_rows
+from dc.errors import StoreConflict, StoreError
+from dc.records import Outcomes, Record
+from dc.store_file import queries
+from dc.store_rows import Row, to_json
+
+
+class Writer:
+    """Commits records.
+
+    Attributes:
+        turn: held while the database is written to.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.turn = threading.Lock()
+        self._connection = connection
+        self._path = path
+        self._doubled = queries()["doubled"]
+        row = f"({', '.join('?' * store_rows.COLUMNS)})"
+        sizes = [1 << power for power in range(limits.COMMIT_ROWS.bit_length())]
+        self._inserts = {
+            size: f"INSERT INTO incoming VALUES {', '.join([row] * size)}" for size in sizes
+        }
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """Make the records last, all or none.
+
+        Raises:
+            StoreConflict: a record contradicts what is there.
+            sqlite3.Error: it cannot be written.
+        """
+        rows = store_rows.rows(records)
+        with self.turn:
+            try:
+                self._insert(rows)
+            except sqlite3.IntegrityError as error:
+                self._undo()
+                raise StoreConflict(self._explain(records, error)) from error
+            except BaseException:
+                self._undo()
+                raise
+
+    def _insert(self, rows: list[Row]) -> None:
+        if len(rows) <= limits.COMMIT_ROWS:
+            self._insert_some(rows)
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        for at in range(0, len(rows), limits.COMMIT_ROWS):
+            self._insert_some(rows[at : at + limits.COMMIT_ROWS])
+        self._connection.execute("COMMIT")
+
+    def _insert_some(self, rows: list[Row]) -> None:
+        # SQLite compiles a statement for each size once: there are few, filled up with NO_ROW.
+        if rows:
+            size = 1 << (len(rows) - 1).bit_length()
+            filled = rows + [store_rows.NO_ROW] * (size - len(rows))
+            self._connection.execute(self._inserts[size], list(chain.from_iterable(filled)))
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
+
+    def _explain(self, records: Sequence[Record], error: sqlite3.Error) -> str:
+        seen = set()
+        for record in records:
+            if isinstance(record, Outcomes):
+                values = {"job": record.job, "numbers": to_json(record.numbers)}
+                (number,) = self._connection.execute(self._doubled, values).fetchone()
+                twice = [n for n in record.numbers if (record.job, n) in seen]
+                if number is not None or twice:
+                    number = twice[0] if number is None else number
+                    return f"task {number} of job {record.job} has its outcome already"
+                seen.update((record.job, number) for number in record.numbers)
+        kinds = ", ".join(f"{type(record).__name__}({record.job})" for record in records[:5])
+        return f"{self._path}: {error} (in a commit of {len(records)} records: {kinds})"
+
+
+class Checkpoints:
+    """Copies the log into the database, in a thread of its own, and keeps the log's size bounded.
+
+    Args:
+        connection: for this alone.
+        path: the database.
+        turn: the writer's lock.
+        wal_bytes: bytes of the log after which it is copied beside the commits.
+        wal_bytes_most: bytes of the log after which commits wait for that.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        turn: threading.Lock,
+        wal_bytes: int,
+        wal_bytes_most: int,
+    ) -> None:
+        self._connection = connection
+        self._log = path.with_name(path.name + "-wal")
+        self._turn = turn
+        self._wal_bytes = wal_bytes
+        self._wal_bytes_most = wal_bytes_most
+        self._copying = threading.Lock()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._active = False
+        self._thread = threading.Thread(target=self._run, name="dc-checkpoints", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and copy what is left."""
+        self._stopped = True
+        self._wake.set()
+        self._thread.join()
+        with suppress(sqlite3.Error):
+            self._copy()
+
+    def bound(self) -> None:
+        """Wait until the log is within its bound.
+
+        Raises:
+            sqlite3.Error: it cannot be copied.
+            StoreError: it cannot be emptied.
+        """
+        if self._size() > self._wal_bytes_most:
+            self._copy()
+            if self._size() > self._wal_bytes_most:
+                raise StoreError(f"{self._log} cannot be emptied: another program reads it")
+
+    def after_commit(self) -> None:
+        """Have the log copied, if it is time."""
+        self._active = True
+        if self._size() > self._wal_bytes:
+            self._wake.set()
+
+    def _size(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _run(self) -> None:
+        while not self._stopped:
+            woken = self._wake.wait(limits.WAL_IDLE_SECONDS)
+            self._wake.clear()
+            idle, self._active = not self._active, False
+            if not self._stopped and (woken or idle) and self._size():
+                # What fails here (a full disk) fails in `bound` as well, where it is told.
+                with suppress(sqlite3.Error):
+                    self._copy()
+
+    def _copy(self) -> None:
+        with self._copying:
+            # The bulk beside the commits, then what they added meanwhile, and the rest in their
+            # turn: only a log that nobody adds to can be emptied.
+            for _ in range(2):
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            with self._turn:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -1,0 +1,281 @@
+"""What tests need: a task type run in-process, and an executor that is no process.
+
+For authors of plugins:
+
+    def test_square():
+        assert dc.testing.run(square, 3) == 9
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import trio
+
+from dc import limits
+from dc.errors import TaskFailed, UnknownTaskType
+from dc.executor import Executor
+from dc.messages import Failure, TypeId
+from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run
+from dc.plugins import Plugins, load_plugins
+from dc.tasktypes import Context, TaskType
+from dc.typed import Typed
+from dc.worker.task_run import Batch, Outcome, failure_of, run_task
+
+
+def run(task_type: TaskType, payload: Any) -> Any:
+    """Run one task as a worker does, but in this process, and return its result.
+
+    The payload and the result go through bytes, so what does not fit its type is found.
+
+    Args:
+        task_type: the task type.
+        payload: the payload, as a value.
+
+    Raises:
+        PayloadError: the payload does not have the declared type.
+        PluginError: the result does not have the declared type.
+        BaseException: whatever the function raises.
+    """
+    with TemporaryDirectory(prefix="dc-testing-") as folder:
+        context = Context(1, 0, 1, Path(folder) / "scratch")
+        data = task_type.run(task_type.encode_payload(payload), context)
+    return task_type.decode_result(data)
+
+
+def run_all(task_type: TaskType, *inputs: Any) -> Any:
+    """Split the inputs, run each payload, merge the results; return the final answer."""
+    results = (run(task_type, payload) for payload in task_type.split_inputs(*inputs))
+    return task_type.merge_results(results)
+
+
+def run_in_executor(folder: Path, name: str, payloads: Iterable[Any]) -> list[Any]:
+    """Run tasks in a real executor process, which loads the plugin from its folder.
+
+    Args:
+        folder: the plugin's folder, as given to `--plugins`.
+        name: the task type's name.
+        payloads: values.
+
+    Returns:
+        The results, in the order of the payloads.
+
+    Raises:
+        TaskFailed: a task failed, or the executor died.
+        UnknownTaskType: the folder has no such type, or is broken; the text says why.
+    """
+    return trio.run(_run_in_executor, folder, name, list(payloads))
+
+
+async def _run_in_executor(folder: Path, name: str, payloads: Sequence[Any]) -> list[Any]:
+    types = load_plugins([folder], entry_points=False)
+    task_type = types.get(name)
+    executor = await Executor.start([folder], entry_points=False)
+    try:
+        with TemporaryDirectory(prefix="dc-testing-") as scratch:
+            await executor.receive()  # Ready
+            return [await _one(executor, task_type, scratch, one) for one in payloads]
+    finally:
+        await executor.aclose()
+
+
+async def _one(executor: Executor, task_type: TaskType, scratch: str, payload: Any) -> Any:
+    data = task_type.encode_payload(payload)
+    await executor.send(Run(1, task_type.name, task_type.version, scratch, [0], [1], [data]))
+    while True:
+        message = await executor.receive()
+        if message is None:
+            raise TaskFailed(f"the executor died: {executor.exit_text}", kind="crashed")
+        if isinstance(message, Ran):
+            break
+    outcome = message.outcomes[0]
+    if isinstance(outcome, Failure):
+        raise TaskFailed(outcome.error, kind=outcome.kind, traceback=outcome.traceback)
+    if isinstance(outcome, InFile):
+        outcome = await trio.Path(outcome.path).read_bytes()
+    return task_type.decode_result(outcome)
+
+
+class FakeExecutor:
+    """An executor without a process: an ExecutorPort whose tasks take simulated time.
+
+    Tasks really run, in `receive`, when their time is over. As with a real one, a task that takes
+    long gives those behind it back. Under Trio's MockClock nothing waits.
+
+    Args:
+        functions: by the name of a type (its version is "1") a function of bytes to bytes; or
+            plugins.
+        seconds: how long a task takes: one number for all, or a function of job and number;
+            math.inf for one that hangs.
+        labels: what Ready says.
+        broken: what Ready says.
+
+    Attributes:
+        runs: all batches that were sent.
+        pid: a number that no process has.
+        exit_text: how it died.
+        killed: whether `kill` was called.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, Callable[[bytes], bytes]] | Plugins,
+        *,
+        seconds: float | Callable[[int, int], float] = 0.0,
+        labels: Mapping[str, str] | None = None,
+        broken: Mapping[str, str] | None = None,
+    ) -> None:
+        types = functions.types if isinstance(functions, Plugins) else _types_of(functions)
+        self._types = {(one.name, one.version): one for one in types}
+        self._seconds = seconds
+        ready = Ready([TypeId(*key) for key in self._types], dict(labels or {}), dict(broken or {}))
+        self._messages: deque[FromExecutor] = deque([ready])
+        self._queue: deque[tuple[Run, int]] = deque()  # a batch, and a place in its columns
+        self._started: float | None = None  # when the first of the queue was started
+        self._told = False
+        self._news = trio.Event()
+        self._dead = False
+        self.runs: list[Run] = []
+        self.running: tuple[int, int] | None = None
+        self.pid = 2**22 + id(self) % 2**20
+        self.exit_text = ""
+        self.killed = False
+
+    async def send(self, run: Run) -> None:
+        """Take a batch of tasks; a dead one takes nothing."""
+        await trio.lowlevel.checkpoint()
+        if self._dead:
+            return
+        self.runs.append(run)
+        self._queue.extend((run, place) for place in range(len(run.numbers)))
+        self._wake()
+
+    async def receive(self) -> FromExecutor | None:
+        """Return the next message, when its time has come; None once it has died."""
+        await trio.lowlevel.checkpoint()
+        while not self._messages:
+            if self._dead:
+                return None
+            news = self._news
+            with trio.move_on_at(self._next_time()):
+                await news.wait()
+                continue
+            self._turn()
+        return self._messages.popleft()
+
+    def die(self, exit_text: str = "killed by signal 9 (SIGKILL)") -> None:
+        """Die as a crash does: what was not received yet of finished batches still comes."""
+        if not self._dead:
+            self._dead = True
+            self.exit_text = exit_text
+            self._queue.clear()
+            self._wake()
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.killed = True
+        self.die()
+
+    async def aclose(self) -> None:
+        """Kill it."""
+        self.kill()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    def _duration(self, run: Run, place: int) -> float:
+        if callable(self._seconds):
+            return self._seconds(run.job, run.numbers[place])
+        return self._seconds
+
+    def _next_time(self) -> float:
+        """Return when the first task ends, or is to be reported as busy; inf if there is none."""
+        if not self._queue:
+            return math.inf
+        if self._started is None:
+            self._begin()
+        assert self._started is not None
+        ends = self._started + self._duration(*self._queue[0])
+        reports = [ends]
+        if len(self._queue) > 1:
+            reports.append(self._started + limits.BUSY_SECONDS)
+        if not self._told:
+            reports.append(self._started + limits.RUNNING_REPORT_SECONDS)
+        return min(reports)
+
+    def _begin(self) -> None:
+        run, place = self._queue[0]
+        self._started = trio.current_time()
+        self._told = False
+        self.running = (run.job, run.numbers[place])
+
+    def _turn(self) -> None:
+        """Do what the time has come for: run tasks that are over, or report one as busy."""
+        assert self._started is not None
+        now = trio.current_time()
+        if self._started + self._duration(*self._queue[0]) <= now:
+            self._run_ended(now)
+        else:
+            self._told = now >= self._started + limits.RUNNING_REPORT_SECONDS
+            self._give_back(now - self._started)
+
+    def _run_ended(self, now: float) -> None:
+        """Run the first task, and those of its batch behind it that take no time."""
+        batch = self._queue[0][0]
+        places: list[int] = []
+        outcomes: list[Outcome] = []
+        while self._queue and self._queue[0][0] is batch:
+            place = self._queue[0][1]
+            if places and self._duration(batch, place) > 0:
+                break
+            self._queue.popleft()
+            places.append(place)
+            outcomes.append(self._outcome(batch, place))
+            self.running = (batch.job, batch.numbers[place])
+        assert self._started is not None
+        times = [now - self._started] + [0.0] * (len(places) - 1)
+        self._started = None
+        numbers = [batch.numbers[place] for place in places]
+        attempts = [batch.attempts[place] for place in places]
+        self._messages.append(Ran(batch.job, numbers, attempts, times, outcomes))
+
+    def _outcome(self, run: Run, place: int) -> Outcome:
+        task_type = self._types.get((run.type, run.version))
+        if task_type is None:
+            return failure_of(UnknownTaskType(f"no task type {run.type!r}"))
+        batch = Batch(run.job, task_type, Path(run.scratch))
+        return run_task(batch, run.numbers[place], run.attempts[place], run.payloads[place])
+
+    def _give_back(self, elapsed: float) -> None:
+        """Report the first task as busy and give back what is behind it, by job."""
+        run, place = self._queue.popleft()
+        rest: dict[int, list[tuple[int, int]]] = {run.job: []}
+        for other, at in self._queue:
+            rest.setdefault(other.job, []).append((other.numbers[at], other.attempts[at]))
+        for job, pairs in rest.items():
+            number, attempt = run.numbers[place], run.attempts[place]
+            if job != run.job:
+                number = attempt = -1
+            numbers, attempts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+            self._messages.append(Busy(job, number, attempt, elapsed, numbers, attempts))
+        self._queue = deque([(run, place)])
+
+
+def _types_of(functions: Mapping[str, Callable[[bytes], bytes]]) -> list[TaskType]:
+    return [
+        TaskType(
+            name,
+            "1",
+            Typed("bytes", bytes, f"payload of {name}"),
+            Typed("bytes", bytes, f"result of {name}"),
+            function=function,
+        )
+        for name, function in functions.items()
+    ]

@@ -1,0 +1,1 @@
+"""The worker: one agent on one computer, with an executor for each slot."""

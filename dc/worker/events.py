@@ -1,0 +1,225 @@
+"""What goes into the worker's reactor, and what comes out of it.
+
+An event says what has happened; an action says what is to be done. Neither has any power of its
+own: the app turns the world into events and performs the actions, in order.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from dc.messages import Message
+from dc.pipe import Busy, InFile, Ran, Ready, Run
+
+# --- events -------------------------------------------------------------------------------------
+
+
+class Connected(Struct, frozen=True):
+    """The socket to the server is open; nothing was said on it yet."""
+
+
+class Disconnected(Struct, frozen=True):
+    """The socket is gone, for whatever reason."""
+
+
+class Received(Struct, frozen=True):
+    """The server sent a message."""
+
+    message: Message
+
+
+class ExecutorReady(Struct, frozen=True):
+    """An executor has loaded its plugins and waits for tasks."""
+
+    executor: int
+    ready: Ready
+
+
+class ExecutorSaid(Struct, frozen=True):
+    """An executor reported outcomes, or that a task takes long."""
+
+    executor: int
+    message: Ran | Busy
+
+
+class ExecutorDied(Struct, frozen=True):
+    """An executor's process is gone, or could not be started; `text` says how.
+
+    Everything that it had said came before.
+    """
+
+    executor: int
+    text: str
+
+
+class Fetched(Struct, frozen=True):
+    """The payload of an attempt is in a file."""
+
+    job: int
+    number: int
+    attempt: int
+    file: InFile
+
+
+class FetchFailed(Struct, frozen=True):
+    """The payload of an attempt could not be fetched; nothing is left behind."""
+
+    job: int
+    number: int
+    attempt: int
+    text: str
+
+
+class BlobPut(Struct, frozen=True):
+    """The server has the result of an attempt."""
+
+    job: int
+    number: int
+    attempt: int
+
+
+class BlobPutFailed(Struct, frozen=True):
+    """The result of an attempt could not be put.
+
+    `refused` says that the server answered and will not have it, or that the file is unreadable:
+    trying again hardly helps.
+    """
+
+    job: int
+    number: int
+    attempt: int
+    text: str
+    refused: bool
+
+
+class Flush(Struct, frozen=True):
+    """This turn of the loop is over: what it gathered is to be reported."""
+
+
+class Tick(Struct, frozen=True):
+    """Time has passed."""
+
+
+class Leave(Struct, frozen=True):
+    """The worker is to end, for good."""
+
+
+Event: TypeAlias = (
+    Connected
+    | Disconnected
+    | Received
+    | ExecutorReady
+    | ExecutorSaid
+    | ExecutorDied
+    | Fetched
+    | FetchFailed
+    | BlobPut
+    | BlobPutFailed
+    | Flush
+    | Tick
+    | Leave
+)
+
+# --- actions ------------------------------------------------------------------------------------
+
+
+class Connect(Struct, frozen=True):
+    """Connect to the server, and again whenever the connection is lost."""
+
+
+class Send(Struct, frozen=True):
+    """Send a message; `size` is about its bytes, where it is not small."""
+
+    message: Message
+    size: int = 0
+
+
+class Drop(Struct, frozen=True):
+    """Close the connection, if there is one, and connect again; `reason` is for the log."""
+
+    reason: str
+
+
+class StartExecutor(Struct, frozen=True):
+    """Start the executor of a slot; answered by ExecutorReady or ExecutorDied."""
+
+    executor: int
+
+
+class Execute(Struct, frozen=True):
+    """Give tasks to an executor."""
+
+    executor: int
+    run: Run
+
+
+class Kill(Struct, frozen=True):
+    """Kill an executor; answered by ExecutorDied."""
+
+    executor: int
+
+
+class Fetch(Struct, frozen=True):
+    """Fetch the payload of an attempt into a file; answered by Fetched or FetchFailed."""
+
+    job: int
+    number: int
+    attempt: int
+    size: int
+
+
+class PutBlob(Struct, frozen=True):
+    """Put the result of an attempt; answered by BlobPut or BlobPutFailed."""
+
+    job: int
+    number: int
+    attempt: int
+    file: InFile
+
+
+class RemoveFile(Struct, frozen=True):
+    """Nobody needs this file any more."""
+
+    path: str
+
+
+class ClearFolder(Struct, frozen=True):
+    """Remove all that a dead executor has left in its folder, but for the files `keep`."""
+
+    path: str
+    keep: list[str]
+
+
+class FlushSoon(Struct, frozen=True):
+    """There is something to report: answer with Flush at the end of this turn of the loop."""
+
+
+class Say(Struct, frozen=True):
+    """Something for the log."""
+
+    text: str
+
+
+class Finish(Struct, frozen=True):
+    """End, once all was sent; `error` says why the worker cannot go on, if that is the reason."""
+
+    error: str = ""
+
+
+Action: TypeAlias = (
+    Connect
+    | Send
+    | Drop
+    | StartExecutor
+    | Execute
+    | Kill
+    | Fetch
+    | PutBlob
+    | RemoveFile
+    | ClearFolder
+    | FlushSoon
+    | Say
+    | Finish
+)

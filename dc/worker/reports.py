@@ -1,0 +1,194 @@
+"""What a worker has to report: drafts of this turn, and reports not yet on the server's disk.
+
+Outcomes are gathered per job while a turn of the loop lasts and become as few messages as their
+size allows. Each message gets the next sequence and is kept until the server has recorded it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from dc import limits
+from dc.errors import ProtocolError
+from dc.messages import Blob, Done, Failed, Failure, Report, Returned
+from dc.portions import portions
+from dc.worker.tasks import Job
+
+BLOB_BYTES = 64
+"""What a Blob counts for in a message."""
+
+
+class Draft(Struct):
+    """Results of one job that are not in a message yet; `size` is about their bytes."""
+
+    numbers: list[int]
+    attempts: list[int]
+    times: list[float]
+    results: list[bytes | Blob]
+    size: int
+
+
+class FailedDraft(Struct, frozen=True):
+    """A failure that is not in a message yet."""
+
+    job: Job
+    number: int
+    attempt: int
+    time: float
+    failure: Failure
+
+
+class Reports:
+    """The reports of one worker process."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.recorded = 0
+        self.jobs: dict[int, Job] = {}
+        self._done: dict[int, Draft] = {}
+        self._failed: list[FailedDraft] = []
+        self._returned: dict[int, tuple[list[int], list[int]]] = {}
+        self._unrecorded: deque[tuple[Report, int]] = deque()
+
+    def __len__(self) -> int:
+        """The number of reports that the server has not recorded, drafts aside."""
+        return len(self._unrecorded)
+
+    def __iter__(self) -> Iterator[tuple[Report, int]]:
+        """All reports not yet recorded, in order, each with about its bytes."""
+        return iter(self._unrecorded)
+
+    @property
+    def has_drafts(self) -> bool:
+        """Whether `flush` would make reports."""
+        return bool(self._done or self._failed or self._returned)
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether work would be lost if the worker ended now."""
+        if self._done or self._failed:
+            return True
+        return any(not isinstance(report, Returned) for report, _ in self._unrecorded)
+
+    # --- drafts ---------------------------------------------------------------------------------
+
+    def add_results(
+        self,
+        job: Job,
+        numbers: list[int],
+        attempts: list[int],
+        times: list[float],
+        results: list[bytes | Blob],
+    ) -> None:
+        """Take results; the lists become the reports' own."""
+        size = sum(len(result) if type(result) is bytes else BLOB_BYTES for result in results)
+        draft = self._done.get(job.number)
+        if draft is None:
+            self._done[job.number] = Draft(numbers, attempts, times, results, size)
+            return
+        draft.numbers += numbers
+        draft.attempts += attempts
+        draft.times += times
+        draft.results += results
+        draft.size += size
+
+    def add_failure(
+        self, job: Job, number: int, attempt: int, time: float, failure: Failure
+    ) -> None:
+        """Take the failure of one attempt after `time` seconds."""
+        self._failed.append(FailedDraft(job, number, attempt, max(0.0, time), failure))
+
+    def add_returned(self, job: Job, numbers: list[int], attempts: list[int]) -> None:
+        """Take attempts that go back to the server."""
+        if numbers:
+            columns = self._returned.setdefault(job.number, ([], []))
+            columns[0].extend(numbers)
+            columns[1].extend(attempts)
+
+    def flush(self) -> list[tuple[Report, int]]:
+        """Make messages of all drafts; return the new ones, each with about its bytes."""
+        made: list[tuple[Report, int]] = []
+        for job, draft in self._done.items():
+            made += self._done_reports(job, draft)
+        for failed in self._failed:
+            made.append((self._failed_report(failed), 4 * limits.KIB))
+        for job, (numbers, attempts) in self._returned.items():
+            for start in range(0, len(numbers), limits.BATCH_TASKS):
+                part = slice(start, start + limits.BATCH_TASKS)
+                made.append((Returned(self._next(), job, numbers[part], attempts[part]), 0))
+        self._done, self._failed, self._returned = {}, [], {}
+        self._unrecorded.extend(made)
+        return made
+
+    def _done_reports(self, job: int, draft: Draft) -> Iterator[tuple[Report, int]]:
+        if draft.size <= limits.BATCH_BYTES and len(draft.numbers) <= limits.BATCH_TASKS:
+            columns = draft.numbers, draft.attempts, draft.times, draft.results
+            yield Done(self._next(), job, *columns), draft.size
+            return
+        start = 0
+        sizes = (len(one) if isinstance(one, bytes) else BLOB_BYTES for one in draft.results)
+        for stop, size in portions(sizes):
+            part = slice(start, stop)
+            start = stop
+            yield (
+                Done(
+                    self._next(),
+                    job,
+                    draft.numbers[part],
+                    draft.attempts[part],
+                    draft.times[part],
+                    draft.results[part],
+                ),
+                size,
+            )
+
+    def _failed_report(self, draft: FailedDraft) -> Failed:
+        return Failed(
+            self._next(), draft.job.number, draft.number, draft.attempt, draft.time, draft.failure
+        )
+
+    def _next(self) -> int:
+        self.sequence += 1
+        return self.sequence
+
+    # --- recorded -------------------------------------------------------------------------------
+
+    def forget_up_to(self, sequence: int) -> list[Report]:
+        """Forget the reports up to a sequence; return them.
+
+        Raises:
+            ProtocolError: no report of that sequence was made.
+        """
+        if sequence > self.sequence:
+            text = f"the server recorded report {sequence}, of {self.sequence} made"
+            raise ProtocolError(text)
+        self.recorded = max(self.recorded, sequence)
+        gone: list[Report] = []
+        while self._unrecorded and self._unrecorded[0][0].sequence <= sequence:
+            gone.append(self._unrecorded.popleft()[0])
+        return gone
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def attempts(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (job, number, attempt) of all drafts and reports."""
+        for job, draft in self._done.items():
+            yield from ((job, *pair) for pair in zip(draft.numbers, draft.attempts, strict=True))
+        for failed in self._failed:
+            yield failed.job.number, failed.number, failed.attempt
+        for job, (numbers, attempts) in self._returned.items():
+            yield from ((job, *pair) for pair in zip(numbers, attempts, strict=True))
+        for report, _ in self._unrecorded:
+            if isinstance(report, Failed):
+                yield report.job, report.number, report.attempt
+            else:
+                pairs = zip(report.numbers, report.attempts, strict=True)
+                yield from ((report.job, *pair) for pair in pairs)
+
+    def validate(self) -> None:
+        """Check that the sequences have no gap and end where they should."""
+        sequences = [report.sequence for report, _ in self._unrecorded]
+        assert sequences == list(range(self.recorded + 1, self.sequence + 1)), sequences

@@ -1,0 +1,210 @@
+"""The attempts that a worker holds: by job, and those that wait in the order of their assignment.
+
+A job's `held` names every attempt from its assignment until its report is on the server's disk; it
+is what the worker tells the server that it holds, and what any late news about an attempt is
+compared with. An attempt that is not there any more was stopped or replaced.
+
+Tasks wait in *chunks*: columns as they came in a message. A chunk is cut where a batch ends, and
+tasks that come back from an executor become chunks again. Each task has a place in the order of
+assignment, `order`, which it keeps: so what comes back is in front by itself.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from dc import limits
+from dc.pipe import InFile
+
+LocalPayload = bytes | InFile
+
+
+class Job:
+    """What a worker knows of a job.
+
+    Args:
+        number: the job's number.
+        type_: the name of its task type.
+        version: the version of its task type.
+        timeout: the time limit of each task in seconds, 0 for none.
+
+    Attributes:
+        held: the attempt of each task that the worker holds, by the task's number.
+        mean: the moving mean of its tasks' run times in seconds; negative while unknown.
+    """
+
+    __slots__ = ("held", "mean", "number", "timeout", "type", "version")
+
+    def __init__(self, number: int, type_: str, version: str, timeout: float) -> None:
+        self.number = number
+        self.type = type_
+        self.version = version
+        self.timeout = timeout
+        self.held: dict[int, int] = {}
+        self.mean = -1.0
+
+    def learn(self, times: list[float]) -> None:
+        """Take the run times of finished tasks in seconds.
+
+        The mean moves by three tenths of the way with each batch, as the server's does.
+        """
+        mean = sum(times) / len(times)
+        self.mean = mean if self.mean < 0 else self.mean + 0.3 * (mean - self.mean)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether several of its tasks fit one batch for an executor."""
+        return 0 <= 2 * self.mean <= limits.EXECUTOR_BATCH_SECONDS
+
+    def batch_size(self) -> int:
+        """Return how many of its tasks one executor gets at a time."""
+        if self.mean < 0:
+            return 1
+        fitting = limits.EXECUTOR_BATCH_SECONDS / max(self.mean, 1e-9)
+        return max(1, min(int(fitting), limits.EXECUTOR_BATCH_TASKS))
+
+    def forget(self, numbers: list[int], attempts: list[int]) -> None:
+        """Forget attempts, where they are still the ones held."""
+        held = self.held
+        for number, attempt in zip(numbers, attempts, strict=True):
+            if held.get(number) == attempt:
+                del held[number]
+
+
+class Chunk(Struct):
+    """Tasks of one job that follow each other in the order of assignment.
+
+    `size` is about the bytes of their payloads. `alone` marks tasks that may have crashed an
+    executor: each of them gets one to itself, so that the next crash has one culprit.
+    """
+
+    job: Job
+    order: int
+    numbers: list[int]
+    attempts: list[int]
+    payloads: list[LocalPayload]
+    size: int
+    alone: bool = False
+
+    def cut(self, count: int) -> Chunk:
+        """Take the first `count` tasks out, as a chunk of their own."""
+        share = self.size * count // max(1, len(self.numbers))
+        head = Chunk(
+            self.job,
+            self.order,
+            self.numbers[:count],
+            self.attempts[:count],
+            self.payloads[:count],
+            share,
+            self.alone,
+        )
+        del self.numbers[:count], self.attempts[:count], self.payloads[:count]
+        self.order += count
+        self.size -= share
+        return head
+
+    def join(self, other: Chunk) -> None:
+        """Add another chunk's tasks behind."""
+        self.numbers += other.numbers
+        self.attempts += other.attempts
+        self.payloads += other.payloads
+        self.size += other.size
+
+    def pick(self, positions: list[int]) -> Chunk:
+        """Return a chunk of the tasks at these positions."""
+        share = self.size * len(positions) // max(1, len(self.numbers))
+        return Chunk(
+            self.job,
+            self.order,
+            [self.numbers[at] for at in positions],
+            [self.attempts[at] for at in positions],
+            [self.payloads[at] for at in positions],
+            share,
+            self.alone,
+        )
+
+    def live(self) -> Chunk:
+        """Return the tasks whose attempts are still held."""
+        held = self.job.held
+        rows = enumerate(zip(self.numbers, self.attempts, strict=True))
+        alive = [at for at, (number, attempt) in rows if held.get(number) == attempt]
+        return self if len(alive) == len(self.numbers) else self.pick(alive)
+
+    def files(self) -> list[str]:
+        """Return the paths of payloads that are in files."""
+        return [payload.path for payload in self.payloads if isinstance(payload, InFile)]
+
+
+class Queue:
+    """The tasks that wait for an executor, in the order of their assignment."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Chunk]] = []
+        self._pushed = 0
+        self.count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.count)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return (chunk for _, _, chunk in self._heap)
+
+    def push(self, chunk: Chunk) -> None:
+        """Put tasks at their place."""
+        if chunk.numbers:
+            self._pushed += 1
+            heapq.heappush(self._heap, (chunk.order, self._pushed, chunk))
+            self.count += len(chunk.numbers)
+
+    def head(self) -> Chunk:
+        """Return the first chunk. The queue must not be empty."""
+        return self._heap[0][2]
+
+    def pop(self) -> Chunk:
+        """Take the first chunk out. The queue must not be empty."""
+        chunk = heapq.heappop(self._heap)[2]
+        self.count -= len(chunk.numbers)
+        return chunk
+
+    def take_batch(self) -> Chunk:
+        """Take out what one executor gets at a time. The queue must not be empty."""
+        batch = self._take(self.head().job.batch_size())
+        job, alone = batch.job, batch.alone
+        while self and (head := self.head()).job is job and not (alone or head.alone):
+            room = job.batch_size() - len(batch.numbers)
+            if room <= 0 or batch.size >= limits.BATCH_BYTES:
+                break
+            batch.join(self._take(room))
+        return batch
+
+    def _take(self, most: int) -> Chunk:
+        """Take up to `most` tasks out of the first chunk."""
+        chunk = self.head()
+        per_task = chunk.size // len(chunk.numbers)
+        fitting = max(1, limits.BATCH_BYTES // max(1, per_task))
+        count = 1 if chunk.alone else min(most, fitting)
+        if count >= len(chunk.numbers):
+            return self.pop()
+        # The rest keeps its place: its order grows, but stays below that of the next chunk.
+        self.count -= count
+        head = chunk.cut(count)
+        heapq.heapreplace(self._heap, (chunk.order, self._heap[0][1], chunk))
+        return head
+
+    def drop_dead(self, job: Job) -> list[str]:
+        """Take out the tasks of a job whose attempts are not held any more; return their files."""
+        files: list[str] = []
+        kept: list[tuple[int, int, Chunk]] = []
+        for order, pushed, chunk in self._heap:
+            alive = chunk.live() if chunk.job is job else chunk
+            if alive is not chunk:
+                files += set(chunk.files()).difference(alive.files())
+            if alive.numbers:
+                kept.append((order, pushed, alive))
+        self._heap = kept
+        heapq.heapify(kept)
+        self.count = sum(len(chunk.numbers) for _, _, chunk in kept)
+        return files

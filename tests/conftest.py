@@ -1,0 +1,67 @@
+"""What all tests share: async tests, the two faces of the core."""
+
+from __future__ import annotations
+
+import functools
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import HealthCheck, settings
+
+import dc._core
+
+ROOT = Path(__file__).parent.parent
+TEST_SECONDS = 60.0  # an async test that waits longer is stuck
+
+settings.register_profile("dc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dc")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an async test under Trio, with the test's MockClock if it asks for one."""
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    clock = pyfuncitem.funcargs.get("autojump_clock")
+
+    async def bounded() -> None:
+        with trio.fail_after(TEST_SECONDS if clock is None else 1e9):
+            await functools.partial(test, **arguments)()
+
+    trio.run(bounded, clock=clock, strict_exception_groups=True)
+    return True
+
+
+@pytest.fixture
+def autojump_clock() -> trio.testing.MockClock:
+    """Give the test a clock that jumps as soon as every task waits."""
+    return trio.testing.MockClock(autojump_threshold=0)
+
+
+def interpreted_core() -> ModuleType:
+    """Load dc/_core.pyx as plain Python: the same source, line by line visible to coverage."""
+    name = "dc._core_interpreted"
+    if name not in sys.modules:
+        loader = importlib.machinery.SourceFileLoader(name, str(ROOT / "dc" / "_core.pyx"))
+        spec = importlib.util.spec_from_loader(name, loader)
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture(params=["compiled", "interpreted"])
+def core(request: pytest.FixtureRequest) -> ModuleType:
+    """Give the test the core twice: as users run it, and interpreted."""
+    return dc._core if request.param == "compiled" else interpreted_core()
