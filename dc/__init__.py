@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dc.client.plain_client import Client, Job
+from dc.client.records import Finished, JobStatus
+from dc.client.trio_client import AsyncClient
+from dc.client.trio_job import AsyncJob
 from dc.errors import (
     ConnectionLost,
     DcError,
@@ -27,11 +31,17 @@ from dc.tasktypes import Context, TaskType, task_type
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncClient",
+    "AsyncJob",
+    "Client",
     "ConnectionLost",
     "Context",
     "DcError",
     "DuplicateName",
+    "Finished",
+    "Job",
     "JobCancelled",
+    "JobStatus",
     "NotPermitted",
     "OptionsError",
     "PayloadError",

@@ -41,9 +41,61 @@ before it, so a peer cannot announce its way into memory, nor send one byte beyo
 it. While a message is gathered it takes at most the limit and an eighth (the bytearray's slack);
 for the moment of handing it over, its copy as bytes as well; beside that there is the chunk that
 was received last. An idle decoder holds no chunk.
+
+Theory of operation, section SCHEDULER
+--------------------------------------
+The scheduler knows numbers only. A task is looked at from four sides, and each side has its own
+structure, so that no call walks over tasks, workers or classes:
+
+1. By its name. An index from key (job and number) to record: heads of chains, the links in the
+   records. Sixteen neighbouring numbers lie in one cache line of it, because tasks are submitted
+   and finished in runs. Removing a task touches its own chain only.
+2. By whose turn it is. A job has a queue: a list in order of age, and beside it a pairing heap of
+   the tasks that came back and are older than the list's last. A class has a heap of its jobs that
+   have something ready, ranked by (priority, age of the oldest queued task). A group has a heap of
+   its classes, ranked alike. So the first of the group's heap, its first job, and that job's oldest
+   task are exactly what is next. A job that is being cancelled simply leaves its class's heap.
+3. By who holds it. A worker's tasks are a list in order of assignment; it shares its links with the
+   queue, as a task is in one of the two.
+4. By time. One heap of retries and deadlines. A task has one timer at most and knows its place, so
+   it is taken out at once and nothing outdated stays.
+
+A record is 64 bytes, a cache line; its fields are strided views of one array. A finished task's
+record goes to a free list. Jobs, classes, groups, memberships and workers are few against tasks
+and are objects; those that are many hold no references, so the garbage collector passes them by.
+
+What groups know of classes. A class can be in many groups, and its rank falls with every task that
+is handed out; telling all of them each time would cost a walk. So a group knows a rank that may be
+too high, never one too low:
+- When a class's rank rises, its groups are told; when it falls, they are not.
+- Before a group uses the top of its heap, it compares it with the class itself, and corrects it
+  (or drops it, if the class has nothing ready) until the top is true.
+- A membership so corrected is `behind`. All that are not behind know a rank at least as high as
+  `told`. If the class rises, but not above `told`, only those behind need to be told. So each
+  telling is paid for by a look, except when a rank rises above everything told before: a higher
+  priority, or an old task that comes back. That costs a step for each group of the class, as does,
+  on an idle system, a task in a class that all groups wait for.
+
+Who is next. A worker that has room waits in its group's list; groups that have such workers and
+something in their heap stand in a ring. assign() takes the ring's first group and that group's
+first worker, fills the worker, and puts both at the end again if there is more to do. A group
+without work leaves the ring with all its workers still in its list: waking it costs one step,
+however many workers wait. A worker leaves the list when it has no room for what is next, which
+can only be when all its slots are taken; it comes back when something leaves it and it has a free
+slot or a quarter of its credit. Hence a worker with a free slot always waits, and a group with
+such a worker and with work is always in the ring: nobody is forgotten.
+
+Whole or not at all. A door checks all it was given, and reserves memory, before it changes
+anything; what follows cannot fail. The methods marked `check=False` are such leaves: what they
+index with are record numbers from the table itself.
 """
 
 from __future__ import annotations
+
+import math
+import operator
+from array import array
+from collections import namedtuple
 
 import cython
 
@@ -590,3 +642,1910 @@ class FrameDecoder:
         self._failure = text
         self._failure_code = close_code
         raise ProtocolError(text, close_code=close_code)
+
+
+# ==================================================================================================
+# SCHEDULER: which worker gets which task
+# ==================================================================================================
+
+QUEUED = 1
+DELAYED = 2
+ASSIGNED = 3
+RUNNING = 4
+
+STALE = 0
+RETRY = 1
+FAILED = 2
+
+# The same states as C integers, and two more that only the table knows: a record that holds no
+# task, and a queued task that waits among the returned ones instead of in its job's list.
+_free = cython.declare(cython.int, 0)
+_queued = cython.declare(cython.int, 1)
+_delayed = cython.declare(cython.int, 2)
+_assigned = cython.declare(cython.int, 3)
+_running = cython.declare(cython.int, 4)
+_returned = cython.declare(cython.int, 5)
+
+_RECORD = 64  # bytes of a task's record: a cache line
+_TABLE_KEPT = 65536  # records (4 MiB) that an empty table keeps
+_TASKS_MOST = 2**31 - 2  # records are numbered with C ints
+_JOB_MOST = 2**31 - 1
+_NUMBER_MOST = 2**32 - 2  # a task's key is job << 32 | number, a positive 63-bit integer
+_PRIORITY_MOST = 1_000_000
+_RETRIES_MOST = 255  # a byte of the record, as are the crashes
+_SLOTS_MOST = 1_000_000
+_ATTEMPT_MOST = 2**31 - 1
+_ATTEMPT_START = 2**30  # of a restored or adopted task: leaves room for a billion assignments
+_COST_MOST = 1e9  # seconds
+_BATCH_MOST = 4096  # tasks in one answer of assign(): more make no task cheaper
+
+_batch_most = cython.declare(cython.longlong, 4096)
+_never = cython.declare(cython.longlong, 2**63 - 1)  # an age after every age
+_lowest = cython.declare(cython.int, -(2**31))  # a priority below every priority
+_number_bits = cython.declare(cython.longlong, 0xFFFFFFFF)
+_golden = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio, odd
+_all_bits = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
+
+Statistics = namedtuple(  # noqa: PYI024 - the stub has the types
+    "Statistics",
+    "queued delayed assigned running workers classes groups jobs capacity slots",
+    module="dc._core",
+)
+
+
+@cython.cfunc
+def _within(value: object, low: object, high: object, what: str) -> object:
+    """Return the integer, or raise the caller's error."""
+    number = operator.index(value)
+    if not low <= number <= high:
+        raise ValueError(f"{what} must be from {low} to {high}, not {number}")
+    return number
+
+
+@cython.cfunc
+def _peers(value: object, high: cython.longlong) -> cython.longlong:
+    """Return an integer that came from a peer, or -1 if it is none that can name anything."""
+    number = operator.index(value)
+    return number if 0 <= number <= high else -1
+
+
+@cython.cfunc
+def _seconds(value: object, what: str) -> cython.double:
+    """Return a time, or raise the caller's error if it is not a number."""
+    seconds: cython.double = value
+    if math.isnan(seconds):
+        raise ValueError(f"{what} must be a number of seconds, not {seconds}")
+    return seconds
+
+
+# --- ranked things in heaps -----------------------------------------------------------------------
+
+
+@cython.cclass
+class _Ranked:
+    """What stands in a heap: higher priority first, then lower age.
+
+    `position` is its place in the heap that it belongs to, -1 when it is in none.
+    """
+
+    priority: cython.int
+    age: cython.longlong
+    position: cython.Py_ssize_t
+
+    def __init__(self) -> None:
+        self.priority = _lowest
+        self.age = _never
+        self.position = -1
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _before(
+    priority: cython.int, age: cython.longlong, than_priority: cython.int, than_age: cython.longlong
+) -> cython.bint:
+    return priority > than_priority or (priority == than_priority and age < than_age)
+
+
+@cython.cfunc
+def _rise(heap: list, item: _Ranked, place: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    """Move the item, which has no place yet, from the hole at `place` up to where it belongs."""
+    while place > 0:
+        parent: cython.Py_ssize_t = (place - 1) >> 1
+        above: _Ranked = heap[parent]
+        if not _before(item.priority, item.age, above.priority, above.age):
+            break
+        heap[place] = above
+        above.position = place
+        place = parent
+    heap[place] = item
+    item.position = place
+    return place
+
+
+@cython.cfunc
+def _sink(heap: list, item: _Ranked, place: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    """Move the item, which has no place yet, from the hole at `place` down to where it belongs."""
+    size: cython.Py_ssize_t = len(heap)
+    child: cython.Py_ssize_t = 2 * place + 1
+    while child < size:
+        below: _Ranked = heap[child]
+        if child + 1 < size:
+            other: _Ranked = heap[child + 1]
+            if _before(other.priority, other.age, below.priority, below.age):
+                below = other
+                child += 1
+        if not _before(below.priority, below.age, item.priority, item.age):
+            break
+        heap[place] = below
+        below.position = place
+        place = child
+        child = 2 * place + 1
+    heap[place] = item
+    item.position = place
+    return place
+
+
+@cython.cfunc
+def _put(heap: list, item: _Ranked) -> cython.Py_ssize_t:
+    heap.append(item)
+    return _rise(heap, item, len(heap) - 1)
+
+
+@cython.cfunc
+def _settle(heap: list, item: _Ranked) -> cython.Py_ssize_t:
+    """Move an item whose rank has changed to where it belongs now."""
+    place: cython.Py_ssize_t = _rise(heap, item, item.position)
+    return _sink(heap, item, place)
+
+
+@cython.cfunc
+def _take_out(heap: list, item: _Ranked) -> cython.Py_ssize_t:
+    hole: cython.Py_ssize_t = item.position
+    last: _Ranked = heap.pop()
+    item.position = -1
+    if last is item:
+        return 0
+    last.position = hole
+    return _settle(heap, last)
+
+
+@cython.cfunc
+def _runner_up(heap: list, priority: cython.int) -> cython.longlong:
+    """Return the age of the second in the heap if it has this priority, else `_never`."""
+    age: cython.longlong = _never
+    place: cython.Py_ssize_t
+    for place in range(1, min(3, len(heap))):
+        item: _Ranked = heap[place]
+        if item.priority == priority and item.age < age:
+            age = item.age
+    return age
+
+
+# --- the small tables: one object for each job, class, membership, group, worker ------------------
+
+
+@cython.final
+@cython.cclass
+class _Job(_Ranked):
+    """A job. It ranks by its priority and the age of its oldest queued task."""
+
+    number: cython.longlong
+    index: cython.int  # in the table of jobs
+    kind: cython.int  # its requirement class
+    retries: cython.int
+    cost: cython.double  # seconds, exactly a float32; negative: not known
+    end: cython.longlong  # above the highest number so far
+    held_back: cython.bint  # being cancelled: nothing of it is handed out
+    first: cython.int  # its queue: a list in order of age
+    last: cython.int
+    root: cython.int  # its returned tasks: a pairing heap by age
+    tasks_first: cython.int  # all its tasks, in order of submission
+    tasks_last: cython.int
+    queued: cython.longlong
+    delayed: cython.longlong
+    assigned: cython.longlong
+    running: cython.longlong
+    counted: cython.longlong  # of its queued tasks, in the `ready` of its class
+
+    def __init__(
+        self, number: cython.longlong, index: cython.int, kind: cython.int, priority: cython.int
+    ) -> None:
+        self.priority = priority
+        self.age = _never
+        self.position = -1
+        self.number = number
+        self.index = index
+        self.kind = kind
+        self.retries = 0
+        self.cost = -1.0
+        self.end = 0
+        self.held_back = False
+        self.first = self.last = self.root = -1
+        self.tasks_first = self.tasks_last = -1
+        self.queued = self.delayed = self.assigned = self.running = self.counted = 0
+
+
+@cython.final
+@cython.cclass
+class _Member(_Ranked):
+    """A class as one group sees it. In the group's heap it ranks as it was told last."""
+
+    kind: cython.int
+    group: cython.int
+    behind: cython.bint  # in the class's list of memberships to be told
+
+    def __init__(self, kind: cython.int, group: cython.int) -> None:
+        self.priority = _lowest
+        self.age = _never
+        self.position = -1
+        self.kind = kind
+        self.group = group
+        self.behind = False
+
+
+@cython.final
+@cython.cclass
+class _Class:
+    """A requirement class: a heap of its jobs that have ready tasks."""
+
+    heap: list
+    ready: cython.longlong  # tasks that may be handed out
+    priority: cython.int  # of the first in the heap, `_lowest` if there is none
+    age: cython.longlong
+    told_priority: cython.int  # members that are not behind rank as high as this, or higher
+    told_age: cython.longlong
+    members: list
+    behind: list
+
+    def __init__(self) -> None:
+        self.heap = []
+        self.ready = 0
+        self.priority = _lowest
+        self.age = _never
+        self.told_priority = _PRIORITY_MOST + 1
+        self.told_age = -1
+        self.members = []
+        self.behind = []
+
+
+@cython.final
+@cython.cclass
+class _Group:
+    """Workers of equal abilities: a heap of memberships, and the workers with room in turn."""
+
+    heap: list
+    kinds: set
+    bearing: cython.longlong  # workers that have slots
+    first: cython.int  # workers with room
+    last: cython.int
+    listed: cython.bint  # in the ring of groups
+    next: cython.int
+
+    def __init__(self) -> None:
+        self.heap = []
+        self.kinds = set()
+        self.bearing = 0
+        self.first = self.last = self.next = -1
+        self.listed = False
+
+
+@cython.final
+@cython.cclass
+class _Worker:
+    """A worker and what it holds."""
+
+    index: cython.int
+    group: cython.int
+    slots: cython.longlong
+    held: cython.longlong
+    unknown: cython.longlong  # of the held tasks, those without a known cost
+    seconds: cython.double  # the sum of the known costs
+    first: cython.int  # held tasks, in order of assignment
+    last: cython.int
+    waiting: cython.bint  # in its group's list of workers with room
+    next: cython.int
+    prev: cython.int
+
+    def __init__(self, index: cython.int, group: cython.int) -> None:
+        self.index = index
+        self.group = group
+        self.slots = self.held = self.unknown = 0
+        self.seconds = 0.0
+        self.first = self.last = self.next = self.prev = -1
+        self.waiting = False
+
+
+@cython.final
+@cython.cclass
+class Scheduler:
+    """Decides which worker gets which task. It knows numbers only, and the time it is told.
+
+    Args:
+        crash_limit: crashes (1 to 255) of one task after which it fails.
+        credit_seconds: estimated work for each slot that a worker may hold (above 0).
+        credit_tasks: tasks beyond its slots up to which a worker may hold short ones (1 or more).
+
+    A caller's mistake raises KeyError (a job, worker, class or group that is not there) or
+    ValueError (a number out of its range), and changes nothing. Stale or absurd answers of peers
+    are return values.
+    """
+
+    _crash_limit: cython.int
+    _credit_seconds: cython.double
+    _credit_tasks: cython.longlong
+    # The task table: one array of records of 64 bytes, and for each field a strided view of it.
+    _table: object
+    _capacity: cython.Py_ssize_t
+    _used: cython.Py_ssize_t  # records below have held a task
+    _free_first: cython.int
+    _tasks: cython.Py_ssize_t
+    _key: cython.longlong[:]
+    _age: cython.longlong[:]
+    _next: cython.int[:]
+    _prev: cython.int[:]
+    _child: cython.int[:]
+    _job_next: cython.int[:]
+    _job_prev: cython.int[:]
+    _chain: cython.int[:]
+    _job: cython.int[:]
+    _worker: cython.int[:]
+    _attempt: cython.int[:]
+    _timer: cython.int[:]
+    _cost: cython.float[:]
+    _state: cython.uchar[:]
+    _crashes: cython.uchar[:]
+    _retries: cython.uchar[:]
+    # Key to record: heads of chains.
+    _index: cython.int[::1]
+    _index_bits: cython.int
+    # Timers: a heap.
+    _times: cython.double[::1]
+    _timed: cython.int[::1]
+    _timers: cython.Py_ssize_t
+    # What a door was given, checked, before anything is changed.
+    _given: cython.longlong[::1]
+    _given_attempts: cython.longlong[::1]
+    _given_crashes: cython.longlong[::1]
+    _clock: cython.longlong  # the age of the next task
+    _counts: cython.longlong[::1]  # tasks by state
+    _slots: cython.longlong
+    _by_number: dict
+    _jobs: list
+    _free_jobs: list
+    _classes: list
+    _groups: list
+    _workers: list
+    _free_workers: list
+    _ring_first: cython.int
+    _ring_last: cython.int
+
+    def __init__(
+        self, *, crash_limit: int = 5, credit_seconds: float = 0.1, credit_tasks: int = 2048
+    ) -> None:
+        self._crash_limit = _within(crash_limit, 1, 255, "crash_limit")
+        self._credit_tasks = _within(credit_tasks, 1, _TASKS_MOST, "credit_tasks")
+        self._credit_seconds = _seconds(credit_seconds, "credit_seconds")
+        if not 0.0 < self._credit_seconds <= _COST_MOST:
+            raise ValueError(f"credit_seconds must be above 0, not {credit_seconds}")
+        self._capacity = self._used = self._tasks = self._timers = 0
+        self._free_first = self._ring_first = self._ring_last = -1
+        self._table = array("q")
+        self._bind()
+        self._index_bits = 4
+        self._index = array("i", bytes(4 << (4 + self._index_bits)))
+        self._times = array("d", [0.0])
+        self._timed = array("i", [0])
+        self._given = array("q")
+        self._given_attempts = array("q")
+        self._given_crashes = array("q")
+        self._clock = 0
+        self._counts = array("q", [0] * 6)
+        self._slots = 0
+        self._by_number = {}
+        self._jobs = []
+        self._free_jobs = []
+        self._classes = []
+        self._groups = []
+        self._workers = []
+        self._free_workers = []
+
+    # --- the task table ---------------------------------------------------------------------------
+
+    @cython.cfunc
+    def _bind(self) -> cython.void:
+        """Lay the views over the table."""
+        raw = memoryview(self._table).cast("B")
+        longs = raw.cast("q")
+        ints = raw.cast("i")
+        self._key = longs[0::8]
+        self._age = longs[1::8]
+        self._next = ints[4::16]
+        self._prev = ints[5::16]
+        self._child = ints[6::16]
+        self._job_next = ints[7::16]
+        self._job_prev = ints[8::16]
+        self._chain = ints[9::16]
+        self._job = ints[10::16]
+        self._worker = ints[11::16]
+        self._attempt = ints[12::16]
+        self._timer = ints[13::16]
+        self._cost = raw.cast("f")[14::16]
+        self._state = raw[60::64]
+        self._crashes = raw[61::64]
+        self._retries = raw[62::64]
+
+    @cython.cfunc
+    def _unbind(self) -> cython.void:
+        """Let go of the table: an array that somebody views cannot grow."""
+        self._key = self._age = None
+        self._next = self._prev = self._child = None
+        self._job_next = self._job_prev = self._chain = None
+        self._job = self._worker = self._attempt = self._timer = None
+        self._cost = None
+        self._state = self._crashes = self._retries = None
+
+    @cython.cfunc
+    def _reserve(self, count: cython.longlong) -> cython.void:
+        """Make room for so many more tasks. The table grows in place by an eighth or more."""
+        if self._tasks == 0 and self._used > 0:
+            self._start_again(count)
+        wanted: cython.Py_ssize_t = self._tasks + count
+        if wanted > _TASKS_MOST:
+            raise ValueError(f"the scheduler cannot hold more than {_TASKS_MOST} tasks")
+        if wanted > self._capacity:
+            extra: cython.Py_ssize_t = max(
+                wanted - self._capacity, min(self._capacity >> 3, _TASKS_MOST - self._capacity), 64
+            )
+            self._unbind()
+            try:
+                self._table.frombytes(bytes(extra * _RECORD))
+                self._capacity += extra
+            finally:
+                self._bind()
+        if wanted > len(self._index):
+            self._index_again(wanted)
+
+    @cython.cfunc
+    def _start_again(self, count: cython.longlong) -> cython.void:
+        """Use an empty table from its start again, in order; give back memory of a peak."""
+        self._free_first = -1
+        self._used = 0
+        if self._capacity > _TABLE_KEPT + 8 * count:
+            self._unbind()
+            self._table = array("q")
+            self._capacity = 0
+            self._bind()
+            self._index_bits = 4
+            self._index = array("i", bytes(4 << 8))
+
+    @cython.cfunc
+    def _index_again(self, wanted: cython.Py_ssize_t) -> cython.void:
+        """Make a longer index, at most one task to a chain on average."""
+        bits: cython.int = self._index_bits
+        while wanted > (16 << bits):
+            bits += 1
+        self._index = array("i", bytes(4 << (4 + bits)))
+        self._index_bits = bits
+        slot: cython.int
+        for slot in range(self._used):
+            if self._state[slot] != _free:
+                place: cython.Py_ssize_t = self._place(self._key[slot])
+                self._chain[slot] = self._index[place] - 1
+                self._index[place] = slot + 1
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _place(self, key: cython.longlong) -> cython.Py_ssize_t:
+        """Return the key's place in the index.
+
+        Sixteen tasks with neighbouring numbers lie together, in one cache line, in an order that
+        is mixed so that numbers with a pattern do not all meet at the same places.
+        """
+        block: cython.ulonglong = key >> 4
+        block = block * _golden & _all_bits
+        lane: cython.Py_ssize_t = (key ^ (block >> 20)) & 15
+        return ((block >> (64 - self._index_bits)) << 4) | lane
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _find(self, key: cython.longlong) -> cython.int:
+        """Return the record of a task, or -1."""
+        slot: cython.int = self._index[self._place(key)] - 1
+        while slot >= 0 and self._key[slot] != key:
+            slot = self._chain[slot]
+        return slot
+
+    @cython.cfunc
+    def _new(
+        self, job: _Job, number: cython.longlong, attempt: cython.int, crashes: cython.int
+    ) -> cython.int:
+        """Make a record for a task, not yet in any queue. Room is reserved already."""
+        slot: cython.int = self._free_first
+        if slot >= 0:
+            self._free_first = self._next[slot]
+        else:
+            slot = cython.cast(cython.int, self._used)
+            self._used += 1
+        self._tasks += 1
+        key: cython.longlong = (job.number << 32) | number
+        self._key[slot] = key
+        self._age[slot] = self._clock
+        self._clock += 1
+        self._attempt[slot] = attempt
+        self._crashes[slot] = crashes
+        self._retries[slot] = job.retries
+        self._job[slot] = job.index
+        self._worker[slot] = self._timer[slot] = -1
+        self._job_next[slot] = -1
+        self._job_prev[slot] = job.tasks_last
+        if job.tasks_last >= 0:
+            self._job_next[job.tasks_last] = slot
+        else:
+            job.tasks_first = slot
+        job.tasks_last = slot
+        place: cython.Py_ssize_t = self._place(key)
+        self._chain[slot] = self._index[place] - 1
+        self._index[place] = slot + 1
+        return slot
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _forget(self, job: _Job, slot: cython.int) -> cython.void:
+        """Free the record of a task that is in no queue, on no worker, and has no timer."""
+        after: cython.int = self._job_next[slot]
+        ahead: cython.int = self._job_prev[slot]
+        if ahead >= 0:
+            self._job_next[ahead] = after
+        else:
+            job.tasks_first = after
+        if after >= 0:
+            self._job_prev[after] = ahead
+        else:
+            job.tasks_last = ahead
+        place: cython.Py_ssize_t = self._place(self._key[slot])
+        other: cython.int = self._index[place] - 1
+        if other == slot:
+            self._index[place] = self._chain[slot] + 1
+        else:
+            while self._chain[other] != slot:
+                other = self._chain[other]
+            self._chain[other] = self._chain[slot]
+        self._state[slot] = _free
+        self._next[slot] = self._free_first
+        self._free_first = slot
+        self._tasks -= 1
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _count(self, job: _Job, state: cython.int, step: cython.int) -> cython.void:
+        """Count a task of the job in or out of a state."""
+        self._counts[state] += step
+        if state == _queued:
+            job.queued += step
+        elif state == _delayed:
+            job.delayed += step
+        elif state == _assigned:
+            job.assigned += step
+        else:
+            job.running += step
+
+    # --- a job's queue ----------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _enqueue(self, job: _Job, slot: cython.int) -> cython.void:
+        """Queue a task by its age. The caller ends with `_requeued`."""
+        self._count(job, _queued, 1)
+        self._next[slot] = -1
+        self._prev[slot] = job.last
+        if job.last < 0:
+            job.first = job.last = slot
+            self._state[slot] = _queued
+        elif self._age[job.last] < self._age[slot]:
+            self._next[job.last] = slot
+            job.last = slot
+            self._state[slot] = _queued
+        else:
+            self._prev[slot] = self._child[slot] = -1
+            self._state[slot] = _returned
+            job.root = self._meld(job.root, slot)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _dequeue(self, job: _Job, slot: cython.int) -> cython.void:
+        """Take a task out of its job's queue. The caller ends with `_requeued`."""
+        self._count(job, _queued, -1)
+        after: cython.int = self._next[slot]
+        ahead: cython.int = self._prev[slot]
+        if self._state[slot] == _queued:
+            if ahead >= 0:
+                self._next[ahead] = after
+            else:
+                job.first = after
+            if after >= 0:
+                self._prev[after] = ahead
+            else:
+                job.last = ahead
+            return
+        rest: cython.int = self._melded(self._child[slot])
+        if slot == job.root:
+            job.root = rest
+            return
+        if self._child[ahead] == slot:
+            self._child[ahead] = after
+        else:
+            self._next[ahead] = after
+        if after >= 0:
+            self._prev[after] = ahead
+        job.root = self._meld(job.root, rest)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _meld(self, one: cython.int, two: cython.int) -> cython.int:
+        """Join two pairing heaps, given by their roots (-1 for none), and return the root."""
+        if one < 0 or two < 0:
+            return two if one < 0 else one
+        if self._age[two] < self._age[one]:
+            one, two = two, one
+        child: cython.int = self._child[one]
+        self._next[two] = child
+        self._prev[two] = one
+        if child >= 0:
+            self._prev[child] = two
+        self._child[one] = two
+        return one
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _melded(self, first: cython.int) -> cython.int:
+        """Join siblings into one heap and return its root: in pairs forth, then all back."""
+        pairs: cython.int = -1
+        while first >= 0:
+            one: cython.int = first
+            two: cython.int = self._next[one]
+            first = -1 if two < 0 else self._next[two]
+            self._next[one] = self._prev[one] = -1
+            if two >= 0:
+                self._next[two] = self._prev[two] = -1
+                one = self._meld(one, two)
+            self._next[one] = pairs
+            pairs = one
+        root: cython.int = -1
+        while pairs >= 0:
+            one = pairs
+            pairs = self._next[one]
+            self._next[one] = -1
+            root = self._meld(root, one)
+        return root
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _oldest(self, job: _Job) -> cython.int:
+        """Return the oldest queued task of a job, or -1."""
+        slot: cython.int = job.first
+        if job.root >= 0 and (slot < 0 or self._age[job.root] < self._age[slot]):
+            return job.root
+        return slot
+
+    # --- from the job up to the groups ------------------------------------------------------------
+
+    @cython.cfunc
+    def _requeued(self, job: _Job) -> cython.void:
+        """Rank a job anew among those of its class, after its queue has changed."""
+        kind: _Class = self._classes[job.kind]
+        oldest: cython.int = -1 if job.held_back else self._oldest(job)
+        ready: cython.longlong = 0 if job.held_back else job.queued
+        kind.ready += ready - job.counted
+        job.counted = ready
+        if oldest < 0:
+            if job.position >= 0:
+                _take_out(kind.heap, job)
+        else:
+            job.age = self._age[oldest]
+            if job.position < 0:
+                _put(kind.heap, job)
+            else:
+                _settle(kind.heap, job)
+        self._reranked(kind)
+
+    @cython.cfunc
+    def _reranked(self, kind: _Class) -> cython.void:
+        """Note the rank of a class; tell its groups if it has become higher."""
+        if not kind.heap:
+            kind.priority = _lowest
+            kind.age = _never
+            return
+        first: _Ranked = kind.heap[0]
+        higher: cython.bint = _before(first.priority, first.age, kind.priority, kind.age)
+        kind.priority = first.priority
+        kind.age = first.age
+        if higher:
+            self._tell(kind)
+
+    @cython.cfunc
+    def _tell(self, kind: _Class) -> cython.void:
+        """Tell the groups of a class its rank; those that were told a higher one need not know."""
+        everyone: cython.bint = _before(kind.priority, kind.age, kind.told_priority, kind.told_age)
+        for member in kind.members if everyone else kind.behind:
+            self._tell_one(kind, member)
+        kind.behind.clear()
+        kind.told_priority = kind.priority
+        kind.told_age = kind.age
+
+    @cython.cfunc
+    def _tell_one(self, kind: _Class, member: _Member) -> cython.void:
+        member.behind = False
+        group: _Group = self._groups[member.group]
+        if member.position < 0:
+            member.priority = kind.priority
+            member.age = kind.age
+            _put(group.heap, member)
+            self._join_ring(member.group)
+        elif _before(kind.priority, kind.age, member.priority, member.age):
+            member.priority = kind.priority
+            member.age = kind.age
+            _settle(group.heap, member)
+
+    @cython.cfunc
+    def _first_member(self, group: _Group) -> cython.bint:
+        """Bring the true first class to the top of a group's heap. False if there is none."""
+        while group.heap:
+            member: _Member = group.heap[0]
+            kind: _Class = self._classes[member.kind]
+            if member.age == kind.age and member.priority == kind.priority:
+                return True
+            if not member.behind:
+                member.behind = True
+                kind.behind.append(member)
+            if not kind.heap:
+                _take_out(group.heap, member)
+            else:
+                member.priority = kind.priority
+                member.age = kind.age
+                _sink(group.heap, member, 0)
+        return False
+
+    @cython.cfunc
+    def _join_ring(self, index: cython.int) -> cython.void:
+        """Put a group that has workers with room and perhaps work at the end of the ring."""
+        group: _Group = self._groups[index]
+        if group.listed or group.first < 0 or not group.heap:
+            return
+        group.listed = True
+        group.next = -1
+        if self._ring_last >= 0:
+            last: _Group = self._groups[self._ring_last]
+            last.next = index
+        else:
+            self._ring_first = index
+        self._ring_last = index
+
+    @cython.cfunc
+    def _leave_ring(self, group: _Group) -> cython.void:
+        """Take the first group out of the ring."""
+        self._ring_first = group.next
+        if group.next < 0:
+            self._ring_last = -1
+        group.listed = False
+
+    # --- workers and what they hold ---------------------------------------------------------------
+
+    @cython.cfunc
+    def _wait(self, worker: _Worker) -> cython.void:
+        """Put a worker with room at the end of its group's list."""
+        group: _Group = self._groups[worker.group]
+        worker.waiting = True
+        worker.next = -1
+        worker.prev = group.last
+        if group.last >= 0:
+            last: _Worker = self._workers[group.last]
+            last.next = worker.index
+        else:
+            group.first = worker.index
+        group.last = worker.index
+        self._join_ring(worker.group)
+
+    @cython.cfunc
+    def _wait_no_more(self, worker: _Worker) -> cython.void:
+        """Take a worker out of its group's list, if it is there."""
+        if not worker.waiting:
+            return
+        group: _Group = self._groups[worker.group]
+        if worker.prev >= 0:
+            ahead: _Worker = self._workers[worker.prev]
+            ahead.next = worker.next
+        else:
+            group.first = worker.next
+        if worker.next >= 0:
+            after: _Worker = self._workers[worker.next]
+            after.prev = worker.prev
+        else:
+            group.last = worker.prev
+        worker.waiting = False
+
+    @cython.cfunc
+    def _wake(self, worker: _Worker) -> cython.void:
+        """Let a worker wait for work if it has a free slot, or a quarter of its credit free."""
+        if worker.waiting or worker.slots == 0:
+            return
+        if worker.held < worker.slots or (
+            worker.unknown == 0
+            and 4 * worker.held <= 3 * self._credit_tasks
+            and 4.0 * worker.seconds <= 3.0 * self._credit_seconds * worker.slots
+        ):
+            self._wait(worker)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _may_take(self, worker: _Worker, cost: cython.double) -> cython.bint:
+        """Tell whether a worker that has slots may take one more task that costs so much."""
+        if worker.held < worker.slots:
+            return True
+        return (
+            0.0 <= cost <= self._credit_seconds
+            and worker.unknown == 0
+            and worker.held < self._credit_tasks
+            and worker.seconds + cost <= self._credit_seconds * worker.slots
+        )
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _hold(
+        self, worker: _Worker, slot: cython.int, attempt: cython.int, cost: cython.double
+    ) -> cython.void:
+        """Give a task that is in no queue to a worker. The caller counts it."""
+        self._state[slot] = _assigned
+        self._worker[slot] = worker.index
+        self._attempt[slot] = attempt
+        self._cost[slot] = cost
+        self._next[slot] = -1
+        self._prev[slot] = worker.last
+        if worker.last >= 0:
+            self._next[worker.last] = slot
+        else:
+            worker.first = slot
+        worker.last = slot
+        worker.held += 1
+        if cost < 0.0:
+            worker.unknown += 1
+        else:
+            worker.seconds += cost
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _let_go(self, worker: _Worker, slot: cython.int) -> cython.void:
+        """Take a task from its worker, with its timer. The caller counts it."""
+        after: cython.int = self._next[slot]
+        ahead: cython.int = self._prev[slot]
+        if ahead >= 0:
+            self._next[ahead] = after
+        else:
+            worker.first = after
+        if after >= 0:
+            self._prev[after] = ahead
+        else:
+            worker.last = ahead
+        worker.held -= 1
+        cost: cython.double = self._cost[slot]
+        if cost < 0.0:
+            worker.unknown -= 1
+        else:
+            worker.seconds -= cost
+        if worker.held == worker.unknown:
+            worker.seconds = 0.0  # whatever rounding left
+        self._worker[slot] = -1
+        if self._timer[slot] >= 0:
+            self._unset_timer(slot)
+
+    @cython.cfunc
+    def _detach(self, job: _Job, slot: cython.int) -> cython.void:
+        """Take a task out of the state it is in, whichever; then it is in none."""
+        state: cython.int = self._state[slot]
+        if state in (_queued, _returned):
+            self._dequeue(job, slot)
+            self._requeued(job)
+            return
+        self._count(job, state, -1)
+        if state == _delayed:
+            self._unset_timer(slot)
+        else:
+            worker: _Worker = self._workers[self._worker[slot]]
+            self._let_go(worker, slot)
+            self._wake(worker)
+
+    # --- timers -----------------------------------------------------------------------------------
+
+    @cython.cfunc
+    def _reserve_timer(self) -> cython.void:
+        """Make room for one more timer."""
+        if self._timers < len(self._times):
+            return
+        size: cython.Py_ssize_t = 2 * len(self._times)
+        times = array("d", bytes(8 * size))
+        timed = array("i", bytes(4 * size))
+        memoryview(times)[: self._timers] = memoryview(self._times)
+        memoryview(timed)[: self._timers] = memoryview(self._timed)
+        self._times = times
+        self._timed = timed
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _move_timer(
+        self, place: cython.Py_ssize_t, time: cython.double, slot: cython.int
+    ) -> cython.void:
+        """Put a timer into the heap, from the hole at `place` to where it belongs."""
+        while place > 0 and time < self._times[(place - 1) >> 1]:
+            self._put_timer(place, (place - 1) >> 1)
+            place = (place - 1) >> 1
+        child: cython.Py_ssize_t = 2 * place + 1
+        while child < self._timers:
+            if child + 1 < self._timers and self._times[child + 1] < self._times[child]:
+                child += 1
+            if not self._times[child] < time:
+                break
+            self._put_timer(place, child)
+            place = child
+            child = 2 * place + 1
+        self._times[place] = time
+        self._timed[place] = slot
+        self._timer[slot] = cython.cast(cython.int, place)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _put_timer(self, place: cython.Py_ssize_t, source: cython.Py_ssize_t) -> cython.void:
+        self._times[place] = self._times[source]
+        self._timed[place] = self._timed[source]
+        self._timer[self._timed[place]] = cython.cast(cython.int, place)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _set_timer(self, slot: cython.int, time: cython.double) -> cython.void:
+        """Set a task's only timer. Room is reserved already."""
+        self._timers += 1
+        self._move_timer(self._timers - 1, time, slot)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _unset_timer(self, slot: cython.int) -> cython.void:
+        place: cython.Py_ssize_t = self._timer[slot]
+        self._timers -= 1
+        self._timer[slot] = -1
+        if place != self._timers:
+            self._move_timer(place, self._times[self._timers], self._timed[self._timers])
+
+    # --- what the doors are given -----------------------------------------------------------------
+
+    @cython.cfunc
+    def _job_of(self, job: object) -> _Job:
+        found = self._by_number.get(job)
+        if found is None:
+            raise KeyError(f"there is no job {job}")
+        return found
+
+    @cython.cfunc
+    def _worker_of(self, worker: object) -> _Worker:
+        found = self._workers[worker] if 0 <= worker < len(self._workers) else None
+        if found is None:
+            raise KeyError(f"there is no worker {worker}")
+        return found
+
+    @cython.cfunc
+    def _class_of(self, class_: object) -> _Class:
+        if not 0 <= class_ < len(self._classes):
+            raise KeyError(f"there is no class {class_}")
+        return self._classes[class_]
+
+    @cython.cfunc
+    def _group_of(self, group: object) -> _Group:
+        if not 0 <= group < len(self._groups):
+            raise KeyError(f"there is no group {group}")
+        return self._groups[group]
+
+    @cython.cfunc
+    def _prepare(self, count: cython.Py_ssize_t) -> cython.void:
+        """Make room for so many given numbers."""
+        if len(self._given) < count:
+            count += count >> 1
+            self._given = array("q", bytes(8 * count))
+            self._given_attempts = array("q", bytes(8 * count))
+            self._given_crashes = array("q", bytes(8 * count))
+
+    @cython.cfunc
+    def _read(
+        self, values: object, into: cython.longlong[::1], high: cython.longlong
+    ) -> cython.void:
+        """Copy given integers; one that is out of its range becomes -1."""
+        size: cython.Py_ssize_t = len(values)
+        i: cython.Py_ssize_t
+        number: cython.longlong
+        try:
+            for i in range(size):
+                number = values[i]
+                into[i] = number if 0 <= number <= high else -1
+        except OverflowError:
+            for i in range(size):
+                into[i] = _peers(values[i], high)
+
+    @cython.cfunc
+    def _held_by(self, worker: _Worker, job: object, number: object, attempt: object) -> cython.int:
+        """Return the record of an attempt that this worker holds, or -1."""
+        record = self._job_of(job)
+        checked: cython.longlong = _peers(number, _NUMBER_MOST)
+        fence: cython.longlong = _peers(attempt, _ATTEMPT_MOST)
+        if checked < 0:
+            return -1
+        slot: cython.int = self._find((record.number << 32) | checked)
+        if slot < 0 or self._worker[slot] != worker.index or self._attempt[slot] != fence:
+            return -1
+        return slot
+
+    # --- doors: classes, groups, jobs -------------------------------------------------------------
+
+    def add_class(self) -> int:
+        """Make a requirement class and return its number, counted from 0."""
+        self._classes.append(_Class())
+        return len(self._classes) - 1
+
+    def add_group(self, classes) -> int:
+        """Make a group of workers that can run these classes; return its number, from 0.
+
+        Raises:
+            KeyError: one of the classes is not there.
+        """
+        wanted = list(classes)
+        for class_ in wanted:
+            self._class_of(class_)
+        self._groups.append(_Group())
+        for class_ in wanted:
+            self.extend_group(len(self._groups) - 1, class_)
+        return len(self._groups) - 1
+
+    def extend_group(self, group: object, class_: object) -> None:
+        """Let the workers of a group run one more class; nothing happens if they do already.
+
+        Raises:
+            KeyError: the group or the class is not there.
+        """
+        crowd = self._group_of(group)
+        kind = self._class_of(class_)
+        if class_ in crowd.kinds:
+            return
+        crowd.kinds.add(class_)
+        member = _Member(class_, group)
+        kind.members.append(member)
+        if kind.heap:
+            self._tell_one(kind, member)
+        member.behind = True
+        kind.behind.append(member)
+
+    def add_job(self, job: object, class_: object, priority: object, retries: object) -> None:
+        """Make a job without tasks.
+
+        Args:
+            job: its number, 0 to 2**31 - 1.
+            class_: the requirement class of its tasks.
+            priority: -1,000,000 to 1,000,000, higher first.
+            retries: how often each of its tasks may fail and be tried again, 0 to 255.
+
+        Raises:
+            KeyError: the class is not there.
+            ValueError: the job is there already, or a number is out of its range.
+        """
+        number = _within(job, 0, _JOB_MOST, "job")
+        rank = _within(priority, -_PRIORITY_MOST, _PRIORITY_MOST, "priority")
+        tries = _within(retries, 0, _RETRIES_MOST, "retries")
+        self._class_of(class_)
+        if number in self._by_number:
+            raise ValueError(f"there is a job {number} already")
+        index = self._free_jobs.pop() if self._free_jobs else len(self._jobs)
+        record = _Job(number, index, class_, rank)
+        record.retries = tries
+        if index == len(self._jobs):
+            self._jobs.append(record)
+        else:
+            self._jobs[index] = record
+        self._by_number[number] = record
+
+    def set_cost(self, job: object, seconds: object) -> None:
+        """Say how long a task of the job is going to run; negative: not known.
+
+        Tasks assigned from now on count with it.
+        """
+        record = self._job_of(job)
+        cost: cython.double = _seconds(seconds, "seconds")
+        if cost > _COST_MOST:
+            raise ValueError(f"seconds must be at most {_COST_MOST}, not {seconds}")
+        record.cost = array("f", [cost])[0] if cost >= 0.0 else -1.0
+
+    def remove_job(self, job: object) -> None:
+        """Forget a job that has no tasks.
+
+        Raises:
+            KeyError: the job is not there.
+            ValueError: it has tasks.
+        """
+        record = self._job_of(job)
+        if record.tasks_first >= 0:
+            raise ValueError(f"job {job} has tasks")
+        del self._by_number[record.number]
+        self._jobs[record.index] = None
+        self._free_jobs.append(record.index)
+
+    def job_counts(self, job: object) -> tuple:
+        """Return how many tasks of the job are queued, delayed, assigned, running."""
+        record = self._job_of(job)
+        return (record.queued, record.delayed, record.assigned, record.running)
+
+    # --- doors: tasks in --------------------------------------------------------------------------
+
+    def submit(self, job: object, first: object, count: object) -> None:
+        """Queue the tasks first, first + 1, … of a job.
+
+        Raises:
+            KeyError: the job is not there.
+            ValueError: `first` is not above the job's numbers so far, or the last number would be
+                above 2**32 - 2.
+        """
+        record = self._job_of(job)
+        number: cython.longlong = _within(first, record.end, _NUMBER_MOST, "first")
+        end: cython.longlong = number + _within(count, 0, _NUMBER_MOST + 1 - number, "count")
+        self._reserve(end - number)
+        while number < end:
+            self._enqueue(record, self._new(record, number, 0, 0))
+            number += 1
+        record.end = end
+        self._requeued(record)
+
+    def restore(self, job: object, numbers, attempts, crashes) -> None:
+        """Queue tasks with a past: after a restart of the server.
+
+        Args:
+            job: the job.
+            numbers: the tasks, ascending, above the job's numbers so far.
+            attempts: how often each was assigned, 0 to 2**30.
+            crashes: how often each crashed, 0 to 255.
+
+        Raises:
+            KeyError: the job is not there.
+            ValueError: a number is out of its range or order, or the lengths differ.
+        """
+        record = self._job_of(job)
+        size: cython.Py_ssize_t = len(numbers)
+        if len(attempts) != size or len(crashes) != size:
+            raise ValueError("numbers, attempts and crashes must be equally long")
+        self._prepare(size)
+        self._read(numbers, self._given, _NUMBER_MOST)
+        self._read(attempts, self._given_attempts, _ATTEMPT_START)
+        self._read(crashes, self._given_crashes, 255)
+        end: cython.longlong = record.end
+        i: cython.Py_ssize_t
+        for i in range(size):
+            if self._given[i] < end:
+                raise ValueError(f"{numbers[i]} is not a number from {end} to {_NUMBER_MOST}")
+            if self._given_attempts[i] < 0 or self._given_crashes[i] < 0:
+                raise ValueError(f"task {numbers[i]} has attempts or crashes out of range")
+            end = self._given[i] + 1
+        self._reserve(size)
+        for i in range(size):
+            slot: cython.int = self._new(
+                record,
+                self._given[i],
+                cython.cast(cython.int, self._given_attempts[i]),
+                cython.cast(cython.int, self._given_crashes[i]),
+            )
+            self._enqueue(record, slot)
+        record.end = end
+        self._requeued(record)
+
+    # --- doors: workers ---------------------------------------------------------------------------
+
+    def add_worker(self, group: object, slots: object) -> int:
+        """Make a worker and return its number, which may be one of a removed worker.
+
+        Args:
+            group: its group.
+            slots: how many tasks it runs at once, 0 to 1,000,000; 0: it gets none.
+        """
+        self._group_of(group)
+        count = _within(slots, 0, _SLOTS_MOST, "slots")
+        index = self._free_workers.pop() if self._free_workers else len(self._workers)
+        worker = _Worker(index, group)
+        if index == len(self._workers):
+            self._workers.append(worker)
+        else:
+            self._workers[index] = worker
+        self._resize(worker, count)
+        return index
+
+    def set_slots(self, worker: object, slots: object) -> None:
+        """Change a worker's slots; 0 gives it nothing more, and what it holds stays."""
+        record = self._worker_of(worker)
+        self._resize(record, _within(slots, 0, _SLOTS_MOST, "slots"))
+
+    @cython.cfunc
+    def _resize(self, worker: _Worker, slots: cython.longlong) -> cython.void:
+        group: _Group = self._groups[worker.group]
+        group.bearing += (slots > 0) - (worker.slots > 0)
+        self._slots += slots - worker.slots
+        worker.slots = slots
+        if slots == 0:
+            self._wait_no_more(worker)
+        else:
+            self._wake(worker)
+
+    def remove_worker(self, worker: object, blame: object) -> list:
+        """Forget a worker; its tasks go back to their queues, with their age.
+
+        Args:
+            worker: the worker.
+            blame: count a crash for each of its tasks.
+
+        Returns:
+            What crashed too often and is forgotten now, as (job, number, attempt).
+        """
+        record = self._worker_of(worker)
+        guilty: cython.bint = bool(blame)
+        failed: list = []
+        self._resize(record, 0)
+        job: _Job = None
+        while record.first >= 0:
+            slot: cython.int = record.first
+            if job is None or job.index != self._job[slot]:
+                if job is not None:
+                    self._requeued(job)
+                job = self._jobs[self._job[slot]]
+            self._count(job, self._state[slot], -1)
+            self._let_go(record, slot)
+            if guilty and self._crashed(slot):
+                failed.append(self._told(job, slot))
+                self._forget(job, slot)
+            else:
+                self._enqueue(job, slot)
+        if job is not None:
+            self._requeued(job)
+        self._workers[record.index] = None
+        self._free_workers.append(record.index)
+        return failed
+
+    @cython.cfunc
+    @cython.inline
+    def _told(self, job: _Job, slot: cython.int) -> tuple:
+        return (job.number, self._key[slot] & _number_bits, self._attempt[slot])
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _crashed(self, slot: cython.int) -> cython.bint:
+        """Count a crash of a task, and tell whether it was one too many."""
+        if self._crashes[slot] < 255:
+            self._crashes[slot] += 1
+        return self._crashes[slot] >= self._crash_limit
+
+    # --- doors: tasks out -------------------------------------------------------------------------
+
+    def assign(self) -> object:
+        """Give the next worker with room a batch of tasks; call it until it returns None.
+
+        Returns:
+            (worker, [(job, numbers, attempts), …]) in order of dispatch, or None when no worker
+            can take anything.
+        """
+        while self._ring_first >= 0:
+            index: cython.int = self._ring_first
+            group: _Group = self._groups[index]
+            self._leave_ring(group)
+            if group.first < 0 or not self._first_member(group):
+                continue
+            worker: _Worker = self._workers[group.first]
+            self._wait_no_more(worker)
+            runs: list = []
+            if self._fill(group, worker, runs):
+                self._wait(worker)
+            self._join_ring(index)
+            if runs:
+                return (worker.index, runs)
+        return None
+
+    @cython.cfunc
+    def _fill(self, group: _Group, worker: _Worker, runs: list) -> cython.bint:
+        """Give the worker what it may have of the group's work; tell whether it has room yet."""
+        member: _Member = group.heap[0]
+        kind: _Class = self._classes[member.kind]
+        left: cython.longlong = (kind.ready + group.bearing - 1) // group.bearing
+        left = min(max(left, worker.slots - worker.held), _batch_most)
+        before: _Job = None
+        numbers: list = []
+        attempts: list = []
+        while left > 0 and self._first_member(group):
+            member = group.heap[0]
+            kind = self._classes[member.kind]
+            job: _Job = kind.heap[0]
+            if not self._may_take(worker, job.cost):
+                return False
+            if job is not before:
+                numbers = []
+                attempts = []
+                runs.append((job.number, numbers, attempts))
+                before = job
+            until: cython.longlong = min(
+                _runner_up(kind.heap, job.priority), _runner_up(group.heap, job.priority)
+            )
+            left -= self._give(worker, job, left, until, numbers, attempts)
+            self._requeued(job)
+        return self._may_take(worker, 0.0)
+
+    @cython.cfunc
+    def _give(
+        self,
+        worker: _Worker,
+        job: _Job,
+        most: cython.longlong,
+        until: cython.longlong,
+        numbers: list,
+        attempts: list,
+    ) -> cython.longlong:
+        """Give the worker tasks of one job, up to the age at which another job's turn comes."""
+        given: cython.longlong = 0
+        slot: cython.int = self._oldest(job)
+        while given < most and slot >= 0 and self._may_take(worker, job.cost):
+            if given > 0 and self._age[slot] > until:
+                break
+            self._dequeue(job, slot)
+            self._hold(worker, slot, self._attempt[slot] + 1, job.cost)
+            numbers.append(self._key[slot] & _number_bits)
+            attempts.append(self._attempt[slot])
+            given += 1
+            slot = self._oldest(job)
+        self._counts[_assigned] += given
+        job.assigned += given
+        return given
+
+    def start(
+        self, worker: object, job: object, number: object, attempt: object, deadline: object
+    ) -> bool:
+        """Note that a worker has started an attempt.
+
+        Args:
+            worker: the worker that says so.
+            job: the job.
+            number: the task.
+            attempt: the attempt.
+            deadline: the time in seconds at which advance() is to report it, or inf. A second
+                start of the same attempt only changes the deadline.
+
+        Returns:
+            False when the worker does not hold this attempt.
+        """
+        slot: cython.int = self._held_by(self._worker_of(worker), job, number, attempt)
+        time: cython.double = _seconds(deadline, "deadline")
+        if slot < 0:
+            return False
+        self._reserve_timer()
+        record: _Job = self._jobs[self._job[slot]]
+        self._count(record, self._state[slot], -1)
+        self._count(record, _running, 1)
+        self._state[slot] = _running
+        if self._timer[slot] >= 0:
+            self._unset_timer(slot)
+        if time != math.inf:
+            self._set_timer(slot, time)
+        return True
+
+    def finish(self, worker: object, job: object, numbers, attempts) -> tuple:
+        """Take the results of tasks that are not done yet, whoever holds them now.
+
+        Args:
+            worker: the worker that brings them.
+            job: the job.
+            numbers: the tasks.
+            attempts: the attempt that each result is of.
+
+        Returns:
+            (rejected, taken_over): the places in `numbers` of results that are not wanted any
+            more, and (worker, number, attempt) of attempts that are to be stopped.
+        """
+        bringer = self._worker_of(worker)
+        record = self._job_of(job)
+        size: cython.Py_ssize_t = len(numbers)
+        if len(attempts) != size:
+            raise ValueError("numbers and attempts must be equally long")
+        self._prepare(size)
+        self._read(numbers, self._given, _NUMBER_MOST)
+        self._read(attempts, self._given_attempts, _ATTEMPT_MOST)
+        rejected: list = []
+        taken_over: list = []
+        base: cython.longlong = record.number << 32
+        i: cython.Py_ssize_t
+        for i in range(size):
+            slot: cython.int = self._find(base | self._given[i]) if self._given[i] >= 0 else -1
+            if slot < 0:
+                rejected.append(i)
+                continue
+            if (
+                self._worker[slot] == bringer.index
+                and self._attempt[slot] == self._given_attempts[i]
+            ):
+                self._count(record, self._state[slot], -1)
+                self._let_go(bringer, slot)
+            else:
+                if self._worker[slot] >= 0:
+                    taken_over.append((self._worker[slot], self._given[i], self._attempt[slot]))
+                self._detach(record, slot)
+            self._forget(record, slot)
+        self._wake(bringer)
+        return (rejected, taken_over)
+
+    def fail(
+        self, worker: object, job: object, number: object, attempt: object, retry_at: object
+    ) -> int:
+        """Note that an attempt raised or ran out of time.
+
+        Args:
+            worker: the worker that says so.
+            job: the job.
+            number: the task.
+            attempt: the attempt.
+            retry_at: the time in seconds from which it may be tried again.
+
+        Returns:
+            STALE (ignored: the worker does not hold this attempt), RETRY (it waits for that time)
+            or FAILED (no retries were left: it is forgotten).
+        """
+        time: cython.double = _seconds(retry_at, "retry_at")
+        if math.isinf(time):
+            raise ValueError("retry_at must be a finite number of seconds")
+        slot: cython.int = self._held_by(self._worker_of(worker), job, number, attempt)
+        if slot < 0:
+            return STALE
+        self._reserve_timer()
+        record: _Job = self._jobs[self._job[slot]]
+        self._detach(record, slot)
+        if self._retries[slot] == 0:
+            self._forget(record, slot)
+            return FAILED
+        self._retries[slot] -= 1
+        self._state[slot] = _delayed
+        self._count(record, _delayed, 1)
+        self._set_timer(slot, time)
+        return RETRY
+
+    def crash(self, worker: object, job: object, number: object, attempt: object) -> int:
+        """Note that the executor of an attempt died.
+
+        Returns:
+            STALE (ignored), RETRY (queued again, with its age) or FAILED (it was one crash too
+            many: the task is forgotten).
+        """
+        slot: cython.int = self._held_by(self._worker_of(worker), job, number, attempt)
+        if slot < 0:
+            return STALE
+        record: _Job = self._jobs[self._job[slot]]
+        self._detach(record, slot)
+        if self._crashed(slot):
+            self._forget(record, slot)
+            return FAILED
+        self._enqueue(record, slot)
+        self._requeued(record)
+        return RETRY
+
+    def release(self, worker: object, job: object, numbers, attempts) -> int:
+        """Take back attempts that a worker has not started; they are queued again, with their age.
+
+        Returns:
+            How many of them it held; the others are ignored.
+        """
+        holder = self._worker_of(worker)
+        record = self._job_of(job)
+        size: cython.Py_ssize_t = len(numbers)
+        if len(attempts) != size:
+            raise ValueError("numbers and attempts must be equally long")
+        self._prepare(size)
+        self._read(numbers, self._given, _NUMBER_MOST)
+        self._read(attempts, self._given_attempts, _ATTEMPT_MOST)
+        base: cython.longlong = record.number << 32
+        accepted: cython.longlong = 0
+        i: cython.Py_ssize_t
+        for i in range(size):
+            slot: cython.int = self._find(base | self._given[i]) if self._given[i] >= 0 else -1
+            if (
+                slot >= 0
+                and self._worker[slot] == holder.index
+                and self._attempt[slot] == self._given_attempts[i]
+            ):
+                self._count(record, self._state[slot], -1)
+                self._let_go(holder, slot)
+                self._enqueue(record, slot)
+                accepted += 1
+        self._requeued(record)
+        self._wake(holder)
+        return accepted
+
+    def adopt(self, worker: object, job: object, number: object, attempt: object) -> bool:
+        """Let a worker keep an attempt that it says it holds, even above its room.
+
+        Returns:
+            True if the task was queued or delayed and no later attempt was made; else the worker
+            is to stop the attempt.
+        """
+        holder = self._worker_of(worker)
+        record = self._job_of(job)
+        checked: cython.longlong = _peers(number, _NUMBER_MOST)
+        fence: cython.longlong = _peers(attempt, _ATTEMPT_START)
+        if checked < 0 or fence < 1 or record.held_back:
+            return False
+        slot: cython.int = self._find((record.number << 32) | checked)
+        if slot < 0 or self._worker[slot] >= 0 or self._attempt[slot] > fence:
+            return False
+        self._detach(record, slot)
+        self._hold(holder, slot, cython.cast(cython.int, fence), record.cost)
+        self._count(record, _assigned, 1)
+        return True
+
+    def cancel(self, job: object, number: object) -> object:
+        """Forget one task.
+
+        Returns:
+            (worker, attempt), the worker -1 if none holds it; None if there is no such task.
+        """
+        record = self._job_of(job)
+        checked: cython.longlong = _peers(number, _NUMBER_MOST)
+        slot: cython.int = self._find((record.number << 32) | checked) if checked >= 0 else -1
+        if slot < 0:
+            return None
+        answer = (self._worker[slot], self._attempt[slot])
+        self._detach(record, slot)
+        self._forget(record, slot)
+        return answer
+
+    def cancel_job(self, job: object, limit: object) -> tuple:
+        """Forget up to `limit` (1 or more) tasks of a job, the earliest submitted first.
+
+        From the first call until one that leaves no task, none of the job's tasks is handed out.
+
+        Returns:
+            ([(worker, number, attempt) of held ones], whether there are more).
+        """
+        record = self._job_of(job)
+        left: cython.longlong = _within(limit, 1, _TASKS_MOST, "limit")
+        stopped: list = []
+        record.held_back = True
+        self._requeued(record)
+        while left > 0 and record.tasks_first >= 0:
+            slot: cython.int = record.tasks_first
+            if self._worker[slot] >= 0:
+                stopped.append(
+                    (self._worker[slot], self._key[slot] & _number_bits, self._attempt[slot])
+                )
+            self._detach(record, slot)
+            self._forget(record, slot)
+            left -= 1
+        more: cython.bint = record.tasks_first >= 0
+        record.held_back = more
+        return (stopped, bool(more))
+
+    # --- doors: time ------------------------------------------------------------------------------
+
+    def advance(self, now: object) -> list:
+        """Do what the time has brought: retries that are due go back to their queues.
+
+        Returns:
+            (worker, job, number, attempt) of running tasks past their deadline; each once.
+        """
+        time: cython.double = _seconds(now, "now")
+        late: list = []
+        while self._timers > 0 and self._times[0] <= time:
+            slot: cython.int = self._timed[0]
+            job: _Job = self._jobs[self._job[slot]]
+            self._unset_timer(slot)
+            if self._state[slot] == _delayed:
+                self._count(job, _delayed, -1)
+                self._enqueue(job, slot)
+                self._requeued(job)
+            else:
+                late.append((self._worker[slot], *self._told(job, slot)))
+        return late
+
+    def next_time(self) -> float:
+        """Return the earliest time at which advance() has something to do; inf if there is none."""
+        return self._times[0] if self._timers > 0 else math.inf
+
+    # --- doors: questions -------------------------------------------------------------------------
+
+    def state(self, job: object, number: object) -> object:
+        """Return (state, attempt, crashes, worker) of a task, or None if there is no such task.
+
+        The worker is -1 if none holds it.
+        """
+        record = self._job_of(job)
+        checked: cython.longlong = _peers(number, _NUMBER_MOST)
+        slot: cython.int = self._find((record.number << 32) | checked) if checked >= 0 else -1
+        if slot < 0:
+            return None
+        state: cython.int = self._state[slot]
+        if state == _returned:
+            state = _queued
+        return (state, self._attempt[slot], self._crashes[slot], self._worker[slot])
+
+    def held(self, worker: object) -> list:
+        """Return (job, number, attempt) of what a worker holds, in order of assignment."""
+        record = self._worker_of(worker)
+        found: list = []
+        slot: cython.int = record.first
+        while slot >= 0:
+            found.append(self._told(self._jobs[self._job[slot]], slot))
+            slot = self._next[slot]
+        return found
+
+    def worker_load(self, worker: object) -> tuple:
+        """Return (tasks held, slots, seconds of known cost held) of a worker."""
+        record = self._worker_of(worker)
+        return (record.held, record.slots, record.seconds)
+
+    def class_ready(self, class_: object) -> int:
+        """Return how many tasks of a class are ready to be handed out."""
+        return self._class_of(class_).ready
+
+    def class_workers(self, class_: object) -> int:
+        """Return how many workers that have slots can run a class."""
+        total: cython.longlong = 0
+        for member in self._class_of(class_).members:
+            known: _Member = member
+            group: _Group = self._groups[known.group]
+            total += group.bearing
+        return total
+
+    def statistics(self) -> Statistics:
+        """Return the sizes of everything: tasks by state, tables, all slots of all workers."""
+        return Statistics(
+            queued=self._counts[_queued],
+            delayed=self._counts[_delayed],
+            assigned=self._counts[_assigned],
+            running=self._counts[_running],
+            workers=len(self._workers) - len(self._free_workers),
+            classes=len(self._classes),
+            groups=len(self._groups),
+            jobs=len(self._by_number),
+            capacity=self._capacity,
+            slots=self._slots,
+        )
+
+    # --- the proof --------------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """Count everything anew and compare; for tests, as it looks at every record.
+
+        Raises:
+            AssertionError: something that always holds does not; the text says what.
+        """
+        self._validate_table()
+        for job in self._by_number.values():
+            self._validate_job(job)
+        for number, kind in enumerate(self._classes):
+            self._validate_class(number, kind)
+        for number, group in enumerate(self._groups):
+            self._validate_group(number, group)
+        slots: cython.longlong = 0
+        for item in self._workers:
+            if item is not None:
+                worker: _Worker = item
+                slots += worker.slots
+                self._validate_worker(worker)
+        assert self._slots == slots, "the sum of all slots is wrong"
+        self._validate_ring()
+
+    @cython.cfunc
+    def _validate_table(self) -> cython.void:
+        """The table, the index, the free list, the timers."""
+        counts = [0] * 6
+        timers = 0
+        slot: cython.int
+        state: cython.int
+        for slot in range(self._used):
+            state = self._state[slot]
+            counts[state] += 1
+            if state == _free:
+                continue
+            assert self._jobs[self._job[slot]] is not None, "a task of a job that is not there"
+            job: _Job = self._jobs[self._job[slot]]
+            assert self._key[slot] >> 32 == job.number, "a task has another job's key"
+            assert self._find(self._key[slot]) == slot, "a task is not found by its key"
+            assert self._age[slot] < self._clock, "a task is younger than the clock"
+            held = state in (_assigned, _running)
+            assert (self._worker[slot] >= 0) == held, "state and worker differ"
+            if self._timer[slot] >= 0:
+                timers += 1
+                assert self._timed[self._timer[slot]] == slot, "a timer is another task's"
+                assert state in (_delayed, _running), "a timer on an idle task"
+            else:
+                assert state != _delayed, "a delayed task without a timer"
+        assert timers == self._timers, "timers without tasks"
+        for place in range(1, self._timers):
+            assert self._times[(place - 1) // 2] <= self._times[place], "timers out of order"
+        counts[_queued] += counts[_returned]
+        for state in range(_queued, _returned):
+            assert counts[state] == self._counts[state], f"the count of state {state} is wrong"
+        slot = self._free_first
+        while slot >= 0:
+            assert self._state[slot] == _free, "a task in the free list"
+            counts[_free] -= 1
+            slot = self._next[slot]
+        assert counts[_free] == 0, "a free record is lost"
+        assert self._tasks == sum(counts[_queued:_returned]), "the count of tasks is wrong"
+
+    @cython.cfunc
+    def _validate_job(self, job: _Job) -> cython.void:
+        """A job's list of tasks, its queue, its counts, its place in its class."""
+        counts = [0] * 6
+        before: cython.int = -1
+        slot: cython.int = job.tasks_first
+        while slot >= 0:
+            counts[self._state[slot]] += 1
+            assert self._job_prev[slot] == before, "a job's tasks are linked wrongly"
+            assert self._key[slot] & _number_bits < job.end, "a task's number is above the end"
+            before = slot
+            slot = self._job_next[slot]
+        assert job.tasks_last == before, "a job's last task is wrong"
+        queued = self._validate_queue(job)
+        assert queued == (counts[_queued], counts[_returned]), "a queued task is lost"
+        assert job.queued == sum(queued), "a job's queued count is wrong"
+        assert job.delayed == counts[_delayed], "a job's delayed count is wrong"
+        assert job.assigned == counts[_assigned], "a job's assigned count is wrong"
+        assert job.running == counts[_running], "a job's running count is wrong"
+        assert job.counted == (0 if job.held_back else job.queued), "a job is counted wrongly"
+        kind: _Class = self._classes[job.kind]
+        if job.counted:
+            assert kind.heap[job.position] is job, "a ready job is not where it says"
+            assert job.age == self._age[self._oldest(job)], "a job's age is wrong"
+        else:
+            assert job.position == -1, "a job that has nothing ready is in its class's heap"
+
+    @cython.cfunc
+    def _validate_queue(self, job: _Job) -> tuple:
+        """Return how many tasks are in the job's list and how many among the returned ones."""
+        listed = 0
+        before: cython.int = -1
+        slot: cython.int = job.first
+        while slot >= 0:
+            assert self._state[slot] == _queued, "a task in the queue has another state"
+            assert self._prev[slot] == before, "a queue is linked wrongly"
+            assert before < 0 or self._age[before] < self._age[slot], "a queue is out of order"
+            listed += 1
+            before = slot
+            slot = self._next[slot]
+        assert job.last == before, "a queue's last task is wrong"
+        returned = 0
+        rest = [] if job.root < 0 else [job.root]
+        while rest:
+            above: cython.int = rest.pop()
+            assert self._state[above] == _returned, "a returned task has another state"
+            returned += 1
+            before = above
+            slot = self._child[above]
+            while slot >= 0:
+                assert self._prev[slot] == before, "a heap of returned tasks is linked wrongly"
+                assert self._age[above] < self._age[slot], "returned tasks are out of order"
+                rest.append(slot)
+                before = slot
+                slot = self._next[slot]
+        return (listed, returned)
+
+    @cython.cfunc
+    def _validate_class(self, number: cython.int, kind: _Class) -> cython.void:
+        """A class's count and rank, and what its groups know of it."""
+        _validate_heap(kind.heap)
+        ready: cython.longlong = 0
+        for item in self._by_number.values():
+            job: _Job = item
+            if job.kind == number:
+                ready += job.counted
+        assert kind.ready == ready, "a class's ready count is wrong"
+        rank = (_lowest, _never)
+        if kind.heap:
+            first: _Ranked = kind.heap[0]
+            rank = (first.priority, first.age)
+        assert (kind.priority, kind.age) == rank, "a class's rank is wrong"
+        behind: cython.Py_ssize_t = len(kind.behind)
+        for item in kind.members:
+            member: _Member = item
+            behind -= member.behind
+            group: _Group = self._groups[member.group]
+            assert number in group.kinds, "a membership that its group does not know"
+            if member.position >= 0:
+                assert group.heap[member.position] is member, "a membership is not where it says"
+                assert not _before(kind.priority, kind.age, member.priority, member.age), (
+                    "a group was not told of a higher rank"
+                )
+            else:
+                assert not kind.heap, "a group was not told of a ready class"
+            assert member.behind or not _before(
+                kind.told_priority, kind.told_age, member.priority, member.age
+            ), "a membership is behind and not listed so"
+        assert behind == 0, "a membership is lost behind"
+
+    @cython.cfunc
+    def _validate_group(self, number: cython.int, group: _Group) -> cython.void:
+        """A group's heap, its counts, and its list of workers with room."""
+        _validate_heap(group.heap)
+        bearing: cython.longlong = 0
+        waiting: cython.longlong = 0
+        worker: _Worker
+        for item in self._workers:
+            worker = item
+            if item is not None and worker.group == number:
+                bearing += worker.slots > 0
+                waiting -= worker.waiting
+        assert group.bearing == bearing, "a group's count of workers is wrong"
+        before: cython.int = -1
+        index: cython.int = group.first
+        while index >= 0:
+            worker = self._workers[index]
+            assert worker.waiting, "a worker in the list does not know it"
+            assert worker.group == number, "a worker in another group's list"
+            assert worker.prev == before, "a list of workers is linked wrongly"
+            waiting += 1
+            before = index
+            index = worker.next
+        assert group.last == before, "a group's last worker is wrong"
+        assert waiting == 0, "a waiting worker is lost"
+        assert group.listed or group.first < 0 or not group.heap, (
+            "a group with work and room sleeps"
+        )
+
+    @cython.cfunc
+    def _validate_worker(self, worker: _Worker) -> cython.void:
+        """What a worker holds, and that it is not forgotten while it has a free slot."""
+        held: cython.longlong = 0
+        unknown: cython.longlong = 0
+        seconds: cython.double = 0.0
+        before: cython.int = -1
+        slot: cython.int = worker.first
+        while slot >= 0:
+            assert self._worker[slot] == worker.index, "a worker holds another's task"
+            assert self._prev[slot] == before, "a worker's tasks are linked wrongly"
+            held += 1
+            if self._cost[slot] < 0.0:
+                unknown += 1
+            else:
+                seconds += self._cost[slot]
+            before = slot
+            slot = self._next[slot]
+        assert worker.last == before, "a worker's last task is wrong"
+        assert (worker.held, worker.unknown) == (held, unknown), "a worker's counts are wrong"
+        assert abs(worker.seconds - seconds) <= 1e-9 * (1.0 + seconds), "a worker's load is wrong"
+        assert worker.waiting or worker.held >= worker.slots, "a worker with a free slot sleeps"
+        assert worker.slots > 0 or not worker.waiting, "a worker without slots waits"
+
+    @cython.cfunc
+    def _validate_ring(self) -> cython.void:
+        """The ring of groups has each listed group once."""
+        index: cython.int = self._ring_first
+        last: cython.int = -1
+        listed: cython.Py_ssize_t = 0
+        group: _Group
+        for item in self._groups:
+            group = item
+            listed -= group.listed
+        while index >= 0:
+            group = self._groups[index]
+            assert group.listed, "a group in the ring does not know it"
+            listed += 1
+            last = index
+            index = group.next
+        assert last == self._ring_last, "the ring's last group is wrong"
+        assert listed == 0, "a listed group is lost"
+
+
+@cython.cfunc
+def _validate_heap(heap: list) -> cython.void:
+    place: cython.Py_ssize_t
+    for place in range(len(heap)):
+        item: _Ranked = heap[place]
+        assert item.position == place, "something in a heap is not where it says"
+        above: _Ranked = heap[(place - 1) // 2] if place else item
+        assert not _before(item.priority, item.age, above.priority, above.age), (
+            "a heap is out of order"
+        )

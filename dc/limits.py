@@ -194,6 +194,12 @@ WAL_BYTES_MOST: Final = 4 * WAL_BYTES
 WAL_IDLE_SECONDS: Final = 30.0
 """Without a commit, after which the store's log is copied and emptied, whatever its size."""
 
+STORE_BUSY_SECONDS: Final = 5.0
+"""That one connection to the database waits for another: more than any read of the server takes."""
+
+WAL_PATIENCE_SECONDS: Final = 0.05
+"""That the log's copier holds up commits while it waits for a read to end; then it tries later."""
+
 READ_BYTES: Final = 8 * MIB
 """Read from the store at one time: what a read may use beyond what it returns."""
 
@@ -239,3 +245,56 @@ EXECUTOR_TICK_SECONDS: Final = 0.01
 
 BROKEN_CHARS: Final = 1000
 """Characters of the line that says why a plugin is broken."""
+
+# --- worker -------------------------------------------------------------------------------------
+
+EXECUTOR_BATCH_TASKS: Final = 256
+"""Tasks that an executor gets at a time, at most: more gain nothing, and would run in vain for so
+much longer when their job is cancelled."""
+
+EXECUTOR_BATCH_SECONDS: Final = 0.01
+"""Of measured run time that an executor gets at a time: hides the way through the pipe, and keeps
+work from waiting behind one executor while another is idle."""
+
+WORKER_TICK_SECONDS: Final = 0.1
+"""Between two looks of a worker at the clock: time limits are kept to this precision."""
+
+STOP_SECONDS: Final = 0.5
+"""That an executor with a stopped task may be silent about what it runs, before it is killed:
+cancelled code has stopped within a second."""
+
+UNHEARD_SECONDS: Final = 1.0
+"""Beyond a task's time limit, after which an executor that never said what it runs (code that holds
+the interpreter's lock keeps it from speaking) is killed: far above BUSY_SECONDS."""
+
+EXECUTOR_PAUSE_SECONDS: Final = 0.1
+"""Before an executor that achieved nothing is started again; doubled with each further one."""
+
+EXECUTOR_PAUSE_SECONDS_MOST: Final = 10.0
+"""The longest such pause: a repaired computer is at work again soon."""
+
+TRANSFERS_AT_ONCE: Final = 2
+"""Payloads fetched, and results put, at one time: one is on the line while the next is prepared."""
+
+TRANSFER_TRIES: Final = 5
+"""After which a payload that cannot be fetched, or a result that is refused, fails its task."""
+
+RECONNECT_SECONDS: Final = 0.2
+"""Before a worker tries to reach its server again; doubled with each further try, and jittered."""
+
+RECONNECT_SECONDS_MOST: Final = 15.0
+"""The longest such pause: a server that is back has its workers within a quarter of a minute."""
+
+CONNECT_SECONDS: Final = 10.0
+"""For a connection to open, upgrade included."""
+
+LEAVE_SECONDS: Final = 5.0
+"""That a worker which ends waits for its last reports to be recorded."""
+
+KNOWN_JOBS: Final = 1000
+"""Jobs whose run times a worker remembers after it has finished all tasks it had of them."""
+
+TRANSFER_SECONDS: Final = 60.0
+TRANSFER_BYTES_PER_SECOND: Final = 64 * KIB
+"""A transfer that takes longer than the first, and its bytes at this rate, is broken off and tried
+again: the connection is dead, or too slow to be of use."""

@@ -249,11 +249,13 @@ class Link:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         await _acquire(self._reading)
+        before = self.received_bytes
         try:
             message = await self._next_message()
         finally:
             self._reading.release()
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        if self.received_bytes == before:  # nothing was waited for: let others have their turn
+            await trio.lowlevel.cancel_shielded_checkpoint()
         return message
 
     async def _next_message(self) -> bytes | None:

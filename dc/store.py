@@ -234,12 +234,13 @@ class SqliteStore:
             return
         self._closed = True
         with trio.CancelScope(shield=True):
-            for _ in range(limits.READERS):
-                await self._reading.acquire_on_behalf_of(object())
-            await self._writing.acquire()
-            await trio.to_thread.run_sync(self._stack.close, limiter=self._threads)
-            self._writing.release()
-            self._reading.total_tokens = 2 * limits.READERS
+            owners = [object() for _ in self._readers]
+            for owner in owners:
+                await self._reading.acquire_on_behalf_of(owner)
+            async with self._writing:
+                await trio.to_thread.run_sync(self._stack.close, limiter=self._threads)
+            for owner in owners:
+                self._reading.release_on_behalf_of(owner)
 
 
 async def open_store(

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from dc import limits
 from dc.errors import StoreError
 
 if sys.platform == "win32":
@@ -25,10 +26,8 @@ LOCK: Final = "lock"
 APPLICATION_ID: Final = 0x64637631
 """Marks a database of dc ("dcv1"), as SQLite's `application_id`."""
 
-BUSY_SECONDS: Final = 5.0
-"""That a connection waits for another of this process: a checkpoint for a read, at most."""
-
-_QUERY = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)(.+?;)\s*?$", re.MULTILINE | re.DOTALL)
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_QUERY = re.compile(r"(?:-- .*\n)+(?P<sql>(?!--)[^;]+;)\s*")
 
 
 class FolderLock:
@@ -83,9 +82,7 @@ def prepare_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise StoreError(
-            f"data folder {folder} is not a folder: choose another --data"
-        ) from None
+        raise StoreError(f"data folder {folder} is not a folder: choose another --data") from None
     except OSError as error:
         raise StoreError(f"cannot make data folder {folder}: {error.strerror}") from None
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
@@ -103,7 +100,7 @@ def connect(path: Path) -> sqlite3.Connection:
         sqlite3.Error: the file cannot be opened.
     """
     return sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        path, timeout=limits.STORE_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
 
 
@@ -211,17 +208,16 @@ def parse_queries(text: str) -> Mapping[str, str]:
     """Return the queries of a text by name.
 
     Each is a line `-- name: NAME`, at least one line of comment that describes it, and the SQL,
-    which ends with a semicolon at the end of a line.
+    which has one semicolon, at its end.
 
     Raises:
         ValueError: a query has no description or no end, or two have one name.
     """
-    found = {}
-    for name, _, sql in _QUERY.findall(text):
-        if name in found:
-            raise ValueError(f"two queries are called {name}")
-        found[name] = sql
-    names = re.findall(r"^-- name: (.*)$", text, re.MULTILINE)
-    if list(found) != names:
-        raise ValueError(f"not well formed: one of {sorted(set(names) ^ set(found))}")
+    found: dict[str, str] = {}
+    _, *parts = _NAME.split(text)
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        query = _QUERY.fullmatch(body)
+        if query is None or name in found:
+            raise ValueError(f"query {name} is not well formed, or there twice")
+        found[name] = query["sql"]
     return found

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from dc import limits, store_rows
 from dc.errors import UnknownTask
-from dc.messages import Counts, Failure, Payload
+from dc.messages import Counts, Payload
 from dc.records import JobRow, Outcomes, TaskRow, Unfinished
 from dc.store_file import queries, told_plainly
-from dc.store_rows import Batch, StoredOutcomes, columns, integers, size_of, to_json
+from dc.store_rows import Batch, StoredOutcomes, columns, integers, task_row, to_json
 
 T = TypeVar("T")
 
@@ -75,9 +75,9 @@ class Reader:
             raise UnknownTask(f"job {job} has no task {error.args[0]}") from None
 
     def _payloads(self, job: int, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
-        if not numbers or not (0 <= job <= limits.MAX_JOB and 0 <= numbers[0]):
+        numbers = numbers[bisect_left(numbers, 0) : bisect_left(numbers, END)]
+        if not numbers or not 0 <= job <= limits.MAX_JOB:
             return
-        del numbers[bisect_left(numbers, END) :]
         keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
         for group in _groups(integers(keys), integers(sizes)):
             for batch in store_rows.batches(self._one("batches", keys=to_json(group))):
@@ -174,14 +174,16 @@ class Reader:
             numbers = integers(self._one("failures_from", job=job, first=first, limit=limit)[0])
         asked = to_json(numbers)
         crashes = _attempts(self._one("attempts_among", job=job, numbers=asked))
-        finished = self._finished(job, asked, outcome)
+        finished = self._finished(job, asked)
         return [
-            _task_row(job, number, payload, finished.get(number), crashes.get(number, (0, 0)))
+            task_row(
+                job, number, payload, finished.get(number), crashes.get(number, (0, 0)), outcome
+            )
             for number, payload in self._payloads(job, numbers)
         ]
 
-    def _finished(self, job: int, asked: str, outcome: bool) -> dict[int, Outcomes]:
-        """Return a record of one task each; results are only kept if they are asked for."""
+    def _finished(self, job: int, asked: str) -> dict[int, Outcomes]:
+        """Return a record of one task for each that is finished."""
         lists = [integers(text) for text in self._one("finished_among", job=job, numbers=asked)]
         by_sequence: dict[int, list[int]] = {}
         for number, sequence in zip(*lists, strict=True):

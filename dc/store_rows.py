@@ -23,6 +23,7 @@ from dc.records import (
     NewTasks,
     Outcomes,
     Record,
+    TaskRow,
 )
 
 Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
@@ -127,7 +128,9 @@ def _tasks_row(record: NewTasks) -> Row:
 
 def _outcomes_row(record: Outcomes) -> Row:
     ends, kinds, body = pack(record.outcomes)
-    failed = [n for n, kind in zip(record.numbers, kinds, strict=True) if kind == "f"] if kinds else []
+    failed = (
+        [n for n, kind in zip(record.numbers, kinds, strict=True) if kind == "f"] if kinds else []
+    )
     head = RecordHead(record.worker, record.at, record.attempts, record.times, ends, kinds)
     size = len(body) + limits.TASK_BYTES * len(ends)
     return (
@@ -294,3 +297,44 @@ def counts(total: int, done: int, failed: int, cancelled: bool) -> Counts:
         cancelled=rest if cancelled else 0,
     )
 
+
+def task_row(
+    job: int,
+    number: int,
+    payload: Payload,
+    finished: Outcomes | None,
+    attempts: tuple[int, int],
+    with_outcome: bool,
+) -> TaskRow:
+    """Return a task.
+
+    Args:
+        job: its job.
+        number: its number.
+        payload: its payload.
+        finished: a record of this task alone, if it has its outcome.
+        attempts: its attempts and crashes, as Attempts has them.
+        with_outcome: keep a result too; a failure is always kept.
+    """
+    row = TaskRow(
+        job=job,
+        number=number,
+        payload_size=size_of(payload),
+        finished=finished is not None,
+        attempt=attempts[0],
+        crashes=attempts[1],
+    )
+    if finished is None:
+        return row
+    (outcome,) = finished.outcomes
+    failed = isinstance(outcome, Failure)
+    return msgspec.structs.replace(
+        row,
+        failed=failed,
+        attempt=finished.attempts[0],
+        worker=finished.worker,
+        at=finished.at,
+        time=finished.times[0],
+        outcome_size=size_of(outcome),
+        outcome=outcome if failed or with_outcome else None,
+    )

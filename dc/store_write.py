@@ -31,7 +31,8 @@ class Writer:
         row = f"({', '.join('?' * store_rows.COLUMNS)})"
         sizes = [1 << power for power in range(limits.COMMIT_ROWS.bit_length())]
         self._inserts = {
-            size: f"INSERT INTO incoming VALUES {', '.join([row] * size)}" for size in sizes
+            size: f"INSERT INTO incoming VALUES {', '.join([row] * size)}"  # noqa: S608  only ?
+            for size in sizes
         }
 
     def commit(self, records: Sequence[Record]) -> None:
@@ -74,18 +75,23 @@ class Writer:
                 self._connection.rollback()
 
     def _explain(self, records: Sequence[Record], error: sqlite3.Error) -> str:
-        seen = set()
+        seen: set[tuple[int, int]] = set()
         for record in records:
-            if isinstance(record, Outcomes):
-                values = {"job": record.job, "numbers": to_json(record.numbers)}
-                (number,) = self._connection.execute(self._doubled, values).fetchone()
-                twice = [n for n in record.numbers if (record.job, n) in seen]
-                if number is not None or twice:
-                    number = twice[0] if number is None else number
+            if isinstance(record, Outcomes) and "finished.task" in str(error):
+                number = self._twice(record, seen)
+                if number is not None:
                     return f"task {number} of job {record.job} has its outcome already"
-                seen.update((record.job, number) for number in record.numbers)
         kinds = ", ".join(f"{type(record).__name__}({record.job})" for record in records[:5])
-        return f"{self._path}: {error} (in a commit of {len(records)} records: {kinds})"
+        return f"{self._path}: {error} (in a commit of {len(records)} records: {kinds}, …)"
+
+    def _twice(self, record: Outcomes, seen: set[tuple[int, int]]) -> int | None:
+        for number in record.numbers:
+            if (record.job, number) in seen:
+                return number
+            seen.add((record.job, number))
+        values = {"job": record.job, "numbers": to_json(record.numbers)}
+        (found,) = self._connection.execute(self._doubled, values).fetchone()
+        return None if found is None else int(found)
 
 
 class Checkpoints:
@@ -111,6 +117,7 @@ class Checkpoints:
         self._log = path.with_name(path.name + "-wal")
         self._turn = turn
         self._wal_bytes = wal_bytes
+        self._due = wal_bytes
         self._wal_bytes_most = wal_bytes_most
         self._copying = threading.Lock()
         self._wake = threading.Event()
@@ -128,7 +135,7 @@ class Checkpoints:
         self._wake.set()
         self._thread.join()
         with suppress(sqlite3.Error):
-            self._copy()
+            self._copy(limits.WAL_PATIENCE_SECONDS)
 
     def bound(self) -> None:
         """Wait until the log is within its bound.
@@ -138,14 +145,14 @@ class Checkpoints:
             StoreError: it cannot be emptied.
         """
         if self._size() > self._wal_bytes_most:
-            self._copy()
+            self._copy(limits.STORE_BUSY_SECONDS)
             if self._size() > self._wal_bytes_most:
                 raise StoreError(f"{self._log} cannot be emptied: another program reads it")
 
     def after_commit(self) -> None:
         """Have the log copied, if it is time."""
         self._active = True
-        if self._size() > self._wal_bytes:
+        if self._size() > self._due:
             self._wake.set()
 
     def _size(self) -> int:
@@ -162,10 +169,13 @@ class Checkpoints:
             if not self._stopped and (woken or idle) and self._size():
                 # What fails here (a full disk) fails in `bound` as well, where it is told.
                 with suppress(sqlite3.Error):
-                    self._copy()
+                    self._copy(limits.WAL_PATIENCE_SECONDS)
+                # What could not be emptied now is tried again when it has grown.
+                self._due = self._size() + self._wal_bytes
 
-    def _copy(self) -> None:
+    def _copy(self, patience: float) -> None:
         with self._copying:
+            self._connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}").fetchone()
             # The bulk beside the commits, then what they added meanwhile, and the rest in their
             # turn: only a log that nobody adds to can be emptied.
             for _ in range(2):

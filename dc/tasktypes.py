@@ -100,7 +100,7 @@ class TaskType:
         self._splitter: Callable[..., Iterable[Any]] | None = None
         self._merger: Callable[[Iterable[Any]], Any] | None = None
         if function is not None:
-            functools.update_wrapper(self, function)
+            functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself, with values and not bytes."""
@@ -216,9 +216,10 @@ class TaskType:
             BaseException: whatever the function raises.
         """
         value = self.decode_payload(payload)
+        function = self if self._function is None else self._function
         if self._context_name:
-            return self.encode_result(self(value, **{self._context_name: context}))
-        return self.encode_result(self(value))
+            return self.encode_result(function(value, **{self._context_name: context}))
+        return self.encode_result(function(value))
 
     # --- split and merge ------------------------------------------------------------------------
 

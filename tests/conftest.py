@@ -33,6 +33,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     clock = pyfuncitem.funcargs.get("autojump_clock")
+    assert clock is None or isinstance(clock, trio.abc.Clock)
 
     async def bounded() -> None:
         with trio.fail_after(TEST_SECONDS if clock is None else 1e9):
@@ -56,8 +57,8 @@ def interpreted_core() -> ModuleType:
         spec = importlib.util.spec_from_loader(name, loader)
         assert spec is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
         loader.exec_module(module)
+        sys.modules[name] = module
     return sys.modules[name]
 
 

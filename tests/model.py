@@ -1,4 +1,4 @@
-"""The scheduler again, without cleverness: dicts and sorted(). What the real one is held against."""
+"""The scheduler again, without cleverness: dicts and sorted(). The real one is held against it."""
 
 from __future__ import annotations
 

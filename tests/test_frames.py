@@ -83,6 +83,7 @@ GOOD: list[tuple[str, list[tuple[bytes, bytes]], list[Event]]] = [
     ("the limit", [(b"\x82\x7e\x03\xe8", b"x" * LIMIT)], [(BINARY, b"x" * LIMIT)]),
     ("two frames", [(b"\x82\x01", b"a"), (b"\x82\x02", b"bc")], [(BINARY, b"a"), (BINARY, b"bc")]),
     ("ping", [(b"\x89\x02", b"hi")], [(PING, b"hi")]),
+    ("pings", [(b"\x89\x03", b"abc"), (b"\x89\x02", b"de")], [(PING, b"abc"), (PING, b"de")]),
     ("longest pong", [(b"\x8a\x7d", b"p" * 125)], [(PONG, b"p" * 125)]),
     (
         "fragments",

@@ -25,7 +25,7 @@ from tests.model import Job, Model, Worker
 CRASH_LIMIT = 2
 CREDIT_SECONDS = 1 / 8  # and costs in powers of two: every sum is exact
 CREDIT_TASKS = 12
-COSTS = (-1.0, 0.0, 1 / 64, 1 / 32, 1 / 8, 1.0)
+COSTS = (-1.0, 0.0, 1 / 64, 1 / 32, 1 / 8, 1 / 4)
 JOBS = (0, 1, 2, 7, 2**31 - 1)
 EDGES = (-1, 0, 1, 2**30, 2**31, 2**32 - 2, 2**32 - 1, 2**63 - 1, 2**63, 2**64, -(2**63) - 1)
 
@@ -81,8 +81,12 @@ class Machine(RuleBasedStateMachine):
 
     # --- the tables ---
 
-    @initialize(classes=st.integers(1, 3), slots=st.lists(st.integers(0, 4), max_size=4))
-    def begin(self, classes: int, slots: list[int]) -> None:
+    @initialize(
+        classes=st.integers(1, 3),
+        slots=st.lists(st.integers(0, 4), max_size=4),
+        costs=st.lists(st.sampled_from(COSTS), max_size=3),
+    )
+    def begin(self, classes: int, slots: list[int], costs: list[float]) -> None:
         """Start with a few of everything, so that most steps have something to do."""
         for _ in range(classes):
             self.add_class()
@@ -93,6 +97,8 @@ class Machine(RuleBasedStateMachine):
             self.submit(pick, 0, 10)
         for pick, count in enumerate(slots):
             self.add_worker(pick, count)
+        for pick, cost in enumerate(costs):
+            self.set_cost(pick, cost)
 
     @precondition(lambda self: self.model.classes < 4)
     @rule()
@@ -206,7 +212,19 @@ class Machine(RuleBasedStateMachine):
             assert self.model.assign(worker) == runs
             self.real.validate()
 
+    @rule()
+    def assign_all(self) -> None:
+        self.assign(10**6)
+
     # --- what workers answer ---
+
+    @precondition(lambda self: self.model.workers)
+    @rule(pick=picks, deadlines=st.lists(st.one_of(times, st.just(math.inf)), min_size=1))
+    def start_all(self, pick: int, deadlines: list[float]) -> None:
+        worker = self.a_worker(pick)
+        for place, attempt in enumerate(self.model.held(worker)):
+            deadline = self.now + deadlines[place % len(deadlines)]
+            self.both("start", worker, *attempt, deadline)
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
     @rule(pick=picks, twist=few, deadline=st.one_of(times, st.just(math.inf)))
@@ -236,6 +254,14 @@ class Machine(RuleBasedStateMachine):
             key = keys[pick % len(keys)]
             attempt = self.model.tasks[key].attempt + twist % 3 - 1
             self.both("adopt", self.a_worker(pick), *key, attempt)
+
+    @precondition(lambda self: self.model.workers)
+    @rule(pick=picks, place=picks)
+    def finish_what_waits(self, pick: int, place: int) -> None:
+        keys = [key for key, task in self.model.tasks.items() if task.worker < 0]
+        if keys:
+            job, number = keys[place % len(keys)]
+            self.both("finish", self.a_worker(pick), job, [number], [1])
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
     @rule(pick=picks, twist=few, share=st.sampled_from((0.3, 1.0)), twice=st.booleans())
@@ -321,13 +347,13 @@ class Machine(RuleBasedStateMachine):
 
 def run(core: ModuleType, examples: int, steps: int) -> Callable[[], None]:
     """Make a machine with this core and return what runs it."""
-    machine = type("Machine", (Machine,), {"core": core})
-    case: Any = machine.TestCase
+    machine: Any = type("Machine", (Machine,), {"core": core})
+    case = machine.TestCase
     case.settings = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
     return case("runTest").runTest  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("face", "examples"), [("compiled", 120), ("interpreted", 40)])
+@pytest.mark.parametrize(("face", "examples"), [("compiled", 300), ("interpreted", 100)])
 def test_scheduler_is_as_its_model(face: str, examples: int) -> None:
     core = dc._core if face == "compiled" else interpreted_core()
     run(core, examples, 50)()

@@ -1,0 +1,1 @@
+"""The client: submits jobs and collects their results. `dc.Client` and `dc.AsyncClient`."""

@@ -96,9 +96,7 @@ class Connection:
         self._changes.pop(exchange.request, None)
         self.flush()
 
-    async def _until_lost(
-        self, do: Callable[[], object], others: trio.CancelScope
-    ) -> None:
+    async def _until_lost(self, do: Callable[[], object], others: trio.CancelScope) -> None:
         try:
             await do()  # type: ignore[misc]
         except (*BROKEN, DcError) as error:

@@ -156,7 +156,7 @@ class Patience:
 def _named(error: HttpError) -> DcError:
     """The error that the server named in the JSON of its answer."""
     try:
-        said = msgspec.json.decode(str(error), type=dict[str, str])
+        said = msgspec.json.decode(str(error.args[0]), type=dict[str, str])
         return by_code(said["error"], said["text"])
     except (msgspec.DecodeError, KeyError):
         return error

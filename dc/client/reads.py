@@ -26,8 +26,8 @@ class ResultReader:
     """
 
     def __init__(self, connector: Connector, job: int, *, ordered: bool) -> None:
+        self.job = job
         self._connector = connector
-        self._job = job
         self._cursor = Cursor(ordered=ordered)
         self._open: tuple[Connection, Subscription] | None = None
         self._ended = False
@@ -58,9 +58,14 @@ class ResultReader:
         patience = Patience()
         while True:
             try:
-                return await self._connector.fetch(f"/jobs/{self._job}/tasks/{number}/result", size)
+                return await self._connector.fetch(f"/jobs/{self.job}/tasks/{number}/result", size)
             except ConnectionLost as error:
                 await patience.pause(error)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server may still send."""
+        return self._open is not None
 
     def close(self) -> None:
         """Ask for no more; may be repeated. A later read goes on where the last one stopped."""
@@ -74,7 +79,7 @@ class ResultReader:
             connection = await self._connector.connection()
             cursor = self._cursor
             subscription = connection.session.subscribe(
-                self._job, ordered=cursor.ordered, after=cursor.after
+                self.job, ordered=cursor.ordered, after=cursor.after
             )
             self._open = connection, subscription
         connection, subscription = self._open
@@ -113,13 +118,21 @@ class StatusReader:
         patience = Patience()
         while not self._ended:
             try:
-                return await self.next_status_or_lost()
+                return await self.status_now()
             except ConnectionLost as error:
                 self.close()
                 await patience.pause(error)
         return None
 
-    async def next_status_or_lost(self) -> JobStatus:
+    async def final_status(self) -> JobStatus:
+        """Return the final state, once it is reached; raises as `next_status`."""
+        last = None
+        while (status := await self.next_status()) is not None:
+            last = status
+        assert last is not None, "a watch ends with the final state"
+        return last
+
+    async def status_now(self) -> JobStatus:
         """Return the next state; raise ConnectionLost at once if the server is not there."""
         if self._open is None:
             connection = await self._connector.connection()
@@ -132,6 +145,11 @@ class StatusReader:
         if self._ended:
             self.close()
         return job_status(watching.status)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server may still send."""
+        return self._open is not None
 
     def close(self) -> None:
         """Ask for no more; may be repeated."""

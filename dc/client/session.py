@@ -282,7 +282,7 @@ class Session:
             message, cost = self._outbox.popleft()
             batch.append(message)
             size += cost
-        if not batch and now >= self.heartbeat_at:
+        if not batch and now >= self.heartbeat_at and self.error is None:
             batch.append(Heartbeat())
         if batch:
             self.heartbeat_at = now + limits.HEARTBEAT_SECONDS

@@ -11,9 +11,10 @@ from dc import limits
 from dc.client.connection import Connection
 from dc.client.connector import Connector
 from dc.client.session import Submission
-from dc.client.values import Cut
+from dc.client.values import Cut, check_text
 from dc.errors import DcError
 from dc.messages import Accepted, Blob, Payload
+from dc.tasktypes import TaskType
 
 HASH_IN_THREAD_BYTES = 256 * limits.KIB  # above, hashing would stop the loop for a millisecond
 
@@ -32,8 +33,12 @@ class Submitter:
         self._connection: Connection | None = None
         self._submission: Submission | None = None
 
-    async def begin(self, name: str, version: str, options: dict[str, Any]) -> Accepted:
+    async def begin(self, kind: str | TaskType, version: str, options: dict[str, Any]) -> Accepted:
         """Ask for the job, and return the server's answer."""
+        name = check_text("type", kind if isinstance(kind, str) else kind.name)
+        if isinstance(kind, TaskType):
+            version = version or kind.version
+        version = check_text("version", version)
         self._connection = connection = await self._connector.connection()
         self._submission = submission = connection.session.submit(name, version, options)
         await connection.wait_until(submission, lambda: submission.accepted is not None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 from dc.errors import UnknownTaskType
+from dc.messages import Accepted, Status
 from dc.plugins import Plugins, load_plugins
-from dc.tasktypes import Codec, TaskType, untyped
+from dc.tasktypes import TaskType, untyped
+from dc.typed import Codec
 
 
 class KnownTypes:
@@ -20,6 +23,23 @@ class KnownTypes:
     def __init__(self, folders: Iterable[str | Path]) -> None:
         self._folders = [Path(folder) for folder in folders]
         self._plugins: Plugins | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the plugins have been loaded."""
+        return self._plugins is not None
+
+    def load(self) -> Plugins:
+        """Load the plugins, the first time; any thread may call this.
+
+        Raises:
+            StartError: one of the plugin folders is none.
+        """
+        with self._loading:
+            if self._plugins is None:
+                self._plugins = load_plugins(self._folders)
+            return self._plugins
 
     def get(self, kind: str | TaskType, version: str = "") -> TaskType:
         """Return a task type; without a version, the newest at hand.
@@ -30,31 +50,24 @@ class KnownTypes:
         """
         if isinstance(kind, TaskType):
             return kind
-        if self._plugins is None:
-            self._plugins = load_plugins(self._folders)
-        return self._plugins.get(kind, version)
+        return self.load().get(kind, version)
 
-    def agreed(
-        self, kind: str | TaskType, version: str, payload: str, result: str
-    ) -> TaskType:
+    def agreed(self, kind: str | TaskType, said: Accepted | Status) -> TaskType:
         """Return the type as the server has it: ours if that is the same, else an untyped one.
 
         Args:
-            kind: its name, or the type itself.
-            version: the server's.
-            payload: the server's codec of payloads, `bytes` or `msgpack`.
-            result: the same of results.
+            kind: the type or its name.
+            said: what the server said of it.
         """
-        theirs = (version, payload, result)
+        theirs = (said.version, said.payload, said.result)
         try:
-            ours = self.get(kind, version)
+            ours = self.get(kind, said.version)
         except UnknownTaskType:
             pass
         else:
             if (ours.version, ours.payload_codec, ours.result_codec) == theirs:
                 return ours
-        name = kind if isinstance(kind, str) else kind.name
-        return untyped(name, version, _codec(payload), _codec(result))
+        return untyped(said.type, said.version, _codec(said.payload), _codec(said.result))
 
 
 def _codec(name: str) -> Codec:

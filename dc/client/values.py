@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +26,9 @@ Encode: TypeAlias = Callable[[Any], bytes]
 Decode: TypeAlias = Callable[[bytes], Any] | None
 """None where bytes are handed over as they are."""
 
+Failures: TypeAlias = Literal["raise", "yield"]
+"""What to do with a failed task: raise its TaskFailed, or yield it."""
+
 BLOB_COST: Final = 64  # bytes that a Blob takes on the socket
 
 
@@ -39,6 +42,19 @@ class Cut(Struct):
     size: int
     large: list[int]
     last: bool
+
+
+def is_full(cuts: list[Cut]) -> bool:
+    """Whether batches, joined, make up a full one."""
+    count, size = sum(len(cut.payloads) for cut in cuts), sum(cut.size for cut in cuts)
+    return count >= limits.BATCH_TASKS or size >= limits.BATCH_BYTES
+
+
+def join(cuts: list[Cut], *, last: bool) -> Cut:
+    """Return batches of one payload each as one batch."""
+    payloads = [cut.payloads[0] for cut in cuts]
+    large = [index for index, cut in enumerate(cuts) if cut.large]
+    return Cut(payloads, sum(cut.size for cut in cuts), large, last)
 
 
 class Cutter:
@@ -137,6 +153,17 @@ def check_options(**said: Any) -> dict[str, Any]:
     return found
 
 
+def check_text(what: str, value: Any) -> str:
+    """Return a short text that goes over the wire.
+
+    Raises:
+        OptionsError: it is none.
+    """
+    if isinstance(value, str) and len(value) <= limits.TEXT_CHARS:
+        return value
+    raise OptionsError(f"{what}: expected a text of at most {limits.TEXT_CHARS} characters")
+
+
 # --- results --------------------------------------------------------------------------------------
 
 
@@ -159,7 +186,7 @@ class Values:
         failures: `raise` or `yield`.
     """
 
-    def __init__(self, job: int, decode: Decode, failures: str) -> None:
+    def __init__(self, job: int, decode: Decode, failures: Failures) -> None:
         if failures not in ("raise", "yield"):
             raise ValueError(f'failures is "raise" or "yield", not {failures!r}')
         self._job = job

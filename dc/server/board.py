@@ -130,6 +130,7 @@ class Board:
         self._pending: deque[Pending] = deque()
         self.on_outcomes: Callable[[Job, Outcomes], None] = _nobody
         self.on_finished: Callable[[Job], None] = _nobody
+        self.on_unfollowed: Callable[[Job], None] = _nobody
 
     # --- actions --------------------------------------------------------------------------------
 

@@ -244,11 +244,14 @@ class ClientSide:
             self._watchers[job.number].add((client.peer, message.request))
 
     def _on_unsubscribe(self, client: Client, message: Unsubscribe) -> None:
-        self.streams.close(client.peer, message.request)
-        for number, watchers in list(self._watchers.items()):
-            watchers.discard((client.peer, message.request))
-            if not watchers:
-                del self._watchers[number]
+        key = (client.peer, message.request)
+        touched = {number for number, watchers in self._watchers.items() if key in watchers}
+        for number in touched:
+            self._watchers[number].discard(key)
+        subscribed = self.streams.close(*key)
+        for number in touched | {subscribed}:
+            if (job := self._board.jobs.get(number)) is not None:
+                self.let_go(job)
 
     def _status(self, request: int, job: Job) -> Status:
         state, counts, note = self._board.state(job)

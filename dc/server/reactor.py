@@ -92,6 +92,7 @@ class Reactor:
         self.clients = ClientSide(self.board, self.workers, self.streams)
         self.board.on_outcomes = self.streams.recorded
         self.board.on_finished = self.clients.finished
+        self.board.on_unfollowed = self.clients.let_go
         self._software = software
         self._peers: dict[int, Peer] = {}
 

@@ -57,13 +57,14 @@ class Streams:
         self._streams[key] = self._of_job[job.number][key] = stream
         self._pump(stream, job)
 
-    def close(self, peer: int, request: int) -> None:
-        """End a subscription, if there is one."""
+    def close(self, peer: int, request: int) -> int | None:
+        """End a subscription; return its job, or None if there is no such subscription."""
         stream = self._streams.pop((peer, request), None)
         if stream is not None:
             del self._of_job[stream.job][peer, request]
             if not self._of_job[stream.job]:
                 del self._of_job[stream.job]
+        return stream.job if stream is not None else None
 
     def close_all(self, peer: int) -> list[int]:
         """End all subscriptions of a client that has gone; return their jobs."""
@@ -136,6 +137,7 @@ class Streams:
             self._board.send(stream.peer, Refused(stream.request, "cancelled", text))
         else:
             self._board.send(stream.peer, EndOfResults(stream.request))
+        self._board.on_unfollowed(job)
 
     def _send(self, stream: Stream, record: Outcomes) -> None:
         if stream.ordered:

@@ -55,7 +55,7 @@ from dc.tasktypes import Context, TaskType
 from dc.typed import Typed
 from dc.worker.task_run import Batch, Outcome, run_task, size_of
 
-Page: TypeAlias = list[int] | memoryview[int]
+Page: TypeAlias = "list[int] | memoryview[int]"
 Item: TypeAlias = tuple[Batch, int, int, bytes | InFile]
 """A task in the queue: its batch, number, attempt and payload."""
 
@@ -104,7 +104,7 @@ class Work:
         while True:
             with self._lock:
                 if self._queue:
-                    return self._begin(self._queue.popleft())
+                    return self._begin(self._queue.popleft(), self._clock())
             self._wait()
 
     def finish(self, outcome: Outcome) -> Item | None:
@@ -116,7 +116,7 @@ class Work:
             if not self._unsent:
                 self._unsent_since = now
             self._unsent.append((item, now - self._started, outcome))
-            self._unsent_bytes += size_of(outcome)
+            self._unsent_bytes += len(outcome) if type(outcome) is bytes else size_of(outcome)
             following = self._queue.popleft() if self._queue else None
             if (
                 following is None
@@ -124,16 +124,17 @@ class Work:
                 or self._unsent_bytes >= limits.RAN_BYTES
             ):
                 self._send_ran()
+                now = self._clock()
             if self._told:
                 self.watch.set()
             self._current = None
-            return None if following is None else self._begin(following)
+            return None if following is None else self._begin(following, now)
 
-    def _begin(self, item: Item) -> Item:
+    def _begin(self, item: Item, now: float) -> Item:
         self._current = item
         self._page[0] = task_mark(item[0].job, item[1])
         self._told = False
-        self._started = self._clock()
+        self._started = now
         return item
 
     def _wait(self) -> None:

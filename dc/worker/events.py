@@ -137,9 +137,13 @@ class Send(Struct, frozen=True):
 
 
 class Drop(Struct, frozen=True):
-    """Close the connection, if there is one, and connect again; `reason` is for the log."""
+    """Close the connection, if there is one, and connect again, `at_once` or after a pause.
+
+    `reason` is for the log.
+    """
 
     reason: str
+    at_once: bool = False
 
 
 class StartExecutor(Struct, frozen=True):

@@ -47,7 +47,6 @@ class Reports:
     def __init__(self) -> None:
         self.sequence = 0
         self.recorded = 0
-        self.jobs: dict[int, Job] = {}
         self._done: dict[int, Draft] = {}
         self._failed: list[FailedDraft] = []
         self._returned: dict[int, tuple[list[int], list[int]]] = {}
@@ -83,11 +82,13 @@ class Reports:
         times: list[float],
         results: list[bytes | Blob],
     ) -> None:
-        """Take results; the lists become the reports' own."""
+        """Take results; of the lists, copies are kept."""
         size = sum(len(result) if type(result) is bytes else BLOB_BYTES for result in results)
         draft = self._done.get(job.number)
         if draft is None:
-            self._done[job.number] = Draft(numbers, attempts, times, results, size)
+            self._done[job.number] = Draft(
+                list(numbers), list(attempts), list(times), list(results), size
+            )
             return
         draft.numbers += numbers
         draft.attempts += attempts

@@ -12,6 +12,7 @@ assignment, `order`, which it keeps: so what comes back is in front by itself.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -69,6 +70,9 @@ class Job:
     def forget(self, numbers: list[int], attempts: list[int]) -> None:
         """Forget attempts, where they are still the ones held."""
         held = self.held
+        if list(map(held.get, numbers)) == attempts:
+            deque(map(held.__delitem__, numbers), maxlen=0)
+            return
         for number, attempt in zip(numbers, attempts, strict=True):
             if held.get(number) == attempt:
                 del held[number]
@@ -106,6 +110,13 @@ class Chunk(Struct):
         self.size -= share
         return head
 
+    def split(self, count: int) -> tuple[Chunk, Chunk]:
+        """Return the first `count` tasks and the rest; leave this chunk as it is."""
+        total = len(self.numbers)
+        head, rest = self.pick(list(range(count))), self.pick(list(range(count, total)))
+        rest.order += count
+        return head, rest
+
     def join(self, other: Chunk) -> None:
         """Add another chunk's tasks behind."""
         self.numbers += other.numbers
@@ -135,6 +146,8 @@ class Chunk(Struct):
 
     def files(self) -> list[str]:
         """Return the paths of payloads that are in files."""
+        if InFile not in set(map(type, self.payloads)):
+            return []
         return [payload.path for payload in self.payloads if isinstance(payload, InFile)]
 
 
@@ -188,7 +201,6 @@ class Queue:
         count = 1 if chunk.alone else min(most, fitting)
         if count >= len(chunk.numbers):
             return self.pop()
-        # The rest keeps its place: its order grows, but stays below that of the next chunk.
         self.count -= count
         head = chunk.cut(count)
         heapq.heapreplace(self._heap, (chunk.order, self._heap[0][1], chunk))

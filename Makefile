@@ -1,0 +1,57 @@
+# Two commands matter: `make demo` shows dc at work, `make test` runs every check.
+# Everything they need is made below this folder; Python, a C compiler and make must be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INPUT ?=
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help demo test check unit bench clean
+
+help:
+	@echo "make demo    a server, two workers and a plugin count the words of a folder (INPUT=DIR)"
+	@echo "make test    set up and run every check and test"
+	@echo "make check   only ruff, mypy and the stub test"
+	@echo "make unit    only the tests"
+	@echo "make bench   time the core, the store, HTTP and the executor"
+	@echo "make clean   remove all that was made here"
+
+demo: $(VENV)/built
+	$(BIN)/python examples/demo.py $(if $(INPUT),--input "$(INPUT)")
+
+test: check unit
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest dc._core --allowlist tests/house/stub_allowlist.txt
+
+unit: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer (Debian and Ubuntu: apt install python3 python3-venv python3-dev)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11: install a newer one, or name one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The package is installed in place, its core compiled beside its source.
+$(VENV)/built: $(VENV)/bin/python pyproject.toml setup.py dc/_core.pyx
+	@command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || { echo "A C compiler is missing: install one (Debian and Ubuntu: apt install gcc)"; exit 1; }
+	@$(BIN)/python -c 'import sysconfig, pathlib, sys; sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())' || { echo "The headers of Python are missing: install them (Debian and Ubuntu: apt install python3-dev)"; exit 1; }
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/built
+	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info dc/_core.c dc/_core.html dc/_core.*.so .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

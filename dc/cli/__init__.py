@@ -1,0 +1,1 @@
+"""The command line: `python -m dc`, also installed as `dctl`."""

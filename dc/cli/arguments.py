@@ -1,0 +1,159 @@
+"""What the command line takes, and its help."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from dc.client.connector import DEFAULT_URL
+
+EXIT_STATUS: Final = """\
+exit status: 0 all is done, 1 some tasks failed or the job was cancelled,
+2 wrong usage or the server cannot be reached, 130 interrupted by Ctrl-C
+"""
+MOST_LISTED: Final = 1000  # rows that the server gives in one answer
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    root = argparse.ArgumentParser(
+        prog="python -m dc",
+        description="Submit work to a dc server, and look after it.",
+        epilog=EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_submit(commands)
+    _add_lists(commands)
+    _add_job_commands(commands)
+    return root
+
+
+def _command(commands: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
+    """Add a command, with what all commands take."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text[0].lower() + text[1:].rstrip("."),
+        description=text,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = os.environ.get("DC_SERVER") or DEFAULT_URL
+    command.add_argument(
+        "--server",
+        metavar="URL",
+        default=default,
+        help="the server's address (default: $DC_SERVER, else the one on this computer)",
+    )
+    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+    return command
+
+
+def _add_submit(commands: Any) -> None:
+    command = _command(
+        commands,
+        "submit",
+        "Submit a job, wait for it, and print its answer.",
+        "python -m dc submit count_words ~/texts --plugins examples/template",
+    )
+    add = command.add_argument
+    add("type", metavar="TYPE", help="the task type; see `python -m dc types`")
+    add(
+        "inputs",
+        metavar="INPUT",
+        nargs="*",
+        help="for the type's split; without one, each is a payload: JSON or text; @FILE reads a "
+        "file",
+    )
+    add("--file", metavar="PATH", help="read more inputs from a file, one a line; - for stdin")
+    add("--version", default="", help="of the task type (default: the newest)")
+    add("--name", default="", help="a name for the job")
+    add("--priority", type=int, metavar="N", help="higher runs first")
+    add("--retries", type=int, metavar="N", help="further tries of a failed task")
+    add("--timeout", type=float, metavar="SECONDS", help="run time limit of each task")
+    add(
+        "--require",
+        type=_pair,
+        action="append",
+        metavar="LABEL=VALUE",
+        default=[],
+        help="run only on workers with this label; may be repeated",
+    )
+    add("--no-wait", action="store_true", help="print the job's number and leave")
+    _add_reading(command)
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "--plugins",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        default=[],
+        help="a folder of plugins, for split, merge and types; may be repeated",
+    )
+    order = command.add_mutually_exclusive_group()
+    order.add_argument(
+        "--ordered", action="store_true", default=True, help="results in order (the default)"
+    )
+    order.add_argument(
+        "--unordered", dest="ordered", action="store_false", help="results as they come"
+    )
+    add("--output", type=Path, metavar="FILE", help="write the answer to a file")
+
+
+def _add_lists(commands: Any) -> None:
+    jobs = _command(commands, "jobs", "List the newest jobs.", "python -m dc jobs --limit 20")
+    jobs.add_argument("--limit", type=_count, default=50, metavar="N", help="at most (default: 50)")
+    jobs.add_argument("--before", type=_number, metavar="J", help="only jobs older than this one")
+    _command(commands, "workers", "List the connected workers.", "python -m dc workers")
+    _command(commands, "types", "List the server's task types.", "python -m dc types --json")
+    _command(commands, "status", "Show how the server is doing.", "python -m dc status")
+
+
+def _add_job_commands(commands: Any) -> None:
+    job = _command(commands, "job", "Show a job.", "python -m dc job 3")
+    tasks = _command(commands, "tasks", "List the tasks of a job.", "python -m dc tasks 3 --failed")
+    results = _command(
+        commands,
+        "results",
+        "Print the results of a job, those to come as well.",
+        "python -m dc results 3 --unordered > results.txt",
+    )
+    wait = _command(commands, "wait", "Wait until a job has finished.", "python -m dc wait 3")
+    cancel = _command(commands, "cancel", "Cancel a job.", "python -m dc cancel 3")
+    for command in (job, tasks, results, wait, cancel):
+        command.add_argument("job", type=_number, metavar="J", help="the job's number")
+    tasks.add_argument("--failed", action="store_true", help="only failed ones")
+    tasks.add_argument(
+        "--first", type=_number, default=0, metavar="N", help="start at this task (default: 0)"
+    )
+    tasks.add_argument(
+        "--limit", type=_count, default=50, metavar="N", help="at most (default: 50)"
+    )
+    results.add_argument("--merge", action="store_true", help="print the type's merged answer")
+    _add_reading(results)
+
+
+def _number(text: str) -> int:
+    value = int(text) if text.isdecimal() else -1
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return value
+
+
+def _count(text: str) -> int:
+    value = _number(text)
+    if not 0 < value <= MOST_LISTED:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {MOST_LISTED}")
+    return value
+
+
+def _pair(text: str) -> tuple[str, str]:
+    label, equals, value = text.partition("=")
+    if not (label and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=VALUE")
+    return label, value

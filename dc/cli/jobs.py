@@ -1,0 +1,221 @@
+"""The commands that submit a job, or follow one to its end."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from msgspec import structs
+
+from dc.cli.inputs import payloads_of
+from dc.cli.progress import Pace, describe, following
+from dc.cli.screen import SHOWN_FAILURES, Screen
+from dc.client.plain_client import Client, Job
+from dc.client.records import Finished, JobStatus
+from dc.errors import DcError, JobCancelled, PluginError, TaskFailed, UnknownTaskType
+from dc.tasktypes import TaskType
+
+DONE, NOT_ALL_DONE = 0, 1  # exit statuses
+
+
+class Interrupted(Exception):
+    """Ctrl-C came while a job was followed: it goes on without us."""
+
+
+class Incomplete(Exception):
+    """Tasks failed, so there is no merged answer."""
+
+
+class Failures:
+    """The failed tasks of a job: all are counted, the first are kept."""
+
+    def __init__(self) -> None:
+        self.first: list[TaskFailed] = []
+        self.count = 0
+
+    def add(self, failure: TaskFailed) -> None:
+        """Note a failed task."""
+        self.count += 1
+        if len(self.first) < SHOWN_FAILURES:
+            self.first.append(failure)
+
+
+def submit(args: Namespace, client: Client, screen: Screen) -> int:
+    """Submit a job; print its answer, or its number if nobody waits."""
+    known = _known_type(args, client, screen)
+    codec = known.payload_codec if known is not None else _codec(client, args.type, args.version)
+    job = client.submit(
+        known or args.type,
+        payloads_of(known, codec, args.inputs, args.file),
+        version=args.version,
+        name=args.name,
+        priority=args.priority,
+        retries=args.retries,
+        requires=dict(args.require) or None,
+        timeout=args.timeout,
+    )
+    if args.no_wait:
+        if args.json:
+            screen.json({"job": job.number})
+        else:
+            screen.write(f"{job.number}\n")
+        return DONE
+    screen.note(f"job {job.number} of {job.type} is submitted")
+    return _collect(args, job, screen, merge=job.task_type.has_merge)
+
+
+def results(args: Namespace, client: Client, screen: Screen) -> int:
+    """Print the results of a job, or the merged answer."""
+    job = client.job(args.job)
+    if args.merge and not job.task_type.has_merge:
+        raise PluginError(f"{job.type} has no merge here: give its plugin by --plugins DIR")
+    return _collect(args, job, screen, merge=args.merge)
+
+
+def wait(args: Namespace, client: Client, screen: Screen) -> int:
+    """Wait until a job has finished, and print how it did."""
+    job = client.job(args.job)
+    status = _followed(job, screen, job.wait, streams=False)
+    if status.failed:
+        failures = Failures()
+        path = f"/api/jobs/{job.number}/tasks?failed=1&limit={SHOWN_FAILURES}"
+        for task in client.get(path)["tasks"]:
+            failures.add(_failure(task))
+        screen.failures(failures.first, status.failed)
+    _print_status(args, status, screen)
+    return _exit_status(status)
+
+
+def cancel(args: Namespace, client: Client, screen: Screen) -> int:
+    """Cancel a job, and print what became of it."""
+    status = client.job(args.job).cancel()
+    _print_status(args, status, screen)
+    return DONE
+
+
+def _known_type(args: Namespace, client: Client, screen: Screen) -> TaskType | None:
+    try:
+        return client.task_type(args.type, args.version)
+    except UnknownTaskType as error:
+        if args.plugins:
+            screen.note(f"dc: in the plugins here: {error}; the inputs go as they are")
+        return None
+
+
+def _codec(client: Client, name: str, version: str) -> str:
+    """Return how the server's type takes payloads; any, if it has none: it says so itself."""
+    for kind in client.get("/api/types")["types"]:
+        if kind["name"] == name and version in ("", kind["version"]):
+            return str(kind["payload"])
+    return "msgpack"
+
+
+def _collect(args: Namespace, job: Job, screen: Screen, *, merge: bool) -> int:
+    """Print a job's results or merged answer, then its failures."""
+    failures = Failures()
+    answer: list[Any] = []
+
+    def read() -> JobStatus:
+        if merge:
+            answer.extend(_merged(job, failures))
+        else:
+            _list(args, job, screen, failures)
+        return job.wait()
+
+    try:
+        status = _followed(job, screen, read, streams=not merge)
+    except JobCancelled:
+        status = job.status()
+    if merge and args.json:
+        screen.json({"job": job.number, "state": status.state, "answer": (answer or [None])[0]})
+    elif answer:
+        screen.answer(answer[0])
+    screen.failures(failures.first, failures.count)
+    if status.state != "done":
+        less = ", so there is no answer" if merge and not answer else ""
+        screen.note(describe(status, Pace()) + less)
+    return _exit_status(status)
+
+
+def _merged(job: Job, failures: Failures) -> list[Any]:
+    """Return the merged answer in a list; an empty one if tasks failed."""
+
+    def succeeded() -> Iterator[Any]:
+        for value in job.results(failures="yield"):
+            if isinstance(value, TaskFailed):
+                failures.add(value)
+            else:
+                yield value
+        if failures.count:
+            raise Incomplete
+
+    try:
+        return [job.task_type.merge_results(succeeded())]
+    except Incomplete:
+        return []
+    except DcError:
+        raise
+    except Exception as error:
+        text = f"the merge of {job.type} failed: {type(error).__name__}: {error}"
+        raise PluginError(text) from error
+
+
+def _list(args: Namespace, job: Job, screen: Screen, failures: Failures) -> None:
+    for finished in job.as_completed(ordered=args.ordered):
+        if finished.error is not None:
+            failures.add(finished.error)
+        if args.json:
+            screen.json(_record(finished), indent=False)
+        elif finished.error is None:
+            screen.line(finished.result)
+
+
+def _record(finished: Finished) -> dict[str, Any]:
+    record = structs.asdict(finished)
+    error = record.pop("error")
+    record["failure"] = None
+    if error is not None:
+        kind, text, traceback = error.kind, str(error.args[0]), error.traceback
+        record["failure"] = {"kind": kind, "error": text, "traceback": traceback}
+    return record
+
+
+def _failure(task: dict[str, Any]) -> TaskFailed:
+    """Return a failed task of the server's API as the error that it is."""
+    failure = task["failure"]
+    return TaskFailed(
+        failure["error"],
+        job=task["job"],
+        number=task["number"],
+        kind=failure["kind"],
+        traceback=failure["traceback"],
+        attempt=task["attempt"],
+        worker=task["worker"],
+    )
+
+
+def _followed(
+    job: Job, screen: Screen, read: Callable[[], JobStatus], *, streams: bool
+) -> JobStatus:
+    try:
+        with following(job, screen, streams=streams):
+            return read()
+    except KeyboardInterrupt:
+        _interrupted(job.number)
+
+
+def _interrupted(job: int) -> NoReturn:
+    text = f"job {job} goes on without you; follow it: python -m dc wait {job}"
+    raise Interrupted(f"{text}; cancel it: python -m dc cancel {job}") from None
+
+
+def _print_status(args: Namespace, status: JobStatus, screen: Screen) -> None:
+    if args.json:
+        screen.json(structs.asdict(status))
+    else:
+        screen.write(describe(status, Pace()) + "\n")
+
+
+def _exit_status(status: JobStatus) -> int:
+    return DONE if status.state == "done" else NOT_ALL_DONE

@@ -1,0 +1,85 @@
+"""The command line's entry: arguments in, exit status out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from dc.cli import jobs, show
+from dc.cli.arguments import parser
+from dc.cli.screen import Screen
+from dc.client.plain_client import Client
+from dc.errors import DcError
+
+Command: TypeAlias = Callable[[Namespace, Client, Screen], int]
+
+COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
+    {
+        "submit": jobs.submit,
+        "results": jobs.results,
+        "wait": jobs.wait,
+        "cancel": jobs.cancel,
+        "jobs": show.jobs,
+        "job": show.job,
+        "tasks": show.tasks,
+        "workers": show.workers,
+        "types": show.types,
+        "status": show.status,
+    }
+)
+UNABLE: Final = 2
+INTERRUPTED: Final = 130  # as a shell says of a program that Ctrl-C ended
+
+
+def main(argv: Sequence[str] | None = None, open_client: Callable[..., Client] = Client) -> int:
+    """Do what the command line says.
+
+    Args:
+        argv: the arguments; those of this process if None.
+        open_client: makes the client from a server's address and folders of plugins.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        args = parser().parse_args(argv)
+    except SystemExit as stop:  # help was asked for, or the arguments are wrong: it is said
+        return stop.code if isinstance(stop.code, int) else UNABLE
+    screen = Screen(getattr(args, "output", None))
+    try:
+        status = _run(args, screen, open_client)
+        screen.close()
+    except BrokenPipeError:  # whoever read the answer has had enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _unable(screen, f"{error.filename or 'the answer'}: {error.strerror or error}")
+    return status
+
+
+def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) -> int:
+    try:
+        with open_client(args.server, plugins=_plugins(args)) as client:
+            return COMMANDS[args.command](args, client, screen)
+    except jobs.Interrupted as error:
+        screen.note(str(error))
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        started = "; what was submitted of the job is cancelled" if args.command == "submit" else ""
+        screen.note(f"interrupted{started}")
+        return INTERRUPTED
+    except DcError as error:
+        return _unable(screen, str(error))
+
+
+def _plugins(args: Namespace) -> Any:
+    return getattr(args, "plugins", ())
+
+
+def _unable(screen: Screen, text: str) -> int:
+    screen.note("dc: " + " ".join(text.split()))
+    return UNABLE

@@ -1,0 +1,182 @@
+"""The commands that show what the server has."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from dc.cli.progress import duration
+from dc.cli.screen import Screen
+from dc.client.plain_client import Client
+
+COUNTS = ("queued", "assigned", "running", "done", "failed", "cancelled")
+
+
+def jobs(args: Namespace, client: Client, screen: Screen) -> int:
+    """List the newest jobs."""
+    query = {"limit": args.limit}
+    if args.before is not None:
+        query["before"] = args.before
+    answer = client.get(f"/api/jobs?{urlencode(query)}")
+    if args.json:
+        screen.json(answer)
+        return 0
+    titles = ("job", "name", "type", "state", "tasks", "done", "failed", "created")
+    screen.table(titles, (_job_row(job) for job in answer["jobs"]))
+    return 0
+
+
+def job(args: Namespace, client: Client, screen: Screen) -> int:
+    """Show a job."""
+    answer = client.get(f"/api/jobs/{args.job}")
+    if args.json:
+        screen.json(answer)
+    else:
+        screen.fields(_job_fields(answer))
+    return 0
+
+
+def tasks(args: Namespace, client: Client, screen: Screen) -> int:
+    """List the tasks of a job."""
+    query = {"first": args.first, "limit": args.limit, "failed": int(args.failed)}
+    answer = client.get(f"/api/jobs/{args.job}/tasks?{urlencode(query)}")
+    if args.json:
+        screen.json(answer)
+        return 0
+    titles = ("task", "state", "attempt", "worker", "seconds", "payload", "result", "error")
+    screen.table(titles, (_task_row(task) for task in answer["tasks"]))
+    return 0
+
+
+def workers(args: Namespace, client: Client, screen: Screen) -> int:
+    """List the connected workers."""
+    answer = client.get("/api/workers")
+    if args.json:
+        screen.json(answer)
+        return 0
+    titles = ("worker", "address", "slots", "held", "done", "failed", "types", "labels")
+    screen.table(titles, (_worker_row(worker) for worker in answer["workers"]))
+    _broken(screen, {worker["name"]: worker["broken"] for worker in answer["workers"]})
+    return 0
+
+
+def types(args: Namespace, client: Client, screen: Screen) -> int:
+    """List the server's task types."""
+    answer = client.get("/api/types")
+    if args.json:
+        screen.json(answer)
+        return 0
+    rows = (
+        (kind["name"], kind["version"], kind["plugin"], _first_line(kind["doc"]))
+        for kind in answer["types"]
+    )
+    screen.table(("type", "version", "plugin", "what it does"), rows)
+    _broken(screen, {"the server": answer["broken"]})
+    return 0
+
+
+def status(args: Namespace, client: Client, screen: Screen) -> int:
+    """Show how the server is doing."""
+    answer = client.get("/api/status")
+    if args.json:
+        screen.json(answer)
+        return 0
+    jobs_by_state = ", ".join(f"{count} {state}" for state, count in answer["jobs"].items())
+    screen.fields(
+        [
+            ("server", f"{answer['software']} {answer['version']} at {answer['address']}"),
+            ("data", answer["data"]),
+            ("started", _when(answer["started"])),
+            (
+                "workers",
+                f"{answer['workers']} with {answer['busy']} of {answer['slots']} slots busy",
+            ),
+            ("jobs", jobs_by_state or "none unfinished"),
+            ("tasks", _counts(answer["tasks"])),
+            ("rate", f"{answer['rate']:,.3g} tasks/s"),
+        ]
+    )
+    _broken(screen, {"the server": answer["broken"]})
+    return 0
+
+
+def _job_row(job: Mapping[str, Any]) -> tuple[Any, ...]:
+    counts = job["counts"]
+    return (
+        job["job"],
+        job["name"],
+        job["type"],
+        job["state"],
+        counts["total"],
+        counts["done"],
+        counts["failed"],
+        _when(job["created"]),
+    )
+
+
+def _job_fields(job: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield "job", job["job"]
+    yield "name", job["name"]
+    yield "type", f"{job['type']} {job['version']}"
+    yield "state", job["state"]
+    if job["note"]:
+        yield "why", job["note"]
+    yield "tasks", f"{job['counts']['total']}: {_counts(job['counts'])}"
+    yield "created", _when(job["created"])
+    yield "priority", job["priority"]
+    yield "retries", job["retries"]
+    yield "timeout", duration(job["timeout"]) if job["timeout"] else "none"
+    yield "requires", _pairs(job["requires"]) or "nothing"
+
+
+def _task_row(task: Mapping[str, Any]) -> tuple[Any, ...]:
+    failure = task["failure"]
+    return (
+        task["number"],
+        task["state"],
+        task["attempt"],
+        task["worker"],
+        task["time"],
+        task["payload_size"],
+        task["result_size"],
+        f"{failure['kind']}: {_first_line(failure['error'])}" if failure else "",
+    )
+
+
+def _worker_row(worker: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        worker["name"],
+        worker["address"],
+        worker["slots"],
+        worker["held"],
+        worker["done"],
+        worker["failed"],
+        ", ".join(kind["name"] for kind in worker["types"]),
+        _pairs(worker["labels"]),
+    )
+
+
+def _broken(screen: Screen, by_place: Mapping[str, Mapping[str, str]]) -> None:
+    for place, broken in by_place.items():
+        for why in broken.values():
+            screen.note(f"broken on {place}: {why}")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{counts[name]} {name}" for name in COUNTS if counts[name]) or "none"
+
+
+def _pairs(labels: Mapping[str, str]) -> str:
+    return " ".join(f"{label}={value}" for label, value in labels.items())
+
+
+def _when(unix: float) -> str:
+    return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _first_line(text: str) -> str:
+    lines: Iterable[str] = text.strip().splitlines()
+    return next(iter(lines), "")

@@ -1,0 +1,298 @@
+"""The client for plain programs: the Trio client in a background thread.
+
+The user's thread crosses into Trio's once a batch, by `trio.from_thread`; payloads are read and
+encoded, and results decoded, in the user's thread. Any number of threads may use one client.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from time import monotonic
+from typing import Any, Self
+
+import trio
+
+from dc.client.connector import DEFAULT_URL, OpenStream
+from dc.client.loops import Call, plain_results, plain_states
+from dc.client.records import Finished, JobStatus
+from dc.client.submitting import Submitter
+from dc.client.trio_client import AsyncClient
+from dc.client.trio_job import AsyncJob
+from dc.client.values import Cutter, Failures, check_options
+from dc.tasktypes import TaskType
+
+CLOSED = "this client is not open: use it as `with dc.Client() as client`, and inside that block"
+
+
+class Client:
+    """A connection to a server, for submitting jobs and collecting their results.
+
+    Use it as `with dc.Client() as client`. Any of its methods may raise ConnectionLost; what reads
+    results or waits tries for a minute to reach the server again before it does.
+
+    Args:
+        url: the server's address.
+        plugins: folders of plugins, beside those of installed packages: they give payloads and
+            results their types, and `run` its split and merge.
+        open_stream: opens a stream to the server in place of TCP.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        plugins: Iterable[str | Path] = (),
+        *,
+        open_stream: OpenStream | None = None,
+    ) -> None:
+        self._client = AsyncClient(url, plugins, open_stream=open_stream)
+        self._scope = trio.CancelScope()
+        self._thread: threading.Thread | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    def __enter__(self) -> Self:
+        if self._thread is not None:
+            raise RuntimeError("a client can be entered only once")
+        started: SimpleQueue[trio.lowlevel.TrioToken | BaseException | None] = SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._run, args=(started,), name="dc client", daemon=True
+        )
+        self._thread.start()
+        token = None
+        try:
+            while (said := started.get()) is not None:  # None: it is connected
+                if isinstance(said, BaseException):
+                    raise said
+                token = said
+        except BaseException:
+            if token is not None:
+                self._end(token)
+            raise
+        self._token = token
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            self._end(token)
+
+    def _end(self, token: trio.lowlevel.TrioToken) -> None:
+        assert self._thread is not None
+        with suppress(trio.RunFinishedError):  # it ended by itself
+            token.run_sync_soon(self._scope.cancel)
+        self._thread.join()
+
+    def _run(self, started: SimpleQueue[Any]) -> None:
+        try:
+            trio.run(self._live, started)
+        except BaseException as error:
+            started.put(error)  # whoever starts the thread raises it
+
+    async def _live(self, started: SimpleQueue[Any]) -> None:
+        started.put(trio.lowlevel.current_trio_token())
+        with self._scope:
+            async with self._client:
+                started.put(None)
+                await trio.sleep_forever()
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._client.url
+
+    @property
+    def token(self) -> trio.lowlevel.TrioToken:
+        """Of the background thread.
+
+        Raises:
+            RuntimeError: the client is not open.
+        """
+        if self._token is None:
+            raise RuntimeError(CLOSED)
+        return self._token
+
+    def call(self, function: Call, *args: Any) -> Any:
+        """Call an async function in the background thread, and return what it returns.
+
+        Raises:
+            RuntimeError: the client is not open.
+        """
+        try:
+            return trio.from_thread.run(function, *args, trio_token=self.token)
+        except (trio.RunFinishedError, trio.Cancelled):
+            raise RuntimeError(CLOSED) from None
+
+    def submit(
+        self,
+        type: str | TaskType,  # noqa: A002
+        payloads: Iterable[Any],
+        *,
+        version: str = "",
+        name: str = "",
+        priority: int | None = None,
+        retries: int | None = None,
+        requires: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Submit a job; once this returns, all its tasks are on the server's disk.
+
+        Args:
+            type: a task type or its name.
+            payloads: one for each task; read lazily, in the calling thread.
+            version: of the task type; the server's newest if empty.
+            name: of the job, for people.
+            priority: higher runs first.
+            retries: further tries of a task that raised or ran out of time.
+            requires: labels that a worker must have, with equal values.
+            timeout: run time limit of each task, in seconds.
+
+        Raises:
+            PayloadError: a payload does not fit the type; the job is cancelled.
+            OptionsError: an option is out of its range.
+            UnknownTaskType: the server has no such type.
+            ConnectionLost: the server cannot be reached, or was lost on the way; a job that was
+                begun may then stay on the server without its end.
+        """
+        given = {"name": name or None, "priority": priority, "retries": retries}
+        options = check_options(**given, requires=requires, timeout=timeout)
+        self.token  # noqa: B018  # raises if the client is not open
+        submitter = Submitter(self._client.connector)
+        try:
+            accepted = self.call(submitter.begin, type, version, options)
+            task_type = self._client.types.agreed(type, accepted)
+            self._feed(submitter, task_type, payloads)
+        except BaseException:
+            if self._token is not None:
+                self.call(submitter.abandon)
+            raise
+        return Job(self, AsyncJob(self._client.connector, accepted.job, task_type))
+
+    def _feed(self, submitter: Submitter, task_type: TaskType, payloads: Iterable[Any]) -> None:
+        cutter, iterator = Cutter(task_type, monotonic), iter(payloads)
+        last = False
+        while not last:
+            cut = cutter.cut(iterator)
+            self.call(submitter.send, cut)
+            last = cut.last
+
+    def job(self, number: int) -> Job:
+        """Return a job of the server, submitted by whomever.
+
+        Raises:
+            UnknownJob: there is none of this number.
+        """
+        status = self.call(self._client.look_up, number)
+        task_type = self._client.types.agreed(status.type, status)
+        return Job(self, AsyncJob(self._client.connector, number, task_type))
+
+    def map(
+        self,
+        type: str | TaskType,  # noqa: A002
+        payloads: Iterable[Any],
+        *,
+        ordered: bool = True,
+        failures: Failures = "raise",
+        **options: Any,
+    ) -> Iterator[Any]:
+        """Submit a job and return an iterator of its results; `options` are those of `submit`."""
+        job = self.submit(type, payloads, **options)
+        return job.results(ordered=ordered, failures=failures)
+
+    def run(self, type: str | TaskType, *inputs: Any, **options: Any) -> Any:  # noqa: A002
+        """Split inputs into payloads, submit them, and return the merged results.
+
+        Results stream into the merge as they come, in order. `options` are those of `submit`.
+
+        Raises:
+            UnknownTaskType: there is no plugin for this type here.
+            TaskFailed: a task failed.
+        """
+        task_type = self.task_type(type, options.get("version", ""))
+        job = self.submit(task_type, task_type.split_inputs(*inputs), **options)
+        return task_type.merge_results(job.results())
+
+    def task_type(self, type: str | TaskType, version: str = "") -> TaskType:  # noqa: A002
+        """Return a task type that has its plugin here; without a version, the newest.
+
+        Raises:
+            UnknownTaskType: there is none.
+        """
+        return self._client.types.get(type, version)
+
+    def get(self, path: str) -> Any:
+        """Return the JSON at a path of the server, such as `/api/status`."""
+        return self.call(self._client.get, path)
+
+
+class Job:
+    """A job of the server.
+
+    Args:
+        client: that it is read through.
+        job: the same for Trio.
+    """
+
+    def __init__(self, client: Client, job: AsyncJob) -> None:
+        self._client = client
+        self._job = job
+
+    def __repr__(self) -> str:
+        return repr(self._job)
+
+    @property
+    def number(self) -> int:
+        """By which the server knows the job."""
+        return self._job.number
+
+    @property
+    def type(self) -> str:
+        """The name of its task type."""
+        return self._job.type
+
+    @property
+    def task_type(self) -> TaskType:
+        """Its task type; an untyped one if there is no plugin for it here."""
+        return self._job.task_type
+
+    def results(self, *, ordered: bool = True, failures: Failures = "raise") -> Iterator[Any]:
+        """Return an iterator of the results, from the first on.
+
+        It raises JobCancelled at its end if the job was cancelled.
+
+        Args:
+            ordered: in the order of the payloads, or as they come.
+            failures: whether a failed task raises TaskFailed, or is yielded as that error.
+        """
+        reader, view = self._job.result_reader(ordered=ordered), self._job.values(failures)
+        return plain_results(reader, view, self._client.call, self._client.token)
+
+    def as_completed(self, *, ordered: bool = False) -> Iterator[Finished]:
+        """Return an iterator of finished tasks, failed ones as well: as they come, or in order."""
+        reader, view = self._job.result_reader(ordered=ordered), self._job.records()
+        return plain_results(reader, view, self._client.call, self._client.token)
+
+    def wait(self) -> JobStatus:
+        """Wait until the job has finished, and return its final state."""
+        status: JobStatus = self._client.call(self._job.wait)
+        return status
+
+    def watch(self) -> Iterator[JobStatus]:
+        """Return an iterator of the job's states: now, at each change, and the final one."""
+        return plain_states(self._job.status_reader(), self._client.call, self._client.token)
+
+    def status(self) -> JobStatus:
+        """Return the job's present state."""
+        status: JobStatus = self._client.call(self._job.status)
+        return status
+
+    def cancel(self) -> JobStatus:
+        """Cancel the job: tasks without an outcome are not run, running ones are stopped.
+
+        Returns:
+            The state once that is on disk. A job that had finished stays as it was.
+        """
+        status: JobStatus = self._client.call(self._job.cancel)
+        return status

@@ -1,0 +1,101 @@
+"""A job, for programs that run under Trio."""
+
+from __future__ import annotations
+
+from dc.client.connector import Connector
+from dc.client.loops import AsyncResults, AsyncStates
+from dc.client.reads import ResultReader, StatusReader
+from dc.client.records import JobStatus, job_status
+from dc.client.values import Failures, Records, Values, decoder
+from dc.tasktypes import TaskType
+
+
+class AsyncJob:
+    """A job of the server.
+
+    Args:
+        connector: to the server.
+        number: by which the server knows the job.
+        task_type: its task type; an untyped one if there is no plugin for it here.
+    """
+
+    def __init__(self, connector: Connector, number: int, task_type: TaskType) -> None:
+        self.number = number
+        self.task_type = task_type
+        self._connector = connector
+
+    def __repr__(self) -> str:
+        return f"<job {self.number} of {self.type}>"
+
+    @property
+    def type(self) -> str:
+        """The name of its task type."""
+        return self.task_type.name
+
+    def results(self, *, ordered: bool = True, failures: Failures = "raise") -> AsyncResults:
+        """Return an async iterator of the results, from the first on.
+
+        It raises JobCancelled at its end if the job was cancelled.
+
+        Args:
+            ordered: in the order of the payloads, or as they come.
+            failures: whether a failed task raises TaskFailed, or is yielded as that error.
+        """
+        return AsyncResults(self.result_reader(ordered=ordered), self.values(failures))
+
+    def as_completed(self, *, ordered: bool = False) -> AsyncResults:
+        """Return an async iterator of finished tasks, each a Finished: as they come, or in order.
+
+        Failed ones are among them.
+        """
+        return AsyncResults(self.result_reader(ordered=ordered), self.records())
+
+    async def wait(self) -> JobStatus:
+        """Wait until the job has finished, and return its final state."""
+        reader = self.status_reader()
+        try:
+            return await reader.final_status()
+        finally:
+            reader.close()
+
+    def watch(self) -> AsyncStates:
+        """Return an async iterator of the job's states: now, at each change, and the final one."""
+        return AsyncStates(self.status_reader())
+
+    async def status(self) -> JobStatus:
+        """Return the job's present state."""
+        reader = self.status_reader()
+        try:
+            return await reader.status_now()
+        finally:
+            reader.close()
+
+    async def cancel(self) -> JobStatus:
+        """Cancel the job: tasks without an outcome are not run, running ones are stopped.
+
+        Returns:
+            The state once that is on disk. A job that had finished stays as it was.
+        """
+        connection = await self._connector.connection()
+        cancelling = connection.session.cancel(self.number)
+        await connection.wait_until(cancelling, lambda: cancelling.fresh)
+        assert cancelling.status is not None
+        return job_status(cancelling.status)
+
+    # --- what the iterators, here and in the plain client, are made of --------------------------
+
+    def result_reader(self, *, ordered: bool) -> ResultReader:
+        """Return a reader of the job's outcomes."""
+        return ResultReader(self._connector, self.number, ordered=ordered)
+
+    def status_reader(self) -> StatusReader:
+        """Return a reader of the job's states."""
+        return StatusReader(self._connector, self.number)
+
+    def values(self, failures: Failures) -> Values:
+        """Return the view of results alone."""
+        return Values(self.number, decoder(self.task_type), failures)
+
+    def records(self) -> Records:
+        """Return the view of finished tasks."""
+        return Records(self.number, decoder(self.task_type))

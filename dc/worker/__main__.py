@@ -1,0 +1,245 @@
+"""`python -m dc.worker`: a worker from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import secrets
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+import trio
+from msgspec import Struct
+
+from dc import __version__, limits
+from dc.errors import DcError, StartError
+from dc.executor import Executor, ExecutorPort
+from dc.worker import computer
+from dc.worker.app import WorkerApp
+from dc.worker.identity import Identity
+
+DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
+MOST_SLOTS = 10_000
+
+EPILOG = """\
+Any number of workers may run on one computer. A worker runs the task types of the plugins that are
+installed beside it and of those in the folders given by --plugins. Ctrl-C ends it: tasks that it
+has not finished go to other workers. Ctrl-C again ends it at once.
+"""
+
+
+class Arguments(Struct, frozen=True):
+    """What was asked for on the command line; `name` is None when it was not."""
+
+    host: str
+    port: int
+    slots: int
+    name: str | None
+    plugins: list[Path]
+    labels: dict[str, str]
+    scratch: Path | None
+    verbose: bool
+
+
+def parse(argv: list[str] | None = None) -> Arguments:
+    """Return the arguments; exits with status 2 when they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dc.worker",
+        description="Take tasks from a server and run them, one in each slot.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_arguments(parser)
+    values = parser.parse_args(argv)
+    try:
+        host, port = split_url(values.url)
+        labels = dict(map(_split_label, values.label))
+        _check(values, labels)
+    except StartError as error:
+        parser.error(str(error))
+    return Arguments(
+        host,
+        port,
+        values.slots,
+        values.name,
+        [folder.absolute() for folder in values.plugins],
+        labels,
+        values.scratch,
+        values.verbose,
+    )
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("url", metavar="URL", nargs="?", default=DEFAULT_URL, help="of the server (%(default)s)")
+    add(
+        "--slots",
+        metavar="N",
+        type=int,
+        default=computer.processors(),
+        help="tasks to run at one time (default: the processors it may use, here %(default)s)",
+    )
+    add("--name", metavar="NAME", help="of the worker (default: the computer's name, or NAME-2 …)")
+    add(
+        "--plugins",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="a folder of plugins, beside the installed ones; may be given again",
+    )
+    add(
+        "--label",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="something that jobs may require of a worker; may be given again",
+    )
+    add(
+        "--scratch",
+        metavar="DIR",
+        type=Path,
+        help="where large payloads and results wait (default: the folder for temporary files)",
+    )
+    add("--verbose", action="store_true", help="log more")
+    add("--version", action="version", version=f"dc {__version__}")
+
+
+def split_url(url: str) -> tuple[str, int]:
+    """Return host and port of `HOST`, `HOST:PORT`, or these behind `http://` or `ws://`.
+
+    Raises:
+        StartError: it is no such address.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname or "", parts.port or limits.DEFAULT_PORT
+    except ValueError:
+        raise StartError(f"{url!r} is no address; one looks like {DEFAULT_URL}") from None
+    if parts.scheme in ("https", "wss"):
+        raise StartError(f"{url!r}: dc speaks no TLS yet; use http://")
+    if parts.scheme not in ("http", "ws") or not host or parts.path not in ("", "/", "/socket"):
+        raise StartError(f"{url!r} is no server's address; one looks like {DEFAULT_URL}")
+    return host, port
+
+
+def _split_label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals) or max(len(name), len(value)) > limits.TEXT_CHARS:
+        raise StartError(f"--label {text}: give KEY=VALUE, as --label room=12")
+    return name, value
+
+
+def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
+    """Check what argparse cannot.
+
+    Raises:
+        StartError: something is out of its range, or not there.
+    """
+    if not 1 <= values.slots <= MOST_SLOTS:
+        raise StartError(f"--slots {values.slots}: give a number from 1 to {MOST_SLOTS}")
+    if values.name is not None and not 1 <= len(values.name) <= limits.TEXT_CHARS:
+        raise StartError(f"--name: give 1 to {limits.TEXT_CHARS} characters")
+    if len(labels) > limits.LABELS // 2:
+        raise StartError(f"--label: {limits.LABELS // 2} labels at most")
+    for folder in values.plugins:
+        if not folder.is_dir():
+            raise StartError(f"--plugins {folder}: there is no such folder")
+
+
+@contextmanager
+def _scratch_folder(parent: Path | None) -> Iterator[Path]:
+    """Make a folder for the files of this worker alone; remove it at the end."""
+    try:
+        if parent is not None:
+            parent.mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(prefix="dc-worker-", dir=parent, ignore_cleanup_errors=True)
+    except OSError as error:
+        where = parent or "the folder for temporary files"
+        raise StartError(f"cannot write to {where}: {error.strerror or error}") from None
+    with folder as path:
+        yield Path(path).absolute()
+
+
+def _identity(arguments: Arguments) -> Identity:
+    return Identity(
+        arguments.name or computer.hostname(),
+        is_default=arguments.name is None,
+        key=secrets.token_hex(16),
+        slots=arguments.slots,
+        software=f"dc {__version__}",
+        labels=computer.labels(),
+        own_labels=arguments.labels,
+    )
+
+
+def _starter(plugins: list[Path]) -> Callable[[], Awaitable[ExecutorPort]]:
+    async def start() -> ExecutorPort:
+        return await Executor.start(plugins)
+
+    return start
+
+
+async def work(arguments: Arguments) -> None:
+    """Run the worker until SIGINT or SIGTERM.
+
+    Raises:
+        StartError: the server will not have it, or there is no place for its files.
+    """
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    with _scratch_folder(arguments.scratch) as scratch:
+        app = WorkerApp(
+            _identity(arguments),
+            open_stream=partial(trio.open_tcp_stream, arguments.host, arguments.port),
+            start_executor=_starter(arguments.plugins),
+            scratch=scratch,
+            host=f"{host}:{arguments.port}",
+            jitter=random.random,
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_watch_signals, app, nursery.cancel_scope)
+            await app.run()
+            nursery.cancel_scope.cancel()
+
+
+async def _watch_signals(
+    app: WorkerApp,
+    everything: trio.CancelScope,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """End the worker: cleanly at the first signal, at once at the second."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        await anext(signals)
+        app.leave()
+        await anext(signals)
+        everything.cancel()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the worker; return the exit status."""
+    arguments = parse(argv)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    try:
+        trio.run(work, arguments, strict_exception_groups=False)
+    except DcError as error:
+        print(f"dc.worker: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,438 @@
+"""The worker's shell: turns the world into events, and performs the reactor's actions in order.
+
+What runs here:
+- a task for the connection: connects, receives, and connects again after a pause;
+- for each executor a task that starts it, receives from it and buries it, and one that feeds it;
+- a task for each transfer, which take turns on one HTTP connection;
+- a task that sends, only while there is something to send. It lets one turn of the loop pass first,
+  so that what comes out of that turn goes in one frame;
+- the clock.
+
+Everything outside is given to the app, so it runs over memory streams with fake executors as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import trio
+from trio.abc import Stream
+
+from dc import limits
+from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError, StartError, VersionError
+from dc.executor import ExecutorPort
+from dc.http_client import HttpClient
+from dc.link import Link, connect
+from dc.messages import Codec, Message, ToWorker
+from dc.pipe import InFile, Ready, Run
+from dc.worker.events import (
+    Action,
+    BlobPut,
+    BlobPutFailed,
+    ClearFolder,
+    Connect,
+    Connected,
+    Disconnected,
+    Drop,
+    Event,
+    Execute,
+    ExecutorDied,
+    ExecutorReady,
+    ExecutorSaid,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    Finish,
+    Flush,
+    FlushSoon,
+    Kill,
+    Leave,
+    PutBlob,
+    Received,
+    RemoveFile,
+    Say,
+    Send,
+    StartExecutor,
+    Tick,
+)
+from dc.worker.identity import Identity
+from dc.worker.reactor import Statistics, WorkerReactor
+
+log: Final = logging.getLogger("dc.worker")
+
+MESSAGE_FIXED_BYTES: Final = 64
+"""What a message without payloads counts for when a frame is filled."""
+
+
+class WorkerApp:
+    """One worker.
+
+    Args:
+        identity: who it is.
+        open_stream: opens a connection to the server.
+        start_executor: starts an executor, or raises StartError.
+        scratch: an existing folder for files, of this worker alone.
+        host: the server as the header Host names it, and as the log does.
+        jitter: returns a random number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        open_stream: Callable[[], Awaitable[Stream]],
+        start_executor: Callable[[], Awaitable[ExecutorPort]],
+        scratch: Path,
+        host: str,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._identity = identity
+        self._open_stream = open_stream
+        self._start_executor = start_executor
+        self._scratch = scratch
+        self._host = host
+        self._jitter = jitter
+        self._reactor = WorkerReactor(identity, str(scratch))
+        self._codec = Codec(ToWorker)
+        self._http = HttpClient(open_stream, host)
+        self._transferring = trio.Lock()
+        self._link: Link | None = None
+        self._connection_scope: trio.CancelScope | None = None
+        self._at_once = False
+        self._outbox: deque[tuple[Message, int]] = deque()
+        self._flush_asked = False
+        self._drained = trio.Event()  # set while nothing is being sent
+        self._drained.set()
+        self._executors: dict[int, _Seat] = {}
+        self._finished = trio.Event()
+        self._error = ""
+        self._nursery: trio.Nursery | None = None
+
+    # --- from outside ---------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until `leave` is called. Leaves no executor behind, even when cancelled.
+
+        Raises:
+            StartError: the server will not have this worker.
+        """
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._keep_time)
+            self._perform(self._reactor.start(trio.current_time()))
+            await self._finished.wait()
+            with trio.move_on_after(limits.CLOSE_SECONDS):
+                await self._close_connection()
+            nursery.cancel_scope.cancel()
+        if self._error:
+            raise StartError(self._error)
+
+    def leave(self) -> None:
+        """Hand back what is not done, wait shortly for what is to be recorded, and end."""
+        log.info("leaving")
+        self._handle(Leave())
+
+    def statistics(self) -> Statistics:
+        """Return how much there is of what."""
+        return self._reactor.statistics()
+
+    # --- events and actions ---------------------------------------------------------------------
+
+    def _handle(self, event: Event) -> None:
+        self._perform(self._reactor.handle(event, trio.current_time()))
+
+    def _perform(self, actions: list[Action]) -> None:
+        assert self._nursery is not None
+        start = self._nursery.start_soon
+        for action in actions:
+            match action:
+                case Send():
+                    self._outbox.append((action.message, action.size))
+                    self._drain_soon()
+                case Execute():
+                    self._executors[action.executor].feed(action.run)
+                case FlushSoon():
+                    self._flush_asked = True
+                    self._drain_soon()
+                case StartExecutor():
+                    self._executors[action.executor] = seat = _Seat()
+                    start(self._run_executor, action.executor, seat)
+                case Kill():
+                    self._executors[action.executor].kill()
+                case Fetch():
+                    start(self._fetch, action)
+                case PutBlob():
+                    start(self._put, action)
+                case _:
+                    self._perform_rare(action)
+
+    def _perform_rare(self, action: Action) -> None:
+        assert self._nursery is not None
+        match action:
+            case Connect():
+                self._nursery.start_soon(self._stay_connected)
+            case Drop():
+                log.warning("%s", action.reason)
+                self._at_once = action.at_once
+                if self._connection_scope is not None:
+                    self._connection_scope.cancel()
+            case RemoveFile():
+                with suppress(OSError):
+                    Path(action.path).unlink()
+            case ClearFolder():
+                self._nursery.start_soon(trio.to_thread.run_sync, _clear_folder, action)
+            case Say():
+                log.warning("%s", action.text)
+            case Finish():
+                self._error = action.error
+                self._finished.set()
+
+    async def _keep_time(self) -> None:
+        while True:
+            await trio.sleep(limits.WORKER_TICK_SECONDS)
+            self._handle(Tick())
+
+    # --- the connection -------------------------------------------------------------------------
+
+    async def _stay_connected(self) -> None:
+        failures = 0
+        while not self._finished.is_set():
+            began = trio.current_time()
+            why = await self._connect_once()
+            if self._finished.is_set():
+                return
+            lived = trio.current_time() - began >= limits.HEARTBEAT_SECONDS
+            failures = 0 if lived and self._reactor.was_welcome_last else failures
+            pause = 0.0 if self._at_once else self._pause(failures)
+            failures += not self._at_once
+            self._at_once = False
+            if pause:
+                log.warning("%s; trying again in %.1f s", why, pause)
+            await trio.sleep(pause)
+
+    def _pause(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures, at least half of it not by chance."""
+        longest = limits.RECONNECT_SECONDS * 2.0 ** min(failures, 30)
+        return min(longest, limits.RECONNECT_SECONDS_MOST) * (0.5 + 0.5 * self._jitter())
+
+    async def _connect_once(self) -> str:
+        """Connect and stay connected; return why it ended."""
+        try:
+            with trio.fail_after(limits.CONNECT_SECONDS):
+                link = await self._open_link()
+        except VersionError as error:
+            if not self._reactor.was_ever_welcome:
+                self._perform([Finish(str(error))])
+            return f"cannot use {self._host}: {error}"
+        except (OSError, trio.BrokenResourceError, DcError) as error:
+            return f"cannot reach {self._host}: {error}"
+        except trio.TooSlowError:
+            return f"cannot reach {self._host}: no answer for {limits.CONNECT_SECONDS:g} s"
+        try:
+            with trio.CancelScope() as scope:
+                self._connection_scope = scope
+                self._link = link
+                self._handle(Connected())
+                return await self._receive(link)
+            return f"the connection to {self._host} was given up"
+        finally:
+            await self._disconnect(link)
+
+    async def _open_link(self) -> Link:
+        stream = await self._open_stream()
+        try:
+            return await connect(stream, self._host, "/socket")
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+
+    async def _receive(self, link: Link) -> str:
+        """Take what the server sends; return why that ended."""
+        try:
+            while (data := await link.receive()) is not None:
+                self._take(data)
+        except ConnectionLost as error:
+            return f"lost {self._host}: {error}"
+        except ProtocolError as error:
+            return f"{self._host} broke the rules of the wire: {error}"
+        reason = f": {link.close_reason}" if link.close_reason else ""
+        return f"{self._host} closed the connection ({link.close_code}{reason})"
+
+    def _take(self, data: bytes) -> None:
+        was_welcome = self._reactor.is_welcome
+        for message in self._codec.decode(data):
+            self._handle(Received(message))
+        if self._reactor.is_welcome and not was_welcome:
+            me = self._identity
+            log.info("connected to %s as %s with %d slots", self._host, me.name, me.slots)
+
+    async def _disconnect(self, link: Link) -> None:
+        self._link = self._connection_scope = None
+        self._outbox.clear()
+        self._handle(Disconnected())
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(limits.CLOSE_SECONDS):
+                await link.aclose()
+            await self._http.aclose()
+
+    async def _close_connection(self) -> None:
+        """Send the last words and close."""
+        await self._drained.wait()
+        if self._link is not None:
+            await self._link.aclose()
+
+    # --- sending --------------------------------------------------------------------------------
+
+    def _drain_soon(self) -> None:
+        if self._drained.is_set():
+            assert self._nursery is not None
+            self._drained = trio.Event()
+            self._nursery.start_soon(self._drain)
+
+    async def _drain(self) -> None:
+        """Send what is queued, a frame for each turn of the loop, until nothing is left."""
+        try:
+            while self._flush_asked or self._outbox:
+                await trio.lowlevel.checkpoint()
+                if self._flush_asked:
+                    self._flush_asked = False
+                    self._handle(Flush())
+                await self._send_batch()
+        finally:
+            self._drained.set()
+
+    async def _send_batch(self) -> None:
+        link = self._link
+        if link is None:
+            self._outbox.clear()
+            return
+        batch: list[Message] = []
+        size = 0
+        while self._outbox:
+            message, more = self._outbox[0]
+            if batch and size + more > limits.BATCH_BYTES:
+                break
+            self._outbox.popleft()
+            batch.append(message)
+            size += more + MESSAGE_FIXED_BYTES
+        if batch:
+            with suppress(ConnectionLost):  # the receiver learns of it, too, and ends the link
+                await link.send(self._codec.encode(batch))
+
+    # --- executors ------------------------------------------------------------------------------
+
+    async def _run_executor(self, index: int, seat: _Seat) -> None:
+        """Start an executor and listen to it until it dies."""
+        try:
+            port = await self._start_executor()
+        except (OSError, DcError) as error:
+            self._handle(ExecutorDied(index, str(error)))
+            return
+        try:
+            seat.take(port)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(seat.keep_feeding, port)
+                while (message := await port.receive()) is not None:
+                    if isinstance(message, Ready):
+                        self._handle(ExecutorReady(index, message))
+                    else:
+                        self._handle(ExecutorSaid(index, message))
+                nursery.cancel_scope.cancel()
+        finally:
+            await port.aclose()
+        self._handle(ExecutorDied(index, port.exit_text))
+
+    # --- transfers ------------------------------------------------------------------------------
+
+    async def _fetch(self, action: Fetch) -> None:
+        job, number, attempt = key = action.job, action.number, action.attempt
+        to = self._scratch / f"payload-{job}-{number}-{attempt}"
+        try:
+            async with self._transferring:
+                with trio.fail_after(_transfer_seconds(action.size)):
+                    size = await self._http.download(f"/jobs/{job}/tasks/{number}/payload", to)
+        except (OSError, DcError, trio.TooSlowError) as error:
+            self._handle(FetchFailed(*key, _text_of(error)))
+            return
+        if size != action.size:
+            to.unlink(missing_ok=True)
+            text = f"got {size} bytes instead of {action.size}"
+            self._handle(FetchFailed(*key, text))
+        else:
+            self._handle(Fetched(*key, InFile(str(to), size)))
+
+    async def _put(self, action: PutBlob) -> None:
+        key, file = (action.job, action.number, action.attempt), action.file
+        try:
+            async with self._transferring:
+                with trio.fail_after(_transfer_seconds(file.size)):
+                    await self._http.upload(f"/blobs/{file.digest.hex()}", Path(file.path))
+        except (OSError, DcError, trio.TooSlowError) as error:
+            refused = isinstance(error, OSError)
+            if isinstance(error, HttpError):
+                refused = 400 <= error.status < 500
+            self._handle(BlobPutFailed(*key, _text_of(error), refused))
+        else:
+            self._handle(BlobPut(*key))
+
+
+class _Seat:
+    """The place of one executor process: what it is to get, and its end of the line."""
+
+    def __init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[Run](math.inf)
+        self._port: ExecutorPort | None = None
+        self._killed = False
+
+    def take(self, port: ExecutorPort) -> None:
+        """Seat the process; it may have been killed before it was there."""
+        self._port = port
+        if self._killed:
+            port.kill()
+
+    def kill(self) -> None:
+        """Kill the process, now or as soon as it is there."""
+        self._killed = True
+        if self._port is not None:
+            self._port.kill()
+
+    def feed(self, run: Run) -> None:
+        """Queue a batch for it."""
+        self._send.send_nowait(run)
+
+    async def keep_feeding(self, port: ExecutorPort) -> None:
+        """Send it what is queued."""
+        async for run in self._receive:
+            await port.send(run)
+
+
+def _clear_folder(action: ClearFolder) -> None:
+    folder = Path(action.path)
+    if not folder.is_dir():
+        return
+    keep = set(action.keep)
+    for entry in list(folder.iterdir()):
+        if str(entry) in keep:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                entry.unlink()
+    with suppress(OSError):  # what is kept is still in it
+        folder.rmdir()
+
+
+def _transfer_seconds(size: int) -> float:
+    return limits.TRANSFER_SECONDS + size / limits.TRANSFER_BYTES_PER_SECOND
+
+
+def _text_of(error: BaseException) -> str:
+    return str(error) or type(error).__name__

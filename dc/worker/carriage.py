@@ -1,0 +1,95 @@
+"""The part of the worker's reactor that has large payloads fetched and large results put."""
+
+from __future__ import annotations
+
+from dc import limits
+from dc.messages import Blob, Failure
+from dc.worker.board import Board
+from dc.worker.events import (
+    BlobPut,
+    BlobPutFailed,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    PutBlob,
+    RemoveFile,
+)
+from dc.worker.tasks import Chunk
+from dc.worker.transfers import Transfer
+
+
+class Carriage:
+    """Begins transfers and takes their ends. `board` is what the parts of the reactor share."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def begin(self) -> None:
+        """Begin what may be begun."""
+        board = self._board
+        for one in board.fetches.begin(board.now):
+            board.out.append(Fetch(*one.key, one.size))
+        for one in board.puts.begin(board.now):
+            assert one.file is not None
+            board.out.append(PutBlob(*one.key, one.file))
+
+    def ended(
+        self, event: Fetched | FetchFailed | BlobPut | BlobPutFailed, *, counts: bool
+    ) -> None:
+        """Take the end of a transfer.
+
+        Args:
+            event: how it ended.
+            counts: whether a failed fetch counts; while the server is away, it does not.
+        """
+        match event:
+            case Fetched():
+                self._fetched(event)
+            case BlobPut():
+                self._put(event)
+            case FetchFailed():
+                self._fetch_failed(event, counts=counts)
+            case BlobPutFailed():
+                self._put_failed(event)
+
+    def _fetched(self, event: Fetched) -> None:
+        board = self._board
+        fetched = board.fetches.end((event.job, event.number, event.attempt))
+        if fetched is None:
+            board.out.append(RemoveFile(event.file.path))
+            return
+        chunk = Chunk(
+            fetched.job, fetched.order, [event.number], [event.attempt], [event.file], size=0
+        )
+        board.queue.push(chunk)
+
+    def _put(self, event: BlobPut) -> None:
+        board = self._board
+        put = board.puts.end((event.job, event.number, event.attempt))
+        if put is not None and put.file is not None:
+            blob = Blob(put.file.digest, put.file.size)
+            board.add_results(put.job, [put.number], [put.attempt], [put.time], [blob])
+            board.out.append(RemoveFile(put.file.path))
+
+    def _fetch_failed(self, event: FetchFailed, *, counts: bool) -> None:
+        fetches = self._board.fetches
+        key = event.job, event.number, event.attempt
+        failed = fetches.fail(key, self._board.now, counts=counts)
+        if failed is not None and failed.failures >= limits.TRANSFER_TRIES:
+            fetches.drop(failed)
+            self._give_up(failed, f"could not fetch payload: {event.text}")
+
+    def _put_failed(self, event: BlobPutFailed) -> None:
+        puts = self._board.puts
+        key = event.job, event.number, event.attempt
+        failed = puts.fail(key, self._board.now, counts=event.refused)
+        if failed is not None and failed.failures >= limits.TRANSFER_TRIES:
+            puts.drop(failed)
+            self._give_up(failed, f"could not put result: {event.text}")
+
+    def _give_up(self, transfer: Transfer, text: str) -> None:
+        board = self._board
+        failure = Failure("error", text[: limits.ERROR_CHARS])
+        board.add_failure(transfer.job, transfer.number, transfer.attempt, transfer.time, failure)
+        if transfer.file is not None:
+            board.out.append(RemoveFile(transfer.file.path))

@@ -1,0 +1,30 @@
+"""What a worker finds out about the computer it is on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform != "win32" and hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def hostname() -> str:
+    """Return this computer's name, without its domain."""
+    return socket.gethostname().partition(".")[0] or "worker"
+
+
+def labels() -> dict[str, str]:
+    """Return what is known of this computer: os, arch, python (major.minor) and hostname."""
+    return {
+        "os": platform.system().lower(),
+        "arch": platform.machine().lower(),
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "hostname": hostname(),
+    }

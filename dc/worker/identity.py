@@ -1,0 +1,80 @@
+"""Who a worker is: the name it tries, and what it says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dc import limits
+from dc.messages import About, TypeId
+from dc.pipe import Ready
+
+
+class Identity:
+    """A worker's name, key, slots and labels, and, once an executor is ready, its task types.
+
+    Args:
+        name: the name to try first.
+        is_default: whether the user did not ask for this name; then others may be tried.
+        key: tells this run of a worker from all others.
+        slots: how many tasks it runs at one time.
+        software: the program and its version.
+        labels: found out about the computer.
+        own_labels: given by the user; they win over all others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        is_default: bool,
+        key: str,
+        slots: int,
+        software: str,
+        labels: Mapping[str, str] | None = None,
+        own_labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.key = key
+        self.slots = slots
+        self.software = software
+        self.types: list[TypeId] = []
+        self.labels = dict(labels or {})
+        self.broken: dict[str, str] = {}
+        self._own_labels = dict(own_labels or {})
+        self._base = name
+        self._is_default = is_default
+        self._tried = 1
+
+    def learn(self, ready: Ready) -> None:
+        """Take what an executor says that it can run; plugins may add labels."""
+        self.types = ready.types
+        self.broken = ready.broken
+        self.labels = {**self.labels, **ready.labels}
+
+    def take_next_name(self) -> bool:
+        """Take another name, if the user did not ask for this one; return whether that is so."""
+        if self._is_default:
+            self._tried += 1
+            self.name = f"{self._base}-{self._tried}"
+        return self._is_default
+
+    def about(self) -> About:
+        """Return what the server is told, cut to what it accepts."""
+        labels = {**self.labels, **self._own_labels}
+        # The user's own labels are the last ones, and the ones to be kept.
+        kept = list(labels.items())[-limits.LABELS :]
+        return About(
+            name=_cut(self.name),
+            key=self.key,
+            slots=self.slots,
+            types=[TypeId(_cut(one.name), _cut(one.version)) for one in self.types[: limits.TYPES]],
+            labels={_cut(name): _cut(value) for name, value in kept},
+            broken={
+                _cut(plugin): why[: limits.ERROR_CHARS]
+                for plugin, why in list(self.broken.items())[: limits.TYPES]
+            },
+        )
+
+
+def _cut(text: str) -> str:
+    return text[: limits.TEXT_CHARS]

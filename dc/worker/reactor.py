@@ -1,0 +1,431 @@
+"""What a worker decides: an event and the time go in, actions come out. No IO, no clock.
+
+Theory of operation
+-------------------
+Every attempt that the server assigns is in `Job.held` until its report is recorded, and at exactly
+one of these places:
+
+    fetches   its payload is still on the server
+    queue     it waits for an executor
+    slots     an executor has it
+    puts      its result is in a file and on its way to the server
+    reports   its outcome is in a draft, or in a message that the server has not recorded
+
+An attempt that is stopped, or replaced by a higher one of the same task, leaves `held` at once. It
+is taken out of the first two places and the fourth; an executor that runs it is killed; a report
+that was made stays, for the server knows what to do with it.
+
+`Executors` (dc/worker/executors.py) has the slots, `Carriage` (dc/worker/carriage.py) the files
+that come and go; this class has the server's side: the connection, assignments and reports. A lost
+connection changes nothing but that nothing is sent: what was not recorded is sent again after the
+next Welcome.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from msgspec import Struct
+
+from dc import limits
+from dc.errors import DuplicateName, ProtocolError, VersionError
+from dc.messages import (
+    PROTOCOL,
+    Assign,
+    Blob,
+    Failed,
+    Goodbye,
+    Heartbeat,
+    Held,
+    Hello,
+    Message,
+    Recorded,
+    Refused,
+    Stop,
+    Welcome,
+    check_columns,
+)
+from dc.worker.board import Board
+from dc.worker.carriage import Carriage
+from dc.worker.events import (
+    Action,
+    BlobPut,
+    BlobPutFailed,
+    Connect,
+    Connected,
+    Disconnected,
+    Drop,
+    Event,
+    ExecutorDied,
+    ExecutorReady,
+    ExecutorSaid,
+    Fetched,
+    FetchFailed,
+    Finish,
+    Flush,
+    FlushSoon,
+    Leave,
+    Received,
+    RemoveFile,
+    Tick,
+)
+from dc.worker.executors import Executors
+from dc.worker.identity import Identity
+from dc.worker.tasks import Chunk, Job
+from dc.worker.transfers import Transfer
+
+
+class Statistics(Struct, frozen=True):
+    """Attempts by place, and what the worker has done so far."""
+
+    fetching: int
+    queued: int
+    given: int
+    putting: int
+    unrecorded: int
+    executors: int
+    connected: bool
+    done: int
+    failed: int
+
+
+class WorkerReactor:
+    """Decides for one worker.
+
+    Args:
+        identity: who the worker is.
+        scratch: the path of the folder for files, as the executors are told it.
+
+    Attributes:
+        identity: as given, but for the name, which changes when a name not asked for is taken.
+    """
+
+    def __init__(self, identity: Identity, scratch: str) -> None:
+        self.identity = identity
+        self._board = Board()
+        self._carriage = Carriage(self._board)
+        self._executors = Executors(self._board, identity.slots, scratch)
+        self._order = 0
+        self._connecting = False
+        self._online = False
+        self._welcome = False
+        self._was_welcome_last = False
+        self._was_ever_welcome = False
+        self._heard = 0.0
+        self._leave_by: float | None = None
+        self._finished = False
+
+    @property
+    def is_welcome(self) -> bool:
+        """Whether the server has taken the worker in on the present connection."""
+        return self._welcome
+
+    @property
+    def was_welcome_last(self) -> bool:
+        """Whether the server had taken the worker in on the present or the last connection."""
+        return self._was_welcome_last
+
+    @property
+    def was_ever_welcome(self) -> bool:
+        """Whether the server has taken the worker in on any connection."""
+        return self._was_ever_welcome
+
+    # --- the door -------------------------------------------------------------------------------
+
+    def start(self, now: float) -> list[Action]:
+        """Begin: start the executors. `now` is in seconds, of any clock that does not go back."""
+        self._board.now = now
+        self._executors.start()
+        return self._board.take()
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take an event; return what is to be done, in order.
+
+        Args:
+            event: what has happened.
+            now: in seconds, of the same clock as always; never less than the last.
+        """
+        board = self._board
+        board.now = now
+        if self._finished:
+            return []
+        match event:
+            case Received():
+                self._on_received(event.message)
+            case ExecutorSaid():
+                self._executors.said(event.executor, event.message)
+            case Flush():
+                board.flush()
+            case Tick():
+                self._on_tick()
+            case Fetched() | FetchFailed() | BlobPut() | BlobPutFailed():
+                self._carriage.ended(event, counts=self._welcome)
+            case ExecutorReady():
+                self._on_ready(event)
+            case ExecutorDied():
+                self._executors.died(event.executor, event.text)
+            case Connected():
+                self._on_connected()
+            case Disconnected():
+                self._online = self._welcome = board.can_send = False
+            case Leave():
+                self._on_leave()
+        return self._settle()
+
+    def _settle(self) -> list[Action]:
+        """Do what has become possible by the last event."""
+        board = self._board
+        if self._leave_by is None:
+            self._executors.dispatch()
+        else:
+            self._try_finish(self._leave_by)
+        if self._welcome:
+            self._carriage.begin()
+        if board.reports.has_drafts and not board.flush_asked:
+            board.flush_asked = True
+            board.out.append(FlushSoon())
+        return board.take()
+
+    # --- the connection -------------------------------------------------------------------------
+
+    def _on_ready(self, event: ExecutorReady) -> None:
+        self._executors.ready(event.executor)
+        if not self._connecting:
+            self._connecting = True
+            self.identity.learn(event.ready)
+            for plugin, why in self.identity.broken.items():
+                self._board.say(f"plugin {plugin} is broken: {why}")
+            self._board.out.append(Connect())
+
+    def _on_connected(self) -> None:
+        self._online = True
+        self._was_welcome_last = False
+        self._heard = self._board.now
+        about = self.identity.about()
+        hello = Hello(PROTOCOL, "worker", self.identity.software, [], about)
+        self._board.can_send = True
+        self._board.send(hello)
+        self._board.can_send = False
+
+    def _on_received(self, message: Message) -> None:
+        if not self._online:
+            return
+        self._heard = self._board.now
+        try:
+            self._take_message(message)
+        except ProtocolError as error:
+            self._drop(f"the server broke the rules of the wire: {error}")
+
+    def _take_message(self, message: Message) -> None:
+        if not self._welcome and not isinstance(message, Welcome | Refused):
+            raise ProtocolError(f"{type(message).__name__} before Welcome")
+        match message:
+            case Assign():
+                check_columns(message)
+                self._on_assign(message)
+            case Recorded():
+                self._on_recorded(message.sequence)
+            case Stop():
+                check_columns(message)
+                self._on_stop(message)
+            case Welcome():
+                self._on_welcome()
+            case Refused():
+                self._on_refused(message)
+
+    def _on_welcome(self) -> None:
+        board = self._board
+        self._welcome = board.can_send = True
+        self._was_welcome_last = self._was_ever_welcome = True
+        for job in board.jobs.values():
+            numbers, attempts = list(job.held), list(job.held.values())
+            for start in range(0, len(numbers), limits.BATCH_TASKS):
+                part = slice(start, start + limits.BATCH_TASKS)
+                board.send(Held(job.number, numbers[part], attempts[part]))
+        for report, size in board.reports:
+            board.send(report, size)
+        board.fetches.try_now()
+        board.puts.try_now()
+        self._executors.report_again()
+
+    def _on_refused(self, message: Refused) -> None:
+        if message.request >= 0:
+            self._board.say(f"the server refused something: {message.text}")
+            return
+        if message.code == DuplicateName.code and self.identity.take_next_name():
+            self._drop(f"{message.text}; going on as {self.identity.name}", at_once=True)
+        elif message.code in (DuplicateName.code, VersionError.code) and not self._was_ever_welcome:
+            self._finish(message.text)
+        else:
+            self._drop(f"the server says: {message.text}")
+
+    def _drop(self, reason: str, *, at_once: bool = False) -> None:
+        self._online = self._welcome = self._board.can_send = False
+        self._board.out.append(Drop(reason, at_once))
+
+    def _on_tick(self) -> None:
+        board = self._board
+        self._executors.tick()
+        if self._online and board.now - self._heard >= limits.SILENCE_SECONDS:
+            self._drop(f"nothing was heard of the server for {limits.SILENCE_SECONDS:g} s")
+        elif self._welcome and board.now - board.sent >= limits.HEARTBEAT_SECONDS:
+            board.send(Heartbeat())
+
+    # --- attempts -------------------------------------------------------------------------------
+
+    def _on_assign(self, message: Assign) -> None:
+        job = self._board.job(message.job, message.type, message.version, message.timeout)
+        numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
+        if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
+            fresh = self._replace(job, numbers, attempts)
+            numbers = [numbers[at] for at in fresh]
+            attempts = [attempts[at] for at in fresh]
+            payloads = [payloads[at] for at in fresh]
+        job.held.update(zip(numbers, attempts, strict=True))
+        if self._leave_by is not None:
+            self._board.reports.add_returned(job, numbers, attempts)
+            return
+        start = 0
+        for kind, group in groupby(payloads, type):
+            count = sum(1 for _ in group)
+            part = slice(start, start + count)
+            self._take_in(job, kind, numbers[part], attempts[part], payloads[part])
+            start += count
+
+    def _replace(self, job: Job, numbers: list[int], attempts: list[int]) -> list[int]:
+        """Let go of attempts that are replaced; return the positions of the ones to take."""
+        fresh: dict[int, int] = {}
+        replaced = False
+        for at, (number, attempt) in enumerate(zip(numbers, attempts, strict=True)):
+            known = attempts[fresh[number]] if number in fresh else job.held.get(number, -1)
+            if attempt > known:
+                fresh[number] = at
+                replaced = job.held.pop(number, None) is not None or replaced
+        if replaced:
+            self._bury(job)
+        return sorted(fresh.values())
+
+    def _take_in(
+        self,
+        job: Job,
+        kind: type[bytes | Blob],
+        numbers: list[int],
+        attempts: list[int],
+        payloads: list[bytes | Blob],
+    ) -> None:
+        """Put attempts whose payloads are of one kind where they belong."""
+        order = self._order
+        self._order += len(numbers)
+        if kind is bytes:
+            plain = [payload for payload in payloads if isinstance(payload, bytes)]
+            size = sum(map(len, plain))
+            self._board.queue.push(Chunk(job, order, numbers, attempts, list(plain), size))
+            return
+        for at, payload in enumerate(payloads):
+            assert isinstance(payload, Blob)
+            transfer = Transfer(job, numbers[at], attempts[at], payload.size, order + at)
+            self._board.fetches.add(transfer)
+
+    def _on_stop(self, message: Stop) -> None:
+        job = self._board.jobs.get(message.job)
+        if job is not None:
+            before = len(job.held)
+            job.forget(message.numbers, message.attempts)
+            if len(job.held) < before:
+                self._bury(job)
+
+    def _bury(self, job: Job) -> None:
+        """Take attempts of a job that are not held any more out of where they are."""
+        board = self._board
+        for path in board.queue.drop_dead(job):
+            board.out.append(RemoveFile(path))
+        for transfers in (board.fetches, board.puts):
+            for transfer in [one for one in transfers if one.job is job and not one.is_live]:
+                transfers.drop(transfer)
+                if transfer.file is not None:
+                    board.out.append(RemoveFile(transfer.file.path))
+        self._executors.bury(job)
+
+    def _on_recorded(self, sequence: int) -> None:
+        board = self._board
+        for report in board.reports.forget_up_to(sequence):
+            job = board.jobs.get(report.job)
+            if job is None:
+                continue
+            if isinstance(report, Failed):
+                job.forget([report.number], [report.attempt])
+            else:
+                job.forget(report.numbers, report.attempts)
+        board.tidy()
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def _on_leave(self) -> None:
+        if self._leave_by is not None:
+            return
+        board = self._board
+        self._leave_by = board.now + limits.LEAVE_SECONDS
+        while board.queue:
+            board.return_chunk(board.queue.pop())
+        for one in list(board.fetches):
+            board.fetches.drop(one)
+            board.reports.add_returned(one.job, [one.number], [one.attempt])
+        self._executors.leave()
+
+    def _try_finish(self, leave_by: float) -> None:
+        """End if nothing is left to wait for, or no more time."""
+        board = self._board
+        in_time = board.now < leave_by
+        if in_time and (self._executors.alive or board.reports.has_drafts):
+            return
+        if in_time and len(board.puts):
+            return
+        worth = len(board.reports) if self._welcome else board.reports.has_outcomes
+        if in_time and worth:
+            return
+        self._return_rest()
+        board.flush()
+        board.send(Goodbye())
+        self._finish("")
+
+    def _return_rest(self) -> None:
+        """Hand back what no outcome will be known of in time."""
+        board = self._board
+        for one in list(board.puts):
+            board.puts.drop(one)
+            board.reports.add_returned(one.job, [one.number], [one.attempt])
+        self._executors.return_rest()
+
+    def _finish(self, error: str) -> None:
+        self._finished = True
+        self._board.out.append(Finish(error))
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def statistics(self) -> Statistics:
+        """Return how much there is of what."""
+        board = self._board
+        return Statistics(
+            fetching=len(board.fetches),
+            queued=board.queue.count,
+            given=self._executors.given,
+            putting=len(board.puts),
+            unrecorded=len(board.reports),
+            executors=self._executors.alive,
+            connected=self._welcome,
+            done=board.done,
+            failed=board.failed,
+        )
+
+    def validate(self) -> None:
+        """Check all that must hold between two events; AssertionError says what does not."""
+        board = self._board
+        board.validate()
+        self._executors.validate()
+        if self._finished:
+            return
+        places = [*board.places(), *self._executors.places()]
+        live = [one for one in places if board.is_held(*one)]
+        held = {(job.number, *pair) for job in board.jobs.values() for pair in job.held.items()}
+        assert len(live) == len(set(live)), "an attempt is at two places"
+        assert set(live) == held, f"at no place: {held.difference(live)}"

@@ -1,0 +1,228 @@
+"""One slot of a worker: the state of its executor, and the tasks that it was given.
+
+An executor runs its tasks in the order in which it got them and reports their outcomes in that
+order. `batches` holds what it has not reported: the batch in hand and at most one sent ahead.
+
+    RESTING  no process; starts again at `start_at`
+    STARTING the process loads its plugins
+    READY    it runs tasks or waits for them
+    DYING    it was killed; what it had said before still arrives
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from msgspec import Struct
+
+from dc import limits
+from dc.pipe import Busy, Ran, Run
+from dc.worker.tasks import Chunk, Job
+
+
+class State(Enum):
+    """Of an executor."""
+
+    RESTING = "resting"
+    STARTING = "starting"
+    READY = "ready"
+    DYING = "dying"
+
+
+class Current(Struct, frozen=True):
+    """The task that an executor runs, since a moment of the worker's clock."""
+
+    job: Job
+    number: int
+    attempt: int
+    since: float
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its attempt is still held."""
+        return self.job.held.get(self.number) == self.attempt
+
+
+class Slot:
+    """One slot of a worker.
+
+    Attributes:
+        index: the slot's number.
+        state: of its executor.
+        batches: the tasks without an outcome.
+        progress: when the executor last got something to do, or had done something.
+        busy: the task that it said takes long.
+        reported: whether the server knows that the current task is running.
+        has_dead: whether attempts may be among `batches` that are not held any more.
+        achieved: whether the process has finished a task.
+        timed_out: the task for whose time limit the executor was killed.
+        suspect: why it was killed, if any of its tasks may be the reason.
+        start_at: when a resting executor starts again.
+    """
+
+    def __init__(self, index: int, scratch: str) -> None:
+        self.index = index
+        self.state = State.RESTING
+        self.batches: deque[Chunk] = deque()
+        self.progress = 0.0
+        self.busy: Current | None = None
+        self.reported = False
+        self.has_dead = False
+        self.achieved = False
+        self.timed_out: Current | None = None
+        self.suspect = ""
+        self.start_at = 0.0
+        self._pause = 0.0
+        self._processes = 0
+        self._scratch = scratch
+
+    @property
+    def folder(self) -> str:
+        """The path of the folder for large results and scratch files of the present process."""
+        return f"{self._scratch}/executor-{self.index}-{self._processes}"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for tasks."""
+        return self.state is State.READY and not self.batches
+
+    def takes_ahead(self, head: Chunk) -> bool:
+        """Whether a batch that begins like this may be sent ahead of the end of the one in hand."""
+        if self.state is not State.READY or len(self.batches) != 1 or self.busy is not None:
+            return False
+        batch = self.batches[0]
+        same = batch.job is head.job and not (batch.alone or head.alone)
+        return same and head.job.is_short and not self.has_dead
+
+    @property
+    def unfinished(self) -> int:
+        """The number of tasks without an outcome."""
+        return sum(len(chunk.numbers) for chunk in self.batches)
+
+    def current(self) -> Current | None:
+        """Return the task that runs, if that is certain."""
+        if self.busy is not None:
+            return self.busy
+        if len(self.batches) == 1 and len(self.batches[0].numbers) == 1:
+            chunk = self.batches[0]
+            return Current(chunk.job, chunk.numbers[0], chunk.attempts[0], self.progress)
+        return None
+
+    # --- the process ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Note that a process is being started."""
+        self.state = State.STARTING
+        self._processes += 1
+        self.achieved = False
+        self.suspect = ""
+        self.timed_out = None
+
+    def rest(self, now: float, *, blameless: bool) -> None:
+        """Note that the process is gone; wait for longer if it achieved nothing."""
+        self.state = State.RESTING
+        if blameless or self.achieved:
+            self._pause = 0.0
+        else:
+            doubled = max(2 * self._pause, limits.EXECUTOR_PAUSE_SECONDS)
+            self._pause = min(doubled, limits.EXECUTOR_PAUSE_SECONDS_MOST)
+        self.start_at = now + self._pause
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def give(self, chunk: Chunk, now: float) -> Run:
+        """Take a batch in; return it as a message to the executor."""
+        if not self.batches:
+            self.progress = now
+        self.batches.append(chunk)
+        job = chunk.job
+        columns = chunk.numbers, chunk.attempts, chunk.payloads
+        return Run(job.number, job.type, job.version, self.folder, *columns)
+
+    def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
+        """Take the tasks out that have an outcome.
+
+        Returns:
+            The tasks in order, and whether the message fits what the executor was given.
+        """
+        numbers, attempts = ran.numbers, ran.attempts
+        finished: list[Chunk] = []
+        start, total = 0, len(numbers)
+        if not total == len(attempts) == len(ran.times) == len(ran.outcomes):
+            return finished, False
+        while start < total and self.batches:
+            batch = self.batches[0]
+            count = min(len(batch.numbers), total - start)
+            part = slice(start, start + count)
+            same = (
+                batch.numbers[:count] == numbers[part] and batch.attempts[:count] == attempts[part]
+            )
+            if not same or batch.job.number != ran.job:
+                break
+            finished.append(self._take(count))
+            start += count
+        self._progressed(now)
+        return finished, start == total
+
+    def _take(self, count: int) -> Chunk:
+        batch = self.batches.popleft()
+        if count == len(batch.numbers):
+            return batch
+        head, rest = batch.split(count)
+        self.batches.appendleft(rest)
+        return head
+
+    def _progressed(self, now: float) -> None:
+        self.progress = now
+        self.achieved = True
+        if self.busy is None or not self._has(self.busy):
+            self.busy = None
+            self.reported = False
+        self.has_dead = self.has_dead and bool(self.batches)
+
+    def _has(self, task: Current) -> bool:
+        return any(chunk.job is task.job and task.number in chunk.numbers for chunk in self.batches)
+
+    def give_back(self, busy: Busy, now: float) -> list[Chunk]:
+        """Take the tasks out that the executor gives back, and note the one that it runs."""
+        gone = set(zip(busy.unstarted, busy.unstarted_attempts, strict=False))
+        back: list[Chunk] = []
+        kept: deque[Chunk] = deque()
+        for chunk in self.batches:
+            rows = enumerate(zip(chunk.numbers, chunk.attempts, strict=True))
+            mine = chunk.job.number == busy.job and bool(gone)
+            at = {at for at, pair in rows if mine and pair in gone}
+            rest = [one for one in range(len(chunk.numbers)) if one not in at]
+            if at:
+                back.append(chunk.pick(sorted(at)))
+            if rest:
+                kept.append(chunk.pick(rest) if at else chunk)
+        self.batches = kept
+        self._note_busy(busy, now)
+        return back
+
+    def _note_busy(self, busy: Busy, now: float) -> None:
+        for chunk in self.batches:
+            if chunk.job.number == busy.job and busy.number in chunk.numbers:
+                self.busy = Current(chunk.job, busy.number, busy.attempt, now - busy.elapsed)
+                return
+
+    def take_all(self) -> list[Chunk]:
+        """Take out all tasks without an outcome."""
+        chunks = list(self.batches)
+        self.batches.clear()
+        self.busy = None
+        self.reported = self.has_dead = False
+        return chunks
+
+    def validate(self) -> None:
+        """Check what must hold at any time."""
+        assert len(self.batches) <= 2, "more than one batch ahead"
+        assert all(chunk.numbers for chunk in self.batches), "an empty batch"
+        if self.state in (State.RESTING, State.STARTING):
+            assert not self.batches, f"tasks of an executor that is {self.state.value}"
+        if self.has_dead is False:
+            assert all(chunk.live() is chunk for chunk in self.batches), "unnoticed dead attempts"
+        if self.busy is not None:
+            assert self._has(self.busy), "busy with what it was not given"

@@ -1,0 +1,346 @@
+"""The command line against a fake server on a loopback socket: outputs, exit statuses, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+import trio
+
+from dc import messages
+from dc.cli.main import main
+from dc.cli.progress import Lines, Pace, describe, duration
+from dc.cli.screen import Screen, clean
+from dc.client.records import JobStatus
+from tests.client.fake_server import FakeServer, pack
+
+PLUGIN = """
+import dc
+
+@dc.task_type
+def wordcount(word: str) -> dict[str, int]:
+    return {word: 1}
+
+@wordcount.split
+def split(*texts: str):
+    for text in texts:
+        if text == "bad":
+            raise FileNotFoundError(2, "no such folder", text)
+        yield from text.split()
+
+@wordcount.merge
+def merge(results) -> str:
+    table = {}
+    for result in results:
+        for word, count in result.items():
+            table[word] = table.get(word, 0) + count
+    return "\\n".join(f"{count} {word}" for word, count in sorted(table.items()))
+"""
+
+COUNTS = {"total": 3, "queued": 1, "assigned": 0, "running": 0, "done": 1, "failed": 1,
+          "cancelled": 0}  # fmt: skip
+JOB = {
+    "job": 4, "name": "[red]\x1b[31mmine", "type": "square", "version": "1", "payload": "msgpack",
+    "result": "msgpack", "state": "queued", "note": "no worker can run square", "counts": COUNTS,
+    "priority": 5, "retries": 2, "timeout": 90.0, "requires": {"os": "linux"}, "created": 1e9,
+}  # fmt: skip
+TASK = {
+    "job": 4, "number": 2, "state": "failed", "attempt": 3, "crashes": 0, "worker": "box",
+    "finished_at": 1e9, "time": 0.25, "payload_size": 10, "result_size": 0,
+    "failure": {"kind": "error", "error": "ValueError: no\nmore", "traceback": "Traceback"},
+}  # fmt: skip
+WORKER = {
+    "name": "box", "address": "127.0.0.1", "slots": 2, "held": 5, "running": [],
+    "types": [{"name": "square", "version": "1"}], "labels": {"os": "linux"},
+    "broken": {"bad": "plugin 'bad': cannot be imported"}, "connected_at": 1e9, "done": 7,
+    "failed": 1,
+}  # fmt: skip
+TYPE = {"name": "square", "version": "1", "plugin": "math", "doc": "Square it.\nMore.",
+        "payload": "msgpack", "result": "msgpack"}  # fmt: skip
+STATUS = {
+    "software": "dc", "version": "0.1", "protocol": 1, "started": 1e9,
+    "address": "127.0.0.1:8220", "data": "/data", "tasks": COUNTS, "jobs": {"running": 2},
+    "workers": 1, "slots": 2, "busy": 1, "rate": 1234.5, "types": 1, "broken": {},
+}  # fmt: skip
+ANSWERS: dict[str, Any] = {
+    "/api/jobs": {"jobs": [JOB]},
+    "/api/jobs/4": JOB,
+    "/api/jobs/4/tasks": {"tasks": [TASK]},
+    "/api/workers": {"workers": [WORKER]},
+    "/api/types": {"types": [TYPE, {**TYPE, "name": "echo", "payload": "bytes"}], "broken": {}},
+    "/api/status": STATUS,
+}
+
+
+class Line:
+    """A fake server in a thread, and the command line towards it."""
+
+    def __init__(self, url: str, server: FakeServer) -> None:
+        self.url = url
+        self.server = server
+
+    def __call__(self, command: str, *args: str) -> int:
+        return main([command, *args, "--server", self.url])
+
+
+@pytest.fixture
+def dctl() -> Iterator[Line]:
+    started: SimpleQueue[tuple[int, trio.lowlevel.TrioToken]] = SimpleQueue()
+    server, scope = FakeServer(), trio.CancelScope()
+    server.answers = ANSWERS
+
+    async def serve() -> None:
+        with scope:
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            port = listeners[0].socket.getsockname()[1]
+            started.put((port, trio.lowlevel.current_trio_token()))
+            await trio.serve_listeners(server.serve, listeners)
+
+    thread = threading.Thread(target=partial(trio.run, serve), daemon=True)
+    thread.start()
+    port, token = started.get(timeout=10)
+    yield Line(f"http://127.0.0.1:{port}", server)
+    token.run_sync_soon(scope.cancel)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> str:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "wordcount.py").write_text(PLUGIN)
+    return str(folder)
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_submit_without_a_plugin_prints_a_line_for_each_result(dctl: Line, capsys: Capture) -> None:
+    assert dctl("submit", "square", "1", "2", "30", "--name", "n", "--require", "os=linux") == 0
+    out, err = capsys.readouterr()
+    assert out == "1\n4\n900\n"
+    assert err == "job 1 of square is submitted\n"
+    assert dctl.server.jobs[1].options == {"name": "n", "requires": {"os": "linux"}}
+
+
+def test_submit_splits_and_merges(
+    dctl: Line, capsys: Capture, plugins: str, tmp_path: Path
+) -> None:
+    assert dctl("submit", "wordcount", "a b a", "b", "--plugins", plugins) == 0
+    assert capsys.readouterr().out == "2 a\n2 b\n"
+    assert dctl("submit", "wordcount", "c", "--plugins", plugins, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"job": 2, "state": "done", "answer": "1 c"}
+    output = tmp_path / "answer.txt"
+    assert dctl("submit", "wordcount", "c", "--plugins", plugins, "--output", str(output)) == 0
+    assert capsys.readouterr().out == ""
+    assert output.read_text() == "1 c\n"
+    assert dctl("results", "1", "--merge", "--plugins", plugins) == 0
+    assert capsys.readouterr().out == "2 a\n2 b\n"
+    assert dctl("results", "1") == 0
+    assert capsys.readouterr().out.splitlines()[0] == '{"a":1}'
+
+
+def test_a_failed_split_is_one_line_and_cancels(dctl: Line, capsys: Capture, plugins: str) -> None:
+    assert dctl("submit", "wordcount", "bad", "--plugins", plugins) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("dc: the split of wordcount failed: FileNotFoundError")
+    assert err.count("\n") == 1
+    assert dctl.server.jobs[1].cancelled
+
+
+def test_inputs_from_files_and_as_bytes(dctl: Line, capsys: Capture, tmp_path: Path) -> None:
+    lines, blob = tmp_path / "lines", tmp_path / "blob"
+    lines.write_text("3\n4\n")
+    blob.write_bytes(b"\xff\x00")
+    assert dctl("submit", "square", "--file", str(lines), "--unordered") == 0
+    assert capsys.readouterr().out == "9\n16\n"
+    assert dctl("submit", "echo", "5", f"@{blob}", "--no-wait") == 0
+    assert capsys.readouterr().out == "2\n"
+    assert dctl.server.jobs[2].payloads == [b"5", b"\xff\x00"]
+    assert dctl("submit", "echo", "@/nowhere") == 2
+    assert capsys.readouterr().err == "dc: /nowhere: No such file or directory\n"
+
+
+def test_failed_tasks_show_their_tracebacks_and_exit_1(
+    dctl: Line, capsys: Capture, plugins: str
+) -> None:
+    assert dctl("submit", "square", "2", *["13"] * 5) == 1
+    out, err = capsys.readouterr()
+    assert out == "4\n"
+    assert err.count("Traceback: thirteen") == 3
+    assert "task 1 of job 1 failed (error, attempt 1 on box): ValueError: thirteen" in err
+    assert "and 2 more failed: python -m dc tasks 1 --failed" in err
+    assert "job 1: 6 of 6 tasks, 5 failed, failed" in err
+    dctl.server.types["wordcount"].run = lambda number, _: (
+        messages.Failure("error", "oops") if number else pack({"a": 1})
+    )
+    assert dctl("submit", "wordcount", "a b", "--plugins", plugins) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "so there is no answer" in err
+
+
+def test_results_as_json_lines(dctl: Line, capsys: Capture) -> None:
+    assert dctl("submit", "square", "2", "13", "--no-wait", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"job": 1}
+    assert dctl("results", "1", "--json") == 1
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {
+        "number": 0, "result": 4, "attempt": 1, "worker": "box",
+        "finished_at": "2001-09-09T01:46:40Z", "time": 0.5, "failure": None,
+    }  # fmt: skip
+    assert second["failure"]["error"] == "ValueError: thirteen"
+
+
+def test_wait_and_cancel(dctl: Line, capsys: Capture) -> None:
+    assert dctl("submit", "square", "1", "2", "--no-wait") == 0
+    capsys.readouterr()
+    assert dctl("wait", "1") == 0
+    assert capsys.readouterr().out == "job 1: 2 of 2 tasks, done\n"
+    dctl.server.run_limit = 1
+    assert dctl("submit", "square", "1", "2", "--no-wait") == 0
+    capsys.readouterr()
+    assert dctl("cancel", "2", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["state"], answer["done"], answer["cancelled"]) == ("cancelled", 1, 1)
+    assert dctl("wait", "2") == 1
+    assert dctl("results", "2") == 1
+    assert "job 2: 1 of 2 tasks, cancelled" in capsys.readouterr().err
+    assert dctl("wait", "9") == 2
+    assert capsys.readouterr().err == "dc: there is no job 9\n"
+
+
+def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
+    def interrupt(message: Any) -> None:
+        if isinstance(message, messages.Subscribe):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    dctl.server.run_limit = 0
+    dctl.server.hook = interrupt
+    assert dctl("submit", "square", "1") == 130
+    err = capsys.readouterr().err
+    assert "job 1 goes on without you; follow it: python -m dc wait 1" in err
+    assert not dctl.server.jobs[1].cancelled
+
+
+@pytest.mark.parametrize("command", ["jobs", "job 4", "tasks 4", "workers", "types", "status"])
+def test_lists_as_json_are_the_servers_own(dctl: Line, capsys: Capture, command: str) -> None:
+    assert dctl(*command.split(), "--json") == 0
+    path = {"job 4": "/api/jobs/4", "tasks 4": "/api/jobs/4/tasks"}.get(command, f"/api/{command}")
+    assert json.loads(capsys.readouterr().out) == ANSWERS[path]
+
+
+def test_lists_as_tables(dctl: Line, capsys: Capture) -> None:
+    for command in ("jobs", "job 4", "tasks 4 --failed", "workers", "types", "status"):
+        assert dctl(*command.split()) == 0
+    out, err = capsys.readouterr()
+    for text in (
+        "[red]\N{REPLACEMENT CHARACTER}[31mmine",  # neither markup nor escape codes pass
+        "no worker can run square",
+        "1 queued, 1 done, 1 failed",
+        "error: ValueError: no",
+        "os=linux",
+        "Square it.",
+        "1 with 1 of 2 slots busy",
+        "1.23e+03 tasks/s",
+    ):
+        assert text in out, text
+    assert "\x1b" not in out
+    assert err == "broken on box: plugin 'bad': cannot be imported\n"
+
+
+def test_errors_are_one_line(dctl: Line, capsys: Capture) -> None:
+    assert dctl("submit", "nothing", "1") == 2
+    assert capsys.readouterr().err == "dc: no task type 'nothing'\n"
+    assert dctl("job", "77") == 2
+    assert capsys.readouterr().err == "dc: nothing at /api/jobs/77\n"
+    assert dctl("submit", "square", "1", "--retries", "500") == 2
+    assert capsys.readouterr().err.startswith("dc: retries: ")
+    assert dctl("submit", "square", "1", "--plugins", "/nowhere") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main(["jobs", "--server", "http://127.0.0.1:1"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("dc: cannot reach the server at http://127.0.0.1:1: is it running?")
+    assert main(["jobs", "--server", "nonsense://x"]) == 2
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["nonsense"], ["job"], ["job", "-1"], ["tasks", "1", "--limit", "0"],
+             ["submit", "t", "--require", "x"], ["submit", "t", "--ordered", "--unordered"]]
+)  # fmt: skip
+def test_wrong_usage_exits_2(args: list[str], capsys: Capture) -> None:
+    assert main(args) == 2
+    assert "usage: python -m dc" in capsys.readouterr().err
+
+
+def test_help_has_an_example_for_each_command(capsys: Capture) -> None:
+    assert main(["--help"]) == 0
+    assert "exit status" in capsys.readouterr().out
+    for command in ("submit", "jobs", "job", "tasks", "results", "wait", "cancel", "workers",
+                    "types", "status"):  # fmt: skip
+        assert main([command, "--help"]) == 0
+        assert f"example:\n  python -m dc {command}" in capsys.readouterr().out
+
+
+def test_the_server_is_taken_from_the_environment(
+    dctl: Line, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DC_SERVER", dctl.url)
+    assert main(["types"]) == 0
+    assert "Square it." in capsys.readouterr().out
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+def state(ended: int, **more: Any) -> JobStatus:
+    fields = {"job": 3, "type": "t", "version": "1", "state": "running", "total": 100, "queued": 0,
+              "assigned": 0, "running": 0, "done": ended, "failed": 0, "cancelled": 0,
+              "note": ""}  # fmt: skip
+    return JobStatus(**{**fields, **more})
+
+
+def test_the_pace_is_taken_over_the_last_while() -> None:
+    pace = Pace()
+    assert (pace.rate, pace.left(state(0))) == (0.0, None)
+    for second in range(30):
+        pace.note(float(second), min(second, 10) * 2)
+    assert pace.rate == 0.0
+    pace.note(30.0, 60)
+    assert pace.rate == pytest.approx(4.0)
+    assert pace.left(state(60)) == pytest.approx(10.0)
+    assert pace.left(state(60, state="open")) is None
+    assert describe(state(60, failed=2, done=58), pace) == (
+        "job 3: 60 of 100 tasks, 2 failed, 4/s, 10 s left"
+    )
+
+
+def test_durations() -> None:
+    assert [duration(s) for s in (7.4, 123, 5025)] == ["7 s", "2:03", "1:23:45"]
+
+
+def test_plain_lines_come_every_few_seconds(capsys: Capture) -> None:
+    now = [0.0]
+    lines = Lines(Screen(), lambda: now[0])
+    for second in range(13):
+        now[0] = float(second)
+        lines.show(state(second))
+    lines.show(state(100, state="done"))
+    assert capsys.readouterr().err.splitlines() == [
+        "job 3: 5 of 100 tasks, 1/s, 1:35 left",
+        "job 3: 10 of 100 tasks, 1/s, 1:30 left",
+    ]
+
+
+def test_control_characters_are_cleaned() -> None:
+    assert clean("a\x1b[2Jb\x9bc\td\n\x7f") == "a\ufffd[2Jb\ufffdc\td\n\ufffd"

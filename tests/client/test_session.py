@@ -1,0 +1,351 @@
+"""The session: messages in, what waits for what, flow control. No IO, no Trio."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dc import limits, messages
+from dc.client.session import Cursor, Session, Submission
+from dc.client.values import Cutter, Records, Values
+from dc.errors import (
+    ConnectionLost,
+    JobCancelled,
+    PayloadError,
+    ProtocolError,
+    ServerStopped,
+    TaskFailed,
+    UnknownJob,
+    VersionError,
+)
+from dc.messages import Blob, Counts, Failure, Finished, Payload
+from dc.tasktypes import untyped
+
+
+def welcomed() -> Session:
+    session = Session("test", 0.0)
+    assert session.take(0.0) == [messages.Hello(messages.PROTOCOL, "client", "test", [])]
+    assert session.receive([messages.Welcome(1, "fake", [])]) == []
+    return session
+
+
+def accepted(session: Session, job: int = 7) -> Submission:
+    submission = session.submit("square", "", {})
+    request = submission.request
+    answer = messages.Accepted(request, job, "square", "1", "msgpack", "msgpack")
+    assert session.receive([answer]) == [submission]
+    session.take(0.0)
+    return submission
+
+
+def finished(request: int, cursor: int, numbers: list[int], size: int = 100) -> Finished:
+    count = len(numbers)
+    outcomes: list[Any] = [b"%d" % number for number in numbers]
+    return Finished(
+        request, cursor, "box", 1.0, size, numbers, [1] * count, [0.5] * count, outcomes
+    )
+
+
+def status(request: int, state: str) -> messages.Status:
+    return messages.Status(request, 7, state, Counts(), "square", "1", "msgpack", "msgpack")
+
+
+# --- submitting -----------------------------------------------------------------------------------
+
+
+def test_a_submission_from_begin_to_end() -> None:
+    session = welcomed()
+    submission = session.submit("square", "2", {"priority": 1})
+    assert session.take(0.0) == [messages.Submit(1, "square", "2", {"priority": 1})]
+    assert submission.accepted is None
+    session.receive([messages.Accepted(1, 7, "square", "2", "msgpack", "msgpack")])
+    assert submission.accepted is not None
+    session.send_payloads(submission, [b"a", b"b"], 2)
+    session.send_payloads(submission, [b"c"], 1)
+    session.end_submission(submission)
+    assert session.take(0.0) == [
+        messages.Payloads(7, 0, [b"a", b"b"]),
+        messages.Payloads(7, 2, [b"c"]),
+        messages.EndOfJob(7),
+    ]
+    assert session.receive([messages.Stored(7, 2, False)]) == [submission]
+    assert (submission.stored, submission.ended, submission.unstored_bytes) == (2, False, 1)
+    session.receive([messages.Stored(7, 3, True)])
+    assert (submission.stored, submission.ended, submission.unstored_bytes) == (3, True, 0)
+    assert not session.has_output
+
+
+def test_unstored_bytes_are_bounded_but_one_batch_always_fits() -> None:
+    session = welcomed()
+    submission = accepted(session)
+    assert submission.has_room(10 * limits.UNSTORED_BYTES)
+    session.send_payloads(submission, [b""], limits.UNSTORED_BYTES - 10)
+    assert submission.has_room(10)
+    assert not submission.has_room(11)
+    session.receive([messages.Stored(7, 1, False)])
+    assert submission.has_room(11)
+
+
+def test_messages_are_cut_into_batches_by_bytes() -> None:
+    session = welcomed()
+    submission = accepted(session)
+    for _ in range(3):
+        session.send_payloads(submission, [b"x"], limits.BATCH_BYTES)
+    assert [len(session.take(0.0)) for _ in range(4)] == [1, 1, 1, 0]
+
+
+def test_a_refused_submission_has_the_named_error() -> None:
+    session = welcomed()
+    submission = session.submit("nothing", "", {})
+    assert session.receive([messages.Refused(1, "unknown_job", "no")]) == [submission]
+    assert isinstance(submission.error, UnknownJob)
+
+
+def test_a_submission_forgotten_before_it_was_accepted_is_cancelled() -> None:
+    session = welcomed()
+    submission = session.submit("square", "", {})
+    session.forget(submission)
+    session.take(0.0)
+    session.receive([messages.Accepted(1, 7, "square", "1", "msgpack", "msgpack")])
+    assert session.take(0.0) == [messages.Cancel(2, 7)]
+    assert session.receive([status(2, "cancelled")]) != []
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def test_results_are_handed_over_and_consumed() -> None:
+    session = welcomed()
+    subscription = session.subscribe(7, ordered=True, after=5)
+    assert session.take(0.0) == [messages.Subscribe(1, 7, True, 5)]
+    first, second = finished(1, 8, [5, 6, 7]), finished(1, 9, [8])
+    assert session.receive([first, second]) == [subscription, subscription]
+    assert subscription.pop() == [first, second]
+    assert not session.has_output
+    session.consume(subscription)
+    session.consume(subscription)
+    assert session.take(0.0) == [messages.Consumed(1, 200)]
+    session.receive([messages.EndOfResults(1)])
+    assert subscription.ended
+    assert subscription.pop() == []
+    session.forget(subscription)
+    assert not session.has_output  # it had ended: no Unsubscribe
+
+
+def test_results_are_handed_over_in_pieces() -> None:
+    session = welcomed()
+    subscription = session.subscribe(7, ordered=False, after=0)
+    half = limits.HAND_OVER_BYTES // 2 + 1
+    session.receive([finished(1, n + 1, [n], half) for n in range(5)])
+    assert [len(subscription.pop()) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_a_forgotten_subscription_is_unsubscribed_and_its_results_dropped() -> None:
+    session = welcomed()
+    subscription = session.subscribe(7, ordered=True, after=0)
+    session.take(0.0)
+    session.forget(subscription)
+    session.forget(subscription)
+    assert session.take(0.0) == [messages.Unsubscribe(1)]
+    assert session.receive([finished(1, 1, [0]), messages.EndOfResults(1)]) == []
+
+
+def test_results_of_a_cancelled_job_end_with_its_error() -> None:
+    session = welcomed()
+    subscription = session.subscribe(7, ordered=True, after=0)
+    session.receive([finished(1, 1, [0]), messages.Refused(1, "cancelled", "job 7 was cancelled")])
+    assert len(subscription.pop()) == 1
+    assert isinstance(subscription.error, JobCancelled)
+
+
+def test_an_ordered_cursor_is_the_next_number() -> None:
+    cursor = Cursor(ordered=True)
+    assert cursor.after == 0
+    batch = finished(1, 99, [0, 1, 2])
+    assert cursor.advance(batch) is batch
+    assert cursor.after == 3
+
+
+def test_a_cursor_passes_only_with_the_next_one_and_drops_what_comes_again() -> None:
+    cursor = Cursor(ordered=False)
+    cursor.advance(finished(1, 4, [0, 3]))
+    assert cursor.after == 0
+    cursor.advance(finished(1, 6, [1, 2]))
+    assert cursor.after == 4
+    assert cursor.advance(finished(1, 6, [5])).numbers == [5]  # the record's second portion
+    again = cursor.advance(finished(2, 6, [1, 2, 5, 9]))  # all of it, after a reconnect
+    assert (again.numbers, again.outcomes, again.times) == ([9], [b"9"], [0.5])
+    assert cursor.advance(finished(2, 6, [1, 9])).numbers == []
+    assert cursor.after == 4
+
+
+@given(
+    records=st.lists(st.integers(1, 5), max_size=8),
+    breaks=st.lists(st.integers(1, 6), max_size=6),
+    portion=st.integers(1, 3),
+)
+def test_each_result_is_handed_over_once_over_any_breaks(
+    records: list[int], breaks: list[int], portion: int
+) -> None:
+    """The server cuts records into portions that share a cursor; connections break anywhere."""
+    stored, first = [], 0
+    for sequence, count in enumerate(records, 1):
+        stored.append((sequence, list(range(first, first + count))))
+        first += count
+    cursor, seen = Cursor(ordered=False), []
+    for taken in [*breaks, 10**6]:
+        batches = [
+            finished(1, sequence, numbers[start : start + portion])
+            for sequence, numbers in stored
+            if sequence > cursor.after
+            for start in range(0, len(numbers), portion)
+        ]
+        for batch in batches[:taken]:
+            seen += cursor.advance(batch).numbers
+    assert seen == list(range(first))
+
+
+# --- states ---------------------------------------------------------------------------------------
+
+
+def test_a_watch_keeps_only_the_last_state() -> None:
+    session = welcomed()
+    watching = session.watch(7)
+    assert session.take(0.0) == [messages.Watch(1, 7)]
+    session.receive([status(1, "queued"), status(1, "running")])
+    assert watching.fresh
+    assert watching.status == status(1, "running")
+    assert not watching.final
+    session.receive([status(1, "done")])
+    assert watching.final
+    session.forget(watching)
+    assert not session.has_output
+
+
+def test_a_watch_left_early_is_unsubscribed_and_a_cancellation_is_not() -> None:
+    session = welcomed()
+    watching, cancelling = session.watch(7), session.cancel(7)
+    session.take(0.0)
+    session.receive([status(cancelling.request, "running")])
+    assert cancelling.fresh
+    session.forget(cancelling)
+    session.forget(watching)
+    assert session.take(0.0) == [messages.Unsubscribe(watching.request)]
+
+
+# --- the connection -------------------------------------------------------------------------------
+
+
+def test_heartbeats_are_due_when_nothing_else_was_said() -> None:
+    session = welcomed()
+    assert session.heartbeat_at == limits.HEARTBEAT_SECONDS
+    assert session.take(limits.HEARTBEAT_SECONDS - 0.01) == []
+    assert session.take(5.0) == [messages.Heartbeat()]
+    session.watch(7)
+    session.take(7.0)
+    assert session.heartbeat_at == 7.0 + limits.HEARTBEAT_SECONDS
+
+
+def test_a_lost_connection_fails_everything_and_later_exchanges() -> None:
+    session = welcomed()
+    subscription, watching = session.subscribe(7, ordered=True, after=0), session.watch(7)
+    session.receive([finished(1, 1, [0])])
+    assert session.lose(ServerStopped("bye")) == [subscription, watching]
+    assert isinstance(watching.error, ServerStopped)
+    assert watching.error is not subscription.error
+    assert len(subscription.pop()) == 1  # what had come is still handed over
+    session.consume(subscription)
+    session.forget(subscription)
+    assert isinstance(session.watch(8).error, ServerStopped)
+    assert session.take(100.0) == []
+
+
+def test_a_submissions_fault_is_its_own_and_others_lost_their_connection() -> None:
+    session = welcomed()
+    submission, watching = accepted(session), session.watch(7)
+    with pytest.raises(PayloadError, match="not an int") as caught:
+        session.receive([messages.Refused(-1, "payload", "payload 3: not an int")])
+    session.lose(caught.value)
+    assert isinstance(submission.error, PayloadError)
+    assert type(watching.error) is ConnectionLost
+    assert "not an int" in str(watching.error)
+
+
+def test_an_older_server_refuses_by_name() -> None:
+    session = Session("test", 0.0)
+    with pytest.raises(VersionError, match="update"):
+        session.receive([messages.Refused(-1, "version", "update")])
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        [messages.Welcome(1, "again", [])],
+        [finished(3, 1, [0])],
+        [status(1, "done")],
+        [messages.Stored(7, 5, False)],
+        [messages.Accepted(2, 8, "square", "1", "bytes", "bytes")],
+        [finished(2, 1, [])],
+        [Finished(2, 1, "box", 1.0, 1, [0, 1], [1], [0.5], [b""])],
+        [finished(2, 1, [0], -1)],
+        [finished(2, 1, [0], 100 * limits.STREAM_BYTES)],
+        [messages.EndOfResults(2), messages.EndOfResults(2)],
+    ],
+)
+def test_a_server_that_breaks_the_rules(batch: list[Any]) -> None:
+    session = welcomed()
+    accepted(session)  # request 1
+    session.subscribe(7, ordered=True, after=0)  # request 2
+    session.watch(7)  # request 3
+    with pytest.raises(ProtocolError):
+        session.receive(batch)
+
+
+def test_nothing_may_come_before_welcome() -> None:
+    with pytest.raises(ProtocolError, match="before Welcome"):
+        Session("test", 0.0).receive([messages.Heartbeat()])
+
+
+# --- payloads and results -------------------------------------------------------------------------
+
+
+def test_a_cutter_cuts_by_count_bytes_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BATCH_TASKS", 4)
+    now = [0.0]
+    cutter = Cutter(untyped("echo", "1", "bytes", "bytes"), lambda: now[0])
+    payloads = iter([b"x"] * 6)
+    cut = cutter.cut(payloads)
+    assert (len(cut.payloads), cut.size, cut.last) == (4, 4, False)
+    assert (len(cutter.cut(payloads).payloads), cutter.cut(payloads).last) == (2, True)
+    big = bytes(limits.BATCH_BYTES)
+    cut = cutter.cut(iter([b"", big, b""]))
+    assert (cut.payloads, cut.large, cut.size, cut.last) == ([b"", big], [1], 64, False)
+
+    def slow() -> Any:
+        for _ in range(3):
+            now[0] += limits.PAYLOAD_SECONDS
+            yield b"s"
+
+    assert len(cutter.cut(slow()).payloads) == 1
+
+
+def test_views_of_a_batch() -> None:
+    values = Values(7, None, "raise")
+    batch = finished(1, 3, [0, 1, 2])
+    assert list(values.each(batch) or ()) == [b"0", b"1", b"2"]
+    outcomes: list[Payload | Failure] = [b"0", Failure("error", "no", "tb"), b"2"]
+    mixed = Finished(1, 3, "box", 1.0, 9, [4, 5, 6], [1, 2, 1], [0.1] * 3, outcomes)
+    iterator = values.each(mixed)
+    assert iterator is not None
+    assert next(iterator) == b"0"
+    with pytest.raises(TaskFailed, match="task 5 of job 7"):
+        next(iterator)
+    records = list(Records(7, None).each(mixed) or ())
+    assert [record.attempt for record in records] == [1, 2, 1]
+    assert records[1].error is not None
+    assert records[1].result is None
+    large = Finished(1, 3, "box", 1.0, 9, [4], [1], [0.1], [Blob(bytes(32), 5)])
+    assert values.each(large) is None

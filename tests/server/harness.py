@@ -1,0 +1,269 @@
+"""A reactor with everything around it played by the test: peers, the store, the clock."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from dc import limits
+from dc.errors import PayloadError, UnknownTaskType
+from dc.messages import (
+    PROTOCOL,
+    About,
+    Assign,
+    Counts,
+    Done,
+    EndOfJob,
+    Failure,
+    Hello,
+    Message,
+    Payload,
+    Payloads,
+    Submit,
+    TypeId,
+)
+from dc.records import (
+    JobCancelled,
+    JobEnded,
+    JobRow,
+    NewJob,
+    NewTasks,
+    Outcomes,
+    Record,
+)
+from dc.server.events import (
+    Action,
+    Close,
+    Closed,
+    Committed,
+    Continue,
+    Continued,
+    Event,
+    JobLoaded,
+    LoadJob,
+    LoadOutcomes,
+    LoadPayloads,
+    Opened,
+    OutcomesLoaded,
+    PayloadsLoaded,
+    Received,
+    Send,
+    Tick,
+    Write,
+)
+from dc.server.reactor import Reactor
+
+M = TypeVar("M", bound=Message)
+
+
+class Type:
+    """A task type whose payloads are bytes that do not begin with `bad`."""
+
+    def __init__(self, name: str, version: str, options: dict[str, object] | None = None) -> None:
+        self.name = name
+        self.version = version
+        self.options = options or {}
+        self.payload_codec = "msgpack"
+        self.result_codec = "msgpack"
+
+    def check_payload(self, payload: bytes) -> None:
+        if payload.startswith(b"bad"):
+            raise PayloadError("it is bad")
+
+
+class SomeTypes:
+    """`echo` 1 and 2, and `stubborn` with two retries."""
+
+    def get(self, name: str, version: str = "") -> Type:
+        if name == "stubborn":
+            return Type(name, "1", {"retries": 2})
+        if name != "echo" or version not in ("", "1", "2"):
+            raise UnknownTaskType(f"unknown task type {name} {version}".rstrip())
+        return Type(name, version or "2")
+
+
+class Harness:
+    """Feeds the reactor and keeps what comes out.
+
+    Records are kept in `written` and are on disk only after `commit`; what the reactor wants loaded
+    is answered from them by `settle`.
+    """
+
+    def __init__(self, **reactor: Any) -> None:
+        self.reactor = Reactor(SomeTypes(), "dc test", **reactor)
+        self.now = 1000.0
+        self.sent: dict[int, list[Message]] = {}
+        self.closed: dict[int, Close] = {}
+        self.unwritten: list[Record] = []
+        self.written: list[Record] = []
+        self.loads: list[Action] = []
+        self._peers = 0
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def feed(self, event: Event) -> None:
+        for action in self.reactor.handle(event, self.now, self.now + 1e9):
+            match action:
+                case Send():
+                    self.sent.setdefault(action.peer, []).append(action.message)
+                case Close():
+                    self.closed[action.peer] = action
+                case Write():
+                    self.unwritten.append(action.record)
+                case _:
+                    self.loads.append(action)
+        self.reactor.validate()
+
+    def commit(self) -> None:
+        """Put everything on disk that was to be written."""
+        while self.unwritten:
+            records, self.unwritten = self.unwritten, []
+            self.written += records
+            self.feed(Committed(len(records)))
+
+    def settle(self) -> None:
+        """Commit and answer loads until nothing is left to do."""
+        while self.unwritten or self.loads:
+            self.commit()
+            loads, self.loads = self.loads, []
+            for load in loads:
+                self.feed(self._answer(load))
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.feed(Tick())
+
+    def _answer(self, load: Action) -> Event:
+        match load:
+            case LoadPayloads(peer, job, numbers, attempts):
+                stored = self.stored_payloads(job)
+                return PayloadsLoaded(peer, job, numbers, attempts, [stored[n] for n in numbers])
+            case LoadOutcomes(peer, request, job, ordered, cursor, _):
+                return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
+            case LoadJob(job):
+                return JobLoaded(job, self.stored_job(job))
+            case Continue(job):
+                return Continued(job)
+        raise AssertionError(load)
+
+    # --- the store ------------------------------------------------------------------------------
+
+    def records(self, kind: type[Any], job: int) -> list[Any]:
+        return [r for r in self.written if isinstance(r, kind) and r.job == job]
+
+    def stored_payloads(self, job: int) -> list[Payload]:
+        return [p for record in self.records(NewTasks, job) for p in record.payloads]
+
+    def stored_outcomes(self, job: int, ordered: bool, cursor: int) -> list[Outcomes]:
+        records: list[Outcomes] = self.records(Outcomes, job)
+        if not ordered:
+            return [r for r in records if r.sequence > cursor][:2]
+        rows = {
+            n: Outcomes(r.sequence, job, r.worker, r.at, [n], [a], [t], [o])
+            for r in records
+            for n, a, t, o in zip(r.numbers, r.attempts, r.times, r.outcomes, strict=True)
+        }
+        run: list[Outcomes] = []
+        while cursor in rows and len(run) < 3:
+            run.append(rows[cursor])
+            cursor += 1
+        return run
+
+    def stored_job(self, job: int) -> JobRow | None:
+        new = self.records(NewJob, job)
+        if not new:
+            return None
+        outcomes = self.results(job).values()
+        failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
+        cancelled = self.records(JobCancelled, job)
+        return JobRow(
+            job,
+            new[0].type,
+            new[0].version,
+            new[0].options,
+            new[0].payload,
+            new[0].result,
+            new[0].created,
+            bool(self.records(JobEnded, job)),
+            cancelled[0].at if cancelled else None,
+            Counts(len(self.stored_payloads(job)), done=len(outcomes) - failed, failed=failed),
+        )
+
+    def results(self, job: int) -> dict[int, Any]:
+        """Return what is on disk: the outcome of each finished task, each recorded once."""
+        found: dict[int, Any] = {}
+        for record in self.records(Outcomes, job):
+            for number, outcome in zip(record.numbers, record.outcomes, strict=True):
+                assert number not in found, f"task {number} recorded twice"
+                found[number] = outcome
+        return found
+
+    # --- peers ----------------------------------------------------------------------------------
+
+    def open(self) -> int:
+        self._peers += 1
+        self.feed(Opened(self._peers, f"127.0.0.1:{self._peers}"))
+        return self._peers
+
+    def say(self, peer: int, *messages: Message) -> None:
+        self.feed(Received(peer, list(messages)))
+
+    def close(self, peer: int) -> None:
+        self.feed(Closed(peer))
+
+    def worker(
+        self,
+        name: str = "w",
+        *,
+        slots: int = 1,
+        key: str = "",
+        types: tuple[str, ...] = ("echo", "stubborn"),
+        labels: dict[str, str] | None = None,
+    ) -> int:
+        peer = self.open()
+        ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
+        about = About(name, key or f"key of {name}", slots, ids, labels or {})
+        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
+        return peer
+
+    def client(self) -> int:
+        peer = self.open()
+        self.say(peer, Hello(PROTOCOL, "client", "dc test", []))
+        return peer
+
+    def submit(
+        self, client: int, payloads: list[Payload], type_: str = "echo", **options: Any
+    ) -> int:
+        """Submit a whole job; return its number. It is not on disk before `commit`."""
+        self.say(client, Submit(7, type_, "", options))
+        job = max(self.reactor.board.jobs)
+        for first in range(0, len(payloads), limits.BATCH_TASKS):
+            part = payloads[first : first + limits.BATCH_TASKS]
+            self.say(client, Payloads(job, first, part))
+        self.say(client, EndOfJob(job))
+        return job
+
+    def take(self, peer: int, kind: type[M]) -> list[M]:
+        """Take the messages of this kind that the peer has had since the last time."""
+        mail = self.sent.get(peer, [])
+        found = [message for message in mail if isinstance(message, kind)]
+        self.sent[peer] = [message for message in mail if not isinstance(message, kind)]
+        return found
+
+    def tasks(self, peer: int) -> list[tuple[int, int, int, Payload]]:
+        """Take what was assigned to a worker: (job, number, attempt, payload)."""
+        return [
+            (message.job, *row)
+            for message in self.take(peer, Assign)
+            for row in zip(message.numbers, message.attempts, message.payloads, strict=True)
+        ]
+
+    def answer(self, peer: int, sequence: int, tasks: list[tuple[int, int, int, Payload]]) -> None:
+        """Have a worker report results: each payload in capitals."""
+        for offset, job in enumerate(sorted({task[0] for task in tasks})):
+            mine = [task for task in tasks if task[0] == job]
+            results: list[Payload] = [
+                task[3].upper() if isinstance(task[3], bytes) else task[3] for task in mine
+            ]
+            numbers, attempts = [task[1] for task in mine], [task[2] for task in mine]
+            times = [0.001] * len(mine)
+            self.say(peer, Done(sequence + offset, job, numbers, attempts, times, results))

@@ -1,0 +1,648 @@
+"""The executor as a real process: whatever a task does, the agent learns how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from dc import limits
+from dc.errors import ProtocolError
+from dc.executor import Executor, exit_text
+from dc.messages import Failure
+from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run
+from dc.pipe_frames import FrameReader, encode_frame, marked_task, task_mark
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")
+
+BOUND_SECONDS = 20.0
+
+PLUGIN = """
+import ctypes, os, signal, subprocess, sys, threading, time
+import dc
+
+@dc.task_type
+def add_one(number: int) -> int:
+    return number + 1
+
+@dc.task_type
+def liar(number: int) -> str:
+    return number
+
+@dc.task_type
+def echo(data: bytes) -> bytes:
+    return data
+
+@dc.task_type
+def sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+@dc.task_type
+def spin(seconds: float) -> float:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return seconds
+
+@dc.task_type
+def do(code: str) -> str:
+    names = {}
+    exec(code, names)
+    return str(names.get("result", ""))
+
+@dc.task_type
+def scratch(write: bool, context: dc.Context) -> str:
+    if write:
+        (context.scratch / "file").write_text("x")
+        return f"{context.job} {context.number} {context.attempt} {context.scratch}"
+    return ""
+
+@dc.hookimpl
+def dc_worker_labels():
+    return {"colour": "red"}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plugins")
+    (folder / "mine.py").write_text(PLUGIN)
+    (folder / "bad.py").write_text("print('while importing'); raise SystemExit(3)")
+    return folder
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[Executor]:
+    with trio.fail_after(BOUND_SECONDS):
+        executor = await Executor.start([folder], entry_points=False)
+        try:
+            assert isinstance(await executor.receive(), Ready)
+            yield executor
+        finally:
+            await executor.aclose()
+    assert was_reaped(executor.pid)
+
+
+def batch(
+    kind: str, payloads: Sequence[Any], *, job: int = 1, scratch: str = "/nonexistent"
+) -> Run:
+    data = [
+        one if isinstance(one, bytes | InFile) else msgspec.msgpack.encode(one) for one in payloads
+    ]
+    numbers = list(range(10, 10 + len(data)))
+    return Run(job, kind, "1", scratch, numbers, [3] * len(data), data)
+
+
+async def outcomes(executor: Executor, run: Run) -> list[Any]:
+    """Send a batch; return its outcomes, results decoded where they are inline.
+
+    On a loaded machine any task may seem to take long: what is given back is sent again.
+    """
+    await executor.send(run)
+    found: dict[int, Any] = {}
+    while len(found) < len(run.numbers):
+        message = await executor.receive()
+        assert message is not None, executor.exit_text
+        if isinstance(message, Ran):
+            assert message.job == run.job
+            assert len(message.times) == len(message.attempts) == len(message.numbers)
+            assert not found.keys() & set(message.numbers)
+            found |= zip(message.numbers, message.outcomes, strict=True)
+        elif isinstance(message, Busy) and message.unstarted:
+            await executor.send(only(run, message.unstarted))
+    assert list(found) == run.numbers
+    return [
+        msgspec.msgpack.decode(one) if isinstance(one, bytes) else one for one in found.values()
+    ]
+
+
+def only(run: Run, numbers: Sequence[int]) -> Run:
+    """Return the batch with these tasks alone."""
+    payloads = [run.payloads[run.numbers.index(one)] for one in numbers]
+    attempts = run.attempts[: len(numbers)]
+    return msgspec.structs.replace(run, numbers=list(numbers), attempts=attempts, payloads=payloads)
+
+
+async def failure(executor: Executor, code: str) -> Failure:
+    [outcome] = await outcomes(executor, batch("do", [code]))
+    assert isinstance(outcome, Failure), outcome
+    return outcome
+
+
+async def assert_well(executor: Executor) -> None:
+    assert await outcomes(executor, batch("add_one", [1, 2])) == [2, 3]
+
+
+def was_reaped(pid: int) -> bool:
+    """Whether no zombie of a child of ours has stayed."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def wait_gone(pid: int) -> None:
+    while alive(pid):  # noqa: ASYNC110  # nothing tells us; the test is bounded
+        await trio.sleep(0.01)
+
+
+# --- what goes well -----------------------------------------------------------------------------
+
+
+async def test_ready_says_what_there_is(folder: Path) -> None:
+    with trio.fail_after(BOUND_SECONDS):
+        executor = await Executor.start([folder], entry_points=False)
+        ready = await executor.receive()
+        await executor.aclose()
+    assert isinstance(ready, Ready)
+    assert ("add_one", "1") in [(one.name, one.version) for one in ready.types]
+    assert ready.labels == {"colour": "red"}
+    assert list(ready.broken) == ["bad"]
+    assert "SystemExit: 3" in ready.broken["bad"]
+
+
+async def test_batches_in_order(folder: Path) -> None:
+    async with started(folder) as executor:
+        size = 3000
+        assert await outcomes(executor, batch("add_one", range(size))) == list(range(1, size + 1))
+        await executor.send(batch("add_one", [1], job=1))
+        await executor.send(batch("add_one", [1], job=2))
+        for job in (1, 2):
+            message = await executor.receive()
+            assert isinstance(message, Ran)
+            assert message.job == job
+            assert message.attempts == [3]
+            assert 0 <= message.times[0] < 1
+
+
+async def test_unknown_type_fails_and_names_it(folder: Path) -> None:
+    async with started(folder) as executor:
+        [outcome] = await outcomes(executor, batch("absent", [1]))
+        assert outcome.kind == "error"
+        assert "no task type 'absent' version '1'; there is add_one 1" in outcome.error
+        await assert_well(executor)
+
+
+async def test_payload_of_another_shape(folder: Path) -> None:
+    async with started(folder) as executor:
+        bad, good = await outcomes(executor, batch("add_one", ["text", 1]))
+        assert bad.kind == "payload"
+        assert "payload of add_one must be int" in bad.error
+        assert good == 2
+
+
+async def test_large_payload_and_result_travel_as_files(folder: Path, tmp_path: Path) -> None:
+    data = os.urandom(3_000_000)
+    source = tmp_path / "source"
+    source.write_bytes(data)
+    scratch = tmp_path / "not" / "yet"
+    async with started(folder) as executor:
+        run = batch("echo", [InFile(str(source), len(data))], scratch=str(scratch))
+        [result] = await outcomes(executor, run)
+        assert isinstance(result, InFile)
+        assert Path(result.path).parent == scratch
+        assert source.read_bytes() == await trio.Path(result.path).read_bytes()
+        assert result.size == len(data)
+        assert result.digest == hashlib.sha256(data).digest()
+        small = os.urandom(limits.INLINE_BYTES)
+        await executor.send(batch("echo", [small], scratch=str(scratch)))
+        message = await executor.receive()
+        assert isinstance(message, Ran)
+        assert message.outcomes == [small]
+
+
+async def test_files_that_cannot_be_read_or_written(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    async with started(folder) as executor:
+        missing = InFile(str(tmp_path / "missing"), 5)
+        [outcome] = await outcomes(executor, batch("echo", [missing]))
+        assert outcome.kind == "error"
+        assert "FileNotFoundError" in outcome.error
+        below_a_file = str(tmp_path / "file" / "scratch")
+        large = bytes(limits.INLINE_BYTES + 1)
+        [outcome] = await outcomes(executor, batch("echo", [large], scratch=below_a_file))
+        assert "NotADirectoryError" in outcome.error
+        await assert_well(executor)
+
+
+async def test_scratch_folder_is_removed_after_the_task(folder: Path, tmp_path: Path) -> None:
+    async with started(folder) as executor:
+        run = batch("scratch", [True, False], scratch=str(tmp_path))
+        text, nothing = await outcomes(executor, run)
+        job, number, attempt, path = text.split(" ", 3)
+        assert (job, number, attempt) == ("1", "10", "3")
+        assert Path(path).parent == tmp_path
+        assert nothing == ""
+        assert list(await trio.Path(tmp_path).iterdir()) == []
+
+
+async def test_many_large_inline_results_come_in_several_messages(folder: Path) -> None:
+    data = bytes(limits.INLINE_BYTES)
+    async with started(folder) as executor:
+        run = batch("echo", [data] * 20)
+        await executor.send(run)
+        sizes: list[int] = []
+        while sum(sizes) < 20:
+            message = await executor.receive()
+            assert isinstance(message, Ran)
+            sizes.append(len(message.numbers))
+        assert max(sizes) <= limits.RAN_BYTES // limits.INLINE_BYTES
+
+
+# --- long tasks ---------------------------------------------------------------------------------
+
+
+async def test_long_task_gives_the_rest_back(folder: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("sleep", [0.0, 30.0, 0.0, 0.0]))
+        ran = await executor.receive()
+        assert isinstance(ran, Ran)
+        assert ran.numbers == [10]
+        busy = await executor.receive()
+        assert isinstance(busy, Busy)
+        assert (busy.job, busy.number, busy.attempt) == (1, 11, 3)
+        assert (busy.unstarted, busy.unstarted_attempts) == ([12, 13], [3, 3])
+        assert limits.BUSY_SECONDS <= busy.elapsed < 5
+        if busy.elapsed < limits.RUNNING_REPORT_SECONDS:
+            again = await executor.receive()
+            assert isinstance(again, Busy)
+            assert (again.number, again.unstarted) == (11, [])
+            assert again.elapsed >= limits.RUNNING_REPORT_SECONDS
+        # What is sent to a busy executor comes back as well, of whatever job.
+        await executor.send(batch("sleep", [0.0], job=7))
+        about, other = await executor.receive(), await executor.receive()
+        assert isinstance(about, Busy)
+        assert (about.job, about.number, about.unstarted) == (1, 11, [])
+        assert isinstance(other, Busy)
+        assert (other.job, other.number, other.attempt) == (7, -1, -1)
+        assert (other.unstarted, other.unstarted_attempts) == ([10], [3])
+        assert executor.running == (1, 11)
+
+
+async def test_long_task_that_ends_goes_on_with_what_comes(folder: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("spin", [0.3, 0.0]))
+        messages: list[FromExecutor | None] = [await executor.receive()]
+        while isinstance(messages[-1], Busy):
+            messages.append(await executor.receive())
+        first, last = messages[0], messages[-1]
+        assert isinstance(first, Busy)
+        assert (first.number, first.unstarted) == (10, [11])
+        assert isinstance(last, Ran)
+        assert last.numbers == [10]
+        assert 0.3 <= last.times[0] < 5
+        assert len(messages) in (2, 3)  # once for those behind it, once for its length
+        await assert_well(executor)
+
+
+async def test_results_do_not_wait_for_the_end_of_a_slow_batch(folder: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("sleep", [0.01] * 30))
+        message = await executor.receive()
+        assert isinstance(message, Ran)
+        assert 1 <= len(message.numbers) < 30
+
+
+# --- what tasks raise ---------------------------------------------------------------------------
+
+
+async def test_exception_is_told_with_the_tasks_own_frames(folder: Path) -> None:
+    async with started(folder) as executor:
+        outcome = await failure(executor, "def inner():\n    raise ValueError('a\\nb')\ninner()")
+        assert (outcome.kind, outcome.error) == ("error", "ValueError: a b")
+        assert outcome.traceback.startswith("Traceback (most recent call last):\n")
+        assert "in inner" in outcome.traceback
+        assert "mine.py" in outcome.traceback
+        for own in ("tasktypes.py", "task_run.py", "child.py"):
+            assert own not in outcome.traceback
+        await assert_well(executor)
+
+
+EXCEPTIONS = [
+    ("raise SystemExit(3)", "SystemExit: 3"),
+    ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ("raise GeneratorExit", "GeneratorExit"),
+    ("raise BaseException('base')", "BaseException: base"),
+    ("def f(): f()\nf()", "RecursionError: maximum recursion depth exceeded"),
+    ("bytes(2**62)", "MemoryError"),
+    ("raise ExceptionGroup('two', [KeyError(1), OSError(2)])", "ExceptionGroup: two"),
+    ("assert False, 'no'", "AssertionError: no"),
+    ("raise ValueError('\\ud800')", "ValueError: \\ud800"),
+]
+
+
+async def test_exceptions_of_every_kind(folder: Path) -> None:
+    async with started(folder) as executor:
+        run = batch("do", [code for code, _ in EXCEPTIONS])
+        found = await outcomes(executor, run)
+        for outcome, (_, error) in zip(found, EXCEPTIONS, strict=True):
+            assert outcome.kind == "error"
+            assert outcome.error.startswith(error)
+        await assert_well(executor)
+
+
+async def test_exception_that_cannot_be_printed(folder: Path) -> None:
+    code = "class Bad(Exception):\n    def __str__(self): raise ZeroDivisionError\nraise Bad"
+    async with started(folder) as executor:
+        outcome = await failure(executor, code)
+        assert outcome.error == "Bad (and its text cannot be had: ZeroDivisionError)"
+        await assert_well(executor)
+
+
+async def test_long_errors_are_cut_in_the_middle(folder: Path) -> None:
+    async with started(folder) as executor:
+        outcome = await failure(executor, "raise ValueError('begin' + 'x' * 1_000_000 + 'end')")
+        for text in (outcome.error, outcome.traceback):
+            assert len(text) <= limits.ERROR_CHARS
+            assert "the middle is cut out" in text
+        assert outcome.error.startswith("ValueError: beginxxx")
+        assert outcome.error.endswith("xxxend")
+        run = batch("do", ["raise ValueError('é' * 100_000)"] * 100)
+        assert {one.kind for one in await outcomes(executor, run)} == {"error"}
+
+
+async def test_result_of_another_type(folder: Path) -> None:
+    async with started(folder) as executor:
+        [outcome] = await outcomes(executor, batch("liar", [1]))
+        assert outcome.kind == "error"
+        assert outcome.error == (
+            "PluginError: result of liar must be str: Expected `str`, got `int`"
+        )
+
+
+# --- what tasks do to their process -------------------------------------------------------------
+
+
+async def test_prints_and_reads_do_not_harm_the_pipe(folder: Path) -> None:
+    code = """
+import os, sys, subprocess
+print("x" * 100_000)
+os.write(1, b"raw")
+sys.stdout.flush()
+subprocess.run(["echo", "from a program"], check=True)
+result = repr((sys.stdin.read(), os.read(0, 10)))
+"""
+    async with started(folder) as executor:
+        assert await outcomes(executor, batch("do", [code])) == ["('', b'')"]
+        await assert_well(executor)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("import os; os._exit(3)", "exit status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by signal 9 (SIGKILL)"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+            "killed by signal 15 (SIGTERM)",
+        ),
+        ("import ctypes; ctypes.string_at(0)", "killed by signal 11 (SIGSEGV)"),
+        ("import os; os.abort()", "killed by signal 6 (SIGABRT)"),
+    ],
+)
+async def test_crash_says_how_and_names_the_task(folder: Path, code: str, text: str) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("do", ["", "", code, ""]))
+        while (message := await executor.receive()) is not None:
+            assert not isinstance(message, Ran) or 12 not in message.numbers
+        assert executor.exit_text == text
+        assert executor.running == (1, 12)
+        assert await executor.receive() is None
+        await executor.send(batch("do", [""]))  # to a dead one: nothing happens
+
+
+async def test_closed_pipe_ends_it(folder: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("do", ["import os; os.closerange(3, 100)", ""]))
+        assert await executor.receive() is None
+        assert executor.exit_text == "killed by signal 9 (SIGKILL)"
+
+
+async def test_what_was_sent_before_the_crash_comes_first(folder: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("add_one", range(2000)))
+        await executor.send(batch("do", ["import os; os._exit(1)"], job=2))
+        await trio.sleep(0.2)
+        done = 0
+        while (message := await executor.receive()) is not None:
+            assert isinstance(message, Ran)
+            done += len(message.numbers)
+        assert done == 2000
+        assert executor.running == (2, 10)
+
+
+async def test_nonsense_on_the_pipe_kills(folder: Path) -> None:
+    code = """
+import os
+for descriptor in range(3, 20):
+    try:
+        os.write(descriptor, b"\\\\xff" * 100)
+    except OSError:
+        pass
+""".replace("\\\\", "\\")
+    async with started(folder) as executor:
+        await executor.send(batch("do", [code]))
+        assert await executor.receive() is None
+        assert "after it sent nonsense: a frame of 4294967295 bytes" in executor.exit_text
+
+
+async def test_ctrl_c_is_ignored_but_not_by_programs(folder: Path) -> None:
+    code = """
+import os, signal, subprocess, sys
+os.kill(os.getpid(), signal.SIGINT)
+shell = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+result = subprocess.run([sys.executable, "-c", shell], capture_output=True, text=True).stdout
+"""
+    async with started(folder) as executor:
+        assert await outcomes(executor, batch("do", [code])) == ["True\n"]
+        os.kill(executor.pid, signal.SIGINT)
+        await assert_well(executor)
+
+
+async def test_forked_child_that_returns_does_not_go_on_as_executor(folder: Path) -> None:
+    code = "import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)\nresult = pid > 0"
+    async with started(folder) as executor:
+        assert await outcomes(executor, batch("do", [code, code])) == ["True", "True"]
+        await assert_well(executor)
+
+
+# --- killing ------------------------------------------------------------------------------------
+
+CHILDREN = """
+import subprocess, time
+one = subprocess.Popen(["sleep", "60"])
+open({path!r}, "w").write(str(one.pid) + "\\n")
+{then}
+"""
+
+
+async def pid_in(path: Path) -> int:
+    file = trio.Path(path)
+    while True:
+        if await file.exists() and (text := await file.read_text()).endswith("\n"):
+            return int(text)
+        await trio.sleep(0.01)
+
+
+async def test_kill_takes_the_programs_of_the_task_along(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    code = CHILDREN.format(path=str(path), then="time.sleep(60)")
+    async with started(folder) as executor:
+        await executor.send(batch("do", [code]))
+        program = await pid_in(path)
+        executor.kill()
+        while await executor.receive() is not None:
+            pass
+        assert executor.exit_text == "killed by signal 9 (SIGKILL)"
+        await wait_gone(program)
+        executor.kill()  # of a dead one: nothing happens
+
+
+async def test_crash_takes_the_programs_of_the_task_along(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    code = CHILDREN.format(path=str(path), then="import os; os._exit(5)")
+    async with started(folder) as executor:
+        await executor.send(batch("do", [code]))
+        while await executor.receive() is not None:
+            pass
+        assert executor.exit_text == "exit status 5"
+        await wait_gone(await pid_in(path))
+
+
+async def test_close_in_the_middle_of_a_task_and_twice(folder: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("sleep", [60.0]))
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await executor.aclose()
+        assert not alive(executor.pid)
+        await executor.aclose()
+        assert await executor.receive() is None
+
+
+async def test_cancelled_receive_loses_nothing(folder: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("sleep", [0.04, 0.04, 0.04]))
+        found: list[int] = []
+        while len(found) < 3:
+            with trio.move_on_after(0.005):
+                message = await executor.receive()
+                if isinstance(message, Ran):
+                    found += message.numbers
+        assert found == [10, 11, 12]
+
+
+async def test_cancelled_send_kills(folder: Path) -> None:
+    async with started(folder) as executor:
+        os.kill(executor.pid, signal.SIGSTOP)
+        with trio.move_on_after(0.1) as scope:
+            for _ in range(100):
+                await executor.send(batch("echo", [bytes(30_000)] * 20))
+        assert scope.cancelled_caught
+        assert await executor.receive() is None
+
+
+@pytest.mark.parametrize("kind", ["idle", "sleep", "spin"])
+def test_executor_ends_when_its_agent_dies(folder: Path, tmp_path: Path, kind: str) -> None:
+    agent = f"""
+import sys, trio
+from pathlib import Path
+from dc.executor import Executor
+from dc.pipe import Run
+import msgspec
+
+async def main():
+    executor = await Executor.start([Path({str(folder)!r})], entry_points=False)
+    await executor.receive()
+    if {kind!r} != "idle":
+        await executor.send(Run(1, {kind!r}, "1", "", [0], [1], [msgspec.msgpack.encode(60.0)]))
+    await trio.sleep(0.1)
+    print(executor.pid, flush=True)
+    await trio.sleep(60)
+
+trio.run(main)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", agent], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent
+    )
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    assert alive(pid)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    end = time.monotonic() + BOUND_SECONDS
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not alive(pid)
+
+
+async def test_missing_plugin_folder_ends_it(tmp_path: Path) -> None:
+    with trio.fail_after(BOUND_SECONDS):
+        executor = await Executor.start([tmp_path / "absent"])
+        assert await executor.receive() is None
+        assert executor.exit_text == "exit status 1"
+        await executor.aclose()
+
+
+# --- frames and words ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_frames_in_pieces(size: int) -> None:
+    messages: list[FromExecutor] = [
+        Ready([], {"a": "b"}, {}),
+        Ran(1, [2], [3], [0.5], [b"result"]),
+        Ran(1, [2], [3], [0.5], [InFile("p", 1, b"d")]),
+        Busy(1, 2, 3, 0.5, [4], [5]),
+    ]
+    data = b"".join(encode_frame(one) for one in messages)
+    reader = FrameReader()
+    found = []
+    for start in range(0, len(data), size):
+        reader.feed(data[start : start + size])
+        while (message := reader.next_message()) is not None:
+            found.append(message)
+    assert found == messages
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x90", b"\x92\xa3run\x01", b"\x91\xa5ready"])
+def test_frames_that_are_no_message(body: bytes) -> None:
+    reader = FrameReader()
+    reader.feed(len(body).to_bytes(4, "big") + body)
+    with pytest.raises(ProtocolError, match="no message of an executor"):
+        reader.next_message()
+
+
+def test_exit_texts() -> None:
+    assert exit_text(0) == "exit status 0"
+    assert exit_text(-15) == "killed by signal 15 (SIGTERM)"
+    assert exit_text(-99) == "killed by signal 99"
+
+
+def test_marks() -> None:
+    assert marked_task(0) is None
+    for task in ((0, 0), (1, 0), (limits.MAX_JOB, limits.MAX_NUMBER)):
+        assert 0 < task_mark(*task) < 2**64
+        assert marked_task(task_mark(*task)) == task

@@ -1,0 +1,307 @@
+"""What every store keeps: the same tests over the file and over its twin in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from dc import limits
+from dc.errors import StoreConflict, UnknownTask
+from dc.messages import Blob, Counts, Failure, Options, Outcome, Payload
+from dc.records import (
+    Attempts,
+    JobCancelled,
+    JobEnded,
+    NewJob,
+    NewTasks,
+    Outcomes,
+    Record,
+    Unfinished,
+)
+from dc.store import Store, open_store
+from dc.store_memory import MemoryStore
+
+Open: TypeAlias = Callable[[], AbstractAsyncContextManager[Store]]
+
+BLOB = Blob(bytes(range(32)), 1 << 40)
+FAILURE = Failure("error", "it said: “no”\n\x00", "Traceback …")
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """Give the test a way to open the same store, again and again."""
+    memory = MemoryStore()
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Store]:
+        store: Store = await open_store(tmp_path) if request.param == "sqlite" else memory
+        try:
+            yield store
+        finally:
+            await store.aclose()
+
+    return opened
+
+
+def new_job(job: int = 1, **changes: Any) -> NewJob:
+    options = Options(name="a \x00 b", priority=-3, requires={"os": "linux"})
+    fields: dict[str, Any] = {"type": "demo", "version": "1.2", "options": options}
+    fields |= {"payload": "bytes", "result": "msgpack", "created": 1763800000.1234567}
+    return NewJob(job=job, **(fields | changes))
+
+
+def some_tasks(job: int, count: int, first: int = 0) -> NewTasks:
+    return NewTasks(job, first, [b"payload %d" % n for n in range(first, first + count)])
+
+
+def some_outcomes(sequence: int, job: int, numbers: list[int], **changes: Any) -> Outcomes:
+    outcomes: list[Outcome] = [b"result %d" % number for number in numbers]
+    fields: dict[str, Any] = {"worker": f"w{sequence}", "at": 1763800001.1 + sequence}
+    fields |= {"attempts": [1] * len(numbers), "times": [0.1 * n for n in numbers]}
+    fields |= {"outcomes": outcomes}
+    return Outcomes(sequence=sequence, job=job, numbers=numbers, **(fields | changes))
+
+
+async def test_an_empty_store_has_nothing(opened: Open) -> None:
+    async with opened() as store:
+        assert await store.next_ids() == (1, 1)
+        assert await store.open_jobs() == []
+        assert await store.jobs(None, 10) == []
+        assert await store.job(1) is None
+        assert await store.tasks(1, 0, 10) == []
+        assert await store.task(1, 0) is None
+        assert await store.totals() == Counts()
+        assert await store.outcomes_after(1, 0, 1000) == []
+        assert await store.outcomes_from(1, 0, 1000, 10) == []
+        assert await store.unfinished(1, 0, 10) == Unfinished(1, [], [], [])
+        await store.commit([])
+        await store.commit([NewTasks(7, 0, []), some_outcomes(1, 7, []), Attempts(7, [], [], [])])
+        assert await store.next_ids() == (1, 1)
+
+
+async def test_a_job_comes_back_as_it_went_in(opened: Open) -> None:
+    submitted = new_job(3)
+    async with opened() as store:
+        await store.commit([submitted])
+    async with opened() as store:
+        row = await store.job(3)
+        assert row is not None
+        for field in ("job", "type", "version", "options", "payload", "result", "created"):
+            assert getattr(row, field) == getattr(submitted, field)
+        assert (row.ended, row.cancelled_at, row.counts) == (False, None, Counts())
+        assert await store.next_ids() == (4, 1)
+
+
+async def test_counts_follow_the_records(opened: Open) -> None:
+    async with opened() as store:
+        outcomes: list[Outcome] = [b"", FAILURE]
+        await store.commit([new_job(), some_tasks(1, 5), some_outcomes(1, 1, [4, 2])])
+        await store.commit([some_outcomes(2, 1, [0, 1], outcomes=outcomes)])
+        expected = Counts(total=5, queued=1, done=3, failed=1)
+        assert await store.totals() == expected
+        row = await store.job(1)
+        assert row is not None
+        assert row.counts == expected
+        await store.commit([JobCancelled(1, 12.5)])
+        await store.commit([JobCancelled(1, 13.5), new_job(2), some_tasks(2, 1)])
+        row = await store.job(1)
+        assert row is not None
+        assert row.cancelled_at == 12.5
+        assert row.counts == Counts(total=5, done=3, failed=1, cancelled=1)
+        assert await store.totals() == Counts(total=6, queued=1, done=3, failed=1, cancelled=1)
+
+
+async def test_open_jobs_are_those_that_need_the_server(opened: Open) -> None:
+    async with opened() as store:
+        for job in range(1, 6):
+            await store.commit([new_job(job), some_tasks(job, 2)])
+        await store.commit([JobEnded(1, 2), JobEnded(2, 2), some_outcomes(1, 2, [0, 1])])
+        await store.commit([some_outcomes(2, 3, [0, 1]), JobCancelled(4, 1.0), JobEnded(4, 2)])
+        assert [row.job for row in await store.open_jobs()] == [1, 3, 5]
+        assert [row.ended for row in await store.open_jobs()] == [True, False, False]
+
+
+async def test_jobs_come_the_newest_first(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(job) for job in range(1, 6)])
+        assert [row.job for row in await store.jobs(None, 2)] == [5, 4]
+        assert [row.job for row in await store.jobs(4, 2)] == [3, 2]
+        assert await store.jobs(1, 2) == []
+
+
+async def test_payloads_come_in_the_order_asked_for(opened: Open) -> None:
+    pieces: list[Payload] = [b"", BLOB, bytes(range(256)), b"\xff\x00" * 20000, b"last"]
+    async with opened() as store:
+        await store.commit([new_job(), NewTasks(1, 0, pieces), some_tasks(1, 3, first=5)])
+        await store.commit([some_tasks(1, 2, first=8)])
+    async with opened() as store:
+        assert await store.payloads(1, range(5)) == pieces
+        assert await store.payloads(1, []) == []
+        assert await store.payloads(1, [9, 1, 7, 1]) == [b"payload 9", BLOB, b"payload 7", BLOB]
+
+
+@pytest.mark.parametrize("number", [10, 1 << 32, 1 << 70, -1])
+async def test_an_unknown_task_is_named(opened: Open, number: int) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 10), new_job(2), some_tasks(2, 3)])
+        with pytest.raises(UnknownTask, match=f"job 1 has no task {number}$"):
+            await store.payloads(1, [0, number])
+        with pytest.raises(UnknownTask):
+            await store.payloads(3, [0])
+        assert await store.task(1, number) is None
+
+
+async def test_outcomes_come_back_as_they_went_in(opened: Open) -> None:
+    kinds: list[Outcome] = [b"\x00\xff", FAILURE, BLOB, b""]
+    records = [
+        some_outcomes(1, 1, [7, 0, 3, 9], outcomes=kinds, times=[0.1, 1e-9, 3.0, 1e12]),
+        some_outcomes(2, 1, [1, 2], attempts=[5, 1], worker="w “x” \x00"),
+        some_outcomes(4, 1, [4]),
+    ]
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 10), new_job(2), some_tasks(2, 1)])
+        await store.commit([records[0], some_outcomes(3, 2, [0])])
+        await store.commit(records[1:])
+    async with opened() as store:
+        assert await store.outcomes_after(1, 0, 1 << 20) == records
+        assert await store.outcomes_after(1, 1, 1 << 20) == records[1:]
+        assert await store.outcomes_after(1, 0, 0) == records[:1]
+        assert await store.outcomes_after(1, 4, 1 << 20) == []
+        assert await store.next_ids() == (3, 5)
+
+
+async def test_reading_outcomes_stops_at_the_limit(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 100)])
+        for n in range(100):
+            await store.commit([some_outcomes(n + 1, 1, [n], outcomes=[bytes(1000)])])
+        each = 1000 + limits.TASK_BYTES
+        assert len(await store.outcomes_after(1, 0, 10 * each)) == 10
+        assert len(await store.outcomes_after(1, 0, 10 * each + 1)) == 11
+        assert len(await store.outcomes_from(1, 0, 10 * each, 1000)) == 10
+        assert len(await store.outcomes_from(1, 0, 1 << 30, 20)) == 20
+        assert len(await store.outcomes_from(1, 95, 1 << 30, 20)) == 5
+
+
+async def test_ordered_outcomes_end_at_the_first_gap(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 12)])
+        await store.commit([some_outcomes(1, 1, [3, 0, 1, 9]), some_outcomes(2, 1, [2, 4])])
+        await store.commit([some_outcomes(3, 1, [6, 7])])
+
+        async def runs(first: int) -> list[tuple[int, list[int]]]:
+            found = await store.outcomes_from(1, first, 1 << 20, 100)
+            for record in found:
+                assert record.outcomes == [b"result %d" % number for number in record.numbers]
+                assert record.worker == f"w{record.sequence}"
+            return [(record.sequence, record.numbers) for record in found]
+
+        assert await runs(0) == [(1, [0, 1]), (2, [2]), (1, [3]), (2, [4])]
+        assert await runs(4) == [(2, [4])]
+        assert await runs(5) == []
+        assert await runs(6) == [(3, [6, 7])]
+        assert await runs(100) == []
+
+
+async def test_unfinished_tasks_come_with_their_attempts(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 10), some_outcomes(1, 1, [0, 2, 3, 9])])
+        await store.commit([Attempts(1, [4, 3, 8], [2, 9, 1], [0, 9, 1])])
+        await store.commit([Attempts(1, [4], [3], [1])])
+    async with opened() as store:
+        expected = Unfinished(1, [1, 4, 5, 6, 7, 8], [0, 3, 0, 0, 0, 1], [0, 1, 0, 0, 0, 1])
+        assert await store.unfinished(1, 0, 100) == expected
+        assert await store.unfinished(1, 4, 2) == Unfinished(1, [4, 5], [3, 0], [1, 0])
+        assert await store.unfinished(1, 9, 2) == Unfinished(1, [], [], [])
+
+
+async def test_unfinished_tasks_across_many_looks(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "READ_TASKS", 16)
+    done = [*range(16), *range(40, 64), 99]
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 100), some_outcomes(1, 1, done)])
+        left = [number for number in range(100) if number not in done]
+        assert (await store.unfinished(1, 0, 1000)).numbers == left
+        assert (await store.unfinished(1, 20, 30)).numbers == [n for n in left if n >= 20][:30]
+
+
+async def test_tasks_tell_what_is_known_of_them(opened: Open) -> None:
+    pieces: list[Payload] = [b"four", BLOB, b"", b"a", b"b"]
+    outcomes: list[Outcome] = [b"result", FAILURE, BLOB]
+    async with opened() as store:
+        await store.commit([new_job(), NewTasks(1, 0, pieces), Attempts(1, [1, 4], [2, 1], [1, 0])])
+        record = some_outcomes(1, 1, [0, 1, 3], outcomes=outcomes, attempts=[1, 3, 1])
+        await store.commit([record])
+        rows = await store.tasks(1, 0, 100)
+        assert [row.payload_size for row in rows] == [4, 1 << 40, 0, 1, 1]
+        assert [row.finished for row in rows] == [True, True, False, True, False]
+        assert [row.attempt for row in rows] == [1, 3, 0, 1, 1]
+        assert [row.crashes for row in rows] == [0, 1, 0, 0, 0]
+        assert [row.outcome for row in rows] == [None, FAILURE, None, None, None]
+        assert [row.outcome_size for row in rows] == [6, 0, 0, 1 << 40, 0]
+        assert (rows[1].worker, rows[1].at, rows[1].time) == ("w1", record.at, record.times[1])
+        assert await store.tasks(1, 1, 2) == rows[1:3]
+        assert await store.tasks(1, 0, 100, failed=True) == [rows[1]]
+        assert await store.tasks(1, 2, 100, failed=True) == []
+        assert await store.task(1, 1) == rows[1]
+        found = await store.task(1, 0, outcome=True)
+        assert found is not None
+        assert found.outcome == b"result"
+        assert await store.task(1, 5) is None
+
+
+WRONG: dict[str, tuple[list[Record], str]] = {
+    "second outcome": ([some_outcomes(2, 1, [3, 1])], "task 1 of job 1 has its outcome already"),
+    "twice at once": (
+        [some_outcomes(2, 1, [2]), some_outcomes(3, 1, [3, 2])],
+        "task 2 of job 1 has its outcome already",
+    ),
+    "twice in one": ([some_outcomes(2, 1, [2, 2])], "task 2 of job 1 has its outcome already"),
+    "no such task": ([some_outcomes(2, 1, [3, 4])], "no such task"),
+    "no such job": ([some_outcomes(2, 9, [0])], "no such task"),
+    "old sequence": ([some_outcomes(1, 1, [2])], "sequence"),
+    "a gap": ([some_tasks(1, 1, first=5)], "do not follow"),
+    "an overlap": ([some_tasks(1, 1, first=3)], "do not follow"),
+    "tasks of no job": ([some_tasks(9, 1)], "do not follow"),
+    "tasks after the end": ([JobEnded(1, 4), some_tasks(1, 1, first=4)], "do not follow"),
+    "a wrong end": ([JobEnded(1, 5)], "so many"),
+    "a job twice": ([new_job(1)], "job"),
+    "cancel of no job": ([JobCancelled(9, 1.0)], "no such job"),
+    "attempts of no task": ([Attempts(1, [4], [1], [1])], "no such task"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+async def test_a_contradiction_leaves_nothing_of_its_commit(opened: Open, case: str) -> None:
+    records, text = WRONG[case]
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 4), some_outcomes(1, 1, [0, 1])])
+        before = [await store.jobs(None, 10), await store.tasks(1, 0, 10), await store.next_ids()]
+        good: list[Record] = [
+            *(new_job(5), some_tasks(5, 2), some_outcomes(7, 5, [0]), JobCancelled(5, 1.0)),
+            *(JobEnded(5, 2), Attempts(5, [1], [1], [1]), Attempts(1, [3], [1], [1])),
+        ]
+        with pytest.raises(StoreConflict, match=text):
+            await store.commit([*good, *records])
+        after = [await store.jobs(None, 10), await store.tasks(1, 0, 10), await store.next_ids()]
+        assert after == before
+        await store.commit(good)
+        assert await store.next_ids() == (6, 8)
+
+
+async def test_a_commit_of_very_many_records(opened: Open) -> None:
+    count = limits.COMMIT_ROWS + 7
+    async with opened() as store:
+        await store.commit([new_job(), *(some_tasks(1, 1, first=n) for n in range(count))])
+        await store.commit([some_outcomes(n + 1, 1, [n]) for n in range(count)])
+        bad = [some_outcomes(n + 1, 2, [n]) for n in range(count, count + count)]
+        with pytest.raises(StoreConflict):
+            await store.commit([new_job(2), some_tasks(2, count), *bad])
+        assert await store.totals() == Counts(total=count, done=count)
+        assert len(await store.outcomes_after(1, 0, 1 << 30)) == count

@@ -1,0 +1,153 @@
+"""Both stores through the same random life: they always say the same, across reopening too."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from dc.errors import StoreConflict
+from dc.messages import Blob, Failure, Options, Outcome, Payload
+from dc.records import (
+    Attempts,
+    JobCancelled,
+    JobEnded,
+    NewJob,
+    NewTasks,
+    Outcomes,
+    Record,
+)
+from dc.store import SqliteStore, Store, open_store
+from dc.store_memory import MemoryStore
+
+JOBS = st.integers(1, 3)
+NUMBERS = st.integers(0, 40)
+SECONDS = st.floats(0, 1e12, allow_nan=False)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+BLOBS = st.builds(Blob, st.binary(min_size=32, max_size=32), st.integers(0, 2**62))
+PAYLOADS: st.SearchStrategy[Payload] = st.binary(max_size=12) | BLOBS
+OUTCOMES: st.SearchStrategy[Outcome] = PAYLOADS | st.builds(Failure, TEXT, TEXT, TEXT)
+
+
+class Twins(RuleBasedStateMachine):
+    """A SQLite store, its twin, and records that mostly, but not always, fit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.memory = MemoryStore()
+        self.totals: dict[int, int] = {}
+        self.sequence = 0
+        self.store: SqliteStore
+
+    async def _open(self) -> SqliteStore:
+        return await open_store(Path(self.folder.name), wal_bytes=20_000, wal_bytes_most=60_000)
+
+    @initialize()
+    def start(self) -> None:
+        self.store = trio.run(self._open)
+
+    def teardown(self) -> None:
+        trio.run(self.store.aclose)
+        self.folder.cleanup()
+
+    @rule()
+    def reopen(self) -> None:
+        trio.run(self.store.aclose)
+        self.store = trio.run(self._open)
+
+    def commit(self, *records: Record) -> None:
+        told = []
+        for store in (self.store, self.memory):
+            try:
+                trio.run(store.commit, records)
+                told.append("")
+            except StoreConflict as error:
+                text = str(error)
+                told.append(text if "outcome already" in text else "refused")
+        assert told[0] == told[1]
+        if not told[0]:
+            for record in records:
+                if isinstance(record, NewTasks):
+                    at = self.totals.get(record.job, 0)
+                    self.totals[record.job] = at + len(record.payloads)
+
+    @rule(job=JOBS, name=TEXT, created=SECONDS, requires=st.dictionaries(TEXT, TEXT, max_size=2))
+    def submit(self, job: int, name: str, created: float, requires: dict[str, str]) -> None:
+        options = Options(name=name, requires=requires)
+        self.commit(NewJob(job, name, name, options, "bytes", "msgpack", created))
+
+    @rule(job=JOBS, payloads=st.lists(PAYLOADS, max_size=12), shift=st.sampled_from([0, 0, 0, 1]))
+    def add_tasks(self, job: int, payloads: list[Payload], shift: int) -> None:
+        self.commit(NewTasks(job, self.totals.get(job, 0) + shift, payloads))
+
+    @rule(job=JOBS, shift=st.sampled_from([0, 0, 0, 1]))
+    def end(self, job: int, shift: int) -> None:
+        self.commit(JobEnded(job, self.totals.get(job, 0) + shift))
+
+    @rule(job=JOBS, at=SECONDS)
+    def cancel(self, job: int, at: float) -> None:
+        self.commit(JobCancelled(job, at))
+
+    @rule(data=st.data(), job=JOBS, unique=st.sampled_from([True, True, True, False]))
+    def finish(self, data: st.DataObject, job: int, unique: bool) -> None:
+        below = st.integers(0, max(self.totals.get(job, 0) - 1, 0))
+        numbers = data.draw(st.lists(below, unique=unique, max_size=8))
+        count = len(numbers)
+        self.sequence += 1
+        record = Outcomes(
+            sequence=self.sequence,
+            job=job,
+            worker=data.draw(TEXT),
+            at=data.draw(SECONDS),
+            numbers=numbers,
+            attempts=data.draw(st.lists(NUMBERS, min_size=count, max_size=count)),
+            times=data.draw(st.lists(SECONDS, min_size=count, max_size=count)),
+            outcomes=data.draw(st.lists(OUTCOMES, min_size=count, max_size=count)),
+        )
+        self.commit(Attempts(job, numbers, [2] * count, [1] * count), record)
+
+    @rule(job=JOBS, pairs=st.dictionaries(NUMBERS, NUMBERS, max_size=4))
+    def attempt(self, job: int, pairs: dict[int, int]) -> None:
+        self.commit(Attempts(job, list(pairs), list(pairs.values()), list(pairs)))
+
+    def same(self, ask: Callable[[Store], Callable[..., Awaitable[Any]]], *arguments: Any) -> None:
+        assert trio.run(ask(self.store), *arguments) == trio.run(ask(self.memory), *arguments)
+
+    @rule(job=JOBS, after=st.integers(0, 10), size=st.integers(0, 2000), tasks=st.integers(0, 20))
+    def read_outcomes(self, job: int, after: int, size: int, tasks: int) -> None:
+        self.same(lambda store: store.outcomes_after, job, after, size)
+
+    @rule(job=JOBS, first=NUMBERS, tasks=st.integers(1, 20))
+    def read_in_order(self, job: int, first: int, tasks: int) -> None:
+        self.same(lambda store: store.outcomes_from, job, first, 1 << 30, tasks)
+
+    @rule(job=JOBS, first=NUMBERS, limit=st.integers(0, 20), flag=st.booleans())
+    def read_tasks(self, job: int, first: int, limit: int, flag: bool) -> None:
+        self.same(lambda store: store.unfinished, job, first, limit)
+        self.same(lambda store: store.tasks, job, first, limit, flag)
+        self.same(lambda store: store.task, job, first, flag)
+
+    @rule(data=st.data(), job=JOBS)
+    def read_payloads(self, data: st.DataObject, job: int) -> None:
+        if self.totals.get(job, 0):
+            numbers = data.draw(st.lists(st.integers(0, self.totals[job] - 1), max_size=8))
+            self.same(lambda store: store.payloads, job, numbers)
+
+    @invariant()
+    def they_say_the_same(self) -> None:
+        if hasattr(self, "store"):
+            self.same(lambda store: store.totals)
+            self.same(lambda store: store.next_ids)
+            self.same(lambda store: store.open_jobs)
+            self.same(lambda store: store.jobs, None, 10)
+
+
+Twins.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestTwins = Twins.TestCase

@@ -1,0 +1,220 @@
+"""What tests are given: tasks run in-process, and an executor that is no process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+import dc
+from dc import limits, testing
+from dc.errors import PluginError, TaskFailed, UnknownTaskType
+from dc.executor import ExecutorPort
+from dc.messages import Failure, TypeId
+from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run
+from dc.plugins import load_plugins
+
+PLUGIN = """
+import os
+import dc
+
+@dc.task_type
+def add_one(number: int) -> int:
+    if number < 0:
+        os._exit(4)
+    return 1 / 0 if number == 0 else number + 1
+
+@dc.task_type
+def large(size: int) -> bytes:
+    return bytes(size)
+"""
+
+
+@dc.task_type
+def keys(table: dict[str, int]) -> list[str]:
+    return sorted(table)
+
+
+@keys.split
+def tables(*words: str) -> Iterator[dict[str, int]]:
+    for word in words:
+        yield {word: 1}
+
+
+@keys.merge
+def together(results: Iterable[list[str]]) -> str:
+    return "".join(word for words in results for word in words)
+
+
+@dc.task_type
+def place(payload: None, context: dc.Context) -> bool:
+    return context.scratch.is_dir()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    return tmp_path
+
+
+def test_run_goes_through_bytes() -> None:
+    assert testing.run(keys, {"b": 1, "a": 2}) == ["a", "b"]
+    assert testing.run(place, None) is True
+    with pytest.raises(dc.PayloadError):
+        testing.run(keys, {1: 1})
+
+
+def test_run_all() -> None:
+    assert testing.run_all(keys, "x", "y") == "xy"
+
+
+def test_run_in_executor(folder: Path) -> None:
+    assert testing.run_in_executor(folder, "add_one", [1, 2]) == [2, 3]
+    size = limits.INLINE_BYTES + 1
+    assert testing.run_in_executor(folder, "large", [size]) == [bytes(size)]
+
+
+def test_run_in_executor_tells_what_fails(folder: Path) -> None:
+    with pytest.raises(TaskFailed, match="ZeroDivisionError") as caught:
+        testing.run_in_executor(folder, "add_one", [1, 0])
+    assert "mine.py" in caught.value.traceback
+    with pytest.raises(TaskFailed, match="the executor died: exit status 4"):
+        testing.run_in_executor(folder, "add_one", [-1])
+    with pytest.raises(UnknownTaskType, match="there is add_one 1"):
+        testing.run_in_executor(folder, "absent", [1])
+
+
+# --- the executor that is none ------------------------------------------------------------------
+
+
+def batch(size: int, *, job: int = 1, kind: str = "double", scratch: str = "/nonexistent") -> Run:
+    numbers = list(range(size))
+    return Run(job, kind, "1", scratch, numbers, [2] * size, [b"%d" % one for one in numbers])
+
+
+def double(data: bytes) -> bytes:
+    if data == b"13":
+        raise PluginError("unlucky")
+    return data * 2
+
+
+async def ready(fake: testing.FakeExecutor) -> testing.FakeExecutor:
+    port: ExecutorPort = fake
+    assert isinstance(await port.receive(), Ready)
+    return fake
+
+
+async def test_it_says_what_it_has() -> None:
+    fake = testing.FakeExecutor({"double": double}, labels={"a": "b"}, broken={"x": "why"})
+    assert await fake.receive() == Ready([TypeId("double", "1")], {"a": "b"}, {"x": "why"})
+
+
+async def test_batches_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    fake = await ready(testing.FakeExecutor({"double": double}))
+    await fake.send(batch(3))
+    await fake.send(batch(14, job=2))
+    first, second = await fake.receive(), await fake.receive()
+    assert first == Ran(1, [0, 1, 2], [2, 2, 2], [0.0] * 3, [b"00", b"11", b"22"])
+    assert isinstance(second, Ran)
+    assert isinstance(second.outcomes[13], Failure)
+    assert second.outcomes[13].error == "PluginError: unlucky"
+    assert [run.job for run in fake.runs] == [1, 2]
+
+
+async def test_plugins_and_large_results(folder: Path) -> None:
+    plugins = load_plugins([folder], entry_points=False)
+    fake = await ready(testing.FakeExecutor(plugins))
+    payload = plugins.get("large").encode_payload(limits.INLINE_BYTES + 1)
+    await fake.send(Run(1, "large", "1", str(folder / "scratch"), [0], [1], [payload]))
+    message = await fake.receive()
+    assert isinstance(message, Ran)
+    assert isinstance(message.outcomes[0], InFile)
+    await fake.send(batch(1, kind="absent"))
+    message = await fake.receive()
+    assert isinstance(message, Ran)
+    assert isinstance(message.outcomes[0], Failure)
+
+
+async def test_simulated_time(autojump_clock: trio.testing.MockClock) -> None:
+    fake = await ready(testing.FakeExecutor({"double": double}, seconds=0.04))
+    start = trio.current_time()
+    await fake.send(batch(2))
+    for number in range(2):
+        with trio.move_on_after(0.01):  # a cancelled receive loses nothing
+            await fake.receive()
+        message = await fake.receive()
+        assert isinstance(message, Ran)
+        assert message.numbers == [number]
+        assert message.times == pytest.approx([0.04])
+        assert trio.current_time() - start == pytest.approx(0.04 * (number + 1))
+
+
+async def test_busy_gives_the_rest_back(autojump_clock: trio.testing.MockClock) -> None:
+    fake = await ready(testing.FakeExecutor({"double": double}, seconds=1.0))
+    start = trio.current_time()
+    await fake.send(batch(3))
+    await fake.send(batch(1, job=7))
+    found: list[tuple[float, FromExecutor | None]] = []
+    for _ in range(4):
+        message = await fake.receive()
+        found.append((round(trio.current_time() - start, 3), message))
+    assert found == [
+        (limits.BUSY_SECONDS, Busy(1, 0, 2, limits.BUSY_SECONDS, [1, 2], [2, 2])),
+        (limits.BUSY_SECONDS, Busy(7, -1, -1, limits.BUSY_SECONDS, [0], [2])),
+        (0.2, Busy(1, 0, 2, limits.RUNNING_REPORT_SECONDS, [], [])),
+        (1.0, Ran(1, [0], [2], [1.0], [b"00"])),
+    ]
+
+
+async def test_hanging_and_killed(autojump_clock: trio.testing.MockClock) -> None:
+    def seconds(job: int, number: int) -> float:
+        return math.inf if number == 1 else 0.0
+
+    fake = await ready(testing.FakeExecutor({"double": double}, seconds=seconds))
+    await fake.send(batch(3))
+    first, second, third = [await fake.receive() for _ in range(3)]
+    assert isinstance(first, Ran)
+    assert isinstance(second, Busy)
+    assert second.unstarted == [2]
+    assert isinstance(third, Busy)
+    with trio.move_on_after(1e6) as scope:
+        await fake.receive()
+    assert scope.cancelled_caught
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep, 1)
+        fake.kill()
+        assert await fake.receive() is None
+    assert fake.killed
+    assert fake.exit_text == "killed by signal 9 (SIGKILL)"
+    assert fake.running == (1, 1)
+
+
+async def test_death_keeps_what_was_on_its_way() -> None:
+    fake = await ready(testing.FakeExecutor({"double": double}))
+    await fake.send(batch(1))
+    await fake.send(batch(1, job=2))
+    assert isinstance(await fake.receive(), Ran)
+    fake.die("exit status 3")
+    await fake.send(batch(1, job=3))
+    assert await fake.receive() is None
+    assert fake.exit_text == "exit status 3"
+    assert not fake.killed
+    await fake.aclose()
+    assert fake.exit_text == "exit status 3"
+
+
+async def test_death_wakes_who_waits() -> None:
+    fake = await ready(testing.FakeExecutor({"double": double}))
+
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def wait() -> None:
+            assert await fake.receive() is None
+
+        await trio.testing.wait_all_tasks_blocked()
+        fake.die()
