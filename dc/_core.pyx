@@ -732,11 +732,6 @@ class _Ranked:
     age: cython.longlong
     position: cython.Py_ssize_t
 
-    def __init__(self) -> None:
-        self.priority = _lowest
-        self.age = _never
-        self.position = -1
-
 
 @cython.cfunc
 @cython.inline
@@ -1866,6 +1861,15 @@ class Scheduler:
         """Change a worker's slots; 0 gives it nothing more, and what it holds stays."""
         record = self._worker_of(worker)
         self._resize(record, _within(slots, 0, _SLOTS_MOST, "slots"))
+
+    def set_group(self, worker: object, group: object) -> None:
+        """Move a worker to another group; what it holds stays."""
+        record = self._worker_of(worker)
+        self._group_of(group)
+        slots = record.slots
+        self._resize(record, 0)
+        record.group = group
+        self._resize(record, slots)
 
     @cython.cfunc
     def _resize(self, worker: _Worker, slots: cython.longlong) -> cython.void:

@@ -22,7 +22,7 @@ from typing import Any, Final
 from dc.errors import PluginError, StartError
 from dc.hooks import PROJECT
 
-NO_PLUGINS: Final = frozenset({"conftest", "setup", "tests", "test", "docs", "noxfile", "tasks"})
+NO_PLUGINS: Final = frozenset({"conftest", "setup", "tests", "test", "docs"})
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def _submit(address: str, folder: Path) -> dict[str, int]:
         [
             "dc",
             "submit",
-            "count_words",
+            "wordcount",
             folder,
             "--server",
             address,
@@ -121,11 +121,11 @@ def _submit(address: str, folder: Path) -> dict[str, int]:
             "--json",
         ]
     )
-    print("$ python -m dc submit count_words", folder, "--plugins examples/template")
+    print("$ python -m dc submit wordcount", folder, "--plugins examples/template")
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"the job failed (exit status {done.returncode})")
-    return dict(json.loads(done.stdout))
+    return dict(json.loads(done.stdout)["answer"])
 
 
 def _kill_later(worker: subprocess.Popen[str]) -> subprocess.Popen[bytes]:

@@ -154,7 +154,8 @@ def test_returned_tasks_may_leave_from_anywhere(bench: Bench) -> None:
             assert s.cancel(JOB, number) == (-1, 1)
         else:
             assert s.finish(worker, JOB, [number], [1]) == ([], [])
-        s.validate()
+        if i % 20 == 0:
+            s.validate()
     s.set_slots(worker, 1000)
     assert bench.tasks() == [(JOB, number) for number in sorted(left)]
 
@@ -352,6 +353,9 @@ def test_life_of_a_task(bench: Bench) -> None:
     s.remove_job(JOB)
     with pytest.raises(KeyError):
         s.state(JOB, 0)
+    s.add_job(6, bench.class_, 0, 0)
+    s.submit(6, 0, 1)
+    assert s.assign() == (worker, [(6, [0], [1])])
 
 
 def test_a_failed_task_waits_and_is_tried_again(bench: Bench) -> None:
@@ -396,6 +400,22 @@ def test_a_lost_worker_is_blamed_or_not(core: ModuleType) -> None:
     assert s.state(JOB, 3) is None
     assert s.state(JOB, 8) == (QUEUED, 2, 1, -1)
     s.validate()
+
+
+def test_a_lost_worker_gives_back_tasks_of_several_jobs(bench: Bench) -> None:
+    s = bench.scheduler
+    s.add_job(6, bench.class_, 1, 0)
+    for number in range(3):
+        s.submit(JOB, number, 1)
+    worker = bench.worker(slots=2)
+    bench.rounds()
+    s.submit(6, 0, 2)
+    s.set_slots(worker, 4)
+    assert bench.tasks() == [(6, 0), (6, 1)]
+    s.remove_worker(worker, blame=True)
+    s.validate()
+    bench.worker(slots=5)
+    assert bench.tasks() == [(6, 0), (6, 1), (JOB, 0), (JOB, 1), (JOB, 2)]
 
 
 def test_a_deadline_is_told_once(bench: Bench) -> None:

@@ -87,7 +87,7 @@ def status(args: Namespace, client: Client, screen: Screen) -> int:
     jobs_by_state = ", ".join(f"{count} {state}" for state, count in answer["jobs"].items())
     screen.fields(
         [
-            ("server", f"{answer['software']} {answer['version']} at {answer['address']}"),
+            ("server", f"{answer['software']} at {answer['address']}"),
             ("data", answer["data"]),
             ("started", _when(answer["started"])),
             (

@@ -158,11 +158,20 @@ class Client:
         """
         given = {"name": name or None, "priority": priority, "retries": retries}
         options = check_options(**given, requires=requires, timeout=timeout)
+        return self._submit(type, payloads, version, options)
+
+    def _submit(
+        self,
+        kind: str | TaskType,
+        payloads: Iterable[Any],
+        version: str,
+        options: dict[str, Any],
+    ) -> Job:
         self.token  # noqa: B018  # raises if the client is not open
         submitter = Submitter(self._client.connector)
         try:
-            accepted = self.call(submitter.begin, type, version, options)
-            task_type = self._client.types.agreed(type, accepted)
+            accepted = self.call(submitter.begin, kind, version, options)
+            task_type = self._client.types.agreed(kind, accepted)
             self._feed(submitter, task_type, payloads)
         except BaseException:
             if self._token is not None:

@@ -17,9 +17,9 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from dc import __version__, limits
+from dc import __version__, limits, program
 from dc.blobs import BlobFolder
-from dc.errors import DcError, StartError
+from dc.errors import StartError
 from dc.plugins import load_plugins
 from dc.server.app import ServerApp, Settings
 from dc.server.site import Site
@@ -198,19 +198,8 @@ async def _watch_signals(
 def main(argv: list[str] | None = None) -> int:
     """Run the server; return the exit status."""
     arguments = parse(argv)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if arguments.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
-    try:
-        trio.run(serve, arguments, strict_exception_groups=False)
-    except DcError as error:
-        print(f"dc.server: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    program.log_to_stderr(verbose=arguments.verbose)
+    return program.run("dc.server", partial(serve, arguments))
 
 
 if __name__ == "__main__":

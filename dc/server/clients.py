@@ -249,7 +249,9 @@ class ClientSide:
         for number in touched:
             self._watchers[number].discard(key)
         subscribed = self.streams.close(*key)
-        for number in touched | {subscribed}:
+        if subscribed is not None:
+            touched.add(subscribed)
+        for number in touched:
             if (job := self._board.jobs.get(number)) is not None:
                 self.let_go(job)
 

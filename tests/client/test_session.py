@@ -104,6 +104,16 @@ def test_a_refused_submission_has_the_named_error() -> None:
     assert isinstance(submission.error, UnknownJob)
 
 
+def test_a_job_cancelled_by_another_ends_its_submission() -> None:
+    session = welcomed()
+    submission = accepted(session)
+    session.send_payloads(submission, [b"a"], 1)
+    refusal = messages.Refused(submission.request, "cancelled", "job 7 was cancelled")
+    assert session.receive([refusal]) == [submission]
+    assert isinstance(submission.error, JobCancelled)
+    assert session.receive([messages.Stored(7, 1, False)]) == []  # too late to matter
+
+
 def test_a_submission_forgotten_before_it_was_accepted_is_cancelled() -> None:
     session = welcomed()
     submission = session.submit("square", "", {})

@@ -1,0 +1,52 @@
+"""What the programs share: how they start, and how they say why they cannot."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from dc.errors import DcError
+
+WRONG = 2
+INTERRUPTED = 130
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Have all that is logged go to standard error, each line with its time."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+
+
+def run(name: str, program: Callable[[], Awaitable[None]]) -> int:
+    """Run a program; return its exit status.
+
+    Args:
+        name: what the program is called in messages.
+        program: what to run under Trio. A DcError out of it is told in one line.
+
+    Returns:
+        0 when it ended by itself, 2 after a DcError, 130 after Ctrl-C.
+    """
+    try:
+        trio.run(program)
+    except* DcError as errors:
+        print(f"{name}: {_first(errors)}", file=sys.stderr)
+        return_code = WRONG
+    except* KeyboardInterrupt:
+        return_code = INTERRUPTED
+    else:
+        return_code = 0
+    return return_code
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
