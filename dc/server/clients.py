@@ -38,12 +38,20 @@ CANCEL_STEP = 20_000
 """Tasks taken out of the scheduler in one turn of the loop: about a millisecond."""
 
 
+class Submission(Struct):
+    """A job that a client has not ended yet. `info` checks payloads, where they have a shape."""
+
+    request: int
+    info: TypeInfo | None
+    refused: bool = False
+
+
 class Client(Struct):
     """A connected client."""
 
     peer: int
     address: str
-    submitting: dict[int, TypeInfo | None]
+    submitting: dict[int, Submission]
 
 
 class ClientSide:
@@ -183,7 +191,8 @@ class ClientSide:
         self._board.next_job += 1
         job = self._board.add_job(row)
         job.owner = client.peer
-        client.submitting[row.job] = info if row.payload != "bytes" else None
+        checks = info if row.payload != "bytes" else None
+        client.submitting[row.job] = Submission(message.request, checks)
         answer = Accepted(message.request, row.job, row.type, row.version, row.payload, row.result)
         record = NewJob(
             row.job, row.type, row.version, row.options, row.payload, row.result, row.created
@@ -195,17 +204,15 @@ class ClientSide:
             self._board.send(peer, message)
 
     def _on_payloads(self, client: Client, message: Payloads) -> None:
-        if message.job not in client.submitting:
-            raise ProtocolError(f"job {message.job} is not being submitted on this connection")
-        job = self._board.jobs[message.job]
-        if job.cancelled or not message.payloads:
+        job = self._submitted(client, message.job)
+        if job is None or not message.payloads:
             return
         if message.first != job.total:
             text = f"job {message.job}: payloads from {message.first}, expected {job.total}"
             raise ProtocolError(text)
         if message.first + len(message.payloads) > limits.MAX_NUMBER:
             raise ProtocolError(f"a job has at most {limits.MAX_NUMBER} tasks")
-        _check(client.submitting[message.job], message)
+        _check(client.submitting[message.job].info, message)
         count = job.total + len(message.payloads)
         job.changed = True
 
@@ -216,12 +223,24 @@ class ClientSide:
         self._board.write(NewTasks(job.number, message.first, message.payloads), on_disk)
         self._board.scheduler.submit(job.number, job.add(message.payloads), len(message.payloads))
 
+    def _submitted(self, client: Client, number: int) -> Job | None:
+        """Return a job that a client is submitting; None, and tell it once, if it was cancelled."""
+        submission = client.submitting.get(number)
+        if submission is None:
+            raise ProtocolError(f"job {number} is not being submitted on this connection")
+        job = self._board.jobs.get(number)
+        if job is not None and not job.cancelled:
+            return job
+        if not submission.refused:
+            submission.refused = True
+            text = f"job {number} was cancelled while it was being submitted"
+            self._board.send(client.peer, Refused(submission.request, "cancelled", text))
+        return None
+
     def _on_end(self, client: Client, message: EndOfJob) -> None:
-        if message.job not in client.submitting:
-            raise ProtocolError(f"job {message.job} is not being submitted on this connection")
+        job = self._submitted(client, message.job)
         del client.submitting[message.job]
-        job = self._board.jobs[message.job]
-        if job.cancelled:
+        if job is None:
             return
         job.ended = job.changed = True
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import trio
 
 from dc import http, limits, link
-from dc.errors import BlobMismatch, DcError, StoreError, UnknownJob, UnknownTask
+from dc.errors import (
+    BlobMismatch,
+    DcError,
+    ProtocolError,
+    StoreError,
+    UnknownJob,
+    UnknownTask,
+)
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
 from dc.messages import Blob, Payload
@@ -41,6 +50,7 @@ class Site:
         self._api = Api(self._views, app)
         self._pages = Pages(self._views)
         self._open = 0
+        self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
         """Serve one connection to its end, whatever comes over it."""
@@ -60,6 +70,7 @@ class Site:
     async def answer(self, request: Request) -> Response | Upgrade:
         """Answer one request."""
         try:
+            self._check_host(request.headers.get("host", ""))
             answer = await self._route(request)
         except (UnknownJob, UnknownTask) as error:
             answer = self._error(request, error, 404)
@@ -70,6 +81,23 @@ class Site:
         if isinstance(answer, Response):
             answer.headers.extend(SECURITY_HEADERS)
         return answer
+
+    def _check_host(self, host: str) -> None:
+        """See to it that a request was meant for this server.
+
+        A page of another site can have its own name point to this computer, and would then be
+        let in as if it were ours: but its requests name that site.
+
+        Raises:
+            ProtocolError: with status 421, for a host that is neither loopback nor what was given
+                by --listen.
+        """
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            raise ProtocolError(f"{host[:80]!r} is no host", status=400) from None
+        if host and name != "localhost" and name not in self._hosts and not is_loopback(name):
+            raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
     def _error(self, request: Request, error: DcError, status: int) -> Response:
         if request.path.startswith("/api/"):
@@ -94,7 +122,13 @@ class Site:
     def _socket(self, request: Request) -> Response | Upgrade:
         if request.method != "GET":
             return Response.not_allowed("GET")
-        return Upgrade(link.check_upgrade(request.method, request.headers), None)
+        try:
+            return Upgrade(link.check_upgrade(request.method, request.headers), None)
+        except ProtocolError as error:
+            if error.status != 426:
+                raise
+            wanted = [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+            return Response(426, f"{error}\n".encode(), headers=wanted)
 
     # --- bytes ----------------------------------------------------------------------------------
 
@@ -130,6 +164,14 @@ class Site:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD", "PUT")
         return self._file(digest)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is the address of the computer itself, in numbers."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def _turn_away(stream: trio.abc.Stream) -> None:

@@ -578,6 +578,21 @@ def test_a_large_job_is_cancelled_in_steps(server: Harness) -> None:
     assert server.reactor.board.window.used == 0
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_who_submits_a_cancelled_job_is_told_so_once(server: Harness, gone: bool) -> None:
+    client, other = server.client(), server.client()
+    server.say(client, Submit(7, "echo", "", {}), Payloads(1, 0, [b"a"]))
+    server.say(other, Cancel(8, 1))
+    if gone:
+        server.settle()
+        assert 1 not in server.reactor.board.jobs
+    server.say(client, Payloads(1, 1, [b"b"]), Payloads(1, 2, [b"c"]), EndOfJob(1))
+    server.settle()
+    [refused] = server.take(client, Refused)
+    assert (refused.request, refused.code) == (7, "cancelled")
+    assert client not in server.closed
+
+
 # --- silence ----------------------------------------------------------------------------------
 
 

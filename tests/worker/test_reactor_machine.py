@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from hypothesis import settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dc import limits
 from dc.messages import (
@@ -70,6 +70,13 @@ class Machine(RuleBasedStateMachine):
         self.recorded = 0
         self.next_number = 0
         self._perform(self.reactor.start(self.now))
+
+    @initialize(warm=st.sampled_from([True, True, True, False]))
+    def begin(self, warm: bool) -> None:
+        if warm:
+            self.executors_ready()
+            self.connect()
+            self.welcomed()
 
     # --- what the reactor asks for --------------------------------------------------------------
 
@@ -176,13 +183,18 @@ class Machine(RuleBasedStateMachine):
         self._do(ev.Received(Welcome(PROTOCOL, "test", [])))
 
     @precondition(lambda self: self.connected)
-    @rule()
-    def disconnect(self) -> None:
+    @rule(really=st.sampled_from([False, False, True]))
+    def disconnect(self, really: bool) -> None:
+        if not really:
+            return
         self.connected = self.welcome = False
         self._do(ev.Disconnected())
 
     @precondition(lambda self: self.welcome)
-    @rule(job=st.sampled_from(sorted(TIMEOUTS)), blobs=st.lists(st.booleans(), max_size=6))
+    @rule(
+        job=st.sampled_from(sorted(TIMEOUTS)),
+        blobs=st.lists(st.sampled_from([False, False, False, True]), max_size=20),
+    )
     def assign(self, job: int, blobs: list[bool]) -> None:
         numbers = list(range(self.next_number, self.next_number + len(blobs)))
         self.next_number += len(blobs)
@@ -194,9 +206,7 @@ class Machine(RuleBasedStateMachine):
             (job, number): attempt for number, attempt in zip(numbers, attempts, strict=True)
         }
         payloads = [Blob(b"d" * 32, 99) if blob else b"payload" for blob in blobs]
-        self._do(
-            ev.Received(Assign(job, "work", "1", TIMEOUTS[job], numbers, attempts, payloads))
-        )
+        self._do(ev.Received(Assign(job, "work", "1", TIMEOUTS[job], numbers, attempts, payloads)))
 
     @precondition(lambda self: self.welcome and self.latest)
     @rule(data=st.data(), higher=st.booleans(), blob=st.booleans())
@@ -270,9 +280,7 @@ class Machine(RuleBasedStateMachine):
         for at, (_, number, _) in enumerate(keys):
             kind = kinds[at % len(kinds)]
             file = InFile(f"/scratch/result-{number}", 40_000, b"r" * 32)
-            outcomes.append(
-                {"bytes": b"r", "failure": Failure("error", "no"), "file": file}[kind]
-            )
+            outcomes.append({"bytes": b"r", "failure": Failure("error", "no"), "file": file}[kind])
         ran = Ran(
             keys[0][0],
             [key[1] for key in keys],
@@ -302,8 +310,10 @@ class Machine(RuleBasedStateMachine):
         self._do(ev.ExecutorSaid(index, Busy(job, number, attempt, elapsed, *columns)))
 
     @precondition(lambda self: self.processes)
-    @rule(data=st.data())
-    def dies(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), really=st.booleans())
+    def dies(self, data: st.DataObject, really: bool) -> None:
+        if not really:
+            return
         index, _ = self._choose(data, working=False)
         del self.processes[index]
         self._do(ev.ExecutorDied(index, "killed by signal 9"))
@@ -348,7 +358,7 @@ class Machine(RuleBasedStateMachine):
             for index in list(self.processes):
                 del self.processes[index]
                 self._do(ev.ExecutorDied(index, "killed"))
-        for _ in range(1000):
+        for _ in range(200):
             self._go_on()
             self.reactor.validate()
             if self.assigned <= self.outcomes.keys() | self.let_go:
@@ -379,8 +389,8 @@ class Machine(RuleBasedStateMachine):
         while self.putting:
             self.put_ends(True, False)
         self._flush()
-        self.tick(0.1)
+        self.tick(1.0)
 
 
-Machine.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 TestMachine = Machine.TestCase

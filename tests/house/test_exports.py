@@ -1,0 +1,71 @@
+"""The public names of dc are those that it lists, and each is documented."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import dc
+import dc._core
+from dc import errors
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_all_is_what_is_there() -> None:
+    modules = {name for name, value in vars(dc).items() if inspect.ismodule(value)}
+    public = {name for name in vars(dc) if not name.startswith("_")} - modules - {"annotations"}
+    assert public == set(dc.__all__) - {"__version__"}
+    assert list(dc.__all__) == sorted(dc.__all__)
+
+
+def test_every_public_name_is_described() -> None:
+    for name in dc.__all__:
+        if not name.startswith("__"):
+            assert inspect.getdoc(getattr(dc, name)), name
+
+
+def test_every_error_is_public_and_has_a_code_of_its_own() -> None:
+    kinds = [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, errors.DcError)
+    ]
+    codes = [kind.code for kind in kinds]
+    assert len(codes) == len(set(codes))
+    for kind in kinds:
+        assert inspect.getdoc(kind)
+        assert type(errors.by_code(kind.code, "text")) is kind
+
+
+def test_an_unknown_code_is_a_plain_error() -> None:
+    error = errors.by_code("nonsense", "text")
+    assert type(error) is errors.DcError
+    assert str(error) == "nonsense: text"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert dc.__version__ == project["version"]
+    assert importlib.metadata.version("distributed-computing") == dc.__version__
+
+
+def test_the_core_is_compiled() -> None:
+    assert not str(dc._core.__file__).endswith((".py", ".pyx"))
+
+
+def test_no_command_is_called_like_the_desk_calculator() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert set(project["scripts"]) == {"dctl"}
+
+
+def test_the_stub_says_what_the_core_has() -> None:
+    command = [sys.executable, "-m", "mypy.stubtest", "dc._core"]
+    allowed = ROOT / "tests" / "house" / "stub_allowlist.txt"
+    command += ["--allowlist", str(allowed), "--mypy-config-file", str(ROOT / "pyproject.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,206 @@
+"""The floors of ARCHITECTURE.md: which file may import which.
+
+A file imports only from floors below its own. On its own floor it may import its own family (the
+files that one noun was split into), and nothing there goes round in a circle.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import dc
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGE = ROOT / "dc"
+
+WORDS = {"errors", "limits", "messages", "records", "pipe", "portions"}
+
+THOUGHT = {
+    "_core",
+    "http_head",
+    "server.events",
+    "server.jobs",
+    "server.matching",
+    "server.board",
+    "server.workers",
+    "server.streams",
+    "server.clients",
+    "server.reactor",
+    "worker.events",
+    "worker.tasks",
+    "worker.reports",
+    "worker.carriage",
+    "worker.transfers",
+    "worker.slots",
+    "worker.executors",
+    "worker.identity",
+    "worker.board",
+    "worker.reactor",
+    "client.records",
+    "client.session",
+}
+
+HANDS = {
+    "link": "link",
+    "http": "http",
+    "http_messages": "http",
+    "http_client": "http",
+    "store": "store",
+    "store_file": "store",
+    "store_rows": "store",
+    "store_write": "store",
+    "store_read": "store",
+    "store_memory": "store",
+    "blobs": "blobs",
+    "typed": "plugins",
+    "tasktypes": "plugins",
+    "hooks": "plugins",
+    "plugin_sources": "plugins",
+    "plugins": "plugins",
+    "executor": "executor",
+    "pipe_frames": "executor",
+    "program": "program",
+}
+
+NOT_IN_THOUGHT = {
+    "asyncio",
+    "logging",
+    "multiprocessing",
+    "os",
+    "random",
+    "secrets",
+    "select",
+    "signal",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "threading",
+    "time",
+    "trio",
+}
+
+# The name `dc` itself (its public names) is above all that it is made of.
+PUBLIC = "__init__"
+
+
+def module_name(path: Path) -> str:
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def files() -> dict[str, Path]:
+    return {
+        module_name(path): path
+        for path in [*PACKAGE.rglob("*.py"), PACKAGE / "_core.pyx"]
+        if path.name != "__init__.py" or path.parent == PACKAGE
+    }
+
+
+FILES = files()
+
+
+def floor(module: str) -> int:
+    if module in WORDS:
+        return 0
+    if module in THOUGHT:
+        return 1
+    return 2 if module in HANDS else 3
+
+
+def imports(path: Path) -> set[str]:
+    """Return every module that a file imports, those of dc as `dc.name`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            base = node.module or ""
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".removeprefix("dc.")
+                found.add(f"dc.{inner}" if inner in FILES and base.startswith("dc") else base)
+    return found
+
+
+def own(path: Path) -> set[str]:
+    """Return the modules of dc that a file imports, without the leading `dc.`."""
+    names = {name for name in imports(path) if name == "dc" or name.startswith("dc.")}
+    return {name.removeprefix("dc.") if name != "dc" else PUBLIC for name in names}
+
+
+def test_every_named_file_is_there() -> None:
+    assert (WORDS | THOUGHT | set(HANDS)) <= set(FILES)
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_imports_go_downwards(module: str) -> None:
+    for other in own(FILES[module]):
+        if other == PUBLIC:
+            # For its version alone; the whole of dc is above all of it.
+            assert floor(module) == 3, f"{module} imports dc"
+            continue
+        assert floor(other) <= floor(module), f"{module} imports {other} from a floor above"
+        if floor(other) == floor(module) == 2:
+            assert HANDS[other] == HANDS[module], f"{module} imports {other} of another family"
+        if floor(module) in (1, 3) and "." in module and "." in other:
+            sides = {"server", "worker", "client"}
+            here, there = module.partition(".")[0], other.partition(".")[0]
+            if here in sides and there in sides:
+                assert here == there, f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", sorted(m for m in FILES if floor(m) <= 1))
+def test_thought_knows_no_clock_disk_or_socket(module: str) -> None:
+    outside = {name.partition(".")[0] for name in imports(FILES[module])}
+    assert not outside & NOT_IN_THOUGHT
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    graph = {name: own(path) & set(FILES) for name, path in FILES.items()}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"import cycle: {' -> '.join((*trail, name))}"
+        if name not in done:
+            for other in sorted(graph[name]):
+                visit(other, (*trail, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+def sources() -> list[Path]:
+    folders = [PACKAGE, ROOT / "plugins", ROOT / "examples"]
+    return sorted(path for folder in folders for path in folder.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_import_hides_in_a_function(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            hidden = [n for n in ast.walk(node) if isinstance(n, (ast.Import, ast.ImportFrom))]
+            assert not hidden, f"{path}:{hidden[0].lineno}"
+
+
+def plugin_modules() -> list[Path]:
+    folders = [ROOT / "plugins", ROOT / "examples" / "template"]
+    return sorted(p for folder in folders for p in folder.rglob("dc_*.py"))
+
+
+@pytest.mark.parametrize("path", plugin_modules(), ids=lambda path: path.name)
+def test_plugins_use_public_names_only(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    modules = {name for name in imports(path) if name.partition(".")[0] == "dc"}
+    assert modules <= {"dc"}, "a plugin imports dc and nothing inside it"
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "dc"
+    }
+    assert used <= set(dc.__all__)

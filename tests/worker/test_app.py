@@ -1,0 +1,454 @@
+"""The worker's app over memory streams, with fake executors, against a server that follows a script.
+
+Time is Trio's MockClock: nothing waits, and every pause is exact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import trio
+from trio.abc import Stream
+from trio.testing import MockClock, memory_stream_pair
+
+from dc import limits
+from dc.errors import ConnectionLost, StartError
+from dc.http import Request, Response, Upgrade, serve
+from dc.link import Link, check_upgrade
+from dc.messages import (
+    PROTOCOL,
+    Assign,
+    Blob,
+    Codec,
+    Done,
+    Failed,
+    FromWorker,
+    Goodbye,
+    Heartbeat,
+    Held,
+    Hello,
+    Message,
+    Recorded,
+    Refused,
+    Returned,
+    Running,
+    Stop,
+    Welcome,
+)
+from dc.testing import FakeExecutor
+from dc.worker.app import WorkerApp
+from dc.worker.identity import Identity
+
+Kind = TypeVar("Kind")
+WELCOME = Welcome(PROTOCOL, "fake", [])
+BIG = 3 * limits.INLINE_BYTES
+
+
+class FakeServer:
+    """Answers Hello with `greeting` and keeps what it hears; the rest is up to the test.
+
+    Attributes:
+        down: refuses connections.
+        records: acknowledges reports.
+        deaf: hears, and says nothing more.
+        lose: breaks so many HTTP exchanges before it answers one.
+    """
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.nursery = nursery
+        self.codec = Codec(FromWorker)
+        self.greeting: Message = WELCOME
+        self.down = self.deaf = False
+        self.records = True
+        self.lose = 0
+        self.opened: list[float] = []
+        self.heard: list[Any] = []
+        self.frames = 0
+        self.payloads: dict[str, bytes] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.streams: list[Stream] = []
+        self.link: Link | None = None
+        self.closed = 0
+        self._changed = trio.Event()
+
+    async def open_stream(self) -> Stream:
+        self.opened.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        if self.down:
+            raise ConnectionRefusedError(111, "refused")
+        ours, theirs = memory_stream_pair()
+        self.streams.append(ours)
+        self.nursery.start_soon(serve, ours, self.handle, self.on_upgrade)
+        return theirs
+
+    async def handle(self, request: Request) -> Response | Upgrade:
+        if request.path == "/socket":
+            return Upgrade(check_upgrade(request.method, request.headers))
+        if self.lose:
+            self.lose -= 1
+            raise ConnectionLost("lost")
+        if request.method == "PUT":
+            data = await request.body(2**31)
+            good = hashlib.sha256(data).hexdigest() == request.path.rpartition("/")[2]
+            self.blobs[request.path] = data
+            return Response.json({}, 201 if good else 400)
+        if request.path in self.payloads:
+            return Response(body=self.payloads[request.path])
+        return Response.json({"error": "unknown_task", "text": "no such task"}, 404)
+
+    async def on_upgrade(self, upgrade: Upgrade, stream: Stream, rest: bytes) -> None:
+        self.link = link = Link(stream, client=False, initial=rest)
+        try:
+            while (data := await link.receive()) is not None:
+                self.frames += 1
+                for message in self.codec.decode(data):
+                    await self.hear(message)
+        except ConnectionLost:
+            pass
+        self.closed += 1
+        self._wake()
+
+    async def hear(self, message: Any) -> None:
+        self.heard.append(message)
+        if isinstance(message, Hello):
+            await self.say(self.greeting)
+        elif isinstance(message, Done | Failed | Returned) and self.records:
+            await self.say(Recorded(message.sequence))
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def say(self, *batch: Message) -> None:
+        assert self.link is not None
+        if not self.deaf:
+            await self.link.send(self.codec.encode(batch))
+
+    async def cut(self) -> None:
+        """Break all connections."""
+        for stream in self.streams:
+            await trio.aclose_forcefully(stream)
+        self.streams.clear()
+
+    async def wait_for(self, condition: Callable[[], object]) -> None:
+        """Wait until this holds, after something was heard."""
+        while not condition():
+            await self._changed.wait()
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        return [message for message in self.heard if isinstance(message, kind)]
+
+    async def assign(
+        self, *numbers: int, type_: str = "echo", timeout: float = 0.0, size: int = 0
+    ) -> None:
+        payloads: list[bytes | Blob] = [b"%d" % number for number in numbers]
+        if size:
+            for number in numbers:
+                data = b"%d" % (number % 10) * size
+                self.payloads[f"/jobs/1/tasks/{number}/payload"] = data
+            payloads = [Blob(b"d" * 32, size) for _ in numbers]
+        attempts = [1] * len(numbers)
+        await self.say(Assign(1, type_, "1", timeout, list(numbers), attempts, payloads))
+
+
+class Scene:
+    """A server, a worker, and what the worker was given."""
+
+    def __init__(self, server: FakeServer, scratch: Path, slots: int, *, is_default: bool) -> None:
+        self.server = server
+        self.executors: list[FakeExecutor] = []
+        self.seconds: float | Callable[[int, int], float] = 0.001
+        self.ended = trio.Event()
+        identity = Identity("box", is_default=is_default, key="k", slots=slots, software="test")
+        self.app = WorkerApp(
+            identity,
+            open_stream=server.open_stream,
+            start_executor=self.start_executor,
+            scratch=scratch,
+            host="server:8220",
+            jitter=lambda: 1.0,
+        )
+
+    async def start_executor(self) -> FakeExecutor:
+        await trio.lowlevel.checkpoint()
+        functions = {"echo": lambda data: data, "big": lambda data: data * BIG}
+        executor = FakeExecutor(functions, seconds=self.seconds)
+        self.executors.append(executor)
+        return executor
+
+    async def run(self) -> None:
+        await self.app.run()
+        self.ended.set()
+
+
+@asynccontextmanager
+async def scene(
+    tmp_path: Path, slots: int = 1, *, is_default: bool = False, start: bool = True
+) -> AsyncIterator[Scene]:
+    async with trio.open_nursery() as nursery:
+        one = Scene(FakeServer(nursery), tmp_path, slots, is_default=is_default)
+        if start:
+            nursery.start_soon(one.run)
+            await one.server.wait_for(lambda: one.server.of(Hello))
+        yield one
+        nursery.cancel_scope.cancel()
+
+
+def done_numbers(server: FakeServer) -> list[int]:
+    return sorted(number for done in server.of(Done) for number in done.numbers)
+
+
+async def test_tasks_run_and_are_reported(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path, slots=2) as one:
+        server = one.server
+        await server.assign(*range(200))
+        await server.wait_for(lambda: len(done_numbers(server)) == 200)
+        assert done_numbers(server) == list(range(200))
+        results = {
+            number: result
+            for done in server.of(Done)
+            for number, result in zip(done.numbers, done.results, strict=True)
+        }
+        assert results == {number: b"%d" % number for number in range(200)}
+        assert [done.sequence for done in server.of(Done)] == list(
+            range(1, len(server.of(Done)) + 1)
+        )
+        assert len(server.of(Done)) < 60
+        await trio.sleep(0.1)
+        assert one.app.statistics().unrecorded == 0
+
+
+async def test_what_comes_out_of_one_turn_is_one_frame(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with scene(tmp_path, slots=8) as one:
+        await one.server.assign(*range(8))
+        before = one.server.frames
+        await one.server.wait_for(lambda: len(done_numbers(one.server)) == 8)
+        assert one.server.frames == before + 1
+        assert len(one.server.of(Done)) == 1
+
+
+async def test_reconnects_with_growing_pauses(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with scene(tmp_path) as one:
+        server = one.server
+        await trio.sleep(60)
+        server.down = True
+        server.opened.clear()
+        await server.cut()
+        await trio.sleep(60)
+        times = [trio.current_time(), *server.opened]
+        gaps = [round(b - a, 3) for a, b in zip(server.opened, server.opened[1:], strict=False)]
+        assert gaps == [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15.0, 15.0], times
+        server.down = False
+        hellos = len(server.of(Hello))
+        await server.wait_for(lambda: len(server.of(Hello)) > hellos)
+    assert "connected to server:8220 as box with 1 slots" in caplog.text
+    assert "cannot reach server:8220: [Errno 111] refused; trying again in 0.4 s" in caplog.text
+
+
+async def test_reports_survive_the_connection(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path) as one:
+        server = one.server
+        server.records = False
+        await server.assign(1)
+        await server.wait_for(lambda: server.of(Done))
+        one.executors[0]._seconds = 5.0
+        await server.assign(2)
+        await trio.sleep(1)
+        assert [running.numbers for running in server.of(Running)] == [[2]]
+        server.down = True
+        await server.cut()
+        await trio.sleep(20)
+        server.heard.clear()
+        server.down, server.records = False, True
+        await server.wait_for(lambda: len(server.of(Done)) == 2)
+        kinds = [type(message) for message in server.heard]
+        assert kinds == [Hello, Held, Done, Done]
+        assert (server.of(Held)[0].numbers, server.of(Held)[0].attempts) == ([1, 2], [1, 1])
+        assert [done.sequence for done in server.of(Done)] == [1, 2]
+        await trio.sleep(0.1)
+        assert one.app.statistics().unrecorded == 0
+        assert len(one.executors[0].runs) == 2
+
+
+async def test_heartbeats_and_silence(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path) as one:
+        server = one.server
+        for _ in range(4):
+            await trio.sleep(limits.HEARTBEAT_SECONDS)
+            await server.say(Heartbeat())
+        assert 3 <= len(server.of(Heartbeat)) <= 4
+        assert len(server.opened) == 1
+        await trio.sleep(limits.SILENCE_SECONDS - 1)
+        assert len(server.opened) == 1
+        await trio.sleep(5)
+        assert len(server.opened) == 2
+
+
+async def test_half_open_connection_is_given_up(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path) as one:
+        server = one.server
+        await server.assign(1)
+        await server.wait_for(lambda: server.of(Done))
+        server.deaf = True
+        await server.assign(2)
+        await trio.sleep(limits.SILENCE_SECONDS + 3)
+        assert len(server.opened) > 1
+        server.deaf = False
+        hellos = len(server.of(Hello))
+        await server.wait_for(lambda: len(server.of(Hello)) > hellos)
+        await server.assign(3)
+        await server.wait_for(lambda: done_numbers(server) == [1, 3])
+
+
+async def test_large_payloads_and_results(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path, slots=2) as one:
+        server = one.server
+        server.lose = 3
+        await server.assign(1, 2, 3, 4, 5, size=BIG)
+        await server.wait_for(lambda: len(done_numbers(server)) == 5)
+        for done in server.of(Done):
+            for number, result in zip(done.numbers, done.results, strict=True):
+                data = b"%d" % number * BIG
+                assert result == Blob(hashlib.sha256(data).digest(), BIG)
+                assert server.blobs[f"/blobs/{hashlib.sha256(data).hexdigest()}"] == data
+        await trio.sleep(0.1)
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+async def test_payload_that_is_not_there_fails_its_task(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with scene(tmp_path) as one:
+        await one.server.assign(1, size=BIG)
+        await one.server.assign(2, size=BIG)
+        one.server.payloads.clear()
+        await one.server.wait_for(lambda: len(one.server.of(Failed)) == 2)
+        failure = one.server.of(Failed)[0].failure
+        assert failure.kind == "error"
+        assert failure.error.startswith("could not fetch payload: 404")
+
+
+async def test_time_limit_crash_and_stop(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path) as one:
+        server = one.server
+        one.executors[0]._seconds = math.inf
+        one.seconds = lambda _, number: math.inf if number == 3 else 0.001
+        await server.assign(1, timeout=2.0)
+        await server.wait_for(lambda: server.of(Failed))
+        assert server.of(Failed)[0].failure.kind == "timeout"
+        assert one.executors[0].killed
+        await server.assign(2, 3, timeout=0.0)
+        await server.wait_for(lambda: server.of(Done))
+        await trio.sleep(1)
+        one.executors[1].die("killed by signal 11 (SIGSEGV)")
+        await server.wait_for(lambda: len(server.of(Failed)) == 2)
+        assert server.of(Failed)[1].failure.kind == "crashed"
+        await server.say(Assign(1, "echo", "1", 0.0, [3], [2], [b""]))
+        await trio.sleep(1)
+        await server.say(Stop(1, [3], [2]))
+        await trio.sleep(0.1)
+        assert one.executors[2].killed
+        await server.assign(4)
+        await server.wait_for(lambda: done_numbers(server) == [2, 4])
+
+
+async def test_executor_that_cannot_start(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path, start=False) as one:
+        tries: list[float] = []
+
+        async def start() -> FakeExecutor:
+            tries.append(trio.current_time())
+            if len(tries) < 4:
+                raise StartError("no more processes")
+            return await one.start_executor()
+
+        one.app._start_executor = start
+        one.server.nursery.start_soon(one.run)
+        await one.server.wait_for(lambda: one.server.of(Hello))
+        gaps = [b - a for a, b in zip(tries, tries[1:], strict=False)]
+        assert [round(gap, 1) for gap in gaps] == [0.1, 0.2, 0.4]
+
+
+async def test_leaves_cleanly(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path) as one:
+        server = one.server
+        await server.assign(1)
+        await server.wait_for(lambda: server.of(Done))
+        one.executors[0]._seconds = math.inf
+        await server.assign(2, 3)
+        await trio.sleep(0.5)
+        one.app.leave()
+        await one.ended.wait()
+        assert [returned.numbers for returned in server.of(Returned)] == [[2, 3]] or [
+            sorted(sum((list(returned.numbers) for returned in server.of(Returned)), []))
+        ] == [[2, 3]]
+        assert isinstance(server.heard[-1], Goodbye)
+        assert all(executor.killed for executor in one.executors)
+        await server.wait_for(lambda: server.closed)
+
+
+async def test_leaves_though_nobody_records(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path) as one:
+        one.server.records = False
+        await one.server.assign(1)
+        await one.server.wait_for(lambda: one.server.of(Done))
+        one.app.leave()
+        began = trio.current_time()
+        await one.ended.wait()
+        assert trio.current_time() - began < limits.LEAVE_SECONDS + 2
+        assert one.server.of(Goodbye)
+
+
+async def test_leaves_at_once_when_cancelled(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path) as one:
+        one.executors[0]._seconds = math.inf
+        await one.server.assign(1)
+        await trio.sleep(1)
+    assert all(executor.killed for executor in one.executors)
+
+
+async def test_default_names_are_tried_in_turn(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path, is_default=True, start=False) as one:
+        server = one.server
+        server.greeting = Refused(-1, "duplicate_name", "taken")
+        server.nursery.start_soon(one.run)
+        await server.wait_for(lambda: len(server.of(Hello)) == 11)
+        server.greeting = WELCOME
+        await server.wait_for(lambda: len(server.of(Hello)) == 12)
+        names = [hello.about.name for hello in server.of(Hello) if hello.about is not None]
+        assert names == ["box", *(f"box-{number}" for number in range(2, 13))]
+        assert trio.current_time() - server.opened[0] < 1.0
+        await server.assign(1)
+        await server.wait_for(lambda: server.of(Done))
+
+
+@pytest.mark.parametrize("code", ["duplicate_name", "version"])
+async def test_refused_worker_ends(tmp_path: Path, autojump_clock: MockClock, code: str) -> None:
+    async with scene(tmp_path, start=False) as one:
+        one.server.greeting = Refused(-1, code, "not you")
+        with pytest.raises(StartError, match="not you"):
+            await one.app.run()
+
+
+async def test_server_that_talks_nonsense(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with scene(tmp_path) as one:
+        assert one.server.link is not None
+        for nonsense in (b"\xff", b"\x91\x91\xa4nope", one.server.codec.encode([Goodbye()])):
+            hellos = len(one.server.of(Hello))
+            await one.server.link.send(nonsense)
+            await one.server.wait_for(lambda: len(one.server.of(Hello)) > hellos)  # noqa: B023
+        await one.server.assign(1)
+        await one.server.wait_for(lambda: one.server.of(Done))

@@ -1,0 +1,396 @@
+"""The worker's reactor under everything that can happen, in any order, against a plain ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dc import limits
+from dc.messages import (
+    PROTOCOL,
+    Assign,
+    Blob,
+    Done,
+    Failed,
+    Failure,
+    Goodbye,
+    Held,
+    Hello,
+    Message,
+    Recorded,
+    Report,
+    Returned,
+    Stop,
+    TypeId,
+    Welcome,
+)
+from dc.pipe import Busy, InFile, Ran, Ready, Run
+from dc.worker import events as ev
+from dc.worker.identity import Identity
+from dc.worker.reactor import WorkerReactor
+
+Key: TypeAlias = tuple[int, int, int]
+SLOTS = 3
+TIMEOUTS = {1: 0.0, 2: 0.0, 3: 2.0}
+READY = Ready([TypeId("work", "1")], {}, {})
+
+
+class FakeProcess:
+    """An executor as the ledger sees it."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.killed = False
+        self.given: list[Key] = []
+        self.outstanding: list[int] = []  # tasks left of each batch
+
+
+class Machine(RuleBasedStateMachine):
+    """The server, the executors and the network, all played by hypothesis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 100.0
+        identity = Identity("w", is_default=False, key="k", slots=SLOTS, software="test")
+        self.reactor = WorkerReactor(identity, "/scratch")
+        self.processes: dict[int, FakeProcess] = {}
+        self.fetching: list[Key] = []
+        self.putting: list[Key] = []
+        self.flush_wanted = False
+        self.connecting = self.connected = self.welcome = False
+        self.finished = False
+        self.assigned: set[Key] = set()
+        self.let_go: set[Key] = set()  # stopped, or replaced by a higher attempt
+        self.latest: dict[tuple[int, int], int] = {}
+        self.outcomes: dict[Key, str] = {}
+        self.reports: dict[int, Report] = {}
+        self.recorded = 0
+        self.next_number = 0
+        self._perform(self.reactor.start(self.now))
+
+    @initialize(warm=st.sampled_from([True, True, True, False]))
+    def begin(self, warm: bool) -> None:
+        if warm:
+            self.executors_ready()
+            self.connect()
+            self.welcomed()
+
+    # --- what the reactor asks for --------------------------------------------------------------
+
+    def _do(self, event: ev.Event) -> None:
+        self._perform(self.reactor.handle(event, self.now))
+
+    def _perform(self, actions: Sequence[ev.Action]) -> None:
+        for action in actions:
+            match action:
+                case ev.Send():
+                    self._sent(action.message)
+                case ev.StartExecutor():
+                    assert action.executor not in self.processes, "started twice"
+                    self.processes[action.executor] = FakeProcess()
+                case ev.Execute():
+                    self._given(self.processes[action.executor], action.run)
+                case ev.Kill():
+                    process = self.processes[action.executor]
+                    assert not process.killed, "killed twice"
+                    process.killed = True
+                case ev.Fetch():
+                    self.fetching.append((action.job, action.number, action.attempt))
+                    assert len(self.fetching) <= limits.TRANSFERS_AT_ONCE
+                case ev.PutBlob():
+                    self.putting.append((action.job, action.number, action.attempt))
+                    assert len(self.putting) <= limits.TRANSFERS_AT_ONCE
+                case ev.FlushSoon():
+                    self.flush_wanted = True
+                case ev.Connect():
+                    self.connecting = True
+                case ev.Drop():
+                    self.connected = self.welcome = False
+                    self.connecting = True
+                case ev.Finish():
+                    assert not action.error
+                    self.finished = True
+
+    def _given(self, process: FakeProcess, run: Run) -> None:
+        assert process.ready
+        assert not process.killed
+        keys = [(run.job, *pair) for pair in zip(run.numbers, run.attempts, strict=True)]
+        assert len(process.outstanding) < 2, "more than one batch ahead"
+        elsewhere = {key for other in self.processes.values() for key in other.given}
+        assert elsewhere.isdisjoint(keys), "run at two places"
+        assert self.assigned.issuperset(keys)
+        assert self.let_go.isdisjoint(keys), "run after it was stopped"
+        assert self.outcomes.keys().isdisjoint(keys), "run after its outcome"
+        process.given += keys
+        process.outstanding.append(len(keys))
+
+    def _sent(self, message: Message) -> None:
+        assert self.connected
+        if not self.welcome:
+            assert isinstance(message, Hello)
+            return
+        match message:
+            case Done() | Failed() | Returned():
+                self._reported(message)
+            case Held():
+                keys = {
+                    (message.job, *pair)
+                    for pair in zip(message.numbers, message.attempts, strict=True)
+                }
+                assert keys <= self.assigned - self.let_go
+            case Goodbye():
+                assert not self.finished
+
+    def _reported(self, report: Report) -> None:
+        if report.sequence in self.reports:
+            assert self.reports[report.sequence] == report, "sent again, but another"
+            assert report.sequence > self.recorded
+            return
+        assert report.sequence == len(self.reports) + 1, "a gap, or out of order"
+        self.reports[report.sequence] = report
+        if isinstance(report, Failed):
+            rows = [((report.job, report.number, report.attempt), report.failure.kind)]
+        else:
+            kind = "done" if isinstance(report, Done) else "returned"
+            pairs = zip(report.numbers, report.attempts, strict=True)
+            rows = [((report.job, *pair), kind) for pair in pairs]
+        for key, kind in rows:
+            assert key in self.assigned
+            assert key not in self.let_go, "reported after it was stopped"
+            assert key not in self.outcomes, "two outcomes"
+            self.outcomes[key] = kind
+
+    def _flush(self) -> None:
+        if self.flush_wanted:
+            self.flush_wanted = False
+            self._do(ev.Flush())
+
+    # --- the server -----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.connecting and not self.connected and not self.finished)
+    @rule()
+    def connect(self) -> None:
+        self.connected = True
+        self._do(ev.Connected())
+
+    @precondition(lambda self: self.connected and not self.welcome)
+    @rule()
+    def welcomed(self) -> None:
+        self.welcome = True
+        self._do(ev.Received(Welcome(PROTOCOL, "test", [])))
+
+    @precondition(lambda self: self.connected)
+    @rule(really=st.sampled_from([False, False, True]))
+    def disconnect(self, really: bool) -> None:
+        if not really:
+            return
+        self.connected = self.welcome = False
+        self._do(ev.Disconnected())
+
+    @precondition(lambda self: self.welcome)
+    @rule(
+        job=st.sampled_from(sorted(TIMEOUTS)),
+        blobs=st.lists(st.sampled_from([False, False, False, True]), max_size=20),
+    )
+    def assign(self, job: int, blobs: list[bool]) -> None:
+        numbers = list(range(self.next_number, self.next_number + len(blobs)))
+        self.next_number += len(blobs)
+        self._assign(job, numbers, [1] * len(numbers), blobs)
+
+    def _assign(self, job: int, numbers: list[int], attempts: list[int], blobs: list[bool]) -> None:
+        self.assigned |= {(job, *pair) for pair in zip(numbers, attempts, strict=True)}
+        self.latest |= {
+            (job, number): attempt for number, attempt in zip(numbers, attempts, strict=True)
+        }
+        payloads = [Blob(b"d" * 32, 99) if blob else b"payload" for blob in blobs]
+        self._do(ev.Received(Assign(job, "work", "1", TIMEOUTS[job], numbers, attempts, payloads)))
+
+    @precondition(lambda self: self.welcome and self.latest)
+    @rule(data=st.data(), higher=st.booleans(), blob=st.booleans())
+    def assign_again(self, data: st.DataObject, higher: bool, blob: bool) -> None:
+        (job, number), attempt = data.draw(st.sampled_from(sorted(self.latest.items())))
+        key = (job, number, attempt)
+        if higher:
+            self._flush()
+            if key not in self.outcomes:
+                self.let_go.add(key)
+            self._assign(job, [number], [attempt + 1], [blob])
+        elif key not in self.let_go and not self._is_recorded(key):
+            self._assign(job, [number], [attempt], [blob])
+
+    def _is_recorded(self, key: Key) -> bool:
+        """Whether the worker may have forgotten this attempt."""
+        return key in self.outcomes and self.recorded > 0
+
+    @precondition(lambda self: self.welcome and self.latest)
+    @rule(data=st.data())
+    def stop(self, data: st.DataObject) -> None:
+        self._flush()
+        pairs = st.sampled_from(sorted(self.latest.items()))
+        chosen = dict(data.draw(st.lists(pairs, min_size=1, max_size=8)))
+        job = next(iter(chosen))[0]
+        keys = [(one, number, a) for (one, number), a in chosen.items() if one == job]
+        self.let_go |= {key for key in keys if key not in self.outcomes}
+        self._do(ev.Received(Stop(job, [key[1] for key in keys], [key[2] for key in keys])))
+
+    @precondition(lambda self: self.welcome and self.reports)
+    @rule(data=st.data())
+    def record(self, data: st.DataObject) -> None:
+        self.recorded = data.draw(st.integers(self.recorded, len(self.reports)))
+        self._do(ev.Received(Recorded(self.recorded)))
+
+    # --- the executors --------------------------------------------------------------------------
+
+    def _choose(self, data: st.DataObject, *, working: bool) -> tuple[int, FakeProcess]:
+        rows = [
+            (index, process)
+            for index, process in self.processes.items()
+            if not working or process.given
+        ]
+        return rows[data.draw(st.integers(0, len(rows) - 1))]
+
+    @precondition(lambda self: any(not one.ready for one in self.processes.values()))
+    @rule()
+    def executors_ready(self) -> None:
+        for index, process in list(self.processes.items()):
+            if not process.ready and not process.killed:
+                process.ready = True
+                self._do(ev.ExecutorReady(index, READY))
+
+    @precondition(lambda self: any(one.given for one in self.processes.values()))
+    @rule(
+        data=st.data(),
+        count=st.integers(1, 300),
+        seconds=st.sampled_from([0.00001, 0.001, 0.3]),
+        kinds=st.lists(st.sampled_from(["bytes", "failure", "file"]), min_size=1, max_size=5),
+    )
+    def ran(self, data: st.DataObject, count: int, seconds: float, kinds: list[str]) -> None:
+        index, process = self._choose(data, working=True)
+        self._ran(index, process, min(count, len(process.given)), seconds, kinds)
+
+    def _ran(
+        self, index: int, process: FakeProcess, count: int, seconds: float, kinds: list[str]
+    ) -> None:
+        keys = [key for key in process.given[:count] if key[0] == process.given[0][0]]
+        self._take_out(process, len(keys))
+        outcomes: list[bytes | InFile | Failure] = []
+        for at, (_, number, _) in enumerate(keys):
+            kind = kinds[at % len(kinds)]
+            file = InFile(f"/scratch/result-{number}", 40_000, b"r" * 32)
+            outcomes.append({"bytes": b"r", "failure": Failure("error", "no"), "file": file}[kind])
+        ran = Ran(
+            keys[0][0],
+            [key[1] for key in keys],
+            [key[2] for key in keys],
+            [seconds] * len(keys),
+            outcomes,
+        )
+        self._do(ev.ExecutorSaid(index, ran))
+
+    def _take_out(self, process: FakeProcess, count: int) -> None:
+        del process.given[:count]
+        while count:
+            part = min(count, process.outstanding[0])
+            process.outstanding[0] -= part
+            count -= part
+            if not process.outstanding[0]:
+                del process.outstanding[0]
+
+    @precondition(lambda self: any(one.given for one in self.processes.values()))
+    @rule(data=st.data(), elapsed=st.sampled_from([0.05, 0.3, 5.0]))
+    def busy(self, data: st.DataObject, elapsed: float) -> None:
+        index, process = self._choose(data, working=True)
+        (job, number, attempt), *rest = process.given
+        process.given, process.outstanding = process.given[:1], [1]
+        assert all(key[0] == job for key in rest), "a batch ahead of another job"
+        columns = [key[1] for key in rest], [key[2] for key in rest]
+        self._do(ev.ExecutorSaid(index, Busy(job, number, attempt, elapsed, *columns)))
+
+    @precondition(lambda self: self.processes)
+    @rule(data=st.data(), really=st.booleans())
+    def dies(self, data: st.DataObject, really: bool) -> None:
+        if not really:
+            return
+        index, _ = self._choose(data, working=False)
+        del self.processes[index]
+        self._do(ev.ExecutorDied(index, "killed by signal 9"))
+
+    # --- files, time ----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.fetching)
+    @rule(works=st.booleans())
+    def fetch_ends(self, works: bool) -> None:
+        key = self.fetching.pop(0)
+        file = InFile(f"/scratch/payload-{key[1]}", 99)
+        self._do(ev.Fetched(*key, file) if works else ev.FetchFailed(*key, "no"))
+
+    @precondition(lambda self: self.putting)
+    @rule(works=st.booleans(), refused=st.booleans())
+    def put_ends(self, works: bool, refused: bool) -> None:
+        key = self.putting.pop(0)
+        self._do(ev.BlobPut(*key) if works else ev.BlobPutFailed(*key, "no", refused))
+
+    @rule(seconds=st.sampled_from([0.1, 0.6, 3.0, 30.0]))
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+        self._do(ev.Tick())
+
+    @precondition(lambda self: self.flush_wanted)
+    @rule()
+    def flush(self) -> None:
+        self._flush()
+
+    # --- what always holds ----------------------------------------------------------------------
+
+    @invariant()
+    def valid(self) -> None:
+        self.reactor.validate()
+
+    def teardown(self) -> None:
+        """Let everything come to its end: then each attempt has exactly one outcome."""
+        if not self.connecting:
+            self.executors_ready()
+        if len(self.assigned) % 2:
+            self._do(ev.Leave())
+            for index in list(self.processes):
+                del self.processes[index]
+                self._do(ev.ExecutorDied(index, "killed"))
+        for _ in range(200):
+            self._go_on()
+            self.reactor.validate()
+            if self.assigned <= self.outcomes.keys() | self.let_go:
+                break
+        assert self.assigned <= self.outcomes.keys() | self.let_go, "lost"
+        assert self.outcomes.keys().isdisjoint(self.let_go)
+        if not self.finished and self.welcome:
+            self._do(ev.Received(Recorded(len(self.reports))))
+            left = self.reactor.statistics()
+            assert (left.queued, left.fetching, left.putting, left.unrecorded) == (0, 0, 0, 0)
+
+    def _go_on(self) -> None:
+        """Let time pass in which everything works."""
+        if not self.finished and not self.connected:
+            self.connect()
+        if not self.finished and not self.welcome:
+            self.welcomed()
+        for index, process in list(self.processes.items()):
+            if process.killed:
+                del self.processes[index]
+                self._do(ev.ExecutorDied(index, "killed"))
+            elif not process.ready:
+                self.executors_ready()
+            elif process.given:
+                self._ran(index, process, len(process.given), 0.01, ["bytes"])
+        while self.fetching:
+            self.fetch_ends(True)
+        while self.putting:
+            self.put_ends(True, False)
+        self._flush()
+        self.tick(1.0)
+
+
+Machine.TestCase.settings = settings(max_examples=1500, stateful_step_count=60, deadline=None)
+TestMachine = Machine.TestCase
