@@ -10,6 +10,9 @@ import trio
 
 from dc.errors import DcError
 
+SAME_SIGNAL_SECONDS = 1.0
+"""A second signal within this time is taken for the same Ctrl-C."""
+
 WRONG = 2
 INTERRUPTED = 130
 

@@ -187,12 +187,15 @@ async def _watch_signals(
 ) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
+        await anext(signals)
+        log.info("stopping; once more to stop at once")
+        app.stop()
+        # A shell, a wrapper and a terminal may each pass on the same Ctrl-C.
+        asked = trio.current_time()
         async for _ in signals:
-            if app.stopping:
-                log.warning("stopping at once")
+            if trio.current_time() - asked > program.SAME_SIGNAL_SECONDS:
+                log.warning("stopping at once; what was acknowledged is on disk")
                 os._exit(1)
-            log.info("stopping; once more to stop at once")
-            app.stop()
 
 
 def main(argv: list[str] | None = None) -> int:
