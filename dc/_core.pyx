@@ -85,6 +85,17 @@ can only be when all its slots are taken; it comes back when something leaves it
 slot or a quarter of its credit. Hence a worker with a free slot always waits, and a group with
 such a worker and with work is always in the ring: nobody is forgotten.
 
+How much. A worker takes anything while it has a free slot. Beyond its slots it takes tasks that are
+known to be short, while all that it holds counts for less than `credit_seconds` a slot. A held task
+counts with its cost, but never with more than `credit_seconds`, which is also what an unknown cost
+counts as: a long task fills one slot's credit and leaves that of the others. One call of assign()
+gives the worker its share at most: the group's ready tasks, of all its classes, divided by its
+workers; its free slots if they are more. So a short queue is spread over everybody.
+For this a group counts the ready tasks of its classes, again without a walk for each change: a
+class that is in many groups shows them a number that may lag behind. It never shows more than it
+has, so nobody gets more than a share; fewer than sixteen groups are shown the exact number; and
+each time they are shown another one, a sixteenth as many tasks as there are groups came or went.
+
 Whole or not at all. A door checks all it was given, and reserves memory, before it changes
 anything; what follows cannot fail. The methods marked `check=False` are such leaves: what they
 index with are record numbers from the table itself.
@@ -677,9 +688,8 @@ _SLOTS_MOST = 1_000_000
 _ATTEMPT_MOST = 2**31 - 1
 _ATTEMPT_START = 2**30  # of a restored or adopted task: leaves room for a billion assignments
 _COST_MOST = 1e9  # seconds
-_BATCH_MOST = 4096  # tasks in one answer of assign(): more make no task cheaper
 
-_batch_most = cython.declare(cython.longlong, 4096)
+_batch_most = cython.declare(cython.longlong, 4096)  # tasks of a call: more make none cheaper
 _never = cython.declare(cython.longlong, 2**63 - 1)  # an age after every age
 _lowest = cython.declare(cython.int, -(2**31))  # a priority below every priority
 _number_bits = cython.declare(cython.longlong, 0xFFFFFFFF)
@@ -716,6 +726,15 @@ def _seconds(value: object, what: str) -> cython.double:
     if math.isnan(seconds):
         raise ValueError(f"{what} must be a number of seconds, not {seconds}")
     return seconds
+
+
+@cython.cfunc
+def _free_place(table: list, free: list) -> cython.Py_ssize_t:
+    """Return a place for one more thing in a table of objects."""
+    if free:
+        return free.pop()
+    table.append(None)
+    return len(table) - 1
 
 
 # --- ranked things in heaps -----------------------------------------------------------------------
@@ -886,6 +905,7 @@ class _Class:
 
     heap: list
     ready: cython.longlong  # tasks that may be handed out
+    shown: cython.longlong  # so many of them its groups count
     priority: cython.int  # of the first in the heap, `_lowest` if there is none
     age: cython.longlong
     told_priority: cython.int  # members that are not behind rank as high as this, or higher
@@ -895,7 +915,7 @@ class _Class:
 
     def __init__(self) -> None:
         self.heap = []
-        self.ready = 0
+        self.ready = self.shown = 0
         self.priority = _lowest
         self.age = _never
         self.told_priority = _PRIORITY_MOST + 1
@@ -911,6 +931,7 @@ class _Group:
 
     heap: list
     kinds: set
+    ready: cython.longlong  # the sum of what its classes show
     bearing: cython.longlong  # workers that have slots
     first: cython.int  # workers with room
     last: cython.int
@@ -920,7 +941,7 @@ class _Group:
     def __init__(self) -> None:
         self.heap = []
         self.kinds = set()
-        self.bearing = 0
+        self.ready = self.bearing = 0
         self.first = self.last = self.next = -1
         self.listed = False
 
@@ -934,8 +955,7 @@ class _Worker:
     group: cython.int
     slots: cython.longlong
     held: cython.longlong
-    unknown: cython.longlong  # of the held tasks, those without a known cost
-    seconds: cython.double  # the sum of the known costs
+    seconds: cython.double  # what the held tasks count against its credit
     first: cython.int  # held tasks, in order of assignment
     last: cython.int
     waiting: cython.bint  # in its group's list of workers with room
@@ -945,7 +965,7 @@ class _Worker:
     def __init__(self, index: cython.int, group: cython.int) -> None:
         self.index = index
         self.group = group
-        self.slots = self.held = self.unknown = 0
+        self.slots = self.held = 0
         self.seconds = 0.0
         self.first = self.last = self.next = self.prev = -1
         self.waiting = False
@@ -958,7 +978,8 @@ class Scheduler:
 
     Args:
         crash_limit: crashes (1 to 255) of one task after which it fails.
-        credit_seconds: estimated work for each slot that a worker may hold (above 0).
+        credit_seconds: estimated work for each slot that a worker may hold (above 0); a task that
+            is longer, or not known, fills the credit of one slot and no more.
         credit_tasks: tasks beyond its slots up to which a worker may hold short ones (1 or more).
 
     A caller's mistake raises KeyError (a job, worker, class or group that is not there) or
@@ -1020,7 +1041,8 @@ class Scheduler:
     ) -> None:
         self._crash_limit = _within(crash_limit, 1, 255, "crash_limit")
         self._credit_tasks = _within(credit_tasks, 1, _TASKS_MOST, "credit_tasks")
-        self._credit_seconds = _seconds(credit_seconds, "credit_seconds")
+        # Exactly a float32, as are the costs: so sums of them are exact, and full is full.
+        self._credit_seconds = array("f", [_seconds(credit_seconds, "credit_seconds")])[0]
         if not 0.0 < self._credit_seconds <= _COST_MOST:
             raise ValueError(f"credit_seconds must be above 0, not {credit_seconds}")
         self._capacity = self._used = self._tasks = self._timers = 0
@@ -1333,8 +1355,10 @@ class Scheduler:
         kind: _Class = self._classes[job.kind]
         oldest: cython.int = -1 if job.held_back else self._oldest(job)
         ready: cython.longlong = 0 if job.held_back else job.queued
-        kind.ready += ready - job.counted
-        job.counted = ready
+        if ready != job.counted:
+            kind.ready += ready - job.counted
+            job.counted = ready
+            self._show(kind)
         if oldest < 0:
             if job.position >= 0:
                 _take_out(kind.heap, job)
@@ -1345,6 +1369,19 @@ class Scheduler:
             else:
                 _settle(kind.heap, job)
         self._reranked(kind)
+
+    @cython.cfunc
+    def _show(self, kind: _Class) -> cython.void:
+        """Show the groups of a class how much is ready, if what they count is too far off."""
+        slack: cython.longlong = len(kind.members) >> 4
+        if kind.shown <= kind.ready <= kind.shown + 2 * slack:
+            return
+        change: cython.longlong = max(kind.ready - slack, 0) - kind.shown
+        kind.shown += change
+        for item in kind.members:
+            member: _Member = item
+            group: _Group = self._groups[member.group]
+            group.ready += change
 
     @cython.cfunc
     def _reranked(self, kind: _Class) -> cython.void:
@@ -1374,15 +1411,15 @@ class Scheduler:
     def _tell_one(self, kind: _Class, member: _Member) -> cython.void:
         member.behind = False
         group: _Group = self._groups[member.group]
-        if member.position < 0:
+        absent: cython.bint = member.position < 0
+        if absent or _before(kind.priority, kind.age, member.priority, member.age):
             member.priority = kind.priority
             member.age = kind.age
-            _put(group.heap, member)
-            self._join_ring(member.group)
-        elif _before(kind.priority, kind.age, member.priority, member.age):
-            member.priority = kind.priority
-            member.age = kind.age
-            _settle(group.heap, member)
+            if absent:
+                _put(group.heap, member)
+                self._join_ring(member.group)
+            else:
+                _settle(group.heap, member)
 
     @cython.cfunc
     def _first_member(self, group: _Group) -> cython.bint:
@@ -1467,8 +1504,7 @@ class Scheduler:
         if worker.waiting or worker.slots == 0:
             return
         if worker.held < worker.slots or (
-            worker.unknown == 0
-            and 4 * worker.held <= 3 * self._credit_tasks
+            4 * worker.held <= 3 * self._credit_tasks
             and 4.0 * worker.seconds <= 3.0 * self._credit_seconds * worker.slots
         ):
             self._wait(worker)
@@ -1477,14 +1513,15 @@ class Scheduler:
     @cython.inline
     @cython.exceptval(check=False)
     def _may_take(self, worker: _Worker, cost: cython.double) -> cython.bint:
-        """Tell whether a worker that has slots may take one more task that costs so much."""
-        if worker.held < worker.slots:
-            return True
-        return (
+        """Tell whether a worker may take one more task that costs so much.
+
+        Full is full, also for a task that costs nothing: it would wait behind long ones.
+        """
+        room: cython.double = self._credit_seconds * worker.slots - worker.seconds
+        return worker.held < worker.slots or (
             0.0 <= cost <= self._credit_seconds
-            and worker.unknown == 0
             and worker.held < self._credit_tasks
-            and worker.seconds + cost <= self._credit_seconds * worker.slots
+            and 0.0 < room >= cost
         )
 
     @cython.cfunc
@@ -1496,7 +1533,8 @@ class Scheduler:
         self._state[slot] = _assigned
         self._worker[slot] = worker.index
         self._attempt[slot] = attempt
-        self._cost[slot] = cost
+        counts: cython.double = cost if 0.0 <= cost < self._credit_seconds else self._credit_seconds
+        self._cost[slot] = counts
         self._next[slot] = -1
         self._prev[slot] = worker.last
         if worker.last >= 0:
@@ -1505,10 +1543,7 @@ class Scheduler:
             worker.first = slot
         worker.last = slot
         worker.held += 1
-        if cost < 0.0:
-            worker.unknown += 1
-        else:
-            worker.seconds += cost
+        worker.seconds += counts
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -1525,12 +1560,8 @@ class Scheduler:
         else:
             worker.last = ahead
         worker.held -= 1
-        cost: cython.double = self._cost[slot]
-        if cost < 0.0:
-            worker.unknown -= 1
-        else:
-            worker.seconds -= cost
-        if worker.held == worker.unknown:
+        worker.seconds -= self._cost[slot]
+        if worker.held == 0:
             worker.seconds = 0.0  # whatever rounding left
         self._worker[slot] = -1
         if self._timer[slot] >= 0:
@@ -1667,17 +1698,33 @@ class Scheduler:
                 into[i] = _peers(values[i], high)
 
     @cython.cfunc
+    def _read_attempts(self, numbers: object, attempts: object) -> cython.Py_ssize_t:
+        """Copy what a worker says of many attempts, and return of how many."""
+        size: cython.Py_ssize_t = len(numbers)
+        if len(attempts) != size:
+            raise ValueError("numbers and attempts must be equally long")
+        self._prepare(size)
+        self._read(numbers, self._given, _NUMBER_MOST)
+        self._read(attempts, self._given_attempts, _ATTEMPT_MOST)
+        return size
+
+    @cython.cfunc
+    def _named(self, job: _Job, number: object) -> cython.int:
+        """Return the record of a task that a peer has named, or -1. (No task has the key -1.)"""
+        checked: cython.longlong = _peers(number, _NUMBER_MOST)
+        return self._find((job.number << 32) | checked)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _holds(self, worker: _Worker, slot: cython.int, attempt: cython.longlong) -> cython.bint:
+        return slot >= 0 and self._worker[slot] == worker.index and self._attempt[slot] == attempt
+
+    @cython.cfunc
     def _held_by(self, worker: _Worker, job: object, number: object, attempt: object) -> cython.int:
         """Return the record of an attempt that this worker holds, or -1."""
-        record = self._job_of(job)
-        checked: cython.longlong = _peers(number, _NUMBER_MOST)
-        fence: cython.longlong = _peers(attempt, _ATTEMPT_MOST)
-        if checked < 0:
-            return -1
-        slot: cython.int = self._find((record.number << 32) | checked)
-        if slot < 0 or self._worker[slot] != worker.index or self._attempt[slot] != fence:
-            return -1
-        return slot
+        slot: cython.int = self._named(self._job_of(job), number)
+        return slot if self._holds(worker, slot, _peers(attempt, _ATTEMPT_MOST)) else -1
 
     # --- doors: classes, groups, jobs -------------------------------------------------------------
 
@@ -1713,6 +1760,7 @@ class Scheduler:
         crowd.kinds.add(class_)
         member = _Member(class_, group)
         kind.members.append(member)
+        crowd.ready += kind.shown
         if kind.heap:
             self._tell_one(kind, member)
         member.behind = True
@@ -1737,14 +1785,10 @@ class Scheduler:
         self._class_of(class_)
         if number in self._by_number:
             raise ValueError(f"there is a job {number} already")
-        index = self._free_jobs.pop() if self._free_jobs else len(self._jobs)
+        index = _free_place(self._jobs, self._free_jobs)
         record = _Job(number, index, class_, rank)
         record.retries = tries
-        if index == len(self._jobs):
-            self._jobs.append(record)
-        else:
-            self._jobs[index] = record
-        self._by_number[number] = record
+        self._jobs[index] = self._by_number[number] = record
 
     def set_cost(self, job: object, seconds: object) -> None:
         """Say how long a task of the job is going to run; negative: not known.
@@ -1848,12 +1892,8 @@ class Scheduler:
         """
         self._group_of(group)
         count = _within(slots, 0, _SLOTS_MOST, "slots")
-        index = self._free_workers.pop() if self._free_workers else len(self._workers)
-        worker = _Worker(index, group)
-        if index == len(self._workers):
-            self._workers.append(worker)
-        else:
-            self._workers[index] = worker
+        index = _free_place(self._workers, self._free_workers)
+        worker = self._workers[index] = _Worker(index, group)
         self._resize(worker, count)
         return index
 
@@ -1863,7 +1903,11 @@ class Scheduler:
         self._resize(record, _within(slots, 0, _SLOTS_MOST, "slots"))
 
     def set_group(self, worker: object, group: object) -> None:
-        """Move a worker to another group; what it holds stays."""
+        """Move a worker to another group; what it holds stays.
+
+        Raises:
+            KeyError: the worker or the group is not there.
+        """
         record = self._worker_of(worker)
         self._group_of(group)
         slots = record.slots
@@ -1885,15 +1929,23 @@ class Scheduler:
     def remove_worker(self, worker: object, blame: object) -> list:
         """Forget a worker; its tasks go back to their queues, with their age.
 
+        A task that kills computers is to be found, and those that only waited beside it are not to
+        fail with it. So blamed is what may have been running: what was said to run, and the oldest
+        of what the worker held, as many as it has slots. Word of a start or of a result may be lost
+        with the worker, so these may be wrong; but what comes back is the oldest of its job and is
+        handed out first again, so a poison task is soon among the oldest wherever it goes. What
+        runs beside it each time fails with it: from here the two look the same.
+
         Args:
             worker: the worker.
-            blame: count a crash for each of its tasks.
+            blame: count a crash for each task that it may have been running.
 
         Returns:
             What crashed too often and is forgotten now, as (job, number, attempt).
         """
         record = self._worker_of(worker)
         guilty: cython.bint = bool(blame)
+        oldest: cython.longlong = record.slots
         failed: list = []
         self._resize(record, 0)
         job: _Job = None
@@ -1903,9 +1955,11 @@ class Scheduler:
                 if job is not None:
                     self._requeued(job)
                 job = self._jobs[self._job[slot]]
+            suspect: cython.bint = guilty and (oldest > 0 or self._state[slot] == _running)
+            oldest -= 1
             self._count(job, self._state[slot], -1)
             self._let_go(record, slot)
-            if guilty and self._crashed(slot):
+            if suspect and self._crashed(slot):
                 failed.append(self._told(job, slot))
                 self._forget(job, slot)
             else:
@@ -1959,7 +2013,9 @@ class Scheduler:
         """Give the worker what it may have of the group's work; tell whether it has room yet."""
         member: _Member = group.heap[0]
         kind: _Class = self._classes[member.kind]
-        left: cython.longlong = (kind.ready + group.bearing - 1) // group.bearing
+        # Many groups may be shown nothing yet; and a call that gives nothing is no answer.
+        ready: cython.longlong = max(group.ready, kind.ready)
+        left: cython.longlong = (ready + group.bearing - 1) // group.bearing
         left = min(max(left, worker.slots - worker.held), _batch_most)
         before: _Job = None
         numbers: list = []
@@ -2054,25 +2110,17 @@ class Scheduler:
         """
         bringer = self._worker_of(worker)
         record = self._job_of(job)
-        size: cython.Py_ssize_t = len(numbers)
-        if len(attempts) != size:
-            raise ValueError("numbers and attempts must be equally long")
-        self._prepare(size)
-        self._read(numbers, self._given, _NUMBER_MOST)
-        self._read(attempts, self._given_attempts, _ATTEMPT_MOST)
+        size: cython.Py_ssize_t = self._read_attempts(numbers, attempts)
         rejected: list = []
         taken_over: list = []
         base: cython.longlong = record.number << 32
         i: cython.Py_ssize_t
         for i in range(size):
-            slot: cython.int = self._find(base | self._given[i]) if self._given[i] >= 0 else -1
+            slot: cython.int = self._find(base | self._given[i])
             if slot < 0:
                 rejected.append(i)
                 continue
-            if (
-                self._worker[slot] == bringer.index
-                and self._attempt[slot] == self._given_attempts[i]
-            ):
+            if self._holds(bringer, slot, self._given_attempts[i]):
                 self._count(record, self._state[slot], -1)
                 self._let_go(bringer, slot)
             else:
@@ -2144,22 +2192,13 @@ class Scheduler:
         """
         holder = self._worker_of(worker)
         record = self._job_of(job)
-        size: cython.Py_ssize_t = len(numbers)
-        if len(attempts) != size:
-            raise ValueError("numbers and attempts must be equally long")
-        self._prepare(size)
-        self._read(numbers, self._given, _NUMBER_MOST)
-        self._read(attempts, self._given_attempts, _ATTEMPT_MOST)
+        size: cython.Py_ssize_t = self._read_attempts(numbers, attempts)
         base: cython.longlong = record.number << 32
         accepted: cython.longlong = 0
         i: cython.Py_ssize_t
         for i in range(size):
-            slot: cython.int = self._find(base | self._given[i]) if self._given[i] >= 0 else -1
-            if (
-                slot >= 0
-                and self._worker[slot] == holder.index
-                and self._attempt[slot] == self._given_attempts[i]
-            ):
+            slot: cython.int = self._find(base | self._given[i])
+            if self._holds(holder, slot, self._given_attempts[i]):
                 self._count(record, self._state[slot], -1)
                 self._let_go(holder, slot)
                 self._enqueue(record, slot)
@@ -2177,12 +2216,11 @@ class Scheduler:
         """
         holder = self._worker_of(worker)
         record = self._job_of(job)
-        checked: cython.longlong = _peers(number, _NUMBER_MOST)
+        slot: cython.int = self._named(record, number)
         fence: cython.longlong = _peers(attempt, _ATTEMPT_START)
-        if checked < 0 or fence < 1 or record.held_back:
+        if slot < 0 or fence < 1 or record.held_back:
             return False
-        slot: cython.int = self._find((record.number << 32) | checked)
-        if slot < 0 or self._worker[slot] >= 0 or self._attempt[slot] > fence:
+        if self._worker[slot] >= 0 or self._attempt[slot] > fence:
             return False
         self._detach(record, slot)
         self._hold(holder, slot, cython.cast(cython.int, fence), record.cost)
@@ -2196,8 +2234,7 @@ class Scheduler:
             (worker, attempt), the worker -1 if none holds it; None if there is no such task.
         """
         record = self._job_of(job)
-        checked: cython.longlong = _peers(number, _NUMBER_MOST)
-        slot: cython.int = self._find((record.number << 32) | checked) if checked >= 0 else -1
+        slot: cython.int = self._named(record, number)
         if slot < 0:
             return None
         answer = (self._worker[slot], self._attempt[slot])
@@ -2265,8 +2302,7 @@ class Scheduler:
         The worker is -1 if none holds it.
         """
         record = self._job_of(job)
-        checked: cython.longlong = _peers(number, _NUMBER_MOST)
-        slot: cython.int = self._find((record.number << 32) | checked) if checked >= 0 else -1
+        slot: cython.int = self._named(record, number)
         if slot < 0:
             return None
         state: cython.int = self._state[slot]
@@ -2285,7 +2321,7 @@ class Scheduler:
         return found
 
     def worker_load(self, worker: object) -> tuple:
-        """Return (tasks held, slots, seconds of known cost held) of a worker."""
+        """Return (tasks held, slots, seconds that they count against its credit) of a worker."""
         record = self._worker_of(worker)
         return (record.held, record.slots, record.seconds)
 
@@ -2447,6 +2483,8 @@ class Scheduler:
             if job.kind == number:
                 ready += job.counted
         assert kind.ready == ready, "a class's ready count is wrong"
+        most: cython.longlong = kind.shown + 2 * (len(kind.members) >> 4)
+        assert 0 <= kind.shown <= ready <= most, "a class's groups count it wrongly"
         rank = (_lowest, _never)
         if kind.heap:
             first: _Ranked = kind.heap[0]
@@ -2483,6 +2521,11 @@ class Scheduler:
                 bearing += worker.slots > 0
                 waiting -= worker.waiting
         assert group.bearing == bearing, "a group's count of workers is wrong"
+        ready: cython.longlong = 0
+        for item in group.kinds:
+            kind: _Class = self._classes[item]
+            ready += kind.shown
+        assert group.ready == ready, "a group's count of ready tasks is wrong"
         before: cython.int = -1
         index: cython.int = group.first
         while index >= 0:
@@ -2503,7 +2546,6 @@ class Scheduler:
     def _validate_worker(self, worker: _Worker) -> cython.void:
         """What a worker holds, and that it is not forgotten while it has a free slot."""
         held: cython.longlong = 0
-        unknown: cython.longlong = 0
         seconds: cython.double = 0.0
         before: cython.int = -1
         slot: cython.int = worker.first
@@ -2511,14 +2553,12 @@ class Scheduler:
             assert self._worker[slot] == worker.index, "a worker holds another's task"
             assert self._prev[slot] == before, "a worker's tasks are linked wrongly"
             held += 1
-            if self._cost[slot] < 0.0:
-                unknown += 1
-            else:
-                seconds += self._cost[slot]
+            assert 0.0 <= self._cost[slot] <= self._credit_seconds, "a task counts too much"
+            seconds += self._cost[slot]
             before = slot
             slot = self._next[slot]
         assert worker.last == before, "a worker's last task is wrong"
-        assert (worker.held, worker.unknown) == (held, unknown), "a worker's counts are wrong"
+        assert worker.held == held, "a worker's count is wrong"
         assert abs(worker.seconds - seconds) <= 1e-9 * (1.0 + seconds), "a worker's load is wrong"
         assert worker.waiting or worker.held >= worker.slots, "a worker with a free slot sleeps"
         assert worker.slots > 0 or not worker.waiting, "a worker without slots waits"

@@ -73,8 +73,9 @@ class Model:
 
     def load(self, worker: int) -> tuple[int, int, float]:
         costs = [task.cost for task in self.tasks.values() if task.worker == worker]
-        seconds = sum(cost for cost in costs if cost >= 0)
-        return len(costs), self.workers[worker].slots, seconds
+        most = self.credit_seconds
+        counted = [cost if 0 <= cost <= most else most for cost in costs]
+        return len(costs), self.workers[worker].slots, sum(counted)
 
     def next_time(self) -> float:
         return min((task.time for task in self.tasks.values()), default=math.inf)
@@ -95,16 +96,14 @@ class Model:
         return sorted(found)
 
     def _may_take(self, worker: int, cost: float) -> bool:
-        costs = [task.cost for task in self.tasks.values() if task.worker == worker]
-        slots = self.workers[worker].slots
-        if len(costs) < slots:
+        held, slots, seconds = self.load(worker)
+        if held < slots:
             return True
         return (
-            slots > 0
-            and 0 <= cost <= self.credit_seconds
-            and min(costs, default=0.0) >= 0
-            and len(costs) < self.credit_tasks
-            and sum(costs) + cost <= slots * self.credit_seconds
+            0 <= cost <= self.credit_seconds
+            and held < self.credit_tasks
+            and seconds < slots * self.credit_seconds
+            and seconds + cost <= slots * self.credit_seconds
         )
 
     # --- tasks in and out ---
@@ -129,8 +128,7 @@ class Model:
         """Give this worker, chosen by the real one, what one call may give it."""
         record = self.workers[worker]
         ready = self._ready(self.groups[record.group])
-        first = self.jobs[ready[0][2][0]].class_
-        share = math.ceil(self.ready(first) / self.bearing(record.group))
+        share = math.ceil(len(ready) / self.bearing(record.group))
         limit = min(max(record.slots - len(self.held(worker)), share), BATCH)
         runs: Runs = []
         for _, _, (job, number) in ready[:limit]:
@@ -212,8 +210,9 @@ class Model:
 
     def remove_worker(self, worker: int, blame: bool) -> list[tuple[int, int, int]]:
         failed = []
-        for job, number, attempt in self.held(worker):
-            if not blame:
+        for place, (job, number, attempt) in enumerate(self.held(worker)):
+            running = self.tasks[job, number].state == RUNNING
+            if not blame or not (running or place < self.workers[worker].slots):
                 self._requeue((job, number))
             elif self.crash(worker, job, number, attempt) == FAILED:
                 failed.append((job, number, attempt))

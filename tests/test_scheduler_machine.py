@@ -25,6 +25,7 @@ from tests.model import Job, Model, Worker
 CRASH_LIMIT = 2
 CREDIT_SECONDS = 1 / 8  # and costs in powers of two: every sum is exact
 CREDIT_TASKS = 12
+EXACT_GROUPS = 15  # more of them need not know exactly how much is ready
 COSTS = (-1.0, 0.0, 1 / 64, 1 / 32, 1 / 8, 1 / 4)
 JOBS = (0, 1, 2, 7, 2**31 - 1)
 EDGES = (-1, 0, 1, 2**30, 2**31, 2**32 - 2, 2**32 - 1, 2**63 - 1, 2**63, 2**64, -(2**63) - 1)
@@ -106,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         assert self.real.add_class() == self.model.classes
         self.model.classes += 1
 
-    @precondition(lambda self: self.model.classes)
+    @precondition(lambda self: self.model.classes and len(self.model.groups) < EXACT_GROUPS)
     @rule(wanted=st.sets(st.integers(0, 3)))
     def add_group(self, wanted: set[int]) -> None:
         classes = {class_ % self.model.classes for class_ in wanted}
@@ -193,6 +194,14 @@ class Machine(RuleBasedStateMachine):
         worker = self.a_worker(pick)
         self.real.set_slots(worker, slots)
         self.model.workers[worker].slots = slots
+
+    @precondition(lambda self: self.model.workers)
+    @rule(pick=picks, group=few)
+    def set_group(self, pick: int, group: int) -> None:
+        worker = self.a_worker(pick)
+        group %= len(self.model.groups)
+        self.real.set_group(worker, group)
+        self.model.workers[worker].group = group
 
     @precondition(lambda self: self.model.workers)
     @rule(pick=picks, blame=st.booleans())

@@ -16,7 +16,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, memory
 from dc.blobs import BlobFolder
 from dc.errors import DcError
 from dc.link import Link
@@ -95,6 +95,7 @@ class ServerApp:
         self._connections: dict[int, Connection] = {}
         self._next_peer = 1
         self._nursery: trio.Nursery | None = None
+        self._worked = False
         self._gone = trio.Event()
         self._stopping = trio.Event()
         self._stopped = trio.Event()
@@ -150,6 +151,9 @@ class ServerApp:
         while True:
             await trio.sleep(self.reactor.pause())
             self.feed(Tick())
+            if self._worked and self.reactor.idle:
+                self._worked = False
+                memory.give_back()
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -210,7 +214,7 @@ class ServerApp:
                     connection.push(action.message, action.size)
             elif isinstance(action, Write):
                 self.committer.add(action.record)
-                wrote = True
+                wrote = self._worked = True
             else:
                 self._perform(action)
         return wrote

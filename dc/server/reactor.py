@@ -148,6 +148,11 @@ class Reactor:
         usual = limits.STATUS_SECONDS if self.clients.watching else limits.TICK_SECONDS
         return max(0.001, min(usual, self.board.scheduler.next_time() - self.board.now))
 
+    @property
+    def idle(self) -> bool:
+        """Whether no job is in memory: all have finished and nobody follows one."""
+        return not self.board.jobs
+
     def validate(self) -> None:
         """Check what must always hold; AssertionError says what does not."""
         self.board.scheduler.validate()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import random
 import secrets
 import signal
@@ -18,8 +17,8 @@ from urllib.parse import urlsplit
 import trio
 from msgspec import Struct
 
-from dc import __version__, limits
-from dc.errors import DcError, StartError
+from dc import __version__, limits, program
+from dc.errors import StartError
 from dc.executor import Executor, ExecutorPort
 from dc.worker import computer
 from dc.worker.app import WorkerApp
@@ -219,26 +218,18 @@ async def _watch_signals(
         task_status.started()
         await anext(signals)
         app.leave()
-        await anext(signals)
-        everything.cancel()
+        # A shell, a wrapper and a terminal may each pass on the same Ctrl-C.
+        asked = trio.current_time()
+        async for _ in signals:
+            if trio.current_time() - asked > program.SAME_SIGNAL_SECONDS:
+                everything.cancel()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
     arguments = parse(argv)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if arguments.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
-    try:
-        trio.run(work, arguments, strict_exception_groups=False)
-    except DcError as error:
-        print(f"dc.worker: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    program.log_to_stderr(verbose=arguments.verbose)
+    return program.run("dc.worker", partial(work, arguments))
 
 
 if __name__ == "__main__":

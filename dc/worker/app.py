@@ -186,7 +186,7 @@ class WorkerApp:
             case RemoveFile():
                 with suppress(OSError):
                     Path(action.path).unlink()
-            case ClearFolder():
+            case ClearFolder() if Path(action.path).is_dir():
                 self._nursery.start_soon(trio.to_thread.run_sync, _clear_folder, action)
             case Say():
                 log.warning("%s", action.text)
@@ -232,7 +232,7 @@ class WorkerApp:
                 self._perform([Finish(str(error))])
             return f"cannot use {self._host}: {error}"
         except (OSError, trio.BrokenResourceError, DcError) as error:
-            return f"cannot reach {self._host}: {error}"
+            return f"cannot reach {self._host}: {_text_of(error)}"
         except trio.TooSlowError:
             return f"cannot reach {self._host}: no answer for {limits.CONNECT_SECONDS:g} s"
         try:
@@ -414,10 +414,7 @@ class _Seat:
 
 
 def _clear_folder(action: ClearFolder) -> None:
-    folder = Path(action.path)
-    if not folder.is_dir():
-        return
-    keep = set(action.keep)
+    folder, keep = Path(action.path), set(action.keep)
     for entry in list(folder.iterdir()):
         if str(entry) in keep:
             continue
@@ -435,4 +432,9 @@ def _transfer_seconds(size: int) -> float:
 
 
 def _text_of(error: BaseException) -> str:
+    """Return what went wrong; of several attempts to connect, what was wrong with the last."""
+    if isinstance(error.__cause__, BaseExceptionGroup):
+        return _text_of(error.__cause__.exceptions[-1])
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error) or type(error).__name__

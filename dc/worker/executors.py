@@ -243,7 +243,8 @@ class Executors:
         slot.rest(self._board.now, blameless=was_killed and not slot.suspect)
         if not was_killed or slot.suspect:
             pause = slot.start_at - self._board.now
-            self._board.say(f"executor {index} died: {text}; the next one starts in {pause:.1f} s")
+            when = f"in {pause:.1f} s" if pause else "at once"
+            self._board.say(f"executor {index} died: {text}; the next one starts {when}")
         self._start_if_due(slot)
 
     def _after_timeout(self, chunks: list[Chunk], late: Current) -> None:

@@ -12,7 +12,7 @@ one of these places:
     reports   its outcome is in a draft, or in a message that the server has not recorded
 
 An attempt that is stopped, or replaced by a higher one of the same task, leaves `held` at once. It
-is taken out of the first two places and the fourth; an executor that runs it is killed; a report
+is taken out of the first two places and the fourth; an executor that runs it is killed. A report
 that was made stays, for the server knows what to do with it.
 
 `Executors` (dc/worker/executors.py) has the slots, `Carriage` (dc/worker/carriage.py) the files
@@ -328,11 +328,16 @@ class WorkerReactor:
 
     def _on_stop(self, message: Stop) -> None:
         job = self._board.jobs.get(message.job)
-        if job is not None:
-            before = len(job.held)
-            job.forget(message.numbers, message.attempts)
-            if len(job.held) < before:
-                self._bury(job)
+        if job is None:
+            return
+        # What was reported stays until it is recorded: nothing of it runs any more.
+        reported = self._board.reports.reported(job.number)
+        rows = zip(message.numbers, message.attempts, strict=True)
+        stopped = [row for row in rows if row not in reported]
+        before = len(job.held)
+        job.forget([number for number, _ in stopped], [attempt for _, attempt in stopped])
+        if len(job.held) < before:
+            self._bury(job)
 
     def _bury(self, job: Job) -> None:
         """Take attempts of a job that are not held any more out of where they are."""

@@ -189,6 +189,10 @@ class Reports:
                 pairs = zip(report.numbers, report.attempts, strict=True)
                 yield from ((report.job, *pair) for pair in pairs)
 
+    def reported(self, job: int) -> set[tuple[int, int]]:
+        """Return (number, attempt) of all drafts and reports of a job."""
+        return {(number, attempt) for one, number, attempt in self.attempts() if one == job}
+
     def validate(self) -> None:
         """Check that the sequences have no gap and end where they should."""
         sequences = [report.sequence for report, _ in self._unrecorded]

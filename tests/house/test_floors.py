@@ -63,6 +63,7 @@ HANDS = {
     "executor": "executor",
     "pipe_frames": "executor",
     "program": "program",
+    "memory": "memory",
 }
 
 NOT_IN_THOUGHT = {

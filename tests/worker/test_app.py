@@ -1,4 +1,4 @@
-"""The worker's app over memory streams, with fake executors, against a server that follows a script.
+"""The worker's app over memory streams, with fake executors, against a scripted server.
 
 Time is Trio's MockClock: nothing waits, and every pause is exact.
 """
@@ -8,202 +8,31 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 import trio
-from trio.abc import Stream
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import MockClock
 
 from dc import limits
-from dc.errors import ConnectionLost, StartError
-from dc.http import Request, Response, Upgrade, serve
-from dc.link import Link, check_upgrade
+from dc.errors import StartError
 from dc.messages import (
-    PROTOCOL,
     Assign,
     Blob,
-    Codec,
     Done,
     Failed,
-    FromWorker,
     Goodbye,
     Heartbeat,
     Held,
     Hello,
-    Message,
-    Recorded,
     Refused,
     Returned,
     Running,
     Stop,
-    Welcome,
 )
 from dc.testing import FakeExecutor
-from dc.worker.app import WorkerApp
-from dc.worker.identity import Identity
-
-Kind = TypeVar("Kind")
-WELCOME = Welcome(PROTOCOL, "fake", [])
-BIG = 3 * limits.INLINE_BYTES
-
-
-class FakeServer:
-    """Answers Hello with `greeting` and keeps what it hears; the rest is up to the test.
-
-    Attributes:
-        down: refuses connections.
-        records: acknowledges reports.
-        deaf: hears, and says nothing more.
-        lose: breaks so many HTTP exchanges before it answers one.
-    """
-
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self.nursery = nursery
-        self.codec = Codec(FromWorker)
-        self.greeting: Message = WELCOME
-        self.down = self.deaf = False
-        self.records = True
-        self.lose = 0
-        self.opened: list[float] = []
-        self.heard: list[Any] = []
-        self.frames = 0
-        self.payloads: dict[str, bytes] = {}
-        self.blobs: dict[str, bytes] = {}
-        self.streams: list[Stream] = []
-        self.link: Link | None = None
-        self.closed = 0
-        self._changed = trio.Event()
-
-    async def open_stream(self) -> Stream:
-        self.opened.append(trio.current_time())
-        await trio.lowlevel.checkpoint()
-        if self.down:
-            raise ConnectionRefusedError(111, "refused")
-        ours, theirs = memory_stream_pair()
-        self.streams.append(ours)
-        self.nursery.start_soon(serve, ours, self.handle, self.on_upgrade)
-        return theirs
-
-    async def handle(self, request: Request) -> Response | Upgrade:
-        if request.path == "/socket":
-            return Upgrade(check_upgrade(request.method, request.headers))
-        if self.lose:
-            self.lose -= 1
-            raise ConnectionLost("lost")
-        if request.method == "PUT":
-            data = await request.body(2**31)
-            good = hashlib.sha256(data).hexdigest() == request.path.rpartition("/")[2]
-            self.blobs[request.path] = data
-            return Response.json({}, 201 if good else 400)
-        if request.path in self.payloads:
-            return Response(body=self.payloads[request.path])
-        return Response.json({"error": "unknown_task", "text": "no such task"}, 404)
-
-    async def on_upgrade(self, upgrade: Upgrade, stream: Stream, rest: bytes) -> None:
-        self.link = link = Link(stream, client=False, initial=rest)
-        try:
-            while (data := await link.receive()) is not None:
-                self.frames += 1
-                for message in self.codec.decode(data):
-                    await self.hear(message)
-        except ConnectionLost:
-            pass
-        self.closed += 1
-        self._wake()
-
-    async def hear(self, message: Any) -> None:
-        self.heard.append(message)
-        if isinstance(message, Hello):
-            await self.say(self.greeting)
-        elif isinstance(message, Done | Failed | Returned) and self.records:
-            await self.say(Recorded(message.sequence))
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
-
-    async def say(self, *batch: Message) -> None:
-        assert self.link is not None
-        if not self.deaf:
-            await self.link.send(self.codec.encode(batch))
-
-    async def cut(self) -> None:
-        """Break all connections."""
-        for stream in self.streams:
-            await trio.aclose_forcefully(stream)
-        self.streams.clear()
-
-    async def wait_for(self, condition: Callable[[], object]) -> None:
-        """Wait until this holds, after something was heard."""
-        while not condition():
-            await self._changed.wait()
-
-    def of(self, kind: type[Kind]) -> list[Kind]:
-        return [message for message in self.heard if isinstance(message, kind)]
-
-    async def assign(
-        self, *numbers: int, type_: str = "echo", timeout: float = 0.0, size: int = 0
-    ) -> None:
-        payloads: list[bytes | Blob] = [b"%d" % number for number in numbers]
-        if size:
-            for number in numbers:
-                data = b"%d" % (number % 10) * size
-                self.payloads[f"/jobs/1/tasks/{number}/payload"] = data
-            payloads = [Blob(b"d" * 32, size) for _ in numbers]
-        attempts = [1] * len(numbers)
-        await self.say(Assign(1, type_, "1", timeout, list(numbers), attempts, payloads))
-
-
-class Scene:
-    """A server, a worker, and what the worker was given."""
-
-    def __init__(self, server: FakeServer, scratch: Path, slots: int, *, is_default: bool) -> None:
-        self.server = server
-        self.executors: list[FakeExecutor] = []
-        self.seconds: float | Callable[[int, int], float] = 0.001
-        self.ended = trio.Event()
-        identity = Identity("box", is_default=is_default, key="k", slots=slots, software="test")
-        self.app = WorkerApp(
-            identity,
-            open_stream=server.open_stream,
-            start_executor=self.start_executor,
-            scratch=scratch,
-            host="server:8220",
-            jitter=lambda: 1.0,
-        )
-
-    async def start_executor(self) -> FakeExecutor:
-        await trio.lowlevel.checkpoint()
-        functions = {"echo": lambda data: data, "big": lambda data: data * BIG}
-        executor = FakeExecutor(functions, seconds=self.seconds)
-        self.executors.append(executor)
-        return executor
-
-    async def run(self) -> None:
-        await self.app.run()
-        self.ended.set()
-
-
-@asynccontextmanager
-async def scene(
-    tmp_path: Path, slots: int = 1, *, is_default: bool = False, start: bool = True
-) -> AsyncIterator[Scene]:
-    async with trio.open_nursery() as nursery:
-        one = Scene(FakeServer(nursery), tmp_path, slots, is_default=is_default)
-        if start:
-            nursery.start_soon(one.run)
-            await one.server.wait_for(lambda: one.server.of(Hello))
-        yield one
-        nursery.cancel_scope.cancel()
-
-
-def done_numbers(server: FakeServer) -> list[int]:
-    return sorted(number for done in server.of(Done) for number in done.numbers)
+from tests.worker.fake_server import BIG, WELCOME, done_numbers, files_below, scene
 
 
 async def test_tasks_run_and_are_reported(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -221,7 +50,7 @@ async def test_tasks_run_and_are_reported(tmp_path: Path, autojump_clock: MockCl
         assert [done.sequence for done in server.of(Done)] == list(
             range(1, len(server.of(Done)) + 1)
         )
-        assert len(server.of(Done)) < 60
+        assert len(server.of(Done)) < 150
         await trio.sleep(0.1)
         assert one.app.statistics().unrecorded == 0
 
@@ -249,13 +78,13 @@ async def test_reconnects_with_growing_pauses(
         await server.cut()
         await trio.sleep(60)
         times = [trio.current_time(), *server.opened]
-        gaps = [round(b - a, 3) for a, b in zip(server.opened, server.opened[1:], strict=False)]
+        gaps = [round(b - a, 3) for a, b in pairwise(server.opened)]
         assert gaps == [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15.0, 15.0], times
         server.down = False
         hellos = len(server.of(Hello))
         await server.wait_for(lambda: len(server.of(Hello)) > hellos)
     assert "connected to server:8220 as box with 1 slots" in caplog.text
-    assert "cannot reach server:8220: [Errno 111] refused; trying again in 0.4 s" in caplog.text
+    assert "cannot reach server:8220: refused; trying again in 0.4 s" in caplog.text
 
 
 async def test_reports_survive_the_connection(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -325,7 +154,7 @@ async def test_large_payloads_and_results(tmp_path: Path, autojump_clock: MockCl
                 assert result == Blob(hashlib.sha256(data).digest(), BIG)
                 assert server.blobs[f"/blobs/{hashlib.sha256(data).hexdigest()}"] == data
         await trio.sleep(0.1)
-        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+        assert files_below(tmp_path) == []
 
 
 async def test_payload_that_is_not_there_fails_its_task(
@@ -378,8 +207,10 @@ async def test_executor_that_cannot_start(tmp_path: Path, autojump_clock: MockCl
         one.app._start_executor = start
         one.server.nursery.start_soon(one.run)
         await one.server.wait_for(lambda: one.server.of(Hello))
-        gaps = [b - a for a, b in zip(tries, tries[1:], strict=False)]
-        assert [round(gap, 1) for gap in gaps] == [0.1, 0.2, 0.4]
+        gaps = [b - a for a, b in pairwise(tries)]
+        wanted = [0.1, 0.2, 0.4]
+        late = [gap - want for gap, want in zip(gaps, wanted, strict=True)]
+        assert all(-1e-6 < one < 1.1 * limits.WORKER_TICK_SECONDS for one in late), gaps
 
 
 async def test_leaves_cleanly(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -392,9 +223,8 @@ async def test_leaves_cleanly(tmp_path: Path, autojump_clock: MockClock) -> None
         await trio.sleep(0.5)
         one.app.leave()
         await one.ended.wait()
-        assert [returned.numbers for returned in server.of(Returned)] == [[2, 3]] or [
-            sorted(sum((list(returned.numbers) for returned in server.of(Returned)), []))
-        ] == [[2, 3]]
+        returned = [number for one in server.of(Returned) for number in one.numbers]
+        assert sorted(returned) == [2, 3]
         assert isinstance(server.heard[-1], Goodbye)
         assert all(executor.killed for executor in one.executors)
         await server.wait_for(lambda: server.closed)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from hypothesis import settings, strategies as st
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dc import limits
@@ -280,7 +281,12 @@ class Machine(RuleBasedStateMachine):
         for at, (_, number, _) in enumerate(keys):
             kind = kinds[at % len(kinds)]
             file = InFile(f"/scratch/result-{number}", 40_000, b"r" * 32)
-            outcomes.append({"bytes": b"r", "failure": Failure("error", "no"), "file": file}[kind])
+            choice: dict[str, bytes | InFile | Failure] = {
+                "bytes": b"r",
+                "failure": Failure("error", "no"),
+                "file": file,
+            }
+            outcomes.append(choice[kind])
         ran = Ran(
             keys[0][0],
             [key[1] for key in keys],

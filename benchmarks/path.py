@@ -1,0 +1,137 @@
+"""Times the whole path: a real server, real workers with a real plugin, and the real client.
+
+    python -m benchmarks.path [--tasks N] [--workers N] [--repeat N]
+
+Prints a JSON line for each figure. Everything runs on this computer, over loopback, durable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dc
+
+PLUGIN = """\
+import dc
+
+@dc.task_type
+def noop(payload: bytes) -> bytes:
+    return payload
+"""
+STOP_SECONDS = 15.0
+
+
+@contextlib.contextmanager
+def running(folder: Path, workers: int, slots: int) -> Iterator[tuple[str, int]]:
+    """Start a server and workers; give the server's address and process id."""
+    plugins = folder / "plugins"
+    plugins.mkdir()
+    (plugins / "noop.py").write_text(PLUGIN, "utf-8")
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context((folder / "log.txt").open("w"))
+
+        def start(*arguments: str) -> subprocess.Popen[str]:
+            command = [sys.executable, "-m", *arguments, "--plugins", str(plugins)]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            stack.callback(end, process)
+            return process
+
+        server = start("dc.server", "--listen", "127.0.0.1:0", "--data", str(folder / "data"))
+        assert server.stdout is not None
+        address = server.stdout.readline().strip()
+        for number in range(workers):
+            start("dc.worker", address, "--slots", str(slots), "--name", f"bench-{number}")
+        with dc.Client(address) as client:
+            wait_for_workers(client, workers)
+        yield address, server.pid
+
+
+def wait_for_workers(client: dc.Client, count: int) -> None:
+    """Wait until so many workers are connected."""
+    deadline = time.monotonic() + 30.0
+    while len(client.get("/api/workers")["workers"]) < count:
+        if time.monotonic() > deadline:
+            raise SystemExit("the workers did not connect")
+        time.sleep(0.05)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a program that was started here."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def memory_kib(pid: int) -> int:
+    """Return the resident memory of a process in KiB, 0 where that cannot be told."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0
+    lines = status.read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+def throughput(client: dc.Client, tasks: int) -> float:
+    """Run no-op tasks with 64-byte payloads, check each result; return tasks a second."""
+    payload = b"x" * 64
+    started = time.perf_counter()
+    job = client.submit("noop", (payload for _ in range(tasks)))
+    count = sum(1 for result in job.results(ordered=False) if result == payload)
+    took = time.perf_counter() - started
+    assert count == tasks
+    return tasks / took
+
+
+def latency(client: dc.Client, count: int) -> list[float]:
+    """Run one task at a time, each a job of its own; return the seconds each took."""
+    times = []
+    for _ in range(count):
+        started = time.perf_counter()
+        [result] = client.submit("noop", [b"x"]).results()
+        times.append(time.perf_counter() - started)
+        assert result == b"x"
+    return times
+
+
+def main() -> None:
+    """Run all of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=200_000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="dc-bench-") as name, contextlib.ExitStack() as stack:
+        address, pid = stack.enter_context(running(Path(name), arguments.workers, arguments.slots))
+        client = stack.enter_context(dc.Client(address))
+        rates, memory = [], []
+        for _ in range(arguments.repeat):
+            rates.append(throughput(client, arguments.tasks))
+            memory.append(memory_kib(pid))
+        show("no-op tasks/s", tasks=arguments.tasks, median=statistics.median(rates), all=rates)
+        show("server memory KiB after each job", all=memory)
+        times = sorted(latency(client, 300))
+        show("one task, ms", p50=times[150] * 1e3, p99=times[297] * 1e3)
+
+
+def show(what: str, **values: object) -> None:
+    """Print a figure as a JSON line."""
+    print(json.dumps({"what": what, **values}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

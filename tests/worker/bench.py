@@ -1,0 +1,103 @@
+"""A worker's reactor on the bench: events by hand, a clock by hand, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from dc.messages import (
+    PROTOCOL,
+    Assign,
+    Blob,
+    Failure,
+    Message,
+    TypeId,
+    Welcome,
+)
+from dc.pipe import Busy, InFile, Ran, Ready
+from dc.worker import events as ev
+from dc.worker.identity import Identity
+from dc.worker.reactor import WorkerReactor
+
+Kind = TypeVar("Kind")
+READY = Ready([TypeId("work", "1")], {"gpu": "none"}, {"bad": "SyntaxError: no"})
+
+
+class Bench:
+    """A reactor and a clock; `out` is what the last event brought about."""
+
+    def __init__(self, slots: int = 1, *, is_default: bool = False, online: bool = True) -> None:
+        identity = Identity(
+            "box",
+            is_default=is_default,
+            key="k",
+            slots=slots,
+            software="test",
+            labels={"os": "linux", "gpu": "?"},
+            own_labels={"room": "12"},
+        )
+        self.now = 0.0
+        self.reactor = WorkerReactor(identity, "/s")
+        self.out: list[ev.Action] = self.reactor.start(self.now)
+        for index in range(slots):
+            self.do(ev.ExecutorReady(index, READY))
+        if online:
+            self.do(ev.Connected())
+            self.hear(Welcome(PROTOCOL, "test", []))
+
+    def do(self, event: ev.Event) -> None:
+        self.out = self.reactor.handle(event, self.now)
+        self.reactor.validate()
+
+    def hear(self, message: Message) -> None:
+        self.do(ev.Received(message))
+
+    def assign(self, *numbers: int, job: int = 1, attempt: int = 1, timeout: float = 0.0) -> None:
+        payloads: list[bytes | Blob] = [b"%d" % number for number in numbers]
+        attempts = [attempt] * len(numbers)
+        self.hear(Assign(job, "work", "1", timeout, list(numbers), attempts, payloads))
+
+    def ran(
+        self,
+        *numbers: int,
+        job: int = 1,
+        attempt: int = 1,
+        slot: int = 0,
+        seconds: float = 0.001,
+        outcomes: Sequence[bytes | InFile | Failure] = (),
+    ) -> None:
+        count = len(numbers)
+        results = list(outcomes) or [b"r"] * count
+        ran = Ran(job, list(numbers), [attempt] * count, [seconds] * count, results)
+        self.do(ev.ExecutorSaid(slot, ran))
+
+    def busy(self, number: int, *rest: int, slot: int = 0, elapsed: float = 0.05) -> None:
+        self.do(ev.ExecutorSaid(slot, Busy(1, number, 1, elapsed, list(rest), [1] * len(rest))))
+
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+        self.do(ev.Tick())
+
+    def flush(self) -> list[Any]:
+        self.do(ev.Flush())
+        return self.sent
+
+    @property
+    def sent(self) -> list[Any]:
+        return [action.message for action in self.of(ev.Send)]
+
+    @property
+    def runs(self) -> list[tuple[int, list[int]]]:
+        return [(action.executor, action.run.numbers) for action in self.of(ev.Execute)]
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        return [action for action in self.out if isinstance(action, kind)]
+
+
+def short_job(slots: int = 1) -> Bench:
+    """A bench where job 1 is known to have tasks of 1 ms."""
+    bench = Bench(slots)
+    bench.assign(1000)
+    bench.ran(1000)
+    bench.flush()
+    return bench

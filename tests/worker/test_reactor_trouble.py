@@ -1,0 +1,264 @@
+"""The worker's reactor by examples: time limits, deaths, files, and the end."""
+
+from __future__ import annotations
+
+from dc import limits
+from dc.messages import (
+    PROTOCOL,
+    Assign,
+    Blob,
+    Done,
+    Failed,
+    Failure,
+    Goodbye,
+    Heartbeat,
+    Recorded,
+    Returned,
+    Stop,
+    Welcome,
+)
+from dc.pipe import InFile
+from dc.worker import events as ev
+from tests.worker.bench import READY, Bench, short_job
+
+# --- time limits and deaths -----------------------------------------------------------------------
+
+
+def test_time_limit_kills_and_blames_one() -> None:
+    bench = Bench(slots=1)
+    bench.assign(0, timeout=2.0)
+    bench.ran(0)
+    bench.flush()
+    bench.assign(1, 2, 3, timeout=2.0)
+    bench.busy(1, 2, 3)
+    bench.tick(1.9)
+    assert not bench.of(ev.Kill)
+    bench.tick(0.1)
+    assert bench.of(ev.Kill) == [ev.Kill(0)]
+    bench.do(ev.ExecutorDied(0, "killed"))
+    assert bench.of(ev.StartExecutor)
+    (failed,) = bench.flush()
+    assert (failed.number, failed.failure.kind) == (1, "timeout")
+    bench.do(ev.ExecutorReady(0, READY))
+    assert bench.runs[0] == (0, [2, 3])
+
+
+def test_result_that_was_in_the_pipe_beats_the_time_limit() -> None:
+    bench = Bench()
+    bench.assign(1, timeout=1.0)
+    bench.tick(1.0)
+    assert bench.of(ev.Kill)
+    bench.ran(1)
+    bench.do(ev.ExecutorDied(0, "killed"))
+    (done,) = bench.flush()
+    assert isinstance(done, Done)
+
+
+def test_time_limit_of_code_that_keeps_the_executor_from_speaking() -> None:
+    bench = Bench()
+    bench.assign(0, timeout=2.0)
+    bench.ran(0)
+    bench.assign(1, 2, timeout=2.0)
+    bench.tick(2.0 + limits.UNHEARD_SECONDS)
+    assert bench.of(ev.Kill)
+    bench.do(ev.ExecutorDied(0, "killed"))
+    bench.tick(1.0)
+    bench.do(ev.ExecutorReady(0, READY))
+    assert bench.runs == [(0, [1])]
+    bench.tick(2.0)
+    bench.do(ev.ExecutorDied(0, "killed"))
+    reports = bench.flush()
+    assert [one.failure.kind for one in reports if isinstance(one, Failed)] == ["timeout"]
+
+
+def test_single_task_is_blamed_for_a_death() -> None:
+    bench = Bench()
+    bench.assign(1)
+    bench.do(ev.ExecutorDied(0, "killed by signal 11 (SIGSEGV)"))
+    (failed,) = bench.flush()
+    assert failed.failure.kind == "crashed"
+    assert "SIGSEGV" in failed.failure.error
+
+
+def test_several_tasks_are_tried_alone_before_one_is_blamed() -> None:
+    bench = short_job()
+    bench.assign(1, 2, 3)
+    assert bench.runs == [(0, [1, 2, 3])]
+    bench.do(ev.ExecutorDied(0, "exit status 1"))
+    assert bench.flush() == []
+    bench.do(ev.ExecutorReady(0, READY))
+    assert bench.runs == [(0, [1])]
+    bench.ran(1)
+    assert bench.runs == [(0, [2])]
+    bench.do(ev.ExecutorDied(0, "exit status 1"))
+    done, failed = bench.flush()
+    assert (done.numbers, failed.number, failed.failure.kind) == ([1], 2, "crashed")
+
+
+def test_executor_that_achieves_nothing_starts_ever_later() -> None:
+    bench = Bench()
+    pauses = []
+    for _ in range(9):
+        bench.do(ev.ExecutorDied(0, "exit status 1"))
+        began = bench.now
+        while not bench.of(ev.StartExecutor):
+            bench.tick(0.0625)
+        pauses.append(bench.now - began)
+    wanted = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
+    assert all(0 <= got - want < 0.0625 for got, want in zip(pauses, wanted, strict=True)), pauses
+    bench.do(ev.ExecutorReady(0, READY))
+    bench.assign(1)
+    bench.ran(1)
+    bench.do(ev.ExecutorDied(0, "exit status 1"))
+    assert bench.of(ev.StartExecutor)
+
+
+def test_executor_that_reports_what_it_was_not_given_is_replaced() -> None:
+    bench = Bench()
+    bench.assign(1)
+    bench.ran(7)
+    assert bench.of(ev.Kill)
+    bench.do(ev.ExecutorDied(0, "killed"))
+    assert bench.flush() == []
+    bench.tick(1.0)
+    bench.do(ev.ExecutorReady(0, READY))
+    bench.ran(7)
+    bench.do(ev.ExecutorDied(0, "killed"))
+    (failed,) = bench.flush()
+    assert "not given" in failed.failure.error
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def blobs(bench: Bench, *numbers: int) -> None:
+    payloads: list[bytes | Blob] = [Blob(b"d" * 32, 50_000) for _ in numbers]
+    bench.hear(Assign(1, "work", "1", 0, list(numbers), [1] * len(numbers), payloads))
+
+
+def test_large_payloads_are_fetched_two_at_a_time() -> None:
+    bench = Bench(slots=3)
+    blobs(bench, 1, 2, 3)
+    assert bench.out == [ev.Fetch(1, 1, 1, 50_000), ev.Fetch(1, 2, 1, 50_000)]
+    file = InFile("/s/p1", 50_000)
+    bench.do(ev.Fetched(1, 1, 1, file))
+    assert bench.of(ev.Fetch) == [ev.Fetch(1, 3, 1, 50_000)]
+    assert bench.of(ev.Execute)[0].run.payloads == [file]
+    bench.ran(1)
+    assert bench.of(ev.RemoveFile) == [ev.RemoveFile("/s/p1")]
+
+
+def test_fetch_is_tried_again_and_fails_the_task_in_the_end() -> None:
+    bench = Bench()
+    blobs(bench, 1)
+    for _ in range(limits.TRANSFER_TRIES - 1):
+        bench.do(ev.FetchFailed(1, 1, 1, "404 no such task"))
+        assert not bench.of(ev.Fetch)
+        bench.tick(limits.RECONNECT_SECONDS_MOST)
+        assert bench.of(ev.Fetch)
+        bench.hear(Heartbeat())
+    bench.do(ev.FetchFailed(1, 1, 1, "404 no such task"))
+    (failed,) = bench.flush()
+    assert failed.failure == Failure("error", "could not fetch payload: 404 no such task")
+
+
+def test_fetches_that_fail_without_a_connection_do_not_count() -> None:
+    bench = Bench()
+    blobs(bench, 1)
+    for _ in range(20):
+        bench.do(ev.Disconnected())
+        bench.do(ev.FetchFailed(1, 1, 1, "gone"))
+        bench.do(ev.Connected())
+        bench.hear(Welcome(PROTOCOL, "test", []))
+        assert bench.of(ev.Fetch)
+
+
+def test_stopped_fetch_leaves_no_file() -> None:
+    bench = Bench()
+    blobs(bench, 1)
+    bench.hear(Stop(1, [1], [1]))
+    bench.do(ev.Fetched(1, 1, 1, InFile("/s/p1", 50_000)))
+    assert bench.out == [ev.RemoveFile("/s/p1")]
+
+
+def test_large_result_is_put_before_it_is_reported() -> None:
+    bench = Bench()
+    bench.assign(1)
+    file = InFile("/s/executor-0-1/result", 70_000, b"h" * 32)
+    bench.ran(1, outcomes=[file], seconds=0.5)
+    assert bench.out == [ev.PutBlob(1, 1, 1, file)]
+    for _ in range(20):
+        bench.do(ev.BlobPutFailed(1, 1, 1, "broken", False))
+        bench.tick(limits.RECONNECT_SECONDS_MOST)
+        bench.hear(Heartbeat())
+        assert not bench.of(ev.Drop)
+    bench.do(ev.ExecutorDied(0, "exit status 1"))
+    assert bench.of(ev.ClearFolder) == [ev.ClearFolder("/s/executor-0-1", [file.path])]
+    bench.do(ev.BlobPut(1, 1, 1))
+    assert ev.RemoveFile(file.path) in bench.out
+    assert bench.flush() == [Done(1, 1, [1], [1], [0.5], [Blob(b"h" * 32, 70_000)])]
+
+
+def test_result_that_is_refused_fails_its_task() -> None:
+    bench = Bench()
+    bench.assign(1)
+    bench.ran(1, outcomes=[InFile("/s/r", 70_000, b"h" * 32)])
+    for _ in range(limits.TRANSFER_TRIES):
+        bench.do(ev.BlobPutFailed(1, 1, 1, "400 another hash", True))
+        bench.tick(limits.SILENCE_SECONDS - 1)
+        bench.hear(Heartbeat())
+    (failed,) = bench.flush()
+    assert failed.failure.error == "could not put result: 400 another hash"
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+def test_leaving_returns_what_is_not_done_and_waits_for_the_record() -> None:
+    bench = Bench()
+    bench.assign(1, 2, 3)
+    bench.ran(1)
+    bench.do(ev.Leave())
+    assert bench.of(ev.Kill)
+    bench.assign(4)
+    bench.do(ev.ExecutorDied(0, "killed"))
+    assert not bench.of(ev.StartExecutor)
+    done, returned = bench.flush()
+    assert isinstance(done, Done)
+    assert isinstance(returned, Returned)
+    assert sorted(returned.numbers) == [2, 3, 4]
+    assert not bench.of(ev.Finish)
+    bench.hear(Recorded(2))
+    assert bench.out == [ev.Send(Goodbye()), ev.Finish()]
+
+
+def test_leaving_does_not_wait_for_ever() -> None:
+    bench = Bench()
+    bench.assign(1, 2)
+    bench.ran(1, outcomes=[InFile("/s/r", 70_000, b"h" * 32)])
+    bench.do(ev.Leave())
+    bench.tick(limits.LEAVE_SECONDS)
+    kinds = [type(message) for message in bench.sent]
+    assert kinds == [Heartbeat, Returned, Goodbye]
+    assert bench.of(ev.Finish)
+
+
+def test_leaving_without_a_connection_and_without_results_is_quick() -> None:
+    bench = Bench()
+    bench.assign(1)
+    bench.do(ev.Disconnected())
+    bench.do(ev.Leave())
+    bench.do(ev.ExecutorDied(0, "killed"))
+    bench.flush()
+    assert bench.of(ev.Finish)
+
+
+def test_statistics() -> None:
+    bench = Bench()
+    bench.assign(1, 2, 3)
+    blobs(bench, 4)
+    bench.ran(1)
+    bench.flush()
+    now = bench.reactor.statistics()
+    assert (now.fetching, now.queued, now.given, now.unrecorded) == (1, 0, 2, 1)
+    assert (now.done, now.failed, now.executors, now.connected) == (1, 0, 1, True)
