@@ -1011,6 +1011,7 @@ class Scheduler:
     _cost: cython.float[:]
     _state: cython.uchar[:]
     _crashes: cython.uchar[:]
+    _lost: cython.uchar[:]  # 1 while the last crash is that its worker was lost
     _retries: cython.uchar[:]
     # Key to record: heads of chains.
     _index: cython.int[::1]
@@ -1091,6 +1092,7 @@ class Scheduler:
         self._state = raw[60::64]
         self._crashes = raw[61::64]
         self._retries = raw[62::64]
+        self._lost = raw[63::64]
 
     @cython.cfunc
     def _unbind(self) -> cython.void:
@@ -1100,7 +1102,7 @@ class Scheduler:
         self._job_next = self._job_prev = self._chain = None
         self._job = self._worker = self._attempt = self._timer = None
         self._cost = None
-        self._state = self._crashes = self._retries = None
+        self._state = self._crashes = self._retries = self._lost = None
 
     @cython.cfunc
     def _reserve(self, count: cython.longlong) -> cython.void:
@@ -1192,6 +1194,7 @@ class Scheduler:
         self._clock += 1
         self._attempt[slot] = attempt
         self._crashes[slot] = crashes
+        self._lost[slot] = 0
         self._retries[slot] = job.retries
         self._job[slot] = job.index
         self._worker[slot] = self._timer[slot] = -1
@@ -1531,6 +1534,7 @@ class Scheduler:
     ) -> cython.void:
         """Give a task that is in no queue to a worker. The caller counts it."""
         self._state[slot] = _assigned
+        self._lost[slot] = 0
         self._worker[slot] = worker.index
         self._attempt[slot] = attempt
         counts: cython.double = cost if 0.0 <= cost < self._credit_seconds else self._credit_seconds
@@ -1963,6 +1967,7 @@ class Scheduler:
                 failed.append(self._told(job, slot))
                 self._forget(job, slot)
             else:
+                self._lost[slot] = suspect
                 self._enqueue(job, slot)
         if job is not None:
             self._requeued(job)
@@ -2210,6 +2215,8 @@ class Scheduler:
     def adopt(self, worker: object, job: object, number: object, attempt: object) -> bool:
         """Let a worker keep an attempt that it says it holds, even above its room.
 
+        Was the attempt blamed for the loss of its worker, it is no longer: the worker is here.
+
         Returns:
             True if the task was queued or delayed and no later attempt was made; else the worker
             is to stop the attempt.
@@ -2222,6 +2229,7 @@ class Scheduler:
             return False
         if self._worker[slot] >= 0 or self._attempt[slot] > fence:
             return False
+        self._crashes[slot] -= self._lost[slot]
         self._detach(record, slot)
         self._hold(holder, slot, cython.cast(cython.int, fence), record.cost)
         self._count(record, _assigned, 1)

@@ -388,12 +388,24 @@ class Link:
                 pass
         except ProtocolError:
             # To close a socket with unread bytes resets it, and the peer may lose our close frame.
+            await self._send_end()
             await _acquire(self._reading)
             try:
                 while True:
                     await self._read()
             finally:
                 self._reading.release()
+
+    async def _send_end(self) -> None:
+        """Let the peer see the stream's end behind our close frame, which is all it waits for."""
+        if isinstance(self.stream, trio.abc.HalfCloseableStream):
+            await _acquire(self._writing)
+            try:
+                await self.stream.send_eof()
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise ConnectionLost("the connection broke") from error
+            finally:
+                self._writing.release()
 
 
 async def _acquire(lock: trio.Lock) -> None:

@@ -30,6 +30,7 @@ class Task:
     retries: int
     attempt: int = 0
     crashes: int = 0
+    lost: bool = False
     state: int = QUEUED
     worker: int = -1
     cost: float = -1.0
@@ -117,7 +118,7 @@ class Model:
     def _hold(self, key: Key, worker: int, attempt: int) -> None:
         task = self.tasks[key]
         self.clock += 1
-        task.state, task.worker, task.attempt = ASSIGNED, worker, attempt
+        task.state, task.worker, task.attempt, task.lost = ASSIGNED, worker, attempt, False
         task.cost, task.since, task.time = self.jobs[key[0]].cost, self.clock, math.inf
 
     def _requeue(self, key: Key) -> None:
@@ -205,6 +206,7 @@ class Model:
             return False
         if not max(1, task.attempt) <= attempt <= 2**30:
             return False
+        task.crashes -= task.lost
         self._hold((job, number), worker, attempt)
         return True
 
@@ -216,6 +218,8 @@ class Model:
                 self._requeue((job, number))
             elif self.crash(worker, job, number, attempt) == FAILED:
                 failed.append((job, number, attempt))
+            else:
+                self.tasks[job, number].lost = True
         del self.workers[worker]
         return failed
 

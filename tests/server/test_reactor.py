@@ -556,7 +556,7 @@ def test_cancel_stops_what_runs_and_forgets_what_waits(server: Harness) -> None:
     server.say(client, Cancel(6, job))
     server.settle()
     stops = server.take(worker, Stop)
-    assert sorted(n for stop in stops for n in stop.numbers) == [1, 2]
+    assert sorted(n for stop in stops for n in stop.numbers) == list(range(1, 10))
     [status] = server.take(client, Status)
     assert (status.request, status.state) == (6, "cancelled")
     assert (status.counts.done, status.counts.cancelled) == (1, 9)

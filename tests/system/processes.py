@@ -181,10 +181,16 @@ class Machine:
         if errors:
             raise ExceptionGroup("what could not be ended", errors)
 
-    def start(self, *arguments: object, name: str = "", **options: Any) -> Program:
+    def start(
+        self,
+        *arguments: object,
+        name: str = "",
+        environment: dict[str, str] | None = None,
+        **options: Any,
+    ) -> Program:
         """Start `python -m ARGUMENTS`."""
         name = f"{len(self.programs)}-{name or str(arguments[0])}"
-        environment = {"DC_TEST_LEDGER": str(self.ledger)}
+        environment = {"DC_TEST_LEDGER": str(self.ledger), **(environment or {})}
         program = Program(arguments, self.folder, name, environment, **options)
         self.programs.append(program)
         return program
