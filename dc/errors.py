@@ -50,6 +50,12 @@ class UnknownTask(DcError):
     code = "unknown_task"
 
 
+class UnknownBlob(DcError):
+    """A peer asked for a blob that the server does not have."""
+
+    code = "unknown_blob"
+
+
 class UnknownTaskType(DcError):
     """No plugin of the server registers this task type: install it or pass --plugins."""
 

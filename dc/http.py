@@ -175,8 +175,8 @@ class HttpConnection:
                     while not self._ended:
                         await self._receive(limits.RECEIVE_BYTES)
                 await self.stream.aclose()
-            except (*_CLOSED, ConnectionLost):
-                pass
+            except (*_CLOSED, ConnectionLost, trio.BusyResourceError):
+                pass  # busy: what was upgraded to has failed in the midst of a send
         await trio.aclose_forcefully(self.stream)
 
     def _in_hand(self) -> h11.Connection:

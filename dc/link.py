@@ -83,7 +83,7 @@ def check_upgrade(method: str, headers: Mapping[str, str]) -> list[tuple[str, st
         raise ProtocolError("the header Sec-WebSocket-Key is not 16 bytes in base 64")
     if SUBPROTOCOL not in _tokens(headers, "sec-websocket-protocol"):
         raise ProtocolError(f"the only subprotocol here is {SUBPROTOCOL}; the client offers none")
-    _check_origin(headers)
+    check_origin(headers)
     return [
         ("Upgrade", "websocket"),
         ("Connection", "Upgrade"),
@@ -92,15 +92,18 @@ def check_upgrade(method: str, headers: Mapping[str, str]) -> list[tuple[str, st
     ]
 
 
-def _check_origin(headers: Mapping[str, str]) -> None:
+def check_origin(headers: Mapping[str, str]) -> None:
     """Refuse a browser that shows a page of another site.
 
     Browsers let any page open a socket to any address, this computer's own included; they only tell
     where the page is from. Programs that are no browsers send no Origin.
+
+    Raises:
+        ProtocolError: with status 403.
     """
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
-        raise ProtocolError(f"a page of {origin} may not open a socket here", status=403)
+        raise ProtocolError(f"a page of {origin} may not do this here", status=403)
 
 
 def _tokens(headers: Mapping[str, str], name: str) -> list[str]:

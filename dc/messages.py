@@ -148,7 +148,11 @@ class Refused(Message, frozen=True):
 
 
 class Held(Message, frozen=True):
-    """After a (re)connect, before anything else: attempts the worker holds and goes on with."""
+    """Right after Welcome: attempts the worker holds and goes on with.
+
+    The first message that is none ends the list, and the worker gets tasks: a worker that holds
+    nothing, or has said all, sends a Heartbeat.
+    """
 
     job: JobId
     numbers: Numbers
@@ -218,7 +222,7 @@ class Assign(Message, frozen=True):
 
 
 class Stop(Message, frozen=True):
-    """These attempts are no longer the worker's: stop them and forget them, reports included."""
+    """These attempts are no longer the worker's: stop them. Reports of them stay until Recorded."""
 
     job: JobId
     numbers: Numbers

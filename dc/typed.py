@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -94,4 +94,8 @@ def type_text(kind: Any) -> str:
     """Return a type as its author would write it."""
     if kind is None or kind is type(None):
         return "None"
-    return kind.__name__ if type(kind) is type else str(kind).replace("typing.", "")
+    return (
+        kind.__name__
+        if isinstance(kind, type) and not get_args(kind)
+        else str(kind).replace("typing.", "")
+    )

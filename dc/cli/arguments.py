@@ -56,7 +56,7 @@ def _add_submit(commands: Any) -> None:
         commands,
         "submit",
         "Submit a job, wait for it, and print its answer.",
-        "python -m dc submit count_words ~/texts --plugins examples/template",
+        "python -m dc submit wordcount ~/texts --plugins examples/template",
     )
     add = command.add_argument
     add("type", metavar="TYPE", help="the task type; see `python -m dc types`")

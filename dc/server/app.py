@@ -25,6 +25,7 @@ from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.events import (
     Action,
+    Broken,
     CancelJob,
     Close,
     Closed,
@@ -108,6 +109,9 @@ class ServerApp:
         self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
+            if not row.ended:
+                log.warning("job %d is cancelled: it was never submitted to its end", row.job)
+                continue
             first = 0
             while True:
                 tasks = await self.store.unfinished(row.job, first, limits.COMMIT_TASKS)
@@ -181,6 +185,10 @@ class ServerApp:
         """Take a batch of a peer; `size` is its bytes on the wire."""
         if self.feed(Received(peer, batch)):
             self.committer.weigh(size)
+
+    def broken(self, peer: int, error: DcError) -> None:
+        """Refuse a peer that sent what cannot be taken."""
+        self.feed(Broken(peer, error))
 
     async def wait_space(self) -> None:
         """Wait until more may be received from peers."""

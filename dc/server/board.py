@@ -204,8 +204,6 @@ class Board:
             if not self.scheduler.class_workers(job.class_):
                 needs = "".join(f", {k}={v}" for k, v in sorted(row.options.requires.items()))
                 return f"no connected worker has task type {row.type} {row.version}{needs}"
-        if not job.ended and job.owner < 0 and not job.cancelled:
-            return "its client has gone before the end of submission: submit again, cancel this one"
         return ""
 
     # --- outcomes -------------------------------------------------------------------------------

@@ -72,9 +72,16 @@ class ClientSide:
         self.by_peer[peer] = Client(peer, address, {})
 
     def leave(self, peer: int) -> None:
-        """Forget a client that has gone; its jobs go on."""
+        """Forget a client that has gone.
+
+        Its jobs go on; but one that it has not submitted to the end is cancelled: nobody can end
+        it, and of half a job nobody may think that it was the whole.
+        """
         client = self.by_peer.pop(peer)
-        touched = set(self.streams.close_all(peer)) | set(client.submitting)
+        for number in client.submitting:
+            if (unended := self._board.jobs.get(number)) is not None:
+                self.cancel(unended, lambda: None)
+        touched = set(self.streams.close_all(peer))
         for number, watchers in list(self._watchers.items()):
             gone = {watcher for watcher in watchers if watcher[0] == peer}
             if gone:
@@ -83,8 +90,12 @@ class ClientSide:
         for number in touched:
             job = self._board.jobs.get(number)
             if job is not None:
-                job.owner = -1 if job.owner == peer else job.owner
                 self.let_go(job)
+
+    def recovered(self, job: Job) -> None:
+        """Take up a job after a restart; one that was not submitted to its end is cancelled."""
+        if not job.ended:
+            self.cancel(job, lambda: None)
 
     # --- messages -------------------------------------------------------------------------------
 
@@ -158,6 +169,8 @@ class ClientSide:
         if job is None and row is not None:
             job = self._board.add_job(row)
         for then in self._waiting.pop(number, []):
+            if job is not None:
+                self._board.jobs[number] = job  # the one before may have let it go
             then(job)
         if job is not None:
             self.let_go(job)
@@ -189,8 +202,7 @@ class ClientSide:
             counts=Counts(),
         )
         self._board.next_job += 1
-        job = self._board.add_job(row)
-        job.owner = client.peer
+        self._board.add_job(row)
         checks = info if row.payload != "bytes" else None
         client.submitting[row.job] = Submission(message.request, checks)
         answer = Accepted(message.request, row.job, row.type, row.version, row.payload, row.result)

@@ -14,9 +14,9 @@ import trio
 
 from dc import limits
 from dc.blobs import BlobFolder
-from dc.errors import ConnectionLost, DcError, PayloadError, ProtocolError
+from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.link import Link
-from dc.messages import Blob, Codec, Done, FromPeer, Message, Payloads, Refused
+from dc.messages import Blob, Codec, Done, FromPeer, Message, Payloads
 
 CLOSE_SECONDS = 3.0
 """For the last messages and the farewell, once a connection is to be closed."""
@@ -35,6 +35,9 @@ class Owner(Protocol):
 
     def received(self, peer: int, batch: list[Message], size: int) -> None:
         """Take a batch of a peer; `size` is its bytes on the wire."""
+
+    def broken(self, peer: int, error: DcError) -> None:
+        """Refuse a peer that sent what cannot be taken."""
 
     async def wait_space(self) -> None:
         """Wait until more may be received."""
@@ -105,9 +108,7 @@ class Connection:
         except ConnectionLost:
             pass
         except DcError as error:
-            self.push(Refused(-1, error.code, str(error)), 0)
-            code = error.close_code if isinstance(error, ProtocolError) else 1008
-            self._farewell = (code, error.code)
+            self._owner.broken(self._number, error)
 
     def _check_blobs(self, batch: list[Message]) -> None:
         """Check that every blob a batch names is here.

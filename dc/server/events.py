@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from dc.errors import DcError
 from dc.messages import Message, Payload
 from dc.records import JobRow, Outcomes, Record, Unfinished
 
@@ -29,6 +30,13 @@ class Received(Struct, frozen=True):
 
     peer: int
     batch: list[Message]
+
+
+class Broken(Struct, frozen=True):
+    """A peer sent what cannot be taken: bytes that are no batch, or blobs that are not here."""
+
+    peer: int
+    error: DcError
 
 
 class Closed(Struct, frozen=True):
@@ -100,6 +108,7 @@ class Tick(Struct, frozen=True):
 Event: TypeAlias = (
     Opened
     | Received
+    | Broken
     | Closed
     | Committed
     | PayloadsLoaded

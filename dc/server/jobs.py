@@ -65,7 +65,6 @@ class Job:
         self.last_sequence = 0
         self.scheduled = False
         self.changed = False
-        self.owner = -1
         self._sizes = 0
         self._seconds = -1.0
         self._window = window

@@ -26,12 +26,13 @@ from __future__ import annotations
 from msgspec import Struct
 
 from dc import limits
-from dc.errors import DcError, PayloadError, ProtocolError, VersionError
-from dc.messages import PROTOCOL, Heartbeat, Hello, Message, Payloads, Refused, Welcome
+from dc.errors import DcError, ProtocolError, VersionError
+from dc.messages import PROTOCOL, Heartbeat, Hello, Message, Refused, Welcome
 from dc.server.board import Board, Types
 from dc.server.clients import ClientSide
 from dc.server.events import (
     Action,
+    Broken,
     CancelJob,
     Close,
     Closed,
@@ -131,10 +132,13 @@ class Reactor:
                 self._peers[event.peer] = Peer(event.peer, event.address, now, now, now)
             case Closed():
                 self._forget(event.peer)
+            case Broken():
+                if (peer := self._peers.get(event.peer)) is not None:
+                    self._refuse(peer, event.error)
             case Tick():
                 self._on_tick()
             case JobRecovered():
-                board.add_job(event.row)
+                self.clients.recovered(board.add_job(event.row))
             case TasksRecovered():
                 tasks = event.tasks
                 board.scheduler.restore(tasks.job, tasks.numbers, tasks.attempts, tasks.crashes)
@@ -182,9 +186,6 @@ class Reactor:
                 self._one(peer, message)
             except DcError as error:
                 self._refuse(peer, error)
-                if isinstance(error, PayloadError) and isinstance(message, Payloads):
-                    job = self.board.jobs[message.job]
-                    self.clients.cancel(job, lambda: None)
                 return
             if peer.number not in self._peers:
                 return
@@ -192,14 +193,13 @@ class Reactor:
     def _one(self, peer: Peer, message: Message) -> None:
         if isinstance(message, Hello):
             self._greet(peer, message)
-        elif isinstance(message, Heartbeat):
-            pass
         elif peer.role == "worker":
             worker = self.workers.by_peer.get(peer.number)
             if worker is not None:
                 self.workers.received(worker, message)
         elif peer.role == "client":
-            self.clients.received(self.clients.by_peer[peer.number], message)
+            if not isinstance(message, Heartbeat):
+                self.clients.received(self.clients.by_peer[peer.number], message)
         else:
             raise ProtocolError(f"the first message must be Hello, not {type(message).__name__}")
 

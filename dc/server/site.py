@@ -14,6 +14,7 @@ from dc.errors import (
     DcError,
     ProtocolError,
     StoreError,
+    UnknownBlob,
     UnknownJob,
     UnknownTask,
 )
@@ -35,6 +36,9 @@ SECURITY_HEADERS = [
     ("Referrer-Policy", "same-origin"),
     ("Cache-Control", "no-store"),
 ]
+
+
+FILES = ("/payload", "/result")
 
 
 class Site:
@@ -71,8 +75,10 @@ class Site:
         """Answer one request."""
         try:
             self._check_host(request.headers.get("host", ""))
+            if request.method not in ("GET", "HEAD"):
+                link.check_origin(request.headers)
             answer = await self._route(request)
-        except (UnknownJob, UnknownTask) as error:
+        except (UnknownBlob, UnknownJob, UnknownTask) as error:
             answer = self._error(request, error, 404)
         except BlobMismatch as error:
             answer = self._error(request, error, 400)
@@ -100,7 +106,7 @@ class Site:
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
     def _error(self, request: Request, error: DcError, status: int) -> Response:
-        if request.path.startswith("/api/"):
+        if request.path.startswith(("/api/", "/blobs/")) or request.path.endswith(FILES):
             return Response.json({"error": error.code, "text": str(error)}, status)
         return self._pages.error(status, str(error))
 
@@ -147,7 +153,7 @@ class Site:
     def _file(self, digest: bytes) -> Response:
         path = self._app.blobs.path(digest)
         if path is None:
-            return self._pages.error(404, f"there is no blob {digest.hex()}")
+            raise UnknownBlob(f"there is no blob {digest.hex()}")
         return Response(200, path, "application/octet-stream")
 
     async def _blob(self, request: Request, name: str) -> Response:
@@ -156,7 +162,7 @@ class Site:
         except ValueError:
             digest = b""
         if len(digest) != 32:
-            return self._pages.error(404, "a blob's name is its SHA-256 in 64 hexadecimal digits")
+            raise UnknownBlob("a blob's name is its SHA-256 in 64 hexadecimal digits")
         if request.method == "PUT":
             pieces: AsyncIterator[bytes] = request.stream()
             new = await self._app.blobs.put(digest, request.content_length, pieces)

@@ -17,6 +17,7 @@ from dc.messages import (
     Failed,
     Failure,
     Goodbye,
+    Heartbeat,
     Held,
     Message,
     Payload,
@@ -43,6 +44,7 @@ class Worker(Struct):
     done: int = 0
     failed: int = 0
     recorded: int = 0
+    ready: bool = False
 
 
 class WorkerSide:
@@ -60,6 +62,9 @@ class WorkerSide:
     def join(self, peer: int, address: str, about: About) -> int | None:
         """Take a worker in; return the peer that it replaces, if it was here before.
 
+        It gets no task before it has said what it holds, or it would get back its own tasks as
+        new attempts.
+
         Raises:
             DuplicateName: another worker has this name.
         """
@@ -73,7 +78,7 @@ class WorkerSide:
             self.leave(old.peer, blame=False)
         group = self._board.matching.group_of(about)
         worker = Worker(
-            peer, self._scheduler.add_worker(group, about.slots), about, address, self._board.wall
+            peer, self._scheduler.add_worker(group, 0), about, address, self._board.wall
         )
         self._board.matching.joined(worker.id, about)
         self.by_peer[peer] = self.by_name[about.name] = self._by_id[worker.id] = worker
@@ -207,6 +212,9 @@ class WorkerSide:
         Raises:
             ProtocolError: the message is not one that a worker sends.
         """
+        if not worker.ready and not isinstance(message, Held):
+            worker.ready = True
+            self._scheduler.set_slots(worker.id, worker.about.slots)
         match message:
             case Done():
                 self._on_done(worker, message)
@@ -215,13 +223,13 @@ class WorkerSide:
             case Failed():
                 self._on_failed(worker, message)
             case Returned():
-                check_columns(message)
-                self._scheduler.release(worker.id, message.job, message.numbers, message.attempts)
-                self._acknowledge(worker, message.sequence)
+                self._on_returned(worker, message)
             case Held():
                 self._on_held(worker, message)
             case Goodbye():
                 self.leave(worker.peer, blame=False)
+            case Heartbeat():
+                pass
             case _:
                 raise ProtocolError(f"a worker does not send {type(message).__name__}")
 
@@ -318,6 +326,14 @@ class WorkerSide:
         self._board.record(
             job, worker.about.name, [task], [attempt], [time], [failure], lambda: None
         )
+
+    def _on_returned(self, worker: Worker, message: Returned) -> None:
+        check_columns(message)
+        job = self._board.jobs.get(message.job)
+        if job is not None and job.scheduled:
+            self._scheduler.release(worker.id, job.number, message.numbers, message.attempts)
+            job.changed = True
+        self._acknowledge(worker, message.sequence)
 
     def _on_held(self, worker: Worker, message: Held) -> None:
         check_columns(message)

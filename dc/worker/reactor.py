@@ -242,6 +242,7 @@ class WorkerReactor:
             for start in range(0, len(numbers), limits.BATCH_TASKS):
                 part = slice(start, start + limits.BATCH_TASKS)
                 board.send(Held(job.number, numbers[part], attempts[part]))
+        board.send(Heartbeat())  # that was all: tasks may come
         for report, size in board.reports:
             board.send(report, size)
         board.fetches.try_now()

@@ -14,6 +14,7 @@ from dc.messages import (
     Done,
     EndOfJob,
     Failure,
+    Heartbeat,
     Hello,
     Message,
     Payload,
@@ -218,11 +219,13 @@ class Harness:
         key: str = "",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
+        held: tuple[Message, ...] = (),
     ) -> int:
         peer = self.open()
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
         about = About(name, key or f"key of {name}", slots, ids, labels or {})
-        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
+        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about), *held)
+        self.say(peer, Heartbeat())
         return peer
 
     def client(self) -> int:

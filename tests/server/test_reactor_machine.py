@@ -68,12 +68,13 @@ class PlayedWorker:
                 del self.reports[sequence]
 
     def connect(self, server: Harness) -> None:
-        self.peer = server.worker(self.name, slots=self.slots)
         held: dict[int, list[Task]] = {}
         for task in self.holds.values():
             held.setdefault(task[0], []).append(task)
-        for job, tasks in held.items():
-            server.say(self.peer, Held(job, [t[1] for t in tasks], [t[2] for t in tasks]))
+        said = [
+            Held(job, [t[1] for t in tasks], [t[2] for t in tasks]) for job, tasks in held.items()
+        ]
+        self.peer = server.worker(self.name, slots=self.slots, held=tuple(said))
         for report in self.reports.values():
             server.say(self.peer, report)
 
@@ -258,4 +259,4 @@ class ReactorMachine(RuleBasedStateMachine):
 
 
 TestReactorMachine = ReactorMachine.TestCase
-TestReactorMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestReactorMachine.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

@@ -291,9 +291,7 @@ class Server:
 
     async def has_workers(self, *names: str) -> None:
         """Wait until these workers are connected."""
-        await until(
-            lambda: self.worker_names() >= set(names), f"workers {names}", START_SECONDS
-        )
+        await until(lambda: self.worker_names() >= set(names), f"workers {names}", START_SECONDS)
 
     async def is_done(self, job: int, count: int) -> None:
         """Wait until so many tasks of a job are done."""

@@ -6,85 +6,30 @@ and messages are literal MessagePack arrays.
 
 from __future__ import annotations
 
-import base64
 import os
-import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-import trio
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from dc import limits
-from tests.system.processes import Machine, Server
-
-SECONDS = 10.0
-DC_V1 = Subprotocol("dc.v1")
-pack = msgspec.msgpack.encode
-unpack = msgspec.msgpack.decode
-HELLO: list[Any] = ["hello", 1, "client", "by hand", [], None]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server with one worker."""
-    with Machine(tmp_path_factory.mktemp("foreign")) as machine:
-
-        async def start() -> Server:
-            server = await machine.server()
-            await machine.worker(server, "one")
-            return server
-
-        yield trio.run(start)
-
-
-def url(server: Server) -> str:
-    return server.address.replace("http://", "ws://") + "/socket"
-
-
-def opened(server: Server, **options: Any) -> ClientConnection:
-    options = {"subprotocols": [DC_V1], "compression": None, "proxy": None, **options}
-    return connect(url(server), open_timeout=SECONDS, close_timeout=SECONDS, **options)
-
-
-class Hand:
-    """A client whose messages are written by hand."""
-
-    def __init__(self, link: ClientConnection) -> None:
-        self.link = link
-        self._waiting: list[Any] = []
-
-    def say(self, *messages: list[Any]) -> None:
-        self.link.send(pack(list(messages)))
-
-    def hear_any(self) -> list[Any]:
-        """Return the next message that is no heartbeat."""
-        while True:
-            while not self._waiting:
-                self._waiting = unpack(self.link.recv(timeout=SECONDS, decode=False))
-            message: list[Any] = self._waiting.pop(0)
-            if message[0] != "heartbeat":
-                return message
-
-    def hear(self, name: str) -> list[Any]:
-        """Return the next message, which must have this name."""
-        message = self.hear_any()
-        assert message[0] == name, message
-        return message
-
-    def closed(self) -> tuple[int, str]:
-        """Wait for the server to close; return its code and reason."""
-        with pytest.raises(ConnectionClosed) as caught:
-            while True:
-                self.link.recv(timeout=SECONDS)
-        assert caught.value.rcvd is not None
-        return caught.value.rcvd.code, caught.value.rcvd.reason
+from tests.system.by_hand import (
+    DC_V1,
+    HELLO,
+    SECONDS,
+    Hand,
+    close_code,
+    frame,
+    opened,
+    pack,
+    raw,
+    unpack,
+)
+from tests.system.processes import Server
 
 
 # --- the opening handshake ------------------------------------------------------------------------
@@ -120,31 +65,6 @@ def test_another_site(server: Server) -> None:
     assert caught.value.response.status_code == 403
     with opened(server, origin=server.address):
         pass
-
-
-KEY = base64.b64encode(bytes(16)).decode()
-
-
-def raw(server: Server, **changed: str | None) -> tuple[socket.socket, bytes]:
-    """Ask for the upgrade by bytes; return the socket, and the head of the answer."""
-    headers = {
-        "Host": f"127.0.0.1:{server.port}",
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Key": KEY,
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Protocol": "dc.v1",
-        **{name.replace("_", "-"): value for name, value in changed.items()},
-    }
-    lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
-    peer = socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS)
-    peer.sendall("\r\n".join(["GET /socket HTTP/1.1", *lines, "", ""]).encode())
-    head = b""
-    while b"\r\n\r\n" not in head:
-        piece = peer.recv(1)
-        assert piece, head
-        head += piece
-    return peer, head.lower()
 
 
 @pytest.mark.parametrize("version", ["8", "14", None])
@@ -189,7 +109,7 @@ def test_a_fragmented_message(server: Server) -> None:
 def test_a_ping_between_fragments(server: Server) -> None:
     data = pack([HELLO])
 
-    def pieces(link: ClientConnection) -> Iterator[bytes]:
+    def pieces(link: Any) -> Iterator[bytes]:
         yield data[:4]
         # The lock that `send` holds over its fragments also holds up `ping`.
         link.protocol.send_ping(b"between")
@@ -256,31 +176,6 @@ def test_the_close_handshake(server: Server) -> None:
         assert link.protocol.close_rcvd is not None
         assert link.protocol.close_rcvd.code == 1000
         assert link.protocol.close_rcvd_then_sent is False
-
-
-def frame(opcode: int, payload: bytes, mask: bytes = b"\1\2\3\4", bits: int = 0x80) -> bytes:
-    masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload)) if mask else payload
-    return bytes([bits | opcode, (0x80 if mask else 0) | len(payload)]) + mask + masked
-
-
-def close_code(peer: socket.socket) -> int:
-    """Return the code of the close frame that ends the connection."""
-    data = b""
-    while piece := peer.recv(65536):
-        data += piece
-    peer.close()
-    at = 0
-    while at < len(data):
-        opcode, size = data[at] & 0x0F, data[at + 1]
-        at += 2
-        if size == 126:
-            size = struct.unpack_from(">H", data, at)[0]
-            at += 2
-        if opcode == 8:
-            code: int = struct.unpack_from(">H", data, at)[0]
-            return code
-        at += size
-    raise AssertionError(f"no close frame: {data!r}")
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,9 @@ async def test_silence_is_noticed_by_both_sides(tmp_path: Path, autojump_clock: 
         first.wires[-1].freeze()
         await world.until(lambda: not first.app.statistics().connected)
         took = trio.current_time() - started
-        assert limits.SILENCE_SECONDS - limits.HEARTBEAT_SECONDS < took <= limits.SILENCE_SECONDS + 1
+        assert (
+            limits.SILENCE_SECONDS - limits.HEARTBEAT_SECONDS < took <= limits.SILENCE_SECONDS + 1
+        )
         await world.until(lambda: first.app.statistics().connected)
         assert await collect(job) == list(range(60))
         await world.check_recorded(job.number, 60)

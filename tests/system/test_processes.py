@@ -54,7 +54,9 @@ async def test_the_whole_path(machine: Machine) -> None:
         expected = [n * n for n in range(1000) if n != 13]
         job = await client.submit("square", (n for n in range(1000) if n != 13))
         assert [value async for value in job.results()] == expected
-    done = machine.command("dc", "submit", "square", "3", "13", "--server", server.address, "--json")
+    done = machine.command(
+        "dc", "submit", "square", "3", "13", "--server", server.address, "--json"
+    )
     assert done.returncode == 1, done.stderr
     assert "thirteen is not squared" in done.stdout + done.stderr
     assert b"thirteen is not squared" in server.get("/jobs/1/tasks/13")
@@ -190,9 +192,7 @@ async def test_a_clean_end(whole_group: bool, machine: Machine) -> None:
     gate = str(machine.folder / "gate")
     async with machine.client(server) as client:
         job = await client.submit("wait_for", [gate] * 4)
-        await until(
-            lambda: len(list(machine.folder.glob("running-*"))) == 2, "two running tasks"
-        )
+        await until(lambda: len(list(machine.folder.glob("running-*"))) == 2, "two running tasks")
     executors = worker.children()
     assert len(executors) == 2
     for program in (worker, server.program):
@@ -234,7 +234,11 @@ async def test_the_template_in_a_copied_folder(machine: Machine) -> None:
     copy = machine.folder / "my plugin"
     shutil.copytree(TEMPLATE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     module = copy / "dc_template.py"
-    module.write_text(module.read_text().replace("def wordcount(", "def my_count(").replace("@wordcount.", "@my_count."))
+    module.write_text(
+        module.read_text()
+        .replace("def wordcount(", "def my_count(")
+        .replace("@wordcount.", "@my_count.")
+    )
     server = await machine.server(plugins=[copy])
     await machine.worker(server, "one", plugins=[copy])
     done = machine.command(

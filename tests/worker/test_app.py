@@ -59,6 +59,7 @@ async def test_what_comes_out_of_one_turn_is_one_frame(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with scene(tmp_path, slots=8) as one:
+        await one.server.wait_for(lambda: one.server.of(Heartbeat))
         await one.server.assign(*range(8))
         before = one.server.frames
         await one.server.wait_for(lambda: len(done_numbers(one.server)) == 8)
@@ -104,7 +105,7 @@ async def test_reports_survive_the_connection(tmp_path: Path, autojump_clock: Mo
         server.down, server.records = False, True
         await server.wait_for(lambda: len(server.of(Done)) == 2)
         kinds = [type(message) for message in server.heard]
-        assert kinds == [Hello, Held, Done, Done]
+        assert kinds == [Hello, Held, Heartbeat, Done, Done]
         assert (server.of(Held)[0].numbers, server.of(Held)[0].attempts) == ([1, 2], [1, 1])
         assert [done.sequence for done in server.of(Done)] == [1, 2]
         await trio.sleep(0.1)

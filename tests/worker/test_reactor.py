@@ -194,7 +194,7 @@ def test_long_task_is_reported_once_per_connection() -> None:
     bench.tick(1.0)
     bench.do(ev.Connected())
     bench.hear(Welcome(PROTOCOL, "test", []))
-    assert [type(message) for message in bench.sent] == [Held, Running]
+    assert [type(message) for message in bench.sent] == [Held, Heartbeat, Running]
 
 
 # --- reports --------------------------------------------------------------------------------------
@@ -230,15 +230,15 @@ def test_everything_unrecorded_is_sent_again_behind_held() -> None:
     assert bench.flush() == []
     bench.do(ev.Connected())
     bench.hear(Welcome(PROTOCOL, "test", []))
-    assert bench.sent[0] == Held(1, [1, 2, 3], [1, 1, 1])
-    assert bench.sent[1:2] == first
-    assert bench.sent[2].failure == Failure("error", "no")
+    assert bench.sent[:2] == [Held(1, [1, 2, 3], [1, 1, 1]), Heartbeat()]
+    assert bench.sent[2:3] == first
+    assert bench.sent[3].failure == Failure("error", "no")
     bench.hear(Recorded(1))
     bench.do(ev.Disconnected())
     bench.do(ev.Connected())
     bench.hear(Welcome(PROTOCOL, "test", []))
-    assert bench.sent[0] == Held(1, [2, 3], [1, 1])
-    assert [one.sequence for one in bench.sent[1:]] == [2]
+    assert bench.sent[:2] == [Held(1, [2, 3], [1, 1]), Heartbeat()]
+    assert [one.sequence for one in bench.sent[2:]] == [2]
 
 
 # --- attempts -------------------------------------------------------------------------------------
