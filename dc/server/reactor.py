@@ -111,41 +111,53 @@ class Reactor:
         board.now, board.wall = now, wall
         out: list[Action] = []
         board.out = out
+        if not self._of_a_peer(event):
+            self._of_the_store(event)
+        if not isinstance(event, (JobRecovered, TasksRecovered)):
+            self.workers.assign()
+        self._note_sends(out)
+        return out
+
+    def _of_a_peer(self, event: Event) -> bool:
+        """Take an event that came from a peer, the page or the clock; False for any other."""
         match event:
             case Received():
                 self._on_received(event)
+            case Opened(number, address):
+                now = self.board.now
+                self._peers[number] = Peer(number, address, now, now, now)
+            case Closed():
+                self._forget(event.peer)
+            case Broken():
+                if (peer := self._peers.get(event.peer)) is not None:
+                    self._refuse(peer, event.error)
+            case CancelJob():
+                self.clients.cancel(self.board.jobs[event.job], event.then)
+            case Tick():
+                self._on_tick()
+            case _:
+                return False
+        return True
+
+    def _of_the_store(self, event: Event) -> None:
+        """Take an event by which the store, or the loop, answers an action."""
+        match event:
             case Committed():
-                board.committed(event.count)
-            case PayloadsLoaded():
-                self.workers.loaded(
-                    event.peer, event.job, event.numbers, event.attempts, event.payloads
-                )
+                self.board.committed(event.count)
+            case PayloadsLoaded(peer, job, numbers, attempts, payloads):
+                self.workers.loaded(peer, job, numbers, attempts, payloads)
             case OutcomesLoaded():
                 self.streams.loaded(event.peer, event.request, event.records)
             case JobLoaded():
                 self.clients.job_loaded(event.job, event.row)
             case Continued():
                 self.clients.cancel_step(event.job)
-            case CancelJob():
-                self.clients.cancel(board.jobs[event.job], event.then)
-            case Opened():
-                self._peers[event.peer] = Peer(event.peer, event.address, now, now, now)
-            case Closed():
-                self._forget(event.peer)
-            case Broken():
-                if (peer := self._peers.get(event.peer)) is not None:
-                    self._refuse(peer, event.error)
-            case Tick():
-                self._on_tick()
             case JobRecovered():
-                self.clients.recovered(board.add_job(event.row))
-            case TasksRecovered():
-                tasks = event.tasks
-                board.scheduler.restore(tasks.job, tasks.numbers, tasks.attempts, tasks.crashes)
-        if not isinstance(event, (JobRecovered, TasksRecovered)):
-            self.workers.assign()
-        self._note_sends(out)
-        return out
+                self.clients.recovered(self.board.add_job(event.row))
+            case TasksRecovered(tasks):
+                self.board.scheduler.restore(
+                    tasks.job, tasks.numbers, tasks.attempts, tasks.crashes
+                )
 
     def pause(self) -> float:
         """Return after how many seconds the next Tick is wanted."""
