@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import re
 import shutil
 import signal
@@ -21,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 HERE = Path(__file__).parent
 TEMPLATE = HERE / "template"
@@ -33,25 +33,39 @@ SHOWN = 20
 def main() -> int:
     """Run the demo; return 0 when the answer was right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
-    standard_library = Path(sysconfig.get_path("stdlib"))
-    parser.add_argument("--input", type=Path, default=standard_library, help="folder to count in")
+    parser.add_argument(
+        "--input", type=Path, help="folder to count in (default: Python's standard library)"
+    )
     parser.add_argument("--kill", action="store_true", help="kill -9 a worker in the middle")
     arguments = parser.parse_args()
-    if not arguments.input.is_dir():
-        parser.error(f"--input {arguments.input}: there is no such folder")
-    folder = arguments.input.resolve()
+    folder = arguments.input
+    if folder is not None and not folder.is_dir():
+        parser.error(f"--input {folder}: there is no such folder")
+    places = [folder.resolve()] if folder is not None else _standard_library()
     data = Path(tempfile.mkdtemp(prefix="dc-demo-"))
     try:
-        return _demo(folder, data, kill=arguments.kill)
+        return _demo(places, data, kill=arguments.kill)
     finally:
         shutil.rmtree(data, ignore_errors=True)
+
+
+def _standard_library() -> list[Path]:
+    """Return what Python's standard library consists of: its own source, not what was installed."""
+    others = {"site-packages", "dist-packages", "__pycache__"}
+    folder = Path(sysconfig.get_path("stdlib"))
+    return sorted(path for path in folder.iterdir() if path.name not in others)
+
+
+def _named(places: list[Path]) -> str:
+    """Return places as one would type them."""
+    return str(places[0]) if len(places) == 1 else f"{places[0].parent}/*"
 
 
 class _Raw(argparse.RawDescriptionHelpFormatter):
     """Keep the paragraphs of the description."""
 
 
-def _demo(folder: Path, data: Path, *, kill: bool) -> int:
+def _demo(places: list[Path], data: Path, *, kill: bool) -> int:
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((data / "log.txt").open("w"))
         server = stack.enter_context(
@@ -65,16 +79,16 @@ def _demo(folder: Path, data: Path, *, kill: bool) -> int:
             )
             for name in ("demo-one", "demo-two")
         ]
-        print(f"Two workers. Counting the words of {folder}")
+        print(f"Two workers. Counting the words of {_named(places)}")
         started = time.monotonic()
         killer = _kill_later(workers[0]) if kill else None
-        table = _submit(address, folder)
+        table = _submit(address, places)
         took = time.monotonic() - started
         if killer is not None:
             killer.wait(STOP_SECONDS)
         print(f"Done in {took:.1f} s.")
     _show(table)
-    return _check(table, folder, address)
+    return _check(table, places, address)
 
 
 def _command(arguments: list[object]) -> list[str]:
@@ -82,10 +96,10 @@ def _command(arguments: list[object]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _started(arguments: list[object], log: object) -> Iterator[subprocess.Popen[str]]:
+def _started(arguments: list[object], log: TextIO) -> Iterator[subprocess.Popen[str]]:
     """Start one of dc's programs with the template's folder of plugins; end it at the end."""
     command = _command([*arguments, "--plugins", TEMPLATE])
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         yield process
     finally:
@@ -95,6 +109,7 @@ def _started(arguments: list[object], log: object) -> Iterator[subprocess.Popen[
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        assert process.stdout is not None
         process.stdout.close()
 
 
@@ -106,22 +121,12 @@ def _first_line(server: subprocess.Popen[str]) -> str:
     return line
 
 
-def _submit(address: str, folder: Path) -> dict[str, int]:
+def _submit(address: str, places: list[Path]) -> dict[str, int]:
     """Submit the job as a user would, and return its answer."""
-    command = _command(
-        [
-            "dc",
-            "submit",
-            "wordcount",
-            folder,
-            "--server",
-            address,
-            "--plugins",
-            TEMPLATE,
-            "--json",
-        ]
-    )
-    print("$ python -m dc submit wordcount", folder, "--plugins examples/template")
+    options = ["--server", address, "--plugins", TEMPLATE, "--json"]
+    command = _command(["dc", "submit", "wordcount", *places, *options])
+    print("$ python -m dc submit wordcount", _named(places), "--plugins examples/template")
+    sys.stdout.flush()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"the job failed (exit status {done.returncode})")
@@ -141,8 +146,8 @@ def _show(table: dict[str, int]) -> None:
         print(f"  {word:<12}{count:>10,}")
 
 
-def _check(table: dict[str, int], folder: Path, address: str) -> int:
-    plain = _plain_count(folder)
+def _check(table: dict[str, int], places: list[Path], address: str) -> int:
+    plain = _plain_count(places)
     total = sum(table.values())
     print(f"\nThe page was at {address}")
     if plain == table:
@@ -152,12 +157,11 @@ def _check(table: dict[str, int], folder: Path, address: str) -> int:
     return 1
 
 
-def _plain_count(folder: Path) -> dict[str, int]:
+def _plain_count(places: list[Path]) -> dict[str, int]:
     counter: Counter[str] = Counter()
-    for name, _, files in os.walk(folder):
-        for file in files:
-            path = Path(name, file)
-            if path.suffix in SUFFIXES:
+    for place in places:
+        for path in [place, *place.rglob("*")]:
+            if path.suffix in SUFFIXES and path.is_file():
                 text = path.read_text(encoding="utf-8", errors="replace")
                 counter.update(re.findall(r"\w+", text.lower()))
     return dict(counter)

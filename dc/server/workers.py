@@ -117,27 +117,17 @@ class WorkerSide:
                 job.changed = True
                 payloads, missing = job.take(numbers, attempts)
                 if missing:
-                    self._load(worker, number, numbers, attempts, payloads, missing)
-                if len(missing) < len(numbers):
+                    self._load(worker, number, numbers, attempts, missing)
+                    for at in reversed(missing):
+                        del numbers[at], attempts[at], payloads[at]
+                if numbers:
                     self._send_tasks(worker, job, numbers, attempts, payloads)
 
     def _load(
-        self,
-        worker: Worker,
-        job: int,
-        numbers: list[int],
-        attempts: list[int],
-        payloads: list[Payload],
-        missing: list[int],
+        self, worker: Worker, job: int, numbers: list[int], attempts: list[int], missing: list[int]
     ) -> None:
-        self._board.out.append(
-            LoadPayloads(
-                worker.peer, job, [numbers[at] for at in missing], [attempts[at] for at in missing]
-            )
-        )
-        for at in reversed(missing):
-            if len(missing) < len(numbers):
-                del numbers[at], attempts[at], payloads[at]
+        rows = [numbers[at] for at in missing], [attempts[at] for at in missing]
+        self._board.out.append(LoadPayloads(worker.peer, job, *rows))
 
     def loaded(
         self,

@@ -17,10 +17,10 @@ def wordcount(text: str) -> dict[str, int]:
 
 
 @wordcount.split
-def texts_of(*folders: str) -> Iterator[str]:
+def texts_of(*places: str) -> Iterator[str]:
     """Yield one payload, the text itself, for each file: a worker may be another computer."""
-    for folder in folders:
-        for path in sorted(Path(folder).rglob("*")):
+    for place in map(Path, places):
+        for path in [place, *sorted(place.rglob("*"))]:
             if path.suffix in ENDINGS and path.is_file():
                 yield path.read_text("utf-8", errors="replace")
 

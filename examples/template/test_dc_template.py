@@ -30,6 +30,13 @@ def test_a_folder(tmp_path: Path) -> None:
     ]
 
 
+def test_single_files(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("a b")
+    two.write_text("b")
+    assert dc.testing.run_all(wordcount, str(one), str(two)) == {"b": 2, "a": 1}
+
+
 def test_real_files_against_a_plain_count() -> None:
     files = [path for path in HERE.rglob("*") if path.suffix in ENDINGS]
     words = [re.findall(r"\w+", path.read_text("utf-8").lower()) for path in files]

@@ -8,7 +8,6 @@ import struct
 from typing import Any
 
 import msgspec
-import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -29,7 +28,10 @@ def url(server: Server) -> str:
 
 def opened(server: Server, **options: Any) -> ClientConnection:
     options = {"subprotocols": [DC_V1], "compression": None, "proxy": None, **options}
-    return connect(url(server), open_timeout=SECONDS, close_timeout=SECONDS, **options)
+    link: ClientConnection = connect(
+        url(server), open_timeout=SECONDS, close_timeout=SECONDS, **options
+    )
+    return link
 
 
 class Hand:
@@ -59,11 +61,13 @@ class Hand:
 
     def closed(self) -> tuple[int, str]:
         """Wait for the server to close; return its code and reason."""
-        with pytest.raises(ConnectionClosed) as caught:
+        try:
             while True:
                 self.link.recv(timeout=SECONDS)
-        assert caught.value.rcvd is not None
-        return caught.value.rcvd.code, caught.value.rcvd.reason
+        except ConnectionClosed as error:
+            close = error.rcvd
+        assert close is not None, "no close frame came"
+        return close.code, close.reason
 
 
 def raw(server: Server, **changed: str | None) -> tuple[socket.socket, bytes]:

@@ -277,7 +277,7 @@ class World:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait, in simulated time, for something to become so."""
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # nothing tells when a part has changed
             await trio.sleep(POLL_SECONDS)
 
     async def check_recorded(self, job: int, total: int) -> None:

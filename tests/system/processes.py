@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import trio
 
@@ -168,7 +168,7 @@ class Machine:
         self.data = folder / "data"
         self.programs: list[Program] = []
 
-    def __enter__(self) -> Machine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

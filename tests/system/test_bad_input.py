@@ -164,8 +164,11 @@ async def test_a_duplicate_name(machine: Machine) -> None:
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 pieces = st.sampled_from(
-    [REQUEST, b"GET ", b"/", b" HTTP/1.1", b"\r\n", b"\n", b"\0", b":", b"Host: x", b"PUT /blobs/"]
-    + [b"Content-Length: ", b"99999999999999999999", b"Transfer-Encoding: chunked", b"-1", b"\xff"]
+    [
+        *(REQUEST, b"GET ", b"/", b" HTTP/1.1", b"\r\n", b"\n", b"\0", b":", b"Host: x", b"\xff"),
+        *(b"PUT /blobs/", b"Content-Length: ", b"99999999999999999999", b"-1"),
+        b"Transfer-Encoding: chunked",
+    ]
 )
 anything = st.binary(max_size=200) | st.lists(pieces, max_size=12).map(b"".join)
 
@@ -217,8 +220,11 @@ values = st.recursive(
     max_leaves=10,
 )
 names = st.sampled_from(
-    "hello held running done failed returned goodbye submit payloads endofjob subscribe consumed "
-    "unsubscribe watch cancel heartbeat welcome".split()
+    [
+        *("hello", "heartbeat", "held", "running", "done", "failed", "returned", "goodbye"),
+        *("submit", "payloads", "endofjob", "subscribe", "consumed", "unsubscribe", "watch"),
+        *("cancel", "welcome"),
+    ]
 )
 messages = st.tuples(names, st.lists(values, max_size=6)).map(lambda pair: [pair[0], *pair[1]])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from tests.system.by_hand import (
     unpack,
 )
 from tests.system.processes import Server
-
 
 # --- the opening handshake ------------------------------------------------------------------------
 
@@ -128,9 +128,8 @@ def test_a_text_message(server: Server) -> None:
 
 def test_a_message_that_is_too_large(server: Server) -> None:
     with opened(server) as link:
-        with pytest.raises(ConnectionClosed):  # the server does not read it all
-            for _ in range(100):
-                link.send(bytes(limits.MESSAGE_BYTES + 1))
+        with suppress(ConnectionClosed):  # the server does not read it all
+            link.send(bytes(limits.MESSAGE_BYTES + 1))
         assert Hand(link).closed()[0] == 1009
 
 

@@ -118,6 +118,31 @@ async def test_a_worker_that_vanishes_is_missed(tmp_path: Path, autojump_clock: 
         await world.check_recorded(job.number, 10)
 
 
+async def test_old_tasks_and_new_ones_go_out_together(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    """Payloads of tasks that are assigned again come from the store, those of new ones do not."""
+
+    async def one_by_one() -> AsyncGenerator[int]:
+        for number in range(8):
+            yield number
+            await trio.sleep(1)
+
+    async with running_world(tmp_path, workers=0) as world, world.client() as client:
+        world.seconds_of["hang"] = math.inf
+        victim = await world.start_worker("victim", slots=5)
+        async with aclosing(one_by_one()) as numbers:
+            job = await client.submit("hang", numbers)
+        await world.until(lambda: sum(victim.attempts.values()) == 5)
+        for wire in victim.wires:
+            wire.cut()
+        victim.vanish()
+        await world.until(lambda: not world.app.reactor.workers.by_peer)
+        world.seconds_of["hang"] = 0.1
+        await world.start_worker("heir", slots=8)
+        assert await collect(job) == list(range(8))
+
+
 async def test_silence_is_noticed_by_both_sides(tmp_path: Path, autojump_clock: Clock) -> None:
     async with running_world(tmp_path) as world, world.client() as client:
         job = await submit_hanging(world, client, 60)
