@@ -139,7 +139,8 @@ class SqliteStore:
     def _connect(self, stack: ExitStack) -> list[sqlite3.Connection]:
         connections = []
         for number in range(2 + limits.READERS):
-            connection = connect(self._path)
+            kept = limits.STATEMENTS if number else limits.WRITER_STATEMENTS
+            connection = connect(self._path, kept)
             stack.callback(connection.close)
             connections.append(connection)
             if number == 0:

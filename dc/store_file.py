@@ -92,15 +92,23 @@ def prepare_folder(folder: Path) -> None:
         )
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, statements: int = limits.STATEMENTS) -> sqlite3.Connection:
     """Open a connection that any one thread at a time may use, and that begins no transaction by
     itself.
+
+    Args:
+        path: the database.
+        statements: how many compiled statements it keeps.
 
     Raises:
         sqlite3.Error: the file cannot be opened.
     """
     return sqlite3.connect(
-        path, timeout=limits.STORE_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        path,
+        timeout=limits.STORE_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=statements,
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from dc import __version__, limits, program
+from dc import __version__, limits, memory, program
 from dc.blobs import BlobFolder
 from dc.errors import StartError
 from dc.plugins import load_plugins
@@ -202,6 +202,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the server; return the exit status."""
     arguments = parse(argv)
     program.log_to_stderr(verbose=arguments.verbose)
+    memory.keep_little()
     return program.run("dc.server", partial(serve, arguments))
 
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from dc import limits, memory
 from dc.blobs import BlobFolder
-from dc.errors import DcError
+from dc.errors import DcError, StoreError
 from dc.link import Link
 from dc.messages import Message
 from dc.server.committer import Committer
@@ -52,6 +52,9 @@ from dc.server.types import PluginTypes
 from dc.store import Store
 
 log = logging.getLogger("dc.server")
+
+LOAD_RETRY_SECONDS = 1.0
+"""Between two tries to read what the store could not give."""
 
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
@@ -235,26 +238,29 @@ class ServerApp:
             self._nursery.start_soon(self._load, action)
 
     async def _load(self, action: Action) -> None:
-        event: Event
+        """Answer an action that takes time; a store that cannot be read is asked again."""
+        while True:
+            try:
+                event = await self._answer(action)
+                break
+            except StoreError as error:
+                log.error("the store cannot be read: %s", error)
+                await trio.sleep(LOAD_RETRY_SECONDS)
+        self.feed(event)
+
+    async def _answer(self, action: Action) -> Event:
         match action:
             case LoadPayloads(peer, job, numbers, attempts):
-                try:
-                    payloads = await self.store.payloads(job, numbers)
-                except DcError as error:
-                    log.error("payloads of job %d: %s", job, error)
-                    await trio.sleep(1.0)
-                    payloads = []
-                event = PayloadsLoaded(peer, job, numbers, attempts, payloads)
+                payloads = await self.store.payloads(job, numbers)
+                return PayloadsLoaded(peer, job, numbers, attempts, payloads)
             case LoadOutcomes():
-                event = await self._load_outcomes(action)
+                return await self._load_outcomes(action)
             case LoadJob(job):
-                event = JobLoaded(job, await self.store.job(job))
+                return JobLoaded(job, await self.store.job(job))
             case Continue(job):
                 await trio.lowlevel.checkpoint()
-                event = Continued(job)
-            case _:
-                raise AssertionError(action)
-        self.feed(event)
+                return Continued(job)
+        raise AssertionError(action)
 
     async def _load_outcomes(self, action: LoadOutcomes) -> OutcomesLoaded:
         if action.ordered:

@@ -52,7 +52,7 @@ class Committed(Struct, frozen=True):
 
 
 class PayloadsLoaded(Struct, frozen=True):
-    """The answer to LoadPayloads; `payloads` is empty when the store could not give them."""
+    """The answer to LoadPayloads."""
 
     peer: int
     job: int

@@ -147,10 +147,7 @@ class WorkerSide:
             for at, (task, attempt) in enumerate(zip(numbers, attempts, strict=True))
             if self._holds(worker, number, task, attempt)
         ]
-        if not payloads:
-            rows = [numbers[at] for at in mine], [attempts[at] for at in mine]
-            self._scheduler.release(worker.id, number, *rows)
-        elif mine:
+        if mine:
             self._send_tasks(
                 worker,
                 job,

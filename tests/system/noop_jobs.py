@@ -1,9 +1,6 @@
 """Ten jobs of 100,000 tasks that do nothing: how quick they are, and what the server keeps of them.
 
 Run it by itself to see the figures: python -m tests.system.noop_jobs [TASKS [JOBS]]
-
-The C library's allocator keeps much of what is freed, by thread and by size, more after some jobs
-than after one: so told to give it back, a process's resident memory is what the process holds.
 """
 
 from __future__ import annotations
@@ -22,12 +19,6 @@ from tests.system.processes import Machine
 TASKS = 100_000
 JOBS = 10
 MIB = 1024 * 1024
-GIVE_BACK = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "65536",
-    "MALLOC_TRIM_THRESHOLD_": "65536",
-}
-"""Variables of glibc's allocator; others know nothing of them."""
 
 
 @dataclass
@@ -46,7 +37,7 @@ class Figures:
 async def measure(machine: Machine, tasks: int = TASKS, jobs: int = JOBS) -> Figures:
     """Run the jobs one after the other, each from its submission to its last result."""
     figures = Figures()
-    server = await machine.server(environment=GIVE_BACK)
+    server = await machine.server()
     await machine.worker(server, "one", slots=2)
     for _ in range(jobs):
         started = time.monotonic()
