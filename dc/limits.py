@@ -189,8 +189,8 @@ STATEMENTS: Final = 64
 """Compiled statements that a connection to the store keeps: more than there are queries."""
 
 WRITER_STATEMENTS: Final = 2
-"""The same for the writer. Each keeps the values that it was last given, a whole commit's bytes, and
-there is one for each size of a commit: more of them are megabytes for nothing."""
+"""The same for the writer. Each keeps the values that it was last given, a whole commit's bytes,
+and there is one for each size of a commit: more of them are megabytes for nothing."""
 
 WAL_BYTES: Final = 64 * MIB
 """Of the store's log, after which it is copied into the database beside the commits."""
