@@ -185,6 +185,12 @@ class BlobMismatch(DcError):
     code = "blob_mismatch"
 
 
+class InternalError(DcError):
+    """A mistake in dc itself. The server stopped at once; its log says where. Start it again."""
+
+    code = "internal"
+
+
 class StartError(DcError):
     """A program cannot start with what it was given; the message says what to change."""
 

@@ -102,6 +102,9 @@ UNCOMMITTED_BYTES: Final = 64 * MIB
 STREAM_BYTES: Final = 4 * MIB
 """Results sent to a client that it has not yet said it consumed."""
 
+STREAMS: Final = 64
+"""Subscriptions of one connection: each may have STREAM_BYTES under way."""
+
 UNSTORED_BYTES: Final = 8 * MIB
 """Payloads that a client sends ahead of the server's acknowledgement."""
 

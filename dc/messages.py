@@ -84,6 +84,8 @@ class Failure(Message, frozen=True):
 Payload: TypeAlias = bytes | Blob
 Outcome: TypeAlias = bytes | Blob | Failure
 PayloadColumn: TypeAlias = Annotated[list[Payload], Meta(max_length=limits.BATCH_TASKS)]
+InlineResult: TypeAlias = Annotated[bytes, Meta(max_length=limits.INLINE_BYTES)]
+ResultColumn: TypeAlias = Annotated[list[InlineResult | Blob], Meta(max_length=limits.BATCH_TASKS)]
 Times: TypeAlias = Annotated[list[Seconds], Meta(max_length=limits.BATCH_TASKS)]
 
 # --- both directions ----------------------------------------------------------------------------
@@ -176,7 +178,7 @@ class Done(Message, frozen=True):
     numbers: Numbers
     attempts: Attempts
     times: Times
-    results: PayloadColumn
+    results: ResultColumn
 
 
 class Failed(Message, frozen=True):

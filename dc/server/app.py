@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from dc import limits, memory
 from dc.blobs import BlobFolder
-from dc.errors import DcError, StoreError
+from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
 from dc.messages import Message
 from dc.server.committer import Committer
@@ -100,6 +100,7 @@ class ServerApp:
         self._next_peer = 1
         self._nursery: trio.Nursery | None = None
         self._worked = False
+        self._failure: Exception | None = None
         self._gone = trio.Event()
         self._stopping = trio.Event()
         self._stopped = trio.Event()
@@ -123,6 +124,7 @@ class ServerApp:
                 self.feed(TasksRecovered(tasks))
                 first = tasks.numbers[-1] + 1
             log.info("job %d goes on", row.job)
+        self._raise_failure()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is called; then say farewell and write down what is left."""
@@ -140,6 +142,12 @@ class ServerApp:
                 await self.committer.wait_idle()
             nursery.cancel_scope.cancel()
         self._stopped.set()
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            text = f"stopped by a mistake in dc: {self._failure!r}; nothing acknowledged is lost"
+            raise InternalError(text) from self._failure
 
     async def wait_stopped(self) -> None:
         """Wait until `run` has ended after `stop`."""
@@ -157,7 +165,7 @@ class ServerApp:
     async def _tick(self) -> None:
         while True:
             await trio.sleep(self.reactor.pause())
-            self.feed(Tick())
+            self.feed(Tick(self.committer.stalled))
             if self._worked and self.reactor.idle:
                 self._worked = False
                 memory.give_back()
@@ -179,7 +187,9 @@ class ServerApp:
             self._gone = trio.Event()
 
     def _closed(self, peer: int) -> None:
-        self.feed(Closed(peer))
+        # A worker that the server itself sends away is not to blame: its tasks stay its own.
+        if not self.stopping:
+            self.feed(Closed(peer))
 
     def _committed(self, count: int) -> None:
         self.feed(Committed(count))
@@ -216,8 +226,18 @@ class ServerApp:
     # --- events and actions -----------------------------------------------------------------------
 
     def feed(self, event: Event) -> bool:
-        """Handle an event and perform what follows; return whether something is to be written."""
-        actions = self.reactor.handle(event, trio.current_time(), self._wall())
+        """Handle an event and perform what follows; return whether something is to be written.
+
+        An error in here is a mistake of ours, and leaves the reactor half changed: the server then
+        stops, before anything is acknowledged that is not on disk. What is there is whole.
+        """
+        if self._failure is not None:
+            return False
+        try:
+            actions = self.reactor.handle(event, trio.current_time(), self._wall())
+        except Exception as error:
+            self._fail(error)
+            return False
         wrote = False
         for action in actions:
             if isinstance(action, Send):
@@ -229,6 +249,12 @@ class ServerApp:
             else:
                 self._perform(action)
         return wrote
+
+    def _fail(self, error: Exception) -> None:
+        log.critical("the server stops: this is a mistake in dc", exc_info=error)
+        self._failure = error
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
 
     def _perform(self, action: Action) -> None:
         if isinstance(action, Close):

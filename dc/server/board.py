@@ -25,6 +25,12 @@ from dc.server.events import Action, Send, Write
 from dc.server.jobs import Job, Window, job_state
 from dc.server.matching import Matching
 
+MOST_ATTEMPTS = 2**30
+"""The highest attempt that a task can be restored with: a worker may claim any that it likes."""
+
+NOTE_CHARS = 500
+"""Of a note on a job's state: what a job requires may be long, and all who watch are told."""
+
 
 class TypeInfo(Protocol):
     """What the reactor needs to know of a task type."""
@@ -203,7 +209,8 @@ class Board:
             row = job.row
             if not self.scheduler.class_workers(job.class_):
                 needs = "".join(f", {k}={v}" for k, v in sorted(row.options.requires.items()))
-                return f"no connected worker has task type {row.type} {row.version}{needs}"
+                text = f"no connected worker has task type {row.type} {row.version}{needs}"
+                return text[:NOTE_CHARS]
         return ""
 
     # --- outcomes -------------------------------------------------------------------------------
@@ -252,6 +259,7 @@ class Board:
     def note_attempts(self, job: int, tries: Iterable[tuple[int, int, int]]) -> None:
         """Write down (number, attempt, crashes) of tasks that go back to the queue."""
         numbers, attempts, crashes = (list(column) for column in zip(*tries, strict=True))
+        attempts = [min(attempt, MOST_ATTEMPTS) for attempt in attempts]
         self.write(Attempts(job, numbers, attempts, crashes), lambda: None)
 
     def look_at_end(self, job: Job) -> None:

@@ -267,7 +267,10 @@ class ClientSide:
 
     def _on_subscribe(self, client: Client, job: Job, message: Subscribe | Watch | Cancel) -> None:
         assert isinstance(message, Subscribe)
-        self.streams.open(client.peer, job, message)
+        self._answering(
+            client, message.request, lambda: self.streams.open(client.peer, job, message)
+        )
+        self.let_go(job)
 
     def _on_watch(self, client: Client, job: Job, message: Subscribe | Watch | Cancel) -> None:
         self._board.send(client.peer, self._status(message.request, job))

@@ -53,9 +53,14 @@ class Committer:
             self._queue[-1] = (record, before + size)
             self._bytes += size
 
+    @property
+    def stalled(self) -> bool:
+        """Whether peers are not read because too much is not on disk yet."""
+        return self._bytes > limits.UNCOMMITTED_BYTES
+
     async def wait_space(self) -> None:
         """Wait while more than `limits.UNCOMMITTED_BYTES` are not on disk yet."""
-        while self._bytes > limits.UNCOMMITTED_BYTES:
+        while self.stalled:
             await self._space.wait()
 
     async def wait_idle(self) -> None:

@@ -7,6 +7,7 @@ while more has come, and ends. So nothing waits for a timer, and an idle peer co
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.link import Link
 from dc.messages import Blob, Codec, Done, FromPeer, Message, Payloads
+
+log = logging.getLogger("dc.server")
 
 CLOSE_SECONDS = 3.0
 """For the last messages and the farewell, once a connection is to be closed."""
@@ -134,7 +137,9 @@ class Connection:
                 await self._link.send(self._codec.encode(self._next_frame()))
                 self._drained.set()
                 self._drained = trio.Event()
-        except ConnectionLost:
+        except (ConnectionLost, ValueError) as error:
+            if isinstance(error, ValueError):  # a frame above MESSAGE_BYTES: this peer's end alone
+                log.error("peer %d is given up: %s", self._number, error)
             self._outbox.clear()
             self._reading.cancel()
         finally:

@@ -102,7 +102,9 @@ class CancelJob(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
-    """Time has passed."""
+    """Time has passed. While the disk is `stalled` nobody is read, so nobody's silence counts."""
+
+    stalled: bool = False
 
 
 Event: TypeAlias = (

@@ -19,6 +19,10 @@ from dc.records import JobRow
 BYTES_PER_SECOND = 100e6
 """What a payload's way to a worker is reckoned at, so that credit is bounded in bytes, too."""
 
+MOST_SECONDS = 1e6
+"""A task is reckoned to cost, at most: what a worker says may be anything, and far below it already
+one task fills a worker's credit."""
+
 
 class Chunk(Struct):
     """Payloads of consecutive tasks; `unassigned` counts those never assigned."""
@@ -178,7 +182,7 @@ class Job:
         mean = sum(times) / len(times)
         self._seconds = mean if self._seconds < 0 else self._seconds + 0.3 * (mean - self._seconds)
         per_task = self._sizes / self.total if self.total else 0.0
-        self.cost = self._seconds + per_task / BYTES_PER_SECOND
+        self.cost = min(self._seconds + per_task / BYTES_PER_SECOND, MOST_SECONDS)
         return self.cost
 
 

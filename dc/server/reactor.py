@@ -134,7 +134,7 @@ class Reactor:
             case CancelJob():
                 self.clients.cancel(self.board.jobs[event.job], event.then)
             case Tick():
-                self._on_tick()
+                self._on_tick(event.stalled)
             case _:
                 return False
         return True
@@ -255,11 +255,13 @@ class Reactor:
 
     # --- time -----------------------------------------------------------------------------------
 
-    def _on_tick(self) -> None:
+    def _on_tick(self, stalled: bool) -> None:
         self.clients.report()
         for expired in self.board.scheduler.advance(self.board.now):
             self.workers.overdue(*expired)
         for peer in list(self._peers.values()):
+            if stalled:
+                peer.heard = self.board.now
             self._watch_over(peer)
 
     def _watch_over(self, peer: Peer) -> None:

@@ -16,6 +16,7 @@ from collections import defaultdict
 from msgspec import Struct
 
 from dc import limits
+from dc.errors import NotPermitted
 from dc.messages import EndOfResults, Finished, Refused, Subscribe
 from dc.records import Outcomes
 from dc.server.board import Board, outcome_size
@@ -52,7 +53,12 @@ class Streams:
     def open(self, peer: int, job: Job, message: Subscribe) -> None:
         """Begin a subscription."""
         key = (peer, message.request)
-        self.close(*key)
+        replaced = self._board.jobs.get(self.close(*key) or 0)
+        if sum(one == peer for one, _ in self._streams) >= limits.STREAMS:
+            text = f"{limits.STREAMS} subscriptions are open on this connection: end some first"
+            raise NotPermitted(text)
+        if replaced is not None and replaced is not job:
+            self._board.on_unfollowed(replaced)
         stream = Stream(peer, message.request, job.number, message.ordered, message.after)
         self._streams[key] = self._of_job[job.number][key] = stream
         self._pump(stream, job)
@@ -87,6 +93,8 @@ class Streams:
             if stream.ordered:
                 if stream.caught_up and stream.cursor in record.numbers:
                     stream.caught_up = False
+            elif record.sequence <= stream.cursor:
+                pass  # a read saw it on disk before its commit was told here
             elif stream.caught_up and stream.unconsumed < limits.STREAM_BYTES:
                 self._send(stream, record)
             else:

@@ -342,7 +342,15 @@ class WorkerSide:
             if not self._holds(worker, number, task, attempt)
             and not self._scheduler.adopt(worker.id, number, task, attempt)
         ]
+        self._note_kept(number, set(numbers) - {task for task, _ in pairs})
         return [task for task, _ in pairs], [attempt for _, attempt in pairs]
+
+    def _note_kept(self, number: int, tasks: set[int]) -> None:
+        """Write down that a worker is back with these tasks: its loss no longer counts."""
+        states = [(task, self._scheduler.state(number, task)) for task in sorted(tasks)]
+        rows = [(task, state[1], state[2]) for task, state in states if state is not None]
+        if rows:
+            self._board.note_attempts(number, rows)
 
     def overdue(self, id_: int, number: int, task: int, attempt: int) -> None:
         """End an attempt that its worker should have ended by its time limit."""

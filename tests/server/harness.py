@@ -129,9 +129,9 @@ class Harness:
             for load in loads:
                 self.feed(self._answer(load))
 
-    def pass_time(self, seconds: float) -> None:
+    def pass_time(self, seconds: float, *, stalled: bool = False) -> None:
         self.now += seconds
-        self.feed(Tick())
+        self.feed(Tick(stalled))
 
     def _answer(self, load: Action) -> Event:
         match load:

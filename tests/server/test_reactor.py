@@ -340,6 +340,31 @@ def test_a_task_that_loses_five_workers_fails_and_says_so(server: Harness) -> No
     assert "5 times" in failure.error
 
 
+def test_a_worker_that_comes_back_is_forgiven_on_disk_too(server: Harness) -> None:
+    worker = server.worker()
+    job = server.submit(server.client(), [b"a"])
+    for _ in range(3 * limits.CRASH_LIMIT):
+        server.close(worker)
+        worker = server.worker(held=(Held(job, [0], [1]),))
+    server.commit()
+    notes = [record for record in server.written if isinstance(record, Attempts)]
+    assert [note.crashes for note in notes[-2:]] == [[1], [0]]
+
+
+def test_a_claimed_attempt_can_be_restored(server: Harness) -> None:
+    worker = server.worker()
+    job = server.submit(server.client(), [b"a"])
+    server.close(worker)
+    worker = server.worker(held=(Held(job, [0], [2**30]),))
+    server.close(worker)
+    worker = server.worker("other")
+    server.settle()
+    server.close(worker)
+    server.commit()
+    notes = [record for record in server.written if isinstance(record, Attempts)]
+    assert notes[-1].attempts == [2**30]
+
+
 def test_a_clean_goodbye_blames_nobody(server: Harness) -> None:
     job = server.submit(server.client(), [b"a"])
     for attempt in range(1, 2 * limits.CRASH_LIMIT):
@@ -500,6 +525,29 @@ def test_a_slow_client_is_sent_no_more_than_its_window(server: Harness) -> None:
     assert server.take(client, EndOfResults)
 
 
+def test_subscriptions_of_one_connection_are_bounded(server: Harness) -> None:
+    client = server.client()
+    job = server.submit(client, [b"a"])
+    server.settle()
+    for request in range(limits.STREAMS + 1):
+        server.say(client, Subscribe(request, job, False))
+    [refused] = server.take(client, Refused)
+    assert (refused.request, refused.code) == (limits.STREAMS, "not_permitted")
+    server.say(client, Unsubscribe(0), Subscribe(99, job, False))
+    assert not server.take(client, Refused)
+
+
+def test_a_request_used_again_lets_go_of_its_first_job(server: Harness) -> None:
+    client, worker = server.client(), server.worker()
+    first, second = server.submit(client, [b"a"]), server.submit(client, [b"b"])
+    server.say(client, Subscribe(5, first, True), Subscribe(5, second, True))
+    for sequence in (1, 2):
+        server.answer(worker, sequence, server.tasks(worker))
+        server.settle()
+    finished_numbers(server, client, 5)
+    assert not server.reactor.board.jobs
+
+
 def test_an_ended_subscription_gets_no_more(server: Harness) -> None:
     client, worker = server.client(), server.worker(slots=2)
     job = server.submit(client, [b"a", b"b"])
@@ -608,6 +656,18 @@ def test_a_silent_peer_is_given_up(server: Harness) -> None:
     assert server.closed[worker].code == 1001
     server.settle()
     assert server.tasks(other) == [(job, 0, 2, b"a")]
+
+
+def test_nobodys_silence_counts_while_the_disk_is_stalled(server: Harness) -> None:
+    worker = server.worker()
+    server.submit(server.client(), [b"a"])
+    for _ in range(60):
+        server.pass_time(1.0, stalled=True)
+    assert not server.closed
+    server.pass_time(limits.SILENCE_SECONDS - 1.0)
+    assert not server.closed
+    server.pass_time(2.0)
+    assert server.closed[worker].code == 1001
 
 
 def test_heartbeats_go_out_when_there_is_nothing_else_to_say(server: Harness) -> None:

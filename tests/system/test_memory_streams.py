@@ -342,3 +342,17 @@ async def test_a_worker_that_leaves_hands_back(tmp_path: Path, autojump_clock: C
         assert task is not None
         assert task.crashes == 0, "a worker that says goodbye is not to blame"
         await world.check_recorded(job.number, 10)
+
+
+async def test_stopping_the_server_blames_nobody(tmp_path: Path, autojump_clock: Clock) -> None:
+    async with running_world(tmp_path, workers=1) as world:
+        world.seconds_of["hang"] = math.inf
+        async with world.client() as client:
+            job = await client.submit("hang", range(1))
+        for _ in range(limits.CRASH_LIMIT + 1):
+            await trio.sleep(5)
+            await world.stop_server()
+            await world.start_server()
+        row = await world.store.task(job.number, 0)
+        assert row is not None
+        assert (row.finished, row.crashes) == (False, 0)
