@@ -42,11 +42,17 @@ def main() -> int:
     if folder is not None and not folder.is_dir():
         parser.error(f"--input {folder}: there is no such folder")
     places = [folder.resolve()] if folder is not None else _standard_library()
+    signal.signal(signal.SIGTERM, _leave)
     data = Path(tempfile.mkdtemp(prefix="dc-demo-"))
     try:
         return _demo(places, data, kill=arguments.kill)
     finally:
         shutil.rmtree(data, ignore_errors=True)
+
+
+def _leave(*_: object) -> None:
+    """Leave by way of every `finally`, so that no process stays behind."""
+    raise SystemExit(143)
 
 
 def _standard_library() -> list[Path]:
