@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from dc import limits
 from dc._core import Scheduler
-from dc.errors import UnknownTaskType
 from dc.messages import Blob, Counts, Failure, Message, Outcome
 from dc.portions import portions
 from dc.records import Attempts, JobRow, Outcomes, Record
@@ -64,14 +63,6 @@ class Types(Protocol):
 
     def get(self, name: str, version: str = "") -> TypeInfo:
         """Return a type, its newest version by default; UnknownTaskType when there is none."""
-
-
-class NoTypes:
-    """A server without plugins."""
-
-    def get(self, name: str, version: str = "") -> TypeInfo:
-        """Refuse every type."""
-        raise UnknownTaskType(f"unknown task type {name} {version}".rstrip())
 
 
 class Pending(Struct, frozen=True):
@@ -162,11 +153,6 @@ class Board:
             entry = self._pending.popleft()
             count -= entry.written
             entry.then()
-
-    @property
-    def unwritten(self) -> int:
-        """How many records wait for their commit."""
-        return sum(entry.written for entry in self._pending)
 
     # --- jobs -----------------------------------------------------------------------------------
 

@@ -23,9 +23,6 @@ FILES = {
 ROWS = 50
 """Rows of a table on a page."""
 
-TEXT_BYTES = 2048
-"""Of a payload or result that are shown on a task's page."""
-
 
 class Pages:
     """Answers requests for pages and their files.
