@@ -86,6 +86,30 @@ class JobCancelled(DcError):
     code = "cancelled"
 
 
+class NotHeld(DcError):
+    """A worker answered for a task that it was never given, or that is with another worker now."""
+
+    code = "not_held"
+
+
+class StaleAttempt(DcError):
+    """A worker answered for an attempt after which there was a newer one."""
+
+    code = "stale_attempt"
+
+
+class AlreadyDone(DcError):
+    """A worker answered for a task that has its outcome already."""
+
+    code = "already_done"
+
+
+class KeyConflict(DcError):
+    """A submission has the key of another one of another task type: choose a new key."""
+
+    code = "key_conflict"
+
+
 class NotPermitted(DcError):
     """The peer asked for something that its role may not do."""
 
@@ -99,7 +123,7 @@ class TaskFailed(DcError):
         text: the error as the worker reported it, in one line.
         job: the job's number.
         number: the task's number within the job.
-        kind: `error`, `timeout`, `crashed`, `payload` or `cancelled`.
+        kind: `error`, `timeout`, `memory`, `crashed`, `payload` or `cancelled`.
         traceback: the traceback from the executor, or an empty string.
         attempt: the attempt that failed last.
         worker: the name of the worker it failed on.
@@ -171,6 +195,27 @@ class StoreError(DcError):
     """The data folder cannot be used: the message says why."""
 
     code = "store"
+
+
+class StoreDamaged(StoreError):
+    """The database is cut off, scribbled on, or no database: restore it from a backup."""
+
+    code = "store_damaged"
+
+
+class StoreNewer(StoreError):
+    """The database was written by a newer dc: update dc."""
+
+    code = "store_newer"
+
+
+class StoreLogMissing(StoreError):
+    """The database was in use when its server ended, and its write-ahead log is gone.
+
+    Put the file back; or start with what is left, which may lack what was acknowledged last.
+    """
+
+    code = "store_log_missing"
 
 
 class StoreConflict(StoreError):

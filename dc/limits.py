@@ -69,7 +69,32 @@ DEADLINE_GRACE_SECONDS: Final = 10.0
 # --- scheduling ---------------------------------------------------------------------------------
 
 CRASH_LIMIT: Final = 5
-"""Lost workers and crashed executors after which a task fails, as in HyperQueue."""
+"""Lost workers and crashed executors after which a task fails, as in HyperQueue; a job may say
+another number."""
+
+MAX_CRASHES: Final = 100
+"""The highest number that a job may say: the scheduler counts crashes in a byte."""
+
+GRACE_SECONDS: Final = 30.0
+"""That a worker keeps its tasks after its connection was lost: a restart of the server, a switch or
+a router takes less, and a worker tries again each quarter of a minute at least."""
+
+LONG_GRACE_SECONDS: Final = 600.0
+"""The same for tasks that are said to be long: to run them again costs more than to wait."""
+
+LAPSED_ATTEMPTS: Final = 100_000
+"""Attempts whose workers' leases have lapsed that the server remembers, the newest of all workers:
+their results are still taken as long as nobody else has got the task. At 100 bytes each, 10 MB."""
+
+SICK_TASKS: Final = 5
+"""Different tasks that fail on a worker one after the other, and then succeed elsewhere, after
+which it is set aside: one bad task never is a worker's fault, and two or three may be chance."""
+
+SICK_SECONDS: Final = 60.0
+"""Before a worker that was set aside is tried again; doubled with each further time."""
+
+SICK_SECONDS_MOST: Final = 3600.0
+"""The longest such pause."""
 
 CREDIT_SECONDS: Final = 0.1
 """Of estimated work that a worker holds for each slot: enough to hide the way to the server and
@@ -88,8 +113,18 @@ MAX_RETRIES: Final = 100
 MAX_PRIORITY: Final = 1_000_000
 MAX_TIMEOUT_SECONDS: Final = 366 * 86400.0
 
-PAYLOAD_WINDOW_BYTES: Final = 256 * MIB
+PAYLOAD_WINDOW_BYTES: Final = 64 * MIB
 """Payloads of queued tasks kept in memory; those of later tasks are read back from the store."""
+
+HEAD_TASKS: Final = 65_536
+"""Queued tasks of one job that the scheduler holds; those behind are known by their numbers alone.
+Half a second of the fastest work: reading the next ones takes a few milliseconds."""
+
+HEADS_TASKS: Final = 524_288
+"""Queued tasks that the scheduler holds of all jobs, about: above, a job has HEAD_TASKS_LEAST."""
+
+HEAD_TASKS_LEAST: Final = 1024
+"""Queued tasks of one job that the scheduler always holds: more than one worker takes at a time."""
 
 # --- backpressure -------------------------------------------------------------------------------
 

@@ -11,11 +11,11 @@ first message.
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
     worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye
-    server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Refused
+    server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
                         Heartbeat
     server  -> client   Welcome, Accepted, Stored, Finished, EndOfResults, Status, Heartbeat,
-                        Refused
+                        Trouble, Refused
 
 Where there is something for each task, a message holds columns: lists of equal length, one element
 a task. It costs a third of a list of rows, and both sides work on whole lists.
@@ -51,6 +51,8 @@ Sequenced: TypeAlias = Annotated[int, Meta(ge=0, le=2**62)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 Numbers: TypeAlias = Annotated[list[Number], Meta(max_length=limits.BATCH_TASKS)]
 Attempts: TypeAlias = Annotated[list[Attempt], Meta(max_length=limits.BATCH_TASKS)]
+FailureKind: TypeAlias = Literal["error", "timeout", "memory", "crashed"]
+FailureKinds: TypeAlias = Annotated[tuple[FailureKind, ...], Meta(max_length=4)]
 Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
 
 
@@ -74,7 +76,10 @@ class Blob(Message, frozen=True):
 
 
 class Failure(Message, frozen=True):
-    """How a task failed: `error`, `timeout`, `crashed`, `payload` or `cancelled`."""
+    """How a task failed: `error`, `timeout`, `memory`, `crashed`, `payload` or `cancelled`.
+
+    `crashed` stands for a lost worker as well.
+    """
 
     kind: Text
     error: LongText
@@ -101,8 +106,10 @@ class TypeId(Message, frozen=True):
 class About(Message, frozen=True):
     """What a worker is: its name, its slots, what it can run, and the computer it is on.
 
-    `key` tells one run of a worker from another of the same name: a worker that reconnects shows
-    the same key and takes its place again; a second worker of that name does not.
+    `key` is the worker's own for good: it is kept in the worker's folder, so a worker that comes
+    back, after whatever time and from whatever address, shows the same key and takes its place
+    again; a second worker of that name does not. `run` tells its processes apart: in a new one
+    nothing runs of what the last one was running.
     """
 
     name: Text
@@ -111,6 +118,7 @@ class About(Message, frozen=True):
     types: Annotated[list[TypeId], Meta(max_length=limits.TYPES)]
     labels: Labels
     broken: Annotated[dict[Text, LongText], Meta(max_length=limits.TYPES)] = {}
+    run: Text = ""
 
 
 class Hello(Message, frozen=True):
@@ -124,15 +132,25 @@ class Hello(Message, frozen=True):
 
 
 class Welcome(Message, frozen=True):
-    """The server's answer to Hello."""
+    """The server's answer to Hello.
+
+    `server` names its data folder for good: numbers of jobs mean something only together with it.
+    """
 
     version: int
     software: Text
     capabilities: list[Text]
+    server: Text = ""
 
 
 class Heartbeat(Message, frozen=True):
     """A sign of life when there is nothing else to say."""
+
+
+class Trouble(Message, frozen=True):
+    """Why the server acknowledges nothing at present, in one sentence; empty once it does again."""
+
+    text: LongText
 
 
 class Refused(Message, frozen=True):
@@ -246,9 +264,16 @@ class Options(Message, frozen=True):
     Attributes:
         name: for people; may be empty.
         priority: higher runs first, -1,000,000 to 1,000,000.
-        retries: further tries of a task that raised or ran out of time, 0 to 100.
+        retries: further tries of a task that failed by `error`, `timeout` or `memory`, 0 to 100.
         timeout: run time limit of each task in seconds; 0 for none.
         requires: labels that a worker must have, with equal values.
+        retry_on: the kinds of failure that are tried again, of `error`, `timeout`, `memory` and
+            `crashed`; `payload` never is.
+        retry_seconds: the pause before the first further try; doubled with each one, and jittered.
+        crashes: lost workers and crashed executors after which a task fails, 1 to 100.
+        long: whether its tasks run long: then a worker whose connection is lost keeps them for
+            limits.LONG_GRACE_SECONDS, instead of limits.GRACE_SECONDS.
+        grace: for how many seconds instead; 0 for what `long` says.
     """
 
     name: Text = ""
@@ -256,6 +281,11 @@ class Options(Message, frozen=True):
     retries: Annotated[int, Meta(ge=0, le=limits.MAX_RETRIES)] = 0
     timeout: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] = 0.0
     requires: Labels = {}
+    retry_on: FailureKinds = ("error", "timeout", "memory", "crashed")
+    retry_seconds: Annotated[float, Meta(ge=0, le=limits.RETRY_SECONDS_MOST)] = limits.RETRY_SECONDS
+    crashes: Annotated[int, Meta(ge=1, le=limits.MAX_CRASHES)] = limits.CRASH_LIMIT
+    long: bool = False
+    grace: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] = 0.0
 
 
 class Submit(Message, frozen=True):
@@ -263,12 +293,18 @@ class Submit(Message, frozen=True):
 
     `options` holds only what the submitter said (by field name of Options); the type's own
     defaults fill in the rest.
+
+    `key` names the submission, so that it can be resumed: no two submissions have the same one.
+    With `resume` the server looks for a job of that key first; without, it takes the client's word
+    that the key is new.
     """
 
     request: Request
     type: Text
     version: Text
     options: Annotated[dict[Text, Any], Meta(max_length=64)]
+    key: Text = ""
+    resume: bool = False
 
 
 class Payloads(Message, frozen=True):
@@ -328,9 +364,10 @@ class Cancel(Message, frozen=True):
 
 
 class Accepted(Message, frozen=True):
-    """The job exists and is on disk.
+    """The job's number; it is on disk with the first Stored.
 
-    `payload` and `result` say how bytes are typed: `bytes` (untouched) or `msgpack`.
+    `payload` and `result` say how bytes are typed: `bytes` (untouched) or `msgpack`. Of a resumed
+    job, `stored` tasks are there already, and `ended` says whether it has all of them.
     """
 
     request: Request
@@ -339,6 +376,8 @@ class Accepted(Message, frozen=True):
     version: Text
     payload: Text
     result: Text
+    stored: Annotated[int, Meta(ge=0, le=2**32)] = 0
+    ended: bool = False
 
 
 class Stored(Message, frozen=True):
@@ -404,7 +443,7 @@ class Status(Message, frozen=True):
     note: LongText = ""
 
 
-ToWorker: TypeAlias = Welcome | Assign | Stop | Recorded | Heartbeat | Refused
+ToWorker: TypeAlias = Welcome | Assign | Stop | Recorded | Heartbeat | Trouble | Refused
 FromWorker: TypeAlias = Hello | Held | Heartbeat | Running | Done | Failed | Returned | Goodbye
 FromClient: TypeAlias = (
     Hello
@@ -419,7 +458,7 @@ FromClient: TypeAlias = (
     | Heartbeat
 )
 ToClient: TypeAlias = (
-    Welcome | Accepted | Stored | Finished | EndOfResults | Status | Heartbeat | Refused
+    Welcome | Accepted | Stored | Finished | EndOfResults | Status | Heartbeat | Trouble | Refused
 )
 FromPeer: TypeAlias = FromWorker | FromClient
 Report: TypeAlias = Done | Failed | Returned

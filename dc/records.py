@@ -17,7 +17,7 @@ from dc.messages import Counts, Options, Outcome, Payload
 
 
 class NewJob(Struct, frozen=True):
-    """A job was submitted. `created` is the Unix time in seconds."""
+    """A job was submitted. `created` is the Unix time in seconds; `key` names the submission."""
 
     job: int
     type: str
@@ -26,6 +26,7 @@ class NewJob(Struct, frozen=True):
     payload: str
     result: str
     created: float
+    key: str = ""
 
 
 class NewTasks(Struct, frozen=True):
@@ -68,15 +69,28 @@ class Outcomes(Struct, frozen=True):
 
 
 class Attempts(Struct, frozen=True):
-    """Attempts and crashes so far of tasks that are not finished, to survive a restart."""
+    """Attempts, crashes and failures so far of tasks that are not finished, to survive a restart.
+
+    They are with no worker: whatever lease there was has ended.
+    """
 
     job: int
     numbers: list[int]
     attempts: list[int]
     crashes: list[int]
+    failures: list[int] = []
 
 
-Record: TypeAlias = NewJob | NewTasks | JobEnded | JobCancelled | Outcomes | Attempts
+class Leases(Struct, frozen=True):
+    """Attempts that are with a worker, named by its key, and have been running for a while."""
+
+    job: int
+    worker: str
+    numbers: list[int]
+    attempts: list[int]
+
+
+Record: TypeAlias = NewJob | NewTasks | JobEnded | JobCancelled | Outcomes | Attempts | Leases
 
 # --- from the store -----------------------------------------------------------------------------
 
@@ -95,6 +109,7 @@ class JobRow(Struct, frozen=True):
     ended: bool
     cancelled_at: float | None
     counts: Counts
+    key: str = ""
 
 
 class TaskRow(Struct, frozen=True):
@@ -119,9 +134,14 @@ class TaskRow(Struct, frozen=True):
 
 
 class Unfinished(Struct, frozen=True):
-    """Tasks of a job that have no outcome, ascending: what a server takes up after a restart."""
+    """Tasks of a job that have no outcome, ascending: what a server takes up after a restart.
+
+    `workers` has the key of the worker with whom a task is, or the empty string.
+    """
 
     job: int
     numbers: list[int]
     attempts: list[int]
     crashes: list[int]
+    failures: list[int] = []
+    workers: list[str] = []

@@ -76,6 +76,34 @@ class JobLoaded(Struct, frozen=True):
     row: JobRow | None
 
 
+class KeyLoaded(Struct, frozen=True):
+    """The answer to LoadKey; `row` is None when no job was submitted under this key."""
+
+    key: str
+    row: JobRow | None
+
+
+class Troubled(Struct, frozen=True):
+    """The store cannot be written to, and why; with an empty text: it can be again."""
+
+    text: str
+
+
+class HeadLoaded(Struct, frozen=True):
+    """The answer to LoadHead: the next unfinished tasks of a job, and where to look for more."""
+
+    tasks: Unfinished
+    next: int
+
+
+class PayloadsPrefetched(Struct, frozen=True):
+    """The answer to Prefetch; numbered from `first` without gaps."""
+
+    job: int
+    first: int
+    payloads: list[Payload]
+
+
 class JobRecovered(Struct, frozen=True):
     """An unfinished job was found at the start."""
 
@@ -116,6 +144,10 @@ Event: TypeAlias = (
     | PayloadsLoaded
     | OutcomesLoaded
     | JobLoaded
+    | KeyLoaded
+    | Troubled
+    | HeadLoaded
+    | PayloadsPrefetched
     | JobRecovered
     | TasksRecovered
     | Continued
@@ -174,10 +206,43 @@ class LoadJob(Struct, frozen=True):
     job: int
 
 
+class LoadKey(Struct, frozen=True):
+    """Look for the job of a submission's key in the store."""
+
+    key: str
+
+
+class LoadHead(Struct, frozen=True):
+    """Read the numbers of a job's next unfinished tasks from `first` on, `limit` at most."""
+
+    job: int
+    first: int
+    limit: int
+
+
+class Prefetch(Struct, frozen=True):
+    """Read the payloads of the tasks `first`, `first + 1`, … before they are wanted."""
+
+    job: int
+    first: int
+    count: int
+
+
 class Continue(Struct, frozen=True):
     """There is more to do for this job: give others a turn, then answer with Continued."""
 
     job: int
 
 
-Action: TypeAlias = Send | Close | Write | LoadPayloads | LoadOutcomes | LoadJob | Continue
+Action: TypeAlias = (
+    Send
+    | Close
+    | Write
+    | LoadPayloads
+    | LoadOutcomes
+    | LoadJob
+    | LoadKey
+    | LoadHead
+    | Prefetch
+    | Continue
+)
