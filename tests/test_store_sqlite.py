@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -236,6 +238,38 @@ async def test_a_full_disk_stops_commits_and_nothing_else(tmp_path: Path) -> Non
     await store.commit([record])
     assert await store.totals() == Counts(total=1000, queued=1000)
     await store.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+async def test_a_write_that_the_system_cuts_short_leaves_nothing(tmp_path: Path) -> None:
+    store = await open_store(tmp_path)
+    await store.commit([JOB, tasks(0, 10)])
+    for room in (0, 100, 5_000, 50_001):
+        with largest_file(log_size(tmp_path) + room):
+            for _ in range(2):
+                with pytest.raises(StoreError, match="check its disk|is full") as caught:
+                    await store.commit([tasks(10, 1000, size=100)])
+                assert not isinstance(caught.value, StoreConflict)
+        assert await store.totals() == Counts(total=10, queued=10)
+    await store.commit([tasks(10, 1000, size=100)])
+    await store.aclose()
+    store = await open_store(tmp_path)
+    assert await store.totals() == Counts(total=1010, queued=1010)
+    await store.aclose()
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Have the system refuse what this process writes beyond so many bytes of any file."""
+    resource = importlib.import_module("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 async def test_a_cancelled_commit_is_finished_and_told(tmp_path: Path) -> None:
