@@ -143,6 +143,13 @@ class Store(Protocol):
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """Return the digests of blobs from `first` to `last` that a job names, ascending."""
 
+    async def backup(self, path: Path) -> None:
+        """Copy the store, as it is at one moment, to a new file; commits go on meanwhile.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+
     async def check(self) -> list[str]:
         """Read everything, and return what is wrong with it, a line each."""
 
@@ -160,7 +167,8 @@ class SqliteStore:
         self._closed = False
         self._writing = trio.CapacityLimiter(1)
         self._reading = trio.CapacityLimiter(limits.READERS)
-        self._threads = trio.CapacityLimiter(limits.READERS + 1)
+        self._backing_up = trio.CapacityLimiter(1)
+        self._threads = trio.CapacityLimiter(limits.READERS + 2)
         with ExitStack() as stack:
             stack.enter_context(told_plainly(self._path))
             prepare_folder(folder)
@@ -203,10 +211,10 @@ class SqliteStore:
             finally:
                 self._readers.append(reader)
 
-    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+    async def _run(self, work: Callable[..., T], *arguments: object, shield: bool = True) -> T:
         if self._closed:
             raise StoreError(f"{self._path} has been closed")
-        return await _beside_the_loop(work, *arguments, limiter=self._threads)
+        return await _beside_the_loop(work, *arguments, limiter=self._threads, shield=shield)
 
     async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
@@ -292,6 +300,15 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.used_blobs(first, last))
 
+    async def backup(self, path: Path) -> None:
+        """See Store."""
+        async with self._backing_up:
+            await self._run(self._backup, path, shield=False)
+
+    def _backup(self, path: Path) -> None:
+        with told_plainly(path):
+            self._writer.backup(path, _pause)
+
     async def check(self) -> list[str]:
         """See Store."""
         return await self._read(lambda reader: reader.check())
@@ -306,7 +323,7 @@ class SqliteStore:
             owners = [object() for _ in self._readers]
             for owner in owners:
                 await self._reading.acquire_on_behalf_of(owner)
-            async with self._writing:
+            async with self._backing_up, self._writing:
                 await trio.to_thread.run_sync(self._stack.close, limiter=self._threads)
             for owner in owners:
                 self._reading.release_on_behalf_of(owner)
@@ -338,11 +355,14 @@ async def open_store(
 
 
 async def _beside_the_loop(
-    work: Callable[..., T], *arguments: object, limiter: trio.CapacityLimiter
+    work: Callable[..., T], *arguments: object, limiter: trio.CapacityLimiter, shield: bool
 ) -> T:
-    """Run blocking work in a thread to its end, whatever is cancelled, and give way to it."""
+    """Run blocking work in a thread to its end, and give way to it.
+
+    With `shield` it is run whatever is cancelled; without, it may ask whether it is cancelled.
+    """
     failure: Exception | None = None
-    with trio.CancelScope(shield=True):
+    with trio.CancelScope(shield=shield):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_give_way)
             try:
@@ -353,6 +373,11 @@ async def _beside_the_loop(
     if failure is not None:
         raise failure
     return result
+
+
+def _pause() -> None:
+    trio.from_thread.check_cancelled()
+    time.sleep(limits.BACKUP_PAUSE_SECONDS)
 
 
 async def _give_way() -> None:

@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-SQLite takes a log that is not there, or whose first bytes are wrong, for an empty one, and throws it
-away with all that was acknowledged but not yet copied. So the database says whether it needs its
+SQLite takes a log that is not there, or whose first bytes are wrong, for an empty one, and throws
+it away with all that was acknowledged but not yet copied. So the database says whether it needs its
 log: `folder.log_needed` is 1 in the database file and 0 in the log behind it. Whoever copies the
 whole log (this program, or any other that opens the database) thereby sets it to 0 in the file; a
 file that says 1 without a log has lost it. It is brought about in three steps, the second of which
@@ -177,11 +177,12 @@ def check_frames(path: Path, taken: int) -> None:
     with log_of(path).open("rb") as file:
         log = Frames(file)
         for number, frame in enumerate(log, 1):
-            if number > taken and frame is not None and before is not None:
-                if log.follows(frame, before):
-                    raise damaged(log_of(path), f"from its frame {taken + 1} on")
-            ends = number > taken and frame is not None and frame.commits
-            before = frame if ends else None
+            if number <= taken or frame is None:
+                before = None
+                continue
+            if before is not None and log.follows(frame, before):
+                raise damaged(log_of(path), f"from its frame {taken + 1} on")
+            before = frame if frame.commits else None
 
 
 def set_aside(path: Path) -> Path | None:

@@ -121,6 +121,7 @@ class Board:
         self.rate = Rate()
         self.now = 0.0
         self.wall = 0.0
+        self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
         self.out: list[Action] = []
         self.next_job = next_job
         self._next_sequence = next_sequence
