@@ -255,7 +255,7 @@ two. A larger one would hold up the start, and tells of damage when it is read."
 REMOVE_ROWS: Final = 2_000
 """Removed from the database in one step: commits wait a few milliseconds for it."""
 
-REMOVE_BYTES: Final = 2 * MIB
+REMOVE_BYTES: Final = MIB
 """Of payloads or results, after which such a step ends: freeing their pages costs as much."""
 
 REMOVE_PAUSE_SECONDS: Final = 0.02

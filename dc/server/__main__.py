@@ -31,6 +31,9 @@ from dc.store import Store, open_store
 
 log = logging.getLogger("dc.server")
 
+MOST_KEPT = 1_000_000_000
+"""Days or jobs that can be asked for: more than there will be."""
+
 EXAMPLE = f"""\
 Then start workers, on this computer or others, each with the same plugins:
   python -m dc.worker http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT} --plugins DIR
@@ -60,6 +63,27 @@ def parse(argv: list[str] | None = None) -> Arguments:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_usual_options(parser)
+    _add_folder_options(parser)
+    values = parser.parse_args(argv)
+    try:
+        host, port = split_address(values.listen)
+    except StartError as error:
+        parser.error(str(error))
+    return Arguments(
+        host=host,
+        port=port,
+        data=values.data,
+        plugins=values.plugins,
+        verbose=values.verbose,
+        keep=Keep(values.keep_days, values.keep_jobs),
+        check=values.check,
+        restore=values.restore,
+        accept_loss=values.accept_loss,
+    )
+
+
+def _add_usual_options(parser: argparse.ArgumentParser) -> None:
     default = f"{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
     parser.add_argument(
         "--listen",
@@ -82,40 +106,23 @@ def parse(argv: list[str] | None = None) -> Arguments:
         default=[],
         help="a folder of plugins, beside the installed ones; may be given again",
     )
-    _add_options(parser)
-    values = parser.parse_args(argv)
-    try:
-        host, port = split_address(values.listen)
-    except StartError as error:
-        parser.error(str(error))
-    return Arguments(
-        host=host,
-        port=port,
-        data=values.data,
-        plugins=values.plugins,
-        verbose=values.verbose,
-        keep=Keep(values.keep_days, values.keep_jobs),
-        check=values.check,
-        restore=values.restore,
-        accept_loss=values.accept_loss,
-    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--version", action="version", version=f"dc {__version__}")
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def _add_folder_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--verbose", action="store_true", help="log more")
-    add("--version", action="version", version=f"dc {__version__}")
     add(
         "--keep-days",
         metavar="N",
-        type=_not_negative,
+        type=_days,
         default=limits.KEEP_DAYS,
         help="days after which a finished job is removed (default %(default)g; 0: never)",
     )
     add(
         "--keep-jobs",
         metavar="N",
-        type=lambda text: int(_not_negative(text)),
+        type=_count,
         default=limits.KEEP_JOBS,
         help="finished jobs that are kept, the newest (default %(default)s; 0: all)",
     )
@@ -137,11 +144,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _not_negative(text: str) -> float:
+def _days(text: str) -> float:
     value = float(text)
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and a billion")
+    if not 0 <= value <= MOST_KEPT:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {MOST_KEPT:,}")
     return value
+
+
+def _count(text: str) -> int:
+    return int(_days(str(int(text))))
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -104,7 +104,7 @@ async def check_that_it_stops(server: Server, acknowledged: list[bytes], filled:
 async def read(job: dc.AsyncJob, results: list[bytes]) -> None:
     """Gather the results of a job as the server hands them out, which are on disk."""
     async for value in job.results():
-        results.append(value)
+        results.append(value)  # noqa: PERF401  others look at the list meanwhile
 
 
 async def check_large(client: dc.AsyncClient, large: bytes, done: trio.Event) -> None:
@@ -157,9 +157,12 @@ def main() -> int:
     if sys.platform != "linux" or os.geteuid() != 0:
         print("only root may mount a tmpfs, and only on Linux: run this as root", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory() as folder, small_disk(arguments.megabytes) as disk:
-        with Machine(Path(folder)) as machine:
-            trio.run(campaign, machine, disk)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        small_disk(arguments.megabytes) as disk,
+        Machine(Path(folder)) as machine,
+    ):
+        trio.run(campaign, machine, disk)
     return 0
 
 
