@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,15 +32,18 @@ from dc.store_rows import NO_TRIES, pack, task_row
 class MemoryStore:
     """A dc.store.Store in memory.
 
+    Args:
+        identity: its name; given, so that what it is used in can be repeated exactly.
+
     Attributes:
         fail: raised by the next commits, where set, before they change anything: a full disk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identity: str = "5e" * 16) -> None:
         self.fail: StoreError | None = None
         self._jobs: dict[int, MemoryJob] = {}
         self._sequences: set[int] = set()
-        self._identity = secrets.token_hex(16)
+        self._identity = identity
         self._next = (1, 1)
 
     async def commit(self, records: Sequence[Record]) -> None:

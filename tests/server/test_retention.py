@@ -123,7 +123,7 @@ async def test_who_found_a_job_reads_it_to_its_end(tmp_path: Path) -> None:
     kept.followed = {1}
     async with trio.open_nursery() as nursery:
         nursery.start_soon(kept.retention.run)
-        await trio.sleep(limits.RETENTION_SECONDS * 3)
+        await trio.sleep(limits.RETENTION_SECONDS * 2.5)
         assert len(await kept.store.outcomes_after(1, 0, 100)) == 1
         kept.followed = set()
         await trio.sleep(limits.RETENTION_SECONDS)
