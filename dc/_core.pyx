@@ -1849,7 +1849,7 @@ class Scheduler:
 
         Args:
             job: the job.
-            numbers: the tasks, ascending, above the job's numbers so far.
+            numbers: the tasks, ascending; none of them is here.
             attempts: how often each was assigned, 0 to 2**30.
             crashes: how often each crashed, 0 to 255.
 
@@ -1865,11 +1865,13 @@ class Scheduler:
         self._read(numbers, self._given, _NUMBER_MOST)
         self._read(attempts, self._given_attempts, _ATTEMPT_START)
         self._read(crashes, self._given_crashes, 255)
-        end: cython.longlong = record.end
+        end: cython.longlong = 0
         i: cython.Py_ssize_t
         for i in range(size):
             if self._given[i] < end:
                 raise ValueError(f"{numbers[i]} is not a number from {end} to {_NUMBER_MOST}")
+            if self._find((record.number << 32) | self._given[i]) >= 0:
+                raise ValueError(f"task {numbers[i]} is here already")
             if self._given_attempts[i] < 0 or self._given_crashes[i] < 0:
                 raise ValueError(f"task {numbers[i]} has attempts or crashes out of range")
             end = self._given[i] + 1
@@ -1882,7 +1884,7 @@ class Scheduler:
                 cython.cast(cython.int, self._given_crashes[i]),
             )
             self._enqueue(record, slot)
-        record.end = end
+        record.end = max(record.end, end)
         self._requeued(record)
 
     # --- doors: workers ---------------------------------------------------------------------------

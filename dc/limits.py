@@ -116,6 +116,18 @@ MAX_TIMEOUT_SECONDS: Final = 366 * 86400.0
 PAYLOAD_WINDOW_BYTES: Final = 64 * MIB
 """Payloads of queued tasks kept in memory; those of later tasks are read back from the store."""
 
+PAYLOAD_OBJECT_BYTES: Final = 56
+"""That a payload in memory costs beside its bytes: Python's object and its place in a list."""
+
+BLOB_PAYLOAD_BYTES: Final = 144
+"""That the name of a blob costs in memory in a payload's place."""
+
+PREFETCH_TASKS: Final = 8192
+"""Payloads read back from the store at one time, before their tasks' turn comes: some 5 ms."""
+
+PREFETCH_BYTES: Final = 4 * MIB
+"""The same in bytes, about."""
+
 HEAD_TASKS: Final = 65_536
 """Queued tasks of one job that the scheduler holds; those behind are known by their numbers alone.
 Half a second of the fastest work: reading the next ones takes a few milliseconds."""

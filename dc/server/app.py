@@ -20,7 +20,7 @@ from dc import limits, memory
 from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
-from dc.messages import Message
+from dc.messages import Message, Payload
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.events import (
@@ -33,17 +33,20 @@ from dc.server.events import (
     Continue,
     Continued,
     Event,
+    HeadLoaded,
     JobLoaded,
     JobRecovered,
+    LoadHead,
     LoadJob,
     LoadOutcomes,
     LoadPayloads,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
+    PayloadsPrefetched,
+    Prefetch,
     Received,
     Send,
-    TasksRecovered,
     Tick,
     Write,
 )
@@ -55,6 +58,9 @@ log = logging.getLogger("dc.server")
 
 LOAD_RETRY_SECONDS = 1.0
 """Between two tries to read what the store could not give."""
+
+PREFETCH_STEP = 2048
+"""Payloads that are read ahead in one query: their sizes are not known before."""
 
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
@@ -98,6 +104,7 @@ class ServerApp:
         self._codec = peer_codec()
         self._connections: dict[int, Connection] = {}
         self._next_peer = 1
+        self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
         self._failure: Exception | None = None
@@ -113,18 +120,16 @@ class ServerApp:
         self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
-            if not row.ended:
-                log.warning("job %d is cancelled: it was never submitted to its end", row.job)
-                continue
-            first = 0
-            while True:
-                tasks = await self.store.unfinished(row.job, first, limits.COMMIT_TASKS)
-                if not tasks.numbers:
-                    break
-                self.feed(TasksRecovered(tasks))
-                first = tasks.numbers[-1] + 1
+            await self._recover_head()
             log.info("job %d goes on", row.job)
         self._raise_failure()
+
+    async def _recover_head(self) -> None:
+        """Read the head of a job; what else was asked for has time until the server runs."""
+        while heads := [action for action in self._asked if isinstance(action, LoadHead)]:
+            self._asked = [action for action in self._asked if not isinstance(action, LoadHead)]
+            for head in heads:
+                self.feed(await self._answer(head))
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is called; then say farewell and write down what is left."""
@@ -132,6 +137,9 @@ class ServerApp:
             self._nursery = nursery
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self._tick)
+            for action in self._asked:
+                nursery.start_soon(self._load, action)
+            self._asked = []
             task_status.started()
             await self._stopping.wait()
             for connection in list(self._connections.values()):
@@ -262,6 +270,8 @@ class ServerApp:
                 connection.close(action.code, action.reason)
         elif self._nursery is not None:
             self._nursery.start_soon(self._load, action)
+        else:
+            self._asked.append(action)
 
     async def _load(self, action: Action) -> None:
         """Answer an action that takes time; a store that cannot be read is asked again."""
@@ -281,6 +291,10 @@ class ServerApp:
                 return PayloadsLoaded(peer, job, numbers, attempts, payloads)
             case LoadOutcomes():
                 return await self._load_outcomes(action)
+            case LoadHead(job, first, limit):
+                return await self._load_head(job, first, limit)
+            case Prefetch(job, first, count):
+                return await self._prefetch(job, first, count)
             case LoadJob(job):
                 return JobLoaded(job, await self.store.job(job))
             case Continue(job):
@@ -296,3 +310,21 @@ class ServerApp:
         else:
             records = await self.store.outcomes_after(action.job, action.cursor, action.size)
         return OutcomesLoaded(action.peer, action.request, records)
+
+    async def _load_head(self, job: int, first: int, limit: int) -> HeadLoaded:
+        tasks = await self.store.unfinished(job, first, limit)
+        whole = len(tasks.numbers) < limit
+        return HeadLoaded(tasks, limits.MAX_NUMBER + 1 if whole else tasks.numbers[-1] + 1)
+
+    async def _prefetch(self, job: int, first: int, count: int) -> PayloadsPrefetched:
+        """Read payloads step by step, until there are enough bytes of them."""
+        payloads: list[Payload] = []
+        size = 0
+        for start in range(first, first + count, PREFETCH_STEP):
+            numbers = range(start, min(start + PREFETCH_STEP, first + count))
+            part = await self.store.payloads(job, numbers)
+            payloads += part
+            size += sum(len(p) for p in part if isinstance(p, bytes))
+            if size >= limits.PREFETCH_BYTES:
+                break
+        return PayloadsPrefetched(job, first, payloads)
