@@ -20,6 +20,7 @@ that those which are not in memory are read (Prefetch) shortly before.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -86,15 +87,15 @@ class Heads:
         """Queue a page of the tail of a recovered job; go on at `next_`."""
         tail = job.tail
         tail.loading = False
+        if tail.ahead or (tasks.numbers and tasks.numbers[-1] >= tail.recovered):
+            tasks = _below(tasks, tail.recovered, tail.ahead)
         if tasks.numbers:
             span = tasks.numbers[-1] + 1 - tasks.numbers[0]
             tail.sparse = span > SPARSE * len(tasks.numbers)
             if not self._queued(job):
                 job.at_hand.passed(tasks.numbers[0])
-        if tail.ahead:
-            tasks = _without(tasks, tail.ahead)
-            tail.ahead = {number for number in tail.ahead if number >= next_}
-        tail.next = next_
+        tail.next = min(next_, tail.recovered)
+        tail.ahead = {number for number in tail.ahead if number >= tail.next}
         self._restore(job, tasks)
         self.assigned(job)
 
@@ -140,9 +141,10 @@ class Heads:
         return self._most.least if crowded else self._most.one
 
 
-def _without(tasks: Unfinished, known: set[int]) -> Unfinished:
-    """Return those of the tasks that the scheduler does not know."""
-    kept = [at for at, number in enumerate(tasks.numbers) if number not in known]
+def _below(tasks: Unfinished, end: int, known: set[int]) -> Unfinished:
+    """Return the tasks below a number that the scheduler does not know."""
+    stop = bisect_left(tasks.numbers, end)
+    kept = [at for at in range(stop) if tasks.numbers[at] not in known]
     return Unfinished(
         tasks.job,
         [tasks.numbers[at] for at in kept],
