@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
+from operator import lt
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,6 +69,13 @@ class Reader:
 
     def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
+        if numbers and numbers[-1] - numbers[0] == len(numbers) - 1 and _ascend(numbers):
+            run = range(numbers[0], numbers[-1] + 1)
+            row: list[Payload] = []
+            for _, part in self._parts(job, run):
+                row += part
+            if len(row) == len(numbers):
+                return row
         found = dict(self._payloads(job, sorted(set(numbers))))
         try:
             return [found[number] for number in numbers]
@@ -75,13 +83,25 @@ class Reader:
             raise UnknownTask(f"job {job} has no task {error.args[0]}") from None
 
     def _payloads(self, job: int, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+        for part, payloads in self._parts(job, numbers):
+            yield from zip(part, payloads, strict=True)
+
+    def _parts(
+        self, job: int, numbers: Sequence[int]
+    ) -> Iterator[tuple[Sequence[int], list[Payload]]]:
+        """Find the payloads of ascending numbers, batch by batch."""
         numbers = numbers[bisect_left(numbers, 0) : bisect_left(numbers, END)]
         if not numbers or not 0 <= job <= limits.MAX_JOB:
             return
-        keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
+        if isinstance(numbers, range):
+            run = {"first": numbers[0], "last": numbers[-1]}
+            keys, sizes = self._one("batches_between", job=job, **run)
+        else:
+            keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
         for group in _groups(integers(keys), integers(sizes)):
             for batch in store_rows.batches(self._one("batches", keys=to_json(group))):
-                yield from _among(batch, numbers)
+                part = _among(batch, numbers)
+                yield part, batch.payloads(part)
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -144,6 +164,8 @@ class Reader:
         if numbers:
             ends = {"first": numbers[0], "last": numbers[-1]}
             known = _attempts(self._one("attempts_between", job=job, **ends))
+        if not known:
+            return Unfinished(job, numbers, [0] * len(numbers), [0] * len(numbers))
         pairs = [known.get(number, (0, 0)) for number in numbers]
         return Unfinished(
             job=job,
@@ -210,10 +232,14 @@ def _groups(keys: list[int], sizes: list[int]) -> Iterator[list[int]]:
         yield group
 
 
-def _among(batch: Batch, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+def _ascend(numbers: Sequence[int]) -> bool:
+    """Whether numbers that are as many as from the first to the last are all of these."""
+    return isinstance(numbers, range) or all(map(lt, numbers, islice(numbers, 1, None)))
+
+
+def _among(batch: Batch, numbers: Sequence[int]) -> Sequence[int]:
     begin = bisect_left(numbers, batch.first)
-    part = numbers[begin : bisect_left(numbers, batch.first + batch.count)]
-    return zip(part, batch.payloads(part), strict=True)
+    return numbers[begin : bisect_left(numbers, batch.first + batch.count)]
 
 
 def _attempts(row: tuple[str]) -> dict[int, tuple[int, int]]:

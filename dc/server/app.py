@@ -59,9 +59,6 @@ log = logging.getLogger("dc.server")
 LOAD_RETRY_SECONDS = 1.0
 """Between two tries to read what the store could not give."""
 
-PREFETCH_STEP = 2048
-"""Payloads that are read ahead in one query: their sizes are not known before."""
-
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
 
@@ -317,14 +314,13 @@ class ServerApp:
         return HeadLoaded(tasks, limits.MAX_NUMBER + 1 if whole else tasks.numbers[-1] + 1)
 
     async def _prefetch(self, job: int, first: int, count: int) -> PayloadsPrefetched:
-        """Read payloads step by step, until there are enough bytes of them."""
+        """Read payloads, a batch's worth at a time, until there are enough bytes of them."""
         payloads: list[Payload] = []
-        size = 0
-        for start in range(first, first + count, PREFETCH_STEP):
-            numbers = range(start, min(start + PREFETCH_STEP, first + count))
-            part = await self.store.payloads(job, numbers)
+        size, end = 0, first + count
+        while first + len(payloads) < end and size < limits.PREFETCH_BYTES:
+            start = first + len(payloads)
+            stop = min(start + limits.BATCH_TASKS - start % limits.BATCH_TASKS, end)
+            part = await self.store.payloads(job, range(start, stop))
             payloads += part
             size += sum(len(p) for p in part if isinstance(p, bytes))
-            if size >= limits.PREFETCH_BYTES:
-                break
         return PayloadsPrefetched(job, first, payloads)

@@ -134,6 +134,8 @@ class AtHand:
         count = min(end - first, most, max(1, int(limits.PREFETCH_BYTES / each)))
         if not self._window.make_room(int(count * each), self):
             return range(0)
+        if count < end - first:  # clients fill their batches: read whole ones
+            count -= (first + count) % limits.BATCH_TASKS if count > limits.BATCH_TASKS else 0
         self.fetching = first
         return range(first, first + count)
 
