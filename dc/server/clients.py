@@ -262,7 +262,7 @@ class ClientSide:
             self._tell(client.peer, Stored(job.number, job.total, True))
             self._board.look_at_end(job)
 
-        self._board.write(JobEnded(job.number, job.total), on_disk)
+        self._board.write(JobEnded(job.number, job.total, self._board.wall), on_disk)
 
     # --- following ------------------------------------------------------------------------------
 
