@@ -130,8 +130,17 @@ class Harness:
                 self.feed(self._answer(load))
 
     def pass_time(self, seconds: float, *, stalled: bool = False) -> None:
+        """Let time pass as it does for a server that is well: tick by tick."""
+        while seconds > 0:
+            step = min(seconds, limits.TICK_SECONDS)
+            self.now += step
+            seconds -= step
+            self.feed(Tick(stalled))
+
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass in which the server's process does not run."""
         self.now += seconds
-        self.feed(Tick(stalled))
+        self.feed(Tick())
 
     def _answer(self, load: Action) -> Event:
         match load:
@@ -217,13 +226,14 @@ class Harness:
         *,
         slots: int = 1,
         key: str = "",
+        run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
         held: tuple[Message, ...] = (),
     ) -> int:
         peer = self.open()
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
-        about = About(name, key or f"key of {name}", slots, ids, labels or {})
+        about = About(name, key or f"key of {name}", slots, ids, labels or {}, {}, run)
         self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about), *held)
         self.say(peer, Heartbeat())
         return peer
