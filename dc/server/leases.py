@@ -125,11 +125,6 @@ class Leases:
             elif not self._scheduler.worker_load(worker.id)[0]:
                 self._roster.remove(worker)
 
-    def begin(self) -> None:
-        """Count from now on: the server has only just begun to listen."""
-        for worker in self._roster.away.values():
-            worker.heard = self._board.now
-
     def postpone(self, seconds: float) -> None:
         """Do not count the last `seconds` as silence: nobody could be heard."""
         for worker in self._roster.away.values():

@@ -25,6 +25,8 @@ What the rest of the design hangs on:
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
 from dc import limits
@@ -293,13 +295,12 @@ class Reactor:
         """Return for how many of the seconds since the last tick nobody could be heard.
 
         That is all of them while the disk is stalled, and otherwise those by which this tick comes
-        late. Those before the first tick were spent on starting.
+        late. All before the first tick was spent on starting.
         """
         now, last = self.board.now, self._ticked
         self._ticked = now
         if last is None:
-            self.workers.leases.begin()
-            return 0.0
+            return math.inf
         late = max(0.0, now - last - limits.TICK_SECONDS)
         if late > limits.TICK_SECONDS:
             self._patient_until = now + limits.DEADLINE_GRACE_SECONDS
