@@ -1962,10 +1962,10 @@ class Scheduler:
             self._wake(worker)
 
     def suspect(self, worker: object, oldest: object) -> None:
-        """Note what a worker may be running, at the moment it is lost from sight.
+        """Note what a worker may be running beside what it said, when it is lost from sight.
 
         A task that kills computers is to be found, and those that only waited beside it are not to
-        fail with it. So suspect is what was said to run, and the oldest of what the worker holds,
+        fail with it. So blamed is what was said to run, and the oldest of what the worker holds,
         as many as it has slots. Word of a start or of a result may be lost with the worker, so
         these may be wrong; but what comes back is the oldest of its job and is handed out first
         again, so a poison task is soon among the oldest wherever it goes. What runs beside it each
@@ -1973,13 +1973,13 @@ class Scheduler:
 
         Args:
             worker: the worker.
-            oldest: how many tasks it runs at once, 0 or more; 0: only what was said to run.
+            oldest: how many tasks it runs at once, 0 or more; 0: none is suspect.
         """
         record = self._worker_of(worker)
         left: cython.longlong = _within(oldest, 0, _TASKS_MOST, "oldest")
         slot: cython.int = record.first
         while slot >= 0:
-            self._marks[slot] = _suspect if left > 0 or self._state[slot] == _running else 0
+            self._marks[slot] = _suspect if left > 0 else 0
             left -= 1
             slot = self._next[slot]
 
