@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dc import limits
@@ -107,6 +108,7 @@ class Harness:
         self.unwritten: list[Record] = []
         self.written: list[Record] = []
         self.loads: list[Action] = []
+        self.heads: list[LoadHead] = []
         self._peers = 0
         self.feed(Tick())
 
@@ -196,12 +198,23 @@ class Harness:
             missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
             if row is not None and row.cancelled_at is None and (missing or not row.ended):
                 self.recover(JobRecovered(row))
-                self.recover(TasksRecovered(self.unfinished(job)))
+                leased = _picked(self.unfinished(job), lambda number, worker: worker != "")
+                if leased.numbers:
+                    self.recover(TasksRecovered(leased))
+                while self.heads:
+                    head = self.heads.pop(0)
+                    self.recover(self.stored_head(head.job, head.first, head.limit))
         self.feed(Tick())
 
     def recover(self, event: Event) -> None:
         """Feed an event of the start, between which the reactor is not whole."""
-        assert not self.reactor.handle(event, self.now, self.now + 1e9)
+        for action in self.reactor.handle(event, self.now, self.now + 1e9):
+            if isinstance(action, LoadHead):
+                self.heads.append(action)
+            elif isinstance(action, Write):
+                self.unwritten.append(action.record)
+            else:
+                self.loads.append(action)
 
     # --- the store ------------------------------------------------------------------------------
 
@@ -230,18 +243,11 @@ class Harness:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]
 
     def stored_head(self, job: int, first: int, limit: int) -> HeadLoaded:
-        total, finished = len(self.stored_payloads(job)), self.results(job)
-        numbers = [number for number in range(first, total) if number not in finished][:limit]
-        tries = {
-            number: (attempts, crashes)
-            for record in self.records(Attempts, job)
-            for number, attempts, crashes in zip(
-                record.numbers, record.attempts, record.crashes, strict=True
-            )
-        }
-        pairs = [tries.get(number, (0, 0)) for number in numbers]
-        tasks = Unfinished(job, numbers, [a for a, _ in pairs], [c for _, c in pairs])
-        return HeadLoaded(tasks, numbers[-1] + 1 if len(numbers) == limit else total)
+        found = _picked(self.unfinished(job), lambda number, _: number >= first)
+        numbers = found.numbers[:limit]
+        whole = len(numbers) < limit
+        end = limits.MAX_NUMBER if whole else numbers[-1] + 1
+        return HeadLoaded(_picked(found, lambda number, _: number < end), end)
 
     def stored_outcomes(self, job: int, ordered: bool, cursor: int) -> list[Outcomes]:
         records: list[Outcomes] = self.records(Outcomes, job)
@@ -375,3 +381,9 @@ class Harness:
             numbers, attempts = [task[1] for task in mine], [task[2] for task in mine]
             times = [0.001] * len(mine)
             self.say(peer, Done(sequence + offset, job, numbers, attempts, times, results))
+
+
+def _picked(tasks: Unfinished, wanted: Callable[[int, str], bool]) -> Unfinished:
+    columns = (tasks.attempts, tasks.crashes, tasks.failures, tasks.workers)
+    rows = [row for row in zip(tasks.numbers, *columns, strict=True) if wanted(row[0], row[4])]
+    return Unfinished(tasks.job, *([row[at] for row in rows] for at in range(5)))
