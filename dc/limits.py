@@ -273,6 +273,13 @@ STORE_BUSY_SECONDS: Final = 5.0
 WAL_PATIENCE_SECONDS: Final = 0.05
 """That the log's copier holds up commits while it waits for a read to end; then it tries later."""
 
+CHECK_BYTES: Final = 256 * MIB
+"""Of a database that is looked through for damage at a start after an unclean end: a second or
+two. A larger one would hold up the start, and tells of damage when it is read."""
+
+CHECK_LINES: Final = 20
+"""Of one kind of damage that a check of the database names: who needs more needs a backup."""
+
 READ_BYTES: Final = 8 * MIB
 """Read from the store at one time: what a read may use beyond what it returns."""
 

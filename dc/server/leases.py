@@ -239,7 +239,7 @@ class Leases:
             if number not in worker.named.get(job, ()):
                 missing[job].append(number)
         for job, numbers in missing.items():
-            self.take_back(worker, job, blame=worker.anew, numbers=numbers, remember=False)
+            self.take_back(worker, job, blame=worker.anew, numbers=numbers)
         worker.named = {}
         worker.anew = False
         worker.ready = True

@@ -114,16 +114,19 @@ class Harness:
 
     def feed(self, event: Event) -> None:
         for action in self.reactor.handle(event, self.now, self.now + 1e9):
-            match action:
-                case Send():
-                    self.sent.setdefault(action.peer, []).append(action.message)
-                case Close():
-                    self.closed[action.peer] = action
-                case Write():
-                    self.unwritten.append(action.record)
-                case _:
-                    self.loads.append(action)
+            self.perform(action)
         self.reactor.validate()
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case Send():
+                self.sent.setdefault(action.peer, []).append(action.message)
+            case Close():
+                self.closed[action.peer] = action
+            case Write():
+                self.unwritten.append(action.record)
+            case _:
+                self.loads.append(action)
 
     def commit(self) -> None:
         """Put everything on disk that was to be written."""
