@@ -30,18 +30,16 @@ import trio
 from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, Record, TaskRow, Unfinished
+from dc.records import JobRow, Leases, Outcomes, Record, TaskRow, Unfinished
 from dc.store_file import (
     DATABASE,
     FolderLock,
-    check_size,
     connect,
     make_durable,
-    migrate,
     prepare_folder,
-    schema_version,
     told_plainly,
 )
+from dc.store_open import open_database
 from dc.store_read import Reader
 from dc.store_write import Checkpoints, Writer
 
@@ -85,8 +83,14 @@ class Store(Protocol):
         early, but not before one task.
         """
 
+    async def identity(self) -> str:
+        """Return the name of the data folder: 32 hexadecimal digits, the same for good."""
+
     async def next_ids(self) -> tuple[int, int]:
-        """Return the number for the next job and the sequence for the next Outcomes, from 1."""
+        """Return the number for the next job and the sequence for the next Outcomes, from 1.
+
+        They never go back, whatever is removed.
+        """
 
     async def open_jobs(self) -> list[JobRow]:
         """Return the jobs that are neither cancelled nor finished, the oldest first."""
@@ -94,8 +98,14 @@ class Store(Protocol):
     async def unfinished(self, job: int, first: int, limit: int) -> Unfinished:
         """Return the first `limit` tasks from `first` on that have no outcome, ascending."""
 
+    async def leased(self) -> list[Leases]:
+        """Return all attempts that are with a worker, by job and worker, in ascending order."""
+
     async def job(self, job: int) -> JobRow | None:
         """Return a job, or None."""
+
+    async def job_of_key(self, key: str) -> JobRow | None:
+        """Return the newest job that was submitted under this key, or None."""
 
     async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
         """Return the newest jobs, of those below `before`, the newest first."""
@@ -109,6 +119,12 @@ class Store(Protocol):
     async def totals(self) -> Counts:
         """Return the counts of the tasks of all jobs."""
 
+    async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
+        """Return the digests of blobs from `first` to `last` that a job names, ascending."""
+
+    async def check(self) -> list[str]:
+        """Read everything, and return what is wrong with it, a line each."""
+
     async def aclose(self) -> None:
         """Close the store. Nothing may be called afterwards, but this again."""
 
@@ -116,7 +132,9 @@ class Store(Protocol):
 class SqliteStore:
     """A store in one SQLite file; made by `open_store`."""
 
-    def __init__(self, folder: Path, wal_bytes: int, wal_bytes_most: int) -> None:
+    def __init__(
+        self, folder: Path, wal_bytes: int, wal_bytes_most: int, accept_loss: bool = False
+    ) -> None:
         self._path = folder / DATABASE
         self._closed = False
         self._writing = trio.CapacityLimiter(1)
@@ -126,31 +144,22 @@ class SqliteStore:
             stack.enter_context(told_plainly(self._path))
             prepare_folder(folder)
             stack.callback(FolderLock(folder).release)
-            first, second, *others = self._connect(stack)
+            first, second, *others = self._connect(stack, accept_loss)
             self._writer = Writer(first, self._path)
-            self._checkpoints = Checkpoints(
-                second, self._path, self._writer.turn, wal_bytes, wal_bytes_most
-            )
+            self._checkpoints = Checkpoints(second, self._writer, wal_bytes, wal_bytes_most)
             self._readers = [Reader(other, self._path) for other in others]
             self._checkpoints.start()
             stack.callback(self._checkpoints.stop)
             self._stack = stack.pop_all()
 
-    def _connect(self, stack: ExitStack) -> list[sqlite3.Connection]:
-        connections = []
-        for number in range(2 + limits.READERS):
-            kept = limits.STATEMENTS if number else limits.WRITER_STATEMENTS
-            connection = connect(self._path, kept)
+    def _connect(self, stack: ExitStack, accept_loss: bool) -> list[sqlite3.Connection]:
+        connections = [open_database(self._path, accept_loss=accept_loss)]
+        stack.callback(connections[0].close)
+        for _ in range(1 + limits.READERS):
+            connection = connect(self._path)
             stack.callback(connection.close)
+            make_durable(connection)
             connections.append(connection)
-            if number == 0:
-                version = schema_version(connection, self._path)
-                make_durable(connection)
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                check_size(connection, self._path)
-                migrate(connection, version)
-            else:
-                make_durable(connection)
         return connections
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -193,6 +202,10 @@ class SqliteStore:
             lambda reader: reader.outcomes_from(job, first, limit_bytes, limit_tasks)
         )
 
+    async def identity(self) -> str:
+        """See Store."""
+        return await self._read(lambda reader: reader.identity())
+
     async def next_ids(self) -> tuple[int, int]:
         """See Store."""
         return await self._read(lambda reader: reader.next_ids())
@@ -205,9 +218,18 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.unfinished(job, first, limit))
 
+    async def leased(self) -> list[Leases]:
+        """See Store."""
+        return await self._read(lambda reader: reader.leased())
+
     async def job(self, job: int) -> JobRow | None:
         """See Store."""
         found = await self._read(lambda reader: reader.jobs("job", job=job))
+        return found[0] if found else None
+
+    async def job_of_key(self, key: str) -> JobRow | None:
+        """See Store."""
+        found = await self._read(lambda reader: reader.jobs("job_of_key", key=key))
         return found[0] if found else None
 
     async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
@@ -227,6 +249,14 @@ class SqliteStore:
     async def totals(self) -> Counts:
         """See Store."""
         return await self._read(lambda reader: reader.totals())
+
+    async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
+        """See Store."""
+        return await self._read(lambda reader: reader.used_blobs(first, last))
+
+    async def check(self) -> list[str]:
+        """See Store."""
+        return await self._read(lambda reader: reader.check())
 
     async def aclose(self) -> None:
         """Wait for what is under way, copy the log into the database, let go of the folder."""
@@ -248,6 +278,7 @@ async def open_store(
     folder: Path,
     wal_bytes: int = limits.WAL_BYTES,
     wal_bytes_most: int = limits.WAL_BYTES_MOST,
+    accept_loss: bool = False,
 ) -> SqliteStore:
     """Open the store in a data folder, which is made if need be; close it with `aclose`.
 
@@ -255,11 +286,17 @@ async def open_store(
         folder: the data folder.
         wal_bytes: bytes of the log after which it is copied into the database.
         wal_bytes_most: bytes of the log after which commits wait for that.
+        accept_loss: go on with what is left when the log is missing or damaged.
 
     Raises:
-        StoreError: the folder is in use, damaged, of a newer dc, or cannot be written to.
+        StoreDamaged: the database is cut off, scribbled on, or none.
+        StoreNewer: it is of a newer dc.
+        StoreLogMissing: it needs its log, which is not there.
+        StoreError: the folder is in use, of another program, or cannot be written to.
     """
-    return await trio.to_thread.run_sync(SqliteStore, folder, wal_bytes, wal_bytes_most)
+    return await trio.to_thread.run_sync(
+        SqliteStore, folder, wal_bytes, wal_bytes_most, accept_loss
+    )
 
 
 async def _beside_the_loop(

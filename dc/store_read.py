@@ -5,16 +5,17 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
+from operator import lt
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dc import limits, store_rows
+from dc import limits, store_check, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, TaskRow, Unfinished
+from dc.records import JobRow, Leases, Outcomes, TaskRow, Unfinished
 from dc.store_file import queries, told_plainly
-from dc.store_rows import Batch, StoredOutcomes, columns, integers, task_row, to_json
+from dc.store_rows import NO_TRIES, Batch, StoredOutcomes, columns, integers, task_row, to_json
 
 T = TypeVar("T")
 
@@ -44,12 +45,17 @@ class Reader:
 
     # --- jobs -----------------------------------------------------------------------------------
 
+    def identity(self) -> str:
+        """See Store."""
+        (identity,) = self._one("identity")
+        return str(identity)
+
     def next_ids(self) -> tuple[int, int]:
         """See Store."""
         job, sequence = self._one("next_ids")
         return job, sequence
 
-    def jobs(self, query: str, **values: int) -> list[JobRow]:
+    def jobs(self, query: str, **values: int | str) -> list[JobRow]:
         """Return the jobs that a query finds."""
         found = self._connection.execute(self._queries[query], values).fetchall()
         return [store_rows.job_row(row) for row in found]
@@ -64,10 +70,26 @@ class Reader:
         queued = total - done - failed - cancelled
         return Counts(total=total, queued=queued, done=done, failed=failed, cancelled=cancelled)
 
+    def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
+        """See Store."""
+        (names,) = self._one("used_blobs", first=first.hex(), last=last.hex())
+        return [bytes.fromhex(name) for name in store_rows.texts(names)]
+
+    def check(self) -> list[str]:
+        """See Store."""
+        return store_check.check(self._connection)
+
     # --- payloads -------------------------------------------------------------------------------
 
     def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
+        if numbers and numbers[-1] - numbers[0] == len(numbers) - 1 and _ascend(numbers):
+            run = range(numbers[0], numbers[-1] + 1)
+            row: list[Payload] = []
+            for _, part in self._parts(job, run):
+                row += part
+            if len(row) == len(numbers):
+                return row
         found = dict(self._payloads(job, sorted(set(numbers))))
         try:
             return [found[number] for number in numbers]
@@ -75,13 +97,25 @@ class Reader:
             raise UnknownTask(f"job {job} has no task {error.args[0]}") from None
 
     def _payloads(self, job: int, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+        for part, payloads in self._parts(job, numbers):
+            yield from zip(part, payloads, strict=True)
+
+    def _parts(
+        self, job: int, numbers: Sequence[int]
+    ) -> Iterator[tuple[Sequence[int], list[Payload]]]:
+        """Find the payloads of ascending numbers, batch by batch."""
         numbers = numbers[bisect_left(numbers, 0) : bisect_left(numbers, END)]
         if not numbers or not 0 <= job <= limits.MAX_JOB:
             return
-        keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
+        if isinstance(numbers, range):
+            run = {"first": numbers[0], "last": numbers[-1]}
+            keys, sizes = self._one("batches_between", job=job, **run)
+        else:
+            keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
         for group in _groups(integers(keys), integers(sizes)):
             for batch in store_rows.batches(self._one("batches", keys=to_json(group))):
-                yield from _among(batch, numbers)
+                part = _among(batch, numbers)
+                yield part, batch.payloads(part)
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -140,17 +174,31 @@ class Reader:
             numbers.extend(self._unfinished(job, first, end))
             first = end
         del numbers[limit:]
-        known: dict[int, tuple[int, int]] = {}
+        known: dict[int, tuple[int, int, int]] = {}
+        workers: dict[int, str] = {}
         if numbers:
-            ends = {"first": numbers[0], "last": numbers[-1]}
-            known = _attempts(self._one("attempts_between", job=job, **ends))
-        pairs = [known.get(number, (0, 0)) for number in numbers]
+            ends = {"job": job, "first": numbers[0], "last": numbers[-1]}
+            known = _attempts(self._one("attempts_between", **ends))
+            leases = store_rows.leases(self._one("leases_between", **ends)[0])
+            workers = {number: worker for _, number, _, worker in leases}
+        tries = [known.get(number, NO_TRIES) for number in numbers]
         return Unfinished(
             job=job,
             numbers=numbers,
-            attempts=[attempts for attempts, _ in pairs],
-            crashes=[crashes for _, crashes in pairs],
+            attempts=[attempts for attempts, _, _ in tries],
+            crashes=[crashes for _, crashes, _ in tries],
+            failures=[failures for _, _, failures in tries],
+            workers=[workers.get(number, "") for number in numbers],
         )
+
+    def leased(self) -> list[Leases]:
+        """See Store."""
+        found: dict[tuple[int, str], Leases] = {}
+        for job, number, attempt, worker in store_rows.leases(self._one("leases")[0]):
+            lease = found.setdefault((job, worker), Leases(job, worker, [], []))
+            lease.numbers.append(number)
+            lease.attempts.append(attempt)
+        return [lease for _, lease in sorted(found.items())]
 
     def _unfinished(self, job: int, first: int, end: int) -> Iterable[int]:
         (count,) = self._one("finished_count", job=job, first=first, end=end)
@@ -173,11 +221,11 @@ class Reader:
         if failed:
             numbers = integers(self._one("failures_from", job=job, first=first, limit=limit)[0])
         asked = to_json(numbers)
-        crashes = _attempts(self._one("attempts_among", job=job, numbers=asked))
+        tries = _attempts(self._one("attempts_among", job=job, numbers=asked))
         finished = self._finished(job, asked)
         return [
             task_row(
-                job, number, payload, finished.get(number), crashes.get(number, (0, 0)), outcome
+                job, number, payload, finished.get(number), tries.get(number, NO_TRIES), outcome
             )
             for number, payload in self._payloads(job, numbers)
         ]
@@ -210,11 +258,15 @@ def _groups(keys: list[int], sizes: list[int]) -> Iterator[list[int]]:
         yield group
 
 
-def _among(batch: Batch, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+def _ascend(numbers: Sequence[int]) -> bool:
+    """Whether numbers that are as many as from the first to the last are all of these."""
+    return isinstance(numbers, range) or all(map(lt, numbers, islice(numbers, 1, None)))
+
+
+def _among(batch: Batch, numbers: Sequence[int]) -> Sequence[int]:
     begin = bisect_left(numbers, batch.first)
-    part = numbers[begin : bisect_left(numbers, batch.first + batch.count)]
-    return zip(part, batch.payloads(part), strict=True)
+    return numbers[begin : bisect_left(numbers, batch.first + batch.count)]
 
 
-def _attempts(row: tuple[str]) -> dict[int, tuple[int, int]]:
-    return {number: (attempts, crashes) for number, attempts, crashes in columns(row[0])}
+def _attempts(row: tuple[str]) -> dict[int, tuple[int, int, int]]:
+    return {n: (attempts, crashes, failures) for n, attempts, crashes, failures in columns(row[0])}

@@ -20,7 +20,7 @@ from dc import limits, memory
 from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
-from dc.messages import Message
+from dc.messages import Message, Payload
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.events import (
@@ -33,18 +33,22 @@ from dc.server.events import (
     Continue,
     Continued,
     Event,
+    HeadLoaded,
     JobLoaded,
     JobRecovered,
+    LoadHead,
     LoadJob,
     LoadOutcomes,
     LoadPayloads,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
+    PayloadsPrefetched,
+    Prefetch,
     Received,
     Send,
-    TasksRecovered,
     Tick,
+    Troubled,
     Write,
 )
 from dc.server.reactor import Reactor
@@ -93,11 +97,12 @@ class ServerApp:
         self.types = types
         self.settings = settings
         self.reactor = Reactor(types, settings.software)
-        self.committer = Committer(store, self._committed)
+        self.committer = Committer(store, self._committed, self._troubled)
         self._wall = wall
         self._codec = peer_codec()
         self._connections: dict[int, Connection] = {}
         self._next_peer = 1
+        self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
         self._failure: Exception | None = None
@@ -113,18 +118,16 @@ class ServerApp:
         self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
-            if not row.ended:
-                log.warning("job %d is cancelled: it was never submitted to its end", row.job)
-                continue
-            first = 0
-            while True:
-                tasks = await self.store.unfinished(row.job, first, limits.COMMIT_TASKS)
-                if not tasks.numbers:
-                    break
-                self.feed(TasksRecovered(tasks))
-                first = tasks.numbers[-1] + 1
+            await self._recover_head()
             log.info("job %d goes on", row.job)
         self._raise_failure()
+
+    async def _recover_head(self) -> None:
+        """Read the head of a job; what else was asked for has time until the server runs."""
+        while heads := [action for action in self._asked if isinstance(action, LoadHead)]:
+            self._asked = [action for action in self._asked if not isinstance(action, LoadHead)]
+            for head in heads:
+                self.feed(await self._answer(head))
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is called; then say farewell and write down what is left."""
@@ -132,6 +135,9 @@ class ServerApp:
             self._nursery = nursery
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self._tick)
+            for action in self._asked:
+                nursery.start_soon(self._load, action)
+            self._asked = []
             task_status.started()
             await self._stopping.wait()
             for connection in list(self._connections.values()):
@@ -194,6 +200,9 @@ class ServerApp:
     def _committed(self, count: int) -> None:
         self.feed(Committed(count))
 
+    def _troubled(self, text: str) -> None:
+        self.feed(Troubled(text))
+
     def received(self, peer: int, batch: list[Message], size: int) -> None:
         """Take a batch of a peer; `size` is its bytes on the wire."""
         if self.feed(Received(peer, batch)):
@@ -203,9 +212,13 @@ class ServerApp:
         """Refuse a peer that sent what cannot be taken."""
         self.feed(Broken(peer, error))
 
-    async def wait_space(self) -> None:
-        """Wait until more may be received from peers."""
-        await self.committer.wait_space()
+    async def wait_space(self, peer: int) -> None:
+        """Wait until more may be received from a peer.
+
+        Workers need not wait: how much they can send is bounded by what they were given.
+        """
+        if peer not in self.reactor.workers.by_peer:
+            await self.committer.wait_space()
 
     def start_soon(self, connection: Connection) -> None:
         """Send what is queued for a connection, in a task of its own."""
@@ -262,15 +275,20 @@ class ServerApp:
                 connection.close(action.code, action.reason)
         elif self._nursery is not None:
             self._nursery.start_soon(self._load, action)
+        else:
+            self._asked.append(action)
 
     async def _load(self, action: Action) -> None:
         """Answer an action that takes time; a store that cannot be read is asked again."""
+        before = ""
         while True:
             try:
                 event = await self._answer(action)
                 break
             except StoreError as error:
-                log.error("the store cannot be read: %s", error)
+                if str(error) != before:
+                    log.error("the store cannot be read, and is asked again: %s", error)
+                before = str(error)
                 await trio.sleep(LOAD_RETRY_SECONDS)
         self.feed(event)
 
@@ -281,6 +299,10 @@ class ServerApp:
                 return PayloadsLoaded(peer, job, numbers, attempts, payloads)
             case LoadOutcomes():
                 return await self._load_outcomes(action)
+            case LoadHead(job, first, limit):
+                return await self._load_head(job, first, limit)
+            case Prefetch(job, first, count):
+                return await self._prefetch(job, first, count)
             case LoadJob(job):
                 return JobLoaded(job, await self.store.job(job))
             case Continue(job):
@@ -296,3 +318,20 @@ class ServerApp:
         else:
             records = await self.store.outcomes_after(action.job, action.cursor, action.size)
         return OutcomesLoaded(action.peer, action.request, records)
+
+    async def _load_head(self, job: int, first: int, limit: int) -> HeadLoaded:
+        tasks = await self.store.unfinished(job, first, limit)
+        whole = len(tasks.numbers) < limit
+        return HeadLoaded(tasks, limits.MAX_NUMBER + 1 if whole else tasks.numbers[-1] + 1)
+
+    async def _prefetch(self, job: int, first: int, count: int) -> PayloadsPrefetched:
+        """Read payloads, a batch's worth at a time, until there are enough bytes of them."""
+        payloads: list[Payload] = []
+        size, end = 0, first + count
+        while first + len(payloads) < end and size < limits.PREFETCH_BYTES:
+            start = first + len(payloads)
+            stop = min(start + limits.BATCH_TASKS - start % limits.BATCH_TASKS, end)
+            part = await self.store.payloads(job, range(start, stop))
+            payloads += part
+            size += sum(len(p) for p in part if isinstance(p, bytes))
+        return PayloadsPrefetched(job, first, payloads)

@@ -233,7 +233,8 @@ class ClientSide:
             self._tell(client.peer, Stored(job.number, count, False))
 
         self._board.write(NewTasks(job.number, message.first, message.payloads), on_disk)
-        self._board.scheduler.submit(job.number, job.add(message.payloads), len(message.payloads))
+        job.add(message.payloads)
+        self._board.heads.submitted(job, len(message.payloads))
 
     def _submitted(self, client: Client, number: int) -> Job | None:
         """Return a job that a client is submitting; None, and tell it once, if it was cancelled."""
@@ -261,7 +262,7 @@ class ClientSide:
             self._tell(client.peer, Stored(job.number, job.total, True))
             self._board.look_at_end(job)
 
-        self._board.write(JobEnded(job.number, job.total), on_disk)
+        self._board.write(JobEnded(job.number, job.total, self._board.wall), on_disk)
 
     # --- following ------------------------------------------------------------------------------
 
@@ -341,6 +342,7 @@ class ClientSide:
             return
         job.cancelled = job.changed = True
         job.forget_payloads()
+        job.drop_tail()
 
         def on_disk() -> None:
             job.cancel_stored = True

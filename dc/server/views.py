@@ -157,6 +157,8 @@ class Views:
         if job.cancelled_at is not None:
             return "cancelled", row.attempt, row.crashes, ""
         live = self._live(row.job)
+        if live is not None and live.tail.has(row.number):
+            return "queued", row.attempt, row.crashes, ""
         board = self._app.reactor.board
         found = board.scheduler.state(row.job, row.number) if live and live.scheduled else None
         if found is None:

@@ -107,7 +107,8 @@ class WorkerSide:
             for number, numbers, attempts in given[1]:
                 job = self._board.jobs[number]
                 job.changed = True
-                payloads, missing = job.take(numbers, attempts)
+                payloads, missing = job.take(numbers)
+                self._board.heads.assigned(job)
                 if missing:
                     self._load(worker, number, numbers, attempts, missing)
                     for at in reversed(missing):

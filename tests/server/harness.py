@@ -42,14 +42,18 @@ from dc.server.events import (
     Continue,
     Continued,
     Event,
+    HeadLoaded,
     JobLoaded,
     JobRecovered,
+    LoadHead,
     LoadJob,
     LoadOutcomes,
     LoadPayloads,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
+    PayloadsPrefetched,
+    Prefetch,
     Received,
     Send,
     TasksRecovered,
@@ -167,6 +171,11 @@ class Harness:
                 return PayloadsLoaded(peer, job, numbers, attempts, [stored[n] for n in numbers])
             case LoadOutcomes(peer, request, job, ordered, cursor, _):
                 return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
+            case LoadHead(job, first, limit):
+                return self.stored_head(job, first, limit)
+            case Prefetch(job, first, count):
+                payloads = self.stored_payloads(job)[first : first + count]
+                return PayloadsPrefetched(job, first, payloads)
             case LoadJob(job):
                 return JobLoaded(job, self.stored_job(job))
             case Continue(job):
@@ -222,6 +231,20 @@ class Harness:
 
     def stored_payloads(self, job: int) -> list[Payload]:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]
+
+    def stored_head(self, job: int, first: int, limit: int) -> HeadLoaded:
+        total, finished = len(self.stored_payloads(job)), self.results(job)
+        numbers = [number for number in range(first, total) if number not in finished][:limit]
+        tries = {
+            number: (attempts, crashes)
+            for record in self.records(Attempts, job)
+            for number, attempts, crashes in zip(
+                record.numbers, record.attempts, record.crashes, strict=True
+            )
+        }
+        pairs = [tries.get(number, (0, 0)) for number in numbers]
+        tasks = Unfinished(job, numbers, [a for a, _ in pairs], [c for _, c in pairs])
+        return HeadLoaded(tasks, numbers[-1] + 1 if len(numbers) == limit else total)
 
     def stored_outcomes(self, job: int, ordered: bool, cursor: int) -> list[Outcomes]:
         records: list[Outcomes] = self.records(Outcomes, job)
