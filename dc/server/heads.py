@@ -100,7 +100,9 @@ class Heads:
         self.assigned(job)
 
     def _restore(self, job: Job, tasks: Unfinished) -> None:
-        self._scheduler.restore(job.number, tasks.numbers, tasks.attempts, tasks.crashes)
+        self._scheduler.restore(
+            job.number, tasks.numbers, tasks.attempts, tasks.crashes, tasks.failures
+        )
         job.tail.count -= len(tasks.numbers)
 
     # --- out ------------------------------------------------------------------------------------
@@ -150,6 +152,6 @@ def _below(tasks: Unfinished, end: int, known: set[int]) -> Unfinished:
         [tasks.numbers[at] for at in kept],
         [tasks.attempts[at] for at in kept],
         [tasks.crashes[at] for at in kept],
-        [tasks.failures[at] for at in kept] if tasks.failures else [],
-        [tasks.workers[at] for at in kept] if tasks.workers else [],
+        [tasks.failures[at] for at in kept],
+        [tasks.workers[at] for at in kept],
     )
