@@ -97,6 +97,9 @@ class Store(Protocol):
     async def job(self, job: int) -> JobRow | None:
         """Return a job, or None."""
 
+    async def job_of_key(self, key: str) -> JobRow | None:
+        """Return the newest job that was submitted under a key, or None."""
+
     async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
         """Return the newest jobs, of those below `before`, the newest first."""
 

@@ -54,6 +54,7 @@ class _Job:
             counts=counts(
                 total, len(self.finished) - failed, failed, self.cancelled_at is not None
             ),
+            key=record.key,
         )
 
 
@@ -232,6 +233,12 @@ class MemoryStore:
         """See Store."""
         await trio.lowlevel.checkpoint()
         return self._jobs[job].row() if job in self._jobs else None
+
+    async def job_of_key(self, key: str) -> JobRow | None:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        found = [job for job in self._jobs.values() if job.record.key == key]
+        return found[-1].row() if found else None
 
     async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
         """See Store."""

@@ -35,7 +35,9 @@ from dc.server.events import (
     Event,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -114,8 +116,7 @@ class ServerApp:
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
             if not row.ended:
-                log.warning("job %d is cancelled: it was never submitted to its end", row.job)
-                continue
+                log.warning("job %d is not submitted to its end: see its page", row.job)
             first = 0
             while True:
                 tasks = await self.store.unfinished(row.job, first, limits.COMMIT_TASKS)
@@ -283,6 +284,8 @@ class ServerApp:
                 return await self._load_outcomes(action)
             case LoadJob(job):
                 return JobLoaded(job, await self.store.job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, await self.store.job_of_key(key))
             case Continue(job):
                 await trio.lowlevel.checkpoint()
                 return Continued(job)

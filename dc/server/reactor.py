@@ -41,6 +41,7 @@ from dc.server.events import (
     Event,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
@@ -152,8 +153,10 @@ class Reactor:
                 self.clients.job_loaded(event.job, event.row)
             case Continued():
                 self.clients.cancel_step(event.job)
+            case KeyLoaded():
+                self.clients.submissions.key_loaded(event.key, event.row)
             case JobRecovered():
-                self.clients.recovered(self.board.add_job(event.row))
+                self.clients.submissions.recovered(self.board.add_job(event.row))
             case TasksRecovered(tasks):
                 self.board.scheduler.restore(
                     tasks.job, tasks.numbers, tasks.attempts, tasks.crashes
