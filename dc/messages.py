@@ -341,7 +341,10 @@ class Consumed(Message, frozen=True):
 
 
 class Unsubscribe(Message, frozen=True):
-    """No more results of this subscription, or reports of this watch."""
+    """No more results of this subscription, reports of this watch, or tasks of this submission.
+
+    The job of a submission that is given up stays open.
+    """
 
     request: Request
 

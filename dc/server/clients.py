@@ -166,6 +166,7 @@ class ClientSide:
             self._watchers[job.number].add((client.peer, message.request))
 
     def _on_unsubscribe(self, client: Client, message: Unsubscribe) -> None:
+        self.submissions.left(client, message.request)
         key = (client.peer, message.request)
         touched = {number for number, watchers in self._watchers.items() if key in watchers}
         for number in touched:

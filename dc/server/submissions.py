@@ -95,6 +95,12 @@ class Submissions:
         for submission in list(client.submitting.values()):
             self._desert(submission)
 
+    def left(self, client: Client, request: int) -> None:
+        """Leave the job of a submission that its client gives up, if there is one, as it is."""
+        submission = client.submitting.get(request)
+        if submission is not None and not submission.job.ended:
+            self._desert(submission)
+
     def cancelled(self, job: Job) -> None:
         """Tell who submits a job that it was cancelled."""
         submission = self._of_job.get(job.number)

@@ -36,7 +36,7 @@ from dc.messages import (
     Watch,
     Welcome,
 )
-from dc.records import Attempts, JobCancelled, JobEnded, NewJob, Outcomes
+from dc.records import Attempts, JobEnded, NewJob, Outcomes
 from dc.server.workers import retry_pause
 from tests.server.harness import Harness
 
