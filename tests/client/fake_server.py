@@ -103,6 +103,7 @@ class FakeServer:
         down: refuses connections.
         deaf: reads, and says nothing more, not even heartbeats.
         acknowledge: whether Stored is sent.
+        frames: the number of messages of each frame that came.
         welcome: what is said first.
         hook: called with each message that came, once it is answered.
     """
@@ -114,8 +115,10 @@ class FakeServer:
         self.blobs: dict[str, bytes] = {}
         self.received: list[Any] = []
         self.answers: dict[str, Any] = {}
+        self.frames: list[int] = []
         self.connections = 0
         self.streams: list[Stream] = []
+        self.peers: list[FakePeer] = []
         self.batch = 3
         self.run_limit = 10**9
         self.cut_after = 10**9
@@ -146,6 +149,12 @@ class FakeServer:
         for stream in self.streams:
             await trio.aclose_forcefully(stream)
         self.streams.clear()
+        self.peers.clear()
+
+    async def tell(self, message: Any) -> None:
+        """Send a message to all clients."""
+        for peer in self.peers:
+            await peer.send(message)
 
     async def serve(self, stream: Stream) -> None:
         self.streams.append(stream)
@@ -172,6 +181,7 @@ class FakeServer:
         self.connections += 1
         async with trio.open_nursery() as nursery:
             peer = FakePeer(self, Link(stream, client=False, initial=rest), nursery)
+            self.peers.append(peer)
             await peer.run()
             nursery.cancel_scope.cancel()
 
@@ -195,7 +205,9 @@ class FakePeer:
         try:
             self.nursery.start_soon(self.beat)
             while (data := await self.link.receive()) is not None:
-                for message in self.codec.decode(data):
+                batch = self.codec.decode(data)
+                self.server.frames.append(len(batch))
+                for message in batch:
                     self.server.received.append(message)
                     await self.on_message(message)
                     self.server.hook(message)
