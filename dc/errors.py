@@ -200,6 +200,12 @@ class StoreError(DcError):
     code = "store"
 
 
+class StoreFull(StoreError):
+    """The disk of the data folder is full: free some space, and everything goes on."""
+
+    code = "store_full"
+
+
 class StoreDamaged(StoreError):
     """The database is cut off, scribbled on, or no database: restore it from a backup."""
 

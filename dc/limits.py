@@ -223,6 +223,9 @@ FOLLOW_PAUSE_SECONDS: Final = 0.1
 FOLLOW_PAUSE_SECONDS_MOST: Final = 5.0
 """The longest pause between two such tries."""
 
+PUT_RETRY_SECONDS: Final = 1.0
+"""Before a client puts a blob again that the server could not take, as on a full disk."""
+
 CLOSE_SECONDS: Final = 1.0
 """For a client's last words (a cancelled job, the closing handshake) when it is left."""
 

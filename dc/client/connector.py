@@ -91,11 +91,15 @@ class Connector:
             raise _named(error) from error
 
     async def put(self, path: str, data: bytes) -> None:
-        """Put bytes at a path of the server."""
-        try:
-            await self._http.upload(path, data)
-        except HttpError as error:
-            raise _named(error) from error
+        """Put bytes at a path of the server; one that cannot take them now is asked again."""
+        while True:
+            try:
+                await self._http.upload(path, data)
+                return
+            except HttpError as error:
+                if error.status not in (503, 507):
+                    raise _named(error) from error
+            await trio.sleep(limits.PUT_RETRY_SECONDS)
 
     async def get_json(self, path: str) -> Any:
         """Return the JSON at a path of the server."""

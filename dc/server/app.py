@@ -47,6 +47,7 @@ from dc.server.events import (
     Send,
     TasksRecovered,
     Tick,
+    Troubled,
     Write,
 )
 from dc.server.reactor import Reactor
@@ -95,7 +96,7 @@ class ServerApp:
         self.types = types
         self.settings = settings
         self.reactor = Reactor(types, settings.software)
-        self.committer = Committer(store, self._committed)
+        self.committer = Committer(store, self._committed, self._troubled)
         self._wall = wall
         self._codec = peer_codec()
         self._connections: dict[int, Connection] = {}
@@ -195,6 +196,9 @@ class ServerApp:
     def _committed(self, count: int) -> None:
         self.feed(Committed(count))
 
+    def _troubled(self, text: str) -> None:
+        self.feed(Troubled(text))
+
     def received(self, peer: int, batch: list[Message], size: int) -> None:
         """Take a batch of a peer; `size` is its bytes on the wire."""
         if self.feed(Received(peer, batch)):
@@ -204,9 +208,13 @@ class ServerApp:
         """Refuse a peer that sent what cannot be taken."""
         self.feed(Broken(peer, error))
 
-    async def wait_space(self) -> None:
-        """Wait until more may be received from peers."""
-        await self.committer.wait_space()
+    async def wait_space(self, peer: int) -> None:
+        """Wait until more may be received from a peer.
+
+        Workers need not wait: how much they can send is bounded by what they were given.
+        """
+        if peer not in self.reactor.workers.by_peer:
+            await self.committer.wait_space()
 
     def start_soon(self, connection: Connection) -> None:
         """Send what is queued for a connection, in a task of its own."""
@@ -266,12 +274,15 @@ class ServerApp:
 
     async def _load(self, action: Action) -> None:
         """Answer an action that takes time; a store that cannot be read is asked again."""
+        before = ""
         while True:
             try:
                 event = await self._answer(action)
                 break
             except StoreError as error:
-                log.error("the store cannot be read: %s", error)
+                if str(error) != before:
+                    log.error("the store cannot be read, and is asked again: %s", error)
+                before = str(error)
                 await trio.sleep(LOAD_RETRY_SECONDS)
         self.feed(event)
 

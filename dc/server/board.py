@@ -249,7 +249,8 @@ class Board:
         """Write down (number, attempt, crashes) of tasks that go back to the queue."""
         numbers, attempts, crashes = (list(column) for column in zip(*tries, strict=True))
         attempts = [min(attempt, MOST_ATTEMPTS) for attempt in attempts]
-        self.write(Attempts(job, numbers, attempts, crashes), lambda: None)
+        failures = [0] * len(numbers)
+        self.write(Attempts(job, numbers, attempts, crashes, failures), lambda: None)
 
     def look_at_end(self, job: Job) -> None:
         """Tell those who wait, if the job has finished."""

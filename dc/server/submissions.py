@@ -266,7 +266,8 @@ class Submissions:
             return
         job = submission.job
         job.ended = job.changed = True
-        self._board.write(JobEnded(job.number, job.total), partial(self._end_stored, job))
+        record = JobEnded(job.number, job.total, self._board.wall)
+        self._board.write(record, partial(self._end_stored, job))
 
     def _submission(self, client: Client, request: int) -> Submission | None:
         """Return a submission that is not ended; None if it was refused."""
