@@ -86,6 +86,10 @@ a router takes less, and a worker tries again each quarter of a minute at least.
 LONG_GRACE_SECONDS: Final = 600.0
 """The same for tasks that are said to be long: to run them again costs more than to wait."""
 
+CANCELLED_JOBS: Final = 1000
+"""Cancelled jobs that are remembered by number, the newest: late answers for them are counted as
+such."""
+
 LAPSED_ATTEMPTS: Final = 100_000
 """Attempts whose workers' leases have lapsed that the server remembers, the newest of all workers:
 their results are still taken as long as nobody else has got the task. At 100 bytes each, 10 MB."""
@@ -93,6 +97,15 @@ their results are still taken as long as nobody else has got the task. At 100 by
 SICK_TASKS: Final = 5
 """Different tasks that fail on a worker one after the other, and then succeed elsewhere, after
 which it is set aside: one bad task never is a worker's fault, and two or three may be chance."""
+
+SICK_PROOFS: Final = 3
+"""Of those tasks, how many must have succeeded elsewhere: the others may still be under way."""
+
+SICK_OPEN_TASKS: Final = 256
+"""Failed tasks of one worker of which it is awaited how they end: far more than it takes."""
+
+SICK_WORKERS: Final = 1000
+"""Workers against which something is held, the newest: they are remembered while they are away."""
 
 SICK_SECONDS: Final = 60.0
 """Before a worker that was set aside is tried again; doubled with each further time."""

@@ -321,12 +321,6 @@ class MemoryStore:
         rows = [j.row() for j in self._jobs.values() if j.record.key == key and not j.removed]
         return max(rows, key=lambda row: row.job) if rows and key else None
 
-    async def job_of_key(self, key: str) -> JobRow | None:
-        """See Store."""
-        await trio.lowlevel.checkpoint()
-        found = [job for job in self._jobs.values() if job.record.key == key]
-        return found[-1].row() if found else None
-
     async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
         """See Store."""
         await trio.lowlevel.checkpoint()
