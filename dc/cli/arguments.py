@@ -70,6 +70,19 @@ def _add_submit(commands: Any) -> None:
     add("--file", metavar="PATH", help="read more inputs from a file, one a line; - for stdin")
     add("--version", default="", help="of the task type (default: the newest)")
     add("--name", default="", help="a name for the job")
+    _add_options(command)
+    add(
+        "--key",
+        default="",
+        help="names this submission: the same command goes on where it was interrupted, or follows "
+        "the job that is there",
+    )
+    add("--no-wait", action="store_true", help="print the job's number and leave")
+    _add_reading(command)
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
     add("--priority", type=int, metavar="N", help="higher runs first")
     add("--retries", type=int, metavar="N", help="further tries of a failed task")
     add(
@@ -96,14 +109,6 @@ def _add_submit(commands: Any) -> None:
         default=[],
         help="run only on workers with this label; may be repeated",
     )
-    add(
-        "--key",
-        default="",
-        help="names this submission: the same command goes on where it was interrupted, or follows "
-        "the job that is there",
-    )
-    add("--no-wait", action="store_true", help="print the job's number and leave")
-    _add_reading(command)
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:

@@ -63,7 +63,7 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         kind,
         payloads,
         version=args.version,
-        name=args.name,
+        name=args.name or None,
         priority=args.priority,
         retries=args.retries,
         requires=dict(args.require) or None,

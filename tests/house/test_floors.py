@@ -28,6 +28,7 @@ THOUGHT = {
     "server.workers",
     "server.streams",
     "server.clients",
+    "server.submissions",
     "server.reactor",
     "worker.events",
     "worker.tasks",
@@ -39,6 +40,8 @@ THOUGHT = {
     "worker.identity",
     "worker.board",
     "worker.reactor",
+    "client.backlog",
+    "client.cursor",
     "client.records",
     "client.session",
 }

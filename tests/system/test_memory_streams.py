@@ -198,7 +198,7 @@ async def test_a_submission_that_a_restart_interrupts(
 ) -> None:
     async with running_world(tmp_path) as world, world.client() as client:
         asked = 0
-        job = None
+        jobs: list[dc.AsyncJob] = []
 
         async def payloads() -> AsyncGenerator[int]:
             nonlocal asked
@@ -208,18 +208,17 @@ async def test_a_submission_that_a_restart_interrupts(
                 yield number
 
         async def submit() -> None:
-            nonlocal job
             async with aclosing(payloads()) as some:
-                job = await client.submit("square", some, retries=0)
+                jobs.append(await client.submit("square", some, retries=0))
 
         world.nursery.start_soon(submit)
         for at in (500, 1000, 1010):
             await world.until(lambda at=at: asked > at)  # type: ignore[misc]
             await world.kill_server()
             await world.start_server()
-        await world.until(lambda: job is not None)
+        await world.until(lambda: bool(jobs))
         assert asked == 1999, "payloads are asked for once"
-        values = [value async for value in job.results(failures="yield")]
+        values = [value async for value in jobs[0].results(failures="yield")]
         assert [value for value in values if not isinstance(value, TaskFailed)] == [
             number * number for number in range(2000) if number != 13
         ]
