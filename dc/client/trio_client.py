@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 import trio
 
@@ -173,7 +173,7 @@ class AsyncClient:
         version, key = options.pop("version", ""), options.pop("key", "")
         task_type = self.types.get(type, version)
         payloads = task_type.split_inputs(*inputs)
-        said = check_options(options)
+        said = check_options(cast(JobOptions, options))
         job = await self._submit(task_type, payloads, version, said, key, _feed_from_thread)
         reader, token = job.result_reader(ordered=True), trio.lowlevel.current_trio_token()
         results = plain_results(reader, job.values("raise"), trio.from_thread.run, token)
