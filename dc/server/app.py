@@ -36,8 +36,10 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     LoadHead,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -118,6 +120,8 @@ class ServerApp:
         self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
+            if not row.ended:
+                log.warning("job %d is not submitted to its end: see its page", row.job)
             await self._recover_head()
             log.info("job %d goes on", row.job)
         self._raise_failure()
@@ -305,6 +309,8 @@ class ServerApp:
                 return await self._prefetch(job, first, count)
             case LoadJob(job):
                 return JobLoaded(job, await self.store.job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, await self.store.job_of_key(key))
             case Continue(job):
                 await trio.lowlevel.checkpoint()
                 return Continued(job)

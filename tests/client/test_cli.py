@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from dc import messages
+from dc.cli import progress
 from dc.cli.main import main
 from dc.cli.progress import Lines, Pace, describe, duration
 from dc.cli.screen import Screen, clean
@@ -231,6 +232,83 @@ def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
     err = capsys.readouterr().err
     assert "job 1 goes on without you; follow it: python -m dc wait 1" in err
     assert not dctl.server.jobs[1].cancelled
+
+
+def interrupted_submission(dctl: Line, tmp_path: Path, *args: str) -> None:
+    """Submit from a file that never ends, and press Ctrl-C when its first tasks have come."""
+
+    def interrupt(message: Any) -> None:
+        if isinstance(message, messages.Payloads):
+            dctl.server.hook = lambda message: None
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ours = os.open(pipe, os.O_RDWR)
+    os.write(ours, b"".join(b"%d\n" % number for number in range(5000)))
+    dctl.server.hook = interrupt
+    try:
+        assert dctl("submit", "square", "--file", str(pipe), *args) == 130
+    finally:
+        os.close(ours)
+
+
+def test_ctrl_c_while_submitting_cancels(dctl: Line, capsys: Capture, tmp_path: Path) -> None:
+    interrupted_submission(dctl, tmp_path)
+    assert capsys.readouterr().err == "interrupted; what was submitted of the job is cancelled\n"
+    assert dctl.server.jobs[1].cancelled
+
+
+def test_ctrl_c_under_a_key_leaves_the_job_to_go_on_with(
+    dctl: Line, capsys: Capture, tmp_path: Path
+) -> None:
+    interrupted_submission(dctl, tmp_path, "--key", "mine")
+    assert "stays, and the same command goes on with it" in capsys.readouterr().err
+    job = dctl.server.jobs[1]
+    assert (job.cancelled, job.ended) == (False, False)
+    assert 0 < len(job.payloads) <= 5000
+    inputs = [str(number) for number in range(5100)]
+    lines = tmp_path / "lines"
+    lines.write_text("\n".join(inputs))
+    for _ in range(2):  # the second time all of it is there
+        assert dctl("submit", "square", "--file", str(lines), "--key", "mine", "--no-wait") == 0
+        assert capsys.readouterr().out == "1\n"
+        assert (job.ended, len(job.payloads), len(dctl.server.jobs)) == (True, 5100, 1)
+
+
+def test_options_of_retries_and_grace(dctl: Line, capsys: Capture) -> None:
+    args = "--retry-on error,crashed --retry-seconds 2 --crashes 3 --long --grace 60 --no-wait"
+    assert dctl("submit", "square", "1", *args.split()) == 0
+    assert dctl.server.jobs[1].options == {
+        "retry_on": ["error", "crashed"], "retry_seconds": 2.0, "crashes": 3, "long": True,
+        "grace": 60.0,
+    }  # fmt: skip
+    assert dctl("submit", "square", "1", "--retry-on", "bad luck") == 2
+    assert capsys.readouterr().err.startswith("dc: retry_on: ")
+
+
+def test_trouble_is_told_while_submitting(
+    dctl: Line, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+
+    class Told(Screen):
+        def note(self, text: str) -> None:
+            super().note(text)
+            if "trouble" in text:
+                told.set()
+
+    class Troubled:
+        notes = iter(["", "the disk is full", "the disk is full"])
+
+        @property
+        def trouble(self) -> str:
+            return next(self.notes, "")
+
+    monkeypatch.setattr(progress, "TROUBLE_SECONDS", 0.001)
+    with progress.telling_trouble(Troubled(), Told()):  # type: ignore[arg-type]
+        assert told.wait(10)
+    assert capsys.readouterr().err == "the disk is full\nthe server is out of trouble\n"
 
 
 @pytest.mark.parametrize("command", ["jobs", "job 4", "tasks 4", "workers", "types", "status"])

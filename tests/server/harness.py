@@ -45,8 +45,10 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     LoadHead,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -108,6 +110,7 @@ class Harness:
         self.written: list[Record] = []
         self.loads: list[Action] = []
         self._peers = 0
+        self._requests = 0
         self.feed(Tick())
 
     # --- events ---------------------------------------------------------------------------------
@@ -178,6 +181,8 @@ class Harness:
                 return PayloadsPrefetched(job, first, payloads)
             case LoadJob(job):
                 return JobLoaded(job, self.stored_job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, self.stored_key(key))
             case Continue(job):
                 return Continued(job)
         raise AssertionError(load)
@@ -287,7 +292,12 @@ class Harness:
             bool(self.records(JobEnded, job)),
             cancelled[0].at if cancelled else None,
             Counts(len(self.stored_payloads(job)), done=len(outcomes) - failed, failed=failed),
+            new[0].key,
         )
+
+    def stored_key(self, key: str) -> JobRow | None:
+        jobs = [r.job for r in self.written if isinstance(r, NewJob) and r.key == key]
+        return self.stored_job(jobs[-1]) if jobs else None
 
     def results(self, job: int) -> dict[int, Any]:
         """Return what is on disk: the outcome of each finished task, each recorded once."""
@@ -353,12 +363,14 @@ class Harness:
         self, client: int, payloads: list[Payload], type_: str = "echo", **options: Any
     ) -> int:
         """Submit a whole job; return its number. It is not on disk before `commit`."""
-        self.say(client, Submit(7, type_, "", options))
+        self._requests += 1
+        request = 1000 + self._requests
+        self.say(client, Submit(request, type_, "", options))
         job = max(self.reactor.board.jobs)
         for first in range(0, len(payloads), limits.BATCH_TASKS):
             part = payloads[first : first + limits.BATCH_TASKS]
-            self.say(client, Payloads(job, first, part))
-        self.say(client, EndOfJob(job))
+            self.say(client, Payloads(request, first, part))
+        self.say(client, EndOfJob(request))
         return job
 
     def take(self, peer: int, kind: type[M]) -> list[M]:
