@@ -301,6 +301,8 @@ class Leases:
             return AlreadyDone.code if known else UnknownTask.code
         if task >= job.total:
             return UnknownTask.code
+        if job.tail.has(task):
+            return NotHeld.code
         state = self._scheduler.state(number, task) if job.scheduled else None
         if state is None:
             return NotHeld.code if job.tail.has(task) else AlreadyDone.code
