@@ -220,6 +220,7 @@ class Leases:
             return False
         self.lapsed.discard(worker.key, job.number, number)
         job.changed = True
+        self._board.heads.assigned(job)
         return True
 
     def _note_again(self, worker: Worker, number: int, rows: list[tuple[int, int]]) -> None:
