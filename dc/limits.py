@@ -19,6 +19,10 @@ A blob costs two syncs of the disk, about 9 ms; a copy of so many bytes through 
 BATCH_TASKS: Final = 4096
 """Tasks in one message, at most. A batch of 1,000 costs the same per task as one of 10,000."""
 
+BATCH_MESSAGES: Final = 16_384
+"""Messages in one WebSocket message: an honest sender stops at BATCH_BYTES, counting 128 bytes or
+more for each, and one that asks for an answer by each of them makes no more work than that."""
+
 BATCH_BYTES: Final = 512 * KIB
 """Bytes of payloads or results after which a sender starts the next message."""
 
@@ -168,6 +172,14 @@ STREAMS: Final = 64
 UNSTORED_BYTES: Final = 8 * MIB
 """Payloads that a client sends ahead of the server's acknowledgement."""
 
+REFUSED_SUBMISSIONS: Final = 1024
+"""Refused submissions of one connection that the server remembers, the newest: their payloads may
+still come, and are passed over."""
+
+KNOWN_KEYS: Final = 65_536
+"""Keys of submissions that the server remembers, the newest: what a lost connection delivers late
+makes no second job. At 200 bytes each, 13 MB."""
+
 CONNECTIONS: Final = 20_000
 """Open at once; further ones are answered 503. At 8 KB each, 160 MB."""
 
@@ -227,8 +239,8 @@ PAYLOAD_SECONDS: Final = 0.05
 run while its later ones are still being made."""
 
 FOLLOW_SECONDS: Final = 60.0
-"""For which a client tries to reach a lost server again, before a read of results gives up: longer
-than a restart of the server takes."""
+"""For which a client tries to reach a lost server again, before a submission or a read of results
+gives up: longer than a restart of the server takes."""
 
 FOLLOW_PAUSE_SECONDS: Final = 0.1
 """Before the first such try; doubled with each further one."""
@@ -272,6 +284,13 @@ STORE_BUSY_SECONDS: Final = 5.0
 
 WAL_PATIENCE_SECONDS: Final = 0.05
 """That the log's copier holds up commits while it waits for a read to end; then it tries later."""
+
+CHECK_BYTES: Final = 256 * MIB
+"""Of a database that is looked through for damage at a start after an unclean end: a second or
+two. A larger one would hold up the start, and tells of damage when it is read."""
+
+CHECK_LINES: Final = 20
+"""Of one kind of damage that a check of the database names: who needs more needs a backup."""
 
 READ_BYTES: Final = 8 * MIB
 """Read from the store at one time: what a read may use beyond what it returns."""

@@ -10,7 +10,7 @@ from operator import itemgetter, lt
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dc import limits, store_rows
+from dc import limits, store_check, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
 from dc.records import JobRow, Outcomes, TaskRow, Unfinished
@@ -69,6 +69,15 @@ class Reader:
         total, done, failed, cancelled = self._one("totals")
         queued = total - done - failed - cancelled
         return Counts(total=total, queued=queued, done=done, failed=failed, cancelled=cancelled)
+
+    def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
+        """See Store."""
+        (names,) = self._one("used_blobs", first=first.hex(), last=last.hex())
+        return [bytes.fromhex(name) for name in store_rows.texts(names)]
+
+    def check(self) -> list[str]:
+        """See Store."""
+        return store_check.check(self._connection)
 
     # --- payloads -------------------------------------------------------------------------------
 

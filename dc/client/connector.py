@@ -77,6 +77,12 @@ class Connector:
                 self._nursery.start_soon(self._connection.run)
             return self._connection
 
+    @property
+    def trouble(self) -> str:
+        """Why the server acknowledges nothing at present, as far as it has said."""
+        connection = self._connection
+        return connection.session.trouble if connection and not connection.is_lost else ""
+
     async def fetch(self, path: str, limit: int) -> bytes:
         """Return the bytes at a path of the server, `limit` at most."""
         try:
@@ -144,6 +150,10 @@ class Patience:
     def __init__(self) -> None:
         self._deadline: float | None = None
         self._pause = limits.FOLLOW_PAUSE_SECONDS
+
+    def reached(self) -> None:
+        """Note that the server answers: the time to reach it begins anew when it is lost again."""
+        self._deadline = None
 
     async def pause(self, error: ConnectionLost) -> None:
         """Wait before the next try; raise the error if there is to be none."""

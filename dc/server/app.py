@@ -36,8 +36,10 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     LoadHead,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -121,10 +123,18 @@ class ServerApp:
     async def recover(self) -> None:
         """Take up the unfinished jobs of the store; before anything is served."""
         next_job, next_sequence = await self.store.next_ids()
-        self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
+        self.reactor = Reactor(
+            self.types,
+            self.settings.software,
+            next_job,
+            next_sequence,
+            server=await self.store.identity(),
+        )
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
+            if not row.ended:
+                log.warning("job %d is not submitted to its end: see its page", row.job)
             if row.job in leased:
                 self.feed(TasksRecovered(leased[row.job]))
             await self._recover_head()
@@ -316,6 +326,8 @@ class ServerApp:
                 return await self._prefetch(job, first, count)
             case LoadJob(job):
                 return JobLoaded(job, await self.store.job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, await self.store.job_of_key(key))
             case Continue(job):
                 await trio.lowlevel.checkpoint()
                 return Continued(job)

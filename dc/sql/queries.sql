@@ -139,3 +139,9 @@ SELECT json_group_array(json_array(task >> 32, task & 0xffffffff, attempt, worke
 -- One of these tasks that is finished already, or nothing.
 SELECT min(task & 0xffffffff) FROM finished
 WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
+
+-- name: used_blobs
+-- The names, from :first to :last, of blobs that jobs name.
+SELECT json_group_array(digest) FROM (
+    SELECT DISTINCT digest FROM blob_uses WHERE digest BETWEEN :first AND :last ORDER BY digest
+);

@@ -30,6 +30,7 @@ THOUGHT = {
     "server.workers",
     "server.streams",
     "server.clients",
+    "server.submissions",
     "server.reactor",
     "worker.events",
     "worker.tasks",
@@ -41,6 +42,8 @@ THOUGHT = {
     "worker.identity",
     "worker.board",
     "worker.reactor",
+    "client.backlog",
+    "client.cursor",
     "client.records",
     "client.session",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dc import limits
@@ -46,8 +45,10 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     LoadHead,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -108,24 +109,27 @@ class Harness:
         self.unwritten: list[Record] = []
         self.written: list[Record] = []
         self.loads: list[Action] = []
-        self.heads: list[LoadHead] = []
         self._peers = 0
+        self._requests = 0
         self.feed(Tick())
 
     # --- events ---------------------------------------------------------------------------------
 
     def feed(self, event: Event) -> None:
         for action in self.reactor.handle(event, self.now, self.now + 1e9):
-            match action:
-                case Send():
-                    self.sent.setdefault(action.peer, []).append(action.message)
-                case Close():
-                    self.closed[action.peer] = action
-                case Write():
-                    self.unwritten.append(action.record)
-                case _:
-                    self.loads.append(action)
+            self.perform(action)
         self.reactor.validate()
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case Send():
+                self.sent.setdefault(action.peer, []).append(action.message)
+            case Close():
+                self.closed[action.peer] = action
+            case Write():
+                self.unwritten.append(action.record)
+            case _:
+                self.loads.append(action)
 
     def commit(self) -> None:
         """Put everything on disk that was to be written."""
@@ -177,6 +181,8 @@ class Harness:
                 return PayloadsPrefetched(job, first, payloads)
             case LoadJob(job):
                 return JobLoaded(job, self.stored_job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, self.stored_key(key))
             case Continue(job):
                 return Continued(job)
         raise AssertionError(load)
@@ -197,24 +203,22 @@ class Harness:
             row = self.stored_job(job)
             missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
             if row is not None and row.cancelled_at is None and (missing or not row.ended):
-                self.recover(JobRecovered(row))
-                leased = _picked(self.unfinished(job), lambda number, worker: worker != "")
-                if leased.numbers:
-                    self.recover(TasksRecovered(leased))
-                while self.heads:
-                    head = self.heads.pop(0)
-                    self.recover(self.stored_head(head.job, head.first, head.limit))
+                self.recover(row)
         self.feed(Tick())
 
-    def recover(self, event: Event) -> None:
-        """Feed an event of the start, between which the reactor is not whole."""
-        for action in self.reactor.handle(event, self.now, self.now + 1e9):
+    def recover(self, row: JobRow) -> None:
+        """Feed the events of the start about one job; between them the reactor is not whole."""
+        left = self.unfinished(row.job)
+        leased = [n for n, key in zip(left.numbers, left.workers, strict=True) if key]
+        asked = self.reactor.handle(JobRecovered(row), self.now, self.now + 1e9)
+        if leased:
+            event = TasksRecovered(rows_of(left, leased))
+            asked += self.reactor.handle(event, self.now, self.now + 1e9)
+        for action in asked:
             if isinstance(action, LoadHead):
-                self.heads.append(action)
-            elif isinstance(action, Write):
-                self.unwritten.append(action.record)
+                self.feed(self._answer(action))
             else:
-                self.loads.append(action)
+                self.perform(action)
 
     # --- the store ------------------------------------------------------------------------------
 
@@ -232,9 +236,15 @@ class Harness:
                 for number, attempt in zip(record.numbers, record.attempts, strict=True):
                     if number in past:
                         past[number] = (attempt, *past[number][1:3], record.worker)
-        rows = list(past.values())
-        columns = [[row[at] for row in rows] for at in range(4)]
-        return Unfinished(job, list(past), *columns)  # type: ignore[arg-type]
+        rows = past.values()
+        return Unfinished(
+            job,
+            list(past),
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+            [row[3] for row in rows],
+        )
 
     def records(self, kind: type[Any], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and r.job == job]
@@ -243,11 +253,11 @@ class Harness:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]
 
     def stored_head(self, job: int, first: int, limit: int) -> HeadLoaded:
-        found = _picked(self.unfinished(job), lambda number, _: number >= first)
-        numbers = found.numbers[:limit]
+        left = self.unfinished(job)
+        numbers = [number for number in left.numbers if number >= first][:limit]
+        page = rows_of(left, numbers)
         whole = len(numbers) < limit
-        end = limits.MAX_NUMBER if whole else numbers[-1] + 1
-        return HeadLoaded(_picked(found, lambda number, _: number < end), end)
+        return HeadLoaded(page, limits.MAX_NUMBER + 1 if whole else numbers[-1] + 1)
 
     def stored_outcomes(self, job: int, ordered: bool, cursor: int) -> list[Outcomes]:
         records: list[Outcomes] = self.records(Outcomes, job)
@@ -282,7 +292,12 @@ class Harness:
             bool(self.records(JobEnded, job)),
             cancelled[0].at if cancelled else None,
             Counts(len(self.stored_payloads(job)), done=len(outcomes) - failed, failed=failed),
+            new[0].key,
         )
+
+    def stored_key(self, key: str) -> JobRow | None:
+        jobs = [r.job for r in self.written if isinstance(r, NewJob) and r.key == key]
+        return self.stored_job(jobs[-1]) if jobs else None
 
     def results(self, job: int) -> dict[int, Any]:
         """Return what is on disk: the outcome of each finished task, each recorded once."""
@@ -348,12 +363,14 @@ class Harness:
         self, client: int, payloads: list[Payload], type_: str = "echo", **options: Any
     ) -> int:
         """Submit a whole job; return its number. It is not on disk before `commit`."""
-        self.say(client, Submit(7, type_, "", options))
+        self._requests += 1
+        request = 1000 + self._requests
+        self.say(client, Submit(request, type_, "", options))
         job = max(self.reactor.board.jobs)
         for first in range(0, len(payloads), limits.BATCH_TASKS):
             part = payloads[first : first + limits.BATCH_TASKS]
-            self.say(client, Payloads(job, first, part))
-        self.say(client, EndOfJob(job))
+            self.say(client, Payloads(request, first, part))
+        self.say(client, EndOfJob(request))
         return job
 
     def take(self, peer: int, kind: type[M]) -> list[M]:
@@ -383,7 +400,14 @@ class Harness:
             self.say(peer, Done(sequence + offset, job, numbers, attempts, times, results))
 
 
-def _picked(tasks: Unfinished, wanted: Callable[[int, str], bool]) -> Unfinished:
-    columns = (tasks.attempts, tasks.crashes, tasks.failures, tasks.workers)
-    rows = [row for row in zip(tasks.numbers, *columns, strict=True) if wanted(row[0], row[4])]
-    return Unfinished(tasks.job, *([row[at] for row in rows] for at in range(5)))
+def rows_of(tasks: Unfinished, numbers: list[int]) -> Unfinished:
+    """Return the rows of these tasks, which are among them."""
+    places = [tasks.numbers.index(number) for number in numbers]
+    return Unfinished(
+        tasks.job,
+        numbers,
+        [tasks.attempts[at] for at in places],
+        [tasks.crashes[at] for at in places],
+        [tasks.failures[at] for at in places],
+        [tasks.workers[at] for at in places],
+    )

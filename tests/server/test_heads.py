@@ -157,9 +157,9 @@ def test_a_job_that_grows_while_it_runs() -> None:
     worker = server.worker(slots=2)
     order: list[int] = []
     for first in range(0, 60, 6):
-        server.say(client, Payloads(1, first, numbered(6, first)))
+        server.say(client, Payloads(7, first, numbered(6, first)))
         order += work_off(server, worker, first + 1)
-    server.say(client, EndOfJob(1))
+    server.say(client, EndOfJob(7))
     server.settle()
     assert order == list(range(60))
     assert not server.reactor.board.jobs
@@ -219,9 +219,8 @@ def restarted(count: int, done: list[int], **options: Any) -> tuple[Harness, int
     server = Harness(heads=SMALL, **options)
     job = server.submit(server.client(), numbered(count))
     server.settle()
-    record = Outcomes(
-        *(1, job, "w", 1.0, done, [1] * len(done), [0.1] * len(done), [b"x"] * len(done))
-    )
+    some = len(done)
+    record = Outcomes(1, job, "w", 1.0, done, [1] * some, [0.1] * some, [b"x"] * some)
     server.written.append(record)
     server.restart()
     return server, job
@@ -324,7 +323,7 @@ class HeadMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.totals) < 5)
     def submit(self, counts: list[int], priority: int) -> None:
         server, job = self.server, self.server.reactor.board.next_job
-        server.say(self.client, Submit(7, "echo", "", {"priority": priority, "retries": 2}))
+        server.say(self.client, Submit(job, "echo", "", {"priority": priority, "retries": 2}))
         first = 0
         for count in counts:
             server.say(self.client, Payloads(job, first, numbered(count, first)))
