@@ -9,7 +9,8 @@ row starves (measured in docs/store.md), and everything here makes few trips:
 - a commit is one INSERT of many rows into the view `incoming`, whose triggers spread it, outside
   transactions: SQLite begins, writes, syncs and ends within one step;
 - a read is a few queries, each of which returns one row of JSON lists and joined blobs;
-- while a call is under way, the event loop lets go of the lock for a moment each millisecond.
+- each connection has a thread of its own, and while a call is under way, the event loop lets go of
+  the lock for a moment each millisecond (store_thread.py).
 
 The log (write-ahead log) is copied into the database by a thread of its own with a connection of
 its own. It does the bulk beside the commits; then it takes their turn for the rest and empties the
@@ -19,7 +20,6 @@ log. Only when the log passes `wal_bytes_most` do commits wait for it, or do it 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,6 +41,7 @@ from dc.store_file import (
 )
 from dc.store_open import open_database
 from dc.store_read import Reader
+from dc.store_thread import StoreThread
 from dc.store_write import Checkpoints, Writer
 
 T = TypeVar("T")
@@ -139,7 +140,6 @@ class SqliteStore:
         self._closed = False
         self._writing = trio.CapacityLimiter(1)
         self._reading = trio.CapacityLimiter(limits.READERS)
-        self._threads = trio.CapacityLimiter(limits.READERS + 1)
         with ExitStack() as stack:
             stack.enter_context(told_plainly(self._path))
             prepare_folder(folder)
@@ -147,7 +147,11 @@ class SqliteStore:
             first, second, *others = self._connect(stack, accept_loss)
             self._writer = Writer(first, self._path)
             self._checkpoints = Checkpoints(second, self._writer, wal_bytes, wal_bytes_most)
-            self._readers = [Reader(other, self._path) for other in others]
+            self._thread = self._start("dc-writer", stack)
+            self._readers = [
+                (Reader(other, self._path), self._start(f"dc-reader-{number}", stack))
+                for number, other in enumerate(others)
+            ]
             self._checkpoints.start()
             stack.callback(self._checkpoints.stop)
             self._stack = stack.pop_all()
@@ -162,10 +166,16 @@ class SqliteStore:
             connections.append(connection)
         return connections
 
+    def _start(self, name: str, stack: ExitStack) -> StoreThread:
+        thread = StoreThread(name)
+        stack.callback(thread.stop)
+        return thread
+
     async def commit(self, records: Sequence[Record]) -> None:
         """See Store."""
         async with self._writing:
-            await self._run(self._commit, records)
+            self._check_open()
+            await self._thread.run(self._commit, records)
 
     def _commit(self, records: Sequence[Record]) -> None:
         with told_plainly(self._path):
@@ -175,16 +185,16 @@ class SqliteStore:
 
     async def _read(self, ask: Callable[[Reader], T]) -> T:
         async with self._reading:
-            reader = self._readers.pop()
+            self._check_open()
+            reader, thread = self._readers.pop()
             try:
-                return await self._run(reader.ask, ask)
+                return await thread.run(reader.ask, ask)
             finally:
-                self._readers.append(reader)
+                self._readers.append((reader, thread))
 
-    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"{self._path} has been closed")
-        return await _beside_the_loop(work, *arguments, limiter=self._threads)
 
     async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
@@ -269,7 +279,7 @@ class SqliteStore:
             for owner in owners:
                 await self._reading.acquire_on_behalf_of(owner)
             async with self._writing:
-                await trio.to_thread.run_sync(self._stack.close, limiter=self._threads)
+                await trio.to_thread.run_sync(self._stack.close)
             for owner in owners:
                 self._reading.release_on_behalf_of(owner)
 
@@ -297,28 +307,3 @@ async def open_store(
     return await trio.to_thread.run_sync(
         SqliteStore, folder, wal_bytes, wal_bytes_most, accept_loss
     )
-
-
-async def _beside_the_loop(
-    work: Callable[..., T], *arguments: object, limiter: trio.CapacityLimiter
-) -> T:
-    """Run blocking work in a thread to its end, whatever is cancelled, and give way to it."""
-    failure: Exception | None = None
-    with trio.CancelScope(shield=True):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_give_way)
-            try:
-                result = await trio.to_thread.run_sync(work, *arguments, limiter=limiter)
-            except Exception as error:
-                failure = error
-            nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return result
-
-
-async def _give_way() -> None:
-    while True:
-        await trio.sleep(limits.GIVE_WAY_SECONDS)
-        # A real sleep is the one way to hand over Python's lock for sure.
-        time.sleep(limits.LET_GO_SECONDS)  # noqa: ASYNC251
