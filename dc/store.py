@@ -138,7 +138,6 @@ class SqliteStore:
     ) -> None:
         self._path = folder / DATABASE
         self._closed = False
-        self._writing = trio.CapacityLimiter(1)
         self._reading = trio.CapacityLimiter(limits.READERS)
         with ExitStack() as stack:
             stack.enter_context(told_plainly(self._path))
@@ -147,13 +146,12 @@ class SqliteStore:
             first, second, *others = self._connect(stack, accept_loss)
             self._writer = Writer(first, self._path)
             self._checkpoints = Checkpoints(second, self._writer, wal_bytes, wal_bytes_most)
-            self._thread = self._start("dc-writer", stack)
-            self._readers = [
-                (Reader(other, self._path), self._start(f"dc-reader-{number}", stack))
-                for number, other in enumerate(others)
-            ]
             self._checkpoints.start()
             stack.callback(self._checkpoints.stop)
+            self._readers = [
+                (Reader(other, self._path), self._start("dc-reader", stack)) for other in others
+            ]
+            self._thread = self._start("dc-writer", stack)
             self._stack = stack.pop_all()
 
     def _connect(self, stack: ExitStack, accept_loss: bool) -> list[sqlite3.Connection]:
@@ -173,9 +171,8 @@ class SqliteStore:
 
     async def commit(self, records: Sequence[Record]) -> None:
         """See Store."""
-        async with self._writing:
-            self._check_open()
-            await self._thread.run(self._commit, records)
+        self._check_open()
+        await self._thread.run(self._commit, records)
 
     def _commit(self, records: Sequence[Record]) -> None:
         with told_plainly(self._path):
@@ -278,8 +275,7 @@ class SqliteStore:
             owners = [object() for _ in self._readers]
             for owner in owners:
                 await self._reading.acquire_on_behalf_of(owner)
-            async with self._writing:
-                await trio.to_thread.run_sync(self._stack.close)
+            await trio.to_thread.run_sync(self._stack.close)
             for owner in owners:
                 self._reading.release_on_behalf_of(owner)
 
