@@ -30,7 +30,7 @@ import trio
 from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Leases, Outcomes, Record, TaskRow, Unfinished
+from dc.records import JobRow, Leases, Outcomes, Record, Removed, TaskRow, Unfinished
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -41,6 +41,7 @@ from dc.store_file import (
 )
 from dc.store_open import open_database
 from dc.store_read import Reader
+from dc.store_remove import Remover
 from dc.store_thread import StoreThread
 from dc.store_write import Checkpoints, Writer
 
@@ -120,6 +121,26 @@ class Store(Protocol):
     async def totals(self) -> Counts:
         """Return the counts of the tasks of all jobs."""
 
+    async def removable(self, before: float, keep: int, limit: int) -> list[int]:
+        """Return the jobs that are to be removed, those already being removed first.
+
+        Args:
+            before: finished jobs go that finished before this Unix time; 0 for none of them.
+            keep: finished jobs go beyond so many, the newest; 0 for none of them.
+            limit: so many jobs at most.
+        """
+
+    async def remove(self, job: int, limit: int) -> Removed:
+        """Do one step of removing a finished job, of about `limit` rows; the first one hides it.
+
+        A hidden job is not found any more; who has its number can still read its outcomes until
+        they are removed.
+
+        Raises:
+            StoreConflict: the job has not finished.
+            StoreError: it cannot be written.
+        """
+
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """Return the digests of blobs from `first` to `last` that a job names, ascending."""
 
@@ -145,6 +166,7 @@ class SqliteStore:
             stack.callback(FolderLock(folder).release)
             first, second, *others = self._connect(stack, accept_loss)
             self._writer = Writer(first, self._path)
+            self._remover = Remover(self._writer)
             self._checkpoints = Checkpoints(second, self._writer, wal_bytes, wal_bytes_most)
             self._checkpoints.start()
             stack.callback(self._checkpoints.stop)
@@ -171,14 +193,17 @@ class SqliteStore:
 
     async def commit(self, records: Sequence[Record]) -> None:
         """See Store."""
-        self._check_open()
-        await self._thread.run(self._commit, records)
+        await self._write(self._commit, records)
 
     def _commit(self, records: Sequence[Record]) -> None:
         with told_plainly(self._path):
             self._checkpoints.bound()
             self._writer.commit(records)
             self._checkpoints.after_commit()
+
+    async def _write(self, work: Callable[..., T], *arguments: object) -> T:
+        self._check_open()
+        return await self._thread.run(work, *arguments)
 
     async def _read(self, ask: Callable[[Reader], T]) -> T:
         async with self._reading:
@@ -256,6 +281,21 @@ class SqliteStore:
     async def totals(self) -> Counts:
         """See Store."""
         return await self._read(lambda reader: reader.totals())
+
+    async def removable(self, before: float, keep: int, limit: int) -> list[int]:
+        """See Store."""
+        return await self._read(lambda reader: reader.removable(before, keep, limit))
+
+    async def remove(self, job: int, limit: int) -> Removed:
+        """See Store."""
+        return await self._write(self._remove, job, limit)
+
+    def _remove(self, job: int, limit: int) -> Removed:
+        with told_plainly(self._path):
+            self._checkpoints.bound()
+            removed = self._remover.remove(job, limit)
+            self._checkpoints.after_commit()
+            return removed
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""

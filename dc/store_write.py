@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -54,6 +54,15 @@ class Writer:
             except BaseException:
                 self._undo()
                 raise
+
+    def execute(self, statement: str, values: Mapping[str, object]) -> sqlite3.Cursor:
+        """Execute a statement that is a commit of its own, or a query.
+
+        Raises:
+            sqlite3.Error: it cannot be done.
+        """
+        with self.turn:
+            return self._connection.execute(statement, values)
 
     def mark_log(self) -> None:
         """Have the database file say that it needs its log, once the log is copied.
