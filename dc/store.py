@@ -202,6 +202,7 @@ class SqliteStore:
             self._checkpoints.after_commit()
 
     async def _write(self, work: Callable[..., T], *arguments: object) -> T:
+        await trio.lowlevel.checkpoint_if_cancelled()
         self._check_open()
         return await self._thread.run(work, *arguments)
 
