@@ -59,10 +59,10 @@ TASK = {
     "failure": {"kind": "error", "error": "ValueError: no\nmore", "traceback": "Traceback"},
 }  # fmt: skip
 WORKER = {
-    "name": "box", "address": "127.0.0.1", "slots": 2, "held": 5, "running": [],
+    "name": "box", "state": "sick", "note": "set aside: tasks fail", "address": "127.0.0.1", "slots": 2, "held": 5, "running": [],
     "types": [{"name": "square", "version": "1"}], "labels": {"os": "linux"},
     "broken": {"bad": "plugin 'bad': cannot be imported"}, "connected_at": 1e9, "done": 7,
-    "failed": 1,
+    "failed": 1, "lapses_in": None,
 }  # fmt: skip
 TYPE = {"name": "square", "version": "1", "plugin": "math", "doc": "Square it.\nMore.",
         "payload": "msgpack", "result": "msgpack"}  # fmt: skip
@@ -70,6 +70,7 @@ STATUS = {
     "software": "dc", "version": "0.1", "protocol": 1, "started": 1e9,
     "address": "127.0.0.1:8220", "data": "/data", "tasks": COUNTS, "jobs": {"running": 2},
     "workers": 1, "slots": 2, "busy": 1, "rate": 1234.5, "types": 1, "broken": {},
+    "away": 3, "sick": 1, "refused": {"already_done": 2}, "trouble": "no space left",
 }  # fmt: skip
 ANSWERS: dict[str, Any] = {
     "/api/jobs": {"jobs": [JOB]},
@@ -329,12 +330,14 @@ def test_lists_as_tables(dctl: Line, capsys: Capture) -> None:
         "error: ValueError: no",
         "os=linux",
         "Square it.",
-        "1 with 1 of 2 slots busy",
+        "1 with 1 of 2 slots busy, 3 away, 1 set aside",
+        "2 already_done",
+        "no space left",
         "1.23e+03 tasks/s",
     ):
         assert text in out, text
     assert "\x1b" not in out
-    assert err == "broken on box: plugin 'bad': cannot be imported\n"
+    assert err == ("box: set aside: tasks fail\nbroken on box: plugin 'bad': cannot be imported\n")
 
 
 def test_errors_are_one_line(dctl: Line, capsys: Capture) -> None:

@@ -23,6 +23,8 @@ THOUGHT = {
     "http_head",
     "server.events",
     "server.jobs",
+    "server.payloads",
+    "server.heads",
     "server.matching",
     "server.board",
     "server.workers",

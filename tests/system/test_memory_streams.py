@@ -112,7 +112,8 @@ async def test_a_worker_that_vanishes_is_missed(tmp_path: Path, autojump_clock: 
         world.workers[0].vanish()
         assert await collect(job) == list(range(10))
         took = trio.current_time() - started
-        assert limits.SILENCE_SECONDS < took < limits.SILENCE_SECONDS + 2 * limits.HEARTBEAT_SECONDS
+        grace = limits.GRACE_SECONDS  # from when the worker was last heard
+        assert grace - limits.HEARTBEAT_SECONDS < took < grace + limits.HEARTBEAT_SECONDS
         assert [task.worker async for task in job.as_completed()][-1] == "w1"
         assert [row.about.name for row in world.app.reactor.workers.by_peer.values()] == ["w1"]
         await world.check_recorded(job.number, 10)
@@ -261,7 +262,7 @@ async def test_a_task_that_raises_is_tried_again(tmp_path: Path, autojump_clock:
         job = await client.submit("square", [13], retries=3)
         assert (await job.wait()).state == "failed"
         pauses = limits.RETRY_SECONDS * (1 + 2 + 4)
-        assert pauses <= trio.current_time() - started < pauses + 2
+        assert pauses / 2 <= trio.current_time() - started < pauses + 2
         (task,) = [task async for task in job.as_completed()]
         assert task.attempt == 4
         given = world.workers[0].attempts + world.workers[1].attempts
