@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
+from msgspec import Raw
 from trio.abc import Stream
 
 from dc import limits
@@ -47,6 +48,10 @@ from dc.worker.events import (
     Finish,
     Flush,
     FlushSoon,
+    Forget,
+    ForgetFile,
+    Keep,
+    KeepFile,
     Kill,
     Leave,
     PutBlob,
@@ -55,9 +60,12 @@ from dc.worker.events import (
     Say,
     Send,
     StartExecutor,
+    SwitchJournal,
     Tick,
+    Woke,
 )
 from dc.worker.identity import Identity
+from dc.worker.keeping import Keeping
 from dc.worker.reactor import Statistics, WorkerReactor
 from dc.worker.seats import Seat, clear_folder
 
@@ -77,6 +85,8 @@ class WorkerApp:
         scratch: an existing folder for files, of this worker alone.
         host: the server as the header Host names it, and as the log does.
         jitter: returns a random number from 0 to 1.
+        keeping: keeps reports on disk; without it they are in memory alone.
+        clock: the time in seconds, of a clock that goes on while the computer sleeps.
     """
 
     def __init__(
@@ -88,19 +98,25 @@ class WorkerApp:
         scratch: Path,
         host: str,
         jitter: Callable[[], float],
+        keeping: Keeping | None = None,
+        clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self._identity = identity
         self._open_stream = open_stream
         self._start_executor = start_executor
         self._host = host
         self._jitter = jitter
+        self._keeping = keeping or Keeping()
+        self._clock = clock
+        self._looked = 0.0  # when the reactor was last told the time
+        self._slept = 0.0  # what its clock is behind
         self._reactor = WorkerReactor(identity, str(scratch))
         self._codec = Codec(ToWorker)
         self._carrier = Carrier(HttpClient(open_stream, host), scratch, self._handle)
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
         self._at_once = False
-        self._outbox: deque[tuple[Message, int]] = deque()
+        self._outbox: deque[tuple[Message | Raw, int]] = deque()
         self._flush_asked = False
         self._drained = trio.Event()  # set while nothing is being sent
         self._drained.set()
@@ -117,14 +133,16 @@ class WorkerApp:
         Raises:
             StartError: the server will not have this worker.
         """
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self._keep_time)
-            self._perform(self._reactor.start(trio.current_time()))
-            await self._finished.wait()
-            with trio.move_on_after(limits.CLOSE_SECONDS):
-                await self._close_connection()
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self._begin()
+                await self._finished.wait()
+                with trio.move_on_after(limits.CLOSE_SECONDS):
+                    await self._close_connection()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._keeping.close()
         if self._error:
             raise StartError(self._error)
 
@@ -139,8 +157,28 @@ class WorkerApp:
 
     # --- events and actions ---------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        assert self._nursery is not None
+        self._looked = trio.current_time()
+        self._nursery.start_soon(self._keep_time)
+        self._perform(self._reactor.start(self._now()))
+        restored = self._keeping.start()
+        if restored is not None:
+            self._handle(restored)
+
     def _handle(self, event: Event) -> None:
-        self._perform(self._reactor.handle(event, trio.current_time()))
+        self._perform(self._reactor.handle(event, self._now()))
+
+    def _now(self) -> float:
+        """Return the time by the reactor's clock, which stands still while this process sleeps.
+
+        So what slept with it is not taken for late: a task's time limit, the server's silence.
+        """
+        now = trio.current_time()
+        if now - self._looked > limits.SLEPT_SECONDS:
+            self._slept += now - self._looked
+        self._looked = now
+        return now - self._slept
 
     def _perform(self, actions: list[Action]) -> None:
         assert self._nursery is not None
@@ -150,6 +188,8 @@ class WorkerApp:
                 case Send():
                     self._outbox.append((action.message, action.size))
                     self._drain_soon()
+                case Keep():
+                    self._keep(action)
                 case Execute():
                     self._executors[action.executor].feed(action.run)
                 case FlushSoon():
@@ -170,6 +210,15 @@ class WorkerApp:
     def _perform_rare(self, action: Action) -> None:
         assert self._nursery is not None
         match action:
+            case Forget():
+                self._keeping.forget(action.sequence)
+            case KeepFile():
+                self._keeping.keep_file(action.result)
+            case ForgetFile():
+                self._keeping.forget_file(action.job, action.number, action.attempt)
+            case SwitchJournal():
+                self._carrier.give_up()
+                self._handle(self._keeping.switch(action.server))
             case Connect():
                 self._nursery.start_soon(self._stay_connected)
             case Drop():
@@ -188,10 +237,24 @@ class WorkerApp:
                 self._error = action.error
                 self._finished.set()
 
+    def _keep(self, action: Keep) -> None:
+        """Write reports to the journal and send the very bytes."""
+        encoded = self._keeping.keep([report for report, _ in action.reports])
+        if action.send:
+            sizes = [size for _, size in action.reports]
+            self._outbox.extend(zip(encoded, sizes, strict=True))
+            self._drain_soon()
+
     async def _keep_time(self) -> None:
+        before = self._clock()
         while True:
             await trio.sleep(limits.WORKER_TICK_SECONDS)
+            now = self._clock()
+            slept, before = now - before, now
+            if slept > limits.SLEPT_SECONDS:
+                self._handle(Woke(slept))
             self._handle(Tick())
+            self._keeping.mend(trio.current_time())
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -307,7 +370,7 @@ class WorkerApp:
         if link is None:
             self._outbox.clear()
             return
-        batch: list[Message] = []
+        batch: list[Message | Raw] = []
         size = 0
         while self._outbox:
             message, more = self._outbox[0]

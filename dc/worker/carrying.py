@@ -31,19 +31,26 @@ class Carrier:
         self._folder = folder
         self._tell = tell
         self._turn = trio.Lock()
+        self._given_up = 0  # how often all transfers were
 
     async def fetch(self, action: Fetch) -> None:
         """Fetch a payload into a file."""
         job, number, attempt = key = action.job, action.number, action.attempt
         to = self._folder / f"payload-{job}-{number}-{attempt}"
+        before = self._given_up
         try:
             async with self._turn:
+                if self._given_up > before:
+                    return
                 with trio.fail_after(_transfer_seconds(action.size)):
                     size = await self._http.download(f"/jobs/{job}/tasks/{number}/payload", to)
         except (OSError, DcError, trio.TooSlowError) as error:
-            self._tell(FetchFailed(*key, text_of(error)))
+            if self._given_up == before:
+                self._tell(FetchFailed(*key, text_of(error)))
             return
-        if size != action.size:
+        if self._given_up > before:
+            to.unlink(missing_ok=True)
+        elif size != action.size:
             to.unlink(missing_ok=True)
             text = f"got {size} bytes instead of {action.size}"
             self._tell(FetchFailed(*key, text))
@@ -53,6 +60,8 @@ class Carrier:
     async def put(self, action: PutBlob) -> None:
         """Put a result."""
         key, file = (action.job, action.number, action.attempt), action.file
+        before = self._given_up
+        end: BlobPut | BlobPutFailed = BlobPut(*key)
         try:
             async with self._turn:
                 with trio.fail_after(_transfer_seconds(file.size)):
@@ -61,9 +70,13 @@ class Carrier:
             refused = isinstance(error, OSError)
             if isinstance(error, HttpError):
                 refused = 400 <= error.status < 500
-            self._tell(BlobPutFailed(*key, text_of(error), refused))
-        else:
-            self._tell(BlobPut(*key))
+            end = BlobPutFailed(*key, text_of(error), refused)
+        if self._given_up == before:
+            self._tell(end)
+
+    def give_up(self) -> None:
+        """Tell nothing any more of what is under way: it was for another server."""
+        self._given_up += 1
 
     async def aclose(self) -> None:
         """Close the connection; the next transfer opens another."""

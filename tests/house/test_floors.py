@@ -38,6 +38,7 @@ THOUGHT = {
     "worker.executors",
     "worker.identity",
     "worker.board",
+    "worker.assignments",
     "worker.reactor",
     "client.records",
     "client.session",
@@ -62,6 +63,8 @@ HANDS = {
     "plugins": "plugins",
     "executor": "executor",
     "pipe_frames": "executor",
+    "journal": "journal",
+    "folder_lock": "folder_lock",
     "program": "program",
     "memory": "memory",
 }

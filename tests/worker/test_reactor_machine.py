@@ -89,6 +89,9 @@ class Machine(RuleBasedStateMachine):
             match action:
                 case ev.Send():
                     self._sent(action.message)
+                case ev.Keep():
+                    for report, _ in action.reports if action.send else []:
+                        self._sent(report)
                 case ev.StartExecutor():
                     assert action.executor not in self.processes, "started twice"
                     self.processes[action.executor] = FakeProcess()
