@@ -8,12 +8,14 @@ bytes each, then the entry in MessagePack. An entry is a report, exactly as it g
 not at the server yet; or a `Gone`, which ends one of those.
 
 Entries are appended, all of one call in one write, and not synced: what was written outlives the
-process, however it ends. A power cut may cost the last seconds; their tasks are run again.
+process, however it ends. A power cut may cost the last seconds; their tasks are run again. That
+reports were recorded is written with the next ones, or by `settle`: without it they are sent again,
+and the server knows that it has them.
 
-Frames that are still needed are in memory, too. So one way of writing the file anew, from there and
-beside the old one, serves for all: to drop what is over, once that is most of the file; to cut off
-a torn end, when the file is opened; and to go on after a failed write. While writing fails nothing
-but the file is missing: `failure` says why, and `mend` tries again.
+Entries that are still needed are in memory, too. So one way of writing the file anew, from there
+and beside the old one, serves for all: to drop what is over, once that is most of the file; to cut
+off a torn end, when the file is opened; and to go on after a failed write. While writing fails
+nothing but the file is missing: `failure` says why, and `mend` tries again.
 
 Reading ends at the first frame that is not whole and right; what was before it counts.
 """
@@ -166,9 +168,14 @@ def _read_entries(file: BinaryIO, reader: _Reader) -> str:
 # --- writing --------------------------------------------------------------------------------------
 
 
+def frame_head(data: bytes) -> bytes:
+    """Return what stands before an entry's bytes."""
+    return (len(data) << 32 | zlib.crc32(data)).to_bytes(FRAME_HEAD_BYTES, "big")
+
+
 def frame(data: bytes) -> bytes:
     """Return an entry's bytes as a frame."""
-    return len(data).to_bytes(4, "big") + zlib.crc32(data).to_bytes(4, "big") + data
+    return frame_head(data) + data
 
 
 class Journal:
@@ -187,7 +194,8 @@ class Journal:
         self.failure = ""
         self._file = -1
         self._size = 0
-        self._needed = 0
+        self._needed = 0  # bytes of the entries below
+        self._marked = True  # whether the file says how far all was recorded
         self._reports: deque[tuple[int, bytes]] = deque()
         self._files: dict[Key, bytes] = {}
         self._encoder = msgspec.msgpack.Encoder()
@@ -213,9 +221,13 @@ class Journal:
 
     def keep(self, reports: Sequence[Report]) -> list[bytes]:
         """Keep reports, whose sequences go on from the last one's; return each as encoded."""
-        frames = [self._add_report(report) for report in reports]
-        self._append(b"".join(frames))
-        return [framed[FRAME_HEAD_BYTES:] for framed in frames]
+        encoded = [self._add_report(report) for report in reports]
+        pieces = [] if self._marked else [self._mark()]
+        for data in encoded:
+            pieces += frame_head(data), data
+        self._marked = True
+        self._append(b"".join(pieces))
+        return encoded
 
     def record(self, sequence: int) -> None:
         """Forget the reports up to a sequence."""
@@ -225,14 +237,19 @@ class Journal:
         self._recorded = sequence
         while reports and reports[0][0] <= sequence:
             self._needed -= len(reports.popleft()[1])
-        if self._needed or self._size < limits.JOURNAL_SPARE_BYTES:
-            self._append(self._mark())
-        else:
+        self._marked = False
+        if not self._needed and self._size >= limits.JOURNAL_SPARE_BYTES:
             self._empty()
+
+    def settle(self) -> None:
+        """Write down how far all was recorded, if that has not been done."""
+        if not self._marked:
+            self._marked = True
+            self._append(self._mark())
 
     def keep_file(self, result: FileResult) -> None:
         """Keep a large result that is in a file."""
-        self._append(self._add_file(result))
+        self._append(frame(self._add_file(result)))
 
     def forget_file(self, key: Key) -> None:
         """Forget such a result, by (job, number, attempt)."""
@@ -248,23 +265,22 @@ class Journal:
 
     def close(self) -> None:
         """Close the file. What was said is in it, if `failure` is empty."""
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = -1
+        self.settle()
+        self._close()
 
     # --- in memory ------------------------------------------------------------------------------
 
     def _add_report(self, report: Report) -> bytes:
-        framed = frame(self._encoder.encode(report))
-        self._reports.append((report.sequence, framed))
-        self._needed += len(framed)
-        return framed
+        data = self._encoder.encode(report)
+        self._reports.append((report.sequence, data))
+        self._needed += len(data)
+        return data
 
     def _add_file(self, result: FileResult) -> bytes:
-        framed = frame(self._encoder.encode(result))
-        self._files[result.job, result.number, result.attempt] = framed
-        self._needed += len(framed)
-        return framed
+        data = self._encoder.encode(result)
+        self._files[result.job, result.number, result.attempt] = data
+        self._needed += len(data)
+        return data
 
     def _mark(self) -> bytes:
         return frame(self._encoder.encode(Recorded(self._recorded)))
@@ -293,19 +309,19 @@ class Journal:
             self._fail(error)
             return
         self._size = len(HEAD)
-        self._append(self._mark())
+        self.settle()
 
     def _write_anew(self) -> None:
         """Write what is needed to a new file, and put it in the place of the old one."""
         new = self.path.with_name(self.path.name + ".new")
-        frames = [framed for _, framed in self._reports]
-        data = b"".join([HEAD, self._mark(), *self._files.values(), *frames])
+        entries = [*self._files.values(), *(data for _, data in self._reports)]
+        data = b"".join([HEAD, self._mark(), *map(frame, entries)])
         try:
             if self._in_the_way:
                 self.path.replace(self.path.with_name(self.path.name + ASIDE))
                 self._in_the_way = False
             _write_file(new, data)
-            self.close()  # some systems replace no open file
+            self._close()  # some systems replace no open file
             new.replace(self.path)
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | _BINARY)
         except OSError as error:
@@ -314,7 +330,13 @@ class Journal:
                 new.unlink(missing_ok=True)
             return
         self._size = len(data)
+        self._marked = True
         self.failure = ""
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
     def _fail(self, error: OSError) -> None:
         self.failure = f"{error.filename or self.path}: {error.strerror or error}"

@@ -254,7 +254,7 @@ class WorkerApp:
             if slept > limits.SLEPT_SECONDS:
                 self._handle(Woke(slept))
             self._handle(Tick())
-            self._keeping.mend(trio.current_time())
+            self._keeping.tick(trio.current_time())
 
     # --- the connection -------------------------------------------------------------------------
 

@@ -188,7 +188,7 @@ class Board:
             job = self.job(one.job, "", "", 0.0)
             put = Transfer(job, one.number, one.attempt, one.file.size, file=one.file)
             put.time, put.restored = one.time, True
-            if one.number in job.held:  # it was reported, or the task was begun anew
+            if job.held.get(one.number, -1) >= one.attempt:  # it was reported
                 self._remove_result(put)
             else:
                 job.held[one.number] = one.attempt

@@ -123,11 +123,14 @@ class Keeping:
 
     # --- a disk that fails ----------------------------------------------------------------------
 
-    def mend(self, now: float) -> None:
-        """Try to write again, if that has failed some time ago; `now` is in seconds."""
-        if not self._failing or self._journal is None:
+    def tick(self, now: float) -> None:
+        """Write what has waited, or try again what has failed; `now` is in seconds."""
+        if self._journal is None:
             return
-        if self._try_at == 0.0:
+        if not self._failing:
+            self._journal.settle()
+            self._look()
+        elif self._try_at == 0.0:
             self._try_at = now + limits.JOURNAL_RETRY_SECONDS
         elif now >= self._try_at:
             self._try_at = 0.0
