@@ -73,7 +73,7 @@ def test_scratch_of_earlier_processes_is_removed(tmp_path: Path, apart: bool) ->
     book.close()
     one._lock.release()  # as a kill does: nothing is cleared away
     with open_folder(tmp_path / "w", scratch) as again:
-        assert [path for path in inside.iterdir()] == [kept]
+        assert list(inside.iterdir()) == [kept]
         assert again.scratch.is_dir()
         assert again.scratch != one.scratch
     assert kept.exists()
