@@ -94,6 +94,12 @@ class FakeExecutor:
             self._queue.clear()
             self._wake()
 
+    def pause(self, seconds: float) -> None:
+        """Have the task that runs take so much longer, as when the computer sleeps."""
+        if self._started is not None:
+            self._started += seconds
+            self._wake()
+
     def kill(self) -> None:
         """Kill it."""
         self.killed = True
@@ -108,7 +114,8 @@ class FakeExecutor:
         self._news.set()
         self._news = trio.Event()
 
-    def _duration(self, run: Run, place: int) -> float:
+    def duration(self, run: Run, place: int) -> float:
+        """Return how many seconds a task takes."""
         if callable(self._seconds):
             return self._seconds(run.job, run.numbers[place])
         return self._seconds
@@ -120,7 +127,7 @@ class FakeExecutor:
         if self._started is None:
             self._begin()
         assert self._started is not None
-        ends = self._started + self._duration(*self._queue[0])
+        ends = self._started + self.duration(*self._queue[0])
         reports = [ends]
         if len(self._queue) > 1:
             reports.append(self._started + limits.BUSY_SECONDS)
@@ -139,7 +146,7 @@ class FakeExecutor:
         """Do what the time has come for: run tasks that are over, or report one as busy."""
         assert self._started is not None
         now = trio.current_time()
-        if self._started + self._duration(*self._queue[0]) <= now:
+        if self._started + self.duration(*self._queue[0]) <= now:
             self._run_ended(now)
         else:
             self._told = now >= self._started + limits.RUNNING_REPORT_SECONDS
@@ -154,7 +161,7 @@ class FakeExecutor:
         while self._queue and self._queue[0][0] is batch:
             place = self._queue[0][1]
             if places:
-                if self._duration(batch, place) > 0:
+                if self.duration(batch, place) > 0:
                     break
                 self.on_start(batch, place)
             self._queue.popleft()

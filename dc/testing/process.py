@@ -25,6 +25,7 @@ class Process:
 
     Attributes:
         is_alive: false once it was killed, or has ended by itself.
+        killed: whether it was killed.
         ends: its ends of wires.
         on_death: called when it is killed, before its tasks are cancelled.
     """
@@ -33,6 +34,7 @@ class Process:
         self.name = name
         self.run = run
         self.is_alive = True
+        self.killed = False
         self.scope = trio.CancelScope()
         self.ends: list[End] = []
         self.on_death: Callable[[], None] | None = None
@@ -50,6 +52,7 @@ class Process:
         if not self.is_alive:
             return
         self.is_alive = False
+        self.killed = True
         for end in self.ends:
             if silently:
                 end.wire.end_of(end)

@@ -19,6 +19,7 @@ import trio
 import trio._core._run as trio_run
 
 from dc import memory
+from dc.client import trio_client
 
 
 @contextmanager
@@ -40,6 +41,7 @@ def substituted(seed: int) -> Iterator[None]:
         replace(mock.patch.object(os, "urandom", bytes_of.randbytes))
         replace(mock.patch.object(random, "_urandom", bytes_of.randbytes))  # what `secrets` reads
         replace(mock.patch.object(memory, "give_back", _nothing))
+        replace(mock.patch.object(trio_client, "monotonic", trio.current_time))
         replace(_no_garbage_collection())
         replace(_silence())
         stack.callback(random.setstate, before)
