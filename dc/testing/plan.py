@@ -41,7 +41,7 @@ TASK_KINDS: Final = (GOOD, ERROR, FLAKY, CRASH, LARGE)
 LIMITS: Final[dict[str, tuple[Any, ...]]] = {
     "BATCH_TASKS": (4096, 7),
     "COMMIT_TASKS": (20_000, 10),
-    "CREDIT_SECONDS": (0.1, 1.0, 0.0),
+    "CREDIT_SECONDS": (0.1, 1.0, 0.01),
     "STREAM_BYTES": (4 << 20, 500),
     "OUTBOX_BYTES": (8 << 20, 2000),
     "UNCOMMITTED_BYTES": (64 << 20, 3000),

@@ -21,7 +21,7 @@ from dc.testing.plan import Plan, draw_plan
 from dc.testing.rules import check_end
 from dc.testing.scripts import Client
 from dc.testing.server_rules import ServerRules
-from dc.testing.sim_world import SimWorld
+from dc.testing.sim_world import SimWorld, first_of
 from dc.testing.substitutes import substituted
 from dc.testing.watch import watched
 
@@ -99,15 +99,19 @@ def _folder() -> Iterator[Path]:
 
 
 async def _simulate(plan: Plan, folder: Path, leases: bool) -> tuple[Ledger, float]:
-    with trio.CancelScope() as everything:
-        ledger = Ledger(plan, str(folder), everything.cancel)
-        rules = ServerRules(ledger, leases=leases)
-        with watched(ledger, rules):
+    everything = trio.CancelScope()
+    ledger = Ledger(plan, str(folder), everything.cancel)
+    rules = ServerRules(ledger, leases=leases)
+    try:
+        with everything, watched(ledger, rules):
             async with trio.open_nursery() as nursery:
                 world = SimWorld(nursery, folder, ledger, rules)
                 with world.files.watched():
                     await _story(world, nursery)
                 nursery.cancel_scope.cancel()
+    except Exception as error:
+        ledger.errors.append(error)
+        ledger.violate(f"an error: {first_of(error)!r}")
     return ledger, ledger.now
 
 

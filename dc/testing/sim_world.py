@@ -118,6 +118,7 @@ class SimExecutor(FakeExecutor):
     def _into_file(self, run: Run, place: int, result: bytes) -> InFile:
         name = f"result-{run.job}-{run.numbers[place]}-{run.attempts[place]}"
         path = Path(run.scratch) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(result)
         return InFile(str(path), len(result), hashlib.sha256(result).digest())
 
@@ -209,9 +210,7 @@ class SimWorld(World):
         """Note that a program ended by an error; one that was killed may."""
         if process.killed:
             return
-        cause = error
-        while isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
+        cause = first_of(error)
         self.ledger.errors.append(error)
         self.ledger.violate(f"{process} ended by {cause!r} (cause: {cause.__cause__!r})")
 
@@ -247,3 +246,10 @@ class SimWorld(World):
 CANCEL_SECONDS: Final = 60.0
 """After a cancel was acknowledged, and the last fault of a worker, until it must know of it: what a
 connection that is silently dead takes to be noticed, and to be made again."""
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import trio
 from msgspec import Struct, structs
 
 LINE_CHARS: Final = 300
+MOST_ENTRIES: Final = 60_000
 
 Entry = tuple[float, str, tuple[Any, ...]]
 
@@ -19,9 +20,11 @@ class Trace:
 
     Args:
         folder: where the run keeps its files; its name is left out, for it is not the seed's.
+        on_too_much: called when so much has happened that the programs must be going in circles.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, on_too_much: Callable[[], None]) -> None:
+        self._on_too_much = on_too_much
         self._entries: list[Entry] = []
         self._folder = folder
         self._began = trio.current_time()
@@ -32,6 +35,8 @@ class Trace:
     def add(self, who: str, *what: Any) -> None:
         """Note that something happened to somebody: texts and messages."""
         self._entries.append((trio.current_time() - self._began, who, what))
+        if len(self._entries) == MOST_ENTRIES:
+            self._on_too_much()
 
     @property
     def now(self) -> float:

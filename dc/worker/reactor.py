@@ -275,6 +275,8 @@ class WorkerReactor:
     # --- attempts -------------------------------------------------------------------------------
 
     def _on_assign(self, message: Assign) -> None:
+        if self._leave_by is not None:
+            return  # Goodbye will give them back; to return them now would only bring them again
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
         if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
@@ -283,9 +285,6 @@ class WorkerReactor:
             attempts = [attempts[at] for at in fresh]
             payloads = [payloads[at] for at in fresh]
         job.held.update(zip(numbers, attempts, strict=True))
-        if self._leave_by is not None:
-            self._board.reports.add_returned(job, numbers, attempts)
-            return
         start = 0
         for kind, group in groupby(payloads, type):
             count = sum(1 for _ in group)
