@@ -192,7 +192,7 @@ async def prepared(store: SqliteStore, what: str) -> None:
         for first in range(0, 8_000_000, 1_000_000):
             tasks: list[Payload] = [b""] * 1_000_000
             await store.commit([NewTasks(1, first, tasks)])
-        await store.commit([JobEnded(1, 8_000_000)])
+        await store.commit([JobEnded(1, 8_000_000, 1.0)])
 
 
 class Timed:

@@ -6,6 +6,7 @@ and on disk: whatever is under a name is whole.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -18,7 +19,7 @@ from typing import BinaryIO, Final, TypeVar
 import trio
 
 from dc import limits
-from dc.errors import BlobMismatch, StoreError
+from dc.errors import BlobMismatch, StoreError, StoreFull
 
 T = TypeVar("T")
 
@@ -76,7 +77,8 @@ class BlobFolder:
 
         Raises:
             BlobMismatch: the bytes have another digest or size.
-            StoreError: it cannot be written, as on a full disk.
+            StoreFull: the disk is full.
+            StoreError: it cannot be written for another reason.
         """
         place = self._place(digest)
         if await self._in_thread(self._is_there, place):
@@ -188,4 +190,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _told_plainly(error: OSError, folder: Path) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(f"the disk of {folder} is full: free some space")
     return StoreError(f"cannot write blobs to {folder}: {error.strerror or error}")

@@ -105,7 +105,10 @@ class AlreadyDone(DcError):
 
 
 class KeyConflict(DcError):
-    """A submission has the key of another one of another task type: choose a new key."""
+    """Two submissions have one key and are not the same, or are made at the same time.
+
+    Choose a new key, or wait for the other one.
+    """
 
     code = "key_conflict"
 
@@ -195,6 +198,12 @@ class StoreError(DcError):
     """The data folder cannot be used: the message says why."""
 
     code = "store"
+
+
+class StoreFull(StoreError):
+    """The disk of the data folder is full: free some space, and everything goes on."""
+
+    code = "store_full"
 
 
 class StoreDamaged(StoreError):

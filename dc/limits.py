@@ -19,6 +19,10 @@ A blob costs two syncs of the disk, about 9 ms; a copy of so many bytes through 
 BATCH_TASKS: Final = 4096
 """Tasks in one message, at most. A batch of 1,000 costs the same per task as one of 10,000."""
 
+BATCH_MESSAGES: Final = 16_384
+"""Messages in one WebSocket message: an honest sender stops at BATCH_BYTES, counting 128 bytes or
+more for each, and one that asks for an answer by each of them makes no more work than that."""
+
 BATCH_BYTES: Final = 512 * KIB
 """Bytes of payloads or results after which a sender starts the next message."""
 
@@ -82,6 +86,10 @@ a router takes less, and a worker tries again each quarter of a minute at least.
 LONG_GRACE_SECONDS: Final = 600.0
 """The same for tasks that are said to be long: to run them again costs more than to wait."""
 
+CANCELLED_JOBS: Final = 1000
+"""Cancelled jobs that are remembered by number, the newest: late answers for them are counted as
+such."""
+
 LAPSED_ATTEMPTS: Final = 100_000
 """Attempts whose workers' leases have lapsed that the server remembers, the newest of all workers:
 their results are still taken as long as nobody else has got the task. At 100 bytes each, 10 MB."""
@@ -89,6 +97,15 @@ their results are still taken as long as nobody else has got the task. At 100 by
 SICK_TASKS: Final = 5
 """Different tasks that fail on a worker one after the other, and then succeed elsewhere, after
 which it is set aside: one bad task never is a worker's fault, and two or three may be chance."""
+
+SICK_PROOFS: Final = 3
+"""Of those tasks, how many must have succeeded elsewhere: the others may still be under way."""
+
+SICK_OPEN_TASKS: Final = 256
+"""Failed tasks of one worker of which it is awaited how they end: far more than it takes."""
+
+SICK_WORKERS: Final = 1000
+"""Workers against which something is held, the newest: they are remembered while they are away."""
 
 SICK_SECONDS: Final = 60.0
 """Before a worker that was set aside is tried again; doubled with each further time."""
@@ -142,6 +159,14 @@ STREAMS: Final = 64
 
 UNSTORED_BYTES: Final = 8 * MIB
 """Payloads that a client sends ahead of the server's acknowledgement."""
+
+REFUSED_SUBMISSIONS: Final = 1024
+"""Refused submissions of one connection that the server remembers, the newest: their payloads may
+still come, and are passed over."""
+
+KNOWN_KEYS: Final = 65_536
+"""Keys of submissions that the server remembers, the newest: what a lost connection delivers late
+makes no second job. At 200 bytes each, 13 MB."""
 
 CONNECTIONS: Final = 20_000
 """Open at once; further ones are answered 503. At 8 KB each, 160 MB."""
@@ -202,14 +227,17 @@ PAYLOAD_SECONDS: Final = 0.05
 run while its later ones are still being made."""
 
 FOLLOW_SECONDS: Final = 60.0
-"""For which a client tries to reach a lost server again, before a read of results gives up: longer
-than a restart of the server takes."""
+"""For which a client tries to reach a lost server again, before a submission or a read of results
+gives up: longer than a restart of the server takes."""
 
 FOLLOW_PAUSE_SECONDS: Final = 0.1
 """Before the first such try; doubled with each further one."""
 
 FOLLOW_PAUSE_SECONDS_MOST: Final = 5.0
 """The longest pause between two such tries."""
+
+PUT_RETRY_SECONDS: Final = 1.0
+"""Before a client puts a blob again that the server could not take, as on a full disk."""
 
 CLOSE_SECONDS: Final = 1.0
 """For a client's last words (a cancelled job, the closing handshake) when it is left."""

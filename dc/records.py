@@ -38,10 +38,11 @@ class NewTasks(Struct, frozen=True):
 
 
 class JobEnded(Struct, frozen=True):
-    """The job has `count` tasks and will get no more."""
+    """The job has `count` tasks and will get no more, as was said at this Unix time."""
 
     job: int
     count: int
+    at: float
 
 
 class JobCancelled(Struct, frozen=True):
@@ -78,7 +79,7 @@ class Attempts(Struct, frozen=True):
     numbers: list[int]
     attempts: list[int]
     crashes: list[int]
-    failures: list[int] = []
+    failures: list[int]
 
 
 class Leases(Struct, frozen=True):
@@ -143,5 +144,5 @@ class Unfinished(Struct, frozen=True):
     numbers: list[int]
     attempts: list[int]
     crashes: list[int]
-    failures: list[int] = []
-    workers: list[str] = []
+    failures: list[int]
+    workers: list[str]

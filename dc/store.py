@@ -30,7 +30,7 @@ import trio
 from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, Record, TaskRow, Unfinished
+from dc.records import JobRow, Leases, Outcomes, Record, TaskRow, Unfinished
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -85,8 +85,14 @@ class Store(Protocol):
         early, but not before one task.
         """
 
+    async def identity(self) -> str:
+        """Return the name of the data folder: 32 hexadecimal digits, the same for good."""
+
     async def next_ids(self) -> tuple[int, int]:
-        """Return the number for the next job and the sequence for the next Outcomes, from 1."""
+        """Return the number for the next job and the sequence for the next Outcomes, from 1.
+
+        They never go back, whatever is removed.
+        """
 
     async def open_jobs(self) -> list[JobRow]:
         """Return the jobs that are neither cancelled nor finished, the oldest first."""
@@ -94,8 +100,14 @@ class Store(Protocol):
     async def unfinished(self, job: int, first: int, limit: int) -> Unfinished:
         """Return the first `limit` tasks from `first` on that have no outcome, ascending."""
 
+    async def leased(self) -> list[Leases]:
+        """Return all attempts that are with a worker, by job and worker, in ascending order."""
+
     async def job(self, job: int) -> JobRow | None:
         """Return a job, or None."""
+
+    async def job_of_key(self, key: str) -> JobRow | None:
+        """Return the newest job that was submitted under this key, or None."""
 
     async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
         """Return the newest jobs, of those below `before`, the newest first."""
@@ -193,6 +205,10 @@ class SqliteStore:
             lambda reader: reader.outcomes_from(job, first, limit_bytes, limit_tasks)
         )
 
+    async def identity(self) -> str:
+        """See Store."""
+        return await self._read(lambda reader: reader.identity())
+
     async def next_ids(self) -> tuple[int, int]:
         """See Store."""
         return await self._read(lambda reader: reader.next_ids())
@@ -205,9 +221,18 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.unfinished(job, first, limit))
 
+    async def leased(self) -> list[Leases]:
+        """See Store."""
+        return await self._read(lambda reader: reader.leased())
+
     async def job(self, job: int) -> JobRow | None:
         """See Store."""
         found = await self._read(lambda reader: reader.jobs("job", job=job))
+        return found[0] if found else None
+
+    async def job_of_key(self, key: str) -> JobRow | None:
+        """See Store."""
+        found = await self._read(lambda reader: reader.jobs("job_of_key", key=key))
         return found[0] if found else None
 
     async def jobs(self, before: int | None, limit: int) -> list[JobRow]:

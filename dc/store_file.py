@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -12,8 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from dc import limits
-from dc.errors import StoreError
+from dc import limits, store_rows
+from dc.errors import StoreDamaged, StoreError, StoreFull, StoreNewer
 
 if sys.platform == "win32":
     import msvcrt
@@ -125,27 +126,39 @@ def told_plainly(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(_plainly(path, error)) from error
+        raise _plainly(path, error) from error
     except OSError as error:
-        raise StoreError(f"{error.filename or path}: {error.strerror}") from error
+        kind = StoreFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
+        raise kind(f"{error.filename or path}: {error.strerror}") from error
 
 
-def _plainly(path: Path, error: sqlite3.Error) -> str:
+def _plainly(path: Path, error: sqlite3.Error) -> StoreError:
     text = str(error)
     if "not a database" in text or "malformed" in text:
-        return f"{path} is damaged ({text}): restore it from a backup, or choose another --data"
+        return StoreDamaged(damaged(path, text))
     if "is full" in text:
-        return f"the disk of {path} is full: free some space"
+        return StoreFull(f"the disk of {path} is full: free some space")
     if "unable to open" in text or "readonly" in text:
-        return f"{path} cannot be opened for writing ({text}): check its permissions and its disk"
-    return f"{path}: {text}"
+        return StoreError(
+            f"{path} cannot be opened for writing ({text}): check its permissions and its disk"
+        )
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_IOERR"):
+        return StoreError(f"{path} cannot be read or written ({name}): check its disk")
+    return StoreError(f"{path}: {text}")
+
+
+def damaged(path: Path, how: str) -> str:
+    """Return what to tell of a damaged database."""
+    return f"{path} is damaged ({how}): restore it from a backup, or choose another --data"
 
 
 def schema_version(connection: sqlite3.Connection, path: Path) -> int:
     """Return the version of the database's schema, 0 for an empty one. Changes nothing.
 
     Raises:
-        StoreError: it is not a database of dc, or of a newer dc.
+        StoreError: it is not a database of dc.
+        StoreNewer: it is one of a newer dc.
         sqlite3.Error: it cannot be read.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -155,7 +168,7 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
         raise StoreError(f"{path} belongs to another program: choose another --data")
     known = len(migrations())
     if version > known:
-        raise StoreError(
+        raise StoreNewer(
             f"{path} was written by a newer dc (schema {version}, this one knows {known}): "
             "update dc or choose another --data"
         )
@@ -173,6 +186,7 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
+    connection.create_function("blob_name", 1, store_rows.blob_name, deterministic=True)
     marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};"
     try:
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n{marks}\nCOMMIT;")
@@ -186,15 +200,12 @@ def check_size(connection: sqlite3.Connection, path: Path) -> None:
     """Check that the file, whose log has been copied into it, is as long as it says itself.
 
     Raises:
-        StoreError: it has been cut off.
+        StoreDamaged: it has been cut off.
     """
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page,) = connection.execute("PRAGMA page_size").fetchone()
     if path.stat().st_size < pages * page:
-        raise StoreError(
-            f"{path} is damaged ({path.stat().st_size} bytes are left of {pages * page}): "
-            "restore it from a backup, or choose another --data"
-        )
+        raise StoreDamaged(damaged(path, f"{path.stat().st_size} bytes are left of {pages * page}"))
 
 
 def migrations() -> list[str]:

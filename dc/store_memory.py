@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 import trio
@@ -15,6 +17,7 @@ from dc.records import (
     JobCancelled,
     JobEnded,
     JobRow,
+    Leases,
     NewJob,
     NewTasks,
     Outcomes,
@@ -22,7 +25,7 @@ from dc.records import (
     TaskRow,
     Unfinished,
 )
-from dc.store_rows import counts, pack, task_row
+from dc.store_rows import NO_TRIES, counts, pack, task_row
 
 
 class _Job:
@@ -34,9 +37,12 @@ class _Job:
         self.records: list[Outcomes] = []
         self.finished: dict[int, tuple[Outcomes, int]] = {}  # a record, and the place in it
         self.failed: set[int] = set()
-        self.attempts: dict[int, tuple[int, int]] = {}
+        self.attempts: dict[int, tuple[int, int, int]] = {}
+        self.leases: dict[int, tuple[int, str]] = {}  # an attempt, and its worker's key
         self.ended = False
         self.cancelled_at: float | None = None
+        self.finished_at: float | None = None
+        self.removed = False
 
     def row(self) -> JobRow:
         record = self.record
@@ -54,7 +60,26 @@ class _Job:
             counts=counts(
                 total, len(self.finished) - failed, failed, self.cancelled_at is not None
             ),
+            key=record.key,
         )
+
+    def set_finished(self, at: float) -> None:
+        """Set when the job reached its end, if it has, and no earlier end is known."""
+        whole = self.ended and len(self.finished) == len(self.payloads)
+        if self.finished_at is None and whole:
+            self.finished_at = max(at, self.record.created)
+
+    def take_back(
+        self,
+        attempts: dict[int, tuple[int, int, int]],
+        leases: dict[int, tuple[int, str]],
+    ) -> None:
+        """Undo what changed attempts and leases."""
+        self.attempts, self.leases = attempts, leases
+
+    def reopen(self, ended: bool, cancelled_at: float | None, finished_at: float | None) -> None:
+        """Undo what closed the job."""
+        self.ended, self.cancelled_at, self.finished_at = ended, cancelled_at, finished_at
 
 
 class MemoryStore:
@@ -68,6 +93,8 @@ class MemoryStore:
         self.fail: StoreError | None = None
         self._jobs: dict[int, _Job] = {}
         self._sequences: set[int] = set()
+        self._identity = secrets.token_hex(16)
+        self._next = (1, 1)
 
     async def commit(self, records: Sequence[Record]) -> None:
         """See Store."""
@@ -90,15 +117,21 @@ class MemoryStore:
             self._jobs[record.job] = _Job(record)
             undo.append(lambda: self._jobs.pop(record.job))
             return
-        job = self._jobs.get(record.job)
+        job = self._known(record.job)
         if isinstance(record, NewTasks):
             self._add_tasks(job, record, undo)
         elif isinstance(record, Outcomes):
             self._add_outcomes(job, record, undo)
         elif isinstance(record, Attempts):
             self._add_attempts(job, record, undo)
+        elif isinstance(record, Leases):
+            self._add_leases(job, record, undo)
         else:
             self._close(job, record, undo)
+
+    def _known(self, job: int) -> _Job | None:
+        found = self._jobs.get(job)
+        return None if found is None or found.removed else found
 
     def _add_tasks(
         self, job: _Job | None, record: NewTasks, undo: list[Callable[[], object]]
@@ -134,11 +167,16 @@ class MemoryStore:
         job.records.sort(key=lambda each: each.sequence)
         job.finished.update((n, (record, place)) for place, n in enumerate(record.numbers))
         job.failed |= failed
+        leases, finished_at = dict(job.leases), job.finished_at
+        for number in record.numbers:
+            job.leases.pop(number, None)
+        job.set_finished(record.at)
 
         def take_back() -> None:
             self._sequences.remove(record.sequence)
             job.records.remove(record)
             job.failed -= failed
+            job.leases, job.finished_at = leases, finished_at
             for number in record.numbers:
                 del job.finished[number]
 
@@ -151,10 +189,26 @@ class MemoryStore:
             return
         if job is None or max(record.numbers) >= len(job.payloads):
             raise StoreConflict("the job has no such task")
-        before = dict(job.attempts)
-        pairs = zip(record.attempts, record.crashes, strict=True)
-        job.attempts.update(zip(record.numbers, pairs, strict=True))
-        undo.append(lambda: setattr(job, "attempts", before))
+        attempts, leases = dict(job.attempts), dict(job.leases)
+        tries = zip(record.attempts, record.crashes, record.failures, strict=True)
+        job.attempts.update(zip(record.numbers, tries, strict=True))
+        for number in record.numbers:
+            job.leases.pop(number, None)
+        undo.append(lambda: job.take_back(attempts, leases))
+
+    def _add_leases(
+        self, job: _Job | None, record: Leases, undo: list[Callable[[], object]]
+    ) -> None:
+        if not record.numbers:
+            return
+        if job is None or max(record.numbers) >= len(job.payloads):
+            raise StoreConflict("the job has no such task")
+        attempts, leases = dict(job.attempts), dict(job.leases)
+        for number, attempt in zip(record.numbers, record.attempts, strict=True):
+            if number not in job.finished and job.cancelled_at is None:
+                job.leases[number] = (attempt, record.worker)
+            job.attempts[number] = (attempt, *job.attempts.get(number, NO_TRIES)[1:])
+        undo.append(lambda: job.take_back(attempts, leases))
 
     def _close(
         self, job: _Job | None, record: JobEnded | JobCancelled, undo: list[Callable[[], object]]
@@ -162,15 +216,19 @@ class MemoryStore:
         if isinstance(record, JobEnded):
             if job is None or record.count != len(job.payloads):
                 raise StoreConflict("the job does not have so many tasks")
-            before = job.ended
+            undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at))
             job.ended = True
-            undo.append(lambda: setattr(job, "ended", before))
+            job.set_finished(record.at)
             return
         if job is None:
             raise StoreConflict("there is no such job")
+        undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at))
+        undo.append(partial(job.take_back, job.attempts, job.leases))
+        job.leases = {}
         if job.cancelled_at is None:
             job.cancelled_at = record.at
-            undo.append(lambda: setattr(job, "cancelled_at", None))
+        if job.finished_at is None:
+            job.finished_at = record.at
 
     async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
@@ -205,44 +263,74 @@ class MemoryStore:
                 found.append(task)
         return _up_to(found, limit_bytes)
 
+    async def identity(self) -> str:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        return self._identity
+
     async def next_ids(self) -> tuple[int, int]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        return max(self._jobs, default=0) + 1, max(self._sequences, default=0) + 1
+        return (
+            max(self._next[0], max(self._jobs, default=0) + 1),
+            max(self._next[1], max(self._sequences, default=0) + 1),
+        )
 
     async def open_jobs(self) -> list[JobRow]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        rows = [job.row() for _, job in sorted(self._jobs.items())]
-        return [
-            row for row in rows if row.cancelled_at is None and (row.counts.queued or not row.ended)
-        ]
+        return [job.row() for _, job in sorted(self._jobs.items()) if job.finished_at is None]
 
     async def unfinished(self, job: int, first: int, limit: int) -> Unfinished:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        known = self._jobs.get(job)
+        known = self._known(job)
         if known is None:
-            return Unfinished(job, [], [], [])
+            return Unfinished(job, [], [], [], [], [])
         numbers = [n for n in range(first, len(known.payloads)) if n not in known.finished][:limit]
-        pairs = [known.attempts.get(number, (0, 0)) for number in numbers]
-        return Unfinished(job, numbers, [a for a, _ in pairs], [c for _, c in pairs])
+        tries = [known.attempts.get(number, NO_TRIES) for number in numbers]
+        return Unfinished(
+            job=job,
+            numbers=numbers,
+            attempts=[attempts for attempts, _, _ in tries],
+            crashes=[crashes for _, crashes, _ in tries],
+            failures=[failures for _, _, failures in tries],
+            workers=[known.leases.get(number, (0, ""))[1] for number in numbers],
+        )
+
+    async def leased(self) -> list[Leases]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        found: dict[tuple[int, str], Leases] = {}
+        for job, known in self._jobs.items():
+            for number, (attempt, worker) in sorted(known.leases.items()):
+                lease = found.setdefault((job, worker), Leases(job, worker, [], []))
+                lease.numbers.append(number)
+                lease.attempts.append(attempt)
+        return [lease for _, lease in sorted(found.items())]
 
     async def job(self, job: int) -> JobRow | None:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        return self._jobs[job].row() if job in self._jobs else None
+        known = self._known(job)
+        return None if known is None else known.row()
+
+    async def job_of_key(self, key: str) -> JobRow | None:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        rows = [j.row() for j in self._jobs.values() if j.record.key == key and not j.removed]
+        return max(rows, key=lambda row: row.job) if rows and key else None
 
     async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        numbers = sorted(self._jobs, reverse=True)
+        numbers = sorted((n for n, j in self._jobs.items() if not j.removed), reverse=True)
         return [self._jobs[n].row() for n in numbers if before is None or n < before][:limit]
 
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        known = self._jobs.get(job)
+        known = self._known(job)
         if known is None or first < 0:
             return []
         numbers = [n for n in range(first, len(known.payloads)) if not failed or n in known.failed]
@@ -251,7 +339,7 @@ class MemoryStore:
     async def task(self, job: int, number: int, outcome: bool = False) -> TaskRow | None:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        known = self._jobs.get(job)
+        known = self._known(job)
         if known is None or not 0 <= number < len(known.payloads):
             return None
         return _row(known, number, outcome)
@@ -259,7 +347,7 @@ class MemoryStore:
     async def totals(self) -> Counts:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        rows = [job.row().counts for job in self._jobs.values()]
+        rows = [job.row().counts for job in self._jobs.values() if not job.removed]
         return Counts(
             total=sum(row.total for row in rows),
             queued=sum(row.queued for row in rows),
@@ -275,8 +363,8 @@ class MemoryStore:
 
 def _row(job: _Job, number: int, outcome: bool) -> TaskRow:
     finished = _one_task(*job.finished[number]) if number in job.finished else None
-    attempts = job.attempts.get(number, (0, 0))
-    return task_row(job.record.job, number, job.payloads[number], finished, attempts, outcome)
+    tries = job.attempts.get(number, NO_TRIES)
+    return task_row(job.record.job, number, job.payloads[number], finished, tries, outcome)
 
 
 def _one_task(record: Outcomes, at: int) -> Outcomes:

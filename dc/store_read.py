@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from dc import limits, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, TaskRow, Unfinished
+from dc.records import JobRow, Leases, Outcomes, TaskRow, Unfinished
 from dc.store_file import queries, told_plainly
-from dc.store_rows import Batch, StoredOutcomes, columns, integers, task_row, to_json
+from dc.store_rows import NO_TRIES, Batch, StoredOutcomes, columns, integers, task_row, to_json
 
 T = TypeVar("T")
 
@@ -44,12 +44,17 @@ class Reader:
 
     # --- jobs -----------------------------------------------------------------------------------
 
+    def identity(self) -> str:
+        """See Store."""
+        (identity,) = self._one("identity")
+        return str(identity)
+
     def next_ids(self) -> tuple[int, int]:
         """See Store."""
         job, sequence = self._one("next_ids")
         return job, sequence
 
-    def jobs(self, query: str, **values: int) -> list[JobRow]:
+    def jobs(self, query: str, **values: int | str) -> list[JobRow]:
         """Return the jobs that a query finds."""
         found = self._connection.execute(self._queries[query], values).fetchall()
         return [store_rows.job_row(row) for row in found]
@@ -140,17 +145,31 @@ class Reader:
             numbers.extend(self._unfinished(job, first, end))
             first = end
         del numbers[limit:]
-        known: dict[int, tuple[int, int]] = {}
+        known: dict[int, tuple[int, int, int]] = {}
+        workers: dict[int, str] = {}
         if numbers:
-            ends = {"first": numbers[0], "last": numbers[-1]}
-            known = _attempts(self._one("attempts_between", job=job, **ends))
-        pairs = [known.get(number, (0, 0)) for number in numbers]
+            ends = {"job": job, "first": numbers[0], "last": numbers[-1]}
+            known = _attempts(self._one("attempts_between", **ends))
+            leases = store_rows.leases(self._one("leases_between", **ends)[0])
+            workers = {number: worker for _, number, _, worker in leases}
+        tries = [known.get(number, NO_TRIES) for number in numbers]
         return Unfinished(
             job=job,
             numbers=numbers,
-            attempts=[attempts for attempts, _ in pairs],
-            crashes=[crashes for _, crashes in pairs],
+            attempts=[attempts for attempts, _, _ in tries],
+            crashes=[crashes for _, crashes, _ in tries],
+            failures=[failures for _, _, failures in tries],
+            workers=[workers.get(number, "") for number in numbers],
         )
+
+    def leased(self) -> list[Leases]:
+        """See Store."""
+        found: dict[tuple[int, str], Leases] = {}
+        for job, number, attempt, worker in store_rows.leases(self._one("leases")[0]):
+            lease = found.setdefault((job, worker), Leases(job, worker, [], []))
+            lease.numbers.append(number)
+            lease.attempts.append(attempt)
+        return [lease for _, lease in sorted(found.items())]
 
     def _unfinished(self, job: int, first: int, end: int) -> Iterable[int]:
         (count,) = self._one("finished_count", job=job, first=first, end=end)
@@ -173,11 +192,11 @@ class Reader:
         if failed:
             numbers = integers(self._one("failures_from", job=job, first=first, limit=limit)[0])
         asked = to_json(numbers)
-        crashes = _attempts(self._one("attempts_among", job=job, numbers=asked))
+        tries = _attempts(self._one("attempts_among", job=job, numbers=asked))
         finished = self._finished(job, asked)
         return [
             task_row(
-                job, number, payload, finished.get(number), crashes.get(number, (0, 0)), outcome
+                job, number, payload, finished.get(number), tries.get(number, NO_TRIES), outcome
             )
             for number, payload in self._payloads(job, numbers)
         ]
@@ -216,5 +235,5 @@ def _among(batch: Batch, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
     return zip(part, batch.payloads(part), strict=True)
 
 
-def _attempts(row: tuple[str]) -> dict[int, tuple[int, int]]:
-    return {number: (attempts, crashes) for number, attempts, crashes in columns(row[0])}
+def _attempts(row: tuple[str]) -> dict[int, tuple[int, int, int]]:
+    return {n: (attempts, crashes, failures) for n, attempts, crashes, failures in columns(row[0])}

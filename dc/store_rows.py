@@ -19,6 +19,7 @@ from dc.records import (
     Attempts,
     JobEnded,
     JobRow,
+    Leases,
     NewJob,
     NewTasks,
     Outcomes,
@@ -28,12 +29,15 @@ from dc.records import (
 
 Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
 
-COLUMNS: Final = 10
-"""Of the view `incoming`: kind, job, key, count, at, bytes, numbers, failed, head, body."""
+COLUMNS: Final = 11
+"""Of the view `incoming`: kind, job, key, count, at, bytes, numbers, failed, blobs, head, body."""
 
 NO_ROW: Final[Row] = (None,) * COLUMNS
 """A row that the view's triggers pass over."""
 
+
+NO_TRIES: Final = (0, 0, 0)
+"""Attempts, crashes and failures of a task that has had none."""
 
 NONE: Final = "[]"
 """What json_group_array() gives for no rows."""
@@ -73,6 +77,7 @@ _spec = msgspec.json.Decoder(Spec)
 _batch_heads = msgspec.json.Decoder(list[BatchHead])
 _record_heads = msgspec.json.Decoder(list[RecordHead])
 _columns = msgspec.json.Decoder(list[list[int]])
+_leases = msgspec.json.Decoder(list[tuple[int, int, int, str]])
 _integers = msgspec.json.Decoder(list[int])
 
 
@@ -89,6 +94,17 @@ def integers(text: str) -> list[int]:
 def columns(text: str) -> list[list[int]]:
     """Return a JSON list of lists of integers."""
     return _columns.decode(text)
+
+
+def leases(text: str) -> list[tuple[int, int, int, str]]:
+    """Return a JSON list of leases: job, number, attempt, and the worker's key."""
+    return _leases.decode(text)
+
+
+def blob_name(piece: bytes) -> str | None:
+    """Return the SHA-256, in hexadecimal, of the blob that a stored piece names, or None."""
+    found = _special.decode(piece)
+    return found.name if isinstance(found, Blob) else None
 
 
 # --- to rows ------------------------------------------------------------------------------------
@@ -111,38 +127,66 @@ def _row(record: Record) -> Row | None:
         return _tasks_row(record) if record.payloads else None
     if isinstance(record, Attempts):
         return _attempts_row(record) if record.numbers else None
+    if isinstance(record, Leases):
+        return _leases_row(record) if record.numbers else None
     if isinstance(record, NewJob):
         spec = Spec(record.type, record.version, record.options, record.payload, record.result)
-        return (1, record.job, None, None, record.created, None, None, None, to_json(spec), None)
+        return _line(1, record.job, key=record.key, at=record.created, head=to_json(spec))
     if isinstance(record, JobEnded):
-        return (3, record.job, None, record.count, None, None, None, None, None, None)
-    return (4, record.job, None, None, record.at, None, None, None, None, None)
+        return _line(3, record.job, count=record.count, at=record.at)
+    return _line(4, record.job, at=record.at)
+
+
+def _line(
+    kind: int,
+    job: int,
+    *,
+    key: str | None = None,
+    count: int | None = None,
+    at: float | None = None,
+    numbers: str | None = None,
+    head: str | None = None,
+) -> Row:
+    return (kind, job, key, count, at, None, numbers, None, None, head, None)
 
 
 def _tasks_row(record: NewTasks) -> Row:
     ends, kinds, body = pack(record.payloads)
     head = to_json(BatchHead(ends, kinds))
+    blobs = _blobs(record.payloads) if kinds else None
     count = len(record.payloads)
-    return (2, record.job, record.first, count, None, None, None, None, head, body)
+    return (2, record.job, record.first, count, None, None, None, None, blobs, head, body)
 
 
 def _outcomes_row(record: Outcomes) -> Row:
     ends, kinds, body = pack(record.outcomes)
-    failed = (
-        [n for n, kind in zip(record.numbers, kinds, strict=True) if kind == "f"] if kinds else []
-    )
+    failed, blobs = "[]", None
+    if kinds:
+        pairs = zip(record.numbers, kinds, strict=True)
+        failed = to_json([number for number, kind in pairs if kind == "f"])
+        blobs = _blobs(record.outcomes)
     head = RecordHead(record.worker, record.at, record.attempts, record.times, ends, kinds)
     size = len(body) + limits.TASK_BYTES * len(ends)
     return (
-        *(5, record.job, record.sequence, max(record.numbers) + 1, None, size),
-        *(to_json(record.numbers), to_json(failed), to_json(head), body),
+        *(5, record.job, record.sequence, max(record.numbers) + 1, record.at, size),
+        *(to_json(record.numbers), failed, blobs, to_json(head), body),
     )
 
 
+def _blobs(pieces: Sequence[Outcome]) -> str | None:
+    names = [piece.name for piece in pieces if isinstance(piece, Blob)]
+    return to_json(names) if names else None
+
+
 def _attempts_row(record: Attempts) -> Row:
-    lists = list(zip(record.numbers, record.attempts, record.crashes, strict=True))
-    most = max(record.numbers) + 1
-    return (6, record.job, None, most, None, None, to_json(lists), None, None, None)
+    columns = (record.numbers, record.attempts, record.crashes, record.failures)
+    lists = to_json(list(zip(*columns, strict=True)))
+    return _line(6, record.job, count=max(record.numbers) + 1, numbers=lists)
+
+
+def _leases_row(record: Leases) -> Row:
+    lists = to_json(list(zip(record.numbers, record.attempts, strict=True)))
+    return _line(7, record.job, count=max(record.numbers) + 1, numbers=lists, head=record.worker)
 
 
 def pack(pieces: Sequence[Outcome]) -> tuple[list[int], str, bytes]:
@@ -270,7 +314,7 @@ def _split(sizes: Any, body: Any) -> list[bytes]:
 
 def job_row(row: Row) -> JobRow:
     """Return the job in a row of the queries of jobs."""
-    job, text, created, ended, cancelled_at, total, done, failed = row
+    job, text, created, ended, cancelled_at, total, done, failed, key = row
     spec = _spec.decode(str(text))
     return JobRow(
         job=int(job or 0),
@@ -283,6 +327,7 @@ def job_row(row: Row) -> JobRow:
         ended=bool(ended),
         cancelled_at=None if cancelled_at is None else float(cancelled_at),
         counts=counts(int(total or 0), int(done or 0), int(failed or 0), cancelled_at is not None),
+        key=str(key),
     )
 
 
@@ -303,7 +348,7 @@ def task_row(
     number: int,
     payload: Payload,
     finished: Outcomes | None,
-    attempts: tuple[int, int],
+    tries: tuple[int, int, int],
     with_outcome: bool,
 ) -> TaskRow:
     """Return a task.
@@ -313,7 +358,7 @@ def task_row(
         number: its number.
         payload: its payload.
         finished: a record of this task alone, if it has its outcome.
-        attempts: its attempts and crashes, as Attempts has them.
+        tries: its attempts, crashes and failures, as Attempts has them.
         with_outcome: keep a result too; a failure is always kept.
     """
     row = TaskRow(
@@ -321,8 +366,8 @@ def task_row(
         number=number,
         payload_size=size_of(payload),
         finished=finished is not None,
-        attempt=attempts[0],
-        crashes=attempts[1],
+        attempt=tries[0],
+        crashes=tries[1],
     )
     if finished is None:
         return row

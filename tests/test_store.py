@@ -16,6 +16,7 @@ from dc.records import (
     Attempts,
     JobCancelled,
     JobEnded,
+    Leases,
     NewJob,
     NewTasks,
     Outcomes,
@@ -77,9 +78,11 @@ async def test_an_empty_store_has_nothing(opened: Open) -> None:
         assert await store.totals() == Counts()
         assert await store.outcomes_after(1, 0, 1000) == []
         assert await store.outcomes_from(1, 0, 1000, 10) == []
-        assert await store.unfinished(1, 0, 10) == Unfinished(1, [], [], [])
+        assert await store.unfinished(1, 0, 10) == Unfinished(1, [], [], [], [], [])
         await store.commit([])
-        await store.commit([NewTasks(7, 0, []), some_outcomes(1, 7, []), Attempts(7, [], [], [])])
+        await store.commit(
+            [NewTasks(7, 0, []), some_outcomes(1, 7, []), Attempts(7, [], [], [], [])]
+        )
         assert await store.next_ids() == (1, 1)
 
 
@@ -119,8 +122,8 @@ async def test_open_jobs_are_those_that_need_the_server(opened: Open) -> None:
     async with opened() as store:
         for job in range(1, 6):
             await store.commit([new_job(job), some_tasks(job, 2)])
-        await store.commit([JobEnded(1, 2), JobEnded(2, 2), some_outcomes(1, 2, [0, 1])])
-        await store.commit([some_outcomes(2, 3, [0, 1]), JobCancelled(4, 1.0), JobEnded(4, 2)])
+        await store.commit([JobEnded(1, 2, 5.0), JobEnded(2, 2, 5.0), some_outcomes(1, 2, [0, 1])])
+        await store.commit([some_outcomes(2, 3, [0, 1]), JobCancelled(4, 1.0), JobEnded(4, 2, 5.0)])
         assert [row.job for row in await store.open_jobs()] == [1, 3, 5]
         assert [row.ended for row in await store.open_jobs()] == [True, False, False]
 
@@ -210,13 +213,17 @@ async def test_ordered_outcomes_end_at_the_first_gap(opened: Open) -> None:
 async def test_unfinished_tasks_come_with_their_attempts(opened: Open) -> None:
     async with opened() as store:
         await store.commit([new_job(), some_tasks(1, 10), some_outcomes(1, 1, [0, 2, 3, 9])])
-        await store.commit([Attempts(1, [4, 3, 8], [2, 9, 1], [0, 9, 1])])
-        await store.commit([Attempts(1, [4], [3], [1])])
+        await store.commit([Attempts(1, [4, 3, 8], [2, 9, 1], [0, 9, 1], [2, 0, 0])])
+        await store.commit([Attempts(1, [4], [3], [1], [2])])
     async with opened() as store:
-        expected = Unfinished(1, [1, 4, 5, 6, 7, 8], [0, 3, 0, 0, 0, 1], [0, 1, 0, 0, 0, 1])
+        numbers, nobody = [1, 4, 5, 6, 7, 8], [""] * 6
+        tries = ([0, 3, 0, 0, 0, 1], [0, 1, 0, 0, 0, 1], [0, 2, 0, 0, 0, 0])
+        expected = Unfinished(1, numbers, *tries, nobody)
         assert await store.unfinished(1, 0, 100) == expected
-        assert await store.unfinished(1, 4, 2) == Unfinished(1, [4, 5], [3, 0], [1, 0])
-        assert await store.unfinished(1, 9, 2) == Unfinished(1, [], [], [])
+        assert await store.unfinished(1, 4, 2) == Unfinished(
+            1, [4, 5], [3, 0], [1, 0], [2, 0], ["", ""]
+        )
+        assert await store.unfinished(1, 9, 2) == Unfinished(1, [], [], [], [], [])
 
 
 async def test_unfinished_tasks_across_many_looks(
@@ -231,11 +238,69 @@ async def test_unfinished_tasks_across_many_looks(
         assert (await store.unfinished(1, 20, 30)).numbers == [n for n in left if n >= 20][:30]
 
 
+async def test_leased_tasks_name_their_worker(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 10), new_job(2), some_tasks(2, 3)])
+        await store.commit([Attempts(1, [2], [3], [1], [2])])
+        await store.commit([Leases(1, "one", [2, 5], [4, 1]), Leases(2, "two", [0], [1])])
+        await store.commit([Leases(1, "two", [7, 1], [1, 2]), Leases(1, "one", [], [])])
+    async with opened() as store:
+        assert await store.leased() == [
+            *(Leases(1, "one", [2, 5], [4, 1]), Leases(1, "two", [1, 7], [2, 1])),
+            Leases(2, "two", [0], [1]),
+        ]
+        found = await store.unfinished(1, 0, 6)
+        assert found.workers == ["", "two", "one", "", "", "one"]
+        assert found.attempts == [0, 2, 4, 0, 0, 1]
+        assert found.crashes == [0, 0, 1, 0, 0, 0]
+        assert found.failures == [0, 0, 2, 0, 0, 0]
+
+
+async def test_a_lease_ends_in_five_ways(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 10), new_job(2), some_tasks(2, 3)])
+        await store.commit([Leases(1, "one", [0, 1, 2, 3], [1] * 4), Leases(2, "one", [0], [1])])
+        await store.commit([some_outcomes(1, 1, [8, 0])])
+        await store.commit([Attempts(1, [1], [1], [1], [0])])
+        await store.commit([Leases(1, "two", [2], [2])])
+        await store.commit([JobCancelled(2, 3.0)])
+        left = [Leases(1, "one", [3], [1]), Leases(1, "two", [2], [2])]
+        assert await store.leased() == left
+        # A lease that comes after the task's outcome, or after its job was cancelled, is none.
+        await store.commit([Leases(1, "one", [0], [1]), Leases(2, "one", [1], [1])])
+        assert await store.leased() == left
+        assert (await store.unfinished(1, 0, 3)).attempts == [1, 2, 1]
+
+
+async def test_the_newest_job_of_a_key(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(1, key="a"), new_job(2), new_job(3, key="a"), new_job(4)])
+        await store.commit([new_job(5, key="b “x”")])
+        row = await store.job_of_key("a")
+        assert row is not None
+        assert (row.job, row.key) == (3, "a")
+        row = await store.job_of_key("b “x”")
+        assert row is not None
+        assert row == await store.job(5)
+        assert await store.job_of_key("c") is None
+        assert await store.job_of_key("") is None
+
+
+async def test_the_identity_lasts(opened: Open) -> None:
+    async with opened() as store:
+        identity = await store.identity()
+        assert len(bytes.fromhex(identity)) == 16
+    async with opened() as store:
+        assert await store.identity() == identity
+
+
 async def test_tasks_tell_what_is_known_of_them(opened: Open) -> None:
     pieces: list[Payload] = [b"four", BLOB, b"", b"a", b"b"]
     outcomes: list[Outcome] = [b"result", FAILURE, BLOB]
     async with opened() as store:
-        await store.commit([new_job(), NewTasks(1, 0, pieces), Attempts(1, [1, 4], [2, 1], [1, 0])])
+        await store.commit(
+            [new_job(), NewTasks(1, 0, pieces), Attempts(1, [1, 4], [2, 1], [1, 0], [0, 0])]
+        )
         record = some_outcomes(1, 1, [0, 1, 3], outcomes=outcomes, attempts=[1, 3, 1])
         await store.commit([record])
         rows = await store.tasks(1, 0, 100)
@@ -269,11 +334,12 @@ WRONG: dict[str, tuple[list[Record], str]] = {
     "a gap": ([some_tasks(1, 1, first=5)], "do not follow"),
     "an overlap": ([some_tasks(1, 1, first=3)], "do not follow"),
     "tasks of no job": ([some_tasks(9, 1)], "do not follow"),
-    "tasks after the end": ([JobEnded(1, 4), some_tasks(1, 1, first=4)], "do not follow"),
-    "a wrong end": ([JobEnded(1, 5)], "so many"),
+    "tasks after the end": ([JobEnded(1, 4, 5.0), some_tasks(1, 1, first=4)], "do not follow"),
+    "a wrong end": ([JobEnded(1, 5, 5.0)], "so many"),
     "a job twice": ([new_job(1)], "job"),
     "cancel of no job": ([JobCancelled(9, 1.0)], "no such job"),
-    "attempts of no task": ([Attempts(1, [4], [1], [1])], "no such task"),
+    "a lease of no task": ([Leases(1, "w", [4], [1])], "no such task"),
+    "attempts of no task": ([Attempts(1, [4], [1], [1], [0])], "no such task"),
 }
 
 
@@ -285,7 +351,8 @@ async def test_a_contradiction_leaves_nothing_of_its_commit(opened: Open, case: 
         before = [await store.jobs(None, 10), await store.tasks(1, 0, 10), await store.next_ids()]
         good: list[Record] = [
             *(new_job(5), some_tasks(5, 2), some_outcomes(7, 5, [0]), JobCancelled(5, 1.0)),
-            *(JobEnded(5, 2), Attempts(5, [1], [1], [1]), Attempts(1, [3], [1], [1])),
+            *(Leases(1, "w", [2], [1]), JobEnded(5, 2, 5.0)),
+            *(Attempts(5, [1], [1], [1], [0]), Attempts(1, [3], [1], [1], [1])),
         ]
         with pytest.raises(StoreConflict, match=text):
             await store.commit([*good, *records])

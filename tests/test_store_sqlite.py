@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -128,7 +130,10 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / DATABASE)) as other:
         other.execute("PRAGMA user_version = 7")
     text = await refusal(tmp_path)
-    assert "was written by a newer dc (schema 7, this one knows 1)" in text
+    assert (
+        f"was written by a newer dc (schema 7, this one knows {len(store_file.migrations())})"
+        in text
+    )
     assert "update dc or choose another --data" in text
 
 
@@ -136,8 +141,9 @@ async def test_migrations_are_applied_in_order_each_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await (await open_store(tmp_path)).aclose()
+    known = store_file.migrations()
     scripts = [
-        *store_file.migrations(),
+        *known,
         "CREATE TABLE second (a); INSERT INTO second VALUES (1);",
         "CREATE TABLE third AS SELECT a + 1 AS a FROM second;",
     ]
@@ -146,17 +152,18 @@ async def test_migrations_are_applied_in_order_each_once(
         await (await open_store(tmp_path)).aclose()
     with closing(sqlite3.connect(tmp_path / DATABASE)) as other:
         assert other.execute("SELECT a FROM third").fetchall() == [(2,)]
-        assert other.execute("PRAGMA user_version").fetchone() == (3,)
+        assert other.execute("PRAGMA user_version").fetchone() == (len(known) + 2,)
 
 
 async def test_a_failing_migration_leaves_the_version_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scripts = [*store_file.migrations(), "CREATE TABLE second (a); CREATE TABLE second (b);"]
+    known = store_file.migrations()
+    scripts = [*known, "CREATE TABLE second (a); CREATE TABLE second (b);"]
     monkeypatch.setattr(store_file, "migrations", lambda: scripts)
     assert "second" in await refusal(tmp_path)
     with closing(sqlite3.connect(tmp_path / DATABASE)) as other:
-        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+        assert other.execute("PRAGMA user_version").fetchone() == (len(known),)
         assert other.execute("SELECT * FROM sqlite_master WHERE name = 'second'").fetchall() == []
 
 
@@ -231,6 +238,38 @@ async def test_a_full_disk_stops_commits_and_nothing_else(tmp_path: Path) -> Non
     await store.commit([record])
     assert await store.totals() == Counts(total=1000, queued=1000)
     await store.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+async def test_a_write_that_the_system_cuts_short_leaves_nothing(tmp_path: Path) -> None:
+    store = await open_store(tmp_path)
+    await store.commit([JOB, tasks(0, 10)])
+    for room in (0, 100, 5_000, 50_001):
+        with largest_file(log_size(tmp_path) + room):
+            for _ in range(2):
+                with pytest.raises(StoreError, match="check its disk|is full") as caught:
+                    await store.commit([tasks(10, 1000, size=100)])
+                assert not isinstance(caught.value, StoreConflict)
+        assert await store.totals() == Counts(total=10, queued=10)
+    await store.commit([tasks(10, 1000, size=100)])
+    await store.aclose()
+    store = await open_store(tmp_path)
+    assert await store.totals() == Counts(total=1010, queued=1010)
+    await store.aclose()
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Have the system refuse what this process writes beyond so many bytes of any file."""
+    resource = importlib.import_module("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 async def test_a_cancelled_commit_is_finished_and_told(tmp_path: Path) -> None:
@@ -355,8 +394,7 @@ def test_every_query_is_used_and_its_parameters_are_known() -> None:
     folder = Path(str(store_file.__file__)).parent
     source = "".join((folder / f"store{name}.py").read_text() for name in ("", "_read", "_write"))
     with closing(sqlite3.connect(":memory:")) as connection:
-        for script in store_file.migrations():
-            connection.executescript(script)
+        store_file.migrate(connection, 0)
         for name, sql in store_file.queries().items():
             assert f'"{name}"' in source, f"nobody asks {name}"
             values = dict.fromkeys(re.findall(r":([a-z]\w*)", sql), 1)

@@ -18,6 +18,7 @@ from dc.records import (
     Attempts,
     JobCancelled,
     JobEnded,
+    Leases,
     NewJob,
     NewTasks,
     Outcomes,
@@ -30,6 +31,7 @@ JOBS = st.integers(1, 3)
 NUMBERS = st.integers(0, 40)
 SECONDS = st.floats(0, 1e12, allow_nan=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+KEYS = st.sampled_from(["", "a", "b"])
 BLOBS = st.builds(Blob, st.binary(min_size=32, max_size=32), st.integers(0, 2**62))
 PAYLOADS: st.SearchStrategy[Payload] = st.binary(max_size=12) | BLOBS
 OUTCOMES: st.SearchStrategy[Outcome] = PAYLOADS | st.builds(Failure, TEXT, TEXT, TEXT)
@@ -78,18 +80,26 @@ class Twins(RuleBasedStateMachine):
                     at = self.totals.get(record.job, 0)
                     self.totals[record.job] = at + len(record.payloads)
 
-    @rule(job=JOBS, name=TEXT, created=SECONDS, requires=st.dictionaries(TEXT, TEXT, max_size=2))
-    def submit(self, job: int, name: str, created: float, requires: dict[str, str]) -> None:
+    @rule(
+        job=JOBS,
+        name=TEXT,
+        created=SECONDS,
+        requires=st.dictionaries(TEXT, TEXT, max_size=2),
+        key=KEYS,
+    )
+    def submit(
+        self, job: int, name: str, created: float, requires: dict[str, str], key: str
+    ) -> None:
         options = Options(name=name, requires=requires)
-        self.commit(NewJob(job, name, name, options, "bytes", "msgpack", created))
+        self.commit(NewJob(job, name, name, options, "bytes", "msgpack", created, key))
 
     @rule(job=JOBS, payloads=st.lists(PAYLOADS, max_size=12), shift=st.sampled_from([0, 0, 0, 1]))
     def add_tasks(self, job: int, payloads: list[Payload], shift: int) -> None:
         self.commit(NewTasks(job, self.totals.get(job, 0) + shift, payloads))
 
-    @rule(job=JOBS, shift=st.sampled_from([0, 0, 0, 1]))
-    def end(self, job: int, shift: int) -> None:
-        self.commit(JobEnded(job, self.totals.get(job, 0) + shift))
+    @rule(job=JOBS, shift=st.sampled_from([0, 0, 0, 1]), at=SECONDS)
+    def end(self, job: int, shift: int, at: float) -> None:
+        self.commit(JobEnded(job, self.totals.get(job, 0) + shift, at))
 
     @rule(job=JOBS, at=SECONDS)
     def cancel(self, job: int, at: float) -> None:
@@ -111,11 +121,16 @@ class Twins(RuleBasedStateMachine):
             times=data.draw(st.lists(SECONDS, min_size=count, max_size=count)),
             outcomes=data.draw(st.lists(OUTCOMES, min_size=count, max_size=count)),
         )
-        self.commit(Attempts(job, numbers, [2] * count, [1] * count), record)
+        self.commit(Attempts(job, numbers, [2] * count, [1] * count, [0] * count), record)
 
     @rule(job=JOBS, pairs=st.dictionaries(NUMBERS, NUMBERS, max_size=4))
     def attempt(self, job: int, pairs: dict[int, int]) -> None:
-        self.commit(Attempts(job, list(pairs), list(pairs.values()), list(pairs)))
+        values = list(pairs.values())
+        self.commit(Attempts(job, list(pairs), values, list(pairs), values))
+
+    @rule(job=JOBS, worker=KEYS, pairs=st.dictionaries(NUMBERS, NUMBERS, max_size=4))
+    def lease(self, job: int, worker: str, pairs: dict[int, int]) -> None:
+        self.commit(Leases(job, worker, list(pairs), list(pairs.values())))
 
     def same(self, ask: Callable[[Store], Callable[..., Awaitable[Any]]], *arguments: Any) -> None:
         assert trio.run(ask(self.store), *arguments) == trio.run(ask(self.memory), *arguments)
@@ -147,6 +162,8 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.next_ids)
             self.same(lambda store: store.open_jobs)
             self.same(lambda store: store.jobs, None, 10)
+            self.same(lambda store: store.leased)
+            self.same(lambda store: store.job_of_key, "a")
 
 
 Twins.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)

@@ -77,6 +77,12 @@ class Connector:
                 self._nursery.start_soon(self._connection.run)
             return self._connection
 
+    @property
+    def trouble(self) -> str:
+        """Why the server acknowledges nothing at present, as far as it has said."""
+        connection = self._connection
+        return connection.session.trouble if connection and not connection.is_lost else ""
+
     async def fetch(self, path: str, limit: int) -> bytes:
         """Return the bytes at a path of the server, `limit` at most."""
         try:
@@ -85,11 +91,15 @@ class Connector:
             raise _named(error) from error
 
     async def put(self, path: str, data: bytes) -> None:
-        """Put bytes at a path of the server."""
-        try:
-            await self._http.upload(path, data)
-        except HttpError as error:
-            raise _named(error) from error
+        """Put bytes at a path of the server; one that cannot take them now is asked again."""
+        while True:
+            try:
+                await self._http.upload(path, data)
+                return
+            except HttpError as error:
+                if error.status not in (503, 507):
+                    raise _named(error) from error
+            await trio.sleep(limits.PUT_RETRY_SECONDS)
 
     async def get_json(self, path: str) -> Any:
         """Return the JSON at a path of the server."""
@@ -140,6 +150,10 @@ class Patience:
     def __init__(self) -> None:
         self._deadline: float | None = None
         self._pause = limits.FOLLOW_PAUSE_SECONDS
+
+    def reached(self) -> None:
+        """Note that the server answers: the time to reach it begins anew when it is lost again."""
+        self._deadline = None
 
     async def pause(self, error: ConnectionLost) -> None:
         """Wait before the next try; raise the error if there is to be none."""

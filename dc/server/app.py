@@ -35,7 +35,9 @@ from dc.server.events import (
     Event,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -45,6 +47,7 @@ from dc.server.events import (
     Send,
     TasksRecovered,
     Tick,
+    Troubled,
     Write,
 )
 from dc.server.reactor import Reactor
@@ -93,7 +96,7 @@ class ServerApp:
         self.types = types
         self.settings = settings
         self.reactor = Reactor(types, settings.software)
-        self.committer = Committer(store, self._committed)
+        self.committer = Committer(store, self._committed, self._troubled)
         self._wall = wall
         self._codec = peer_codec()
         self._connections: dict[int, Connection] = {}
@@ -114,8 +117,7 @@ class ServerApp:
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
             if not row.ended:
-                log.warning("job %d is cancelled: it was never submitted to its end", row.job)
-                continue
+                log.warning("job %d is not submitted to its end: see its page", row.job)
             first = 0
             while True:
                 tasks = await self.store.unfinished(row.job, first, limits.COMMIT_TASKS)
@@ -194,6 +196,9 @@ class ServerApp:
     def _committed(self, count: int) -> None:
         self.feed(Committed(count))
 
+    def _troubled(self, text: str) -> None:
+        self.feed(Troubled(text))
+
     def received(self, peer: int, batch: list[Message], size: int) -> None:
         """Take a batch of a peer; `size` is its bytes on the wire."""
         if self.feed(Received(peer, batch)):
@@ -203,9 +208,13 @@ class ServerApp:
         """Refuse a peer that sent what cannot be taken."""
         self.feed(Broken(peer, error))
 
-    async def wait_space(self) -> None:
-        """Wait until more may be received from peers."""
-        await self.committer.wait_space()
+    async def wait_space(self, peer: int) -> None:
+        """Wait until more may be received from a peer.
+
+        Workers need not wait: how much they can send is bounded by what they were given.
+        """
+        if peer not in self.reactor.workers.by_peer:
+            await self.committer.wait_space()
 
     def start_soon(self, connection: Connection) -> None:
         """Send what is queued for a connection, in a task of its own."""
@@ -265,12 +274,15 @@ class ServerApp:
 
     async def _load(self, action: Action) -> None:
         """Answer an action that takes time; a store that cannot be read is asked again."""
+        before = ""
         while True:
             try:
                 event = await self._answer(action)
                 break
             except StoreError as error:
-                log.error("the store cannot be read: %s", error)
+                if str(error) != before:
+                    log.error("the store cannot be read, and is asked again: %s", error)
+                before = str(error)
                 await trio.sleep(LOAD_RETRY_SECONDS)
         self.feed(event)
 
@@ -283,6 +295,8 @@ class ServerApp:
                 return await self._load_outcomes(action)
             case LoadJob(job):
                 return JobLoaded(job, await self.store.job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, await self.store.job_of_key(key))
             case Continue(job):
                 await trio.lowlevel.checkpoint()
                 return Continued(job)

@@ -1,8 +1,8 @@
 """Records on their way to disk: one commit at a time, of all that has come since the last began.
 
 While a commit is under way the next one gathers, so that the more there is to do, the more each
-commit carries, and nobody waits for a timer. A commit that fails (a full disk) is tried again with
-the same records until it succeeds: until then nothing of it is acknowledged.
+commit carries, and nobody waits for a timer. A commit that fails (a full disk) is told at once, and tried
+again with the same records until it succeeds: until then nothing of it is acknowledged.
 """
 
 from __future__ import annotations
@@ -30,11 +30,22 @@ class Committer:
     Args:
         store: where to.
         on_committed: called with the number of records of each commit once it is on disk.
+        on_trouble: called with the reason when a commit fails, once for each new reason, and with
+            an empty text when one succeeds again.
+
+    Attributes:
+        trouble: why the last try of a commit failed; empty while writing works.
     """
 
-    def __init__(self, store: Store, on_committed: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        on_committed: Callable[[int], None],
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._on_committed = on_committed
+        self._on_trouble = on_trouble
         self._queue: deque[tuple[Record, int]] = deque()
         self._work = trio.Event()
         self._space = trio.Event()
@@ -55,7 +66,7 @@ class Committer:
 
     @property
     def stalled(self) -> bool:
-        """Whether peers are not read because too much is not on disk yet."""
+        """Whether clients are not read because too much is not on disk yet."""
         return self._bytes > limits.UNCOMMITTED_BYTES
 
     async def wait_space(self) -> None:
@@ -102,15 +113,21 @@ class Committer:
             except StoreConflict:
                 raise
             except StoreError as error:
-                if str(error) != self.trouble:
-                    log.error("nothing is acknowledged until this is mended: %s", error)
-                self.trouble = str(error)
+                self._note_trouble(str(error))
                 await trio.sleep(RETRY_SECONDS)
             else:
-                if self.trouble:
-                    log.warning("writing works again")
-                self.trouble = ""
+                self._note_trouble("")
                 return
+
+    def _note_trouble(self, text: str) -> None:
+        if text == self.trouble:
+            return
+        self.trouble = text
+        if text:
+            log.error("nothing is acknowledged until this is mended: %s", text)
+        else:
+            log.warning("writing works again")
+        self._on_trouble(text)
 
 
 def _tasks(record: Record) -> int:

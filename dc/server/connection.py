@@ -42,8 +42,8 @@ class Owner(Protocol):
     def broken(self, peer: int, error: DcError) -> None:
         """Refuse a peer that sent what cannot be taken."""
 
-    async def wait_space(self) -> None:
-        """Wait until more may be received."""
+    async def wait_space(self, peer: int) -> None:
+        """Wait until more may be received from this peer."""
 
     def start_soon(self, connection: Connection) -> None:
         """Run `connection.drain` in a task of its own."""
@@ -105,7 +105,7 @@ class Connection:
                 batch = self._codec.decode(data)
                 self._check_blobs(batch)
                 self._owner.received(self._number, batch, len(data))
-                await self._owner.wait_space()
+                await self._owner.wait_space(self._number)
                 while self._waiting > limits.OUTBOX_BYTES:
                     await self._drained.wait()
         except ConnectionLost:

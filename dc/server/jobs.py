@@ -69,6 +69,7 @@ class Job:
         self.last_sequence = 0
         self.scheduled = False
         self.changed = False
+        self.deserted = False
         self._sizes = 0
         self._seconds = -1.0
         self._window = window

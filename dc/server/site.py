@@ -14,6 +14,7 @@ from dc.errors import (
     DcError,
     ProtocolError,
     StoreError,
+    StoreFull,
     UnknownBlob,
     UnknownJob,
     UnknownTask,
@@ -82,6 +83,8 @@ class Site:
             answer = self._error(request, error, 404)
         except BlobMismatch as error:
             answer = self._error(request, error, 400)
+        except StoreFull as error:
+            answer = self._error(request, error, 507)
         except StoreError as error:
             answer = self._error(request, error, 503)
         if isinstance(answer, Response):

@@ -15,7 +15,7 @@ from dc.messages import PROTOCOL, Blob, Counts, Failure, Payload
 from dc.records import JobRow, TaskRow
 from dc.server.app import ServerApp
 from dc.server.jobs import Job, job_state
-from dc.server.workers import Worker
+from dc.server.roster import Worker
 
 View = dict[str, Any]
 

@@ -4,30 +4,41 @@
 -- go of its lock at each row it fetches, and beside a busy loop may wait long to get it back.
 -- group_concat() joins blobs byte by byte; only the type it gives them must be set right again.
 
+-- name: identity
+-- The name of the data folder.
+SELECT identity FROM folder;
+
 -- name: next_ids
 -- The numbers of the next job and of the next record of outcomes.
-SELECT (SELECT coalesce(max(job), 0) + 1 FROM jobs),
-       (SELECT coalesce(max(sequence), 0) + 1 FROM records);
+SELECT max(next_job, (SELECT coalesce(max(job), 0) + 1 FROM jobs)),
+       max(next_sequence, (SELECT coalesce(max(sequence), 0) + 1 FROM records))
+FROM folder;
 
 -- name: job
 -- One job.
-SELECT job, spec, created, ended, cancelled_at, total, done, failed FROM jobs WHERE job = :job;
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key FROM jobs
+WHERE job = :job AND NOT removed;
+
+-- name: job_of_key
+-- The newest job that was submitted under a key.
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key FROM jobs
+WHERE key = :key AND key != '' AND NOT removed ORDER BY job DESC LIMIT 1;
 
 -- name: jobs
 -- Jobs below a number, the newest first.
-SELECT job, spec, created, ended, cancelled_at, total, done, failed FROM jobs
-WHERE job < :before ORDER BY job DESC LIMIT :limit;
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key FROM jobs
+WHERE job < :before AND NOT removed ORDER BY job DESC LIMIT :limit;
 
 -- name: open_jobs
 -- Jobs that are not cancelled and have, or may get, tasks without outcome; the oldest first.
-SELECT job, spec, created, ended, cancelled_at, total, done, failed FROM jobs
-WHERE cancelled_at IS NULL AND (NOT ended OR done + failed < total) ORDER BY job;
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key FROM jobs
+WHERE finished_at IS NULL ORDER BY job;
 
 -- name: totals
 -- Tasks of all jobs: all, done, failed, cancelled.
 SELECT coalesce(sum(total), 0), coalesce(sum(done), 0), coalesce(sum(failed), 0),
        coalesce(sum(total - done - failed) FILTER (WHERE cancelled_at IS NOT NULL), 0)
-FROM jobs;
+FROM jobs WHERE NOT removed;
 
 -- name: batches_of
 -- The batches that hold these tasks, with their sizes in bytes.
@@ -95,14 +106,25 @@ SELECT json_group_array(task & 0xffffffff) FROM (
 );
 
 -- name: attempts_between
--- Attempts and crashes of tasks from :first to :last, where they are known.
-SELECT json_group_array(json_array(task & 0xffffffff, attempts, crashes)) FROM attempts
+-- Attempts, crashes and failures of tasks from :first to :last, where they are known.
+SELECT json_group_array(json_array(task & 0xffffffff, attempts, crashes, failures)) FROM attempts
 WHERE task >= (:job << 32 | :first) AND task <= (:job << 32 | :last);
 
 -- name: attempts_among
--- Attempts and crashes of these tasks, where they are known.
-SELECT json_group_array(json_array(task & 0xffffffff, attempts, crashes)) FROM attempts
+-- Attempts, crashes and failures of these tasks, where they are known.
+SELECT json_group_array(json_array(task & 0xffffffff, attempts, crashes, failures)) FROM attempts
 WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
+
+-- name: leases_between
+-- Tasks from :first to :last that are with a worker, and its key.
+SELECT json_group_array(json_array(task >> 32, task & 0xffffffff, attempt, worker)) FROM leases
+WHERE task >= (:job << 32 | :first) AND task <= (:job << 32 | :last);
+
+-- name: leases
+-- All tasks that are with a worker, and its key.
+SELECT json_group_array(json_array(task >> 32, task & 0xffffffff, attempt, worker)) FROM (
+    SELECT * FROM leases ORDER BY task
+);
 
 -- name: doubled
 -- One of these tasks that is finished already, or nothing.

@@ -23,13 +23,16 @@ from dc.messages import (
     TypeId,
 )
 from dc.records import (
+    Attempts,
     JobCancelled,
     JobEnded,
     JobRow,
+    Leases,
     NewJob,
     NewTasks,
     Outcomes,
     Record,
+    Unfinished,
 )
 from dc.server.events import (
     Action,
@@ -40,7 +43,10 @@ from dc.server.events import (
     Continued,
     Event,
     JobLoaded,
+    JobRecovered,
+    KeyLoaded,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -48,6 +54,7 @@ from dc.server.events import (
     PayloadsLoaded,
     Received,
     Send,
+    TasksRecovered,
     Tick,
     Write,
 )
@@ -90,6 +97,7 @@ class Harness:
     """
 
     def __init__(self, **reactor: Any) -> None:
+        self._options = reactor
         self.reactor = Reactor(SomeTypes(), "dc test", **reactor)
         self.now = 1000.0
         self.sent: dict[int, list[Message]] = {}
@@ -98,6 +106,8 @@ class Harness:
         self.written: list[Record] = []
         self.loads: list[Action] = []
         self._peers = 0
+        self._requests = 0
+        self.feed(Tick())
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -130,8 +140,25 @@ class Harness:
                 self.feed(self._answer(load))
 
     def pass_time(self, seconds: float, *, stalled: bool = False) -> None:
+        """Let time pass as it does for a server that is well: tick by tick."""
+        while seconds > 0:
+            step = min(seconds, limits.TICK_SECONDS)
+            self.now += step
+            seconds -= step
+            self.feed(Tick(stalled))
+
+    def live(self, seconds: float, *peers: int) -> None:
+        """Let time pass while these peers give signs of life."""
+        while seconds > 0:
+            self.pass_time(min(seconds, limits.HEARTBEAT_SECONDS))
+            seconds -= limits.HEARTBEAT_SECONDS
+            for peer in peers:
+                self.say(peer, Heartbeat())
+
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass in which the server's process does not run."""
         self.now += seconds
-        self.feed(Tick(stalled))
+        self.feed(Tick())
 
     def _answer(self, load: Action) -> Event:
         match load:
@@ -142,11 +169,55 @@ class Harness:
                 return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
             case LoadJob(job):
                 return JobLoaded(job, self.stored_job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, self.stored_key(key))
             case Continue(job):
                 return Continued(job)
         raise AssertionError(load)
 
+    def restart(self) -> None:
+        """Kill the server and start it again on what is on disk. All connections are gone."""
+        self.unwritten, self.loads, self.sent, self.closed = [], [], {}, {}
+        jobs = [record.job for record in self.written if isinstance(record, NewJob)]
+        sequences = [r.sequence for r in self.written if isinstance(r, Outcomes)]
+        self.reactor = Reactor(
+            SomeTypes(),
+            "dc test",
+            max(jobs, default=0) + 1,
+            max(sequences, default=0) + 1,
+            **self._options,
+        )
+        for job in jobs:
+            row = self.stored_job(job)
+            missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
+            if row is not None and row.cancelled_at is None and (missing or not row.ended):
+                self.recover(JobRecovered(row))
+                self.recover(TasksRecovered(self.unfinished(job)))
+        self.feed(Tick())
+
+    def recover(self, event: Event) -> None:
+        """Feed an event of the start, between which the reactor is not whole."""
+        assert not self.reactor.handle(event, self.now, self.now + 1e9)
+
     # --- the store ------------------------------------------------------------------------------
+
+    def unfinished(self, job: int) -> Unfinished:
+        """Return what is on disk about the tasks that have no outcome."""
+        done = self.results(job)
+        past = {n: (0, 0, 0, "") for n in range(len(self.stored_payloads(job))) if n not in done}
+        for record in self.written:
+            if isinstance(record, Attempts) and record.job == job:
+                columns = (record.attempts, record.crashes, record.failures)
+                for number, *row in zip(record.numbers, *columns, strict=True):
+                    if number in past:
+                        past[number] = (row[0], row[1], row[2], "")
+            elif isinstance(record, Leases) and record.job == job:
+                for number, attempt in zip(record.numbers, record.attempts, strict=True):
+                    if number in past:
+                        past[number] = (attempt, *past[number][1:3], record.worker)
+        rows = list(past.values())
+        columns = [[row[at] for row in rows] for at in range(4)]
+        return Unfinished(job, list(past), *columns)  # type: ignore[arg-type]
 
     def records(self, kind: type[Any], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and r.job == job]
@@ -187,7 +258,12 @@ class Harness:
             bool(self.records(JobEnded, job)),
             cancelled[0].at if cancelled else None,
             Counts(len(self.stored_payloads(job)), done=len(outcomes) - failed, failed=failed),
+            new[0].key,
         )
+
+    def stored_key(self, key: str) -> JobRow | None:
+        jobs = [r.job for r in self.written if isinstance(r, NewJob) and r.key == key]
+        return self.stored_job(jobs[-1]) if jobs else None
 
     def results(self, job: int) -> dict[int, Any]:
         """Return what is on disk: the outcome of each finished task, each recorded once."""
@@ -217,16 +293,32 @@ class Harness:
         *,
         slots: int = 1,
         key: str = "",
+        run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
         held: tuple[Message, ...] = (),
     ) -> int:
         peer = self.open()
-        ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
-        about = About(name, key or f"key of {name}", slots, ids, labels or {})
-        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about), *held)
-        self.say(peer, Heartbeat())
+        self.worker_says_hello(
+            peer, name, slots=slots, key=key, run=run, types=types, labels=labels
+        )
+        self.say(peer, *held, Heartbeat())
         return peer
+
+    def worker_says_hello(
+        self,
+        peer: int,
+        name: str,
+        *,
+        slots: int = 1,
+        key: str = "",
+        run: str = "run 1",
+        types: tuple[str, ...] = ("echo", "stubborn"),
+        labels: dict[str, str] | None = None,
+    ) -> None:
+        ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
+        about = About(name, key or f"key of {name}", slots, ids, labels or {}, {}, run)
+        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
 
     def client(self) -> int:
         peer = self.open()
@@ -237,12 +329,14 @@ class Harness:
         self, client: int, payloads: list[Payload], type_: str = "echo", **options: Any
     ) -> int:
         """Submit a whole job; return its number. It is not on disk before `commit`."""
-        self.say(client, Submit(7, type_, "", options))
+        self._requests += 1
+        request = 1000 + self._requests
+        self.say(client, Submit(request, type_, "", options))
         job = max(self.reactor.board.jobs)
         for first in range(0, len(payloads), limits.BATCH_TASKS):
             part = payloads[first : first + limits.BATCH_TASKS]
-            self.say(client, Payloads(job, first, part))
-        self.say(client, EndOfJob(job))
+            self.say(client, Payloads(request, first, part))
+        self.say(client, EndOfJob(request))
         return job
 
     def take(self, peer: int, kind: type[M]) -> list[M]:
