@@ -62,7 +62,6 @@ class Told(Struct):
     plan: JobPlan
     job: int = -1
     submitted: int = -1
-    tries: int = 0
     cancelling: bool = False
     stored: int = 0
     ended: bool = False
@@ -129,8 +128,9 @@ class Ledger:
     def accepted(self, submission: int, job: int) -> None:
         """Note the job that a client was told its submission became."""
         told = self.told[submission]
-        if told.job != job:
-            told.job, told.stored, told.ended = job, 0, False
+        if told.job != job and told.stored:
+            self.violate(f"a submission that was job {told.job} is now another job", job)
+        told.job = job
 
     def stored(self, submission: int, count: int, ended: bool) -> None:
         """Note that a client was told that so many tasks are on disk."""

@@ -190,6 +190,16 @@ def _draw_job(random: Random, number: int, may_cancel: bool) -> JobPlan:
         tasks[random.randrange(len(tasks))] = TaskPlan(HANG, math.inf)
     if random.random() < 0.1:
         options["timeout"] = random.choice((0.5, 4.0))
+    if random.random() < 0.4:
+        options["grace"] = random.choice((1.0, 5.0, 60.0))
+    elif random.random() < 0.1:
+        options["long"] = True
+    if random.random() < 0.2:
+        options["retry_on"] = random.choice((("error",), ("crashed", "timeout"), ()))
+    if random.random() < 0.3:
+        options["retry_seconds"] = random.choice((0.0, 0.1, 5.0))
+    if random.random() < 0.2:
+        options["crashes"] = random.choice((1, 2, 10))
     return JobPlan(
         number=number,
         options=options,

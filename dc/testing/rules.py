@@ -19,6 +19,9 @@ async def check_end(world: SimWorld) -> None:
     ledger = world.ledger
     rows = await world.store.jobs(None, LAST_JOBS)
     by_number = {row.job: row for row in rows}
+    for key, count in Counter(row.key for row in rows).items():
+        if count > 1:
+            ledger.violate(f"{count} jobs were made of {key}")
     for told in ledger.told.values():
         row = by_number.get(told.job)
         if told.stored and row is None:
@@ -75,7 +78,9 @@ def _check_outcome(ledger: Ledger, record: Outcomes, at: int) -> None:
     executions = [
         one
         for one in ledger.executions[record.job, number]
-        if one.attempt == attempt and one.process.name == record.worker
+        if one.attempt == attempt
+        and one.process.name == record.worker
+        and one.submission == ledger.submission_of[record.job]
     ]
     if isinstance(outcome, Failure) and outcome.kind != "error":
         return  # the server or the agent has made it, of something that did not end

@@ -15,7 +15,7 @@ import trio
 from dc.client.records import Finished
 from dc.client.trio_client import AsyncClient
 from dc.client.trio_job import AsyncJob
-from dc.errors import ConnectionLost, JobCancelled
+from dc.errors import ConnectionLost, JobCancelled, KeyConflict
 from dc.testing.ledger import Told
 from dc.testing.plan import JobPlan
 from dc.testing.process import PROCESS, Process
@@ -73,26 +73,37 @@ class Client:
         while not told.complete:
             try:
                 job = await self._job(client, told)
+                if job is None:
+                    return
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._cancel, job, told)
                     await self._read(job, told)
                     nursery.cancel_scope.cancel()
-            except* ConnectionLost:
+            except* (ConnectionLost, KeyConflict):  # its last process still has a connection
                 await trio.sleep(PAUSE_SECONDS)
 
-    async def _job(self, client: AsyncClient, told: Told) -> AsyncJob:
+    async def _job(self, client: AsyncClient, told: Told) -> AsyncJob | None:
+        """Return the job of a submission, made now or before; None if it has been cancelled."""
         if told.submitted >= 0:
             return AsyncJob(client.connector, told.submitted, TYPE)
         plan = told.plan
-        told.tries += 1
-        name = f"{plan.number} {told.tries}"
-        if plan.pause:
-            async with aclosing(_slowly(plan)) as payloads:
-                job = await client.submit(TYPE, payloads, name=name, **plan.options)
-        else:
-            job = await client.submit(TYPE, list(_payloads(plan)), name=name, **plan.options)
+        options = {"name": str(plan.number), "key": f"submission {plan.number}", **plan.options}
+        try:
+            if plan.pause:
+                async with aclosing(_slowly(plan)) as payloads:
+                    job = await client.submit(TYPE, payloads, **options)
+            else:
+                job = await client.submit(TYPE, list(_payloads(plan)), **options)
+        except JobCancelled:
+            self._note_cancelled(told)
+            return None
         told.submitted = job.number
         return job
+
+    def _note_cancelled(self, told: Told) -> None:
+        if not told.cancelling:
+            self.world.ledger.violate("a job was cancelled that nobody cancelled", told.job)
+        told.complete = True
 
     async def _cancel(self, job: AsyncJob, told: Told) -> None:
         if told.plan.cancel_after == math.inf:
@@ -118,8 +129,7 @@ class Client:
                     ledger.violate("results came out of order", job.number, one.number)
                 seen[one.number] = one
         except JobCancelled:
-            if not told.cancelling:
-                ledger.violate("a job was cancelled that nobody cancelled", job.number)
+            self._note_cancelled(told)
         else:
             if set(seen) != set(range(len(plan.tasks))):
                 ledger.violate("a client did not get all results", job.number)

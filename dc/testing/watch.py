@@ -105,7 +105,6 @@ def _session(ledger: Ledger) -> type[Session]:
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self._asked: dict[int, int] = {}  # the submission by request
-            self._jobs: dict[int, int] = {}  # the submission by job
 
         def take(self, now: float) -> list[Message]:
             batch = super().take(now)
@@ -127,26 +126,15 @@ def _session(ledger: Ledger) -> type[Session]:
 
         def _note(self, message: Any) -> None:
             if isinstance(message, Accepted) and message.request in self._asked:
-                submission = self._asked[message.request]
-                self._jobs[message.job] = submission
-                ledger.accepted(submission, message.job)
-            elif isinstance(message, Stored):
-                key = _addressed(message)
-                known = self._jobs if key == "job" else self._asked
-                submission = known.get(getattr(message, key), -1)
-                if submission >= 0:
-                    ledger.stored(submission, message.count, message.ended)
+                ledger.accepted(self._asked[message.request], message.job)
+            elif isinstance(message, Stored) and message.request in self._asked:
+                ledger.stored(self._asked[message.request], message.count, message.ended)
             elif isinstance(message, Status) and message.state == "cancelled":
                 ledger.cancelled_job(message.job)
 
     return WatchedSession
 
 
-def _addressed(message: Stored) -> str:
-    """Return the field by which a Stored says what it is about."""
-    return "request" if "request" in message.__struct_fields__ else "job"
-
-
 def submission_of(options: dict[str, Any]) -> int:
     """Return the number of a submission, which the name of its job says."""
-    return int(str(options["name"]).partition(" ")[0])
+    return int(options["name"])
