@@ -46,6 +46,9 @@ class ServerRules:
     Args:
         ledger: where everything is written down.
         leases: whether the second rule is checked.
+
+    Attributes:
+        doubled: workers beside whom a copy runs.
     """
 
     def __init__(self, ledger: Ledger, *, leases: bool) -> None:
@@ -58,6 +61,7 @@ class ServerRules:
         self._options: dict[int, Options] = {}
         self._disturbed: dict[str, float] = {}
         self._server_began = 0.0
+        self.doubled: set[str] = set()
 
     # --- what comes about -----------------------------------------------------------------------
 
@@ -152,6 +156,8 @@ class ServerRules:
         """Whether a task of which there was such an execution may be given once more."""
         task = execution.job, execution.number
         if execution.how not in ("", "done") or not execution.process.is_alive:
+            return True
+        if last.worker in self.doubled:
             return True
         if self._disturbed.get(last.worker, -1.0) >= last.at or self._free.get(task, -1) >= last.at:
             return True
