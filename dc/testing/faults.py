@@ -249,9 +249,9 @@ class Faults:
         copy = Host(self._world, host.plan, folder)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(copy.run_once)
-            self._world.rules.doubled.add(host.plan.name)
+            self._world.rules.doubled[host.plan.name] += 1
             await self._wait(min(fault.seconds, 12.0))
-            self._world.rules.doubled.discard(host.plan.name)
+            self._world.rules.doubled[host.plan.name] -= 1
             self._world.rules.disturbed(host.plan.name)
             self._unwell(host)
             if copy.worker is not None:

@@ -17,6 +17,7 @@ An attempt that has not begun to run may be given again: nothing runs twice by t
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from msgspec import Struct
@@ -48,7 +49,7 @@ class ServerRules:
         leases: whether the second rule is checked.
 
     Attributes:
-        doubled: workers beside whom a copy runs.
+        doubled: how many copies run beside a worker.
     """
 
     def __init__(self, ledger: Ledger, *, leases: bool) -> None:
@@ -61,7 +62,7 @@ class ServerRules:
         self._options: dict[int, Options] = {}
         self._disturbed: dict[str, float] = {}
         self._server_began = 0.0
-        self.doubled: set[str] = set()
+        self.doubled: Counter[str] = Counter()
 
     # --- what comes about -----------------------------------------------------------------------
 
@@ -157,14 +158,14 @@ class ServerRules:
         task = execution.job, execution.number
         if execution.how not in ("", "done") or not execution.process.is_alive:
             return True
-        if last.worker in self.doubled:
+        if self.doubled[last.worker]:
             return True
         if self._disturbed.get(last.worker, -1.0) >= last.at or self._free.get(task, -1) >= last.at:
             return True
         options = self._options.get(execution.job)
         if options is None or options.timeout:
             return True
-        if self._server_began > last.at and self._leased.get(task) != f"key of {last.worker}":
+        if self._server_began >= last.at and self._leased.get(task) != last.worker:
             return True
         return self._was_silent(last, grace_of(options) - SLACK_SECONDS)
 

@@ -48,7 +48,7 @@ class Worker:
         identity = Identity(
             self.name,
             is_default=False,
-            key=f"key of {self.name}",
+            key=self.name,
             slots=slots,
             software="dc test",
         )
