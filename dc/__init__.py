@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dc.client.options import JobOptions
 from dc.client.plain_client import Client, Job
 from dc.client.records import Finished, JobStatus
 from dc.client.trio_client import AsyncClient
@@ -42,6 +43,7 @@ __all__ = [
     "Finished",
     "Job",
     "JobCancelled",
+    "JobOptions",
     "JobStatus",
     "KeyConflict",
     "NotPermitted",

@@ -1874,7 +1874,7 @@ class Scheduler:
 
         Args:
             job: the job.
-            numbers: the tasks, ascending, above the job's numbers so far.
+            numbers: the tasks, ascending; none of them is here.
             attempts: how often each was assigned, 0 to 2**30.
             crashes: how often each crashed, 0 to 255.
             failures: how many of its retries each has used up, 0 to 255.
@@ -1892,11 +1892,13 @@ class Scheduler:
         self._read(attempts, self._given_attempts, _ATTEMPT_START)
         self._read(crashes, self._given_crashes, _CRASHES_MOST)
         self._read(failures, self._given_failures, _RETRIES_MOST)
-        end: cython.longlong = record.end
+        end: cython.longlong = 0
         i: cython.Py_ssize_t
         for i in range(size):
             if self._given[i] < end:
                 raise ValueError(f"{numbers[i]} is not a number from {end} to {_NUMBER_MOST}")
+            if self._find((record.number << 32) | self._given[i]) >= 0:
+                raise ValueError(f"task {numbers[i]} is here already")
             if min(self._given_attempts[i], self._given_crashes[i], self._given_failures[i]) < 0:
                 raise ValueError(f"task {numbers[i]} has a past that is out of range")
             end = self._given[i] + 1
@@ -1911,7 +1913,7 @@ class Scheduler:
             self._failures[slot] = cython.cast(cython.uchar, self._given_failures[i])
             self._marks[slot] = _restored
             self._enqueue(record, slot)
-        record.end = end
+        record.end = max(record.end, end)
         self._requeued(record)
 
     # --- doors: workers ---------------------------------------------------------------------------
@@ -1960,10 +1962,10 @@ class Scheduler:
             self._wake(worker)
 
     def suspect(self, worker: object, oldest: object) -> None:
-        """Note what a worker may be running, at the moment it is lost from sight.
+        """Note what a worker may be running beside what it said, when it is lost from sight.
 
         A task that kills computers is to be found, and those that only waited beside it are not to
-        fail with it. So suspect is what was said to run, and the oldest of what the worker holds,
+        fail with it. So blamed is what was said to run, and the oldest of what the worker holds,
         as many as it has slots. Word of a start or of a result may be lost with the worker, so
         these may be wrong; but what comes back is the oldest of its job and is handed out first
         again, so a poison task is soon among the oldest wherever it goes. What runs beside it each
@@ -1971,13 +1973,13 @@ class Scheduler:
 
         Args:
             worker: the worker.
-            oldest: how many tasks it runs at once, 0 or more; 0: only what was said to run.
+            oldest: how many tasks it runs at once, 0 or more; 0: none is suspect.
         """
         record = self._worker_of(worker)
         left: cython.longlong = _within(oldest, 0, _TASKS_MOST, "oldest")
         slot: cython.int = record.first
         while slot >= 0:
-            self._marks[slot] = _suspect if left > 0 or self._state[slot] == _running else 0
+            self._marks[slot] = _suspect if left > 0 else 0
             left -= 1
             slot = self._next[slot]
 

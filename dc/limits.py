@@ -133,6 +133,18 @@ MAX_TIMEOUT_SECONDS: Final = 366 * 86400.0
 PAYLOAD_WINDOW_BYTES: Final = 64 * MIB
 """Payloads of queued tasks kept in memory; those of later tasks are read back from the store."""
 
+PAYLOAD_OBJECT_BYTES: Final = 56
+"""That a payload in memory costs beside its bytes: Python's object and its place in a list."""
+
+BLOB_PAYLOAD_BYTES: Final = 144
+"""That the name of a blob costs in memory in a payload's place."""
+
+PREFETCH_TASKS: Final = 8192
+"""Payloads read back from the store at one time, before their tasks' turn comes: some 5 ms."""
+
+PREFETCH_BYTES: Final = 4 * MIB
+"""The same in bytes, about."""
+
 HEAD_TASKS: Final = 65_536
 """Queued tasks of one job that the scheduler holds; those behind are known by their numbers alone.
 Half a second of the fastest work: reading the next ones takes a few milliseconds."""
@@ -272,6 +284,13 @@ STORE_BUSY_SECONDS: Final = 5.0
 
 WAL_PATIENCE_SECONDS: Final = 0.05
 """That the log's copier holds up commits while it waits for a read to end; then it tries later."""
+
+CHECK_BYTES: Final = 256 * MIB
+"""Of a database that is looked through for damage at a start after an unclean end: a second or
+two. A larger one would hold up the start, and tells of damage when it is read."""
+
+CHECK_LINES: Final = 20
+"""Of one kind of damage that a check of the database names: who needs more needs a backup."""
 
 READ_BYTES: Final = 8 * MIB
 """Read from the store at one time: what a read may use beyond what it returns."""

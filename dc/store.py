@@ -34,14 +34,12 @@ from dc.records import JobRow, Leases, Outcomes, Record, TaskRow, Unfinished
 from dc.store_file import (
     DATABASE,
     FolderLock,
-    check_size,
     connect,
     make_durable,
-    migrate,
     prepare_folder,
-    schema_version,
     told_plainly,
 )
+from dc.store_open import open_database
 from dc.store_read import Reader
 from dc.store_write import Checkpoints, Writer
 
@@ -121,6 +119,12 @@ class Store(Protocol):
     async def totals(self) -> Counts:
         """Return the counts of the tasks of all jobs."""
 
+    async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
+        """Return the digests of blobs from `first` to `last` that a job names, ascending."""
+
+    async def check(self) -> list[str]:
+        """Read everything, and return what is wrong with it, a line each."""
+
     async def aclose(self) -> None:
         """Close the store. Nothing may be called afterwards, but this again."""
 
@@ -128,7 +132,9 @@ class Store(Protocol):
 class SqliteStore:
     """A store in one SQLite file; made by `open_store`."""
 
-    def __init__(self, folder: Path, wal_bytes: int, wal_bytes_most: int) -> None:
+    def __init__(
+        self, folder: Path, wal_bytes: int, wal_bytes_most: int, accept_loss: bool = False
+    ) -> None:
         self._path = folder / DATABASE
         self._closed = False
         self._writing = trio.CapacityLimiter(1)
@@ -138,31 +144,22 @@ class SqliteStore:
             stack.enter_context(told_plainly(self._path))
             prepare_folder(folder)
             stack.callback(FolderLock(folder).release)
-            first, second, *others = self._connect(stack)
+            first, second, *others = self._connect(stack, accept_loss)
             self._writer = Writer(first, self._path)
-            self._checkpoints = Checkpoints(
-                second, self._path, self._writer.turn, wal_bytes, wal_bytes_most
-            )
+            self._checkpoints = Checkpoints(second, self._writer, wal_bytes, wal_bytes_most)
             self._readers = [Reader(other, self._path) for other in others]
             self._checkpoints.start()
             stack.callback(self._checkpoints.stop)
             self._stack = stack.pop_all()
 
-    def _connect(self, stack: ExitStack) -> list[sqlite3.Connection]:
-        connections = []
-        for number in range(2 + limits.READERS):
-            kept = limits.STATEMENTS if number else limits.WRITER_STATEMENTS
-            connection = connect(self._path, kept)
+    def _connect(self, stack: ExitStack, accept_loss: bool) -> list[sqlite3.Connection]:
+        connections = [open_database(self._path, accept_loss=accept_loss)]
+        stack.callback(connections[0].close)
+        for _ in range(1 + limits.READERS):
+            connection = connect(self._path)
             stack.callback(connection.close)
+            make_durable(connection)
             connections.append(connection)
-            if number == 0:
-                version = schema_version(connection, self._path)
-                make_durable(connection)
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                check_size(connection, self._path)
-                migrate(connection, version)
-            else:
-                make_durable(connection)
         return connections
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -253,6 +250,14 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.totals())
 
+    async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
+        """See Store."""
+        return await self._read(lambda reader: reader.used_blobs(first, last))
+
+    async def check(self) -> list[str]:
+        """See Store."""
+        return await self._read(lambda reader: reader.check())
+
     async def aclose(self) -> None:
         """Wait for what is under way, copy the log into the database, let go of the folder."""
         if self._closed:
@@ -273,6 +278,7 @@ async def open_store(
     folder: Path,
     wal_bytes: int = limits.WAL_BYTES,
     wal_bytes_most: int = limits.WAL_BYTES_MOST,
+    accept_loss: bool = False,
 ) -> SqliteStore:
     """Open the store in a data folder, which is made if need be; close it with `aclose`.
 
@@ -280,11 +286,17 @@ async def open_store(
         folder: the data folder.
         wal_bytes: bytes of the log after which it is copied into the database.
         wal_bytes_most: bytes of the log after which commits wait for that.
+        accept_loss: go on with what is left when the log is missing or damaged.
 
     Raises:
-        StoreError: the folder is in use, damaged, of a newer dc, or cannot be written to.
+        StoreDamaged: the database is cut off, scribbled on, or none.
+        StoreNewer: it is of a newer dc.
+        StoreLogMissing: it needs its log, which is not there.
+        StoreError: the folder is in use, of another program, or cannot be written to.
     """
-    return await trio.to_thread.run_sync(SqliteStore, folder, wal_bytes, wal_bytes_most)
+    return await trio.to_thread.run_sync(
+        SqliteStore, folder, wal_bytes, wal_bytes_most, accept_loss
+    )
 
 
 async def _beside_the_loop(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from dc import limits, store_rows
-from dc.errors import StoreDamaged, StoreError, StoreFull, StoreNewer
+from dc.errors import StoreError, StoreFull
+from dc.store_log import APPLICATION_ID, damaged
 
 if sys.platform == "win32":
     import msvcrt
@@ -23,9 +24,6 @@ else:
 
 DATABASE: Final = "dc.sqlite3"
 LOCK: Final = "lock"
-
-APPLICATION_ID: Final = 0x64637631
-"""Marks a database of dc ("dcv1"), as SQLite's `application_id`."""
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _QUERY = re.compile(r"(?:-- .*\n)+(?P<sql>(?!--)[^;]+;)\s*")
@@ -135,7 +133,7 @@ def told_plainly(path: Path) -> Iterator[None]:
 def _plainly(path: Path, error: sqlite3.Error) -> StoreError:
     text = str(error)
     if "not a database" in text or "malformed" in text:
-        return StoreDamaged(damaged(path, text))
+        return damaged(path, text)
     if "is full" in text:
         return StoreFull(f"the disk of {path} is full: free some space")
     if "unable to open" in text or "readonly" in text:
@@ -146,33 +144,6 @@ def _plainly(path: Path, error: sqlite3.Error) -> StoreError:
     if name.startswith("SQLITE_IOERR"):
         return StoreError(f"{path} cannot be read or written ({name}): check its disk")
     return StoreError(f"{path}: {text}")
-
-
-def damaged(path: Path, how: str) -> str:
-    """Return what to tell of a damaged database."""
-    return f"{path} is damaged ({how}): restore it from a backup, or choose another --data"
-
-
-def schema_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the version of the database's schema, 0 for an empty one. Changes nothing.
-
-    Raises:
-        StoreError: it is not a database of dc.
-        StoreNewer: it is one of a newer dc.
-        sqlite3.Error: it cannot be read.
-    """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (marked,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (tables or version) and marked != APPLICATION_ID:
-        raise StoreError(f"{path} belongs to another program: choose another --data")
-    known = len(migrations())
-    if version > known:
-        raise StoreNewer(
-            f"{path} was written by a newer dc (schema {version}, this one knows {known}): "
-            "update dc or choose another --data"
-        )
-    return int(version)
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -196,16 +167,26 @@ def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
         raise
 
 
-def check_size(connection: sqlite3.Connection, path: Path) -> None:
-    """Check that the file, whose log has been copied into it, is as long as it says itself.
+def settle(connection: sqlite3.Connection) -> None:
+    """Copy the log into the database and begin it anew; see dc.store_log for the marks.
 
     Raises:
-        StoreDamaged: it has been cut off.
+        sqlite3.Error: it cannot be written.
     """
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    (page,) = connection.execute("PRAGMA page_size").fetchone()
-    if path.stat().st_size < pages * page:
-        raise StoreDamaged(damaged(path, f"{path.stat().st_size} bytes are left of {pages * page}"))
+    mark_log(connection, needed=False)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    mark_log(connection, needed=True)
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    mark_log(connection, needed=False)
+
+
+def mark_log(connection: sqlite3.Connection, *, needed: bool) -> None:
+    """Write down whether the database file needs its log, once this has been copied into it.
+
+    Raises:
+        sqlite3.Error: it cannot be written.
+    """
+    connection.execute(f"UPDATE folder SET log_needed = {needed:d}")  # noqa: S608
 
 
 def migrations() -> list[str]:

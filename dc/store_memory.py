@@ -11,7 +11,7 @@ import trio
 
 from dc import limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
-from dc.messages import Counts, Failure, Outcome, Payload
+from dc.messages import Blob, Counts, Failure, Outcome, Payload
 from dc.records import (
     Attempts,
     JobCancelled,
@@ -68,6 +68,13 @@ class _Job:
         whole = self.ended and len(self.finished) == len(self.payloads)
         if self.finished_at is None and whole:
             self.finished_at = max(at, self.record.created)
+
+    def blobs(self) -> set[bytes]:
+        """Return the digests of the blobs that the job names."""
+        pieces: list[Outcome] = [*self.payloads]
+        for record in self.records:
+            pieces.extend(record.outcomes)
+        return {piece.digest for piece in pieces if isinstance(piece, Blob)}
 
     def take_back(
         self,
@@ -355,6 +362,17 @@ class MemoryStore:
             failed=sum(row.failed for row in rows),
             cancelled=sum(row.cancelled for row in rows),
         )
+
+    async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        used = {digest for job in self._jobs.values() for digest in job.blobs()}
+        return sorted(digest for digest in used if first <= digest <= last)
+
+    async def check(self) -> list[str]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        return []
 
     async def aclose(self) -> None:
         """Do nothing: what is stored stays, as on a disk, for who still has this object."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
+from operator import lt
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dc import limits, store_rows
+from dc import limits, store_check, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
 from dc.records import JobRow, Leases, Outcomes, TaskRow, Unfinished
@@ -69,10 +70,26 @@ class Reader:
         queued = total - done - failed - cancelled
         return Counts(total=total, queued=queued, done=done, failed=failed, cancelled=cancelled)
 
+    def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
+        """See Store."""
+        (names,) = self._one("used_blobs", first=first.hex(), last=last.hex())
+        return [bytes.fromhex(name) for name in store_rows.texts(names)]
+
+    def check(self) -> list[str]:
+        """See Store."""
+        return store_check.check(self._connection)
+
     # --- payloads -------------------------------------------------------------------------------
 
     def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
+        if numbers and numbers[-1] - numbers[0] == len(numbers) - 1 and _ascend(numbers):
+            run = range(numbers[0], numbers[-1] + 1)
+            row: list[Payload] = []
+            for _, part in self._parts(job, run):
+                row += part
+            if len(row) == len(numbers):
+                return row
         found = dict(self._payloads(job, sorted(set(numbers))))
         try:
             return [found[number] for number in numbers]
@@ -80,13 +97,25 @@ class Reader:
             raise UnknownTask(f"job {job} has no task {error.args[0]}") from None
 
     def _payloads(self, job: int, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+        for part, payloads in self._parts(job, numbers):
+            yield from zip(part, payloads, strict=True)
+
+    def _parts(
+        self, job: int, numbers: Sequence[int]
+    ) -> Iterator[tuple[Sequence[int], list[Payload]]]:
+        """Find the payloads of ascending numbers, batch by batch."""
         numbers = numbers[bisect_left(numbers, 0) : bisect_left(numbers, END)]
         if not numbers or not 0 <= job <= limits.MAX_JOB:
             return
-        keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
+        if isinstance(numbers, range):
+            run = {"first": numbers[0], "last": numbers[-1]}
+            keys, sizes = self._one("batches_between", job=job, **run)
+        else:
+            keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
         for group in _groups(integers(keys), integers(sizes)):
             for batch in store_rows.batches(self._one("batches", keys=to_json(group))):
-                yield from _among(batch, numbers)
+                part = _among(batch, numbers)
+                yield part, batch.payloads(part)
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -229,10 +258,14 @@ def _groups(keys: list[int], sizes: list[int]) -> Iterator[list[int]]:
         yield group
 
 
-def _among(batch: Batch, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+def _ascend(numbers: Sequence[int]) -> bool:
+    """Whether numbers that are as many as from the first to the last are all of these."""
+    return isinstance(numbers, range) or all(map(lt, numbers, islice(numbers, 1, None)))
+
+
+def _among(batch: Batch, numbers: Sequence[int]) -> Sequence[int]:
     begin = bisect_left(numbers, batch.first)
-    part = numbers[begin : bisect_left(numbers, batch.first + batch.count)]
-    return zip(part, batch.payloads(part), strict=True)
+    return numbers[begin : bisect_left(numbers, batch.first + batch.count)]
 
 
 def _attempts(row: tuple[str]) -> dict[int, tuple[int, int, int]]:

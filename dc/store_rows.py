@@ -77,6 +77,7 @@ _spec = msgspec.json.Decoder(Spec)
 _batch_heads = msgspec.json.Decoder(list[BatchHead])
 _record_heads = msgspec.json.Decoder(list[RecordHead])
 _columns = msgspec.json.Decoder(list[list[int]])
+_texts = msgspec.json.Decoder(list[str])
 _leases = msgspec.json.Decoder(list[tuple[int, int, int, str]])
 _integers = msgspec.json.Decoder(list[int])
 
@@ -94,6 +95,11 @@ def integers(text: str) -> list[int]:
 def columns(text: str) -> list[list[int]]:
     """Return a JSON list of lists of integers."""
     return _columns.decode(text)
+
+
+def texts(text: str) -> list[str]:
+    """Return a JSON list of strings."""
+    return _texts.decode(text)
 
 
 def leases(text: str) -> list[tuple[int, int, int, str]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from dc import limits, store_rows
 from dc.errors import StoreConflict, StoreError
 from dc.records import Outcomes, Record
-from dc.store_file import queries
+from dc.store_file import mark_log, queries, settle
+from dc.store_log import log_of
 from dc.store_rows import Row, to_json
 
 
@@ -21,12 +22,13 @@ class Writer:
 
     Attributes:
         turn: held while the database is written to.
+        path: the database.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.turn = threading.Lock()
+        self.path = path
         self._connection = connection
-        self._path = path
         self._doubled = queries()["doubled"]
         row = f"({', '.join('?' * store_rows.COLUMNS)})"
         sizes = [1 << power for power in range(limits.COMMIT_ROWS.bit_length())]
@@ -52,6 +54,33 @@ class Writer:
             except BaseException:
                 self._undo()
                 raise
+
+    def mark_log(self) -> None:
+        """Have the database file say that it needs its log, once the log is copied.
+
+        Raises:
+            sqlite3.Error: it cannot be written.
+        """
+        with self.turn:
+            mark_log(self._connection, needed=True)
+
+    def settle(self, patience: float) -> None:
+        """Copy what is left of the log and begin it anew.
+
+        Args:
+            patience: seconds to wait for reads that need the log; they may keep it.
+
+        Raises:
+            sqlite3.Error: it cannot be copied.
+        """
+        with self.turn:
+            wait = "PRAGMA busy_timeout = {}"
+            self._connection.execute(wait.format(int(patience * 1000))).fetchone()
+            try:
+                settle(self._connection)
+            finally:
+                usual = int(limits.STORE_BUSY_SECONDS * 1000)
+                self._connection.execute(wait.format(usual)).fetchone()
 
     def _insert(self, rows: list[Row]) -> None:
         if len(rows) <= limits.COMMIT_ROWS:
@@ -82,7 +111,7 @@ class Writer:
                 if number is not None:
                     return f"task {number} of job {record.job} has its outcome already"
         kinds = ", ".join(f"{type(record).__name__}({record.job})" for record in records[:5])
-        return f"{self._path}: {error} (in a commit of {len(records)} records: {kinds}, …)"
+        return f"{self.path}: {error} (in a commit of {len(records)} records: {kinds}, …)"
 
     def _twice(self, record: Outcomes, seen: set[tuple[int, int]]) -> int | None:
         for number in record.numbers:
@@ -99,23 +128,18 @@ class Checkpoints:
 
     Args:
         connection: for this alone.
-        path: the database.
-        turn: the writer's lock.
+        writer: what writes to the database.
         wal_bytes: bytes of the log after which it is copied beside the commits.
         wal_bytes_most: bytes of the log after which commits wait for that.
     """
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        path: Path,
-        turn: threading.Lock,
-        wal_bytes: int,
-        wal_bytes_most: int,
+        self, connection: sqlite3.Connection, writer: Writer, wal_bytes: int, wal_bytes_most: int
     ) -> None:
         self._connection = connection
-        self._log = path.with_name(path.name + "-wal")
-        self._turn = turn
+        self._log = log_of(writer.path)
+        self._writer = writer
+        self._least = self._size()
         self._wal_bytes = wal_bytes
         self._due = wal_bytes
         self._wal_bytes_most = wal_bytes_most
@@ -166,7 +190,7 @@ class Checkpoints:
             woken = self._wake.wait(limits.WAL_IDLE_SECONDS)
             self._wake.clear()
             idle, self._active = not self._active, False
-            if not self._stopped and (woken or idle) and self._size():
+            if not self._stopped and (woken or idle) and self._size() > self._least:
                 # What fails here (a full disk) fails in `bound` as well, where it is told.
                 with suppress(sqlite3.Error):
                     self._copy(limits.WAL_PATIENCE_SECONDS)
@@ -175,10 +199,12 @@ class Checkpoints:
 
     def _copy(self, patience: float) -> None:
         with self._copying:
-            self._connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}").fetchone()
+            # Only a full disk keeps the mark from being written, and then copying is what helps.
+            with suppress(sqlite3.Error):
+                self._writer.mark_log()
             # The bulk beside the commits, then what they added meanwhile, and the rest in their
             # turn: only a log that nobody adds to can be emptied.
             for _ in range(2):
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            with self._turn:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._writer.settle(patience)
+            self._least = self._size()

@@ -230,8 +230,7 @@ class Model:
 
     def suspect(self, worker: int, oldest: int) -> None:
         for place, (job, number, _) in enumerate(self.held(worker)):
-            task = self.tasks[job, number]
-            task.suspect = task.state == RUNNING or place < oldest
+            self.tasks[job, number].suspect = place < oldest
 
     def _give_back(self, worker: int, key: Key, blame: bool) -> bool:
         """Queue a held task again, or tell that this crash was one too many."""

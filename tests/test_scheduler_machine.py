@@ -214,12 +214,15 @@ class Machine(RuleBasedStateMachine):
         self.both("suspect", self.a_worker(pick), oldest)
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
-    @rule(pick=picks, blame=st.booleans(), oldest=st.integers(0, 3))
-    def lapse(self, pick: int, blame: bool, oldest: int) -> None:
+    @rule(pick=picks, oldest=st.integers(0, 3), back=st.integers(0, 3), lapsed=st.booleans())
+    def lapse(self, pick: int, oldest: int, back: int, lapsed: bool) -> None:
+        """Some jobs of a worker lapse; it comes back with some of the attempts."""
         worker = self.a_worker(pick)
         self.both("suspect", worker, oldest)
         for job in self.both("jobs_of", worker)[: 1 + pick % 2]:
-            self.both("lapse", worker, job, blame)
+            returned, _ = self.both("lapse", worker, job, bool(oldest))
+            for number, attempt, *_ in returned[:back]:
+                self.both("adopt", worker, job, number, attempt, lapsed)
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
     @rule(pick=picks, twist=few, blame=st.booleans(), step=st.integers(1, 3))

@@ -56,6 +56,7 @@ class Twins(RuleBasedStateMachine):
         self.store = trio.run(self._open)
 
     def teardown(self) -> None:
+        assert trio.run(self.store.check) == []
         trio.run(self.store.aclose)
         self.folder.cleanup()
 
@@ -163,6 +164,7 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.open_jobs)
             self.same(lambda store: store.jobs, None, 10)
             self.same(lambda store: store.leased)
+            self.same(lambda store: store.used_blobs, bytes(32), bytes([255] * 32))
             self.same(lambda store: store.job_of_key, "a")
 
 

@@ -7,22 +7,23 @@ encoded, and results decoded, in the user's thread. Any number of threads may us
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import trio
 
 from dc.client.connector import DEFAULT_URL, OpenStream
 from dc.client.loops import Call, plain_results, plain_states
+from dc.client.options import JobOptions, check_options
 from dc.client.records import Finished, JobStatus
 from dc.client.submitting import Submitter
 from dc.client.trio_client import AsyncClient
 from dc.client.trio_job import AsyncJob
-from dc.client.values import Cutter, Failures, check_options, skip
+from dc.client.values import Cutter, Failures, skip
 from dc.tasktypes import TaskType
 
 CLOSED = "this client is not open: use it as `with dc.Client() as client`, and inside that block"
@@ -131,17 +132,8 @@ class Client:
         payloads: Iterable[Any],
         *,
         version: str = "",
-        name: str = "",
-        priority: int | None = None,
-        retries: int | None = None,
-        requires: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        retry_on: Sequence[str] | None = None,
-        retry_seconds: float | None = None,
-        crashes: int | None = None,
-        long: bool | None = None,
-        grace: float | None = None,
         key: str = "",
+        **options: Unpack[JobOptions],
     ) -> Job:
         """Submit a job; once this returns, all its tasks are on the server's disk.
 
@@ -149,21 +141,10 @@ class Client:
             type: a task type or its name.
             payloads: one for each task; read lazily, in the calling thread.
             version: of the task type; the server's newest if empty.
-            name: of the job, for people.
-            priority: higher runs first.
-            retries: further tries of a task that raised, or ran out of time or memory.
-            requires: labels that a worker must have, with equal values.
-            timeout: run time limit of each task, in seconds.
-            retry_on: the kinds of failure that are tried again: of `error`, `timeout`, `memory`
-                and `crashed`, all of them unless it is said.
-            retry_seconds: the pause before the first further try; doubled with each one.
-            crashes: lost workers and crashed executors after which a task fails.
-            long: whether tasks run long: a worker whose connection is lost then keeps its tasks for
-                ten minutes, instead of half a minute.
-            grace: for how many seconds instead.
             key: names the submission, for good: submitting the same payloads under it again goes
                 on where it was left, or returns the job if all is there. An error leaves the job
                 open, to go on with; without a key, it is cancelled.
+            options: of the job, as in JobOptions.
 
         Raises:
             PayloadError: a payload does not fit the type.
@@ -175,19 +156,8 @@ class Client:
             ConnectionLost: the server could not be reached for a minute; what it has of the job
                 stays there.
         """
-        options = check_options(
-            name=name or None,
-            priority=priority,
-            retries=retries,
-            requires=requires,
-            timeout=timeout,
-            retry_on=retry_on,
-            retry_seconds=retry_seconds,
-            crashes=crashes,
-            long=long,
-            grace=grace,
-        )
-        return self._submit(type, payloads, version, options, key)
+        said = check_options(options)
+        return self._submit(type, payloads, version, said, key)
 
     def _submit(
         self,

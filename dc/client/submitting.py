@@ -14,8 +14,9 @@ from dc import limits
 from dc.client.backlog import Backlog
 from dc.client.connection import Connection
 from dc.client.connector import Connector, Patience
+from dc.client.options import check_text
 from dc.client.session import Submission
-from dc.client.values import Cut, check_text
+from dc.client.values import Cut
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.messages import Accepted, Blob, Payload
 from dc.tasktypes import TaskType

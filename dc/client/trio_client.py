@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack, cast
 
 import trio
 
 from dc import limits
 from dc.client.connector import DEFAULT_URL, Connector, OpenStream
 from dc.client.loops import AsyncResults, plain_results
+from dc.client.options import JobOptions, check_options
 from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
 from dc.client.types import KnownTypes
@@ -21,7 +22,6 @@ from dc.client.values import (
     Cut,
     Cutter,
     Failures,
-    check_options,
     is_full,
     join,
     skip,
@@ -110,17 +110,8 @@ class AsyncClient:
         payloads: Iterable[Any] | AsyncIterable[Any],
         *,
         version: str = "",
-        name: str = "",
-        priority: int | None = None,
-        retries: int | None = None,
-        requires: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        retry_on: Sequence[str] | None = None,
-        retry_seconds: float | None = None,
-        crashes: int | None = None,
-        long: bool | None = None,
-        grace: float | None = None,
         key: str = "",
+        **options: Unpack[JobOptions],
     ) -> AsyncJob:
         """Submit a job; once this returns, all its tasks are on the server's disk.
 
@@ -128,21 +119,10 @@ class AsyncClient:
             type: a task type or its name.
             payloads: one for each task; read lazily, in the calling task.
             version: of the task type; the server's newest if empty.
-            name: of the job, for people.
-            priority: higher runs first.
-            retries: further tries of a task that raised, or ran out of time or memory.
-            requires: labels that a worker must have, with equal values.
-            timeout: run time limit of each task, in seconds.
-            retry_on: the kinds of failure that are tried again: of `error`, `timeout`, `memory`
-                and `crashed`, all of them unless it is said.
-            retry_seconds: the pause before the first further try; doubled with each one.
-            crashes: lost workers and crashed executors after which a task fails.
-            long: whether tasks run long: a worker whose connection is lost then keeps its tasks for
-                ten minutes, instead of half a minute.
-            grace: for how many seconds instead.
             key: names the submission, for good: submitting the same payloads under it again goes
                 on where it was left, or returns the job if all is there. An error leaves the job
                 open, to go on with; without a key, it is cancelled.
+            options: of the job, as in JobOptions.
 
         Raises:
             PayloadError: a payload does not fit the type.
@@ -154,20 +134,9 @@ class AsyncClient:
             ConnectionLost: the server could not be reached for a minute; what it has of the job
                 stays there.
         """
-        options = check_options(
-            name=name or None,
-            priority=priority,
-            retries=retries,
-            requires=requires,
-            timeout=timeout,
-            retry_on=retry_on,
-            retry_seconds=retry_seconds,
-            crashes=crashes,
-            long=long,
-            grace=grace,
-        )
+        said = check_options(options)
         feed = _feed_async if isinstance(payloads, AsyncIterable) else _feed
-        return await self._submit(type, payloads, version, options, key, feed)
+        return await self._submit(type, payloads, version, said, key, feed)
 
     async def job(self, number: int) -> AsyncJob:
         """Return a job of the server, submitted by whomever.
@@ -204,7 +173,7 @@ class AsyncClient:
         version, key = options.pop("version", ""), options.pop("key", "")
         task_type = self.types.get(type, version)
         payloads = task_type.split_inputs(*inputs)
-        said = check_options(**options)
+        said = check_options(cast(JobOptions, options))
         job = await self._submit(task_type, payloads, version, said, key, _feed_from_thread)
         reader, token = job.result_reader(ordered=True), trio.lowlevel.current_trio_token()
         results = plain_results(reader, job.values("raise"), trio.from_thread.run, token)

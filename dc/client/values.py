@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from dc import limits
 from dc.client.records import Finished
-from dc.errors import DcError, KeyConflict, OptionsError, PayloadError, TaskFailed
-from dc.messages import Blob, Failure, Options, Outcome
+from dc.errors import DcError, KeyConflict, PayloadError, TaskFailed
+from dc.messages import Blob, Failure, Outcome
 from dc.messages import Finished as Batch
 from dc.tasktypes import TaskType
 
@@ -153,34 +153,6 @@ def decoder(task_type: TaskType) -> Decode:
     if task_type.result_codec == "bytes":
         return None
     return msgspec.msgpack.Decoder(task_type.result_type).decode
-
-
-def check_options(**said: Any) -> dict[str, Any]:
-    """Return the options that were said, those that are None left out.
-
-    Raises:
-        OptionsError: one is out of its range or of a wrong type.
-    """
-    found = {}
-    kinds = {field.name: field.type for field in msgspec.structs.fields(Options)}
-    for name, value in said.items():
-        if value is not None:
-            try:
-                found[name] = msgspec.convert(value, kinds[name])
-            except msgspec.ValidationError as error:
-                raise OptionsError(f"{name}: {error}") from None
-    return found
-
-
-def check_text(what: str, value: Any) -> str:
-    """Return a short text that goes over the wire.
-
-    Raises:
-        OptionsError: it is none.
-    """
-    if isinstance(value, str) and len(value) <= limits.TEXT_CHARS:
-        return value
-    raise OptionsError(f"{what}: expected a text of at most {limits.TEXT_CHARS} characters")
 
 
 # --- results --------------------------------------------------------------------------------------

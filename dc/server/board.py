@@ -21,8 +21,10 @@ from dc.messages import Blob, Counts, Failure, Message, Outcome
 from dc.portions import portions
 from dc.records import Attempts, JobRow, Outcomes, Record
 from dc.server.events import Action, Send, Write
-from dc.server.jobs import Job, Window, job_state
+from dc.server.heads import HeadLimits, Heads
+from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
+from dc.server.payloads import Window
 from dc.server.retries import crash_limit
 
 MOST_ATTEMPTS = 2**30
@@ -107,9 +109,12 @@ class Board:
         next_job: the number of the next job.
         next_sequence: the sequence of the next record of outcomes.
         window: bytes of payloads kept in memory.
+        heads: how many queued tasks the scheduler holds.
     """
 
-    def __init__(self, types: Types, next_job: int, next_sequence: int, window: int) -> None:
+    def __init__(
+        self, types: Types, next_job: int, next_sequence: int, window: int, heads: HeadLimits
+    ) -> None:
         self.types = types
         self.scheduler = Scheduler(
             credit_seconds=limits.CREDIT_SECONDS,
@@ -117,6 +122,7 @@ class Board:
         )
         self.matching = Matching(self.scheduler)
         self.jobs: dict[int, Job] = {}
+        self.heads = Heads(self.scheduler, lambda action: self.out.append(action), heads)
         self.window = Window(window)
         self.rate = Rate()
         self.now = 0.0

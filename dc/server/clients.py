@@ -230,6 +230,7 @@ class ClientSide:
             return
         job.cancelled = job.changed = True
         job.forget_payloads()
+        job.drop_tail()
         self.submissions.cancelled(job)
 
         def on_disk() -> None:

@@ -1,8 +1,8 @@
 """Records on their way to disk: one commit at a time, of all that has come since the last began.
 
 While a commit is under way the next one gathers, so that the more there is to do, the more each
-commit carries, and nobody waits for a timer. A commit that fails (a full disk) is told at once, and tried
-again with the same records until it succeeds: until then nothing of it is acknowledged.
+commit carries, and nobody waits for a timer. A commit that fails (a full disk) is told at once and
+tried again with the same records until it succeeds: until then nothing of it is acknowledged.
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ class Leases:
             if number not in worker.named.get(job, ()):
                 missing[job].append(number)
         for job, numbers in missing.items():
-            self.take_back(worker, job, blame=worker.anew, numbers=numbers, remember=False)
+            self.take_back(worker, job, blame=worker.anew, numbers=numbers)
         worker.named = {}
         worker.anew = False
         worker.ready = True
@@ -264,8 +264,6 @@ class Leases:
 
     def restored(self, tasks: Unfinished) -> None:
         """Hold tasks for the workers that had them when the server ended; they are queued."""
-        if not any(tasks.workers):
-            return
         touched: dict[str, Worker] = {}
         for number, attempt, key in zip(tasks.numbers, tasks.attempts, tasks.workers, strict=True):
             worker = self._place_of(key) if key else None
@@ -304,7 +302,9 @@ class Leases:
         if task >= job.total:
             return UnknownTask.code
         state = self._scheduler.state(number, task) if job.scheduled else None
-        if state is None or self._roster.holds(worker, number, task, attempt):
+        if state is None:
+            return NotHeld.code if job.tail.has(task) else AlreadyDone.code
+        if self._roster.holds(worker, number, task, attempt):
             return AlreadyDone.code
         return StaleAttempt.code if attempt < state[1] else NotHeld.code
 

@@ -43,24 +43,29 @@ from dc.server.events import (
     Committed,
     Continued,
     Event,
+    HeadLoaded,
     JobLoaded,
     JobRecovered,
     KeyLoaded,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
+    PayloadsPrefetched,
     Received,
     Send,
     TasksRecovered,
     Tick,
     Troubled,
 )
+from dc.server.heads import HeadLimits
+from dc.server.jobs import Job
 from dc.server.streams import Streams
 from dc.server.workers import WorkerSide
 
 CAPABILITIES = ["batch", "blobs"]
 CLOSE_POLICY = 1008
 CLOSE_GOING = 1001
+HEADS = HeadLimits()
 
 
 class Peer(Struct):
@@ -83,6 +88,7 @@ class Reactor:
         next_job: the number of the next job.
         next_sequence: the sequence of the next record of outcomes.
         window: bytes of payloads of queued tasks that are kept in memory.
+        heads: how many queued tasks the scheduler holds.
         server: names the data folder, for Welcome.
     """
 
@@ -93,9 +99,10 @@ class Reactor:
         next_job: int = 1,
         next_sequence: int = 1,
         window: int = limits.PAYLOAD_WINDOW_BYTES,
+        heads: HeadLimits = HEADS,
         server: str = "",
     ) -> None:
-        self.board = Board(types, next_job, next_sequence, window)
+        self.board = Board(types, next_job, next_sequence, window, heads)
         self.workers = WorkerSide(self.board)
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
@@ -169,13 +176,27 @@ class Reactor:
             case KeyLoaded():
                 self.clients.submissions.key_loaded(event.key, event.row)
             case JobRecovered():
-                self.clients.submissions.recovered(self.board.add_job(event.row))
+                self._on_recovered(self.board.add_job(event.row))
             case TasksRecovered(tasks):
-                failures = tasks.failures or [0] * len(tasks.numbers)
-                self.board.scheduler.restore(
-                    tasks.job, tasks.numbers, tasks.attempts, tasks.crashes, failures
-                )
-                self.workers.leases.restored(tasks)
+                if (queued := self._queued(tasks.job)) is not None:
+                    self.board.heads.restored(queued, tasks)
+                    self.workers.leases.restored(tasks)
+            case HeadLoaded(tasks, next_):
+                if (queued := self._queued(tasks.job)) is not None:
+                    self.board.heads.loaded(queued, tasks, next_)
+            case PayloadsPrefetched(number, first, payloads):
+                if (queued := self._queued(number)) is not None:
+                    queued.at_hand.fetched(first, payloads)
+                    self.board.heads.assigned(queued)
+
+    def _on_recovered(self, job: Job) -> None:
+        self.clients.submissions.recovered(job)
+        self.board.heads.recovered(job)
+
+    def _queued(self, number: int) -> Job | None:
+        """Return a job that has tasks to hand out: what was read for any other comes too late."""
+        job = self.board.jobs.get(number)
+        return job if job is not None and job.scheduled and not job.cancelled else None
 
     def pause(self) -> float:
         """Return after how many seconds the next Tick is wanted."""
@@ -201,8 +222,10 @@ class Reactor:
             in_scheduler = sum(self.board.scheduler.job_counts(job.number)) if job.scheduled else 0
             if not job.cancelled:
                 missing = job.total - job.done - job.failed
-                assert in_scheduler == missing, f"job {job.number}: {in_scheduler} != {missing}"
-            resident += job.resident
+                known = in_scheduler + job.tail.count
+                assert known == missing, f"job {job.number}: {known} != {missing}"
+            job.validate()
+            resident += job.at_hand.size
         assert resident == self.board.window.used, "the window of payloads does not add up"
 
     # --- peers ----------------------------------------------------------------------------------

@@ -253,7 +253,8 @@ class Submissions:
         job.changed = True
         record = NewTasks(job.number, message.first, message.payloads)
         self._board.write(record, partial(self._stored, job, count))
-        self._board.scheduler.submit(job.number, job.add(message.payloads), len(message.payloads))
+        job.add(message.payloads)
+        self._board.heads.submitted(job, len(message.payloads))
 
     def end(self, client: Client, message: EndOfJob) -> None:
         """Note that a submission has no more tasks.

@@ -51,6 +51,15 @@ SELECT json_group_array(task), json_group_array(size) FROM (
     ORDER BY task
 );
 
+-- name: batches_between
+-- The batches that hold the tasks from :first to :last, with their sizes in bytes.
+SELECT json_group_array(task), json_group_array(size) FROM (
+    SELECT task, length(payloads) AS size FROM batches
+    WHERE task >= (SELECT max(b.task) FROM batches b WHERE b.task <= (:job << 32 | :first))
+    AND task >= :job << 32 AND task <= (:job << 32 | :last)
+    ORDER BY task
+);
+
 -- name: batches
 -- These batches, whole.
 SELECT json_group_array(task & 0xffffffff), '[' || group_concat(head) || ']',
@@ -130,3 +139,9 @@ SELECT json_group_array(json_array(task >> 32, task & 0xffffffff, attempt, worke
 -- One of these tasks that is finished already, or nothing.
 SELECT min(task & 0xffffffff) FROM finished
 WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
+
+-- name: used_blobs
+-- The names, from :first to :last, of blobs that jobs name.
+SELECT json_group_array(digest) FROM (
+    SELECT DISTINCT digest FROM blob_uses WHERE digest BETWEEN :first AND :last ORDER BY digest
+);

@@ -12,7 +12,7 @@ import trio.testing
 
 import dc
 from dc import limits, messages
-from tests.client.fake_server import FakeServer, FakeType, square
+from tests.client.fake_server import FakeServer, FakeType, square, unpack
 from tests.client.test_client import PlainFake, connected
 
 Clock = trio.testing.MockClock
@@ -25,7 +25,7 @@ def square_type(number: int) -> int:
 
 
 def payloads_of(server: FakeServer, job: int = 1) -> list[Any]:
-    return [messages.msgspec.msgpack.decode(one) for one in server.jobs[job].payloads]
+    return [unpack(one) for one in server.jobs[job].payloads]
 
 
 async def test_a_small_job_of_a_known_type_goes_out_in_one_frame() -> None:

@@ -42,9 +42,11 @@ from dc.server.events import (
     Continue,
     Continued,
     Event,
+    HeadLoaded,
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadHead,
     LoadJob,
     LoadKey,
     LoadOutcomes,
@@ -52,6 +54,8 @@ from dc.server.events import (
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
+    PayloadsPrefetched,
+    Prefetch,
     Received,
     Send,
     TasksRecovered,
@@ -113,16 +117,19 @@ class Harness:
 
     def feed(self, event: Event) -> None:
         for action in self.reactor.handle(event, self.now, self.now + 1e9):
-            match action:
-                case Send():
-                    self.sent.setdefault(action.peer, []).append(action.message)
-                case Close():
-                    self.closed[action.peer] = action
-                case Write():
-                    self.unwritten.append(action.record)
-                case _:
-                    self.loads.append(action)
+            self.perform(action)
         self.reactor.validate()
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case Send():
+                self.sent.setdefault(action.peer, []).append(action.message)
+            case Close():
+                self.closed[action.peer] = action
+            case Write():
+                self.unwritten.append(action.record)
+            case _:
+                self.loads.append(action)
 
     def commit(self) -> None:
         """Put everything on disk that was to be written."""
@@ -167,6 +174,11 @@ class Harness:
                 return PayloadsLoaded(peer, job, numbers, attempts, [stored[n] for n in numbers])
             case LoadOutcomes(peer, request, job, ordered, cursor, _):
                 return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
+            case LoadHead(job, first, limit):
+                return self.stored_head(job, first, limit)
+            case Prefetch(job, first, count):
+                payloads = self.stored_payloads(job)[first : first + count]
+                return PayloadsPrefetched(job, first, payloads)
             case LoadJob(job):
                 return JobLoaded(job, self.stored_job(job))
             case LoadKey(key):
@@ -191,13 +203,22 @@ class Harness:
             row = self.stored_job(job)
             missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
             if row is not None and row.cancelled_at is None and (missing or not row.ended):
-                self.recover(JobRecovered(row))
-                self.recover(TasksRecovered(self.unfinished(job)))
+                self.recover(row)
         self.feed(Tick())
 
-    def recover(self, event: Event) -> None:
-        """Feed an event of the start, between which the reactor is not whole."""
-        assert not self.reactor.handle(event, self.now, self.now + 1e9)
+    def recover(self, row: JobRow) -> None:
+        """Feed the events of the start about one job; between them the reactor is not whole."""
+        left = self.unfinished(row.job)
+        leased = [n for n, key in zip(left.numbers, left.workers, strict=True) if key]
+        asked = self.reactor.handle(JobRecovered(row), self.now, self.now + 1e9)
+        if leased:
+            event = TasksRecovered(rows_of(left, leased))
+            asked += self.reactor.handle(event, self.now, self.now + 1e9)
+        for action in asked:
+            if isinstance(action, LoadHead):
+                self.feed(self._answer(action))
+            else:
+                self.perform(action)
 
     # --- the store ------------------------------------------------------------------------------
 
@@ -215,15 +236,28 @@ class Harness:
                 for number, attempt in zip(record.numbers, record.attempts, strict=True):
                     if number in past:
                         past[number] = (attempt, *past[number][1:3], record.worker)
-        rows = list(past.values())
-        columns = [[row[at] for row in rows] for at in range(4)]
-        return Unfinished(job, list(past), *columns)  # type: ignore[arg-type]
+        rows = past.values()
+        return Unfinished(
+            job,
+            list(past),
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+            [row[3] for row in rows],
+        )
 
     def records(self, kind: type[Any], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and r.job == job]
 
     def stored_payloads(self, job: int) -> list[Payload]:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]
+
+    def stored_head(self, job: int, first: int, limit: int) -> HeadLoaded:
+        left = self.unfinished(job)
+        numbers = [number for number in left.numbers if number >= first][:limit]
+        page = rows_of(left, numbers)
+        whole = len(numbers) < limit
+        return HeadLoaded(page, limits.MAX_NUMBER + 1 if whole else numbers[-1] + 1)
 
     def stored_outcomes(self, job: int, ordered: bool, cursor: int) -> list[Outcomes]:
         records: list[Outcomes] = self.records(Outcomes, job)
@@ -364,3 +398,16 @@ class Harness:
             numbers, attempts = [task[1] for task in mine], [task[2] for task in mine]
             times = [0.001] * len(mine)
             self.say(peer, Done(sequence + offset, job, numbers, attempts, times, results))
+
+
+def rows_of(tasks: Unfinished, numbers: list[int]) -> Unfinished:
+    """Return the rows of these tasks, which are among them."""
+    places = [tasks.numbers.index(number) for number in numbers]
+    return Unfinished(
+        tasks.job,
+        numbers,
+        [tasks.attempts[at] for at in places],
+        [tasks.crashes[at] for at in places],
+        [tasks.failures[at] for at in places],
+        [tasks.workers[at] for at in places],
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dc import limits
@@ -143,7 +145,7 @@ def test_a_short_cut_changes_nothing(server: Harness, seconds: float, silent: bo
     ("options", "grace"),
     [({}, GRACE), ({"long": True}, limits.LONG_GRACE_SECONDS), ({"long": True, "grace": 90.0}, 90)],
 )
-def test_the_grace_is_the_jobs(server: Harness, options: dict[str, object], grace: float) -> None:
+def test_the_grace_is_the_jobs(server: Harness, options: dict[str, Any], grace: float) -> None:
     worker = server.worker("lab")
     job = server.submit(server.client(), [b"a"], **options)
     assert server.tasks(worker)
@@ -403,7 +405,7 @@ def test_held_may_come_twice_and_late(server: Harness) -> None:
 # --- restarts ---------------------------------------------------------------------------------
 
 
-def with_a_running_task(server: Harness, **options: object) -> tuple[int, int]:
+def with_a_running_task(server: Harness, **options: Any) -> tuple[int, int]:
     """Return a worker, and the job whose one task it runs, which is on disk."""
     worker = server.worker("lab")
     job = server.submit(server.client(), [b"a"], **options)

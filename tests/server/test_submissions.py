@@ -20,8 +20,7 @@ from dc.messages import (
     Unsubscribe,
     Watch,
 )
-from dc.records import JobEnded, NewJob, NewTasks, Unfinished
-from dc.server.events import JobRecovered, TasksRecovered
+from dc.records import JobEnded, NewJob, NewTasks
 from tests.server.harness import Harness
 
 NEW = Submit(1, "echo", "", {}, "k")
@@ -287,8 +286,7 @@ def test_a_restart_keeps_what_was_cut_off() -> None:
     server.written = list(before.written)
     row = server.stored_job(1)
     assert row is not None
-    server.reactor.handle(JobRecovered(row), 0.0, 0.0)  # its tasks are missing yet
-    server.feed(TasksRecovered(Unfinished(1, [0, 1, 2], [0] * 3, [0] * 3, [0] * 3, [""] * 3)))
+    server.recover(row)
     client, worker = server.client(), server.worker(slots=4)
     assert status(server, client).note == GONE.format(3)
     server.say(client, AGAIN)

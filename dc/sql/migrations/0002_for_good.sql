@@ -1,13 +1,13 @@
 -- Schema 2: what nothing may be lost without, and what lets finished jobs go.
 --
--- `folder` has one row. `identity` names the data folder for good. `log_used` is 1 in the file
--- itself while the write-ahead log belongs to it: without the log, the file alone is then not
--- whole. `next_job` and `next_sequence` are at least those after what was removed.
+-- `folder` has one row. `identity` names the data folder for good. `log_needed` is 1 in the file
+-- itself while some of the write-ahead log is not in it, and 0 in the log: see dc/store_log.py.
+-- `next_job` and `next_sequence` are at least those after what was removed.
 
 CREATE TABLE folder (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     identity TEXT NOT NULL,
-    log_used INTEGER NOT NULL,
+    log_needed INTEGER NOT NULL,
     next_job INTEGER NOT NULL,
     next_sequence INTEGER NOT NULL
 ) STRICT;
