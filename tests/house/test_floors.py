@@ -41,6 +41,7 @@ THOUGHT = {
     "worker.executors",
     "worker.identity",
     "worker.board",
+    "worker.assignments",
     "worker.reactor",
     "client.backlog",
     "client.cursor",
@@ -67,6 +68,8 @@ HANDS = {
     "plugins": "plugins",
     "executor": "executor",
     "pipe_frames": "executor",
+    "journal": "journal",
+    "folder_lock": "folder_lock",
     "program": "program",
     "memory": "memory",
 }
