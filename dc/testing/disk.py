@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from unittest import mock
 
 import trio
@@ -103,8 +103,12 @@ class SyncedFiles:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Be told of each os.fsync in this block."""
-        with mock.patch.object(os, "fsync", self.fsync):
+        """Be told of each os.fsync in this block, and let killed processes write no more."""
+        with (
+            mock.patch.object(os, "fsync", self.fsync),
+            mock.patch.object(os, "write", _unless_killed(os.write, len)),
+            mock.patch.object(os, "ftruncate", _unless_killed(os.ftruncate, int)),
+        ):
             yield
 
     def fsync(self, file: int | BinaryIO) -> None:
@@ -119,3 +123,15 @@ class SyncedFiles:
                 status = path.stat()
                 synced = min(status.st_size, self._synced.get(status.st_ino, 0))
                 os.truncate(path, self._random.randint(synced, status.st_size))
+
+
+def _unless_killed(
+    do: Callable[[int, Any], Any], instead: Callable[[Any], Any]
+) -> Callable[[int, Any], Any]:
+    def guarded(file: int, what: Any) -> Any:
+        process = here()
+        if process is not None and not process.is_alive:
+            return instead(what)
+        return do(file, what)
+
+    return guarded

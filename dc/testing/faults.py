@@ -7,6 +7,8 @@ world must come to rest by itself.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +18,7 @@ import trio
 from dc.testing.plan import Fault, WorkerPlan
 from dc.testing.process import Process
 from dc.testing.scripts import Client
-from dc.testing.sim_world import SimExecutor, SimWorld
+from dc.testing.sim_world import SimExecutor, SimWorker, SimWorld, key_of
 from dc.testing.wires import Wire
 from dc.testing.world import Worker
 
@@ -36,8 +38,13 @@ class Host:
         self.world = world
         self.plan = plan
         self.folder = folder
-        self.folder.mkdir()
-        self.worker: Worker | None = None
+        if not folder.exists():
+            folder.mkdir()
+            with (folder / "key").open("w") as file:
+                file.write(key_of(plan.name))
+                file.flush()
+                os.fsync(file.fileno())
+        self.worker: SimWorker | None = None
         self.pause = 0.0
         self._runs = 0
 
@@ -64,6 +71,8 @@ class Host:
             worker.process.is_alive = False
             for executor in worker.executors:
                 executor.die()
+            if not worker.process.killed:
+                worker.home.close()
 
 
 class Faults:
@@ -246,6 +255,7 @@ class Faults:
         """Have a copy of a worker, key and all, run beside it for a while."""
         host = self._host(fault)
         folder = host.folder.with_name(f"{host.folder.name}-copy-{fault.draw}")
+        shutil.copytree(host.folder, folder)
         copy = Host(self._world, host.plan, folder)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(copy.run_once)

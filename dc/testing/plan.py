@@ -49,6 +49,8 @@ LIMITS: Final[dict[str, tuple[Any, ...]]] = {
     "HEAD_TASKS": (65_536, 8),
     "HEADS_TASKS": (524_288, 12),
     "HEAD_TASKS_LEAST": (1024, 3),
+    "PREFETCH_TASKS": (4096, 5),
+    "PAYLOAD_WINDOW_BYTES": (64 << 20, 20),
     "READ_TASKS": (65_536, 5),
     "LAPSED_ATTEMPTS": (100_000, 4),
 }

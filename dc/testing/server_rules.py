@@ -56,6 +56,7 @@ class ServerRules:
         self._ledger = ledger
         self._with_leases = leases
         self._peers: dict[tuple[int, int], str] = {}
+        self._keys: dict[str, str] = {}
         self._contacts: dict[str, Contact] = {}
         self._free: dict[Task, float] = {}  # when something allowed the task to be given again
         self._leased: dict[Task, str] = {}
@@ -82,6 +83,7 @@ class ServerRules:
             for message in event.batch:
                 if isinstance(message, Hello) and message.about is not None:
                     self._peers[server.run, event.peer] = message.about.name
+                    self._keys[message.about.name] = message.about.key
                 elif isinstance(message, Failed):
                     self._free[message.job, message.number] = self._ledger.now
                 elif isinstance(message, Returned):
@@ -165,7 +167,7 @@ class ServerRules:
         options = self._options.get(execution.job)
         if options is None or options.timeout:
             return True
-        if self._server_began >= last.at and self._leased.get(task) != last.worker:
+        if self._server_began >= last.at and self._leased.get(task) != self._keys.get(last.worker):
             return True
         return self._was_silent(last, grace_of(options) - SLACK_SECONDS)
 
@@ -182,7 +184,7 @@ class ServerRules:
             given = self._ledger.given[record.job, number]
             here = [one for one in given if one.run == server.run]
             known = here[-1:] or given
-            mine = [one for one in known if one.worker == record.worker]
+            mine = [one for one in known if record.worker in self._names(one.worker)]
             if not any(one.attempt == attempt for one in mine):
                 what = "failure" if isinstance(outcome, Failure) else "result"
                 text = (
@@ -190,6 +192,10 @@ class ServerRules:
                     "not the one that the task was given to last"
                 )
                 self._ledger.violate(text, record.job, number)
+
+    def _names(self, worker: str) -> tuple[str, str]:
+        """Return how a worker is called: after a restart only its key is known, until it is back."""
+        return worker, self._keys.get(worker, "")[:8]
 
 
 def grace_of(options: Options) -> float:

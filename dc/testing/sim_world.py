@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -26,8 +27,12 @@ from dc.testing.process import Process, here
 from dc.testing.server_rules import ServerRules
 from dc.testing.watch import submission_of
 from dc.testing.wires import Wire
-from dc.testing.world import EPOCH, Worker, World
+from dc.testing.world import EPOCH, HOST, Worker, World
 from dc.typed import Typed
+from dc.worker.app import WorkerApp
+from dc.worker.folder import WorkerFolder
+from dc.worker.identity import Identity
+from dc.worker.keeping import Keeping
 from dc.worker.task_run import Outcome
 
 LARGE_BYTES: Final = 70_000  # above what rides inline
@@ -135,6 +140,53 @@ def result_of(execution: Execution) -> bytes:
     return msgspec.msgpack.encode(values)
 
 
+class SimWorker(Worker):
+    """One process of a worker: with the folder, journal and key of the worker.
+
+    Args:
+        world: the world.
+        plan: of the worker.
+        home: its folder.
+        run: which process it is.
+    """
+
+    def __init__(self, world: World, plan: WorkerPlan, home: Path, run: int) -> None:
+        self.home = WorkerFolder(home, NoLock())  # type: ignore[arg-type]
+        super().__init__(world, plan.name, plan.slots, self.home.scratch, run)
+
+    def make_app(self, slots: int, scratch: Path) -> WorkerApp:
+        """See Worker."""
+        identity = Identity(
+            self.name,
+            is_default=False,
+            key=self.home.key,
+            run=self.home.run,
+            slots=slots,
+            software="dc simulated",
+        )
+        return WorkerApp(
+            identity,
+            open_stream=self.world.opener(self.wires),
+            start_executor=self.start_executor,
+            scratch=scratch,
+            host=HOST,
+            jitter=random.random,
+            keeping=Keeping(self.home.path),
+        )
+
+
+class NoLock:
+    """Stands in for the lock on a folder: a killed process would not let go of a real one here."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+def key_of(name: str) -> str:
+    """Return the key of a worker."""
+    return f"{int(name[1:]):08x}" + 24 * "0"
+
+
 class SimWorld(World):
     """See the module.
 
@@ -193,7 +245,7 @@ class SimWorld(World):
 
     def new_worker(self, plan: WorkerPlan, folder: Path, run: int) -> Worker:
         """Return a new process of a worker."""
-        return Worker(self, plan.name, plan.slots, folder, run)
+        return SimWorker(self, plan, folder, run)
 
     @property
     def listens(self) -> bool:

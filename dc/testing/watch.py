@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 from unittest import mock
 
+from dc import limits
 from dc.client import connection
 from dc.client.session import Exchange, Session
 from dc.messages import (
@@ -23,6 +24,7 @@ from dc.messages import (
 )
 from dc.server import app as server_app
 from dc.server import events as server_events
+from dc.server.heads import HeadLimits
 from dc.server.reactor import Reactor
 from dc.testing.ledger import Ledger
 from dc.testing.process import here
@@ -52,6 +54,15 @@ def _server_reactor(ledger: Ledger, rules: ServerRules) -> type[Reactor]:
 
     class WatchedReactor(Reactor):
         _events = 0
+
+        def __init__(self, *arguments: Any) -> None:
+            heads = HeadLimits(
+                limits.HEAD_TASKS,
+                limits.HEADS_TASKS,
+                limits.HEAD_TASKS_LEAST,
+                limits.PREFETCH_TASKS,
+            )
+            super().__init__(*arguments, window=limits.PAYLOAD_WINDOW_BYTES, heads=heads)
 
         def handle(
             self, event: server_events.Event, now: float, wall: float
