@@ -55,14 +55,15 @@ def _server_reactor(ledger: Ledger, rules: ServerRules) -> type[Reactor]:
     class WatchedReactor(Reactor):
         _events = 0
 
-        def __init__(self, *arguments: Any) -> None:
+        def __init__(self, *arguments: Any, **keywords: Any) -> None:
             heads = HeadLimits(
                 limits.HEAD_TASKS,
                 limits.HEADS_TASKS,
                 limits.HEAD_TASKS_LEAST,
                 limits.PREFETCH_TASKS,
             )
-            super().__init__(*arguments, window=limits.PAYLOAD_WINDOW_BYTES, heads=heads)
+            window = limits.PAYLOAD_WINDOW_BYTES
+            super().__init__(*arguments, window=window, heads=heads, **keywords)
 
         def handle(
             self, event: server_events.Event, now: float, wall: float
