@@ -296,8 +296,13 @@ class Executors:
     # --- looking --------------------------------------------------------------------------------
 
     def places(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (job, number, attempt) of all that executors have, held or not."""
+        """Yield (job, number, attempt) of all that executors have, held or not.
+
+        What a dying executor still has of another server's jobs is left out.
+        """
         for chunk in chain.from_iterable(slot.batches for slot in self._slots):
+            if self._board.jobs.get(chunk.job.number) is not chunk.job:
+                continue
             for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):
                 yield chunk.job.number, number, attempt
 

@@ -96,8 +96,7 @@ class Ledger:
         """Return the attempts that the journal says the worker holds."""
         live = (report for sequence, report in self.kept.items() if sequence > self.forgotten)
         kept = {key for report in live for key, _ in rows_of(report)} | self.files.keys()
-        newest = {(job, number): attempt for job, number, attempt in sorted(kept)}
-        return {(*task, attempt) for task, attempt in newest.items()} - self.let_go
+        return {key for key in kept - self.let_go if self.latest[key[:2]] == key[2]}
 
     def restored(self, name: str) -> ev.Restored:
         """What the worker finds in the journal."""
@@ -152,6 +151,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(warm=st.sampled_from([True, True, True, False]))
     def begin(self, warm: bool) -> None:
+        """Let the executors be ready and the server be there, mostly."""
         if warm:
             self.executors_ready()
             self.connect()
@@ -277,7 +277,7 @@ class Machine(RuleBasedStateMachine):
         assert self.last == self.server
 
     @precondition(lambda self: self.connected)
-    @rule(really=st.sampled_from([False, False, True]))
+    @rule(really=st.sampled_from([False, False, False, True]))
     def disconnect(self, really: bool) -> None:
         if not really:
             return
@@ -285,21 +285,25 @@ class Machine(RuleBasedStateMachine):
         self._do(ev.Disconnected())
 
     @precondition(lambda self: not self.connected)
-    @rule(server=st.sampled_from([*SERVERS[:1] * 4, *SERVERS]))
-    def another_server(self, server: str) -> None:
+    @rule(server=st.sampled_from(SERVERS), warm=st.sampled_from([True, True, False]))
+    def another_server(self, server: str, warm: bool) -> None:
         self.server = server
+        if warm and self.connecting:
+            self.connect()
+            self.welcomed()
 
-    @precondition(lambda self: not self.finished)
-    @rule(really=st.sampled_from([False, False, False, True]))
-    def is_killed(self, really: bool) -> None:
+    @precondition(lambda self: self.ledger.assigned)
+    @rule(really=st.sampled_from([False, False, True]), warm=st.sampled_from([True, True, False]))
+    def is_killed(self, really: bool, warm: bool) -> None:
         if really:
             self.ledger.lost |= self.ledger.unfinished()
             self._start()
+            self.begin(warm)
 
     @precondition(lambda self: self.welcome)
     @rule(
         job=st.sampled_from(sorted(TIMEOUTS)),
-        blobs=st.lists(st.sampled_from([False, False, False, True]), max_size=20),
+        blobs=st.lists(st.sampled_from([False, False, False, True]), min_size=1, max_size=20),
     )
     def assign(self, job: int, blobs: list[bool]) -> None:
         numbers = list(range(self.ledger.next_number, self.ledger.next_number + len(blobs)))
@@ -373,7 +377,7 @@ class Machine(RuleBasedStateMachine):
         data=st.data(),
         count=st.integers(1, 300),
         seconds=st.sampled_from([0.00001, 0.001, 0.3]),
-        kinds=st.lists(st.sampled_from(["bytes", "failure", "file"]), min_size=1, max_size=5),
+        kinds=st.lists(st.sampled_from(["file", "bytes", "failure"]), min_size=1, max_size=5),
     )
     def ran(self, data: st.DataObject, count: int, seconds: float, kinds: list[str]) -> None:
         index, process = self._choose(data, working=True)
