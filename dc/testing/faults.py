@@ -287,5 +287,3 @@ def running_executions(worker: Worker) -> list[SimExecutor]:
     """Return the executors of a worker that run something."""
     executors = [one for one in worker.executors if isinstance(one, SimExecutor)]
     return [one for one in executors if one.execution is not None]
-
-

@@ -119,9 +119,7 @@ class Ledger:
             return
         execution.how, execution.result, execution.ended = how, result, self.now
         self.tries[execution.submission, execution.number, how] += 1
-        self.trace.add(
-            str(execution.process), "ends", (execution.job, execution.number), how
-        )
+        self.trace.add(str(execution.process), "ends", (execution.job, execution.number), how)
 
     # --- clients --------------------------------------------------------------------------------
 

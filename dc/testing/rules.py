@@ -54,7 +54,9 @@ async def _check_job(world: SimWorld, row: JobRow) -> None:
         plan = submission.plan
         wanted = number < len(plan.tasks) and payload_of(plan.number, number, plan.tasks[number])
         size = payload.size if isinstance(payload, Blob) else len(payload)
-        if wanted is False or (payload != wanted if isinstance(payload, bytes) else size != len(wanted)):
+        if wanted is False or (
+            payload != wanted if isinstance(payload, bytes) else size != len(wanted)
+        ):
             ledger.violate("a task has another payload than was submitted", row.job, number)
     records = await world.store.outcomes_after(row.job, 0, ALL)
     counts = Counter(number for record in records for number in record.numbers)
@@ -97,9 +99,7 @@ def _is_of(outcome: Outcome, execution: Execution) -> bool:
     return execution.how == "done" and outcome == execution.result
 
 
-def _check_result(
-    ledger: Ledger, told: Told, record: Outcomes, at: int, number: int
-) -> None:
+def _check_result(ledger: Ledger, told: Told, record: Outcomes, at: int, number: int) -> None:
     """Check that a client was given what is stored."""
     got = told.results.get(number)
     if got is None:

@@ -128,11 +128,13 @@ async def _story(world: SimWorld, nursery: trio.Nursery) -> None:
         nursery.start_soon(client.live)
     await faults.run()
     with trio.move_on_after(REST_SECONDS):
-        while _unrest(world, hosts):
+        while _unrest(world, hosts):  # noqa: ASYNC110  # nothing tells when all is at rest
             await trio.sleep(LOOK_SECONDS)
         await check_end(world)
         return
-    world.ledger.violate(f"no rest {REST_SECONDS:g} s after the last fault: {_unrest(world, hosts)}")
+    world.ledger.violate(
+        f"no rest {REST_SECONDS:g} s after the last fault: {_unrest(world, hosts)}"
+    )
 
 
 def _unrest(world: SimWorld, hosts: list[Host]) -> str:

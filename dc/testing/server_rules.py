@@ -133,9 +133,7 @@ class ServerRules:
 
     # --- the rules ------------------------------------------------------------------------------
 
-    def _given(
-        self, server: Process, worker: str, job: int, number: int, attempt: int
-    ) -> None:
+    def _given(self, server: Process, worker: str, job: int, number: int, attempt: int) -> None:
         given = self._ledger.given[job, number]
         if self._with_leases and given:
             last = given[-1]
@@ -194,7 +192,7 @@ class ServerRules:
                 self._ledger.violate(text, record.job, number)
 
     def _names(self, worker: str) -> tuple[str, str]:
-        """Return how a worker is called: after a restart only its key is known, until it is back."""
+        """Return how a worker is called: after a restart by its key, until it is back."""
         return worker, self._keys.get(worker, "")[:8]
 
 

@@ -54,7 +54,9 @@ def payload_of(submission: int, number: int, task: TaskPlan) -> bytes:
 
 def task_of(payload: bytes) -> tuple[int, int]:
     """Return the submission and the number that a payload names."""
-    submission, number, _ = msgspec.msgpack.decode(payload.rstrip(b"\0"), type=tuple[int, int, bool])
+    submission, number, _ = msgspec.msgpack.decode(
+        payload.rstrip(b"\0"), type=tuple[int, int, bool]
+    )
     return submission, number
 
 
@@ -243,7 +245,7 @@ class SimWorld(World):
         """See World."""
         return EPOCH + self.ledger.now + self.wall_offset
 
-    def new_worker(self, plan: WorkerPlan, folder: Path, run: int) -> Worker:
+    def new_worker(self, plan: WorkerPlan, folder: Path, run: int) -> SimWorker:
         """Return a new process of a worker."""
         return SimWorker(self, plan, folder, run)
 

@@ -1,7 +1,7 @@
 """`python -m dc.testing.simulate`: the whole system in one process, with faults drawn from seeds.
 
-    python -m dc.testing.simulate --seeds 0:1000 --processes 2
-    python -m dc.testing.simulate --seed 17 --trace
+python -m dc.testing.simulate --seeds 0:1000 --processes 2
+python -m dc.testing.simulate --seed 17 --trace
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from dc.messages import (
 )
 from dc.server import app as server_app
 from dc.server import events as server_events
+from dc.server.board import Types
 from dc.server.heads import HeadLimits
 from dc.server.reactor import Reactor
 from dc.testing.ledger import Ledger
@@ -55,7 +56,9 @@ def _server_reactor(ledger: Ledger, rules: ServerRules) -> type[Reactor]:
     class WatchedReactor(Reactor):
         _events = 0
 
-        def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        def __init__(
+            self, types: Types, software: str, job: int = 1, sequence: int = 1, server: str = ""
+        ) -> None:
             heads = HeadLimits(
                 limits.HEAD_TASKS,
                 limits.HEADS_TASKS,
@@ -63,7 +66,9 @@ def _server_reactor(ledger: Ledger, rules: ServerRules) -> type[Reactor]:
                 limits.PREFETCH_TASKS,
             )
             window = limits.PAYLOAD_WINDOW_BYTES
-            super().__init__(*arguments, window=window, heads=heads, **keywords)
+            super().__init__(
+                types, software, job, sequence, window=window, heads=heads, server=server
+            )
 
         def handle(
             self, event: server_events.Event, now: float, wall: float

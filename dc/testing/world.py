@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -94,9 +96,7 @@ class World:
         workers: all that were started.
     """
 
-    def __init__(
-        self, nursery: trio.Nursery, folder: Path, plugins: Plugins, store: Store
-    ) -> None:
+    def __init__(self, nursery: trio.Nursery, folder: Path, plugins: Plugins, store: Store) -> None:
         self.nursery = nursery
         self.folder = folder
         self.plugins = plugins
@@ -116,6 +116,7 @@ class World:
 
     def make_executor(self, worker: Worker) -> FakeExecutor:
         """Return an executor for a worker."""
+        assert not worker.process.killed
         return FakeExecutor(self.plugins)
 
     def make_server(self) -> ServerApp:
@@ -161,7 +162,11 @@ class World:
             await nursery.start(app.run)
             context = copy_context()  # whoever connects starts a task of the server's
             self._site = self.make_site(app)
-            self._start = lambda *call: context.run(nursery.start_soon, *call)
+
+            def start(*call: Any) -> None:
+                context.run(partial(nursery.start_soon, *call))
+
+            self._start = start
             up.set()
             await app.wait_stopped()
             nursery.cancel_scope.cancel()
