@@ -18,6 +18,7 @@ from dc import limits
 from dc.testing.faults import Faults, Host, running_executions
 from dc.testing.ledger import Ledger, Violation
 from dc.testing.plan import Plan, draw_plan
+from dc.testing.planted import planted
 from dc.testing.rules import check_end
 from dc.testing.scripts import Client
 from dc.testing.server_rules import ServerRules
@@ -49,17 +50,21 @@ class Verdict(Struct):
     lines: list[str] = []
 
 
-def run_seed(seed: int, *, trace: bool = False, leases: bool = True) -> Verdict:
+def run_seed(
+    seed: int, *, trace: bool = False, leases: bool = True, plant: str = ""
+) -> Verdict:
     """Run one seed.
 
     Args:
         seed: decides everything.
         trace: whether the verdict is to have all lines of the trace, and its digest.
         leases: whether tasks must not be given again while a lease holds.
+        plant: the name of a defect to plant.
     """
     plan = draw_plan(seed)
     with _folder() as folder, ExitStack() as stack:
         stack.enter_context(substituted(seed))
+        stack.enter_context(planted(plant))
         for name, value in {**plan.limits, **COARSE}.items():
             stack.enter_context(mock.patch.object(limits, name, value))
         clock = trio.testing.MockClock(autojump_threshold=0)

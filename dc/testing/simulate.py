@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
+from dc.testing.planted import DEFECTS
 from dc.testing.run_seed import Verdict, run_seed
 
 LAST_LINES = 60
@@ -30,6 +31,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     which.add_argument("--seeds", metavar="A:B", type=_range, help="run the seeds from A up to B")
     parser.add_argument("--trace", action="store_true", help="print all that happens")
     parser.add_argument("--processes", metavar="N", type=int, default=1, help="at one time (1)")
+    parser.add_argument("--plant", choices=DEFECTS, default="", help="a defect to plant")
+    parser.add_argument("--plant-all", action="store_true", help="plant one defect after the other")
     parser.add_argument("--keep-going", action="store_true", help="go on after a failing seed")
     return parser.parse_args(argv)
 
@@ -39,9 +42,9 @@ def _range(text: str) -> range:
     return range(int(first), int(last))
 
 
-def run_seeds(seeds: range, processes: int) -> Iterator[Verdict]:
+def run_seeds(seeds: range, processes: int, plant: str = "") -> Iterator[Verdict]:
     """Yield the verdicts of seeds, in their order."""
-    one = partial(run_seed)
+    one = partial(run_seed, plant=plant)
     if processes == 1:
         yield from map(one, seeds)
         return
@@ -68,12 +71,24 @@ def main(argv: list[str] | None = None) -> int:
     """Run what was asked for; return 1 if a seed fails."""
     arguments = parse(argv)
     if arguments.seed is not None:
-        return _run_one(arguments.seed, trace=arguments.trace)
-    return _run_many(arguments.seeds, arguments.processes, keep_going=arguments.keep_going)
+        return _run_one(arguments.seed, arguments.plant, trace=arguments.trace)
+    if arguments.plant_all:
+        return max(_find(name, arguments.seeds, arguments.processes) for name in DEFECTS)
+    return _run_many(arguments)
 
 
-def _run_one(seed: int, *, trace: bool) -> int:
-    verdict = run_seed(seed, trace=trace)
+def _find(plant: str, seeds: range, processes: int) -> int:
+    """Print the first seed that finds a defect; return 1 if none does."""
+    for verdict in run_seeds(seeds, processes, plant):
+        if verdict.violations:
+            print(f"{plant}: seed {verdict.seed}: {verdict.violations[0].rule}", flush=True)
+            return 0
+    print(f"{plant}: no seed of {seeds.start}:{seeds.stop} finds it", flush=True)
+    return 1
+
+
+def _run_one(seed: int, plant: str, *, trace: bool) -> int:
+    verdict = run_seed(seed, trace=trace, plant=plant)
     if trace:
         print("\n".join(verdict.lines))
     if verdict.violations:
@@ -83,13 +98,13 @@ def _run_one(seed: int, *, trace: bool) -> int:
     return 0
 
 
-def _run_many(seeds: range, processes: int, *, keep_going: bool) -> int:
+def _run_many(arguments: argparse.Namespace) -> int:
     began = time.perf_counter()
     failing: list[int] = []
     kinds: Counter[str] = Counter()
     seconds = 0.0
     tasks = executions = done = 0
-    for verdict in run_seeds(seeds, processes):
+    for verdict in run_seeds(arguments.seeds, arguments.processes, arguments.plant):
         done += 1
         kinds.update(verdict.kinds or ["none"])
         seconds += verdict.seconds
@@ -98,7 +113,7 @@ def _run_many(seeds: range, processes: int, *, keep_going: bool) -> int:
         if verdict.violations:
             failing.append(verdict.seed)
             print(explain(verdict), flush=True)
-            if not keep_going:
+            if not arguments.keep_going:
                 break
     took = time.perf_counter() - began
     print(f"{done} seeds, {len(failing)} failing: {failing}")
