@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -97,6 +98,7 @@ async def run(arguments: Arguments, report: Report, folder: Path, link: Link | N
     try:
         with trio.fail_after(MOST_SECONDS):
             async with trio.open_nursery() as nursery:
+                await nursery.start(end_at_sigterm, nursery.cancel_scope, report)
                 world = World(folder, nursery, link)
                 try:
                     await scenario(arguments, report, world)
@@ -109,6 +111,17 @@ async def run(arguments: Arguments, report: Report, folder: Path, link: Link | N
     finally:
         with trio.CancelScope(shield=True):
             report.problems += await leftovers(str(folder))
+
+
+async def end_at_sigterm(
+    everything: trio.CancelScope, report: Report, task_status: trio.TaskStatus[None]
+) -> None:
+    """End the run, and all that it has started, at SIGTERM."""
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            report.problems.append("ended by SIGTERM")
+            everything.cancel()
 
 
 async def scenario(arguments: Arguments, report: Report, world: World) -> None:

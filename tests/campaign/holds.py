@@ -116,9 +116,9 @@ class Holds:
         return ran
 
     async def _running(self) -> bool:
-        views = [(await self.world.state(job))["counts"] for job in self.jobs]
-        running: list[int] = [view["running"] for view in views]
-        return running == list(self.jobs.values())
+        states = [await self.world.state(job) for job in self.jobs]
+        running: list[int] = [state["counts"]["running"] for state in states]
+        return running == [*self.jobs.values()]
 
     async def unchanged(self, before: Sequence[Execution], what: str, *names: str) -> None:
         """Check that after a fault nothing has been, and is, run again."""
@@ -153,7 +153,7 @@ class Holds:
         (job,) = self.jobs
 
         async def done() -> bool:
-            return (await self.world.state(job))["state"] == "done"
+            return bool((await self.world.state(job))["state"] == "done")
 
         longest = DONE_SECONDS + max(DONE_SECONDS, time.time() - before[0].at)
         await self._holds(done, "the job did not finish", longest)

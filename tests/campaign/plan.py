@@ -43,6 +43,13 @@ PAUSES: Final[dict[Kind, float]] = {
 """The longest time in seconds before a killed program is started again."""
 
 RELAY: Final[list[Kind]] = ["delay", "throttle", "cut", "freeze"]
+RELAY_SECONDS: Final[dict[Kind, float]] = {
+    "delay": 5.0,
+    "throttle": 5.0,
+    "cut": 0.0,
+    "freeze": 25.0,  # longer than limits.SILENCE_SECONDS
+}
+RELAY_PART: Final = 0.2  # of a short run, that a relay is bad at most
 RELAY_EACH: Final = 3  # kills for each fault of a relay
 STOP_EACH: Final = 75  # kills for each stopped worker
 LINK_EACH: Final = 150  # kills for each round of cuts of the link
@@ -100,13 +107,24 @@ def make_plan(
             for kind in kinds]  # fmt: skip
     if relay:
         for at in range(max(4, kills // RELAY_EACH)):
-            _put(random, plan, _bad_relay(random, RELAY[at % len(RELAY)]), 1.0)
+            kind = RELAY[at % len(RELAY)]
+            most = min(RELAY_SECONDS[kind], kills * spacing * RELAY_PART)
+            _put(random, plan, _bad_relay(random, kind, most), 1.0)
     if stop:
         for _ in range(max(1, kills // STOP_EACH)):
             _put(random, plan, Fault(0.0, "stop", random.random(), stop), LONG_PART)
     for seconds in list(cuts) * max(1, kills // LINK_EACH):
         _put(random, plan, Fault(0.0, "link", 0.0, seconds), LONG_PART)
     return plan
+
+
+def seconds_of(plan: Sequence[Fault]) -> float:
+    """Return how long a plan takes until all is mended again, if nothing is waited for."""
+    now = end = 0.0
+    for fault in plan:
+        now += fault.gap
+        end = max(end, now + fault.seconds)
+    return end
 
 
 def cuts_only(random: Random, cuts: Sequence[float], between: float) -> list[Fault]:
@@ -121,7 +139,7 @@ def cuts_only(random: Random, cuts: Sequence[float], between: float) -> list[Fau
     for seconds in cuts:
         plan.append(Fault(between, "link", 0.0, seconds))
         gap = (between + seconds) / len(RELAY)
-        plan += [replace(_bad_relay(random, kind), gap=gap) for kind in RELAY]
+        plan += [replace(_bad_relay(random, kind, gap), gap=gap) for kind in RELAY]
     return plan
 
 
@@ -135,9 +153,9 @@ def _pause(random: Random, kind: Kind) -> float:
     return random.uniform(0.0, PAUSES[kind])
 
 
-def _bad_relay(random: Random, kind: Kind) -> Fault:
+def _bad_relay(random: Random, kind: Kind, most: float) -> Fault:
     amount = {"delay": random.uniform(0.05, 0.5), "throttle": random.uniform(2e3, 50e3)}
-    seconds = random.uniform(1.0, 25.0 if kind == "freeze" else 5.0)
+    seconds = random.uniform(most / 5, most)
     return Fault(random.uniform(0.0, 0.5), kind, random.random(), seconds, amount.get(kind, 0.0))
 
 

@@ -20,8 +20,8 @@ POLL_SECONDS: Final = 0.05
 END_SECONDS: Final = 20.0
 TRY_AGAIN: Final = 75
 """The exit status of a client that has lost its server for too long."""
-TRIES: Final = 50
-"""Starts of one program that ended by themselves, after which it is left alone."""
+TRIES: Final = 20
+"""Starts of one program that went wrong, after which it is left alone."""
 
 
 class Program:
@@ -57,7 +57,7 @@ class Program:
         self.is_finished = False
         self.problems: list[str] = []
         self.pids: list[int] = []
-        self.tries = 0
+        self._is_ending = False
         self._command = command
         self._folder = folder
         self._environment = environment
@@ -126,7 +126,7 @@ class Program:
 
     def look(self) -> None:
         """Note whether it has ended by itself, and start it again if it should not have."""
-        if self.is_down or self.is_finished or self._process is None:
+        if self.is_down or self._is_ending or self.is_finished or self._process is None:
             return
         status = self._process.poll()
         if status is None:
@@ -134,17 +134,14 @@ class Program:
         if self._ends and status == 0:
             self.is_finished = True
             return
-        self.tries += 1
         if not (self._ends and status == TRY_AGAIN):
             self.problems.append(f"{self.log.name}: ended by itself with status {status}")
-        if self.tries > TRIES:
-            self.is_finished = True
-            self.problems.append(f"{self.name}: ended by itself {self.tries} times; given up")
-        else:
+        if len(self.problems) < TRIES:
             self.start()
 
     async def end(self) -> None:
         """End it by SIGTERM, and by kill -9 if that does not help."""
+        self._is_ending = True
         if not self.is_alive or self._process is None:
             return
         send(self.pid, signal.SIGCONT)

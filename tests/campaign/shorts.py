@@ -12,7 +12,7 @@ import trio
 from tests.campaign import ledger
 from tests.campaign.faults import Faults, count_kills
 from tests.campaign.ledger import Verdict
-from tests.campaign.plan import Fault
+from tests.campaign.plan import Fault, seconds_of
 from tests.campaign.reader import kept
 from tests.campaign.report import Report, of_memory, spread
 from tests.campaign.submitter import takes_keys
@@ -46,7 +46,8 @@ class Shorts:
         self.world = world
         self.plan = plan
         self.tasks = tasks
-        self.left = SLOWER * sum(fault.gap for fault in plan)
+        self.ends = SLOWER * seconds_of(plan)
+        self.gaps = SLOWER * sum(fault.gap for fault in plan)
         self.done = 0
         self.late: list[str] = []
         self.output = world.folder / "results"
@@ -73,7 +74,7 @@ class Shorts:
             await world.add_worker(FAR, SLOTS, far=True)
         await world.has_workers(*(worker.name for worker in world.workers))
         world.set_pace(LONGEST)
-        over = SUBMIT_PART * self.left if takes_keys() else 0.0
+        over = SUBMIT_PART * self.ends if takes_keys() else 0.0
         since = time.time()
         words = [str(PLUGINS), str(self.tasks), str(since), str(over)]
         submitter = await world.add_client(
@@ -94,7 +95,7 @@ class Shorts:
             nursery.start_soon(self._keep_pace)
             for fault in self.plan:
                 await faults.perform(fault)
-                self.left -= SLOWER * fault.gap
+                self.gaps -= SLOWER * fault.gap
             await faults.all_mended()
             nursery.cancel_scope.cancel()
         if self.done >= self.tasks:
@@ -104,12 +105,14 @@ class Shorts:
     async def _keep_pace(self) -> None:
         """Have the job last as long as the plan: make its tasks take longer or shorter."""
         slots = SLOTS * len(self.world.workers)
+        ends = trio.current_time() + self.ends
         while True:
             view = await self.world.ask(f"/api/jobs/{JOB}")
             if view is not None:
                 self.done = view["counts"]["done"]
             remaining = max(1, self.tasks - self.done)
-            pace = slots * (self.left + PACE_SECONDS) / remaining
+            left = max(ends - trio.current_time(), self.gaps) + PACE_SECONDS
+            pace = slots * left / remaining
             self.world.set_pace(min(LONGEST, max(SHORTEST, pace)))
             await trio.sleep(PACE_SECONDS)
 
