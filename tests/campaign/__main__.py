@@ -26,6 +26,7 @@ from tests.campaign.world import World
 
 SCENARIOS: Final = ("kills", "down", "network", "stop", "short")
 NAMESPACE: Final = "netns"
+BETWEEN_SECONDS: Final = 10.0  # after each cut of the scenario `short`
 MOST_SECONDS: Final = 4 * 3600.0  # of a whole run, whatever it waits for
 
 EPILOG = """\
@@ -52,7 +53,7 @@ class Arguments(Struct, frozen=True):
     seed: int
     spacing: float
     seconds: float
-    settle: float
+    settle: float | None
     stop: float
     cuts: list[float]
     without: list[str]
@@ -77,7 +78,7 @@ def parse(argv: list[str]) -> Arguments:
     add("--seed", type=int, default=1, help="of the plan (%(default)s)")
     add("--spacing", type=float, default=2.2, help="seconds between kills (%(default)s)")
     add("--seconds", type=float, default=600.0, help="that the server is down (%(default)s)")
-    add("--settle", type=float, default=SETTLE_SECONDS, help="after a fault (%(default)s)")
+    add("--settle", type=float, help="seconds of peace after a fault (by the scenario)")
     add("--stop", type=float, default=75.0, help="seconds; 0 for never (%(default)s)")
     add("--cut", default="5,20,60", help="seconds of each cut; empty for none (%(default)s)")
     add("--without", action="append", default=[], choices=[NAMESPACE], help="what is left out")
@@ -134,10 +135,10 @@ async def scenario(arguments: Arguments, report: Report, world: World) -> None:
                 random, arguments.kills, arguments.spacing, stop=arguments.stop, cuts=cuts
             )
         else:
-            plan = cuts_only(random, cuts or [0.0], arguments.settle)
+            plan = cuts_only(random, cuts or [0.0], arguments.settle or BETWEEN_SECONDS)
         await Shorts(world, plan, arguments.tasks).run(report)
         return
-    holds = Holds(world, report, arguments.settle)
+    holds = Holds(world, report, arguments.settle or SETTLE_SECONDS)
     if arguments.scenario == "down":
         await holds.down(arguments.seconds)
     elif arguments.scenario == "stop":

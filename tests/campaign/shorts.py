@@ -50,6 +50,7 @@ class Shorts:
         self.gaps = SLOWER * sum(fault.gap for fault in plan)
         self.done = 0
         self.late: list[str] = []
+        self.refused: dict[int, dict[str, int]] = {}  # by the server's pid, as last seen
         self.output = world.folder / "results"
 
     async def run(self, report: Report) -> None:
@@ -110,6 +111,7 @@ class Shorts:
             view = await self.world.ask(f"/api/jobs/{JOB}")
             if view is not None:
                 self.done = view["counts"]["done"]
+            await self._see_refused()
             remaining = max(1, self.tasks - self.done)
             left = max(ends - trio.current_time(), self.gaps) + PACE_SECONDS
             pace = slots * left / remaining
@@ -136,8 +138,14 @@ class Shorts:
             except AssertionError as error:
                 view = await self.world.ask(f"/api/jobs/{JOB}") or {}
                 self.late.append(f"{error}; the job: {view.get('state')}, {view.get('counts')}")
-        status = await self.world.ask("/api/status") or {}
-        self.refused = status.get("refused", {})
+        await self._see_refused()
+
+    async def _see_refused(self) -> None:
+        """Note how many answers of workers this process of the server has refused, by reason."""
+        pid = self.world.server.pid
+        status = await self.world.ask("/api/status")
+        if status is not None and pid == self.world.server.pid:
+            self.refused[pid] = status.get("refused", {})
 
     def _compare(self, report: Report) -> None:
         world, verdict = self.world, Verdict()
@@ -169,7 +177,7 @@ class Shorts:
             "tasks run more than once": sum(count > 1 for count in times.values()),
             "further executions, by fault": dict(again),
             "recorded attempts": {str(key): attempts[key] for key in sorted(attempts)},
-            "answers refused since the last start": self.refused,
+            "answers refused": dict(sum(map(Counter, self.refused.values()), Counter[str]())),
             "server started to serving": spread(world.serving),
             "server killed to serving, pause included": spread(world.away),
             "memory of the server": of_memory(world.memory),
