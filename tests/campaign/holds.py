@@ -139,10 +139,10 @@ class Holds:
 
     async def cancel(self, before: Sequence[Execution]) -> None:
         """Cancel all jobs, and check that their code stops."""
+        began = time.monotonic()
         async with dc.AsyncClient(self.world.address, [PLUGINS]) as client:
             for number in self.jobs:
                 await (await client.job(number)).cancel()
-        began = time.monotonic()
         await self._holds(
             lambda: _none_there([one.executor for one in before]), "cancelled tasks still run"
         )
@@ -165,7 +165,9 @@ class Holds:
             told = task.get("worker"), task.get("attempt")
             self.check(told == (name, 2), f"task {number} is recorded of {told}")
         status = await self.world.ask("/api/status") or {}
-        self.report.figures["answers refused"] = status.get("refused", {})
+        refused = status.get("refused", {})
+        self.report.figures["answers refused"] = refused
+        self.check(sum(refused.values()) > 0, "no late answer was refused and counted")
         await self._holds(
             lambda: _none_there([one.executor for one in before if one.number == LONGER]),
             "a disowned task still runs",
