@@ -29,7 +29,7 @@ READ_SECONDS: Final = 60.0
 SUBMIT_PART: Final = 0.7  # of the plan's time, over which the job is submitted
 PACE_SECONDS: Final = 0.5
 SHORTEST: Final = 0.001
-LONGEST: Final = 0.045  # still a short task: below limits.BUSY_SECONDS
+LONGEST: Final = 0.15  # still a short task: below limits.RUNNING_REPORT_SECONDS
 SLOWER: Final = 1.15  # than planned: faults wait for their victims
 
 
