@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -96,22 +97,30 @@ def parse(argv: list[str]) -> Arguments:
 
 async def run(arguments: Arguments, report: Report, folder: Path, link: Link | None) -> None:
     """Run a scenario in a folder; the report takes what is found."""
+    print(f"data and logs are in {folder}", file=sys.stderr, flush=True)
     try:
         with trio.fail_after(MOST_SECONDS):
             async with trio.open_nursery() as nursery:
                 await nursery.start(end_at_sigterm, nursery.cancel_scope, report)
-                world = World(folder, nursery, link)
-                try:
-                    await scenario(arguments, report, world)
-                except (AssertionError, trio.TooSlowError) as error:
-                    report.problems.append(f"{type(error).__name__}: {error}")
-                finally:
-                    await world.end()
-                report.problems += world.problems + world.log_problems()
+                await run_in_world(arguments, report, World(folder, nursery, link))
                 nursery.cancel_scope.cancel()
+    except Exception as error:
+        traceback.print_exc()
+        report.problems.append(f"the campaign itself has failed: {error!r}")
     finally:
         with trio.CancelScope(shield=True):
             report.problems += await leftovers(str(folder))
+
+
+async def run_in_world(arguments: Arguments, report: Report, world: World) -> None:
+    """Run a scenario, end its programs, and note what they say of mistakes."""
+    try:
+        await scenario(arguments, report, world)
+    except (AssertionError, trio.TooSlowError) as error:
+        report.problems.append(f"{type(error).__name__}: {error}")
+    finally:
+        await world.end()
+    report.problems += world.log_problems()
 
 
 async def end_at_sigterm(

@@ -27,7 +27,7 @@ LONGER_SECONDS = 0.4
 
 def payload(number: int) -> dict[str, Any]:
     """Return the payload of a task: always the same for the same number."""
-    work: dict[str, Any] = {}
+    work: dict[str, Any] = {"number": number}
     if number % LONGER_EACH == 1:
         work["seconds"] = LONGER_SECONDS
     if number % LARGE_EACH == 2:

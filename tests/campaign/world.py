@@ -39,7 +39,6 @@ class World:
 
     Attributes:
         faults: all that was done so far.
-        problems: what went wrong so far.
         serving: seconds from each start of the server to its first answer.
         away: seconds from each kill of the server to its first answer.
         memory: of the server in bytes, by time in seconds since the start.
@@ -56,7 +55,6 @@ class World:
         self.clients: dict[str, Program] = {}
         self.relays: dict[str, Relay] = {}
         self.faults: list[Happened] = []
-        self.problems: list[str] = []
         self.serving: list[float] = []
         self.away: list[float] = []
         self.memory: list[tuple[float, int]] = []

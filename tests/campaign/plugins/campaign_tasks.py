@@ -22,8 +22,16 @@ import dc
 
 
 class Work(msgspec.Struct):
-    """A payload: how long to take (0 for what `pace` says), how large a result, and ballast."""
+    """A payload.
 
+    Attributes:
+        number: of the task that it was made for; -1 for any.
+        seconds: how long to take; 0 for what `pace` says.
+        size: of the result's ballast in bytes.
+        ballast: the number in four bytes, again and again.
+    """
+
+    number: int = -1
     seconds: float = 0.0
     size: int = 0
     ballast: bytes = b""
@@ -74,6 +82,12 @@ def _executed(context: dc.Context) -> Receipt:
 
 def _worked(work: Work, context: dc.Context) -> Receipt:
     receipt = _executed(context)
+    if work.number not in (-1, context.number):
+        raise ValueError(f"task {context.number} has the payload of task {work.number}")
+    if work.ballast and work.ballast != context.number.to_bytes(4, "big") * (
+        len(work.ballast) // 4
+    ):
+        raise ValueError(f"the ballast of task {context.number} is damaged")
     time.sleep(work.seconds or _pace())
     receipt.ballast = bytes(work.size)
     return receipt
