@@ -25,7 +25,6 @@ class Relay:
         port: where it listens, on 127.0.0.1.
         delay: seconds by which each byte is late, each way.
         rate: bytes that pass each second, of each connection and way.
-        passed: bytes so far.
     """
 
     def __init__(self, listener: trio.SocketListener, host: str, port: int) -> None:
@@ -34,7 +33,6 @@ class Relay:
         self.port: int = listener.socket.getsockname()[1]
         self.delay = 0.0
         self.rate = math.inf
-        self.passed = 0
         self._flowing = trio.Event()
         self._flowing.set()
         self._open: set[trio.CancelScope] = set()
@@ -117,6 +115,5 @@ class Relay:
                     await trio.sleep_until(due)
                     await self._flowing.wait()
                     await sink.send_all(piece)
-                    self.passed += len(piece)
                     if self.rate < math.inf:
                         await trio.sleep(len(piece) / self.rate)

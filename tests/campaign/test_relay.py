@@ -45,10 +45,9 @@ async def back(stream: trio.SocketStream, count: int) -> bytes:
 
 
 async def test_it_passes_everything_on() -> None:
-    async with relayed() as (relay, stream), trio.open_nursery() as nursery:
+    async with relayed() as (_, stream), trio.open_nursery() as nursery:
         nursery.start_soon(stream.send_all, DATA)
         assert await back(stream, len(DATA)) == DATA
-        assert relay.passed == 2 * len(DATA)
 
 
 async def test_a_cut_connection_is_reset() -> None:
