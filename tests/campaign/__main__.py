@@ -116,11 +116,19 @@ async def run_in_world(arguments: Arguments, report: Report, world: World) -> No
     """Run a scenario, end its programs, and note what they say of mistakes."""
     try:
         await scenario(arguments, report, world)
-    except (AssertionError, trio.TooSlowError) as error:
-        report.problems.append(f"{type(error).__name__}: {error}")
+    except* AssertionError as errors:
+        report.problems += texts(errors)
     finally:
         await world.end()
     report.problems += world.log_problems()
+
+
+def texts(errors: BaseExceptionGroup[AssertionError]) -> list[str]:
+    """Return what the errors of a group say."""
+    found = []
+    for error in errors.exceptions:
+        found += texts(error) if isinstance(error, BaseExceptionGroup) else [str(error)]
+    return found
 
 
 async def end_at_sigterm(

@@ -6,11 +6,12 @@ import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
-MIB = 1024 * 1024
+MIB: Final = 1024 * 1024
+SHOWN: Final = 30  # problems in the text, at most
 
 
 class Report(Struct):
@@ -40,7 +41,9 @@ class Report(Struct):
         lines = [f"scenario {self.scenario}, seed {self.seed}"]
         lines += [f"  {name}: {shown(value)}" for name, value in self.figures.items()]
         lines += [f"  NOT RUN: {one}" for one in self.not_run]
-        lines += [f"  WRONG: {one}" for one in self.problems]
+        lines += [f"  WRONG: {one}" for one in self.problems[:SHOWN]]
+        if len(self.problems) > SHOWN:
+            lines.append(f"  WRONG: and {len(self.problems) - SHOWN} things more")
         lines.append("passed" if self.passed else "FAILED")
         return "\n".join(lines)
 

@@ -121,15 +121,14 @@ class World:
     async def until_serving(self) -> None:
         """Wait for the server to answer; learn its port at the first time."""
         began = time.monotonic()
-        with trio.fail_after(START_SECONDS):
-            while not self.port:
-                line = self.server.out.read_text()
-                if line.endswith("\n"):
-                    self.port = int(line.strip().rpartition(":")[2])
-                await trio.sleep(POLL_SECONDS)
-            while await self.ask("/api/status") is None:  # noqa: ASYNC110
-                await trio.sleep(POLL_SECONDS)
+        await self.until(self._is_serving, START_SECONDS, "the server to serve")
         self.serving.append(time.monotonic() - began)
+
+    async def _is_serving(self) -> bool:
+        if not self.port:
+            line = self.server.out.read_text()
+            self.port = int(line.strip().rpartition(":")[2]) if line.endswith("\n") else 0
+        return self.port > 0 and await self.ask("/api/status") is not None
 
     # --- the server -----------------------------------------------------------------------------
 
@@ -146,11 +145,15 @@ class World:
 
     async def state(self, job: int) -> dict[str, Any]:
         """Return a job's state, asking until the server answers."""
-        with trio.fail_after(START_SECONDS):
-            while (answer := await self.ask(f"/api/jobs/{job}")) is None:  # noqa: ASYNC110
-                await trio.sleep(POLL_SECONDS)
-        found: dict[str, Any] = answer
-        return found
+        found: list[dict[str, Any]] = []
+
+        async def answered() -> bool:
+            answer = await self.ask(f"/api/jobs/{job}")
+            found.extend([] if answer is None else [answer])
+            return bool(found)
+
+        await self.until(answered, START_SECONDS, f"the state of job {job}")
+        return found[0]
 
     async def until(self, condition: Callable[[], Any], seconds: float, what: str) -> None:
         """Wait for an async condition.
@@ -160,7 +163,7 @@ class World:
         """
         with trio.move_on_after(seconds):
             while not await condition():  # noqa: ASYNC110
-                await trio.sleep(LOOK_SECONDS)
+                await trio.sleep(POLL_SECONDS)
             return
         raise AssertionError(f"waited {seconds:g} s for {what}")
 
