@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from dc import limits
 from dc.messages import Blob
 
 Rows: TypeAlias = Iterable[tuple[int, int, str]]
@@ -20,8 +21,8 @@ Rows: TypeAlias = Iterable[tuple[int, int, str]]
 
 SHOWN: Final = 10
 """Numbers of tasks that a problem names, at most."""
-CLOCK_SECONDS: Final = 1.0
-"""Before an execution, that a fault which harms it may have begun."""
+AWAY_SECONDS: Final = limits.RECONNECT_SECONDS_MOST
+"""That a worker may still be away after the fault that cut it off, and run what it holds."""
 UNEXPLAINED: Final = "unexplained"
 
 
@@ -156,9 +157,7 @@ def repeated(
     for one in ran:
         of_task[one.number].append(one)
     return Counter(
-        reason(one, later.at, faults, names.get(one.worker, ""))
-        for runs in of_task.values()
-        for one, later in pairwise(runs)
+        reason(pair, faults, names) for runs in of_task.values() for pair in pairwise(runs)
     )
 
 
@@ -176,19 +175,24 @@ ORDER: Final = [
 """Kinds of faults, those first that explain most certainly why a task was run again."""
 
 
-def reason(one: Execution, until: float, faults: Sequence[Happened], worker: str) -> str:
+def reason(
+    runs: tuple[Execution, Execution], faults: Sequence[Happened], names: dict[int, str]
+) -> str:
     """Return the kind of fault that explains why a task was run again after an execution.
 
     Args:
-        one: the execution.
-        until: when the next one began.
+        runs: the execution, and the next one.
         faults: what was done.
-        worker: the name of the worker it was on.
+        names: of workers, by the pids of their processes.
     """
-    kinds = set()
-    for fault in faults:
-        if fault.start <= until and fault.end >= one.at - CLOCK_SECONDS:
-            aimed = one.executor in fault.pids or one.worker in fault.pids
-            if aimed or fault.victim in ("server", worker):
-                kinds.add(fault.kind)
+    since, until = runs[0].at - AWAY_SECONDS, runs[1].at
+    pids = {pid for one in runs for pid in (one.executor, one.worker)}
+    victims = {"server", *(names.get(one.worker) for one in runs)}
+    kinds = {
+        fault.kind
+        for fault in faults
+        if fault.start <= until
+        and fault.end >= since
+        and (fault.victim in victims or not pids.isdisjoint(fault.pids))
+    }
     return next((kind for kind in ORDER if kind in kinds), UNEXPLAINED)

@@ -48,8 +48,10 @@ def test_what_is_wrong_is_named(rows: list[tuple[int, int, str]], what: str) -> 
         (Happened("executor", "one's executor", [100], 2.5, 2.5), "executor"),
         (Happened("server", "server", [1], 2.5, 4.5), "server"),
         (Happened("cut", "one", [], 3.0, 3.0), "cut"),
-        (Happened("cut", "two", [], 3.0, 3.0), "unexplained"),
-        (Happened("worker", "one", [9], 0.1, 0.5), "unexplained"),
+        (Happened("cut", "two", [], 3.0, 3.0), "cut"),
+        (Happened("cut", "three", [], 3.0, 3.0), "unexplained"),
+        (Happened("worker", "other", [9], 1.0, 2.0), "unexplained"),
+        (Happened("server", "server", [1], 2.0 - 20.0, 2.0 - 16.0), "unexplained"),
         (Happened("server", "server", [1], 5.5, 6.0), "unexplained"),
     ],
 )

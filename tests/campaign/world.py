@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import trio
 
 from dc.worker import __main__ as worker_program
@@ -216,6 +217,7 @@ class World:
                 for program in [*self.clients.values(), *self.workers]:
                     nursery.start_soon(program.end)
             await self.server.end()
+        (self.folder / "faults.json").write_bytes(msgspec.json.encode(self.faults))
         if self._pace >= 0:
             os.close(self._pace)
             self._pace = -1
