@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVarTuple
 
 import trio
 
@@ -15,6 +15,7 @@ from tests.campaign.world import World
 
 VICTIM_SECONDS: Final = 30.0  # to wait for something that can be killed
 POLL_SECONDS: Final = 0.02
+Args = TypeVarTuple("Args")
 KILL: Final = 9
 
 
@@ -83,21 +84,17 @@ class Faults:
             happened = self._world.note(kind, victim.name, [victim.pid])
             victim.kill()
             self._count(kind)
-            self._nursery.start_soon(self._revive, victim, fault.seconds, happened)
+            self._beside(self._revive, victim, fault.seconds, happened)
 
     async def _revive(self, victim: Program, seconds: float, happened: Happened) -> None:
-        self._under_way += 1
-        try:
-            await trio.sleep(seconds)
-            victim.start()
-            if victim is self._world.server:
-                pid = victim.pid
-                await self._world.until_serving()
-                if victim.pid == pid:  # it was not killed again before it served
-                    self._world.away.append(time.time() - happened.start)
-            happened.end = time.time()
-        finally:
-            self._under_way -= 1
+        await trio.sleep(seconds)
+        victim.start()
+        if victim is self._world.server:
+            pid = victim.pid
+            await self._world.until_serving()
+            if victim.pid == pid:  # it was not killed again before it served
+                self._world.away.append(time.time() - happened.start)
+        happened.end = time.time()
 
     async def _kill_executor(self, fault: Fault) -> None:
         with trio.move_on_after(VICTIM_SECONDS):
@@ -118,19 +115,23 @@ class Faults:
 
     def _begin(self, fault: Fault) -> None:
         if fault.kind == "link":
-            self._nursery.start_soon(self._lasting, self._cut_link, fault)
+            self._beside(self._cut_link, fault)
         elif fault.kind == "stop":
-            self._nursery.start_soon(self._lasting, self._stop, fault)
+            self._beside(self._stop, fault)
         else:
-            self._nursery.start_soon(self._lasting, self._bad_relay, fault)
+            self._beside(self._bad_relay, fault)
 
-    async def _lasting(self, do: object, fault: Fault) -> None:
+    def _beside(self, do: Callable[[*Args], Awaitable[None]], *args: *Args) -> None:
+        """Have something done beside the plan, which is not over before that is."""
+
+        async def done() -> None:
+            try:
+                await do(*args)
+            finally:
+                self._under_way -= 1
+
         self._under_way += 1
-        try:
-            assert callable(do)
-            await do(fault)
-        finally:
-            self._under_way -= 1
+        self._nursery.start_soon(done)
 
     async def _cut_link(self, fault: Fault) -> None:
         assert self._world.link is not None
