@@ -89,11 +89,8 @@ class Faults:
     async def _revive(self, victim: Program, seconds: float, happened: Happened) -> None:
         await trio.sleep(seconds)
         victim.start()
-        if victim is self._world.server:
-            pid = victim.pid
-            await self._world.until_serving()
-            if victim.pid == pid:  # it was not killed again before it served
-                self._world.away.append(time.time() - happened.start)
+        if victim is self._world.server and await self._world.until_serving():
+            self._world.away.append(time.time() - happened.start)
         happened.end = time.time()
 
     async def _kill_executor(self, fault: Fault) -> None:

@@ -119,14 +119,16 @@ class World:
         where = ["--listen", f"{self.host}:{self.port}", "--data", str(self.data)]
         return python("dc.server", *where, "--plugins", str(PLUGINS))
 
-    async def until_serving(self) -> None:
-        """Wait for the server to answer; learn its port at the first time."""
-        began = time.monotonic()
+    async def until_serving(self) -> bool:
+        """Wait for the server to answer; return whether it was not killed while it started."""
+        began, pid = time.monotonic(), self.server.pid
         await self.until(self._is_serving, START_SECONDS, "the server to serve")
-        self.serving.append(time.monotonic() - began)
+        if self.server.pid == pid:
+            self.serving.append(time.monotonic() - began)
+        return self.server.pid == pid
 
     async def _is_serving(self) -> bool:
-        if not self.port:
+        if not self.port:  # it is the same at all further starts
             line = self.server.out.read_text()
             self.port = int(line.strip().rpartition(":")[2]) if line.endswith("\n") else 0
         return self.port > 0 and await self.ask("/api/status") is not None
