@@ -50,8 +50,10 @@ structure, so that no call walks over tasks, workers or classes:
 1. By its name. An index from key (job and number) to record: heads of chains, the links in the
    records. Sixteen neighbouring numbers lie in one cache line of it, because tasks are submitted
    and finished in runs. Removing a task touches its own chain only.
-2. By whose turn it is. A job has a queue: a list in order of age, and beside it a pairing heap of
-   the tasks that came back and are older than the list's last. A class has a heap of its jobs that
+2. By whose turn it is. A task's age is the stamp of the call that brought it, then its number; what
+   comes late of a job, because not all was told at once, has the stamp of what came before. A job
+   has a queue: a list in order of age, and beside it a pairing heap of the tasks that came (or came
+   back) when the list had younger ones. A class has a heap of its jobs that
    have something ready, ranked by (priority, age of the oldest queued task). A group has a heap of
    its classes, ranked alike. So the first of the group's heap, its first job, and that job's oldest
    task are exactly what is next. A job that is being cancelled simply leaves its class's heap.
@@ -95,6 +97,13 @@ For this a group counts the ready tasks of its classes, again without a walk for
 class that is in many groups shows them a number that may lag behind. It never shows more than it
 has, so nobody gets more than a share; fewer than sixteen groups are shown the exact number; and
 each time they are shown another one, a sixteenth as many tasks as there are groups came or went.
+
+Whose attempt. Each time a task is given out its attempt counts up, and only the holder of the
+newest attempt is listened to: everything else is stale. A record may have one of three marks.
+`suspect`: its holder, lost from sight, may be running it. `lost`: it was blamed for the loss of its
+last holder, which is taken back if that worker comes with the attempt again (adopt). `restored`: it
+was on disk when the server started and was not given out since, so an attempt above the known one
+may be out there. The mark goes when the task is given to a worker or taken from it.
 
 Whole or not at all. A door checks all it was given, and reserves memory, before it changes
 anything; what follows cannot fail. The methods marked `check=False` are such leaves: what they
@@ -677,13 +686,19 @@ _assigned = cython.declare(cython.int, 3)
 _running = cython.declare(cython.int, 4)
 _returned = cython.declare(cython.int, 5)
 
+# The marks of a record.
+_lost = cython.declare(cython.int, 1)
+_restored = cython.declare(cython.int, 2)
+_suspect = cython.declare(cython.int, 4)
+
 _RECORD = 64  # bytes of a task's record: a cache line
 _TABLE_KEPT = 65536  # records (4 MiB) that an empty table keeps
 _TASKS_MOST = 2**31 - 2  # records are numbered with C ints
 _JOB_MOST = 2**31 - 1
 _NUMBER_MOST = 2**32 - 2  # a task's key is job << 32 | number, a positive 63-bit integer
 _PRIORITY_MOST = 1_000_000
-_RETRIES_MOST = 255  # a byte of the record, as are the crashes
+_RETRIES_MOST = 255  # failures are a byte of the record, as are the crashes
+_CRASHES_MOST = 255
 _SLOTS_MOST = 1_000_000
 _ATTEMPT_MOST = 2**31 - 1
 _ATTEMPT_START = 2**30  # of a restored or adopted task: leaves room for a billion assignments
@@ -848,8 +863,10 @@ class _Job(_Ranked):
     index: cython.int  # in the table of jobs
     kind: cython.int  # its requirement class
     retries: cython.int
+    crashes: cython.int  # of one task, after which it fails
     cost: cython.double  # seconds, exactly a float32; negative: not known
     end: cython.longlong  # above the highest number so far
+    stamp: cython.longlong  # in the age of the tasks that came last, or -1
     held_back: cython.bint  # being cancelled: nothing of it is handed out
     first: cython.int  # its queue: a list in order of age
     last: cython.int
@@ -871,9 +888,10 @@ class _Job(_Ranked):
         self.number = number
         self.index = index
         self.kind = kind
-        self.retries = 0
+        self.retries = self.crashes = 0
         self.cost = -1.0
         self.end = 0
+        self.stamp = -1
         self.held_back = False
         self.first = self.last = self.root = -1
         self.tasks_first = self.tasks_last = -1
@@ -977,7 +995,6 @@ class Scheduler:
     """Decides which worker gets which task. It knows numbers only, and the time it is told.
 
     Args:
-        crash_limit: crashes (1 to 255) of one task after which it fails.
         credit_seconds: estimated work for each slot that a worker may hold (above 0); a task that
             is longer, or not known, fills the credit of one slot and no more.
         credit_tasks: tasks beyond its slots up to which a worker may hold short ones (1 or more).
@@ -987,7 +1004,6 @@ class Scheduler:
     are return values.
     """
 
-    _crash_limit: cython.int
     _credit_seconds: cython.double
     _credit_tasks: cython.longlong
     # The task table: one array of records of 64 bytes, and for each field a strided view of it.
@@ -1011,8 +1027,8 @@ class Scheduler:
     _cost: cython.float[:]
     _state: cython.uchar[:]
     _crashes: cython.uchar[:]
-    _lost: cython.uchar[:]  # 1 while the last crash is that its worker was lost
-    _retries: cython.uchar[:]
+    _failures: cython.uchar[:]  # tries used up of the job's retries
+    _marks: cython.uchar[:]
     # Key to record: heads of chains.
     _index: cython.int[::1]
     _index_bits: cython.int
@@ -1024,7 +1040,8 @@ class Scheduler:
     _given: cython.longlong[::1]
     _given_attempts: cython.longlong[::1]
     _given_crashes: cython.longlong[::1]
-    _clock: cython.longlong  # the age of the next task
+    _given_failures: cython.longlong[::1]
+    _clock: cython.longlong  # the newest stamp
     _counts: cython.longlong[::1]  # tasks by state
     _slots: cython.longlong
     _by_number: dict
@@ -1037,10 +1054,7 @@ class Scheduler:
     _ring_first: cython.int
     _ring_last: cython.int
 
-    def __init__(
-        self, *, crash_limit: int = 5, credit_seconds: float = 0.1, credit_tasks: int = 2048
-    ) -> None:
-        self._crash_limit = _within(crash_limit, 1, 255, "crash_limit")
+    def __init__(self, *, credit_seconds: float = 0.1, credit_tasks: int = 2048) -> None:
         self._credit_tasks = _within(credit_tasks, 1, _TASKS_MOST, "credit_tasks")
         # Exactly a float32, as are the costs: so sums of them are exact, and full is full.
         self._credit_seconds = array("f", [_seconds(credit_seconds, "credit_seconds")])[0]
@@ -1057,6 +1071,7 @@ class Scheduler:
         self._given = array("q")
         self._given_attempts = array("q")
         self._given_crashes = array("q")
+        self._given_failures = array("q")
         self._clock = 0
         self._counts = array("q", [0] * 6)
         self._slots = 0
@@ -1091,8 +1106,8 @@ class Scheduler:
         self._cost = raw.cast("f")[14::16]
         self._state = raw[60::64]
         self._crashes = raw[61::64]
-        self._retries = raw[62::64]
-        self._lost = raw[63::64]
+        self._failures = raw[62::64]
+        self._marks = raw[63::64]
 
     @cython.cfunc
     def _unbind(self) -> cython.void:
@@ -1102,7 +1117,7 @@ class Scheduler:
         self._job_next = self._job_prev = self._chain = None
         self._job = self._worker = self._attempt = self._timer = None
         self._cost = None
-        self._state = self._crashes = self._retries = self._lost = None
+        self._state = self._crashes = self._failures = self._marks = None
 
     @cython.cfunc
     def _reserve(self, count: cython.longlong) -> cython.void:
@@ -1177,6 +1192,16 @@ class Scheduler:
         return slot
 
     @cython.cfunc
+    @cython.exceptval(check=False)
+    def _stamp(self, job: _Job, late: cython.bint) -> cython.void:
+        """Give the job the stamp of its next tasks. In a row without other jobs it stays the same;
+        after two thousand million changes it does in any case."""
+        if job.stamp < 0 or (not late and job.stamp < self._clock):
+            if self._clock < _JOB_MOST:
+                self._clock += 1
+            job.stamp = self._clock
+
+    @cython.cfunc
     def _new(
         self, job: _Job, number: cython.longlong, attempt: cython.int, crashes: cython.int
     ) -> cython.int:
@@ -1190,12 +1215,10 @@ class Scheduler:
         self._tasks += 1
         key: cython.longlong = (job.number << 32) | number
         self._key[slot] = key
-        self._age[slot] = self._clock
-        self._clock += 1
+        self._age[slot] = (job.stamp << 32) | number
         self._attempt[slot] = attempt
         self._crashes[slot] = crashes
-        self._lost[slot] = 0
-        self._retries[slot] = job.retries
+        self._failures[slot] = self._marks[slot] = 0
         self._job[slot] = job.index
         self._worker[slot] = self._timer[slot] = -1
         self._job_next[slot] = -1
@@ -1534,7 +1557,7 @@ class Scheduler:
     ) -> cython.void:
         """Give a task that is in no queue to a worker. The caller counts it."""
         self._state[slot] = _assigned
-        self._lost[slot] = 0
+        self._marks[slot] = 0
         self._worker[slot] = worker.index
         self._attempt[slot] = attempt
         counts: cython.double = cost if 0.0 <= cost < self._credit_seconds else self._credit_seconds
@@ -1552,7 +1575,7 @@ class Scheduler:
     @cython.cfunc
     @cython.exceptval(check=False)
     def _let_go(self, worker: _Worker, slot: cython.int) -> cython.void:
-        """Take a task from its worker, with its timer. The caller counts it."""
+        """Take a task from its worker, with its timer and marks. The caller counts it."""
         after: cython.int = self._next[slot]
         ahead: cython.int = self._prev[slot]
         if ahead >= 0:
@@ -1568,6 +1591,7 @@ class Scheduler:
         if worker.held == 0:
             worker.seconds = 0.0  # whatever rounding left
         self._worker[slot] = -1
+        self._marks[slot] = 0
         if self._timer[slot] >= 0:
             self._unset_timer(slot)
 
@@ -1684,6 +1708,7 @@ class Scheduler:
             self._given = array("q", bytes(8 * count))
             self._given_attempts = array("q", bytes(8 * count))
             self._given_crashes = array("q", bytes(8 * count))
+            self._given_failures = array("q", bytes(8 * count))
 
     @cython.cfunc
     def _read(
@@ -1770,7 +1795,14 @@ class Scheduler:
         member.behind = True
         kind.behind.append(member)
 
-    def add_job(self, job: object, class_: object, priority: object, retries: object) -> None:
+    def add_job(
+        self,
+        job: object,
+        class_: object,
+        priority: object,
+        retries: object,
+        crashes: object = 5,
+    ) -> None:
         """Make a job without tasks.
 
         Args:
@@ -1778,6 +1810,7 @@ class Scheduler:
             class_: the requirement class of its tasks.
             priority: -1,000,000 to 1,000,000, higher first.
             retries: how often each of its tasks may fail and be tried again, 0 to 255.
+            crashes: how often each may crash, the last of which fails it, 1 to 255.
 
         Raises:
             KeyError: the class is not there.
@@ -1786,12 +1819,14 @@ class Scheduler:
         number = _within(job, 0, _JOB_MOST, "job")
         rank = _within(priority, -_PRIORITY_MOST, _PRIORITY_MOST, "priority")
         tries = _within(retries, 0, _RETRIES_MOST, "retries")
+        limit = _within(crashes, 1, _CRASHES_MOST, "crashes")
         self._class_of(class_)
         if number in self._by_number:
             raise ValueError(f"there is a job {number} already")
         index = _free_place(self._jobs, self._free_jobs)
         record = _Job(number, index, class_, rank)
         record.retries = tries
+        record.crashes = limit
         self._jobs[index] = self._by_number[number] = record
 
     def set_cost(self, job: object, seconds: object) -> None:
@@ -1826,8 +1861,14 @@ class Scheduler:
 
     # --- doors: tasks in --------------------------------------------------------------------------
 
-    def submit(self, job: object, first: object, count: object) -> None:
+    def submit(self, job: object, first: object, count: object, late: object = False) -> None:
         """Queue the tasks first, first + 1, … of a job.
+
+        Args:
+            job: the job.
+            first: the first one's number.
+            count: how many.
+            late: they are as old as those that came before them, and only told of now.
 
         Raises:
             KeyError: the job is not there.
@@ -1838,20 +1879,26 @@ class Scheduler:
         number: cython.longlong = _within(first, record.end, _NUMBER_MOST, "first")
         end: cython.longlong = number + _within(count, 0, _NUMBER_MOST + 1 - number, "count")
         self._reserve(end - number)
+        self._stamp(record, bool(late))
         while number < end:
             self._enqueue(record, self._new(record, number, 0, 0))
             number += 1
         record.end = end
         self._requeued(record)
 
-    def restore(self, job: object, numbers, attempts, crashes) -> None:
-        """Queue tasks with a past: after a restart of the server.
+    def restore(self, job: object, numbers, attempts, crashes, failures) -> None:
+        """Queue tasks that may have a past: after a restart of the server. All of a job are equally
+        old, whenever they come.
+
+        Somebody may hold a later attempt than the ones that are known; until a task is given out
+        again, adopt() takes it.
 
         Args:
             job: the job.
-            numbers: the tasks, ascending, above the job's numbers so far.
+            numbers: the tasks, ascending; none of them is here.
             attempts: how often each was assigned, 0 to 2**30.
             crashes: how often each crashed, 0 to 255.
+            failures: how many of its retries each has used up, 0 to 255.
 
         Raises:
             KeyError: the job is not there.
@@ -1859,21 +1906,25 @@ class Scheduler:
         """
         record = self._job_of(job)
         size: cython.Py_ssize_t = len(numbers)
-        if len(attempts) != size or len(crashes) != size:
-            raise ValueError("numbers, attempts and crashes must be equally long")
+        if not len(attempts) == len(crashes) == len(failures) == size:
+            raise ValueError("numbers, attempts, crashes and failures must be equally long")
         self._prepare(size)
         self._read(numbers, self._given, _NUMBER_MOST)
         self._read(attempts, self._given_attempts, _ATTEMPT_START)
-        self._read(crashes, self._given_crashes, 255)
-        end: cython.longlong = record.end
+        self._read(crashes, self._given_crashes, _CRASHES_MOST)
+        self._read(failures, self._given_failures, _RETRIES_MOST)
+        end: cython.longlong = 0
         i: cython.Py_ssize_t
         for i in range(size):
             if self._given[i] < end:
                 raise ValueError(f"{numbers[i]} is not a number from {end} to {_NUMBER_MOST}")
-            if self._given_attempts[i] < 0 or self._given_crashes[i] < 0:
-                raise ValueError(f"task {numbers[i]} has attempts or crashes out of range")
+            if self._find((record.number << 32) | self._given[i]) >= 0:
+                raise ValueError(f"task {numbers[i]} is here already")
+            if min(self._given_attempts[i], self._given_crashes[i], self._given_failures[i]) < 0:
+                raise ValueError(f"task {numbers[i]} has a past that is out of range")
             end = self._given[i] + 1
         self._reserve(size)
+        self._stamp(record, True)
         for i in range(size):
             slot: cython.int = self._new(
                 record,
@@ -1881,8 +1932,10 @@ class Scheduler:
                 cython.cast(cython.int, self._given_attempts[i]),
                 cython.cast(cython.int, self._given_crashes[i]),
             )
+            self._failures[slot] = cython.cast(cython.uchar, self._given_failures[i])
+            self._marks[slot] = _restored
             self._enqueue(record, slot)
-        record.end = end
+        record.end = max(record.end, end)
         self._requeued(record)
 
     # --- doors: workers ---------------------------------------------------------------------------
@@ -1930,26 +1983,91 @@ class Scheduler:
         else:
             self._wake(worker)
 
-    def remove_worker(self, worker: object, blame: object) -> list:
-        """Forget a worker; its tasks go back to their queues, with their age.
+    def suspect(self, worker: object, oldest: object) -> None:
+        """Note what a worker may be running beside what it said, when it is lost from sight.
 
         A task that kills computers is to be found, and those that only waited beside it are not to
-        fail with it. So blamed is what may have been running: what was said to run, and the oldest
-        of what the worker held, as many as it has slots. Word of a start or of a result may be lost
-        with the worker, so these may be wrong; but what comes back is the oldest of its job and is
-        handed out first again, so a poison task is soon among the oldest wherever it goes. What
-        runs beside it each time fails with it: from here the two look the same.
+        fail with it. So blamed is what was said to run, and the oldest of what the worker holds,
+        as many as it has slots. Word of a start or of a result may be lost with the worker, so
+        these may be wrong; but what comes back is the oldest of its job and is handed out first
+        again, so a poison task is soon among the oldest wherever it goes. What runs beside it each
+        time fails with it: from here the two look the same.
 
         Args:
             worker: the worker.
-            blame: count a crash for each task that it may have been running.
+            oldest: how many tasks it runs at once, 0 or more; 0: none is suspect.
+        """
+        record = self._worker_of(worker)
+        left: cython.longlong = _within(oldest, 0, _TASKS_MOST, "oldest")
+        slot: cython.int = record.first
+        while slot >= 0:
+            self._marks[slot] = _suspect if left > 0 else 0
+            left -= 1
+            slot = self._next[slot]
+
+    def lapse(self, worker: object, job: object, blame: object, numbers=None) -> tuple:
+        """Take a job's tasks from a worker; they go back to the job's queue, with their age.
+
+        Args:
+            worker: the worker; it stays.
+            job: the job.
+            blame: count a crash for each of them that is running or suspect.
+            numbers: only these tasks; those that the worker does not hold are ignored.
+
+        Returns:
+            (back, failed): (number, attempt, crashes, failures) of what is queued again, and
+            (number, attempt) of what crashed too often and is forgotten now; each in order of
+            assignment, or in the order of `numbers`.
+        """
+        holder = self._worker_of(worker)
+        record = self._job_of(job)
+        guilty: cython.bint = bool(blame)
+        given = self._held_of(holder, record) if numbers is None else numbers
+        size: cython.Py_ssize_t = len(given)
+        self._prepare(size)
+        self._read(given, self._given, _NUMBER_MOST)
+        back: list = []
+        failed: list = []
+        i: cython.Py_ssize_t
+        for i in range(size):
+            slot: cython.int = self._find((record.number << 32) | self._given[i])
+            if slot < 0 or self._worker[slot] != holder.index:
+                continue
+            number: cython.longlong = self._given[i]
+            if self._give_back(holder, record, slot, guilty):
+                failed.append((number, self._attempt[slot]))
+                self._forget(record, slot)
+            else:
+                back.append(
+                    (number, self._attempt[slot], self._crashes[slot], self._failures[slot])
+                )
+        self._requeued(record)
+        self._wake(holder)
+        return (back, failed)
+
+    @cython.cfunc
+    def _held_of(self, worker: _Worker, job: _Job) -> list:
+        """Return the numbers of a job's tasks that a worker holds, in order of assignment."""
+        found: list = []
+        slot: cython.int = worker.first
+        while slot >= 0:
+            if self._job[slot] == job.index:
+                found.append(self._key[slot] & _number_bits)
+            slot = self._next[slot]
+        return found
+
+    def remove_worker(self, worker: object, blame: object) -> list:
+        """Forget a worker; its tasks go back to their queues, with their age.
+
+        Args:
+            worker: the worker.
+            blame: count a crash for each of its tasks that is running or suspect.
 
         Returns:
             What crashed too often and is forgotten now, as (job, number, attempt).
         """
         record = self._worker_of(worker)
         guilty: cython.bint = bool(blame)
-        oldest: cython.longlong = record.slots
         failed: list = []
         self._resize(record, 0)
         job: _Job = None
@@ -1959,21 +2077,33 @@ class Scheduler:
                 if job is not None:
                     self._requeued(job)
                 job = self._jobs[self._job[slot]]
-            suspect: cython.bint = guilty and (oldest > 0 or self._state[slot] == _running)
-            oldest -= 1
-            self._count(job, self._state[slot], -1)
-            self._let_go(record, slot)
-            if suspect and self._crashed(slot):
+            if self._give_back(record, job, slot, guilty):
                 failed.append(self._told(job, slot))
                 self._forget(job, slot)
-            else:
-                self._lost[slot] = suspect
-                self._enqueue(job, slot)
         if job is not None:
             self._requeued(job)
         self._workers[record.index] = None
         self._free_workers.append(record.index)
         return failed
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _give_back(
+        self, worker: _Worker, job: _Job, slot: cython.int, guilty: cython.bint
+    ) -> cython.bint:
+        """Take a task from its worker and queue it, or tell that it has crashed once too often.
+
+        Then it is in no queue. The caller ends with `_requeued`.
+        """
+        state: cython.int = self._state[slot]
+        blamed: cython.bint = guilty and (state == _running or (self._marks[slot] & _suspect) != 0)
+        self._count(job, state, -1)
+        self._let_go(worker, slot)
+        if blamed and self._crashed(job, slot):
+            return True
+        self._marks[slot] = _lost if blamed else 0
+        self._enqueue(job, slot)
+        return False
 
     @cython.cfunc
     @cython.inline
@@ -1982,11 +2112,11 @@ class Scheduler:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def _crashed(self, slot: cython.int) -> cython.bint:
+    def _crashed(self, job: _Job, slot: cython.int) -> cython.bint:
         """Count a crash of a task, and tell whether it was one too many."""
         if self._crashes[slot] < 255:
             self._crashes[slot] += 1
-        return self._crashes[slot] >= self._crash_limit
+        return self._crashes[slot] >= job.crashes
 
     # --- doors: tasks out -------------------------------------------------------------------------
 
@@ -2100,8 +2230,8 @@ class Scheduler:
             self._set_timer(slot, time)
         return True
 
-    def finish(self, worker: object, job: object, numbers, attempts) -> tuple:
-        """Take the results of tasks that are not done yet, whoever holds them now.
+    def finish(self, worker: object, job: object, numbers, attempts) -> list:
+        """Take the results of attempts that the worker holds; the tasks are forgotten.
 
         Args:
             worker: the worker that brings them.
@@ -2110,34 +2240,34 @@ class Scheduler:
             attempts: the attempt that each result is of.
 
         Returns:
-            (rejected, taken_over): the places in `numbers` of results that are not wanted any
-            more, and (worker, number, attempt) of attempts that are to be stopped.
+            The places in `numbers` of results that are not wanted: the worker does not hold that
+            attempt (any more).
         """
-        bringer = self._worker_of(worker)
+        holder = self._worker_of(worker)
         record = self._job_of(job)
         size: cython.Py_ssize_t = self._read_attempts(numbers, attempts)
         rejected: list = []
-        taken_over: list = []
         base: cython.longlong = record.number << 32
         i: cython.Py_ssize_t
         for i in range(size):
             slot: cython.int = self._find(base | self._given[i])
-            if slot < 0:
+            if not self._holds(holder, slot, self._given_attempts[i]):
                 rejected.append(i)
                 continue
-            if self._holds(bringer, slot, self._given_attempts[i]):
-                self._count(record, self._state[slot], -1)
-                self._let_go(bringer, slot)
-            else:
-                if self._worker[slot] >= 0:
-                    taken_over.append((self._worker[slot], self._given[i], self._attempt[slot]))
-                self._detach(record, slot)
+            self._count(record, self._state[slot], -1)
+            self._let_go(holder, slot)
             self._forget(record, slot)
-        self._wake(bringer)
-        return (rejected, taken_over)
+        self._wake(holder)
+        return rejected
 
     def fail(
-        self, worker: object, job: object, number: object, attempt: object, retry_at: object
+        self,
+        worker: object,
+        job: object,
+        number: object,
+        attempt: object,
+        retry_at: object,
+        retry: object = True,
     ) -> int:
         """Note that an attempt raised or ran out of time.
 
@@ -2147,11 +2277,13 @@ class Scheduler:
             number: the task.
             attempt: the attempt.
             retry_at: the time in seconds from which it may be tried again.
+            retry: False: it is not to be tried again, whatever is left.
 
         Returns:
             STALE (ignored: the worker does not hold this attempt), RETRY (it waits for that time)
             or FAILED (no retries were left: it is forgotten).
         """
+        again: cython.bint = bool(retry)
         time: cython.double = _seconds(retry_at, "retry_at")
         if math.isinf(time):
             raise ValueError("retry_at must be a finite number of seconds")
@@ -2161,28 +2293,38 @@ class Scheduler:
         self._reserve_timer()
         record: _Job = self._jobs[self._job[slot]]
         self._detach(record, slot)
-        if self._retries[slot] == 0:
+        if not again or self._failures[slot] >= record.retries:
             self._forget(record, slot)
             return FAILED
-        self._retries[slot] -= 1
+        self._failures[slot] += 1
         self._state[slot] = _delayed
         self._count(record, _delayed, 1)
         self._set_timer(slot, time)
         return RETRY
 
-    def crash(self, worker: object, job: object, number: object, attempt: object) -> int:
+    def crash(
+        self, worker: object, job: object, number: object, attempt: object, retry: object = True
+    ) -> int:
         """Note that the executor of an attempt died.
+
+        Args:
+            worker: the worker that says so.
+            job: the job.
+            number: the task.
+            attempt: the attempt.
+            retry: False: it is not to be tried again, however few its crashes.
 
         Returns:
             STALE (ignored), RETRY (queued again, with its age) or FAILED (it was one crash too
             many: the task is forgotten).
         """
+        again: cython.bint = bool(retry)
         slot: cython.int = self._held_by(self._worker_of(worker), job, number, attempt)
         if slot < 0:
             return STALE
         record: _Job = self._jobs[self._job[slot]]
         self._detach(record, slot)
-        if self._crashed(slot):
+        if self._crashed(record, slot) or not again:
             self._forget(record, slot)
             return FAILED
         self._enqueue(record, slot)
@@ -2212,24 +2354,44 @@ class Scheduler:
         self._wake(holder)
         return accepted
 
-    def adopt(self, worker: object, job: object, number: object, attempt: object) -> bool:
+    def adopt(
+        self,
+        worker: object,
+        job: object,
+        number: object,
+        attempt: object,
+        lapsed: object = True,
+    ) -> bool:
         """Let a worker keep an attempt that it says it holds, even above its room.
 
         Was the attempt blamed for the loss of its worker, it is no longer: the worker is here.
 
+        Args:
+            worker: the worker.
+            job: the job.
+            number: the task.
+            attempt: the attempt, at most 2**30.
+            lapsed: it is known that the task's newest attempt was this worker's.
+
         Returns:
-            True if the task was queued or delayed and no later attempt was made; else the worker
-            is to stop the attempt.
+            True if nobody holds the task, its job is not being cancelled, and the attempt is the
+            newest one that has lapsed, or not below the newest one of a task that was restored and
+            not given out since. Else the worker is to stop the attempt.
         """
         holder = self._worker_of(worker)
         record = self._job_of(job)
         slot: cython.int = self._named(record, number)
         fence: cython.longlong = _peers(attempt, _ATTEMPT_START)
-        if slot < 0 or fence < 1 or record.held_back:
+        known: cython.bint = bool(lapsed)
+        if slot < 0 or fence < 1 or record.held_back or self._worker[slot] >= 0:
             return False
-        if self._worker[slot] >= 0 or self._attempt[slot] > fence:
+        marks: cython.int = self._marks[slot]
+        if not (known and self._attempt[slot] == fence) and not (
+            (marks & _restored) != 0 and self._attempt[slot] <= fence
+        ):
             return False
-        self._crashes[slot] -= self._lost[slot]
+        if (marks & _lost) != 0:
+            self._crashes[slot] -= 1
         self._detach(record, slot)
         self._hold(holder, slot, cython.cast(cython.int, fence), record.cost)
         self._count(record, _assigned, 1)
@@ -2251,7 +2413,7 @@ class Scheduler:
         return answer
 
     def cancel_job(self, job: object, limit: object) -> tuple:
-        """Forget up to `limit` (1 or more) tasks of a job, the earliest submitted first.
+        """Forget up to `limit` (1 or more) tasks of a job, those that it heard of first.
 
         From the first call until one that leaves no task, none of the job's tasks is handed out.
 
@@ -2305,9 +2467,9 @@ class Scheduler:
     # --- doors: questions -------------------------------------------------------------------------
 
     def state(self, job: object, number: object) -> object:
-        """Return (state, attempt, crashes, worker) of a task, or None if there is no such task.
+        """Return (state, attempt, crashes, worker, failures) of a task, or None if there is none.
 
-        The worker is -1 if none holds it.
+        The worker is -1 if none holds it. The failures are the tries used up of its retries.
         """
         record = self._job_of(job)
         slot: cython.int = self._named(record, number)
@@ -2316,7 +2478,13 @@ class Scheduler:
         state: cython.int = self._state[slot]
         if state == _returned:
             state = _queued
-        return (state, self._attempt[slot], self._crashes[slot], self._worker[slot])
+        return (
+            state,
+            self._attempt[slot],
+            self._crashes[slot],
+            self._worker[slot],
+            self._failures[slot],
+        )
 
     def held(self, worker: object) -> list:
         """Return (job, number, attempt) of what a worker holds, in order of assignment."""
@@ -2327,6 +2495,17 @@ class Scheduler:
             found.append(self._told(self._jobs[self._job[slot]], slot))
             slot = self._next[slot]
         return found
+
+    def jobs_of(self, worker: object) -> list:
+        """Return the jobs that a worker holds tasks of, by their oldest assignment."""
+        record = self._worker_of(worker)
+        found: dict = {}
+        slot: cython.int = record.first
+        while slot >= 0:
+            job: _Job = self._jobs[self._job[slot]]
+            found[job.number] = True
+            slot = self._next[slot]
+        return list(found)
 
     def worker_load(self, worker: object) -> tuple:
         """Return (tasks held, slots, seconds that they count against its credit) of a worker."""
@@ -2401,9 +2580,10 @@ class Scheduler:
             job: _Job = self._jobs[self._job[slot]]
             assert self._key[slot] >> 32 == job.number, "a task has another job's key"
             assert self._find(self._key[slot]) == slot, "a task is not found by its key"
-            assert self._age[slot] < self._clock, "a task is younger than the clock"
+            assert self._age[slot] >> 32 <= self._clock, "a task is younger than the clock"
             held = state in (_assigned, _running)
             assert (self._worker[slot] >= 0) == held, "state and worker differ"
+            self._validate_marks(job, slot, held)
             if self._timer[slot] >= 0:
                 timers += 1
                 assert self._timed[self._timer[slot]] == slot, "a timer is another task's"
@@ -2423,6 +2603,24 @@ class Scheduler:
             slot = self._next[slot]
         assert counts[_free] == 0, "a free record is lost"
         assert self._tasks == sum(counts[_queued:_returned]), "the count of tasks is wrong"
+
+    @cython.cfunc
+    def _validate_marks(self, job: _Job, slot: cython.int, held: cython.bint) -> cython.void:
+        """The marks of a record, and the counts that they speak of."""
+        marks: cython.int = self._marks[slot]
+        if held:
+            assert marks in (0, _suspect), "a held task is marked as if it waited"
+        else:
+            assert marks in (0, _lost, _restored), "a waiting task is marked as if it were held"
+        if marks == _lost:
+            assert self._crashes[slot] > 0, "a task was blamed without a crash"
+            assert self._crashes[slot] < job.crashes, "a task has crashed too often and is here"
+        if marks == _restored:
+            assert self._state[slot] != _delayed, "a restored task waits for a retry"
+        else:
+            assert self._state[slot] != _delayed or self._failures[slot] > 0, (
+                "a task waits for a retry without a failure"
+            )
 
     @cython.cfunc
     def _validate_job(self, job: _Job) -> cython.void:

@@ -19,6 +19,10 @@ A blob costs two syncs of the disk, about 9 ms; a copy of so many bytes through 
 BATCH_TASKS: Final = 4096
 """Tasks in one message, at most. A batch of 1,000 costs the same per task as one of 10,000."""
 
+BATCH_MESSAGES: Final = 16_384
+"""Messages in one WebSocket message: an honest sender stops at BATCH_BYTES, counting 128 bytes or
+more for each, and one that asks for an answer by each of them makes no more work than that."""
+
 BATCH_BYTES: Final = 512 * KIB
 """Bytes of payloads or results after which a sender starts the next message."""
 
@@ -82,6 +86,10 @@ a router takes less, and a worker tries again each quarter of a minute at least.
 LONG_GRACE_SECONDS: Final = 600.0
 """The same for tasks that are said to be long: to run them again costs more than to wait."""
 
+CANCELLED_JOBS: Final = 1000
+"""Cancelled jobs that are remembered by number, the newest: late answers for them are counted as
+such."""
+
 LAPSED_ATTEMPTS: Final = 100_000
 """Attempts whose workers' leases have lapsed that the server remembers, the newest of all workers:
 their results are still taken as long as nobody else has got the task. At 100 bytes each, 10 MB."""
@@ -89,6 +97,15 @@ their results are still taken as long as nobody else has got the task. At 100 by
 SICK_TASKS: Final = 5
 """Different tasks that fail on a worker one after the other, and then succeed elsewhere, after
 which it is set aside: one bad task never is a worker's fault, and two or three may be chance."""
+
+SICK_PROOFS: Final = 3
+"""Of those tasks, how many must have succeeded elsewhere: the others may still be under way."""
+
+SICK_OPEN_TASKS: Final = 256
+"""Failed tasks of one worker of which it is awaited how they end: far more than it takes."""
+
+SICK_WORKERS: Final = 1000
+"""Workers against which something is held, the newest: they are remembered while they are away."""
 
 SICK_SECONDS: Final = 60.0
 """Before a worker that was set aside is tried again; doubled with each further time."""
@@ -116,6 +133,18 @@ MAX_TIMEOUT_SECONDS: Final = 366 * 86400.0
 PAYLOAD_WINDOW_BYTES: Final = 64 * MIB
 """Payloads of queued tasks kept in memory; those of later tasks are read back from the store."""
 
+PAYLOAD_OBJECT_BYTES: Final = 56
+"""That a payload in memory costs beside its bytes: Python's object and its place in a list."""
+
+BLOB_PAYLOAD_BYTES: Final = 144
+"""That the name of a blob costs in memory in a payload's place."""
+
+PREFETCH_TASKS: Final = 8192
+"""Payloads read back from the store at one time, before their tasks' turn comes: some 5 ms."""
+
+PREFETCH_BYTES: Final = 4 * MIB
+"""The same in bytes, about."""
+
 HEAD_TASKS: Final = 65_536
 """Queued tasks of one job that the scheduler holds; those behind are known by their numbers alone.
 Half a second of the fastest work: reading the next ones takes a few milliseconds."""
@@ -142,6 +171,14 @@ STREAMS: Final = 64
 
 UNSTORED_BYTES: Final = 8 * MIB
 """Payloads that a client sends ahead of the server's acknowledgement."""
+
+REFUSED_SUBMISSIONS: Final = 1024
+"""Refused submissions of one connection that the server remembers, the newest: their payloads may
+still come, and are passed over."""
+
+KNOWN_KEYS: Final = 65_536
+"""Keys of submissions that the server remembers, the newest: what a lost connection delivers late
+makes no second job. At 200 bytes each, 13 MB."""
 
 CONNECTIONS: Final = 20_000
 """Open at once; further ones are answered 503. At 8 KB each, 160 MB."""
@@ -202,8 +239,8 @@ PAYLOAD_SECONDS: Final = 0.05
 run while its later ones are still being made."""
 
 FOLLOW_SECONDS: Final = 60.0
-"""For which a client tries to reach a lost server again, before a read of results gives up: longer
-than a restart of the server takes."""
+"""For which a client tries to reach a lost server again, before a submission or a read of results
+gives up: longer than a restart of the server takes."""
 
 FOLLOW_PAUSE_SECONDS: Final = 0.1
 """Before the first such try; doubled with each further one."""
@@ -390,3 +427,24 @@ TRANSFER_SECONDS: Final = 60.0
 TRANSFER_BYTES_PER_SECOND: Final = 64 * KIB
 """A transfer that takes longer than the first, and its bytes at this rate, is broken off and tried
 again: the connection is dead, or too slow to be of use."""
+
+JOURNAL_BYTES: Final = 8 * MIB
+"""Of a worker's journal, after which it is written anew once three quarters of it are over: at the
+highest rate that is once or twice a second, for a millisecond."""
+
+JOURNAL_SPARE_BYTES: Final = 64 * KIB
+"""Of a worker's journal that may be left in it when all of it is over: emptying the file for each
+single task would cost more than the task's entry."""
+
+JOURNAL_RETRY_SECONDS: Final = 10.0
+"""Before a worker tries again to write its journal to a disk that would not take it."""
+
+JOURNAL_KEEP_SECONDS: Final = 30 * 86400.0
+"""That the journal of another server than the last one is kept: longer than anybody's holidays."""
+
+WORKER_FOLDERS: Final = 1000
+"""Folders of workers that one user may have on a computer: far above its processors."""
+
+SLEPT_SECONDS: Final = 5.0
+"""Between two looks of a worker at the clock, after which it takes itself to have slept: fifty
+times what is usual, so a busy computer does not look like it."""

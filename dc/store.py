@@ -9,7 +9,8 @@ row starves (measured in docs/store.md), and everything here makes few trips:
 - a commit is one INSERT of many rows into the view `incoming`, whose triggers spread it, outside
   transactions: SQLite begins, writes, syncs and ends within one step;
 - a read is a few queries, each of which returns one row of JSON lists and joined blobs;
-- while a call is under way, the event loop lets go of the lock for a moment each millisecond.
+- each connection has a thread of its own, and while a call is under way, the event loop lets go of
+  the lock for a moment each millisecond (store_thread.py).
 
 The log (write-ahead log) is copied into the database by a thread of its own with a connection of
 its own. It does the bulk beside the commits; then it takes their turn for the rest and empties the
@@ -30,7 +31,7 @@ import trio
 from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Leases, Outcomes, Record, Removed, TaskRow, Unfinished
+from dc.records import JobRow, Outcomes, Record, Removed, TaskRow, Unfinished
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -42,6 +43,7 @@ from dc.store_file import (
 from dc.store_open import open_database
 from dc.store_read import Reader
 from dc.store_remove import Remover
+from dc.store_thread import StoreThread
 from dc.store_write import Checkpoints, Writer
 
 T = TypeVar("T")
@@ -99,8 +101,8 @@ class Store(Protocol):
     async def unfinished(self, job: int, first: int, limit: int) -> Unfinished:
         """Return the first `limit` tasks from `first` on that have no outcome, ascending."""
 
-    async def leased(self) -> list[Leases]:
-        """Return all attempts that are with a worker, by job and worker, in ascending order."""
+    async def leased(self) -> list[Unfinished]:
+        """Return all tasks that are with a worker, for each job those of it, ascending."""
 
     async def job(self, job: int) -> JobRow | None:
         """Return a job, or None."""
@@ -165,10 +167,8 @@ class SqliteStore:
     ) -> None:
         self._path = folder / DATABASE
         self._closed = False
-        self._writing = trio.CapacityLimiter(1)
         self._reading = trio.CapacityLimiter(limits.READERS)
         self._backing_up = trio.CapacityLimiter(1)
-        self._threads = trio.CapacityLimiter(limits.READERS + 2)
         with ExitStack() as stack:
             stack.enter_context(told_plainly(self._path))
             prepare_folder(folder)
@@ -177,9 +177,12 @@ class SqliteStore:
             self._writer = Writer(first, self._path)
             self._remover = Remover(self._writer)
             self._checkpoints = Checkpoints(second, self._writer, wal_bytes, wal_bytes_most)
-            self._readers = [Reader(other, self._path) for other in others]
             self._checkpoints.start()
             stack.callback(self._checkpoints.stop)
+            self._readers = [
+                (Reader(other, self._path), self._start("dc-reader", stack)) for other in others
+            ]
+            self._thread = self._start("dc-writer", stack)
             self._stack = stack.pop_all()
 
     def _connect(self, stack: ExitStack, accept_loss: bool) -> list[sqlite3.Connection]:
@@ -192,10 +195,14 @@ class SqliteStore:
             connections.append(connection)
         return connections
 
+    def _start(self, name: str, stack: ExitStack) -> StoreThread:
+        thread = StoreThread(name)
+        stack.callback(thread.stop)
+        return thread
+
     async def commit(self, records: Sequence[Record]) -> None:
         """See Store."""
-        async with self._writing:
-            await self._run(self._commit, records)
+        await self._write(self._commit, records)
 
     def _commit(self, records: Sequence[Record]) -> None:
         with told_plainly(self._path):
@@ -203,18 +210,23 @@ class SqliteStore:
             self._writer.commit(records)
             self._checkpoints.after_commit()
 
+    async def _write(self, work: Callable[..., T], *arguments: object) -> T:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._check_open()
+        return await self._thread.run(work, *arguments)
+
     async def _read(self, ask: Callable[[Reader], T]) -> T:
         async with self._reading:
-            reader = self._readers.pop()
+            self._check_open()
+            reader, thread = self._readers.pop()
             try:
-                return await self._run(reader.ask, ask)
+                return await thread.run(reader.ask, ask)
             finally:
-                self._readers.append(reader)
+                self._readers.append((reader, thread))
 
-    async def _run(self, work: Callable[..., T], *arguments: object, shield: bool = True) -> T:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"{self._path} has been closed")
-        return await _beside_the_loop(work, *arguments, limiter=self._threads, shield=shield)
 
     async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
@@ -248,7 +260,7 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.unfinished(job, first, limit))
 
-    async def leased(self) -> list[Leases]:
+    async def leased(self) -> list[Unfinished]:
         """See Store."""
         return await self._read(lambda reader: reader.leased())
 
@@ -286,8 +298,7 @@ class SqliteStore:
 
     async def remove(self, job: int, limit: int) -> Removed:
         """See Store."""
-        async with self._writing:
-            return await self._run(self._remove, job, limit)
+        return await self._write(self._remove, job, limit)
 
     def _remove(self, job: int, limit: int) -> Removed:
         with told_plainly(self._path):
@@ -303,7 +314,8 @@ class SqliteStore:
     async def backup(self, path: Path) -> None:
         """See Store."""
         async with self._backing_up:
-            await self._run(self._backup, path, shield=False)
+            self._check_open()
+            await trio.to_thread.run_sync(self._backup, path)
 
     def _backup(self, path: Path) -> None:
         with told_plainly(path):
@@ -323,8 +335,8 @@ class SqliteStore:
             owners = [object() for _ in self._readers]
             for owner in owners:
                 await self._reading.acquire_on_behalf_of(owner)
-            async with self._backing_up, self._writing:
-                await trio.to_thread.run_sync(self._stack.close, limiter=self._threads)
+            async with self._backing_up:
+                await trio.to_thread.run_sync(self._stack.close)
             for owner in owners:
                 self._reading.release_on_behalf_of(owner)
 
@@ -354,34 +366,6 @@ async def open_store(
     )
 
 
-async def _beside_the_loop(
-    work: Callable[..., T], *arguments: object, limiter: trio.CapacityLimiter, shield: bool
-) -> T:
-    """Run blocking work in a thread to its end, and give way to it.
-
-    With `shield` it is run whatever is cancelled; without, it may ask whether it is cancelled.
-    """
-    failure: Exception | None = None
-    with trio.CancelScope(shield=shield):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_give_way)
-            try:
-                result = await trio.to_thread.run_sync(work, *arguments, limiter=limiter)
-            except Exception as error:
-                failure = error
-            nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return result
-
-
 def _pause() -> None:
     trio.from_thread.check_cancelled()
     time.sleep(limits.BACKUP_PAUSE_SECONDS)
-
-
-async def _give_way() -> None:
-    while True:
-        await trio.sleep(limits.GIVE_WAY_SECONDS)
-        # A real sleep is the one way to hand over Python's lock for sure.
-        time.sleep(limits.LET_GO_SECONDS)  # noqa: ASYNC251

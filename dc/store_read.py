@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
+from operator import itemgetter, lt
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dc import limits, store_check, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Leases, Outcomes, TaskRow, Unfinished
+from dc.records import JobRow, Outcomes, TaskRow, Unfinished
 from dc.store_file import queries, told_plainly
 from dc.store_rows import NO_TRIES, Batch, StoredOutcomes, columns, integers, task_row, to_json
 
@@ -86,6 +87,13 @@ class Reader:
 
     def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
+        if numbers and numbers[-1] - numbers[0] == len(numbers) - 1 and _ascend(numbers):
+            run = range(numbers[0], numbers[-1] + 1)
+            row: list[Payload] = []
+            for _, part in self._parts(job, run):
+                row += part
+            if len(row) == len(numbers):
+                return row
         found = dict(self._payloads(job, sorted(set(numbers))))
         try:
             return [found[number] for number in numbers]
@@ -93,13 +101,25 @@ class Reader:
             raise UnknownTask(f"job {job} has no task {error.args[0]}") from None
 
     def _payloads(self, job: int, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+        for part, payloads in self._parts(job, numbers):
+            yield from zip(part, payloads, strict=True)
+
+    def _parts(
+        self, job: int, numbers: Sequence[int]
+    ) -> Iterator[tuple[Sequence[int], list[Payload]]]:
+        """Find the payloads of ascending numbers, batch by batch."""
         numbers = numbers[bisect_left(numbers, 0) : bisect_left(numbers, END)]
         if not numbers or not 0 <= job <= limits.MAX_JOB:
             return
-        keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
+        if isinstance(numbers, range):
+            run = {"first": numbers[0], "last": numbers[-1]}
+            keys, sizes = self._one("batches_between", job=job, **run)
+        else:
+            keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
         for group in _groups(integers(keys), integers(sizes)):
             for batch in store_rows.batches(self._one("batches", keys=to_json(group))):
-                yield from _among(batch, numbers)
+                part = _among(batch, numbers)
+                yield part, batch.payloads(part)
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -165,24 +185,18 @@ class Reader:
             known = _attempts(self._one("attempts_between", **ends))
             leases = store_rows.leases(self._one("leases_between", **ends)[0])
             workers = {number: worker for _, number, _, worker in leases}
-        tries = [known.get(number, NO_TRIES) for number in numbers]
-        return Unfinished(
-            job=job,
-            numbers=numbers,
-            attempts=[attempts for attempts, _, _ in tries],
-            crashes=[crashes for _, crashes, _ in tries],
-            failures=[failures for _, _, failures in tries],
-            workers=[workers.get(number, "") for number in numbers],
-        )
+        return _with_past(job, numbers, known, workers)
 
-    def leased(self) -> list[Leases]:
+    def leased(self) -> list[Unfinished]:
         """See Store."""
-        found: dict[tuple[int, str], Leases] = {}
-        for job, number, attempt, worker in store_rows.leases(self._one("leases")[0]):
-            lease = found.setdefault((job, worker), Leases(job, worker, [], []))
-            lease.numbers.append(number)
-            lease.attempts.append(attempt)
-        return [lease for _, lease in sorted(found.items())]
+        leases = store_rows.leases(self._one("leases")[0])
+        found = []
+        for job, rows in groupby(leases, key=itemgetter(0)):
+            workers = {number: worker for _, number, _, worker in rows}
+            asked = to_json(list(workers))
+            known = _attempts(self._one("attempts_among", job=job, numbers=asked))
+            found.append(_with_past(job, list(workers), known, workers))
+        return found
 
     def _unfinished(self, job: int, first: int, end: int) -> Iterable[int]:
         (count,) = self._one("finished_count", job=job, first=first, end=end)
@@ -242,11 +256,36 @@ def _groups(keys: list[int], sizes: list[int]) -> Iterator[list[int]]:
         yield group
 
 
-def _among(batch: Batch, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
+def _ascend(numbers: Sequence[int]) -> bool:
+    """Whether numbers that are as many as from the first to the last are all of these."""
+    return isinstance(numbers, range) or all(map(lt, numbers, islice(numbers, 1, None)))
+
+
+def _among(batch: Batch, numbers: Sequence[int]) -> Sequence[int]:
     begin = bisect_left(numbers, batch.first)
-    part = numbers[begin : bisect_left(numbers, batch.first + batch.count)]
-    return zip(part, batch.payloads(part), strict=True)
+    return numbers[begin : bisect_left(numbers, batch.first + batch.count)]
 
 
 def _attempts(row: tuple[str]) -> dict[int, tuple[int, int, int]]:
     return {n: (attempts, crashes, failures) for n, attempts, crashes, failures in columns(row[0])}
+
+
+def _with_past(
+    job: int,
+    numbers: list[int],
+    tries: dict[int, tuple[int, int, int]],
+    workers: dict[int, str],
+) -> Unfinished:
+    """Return tasks with what is known of some of them."""
+    size = len(numbers)
+    if not tries and not workers:
+        return Unfinished(job, numbers, [0] * size, [0] * size, [0] * size, [""] * size)
+    rows = [tries.get(number, NO_TRIES) for number in numbers]
+    return Unfinished(
+        job=job,
+        numbers=numbers,
+        attempts=[attempts for attempts, _, _ in rows],
+        crashes=[crashes for _, crashes, _ in rows],
+        failures=[failures for _, _, failures in rows],
+        workers=[workers.get(number, "") for number in numbers],
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 QUEUED, DELAYED, ASSIGNED, RUNNING = 1, 2, 3, 4
 STALE, RETRY, FAILED = 0, 1, 2
@@ -19,18 +19,23 @@ class Job:
     class_: int
     priority: int
     retries: int
+    crashes: int = 5
     cost: float = -1.0
     end: int = 0
+    stamp: int = 0
     held_back: bool = False
 
 
 @dataclass
 class Task:
     age: int
-    retries: int
     attempt: int = 0
     crashes: int = 0
+    failures: int = 0
+    _: KW_ONLY
     lost: bool = False
+    restored: bool = False
+    suspect: bool = False
     state: int = QUEUED
     worker: int = -1
     cost: float = -1.0
@@ -46,7 +51,6 @@ class Worker:
 
 @dataclass
 class Model:
-    crash_limit: int
     credit_seconds: float
     credit_tasks: int
     classes: int = 0
@@ -55,6 +59,7 @@ class Model:
     tasks: dict[Key, Task] = field(default_factory=dict)
     workers: dict[int, Worker] = field(default_factory=dict)
     clock: int = 0
+    newest: int = 0  # of the stamps
 
     # --- questions ---
 
@@ -109,21 +114,29 @@ class Model:
 
     # --- tasks in and out ---
 
-    def add(self, job: int, number: int, attempt: int = 0, crashes: int = 0) -> None:
-        record = self.jobs[job]
-        self.tasks[job, number] = Task(self.clock, record.retries, attempt, crashes)
-        record.end = number + 1
-        self.clock += 1
+    def stamp(self, job: int, *, late: bool) -> None:
+        """Say that tasks of a job are told of: now, or as late as those before them."""
+        if not self.jobs[job].stamp or (not late and self.jobs[job].stamp < self.newest):
+            self.newest += 1
+            self.jobs[job].stamp = self.newest
+
+    def add(self, job: int, number: int, past: tuple[int, int, int] | None = None) -> None:
+        """Queue a task; its past is its attempts, crashes and failures."""
+        age = self.jobs[job].stamp << 32 | number
+        self.tasks[job, number] = Task(age, *(past or ()), restored=past is not None)
+        self.jobs[job].end = max(self.jobs[job].end, number + 1)
 
     def _hold(self, key: Key, worker: int, attempt: int) -> None:
         task = self.tasks[key]
         self.clock += 1
-        task.state, task.worker, task.attempt, task.lost = ASSIGNED, worker, attempt, False
+        task.state, task.worker, task.attempt = ASSIGNED, worker, attempt
+        task.lost = task.restored = task.suspect = False
         task.cost, task.since, task.time = self.jobs[key[0]].cost, self.clock, math.inf
 
     def _requeue(self, key: Key) -> None:
         task = self.tasks[key]
         task.state, task.worker, task.cost, task.time = QUEUED, -1, -1.0, math.inf
+        task.suspect = False
 
     def assign(self, worker: int) -> Runs:
         """Give this worker, chosen by the real one, what one call may give it."""
@@ -157,34 +170,41 @@ class Model:
 
     def finish(
         self, worker: int, job: int, numbers: Sequence[int], attempts: Sequence[int]
-    ) -> tuple[list[int], list[tuple[int, int, int]]]:
-        rejected, taken_over = [], []
+    ) -> list[int]:
+        rejected = []
         for place, (number, attempt) in enumerate(zip(numbers, attempts, strict=True)):
-            task = self.tasks.pop((job, number), None)
-            if task is None:
+            if self._holds(worker, job, number, attempt):
+                del self.tasks[job, number]
+            else:
                 rejected.append(place)
-            elif task.worker >= 0 and (task.worker, task.attempt) != (worker, attempt):
-                taken_over.append((task.worker, number, task.attempt))
-        return rejected, taken_over
+        return rejected
 
-    def fail(self, worker: int, job: int, number: int, attempt: int, retry_at: float) -> int:
+    def fail(
+        self,
+        worker: int,
+        job: int,
+        number: int,
+        attempt: int,
+        retry_at: float,
+        retry: bool = True,
+    ) -> int:
         task = self._holds(worker, job, number, attempt)
         if task is None:
             return STALE
-        if task.retries == 0:
+        if not retry or task.failures >= self.jobs[job].retries:
             del self.tasks[job, number]
             return FAILED
         self._requeue((job, number))
-        task.retries -= 1
+        task.failures += 1
         task.state, task.time = DELAYED, retry_at
         return RETRY
 
-    def crash(self, worker: int, job: int, number: int, attempt: int) -> int:
+    def crash(self, worker: int, job: int, number: int, attempt: int, retry: bool = True) -> int:
         task = self._holds(worker, job, number, attempt)
         if task is None:
             return STALE
         task.crashes = min(task.crashes + 1, 255)
-        if task.crashes >= self.crash_limit:
+        if not retry or task.crashes >= self.jobs[job].crashes:
             del self.tasks[job, number]
             return FAILED
         self._requeue((job, number))
@@ -200,26 +220,56 @@ class Model:
                 accepted += 1
         return accepted
 
-    def adopt(self, worker: int, job: int, number: int, attempt: int) -> bool:
+    def adopt(self, worker: int, job: int, number: int, attempt: int, lapsed: bool = True) -> bool:
         task = self.tasks.get((job, number))
         if task is None or task.worker >= 0 or self.jobs[job].held_back:
             return False
-        if not max(1, task.attempt) <= attempt <= 2**30:
+        if not 1 <= attempt <= 2**30:
+            return False
+        newest = lapsed and attempt == task.attempt
+        if not newest and not (task.restored and attempt >= task.attempt):
             return False
         task.crashes -= task.lost
         self._hold((job, number), worker, attempt)
         return True
 
-    def remove_worker(self, worker: int, blame: bool) -> list[tuple[int, int, int]]:
-        failed = []
-        for place, (job, number, attempt) in enumerate(self.held(worker)):
-            running = self.tasks[job, number].state == RUNNING
-            if not blame or not (running or place < self.workers[worker].slots):
-                self._requeue((job, number))
-            elif self.crash(worker, job, number, attempt) == FAILED:
-                failed.append((job, number, attempt))
+    def jobs_of(self, worker: int) -> list[int]:
+        return list(dict.fromkeys(job for job, _, _ in self.held(worker)))
+
+    def suspect(self, worker: int, oldest: int) -> None:
+        for place, (job, number, _) in enumerate(self.held(worker)):
+            self.tasks[job, number].suspect = place < oldest
+
+    def _give_back(self, worker: int, key: Key, blame: bool) -> bool:
+        """Queue a held task again, or tell that this crash was one too many."""
+        task = self.tasks[key]
+        if not blame or not (task.suspect or task.state == RUNNING):
+            self._requeue(key)
+            return True
+        if self.crash(worker, *key, task.attempt) == FAILED:
+            return False
+        task.lost = True
+        return True
+
+    def lapse(
+        self, worker: int, job: int, blame: bool, numbers: Sequence[int] | None = None
+    ) -> tuple[list[tuple[int, int, int, int]], list[tuple[int, int]]]:
+        mine = {number: attempt for one, number, attempt in self.held(worker) if one == job}
+        back, failed = [], []
+        for number in list(mine) if numbers is None else numbers:
+            attempt = mine.pop(number, None)
+            if attempt is None:
+                continue
+            if self._give_back(worker, (job, number), blame):
+                task = self.tasks[job, number]
+                back.append((number, attempt, task.crashes, task.failures))
             else:
-                self.tasks[job, number].lost = True
+                failed.append((number, attempt))
+        return back, failed
+
+    def remove_worker(self, worker: int, blame: bool) -> list[tuple[int, int, int]]:
+        held = self.held(worker)
+        failed = [one for one in held if not self._give_back(worker, one[:2], blame)]
         del self.workers[worker]
         return failed
 
@@ -228,9 +278,9 @@ class Model:
         return None if task is None else (task.worker, task.attempt)
 
     def cancel_job(self, job: int, limit: int) -> tuple[list[tuple[int, int, int]], bool]:
-        mine = sorted((t.age, key[1], t) for key, t in self.tasks.items() if key[0] == job)
+        mine = [(key[1], task) for key, task in self.tasks.items() if key[0] == job]
         stopped = []
-        for _, number, task in mine[:limit]:
+        for number, task in mine[:limit]:
             del self.tasks[job, number]
             if task.worker >= 0:
                 stopped.append((task.worker, number, task.attempt))

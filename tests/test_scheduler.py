@@ -28,11 +28,11 @@ Tasks = list[tuple[int, int]]
 class Bench:
     """A scheduler with one class, one group of workers and one job."""
 
-    def __init__(self, core: ModuleType, **options: Any) -> None:
+    def __init__(self, core: ModuleType, crashes: int = 5, **options: Any) -> None:
         self.scheduler: Scheduler = core.Scheduler(**options)
         self.class_ = self.scheduler.add_class()
         self.group = self.scheduler.add_group([self.class_])
-        self.scheduler.add_job(JOB, self.class_, 0, 1)
+        self.scheduler.add_job(JOB, self.class_, 0, 1, crashes)
 
     def worker(self, slots: int = 1) -> int:
         return self.scheduler.add_worker(self.group, slots)
@@ -153,7 +153,8 @@ def test_returned_tasks_may_leave_from_anywhere(bench: Bench) -> None:
         if i % 2:
             assert s.cancel(JOB, number) == (-1, 1)
         else:
-            assert s.finish(worker, JOB, [number], [1]) == ([], [])
+            assert s.adopt(worker, JOB, number, 1)
+            assert s.finish(worker, JOB, [number], [1]) == []
         if i % 20 == 0:
             s.validate()
     s.set_slots(worker, 1000)
@@ -477,14 +478,14 @@ def one_task(bench: Bench, slots: int = 1) -> int:
 def test_life_of_a_task(bench: Bench) -> None:
     s = bench.scheduler
     s.submit(JOB, 0, 1)
-    assert s.state(JOB, 0) == (QUEUED, 0, 0, -1)
+    assert s.state(JOB, 0) == (QUEUED, 0, 0, -1, 0)
     worker = bench.worker()
     assert bench.tasks() == [(JOB, 0)]
-    assert s.state(JOB, 0) == (ASSIGNED, 1, 0, worker)
+    assert s.state(JOB, 0) == (ASSIGNED, 1, 0, worker, 0)
     assert s.start(worker, JOB, 0, 1, math.inf)
-    assert s.state(JOB, 0) == (RUNNING, 1, 0, worker)
+    assert s.state(JOB, 0) == (RUNNING, 1, 0, worker, 0)
     assert s.next_time() == math.inf
-    assert s.finish(worker, JOB, [0], [1]) == ([], [])
+    assert s.finish(worker, JOB, [0], [1]) == []
     assert s.state(JOB, 0) is None
     assert s.statistics()[:4] == (0, 0, 0, 0)
     s.remove_job(JOB)
@@ -499,7 +500,7 @@ def test_a_failed_task_waits_and_is_tried_again(bench: Bench) -> None:
     s = bench.scheduler
     worker = one_task(bench)
     assert s.fail(worker, JOB, 0, 1, 12.5) == RETRY
-    assert s.state(JOB, 0) == (DELAYED, 1, 0, -1)
+    assert s.state(JOB, 0) == (DELAYED, 1, 0, -1, 1)
     assert s.next_time() == 12.5
     assert s.advance(12.4) == []
     assert bench.tasks() == []
@@ -512,11 +513,11 @@ def test_a_failed_task_waits_and_is_tried_again(bench: Bench) -> None:
 
 
 def test_crashes_have_their_own_limit(core: ModuleType) -> None:
-    bench = Bench(core, crash_limit=2)
+    bench = Bench(core, crashes=2)
     s = bench.scheduler
     worker = one_task(bench)
     assert s.crash(worker, JOB, 0, 1) == RETRY
-    assert s.state(JOB, 0) == (QUEUED, 1, 1, -1)
+    assert s.state(JOB, 0) == (QUEUED, 1, 1, -1, 0)
     assert s.crash(worker, JOB, 0, 1) == STALE
     assert bench.tasks() == [(JOB, 0)]
     assert s.crash(worker, JOB, 0, 2) == FAILED
@@ -524,18 +525,19 @@ def test_crashes_have_their_own_limit(core: ModuleType) -> None:
 
 
 def test_a_lost_worker_is_blamed_or_not(core: ModuleType) -> None:
-    bench = Bench(core, crash_limit=2)
+    bench = Bench(core, crashes=2)
     s = bench.scheduler
-    s.restore(JOB, [3, 8], [4, 0], [1, 0])
+    s.restore(JOB, [3, 8], [4, 0], [1, 0], [0, 0])
     worker = bench.worker(slots=2)
     assert s.assign() == (worker, [(JOB, [3, 8], [5, 1])])
     assert s.remove_worker(worker, blame=False) == []
-    assert s.state(JOB, 3) == (QUEUED, 5, 1, -1)
+    assert s.state(JOB, 3) == (QUEUED, 5, 1, -1, 0)
     assert bench.worker(slots=2) == worker, "the number is used again"
     assert s.assign() == (worker, [(JOB, [3, 8], [6, 2])])
+    s.suspect(worker, 2)
     assert s.remove_worker(worker, blame=True) == [(JOB, 3, 6)]
     assert s.state(JOB, 3) is None
-    assert s.state(JOB, 8) == (QUEUED, 2, 1, -1)
+    assert s.state(JOB, 8) == (QUEUED, 2, 1, -1, 0)
     s.validate()
 
 
@@ -548,28 +550,33 @@ def test_blamed_is_what_may_have_been_running(bench: Bench) -> None:
     s.finish(worker, JOB, [0], [1])
     assert s.start(worker, JOB, 5, 1, math.inf)
     assert s.start(worker, JOB, 1, 1, math.inf)
+    s.suspect(worker, 2)
+    s.set_slots(worker, 0)
     assert s.remove_worker(worker, blame=True) == []
     crashes = [state[2] for n in range(1, 10) if (state := s.state(JOB, n)) is not None]
     assert crashes == [1, 1, 0, 0, 1, 0, 0, 0, 0]
     s.validate()
 
 
-def test_a_worker_without_slots_is_blamed_for_what_runs(bench: Bench) -> None:
+@pytest.mark.parametrize("suspect", [False, True])
+def test_without_suspects_blamed_is_what_runs(bench: Bench, suspect: bool) -> None:
     s = bench.scheduler
     s.submit(JOB, 0, 2)
     worker = bench.worker(slots=2)
     bench.rounds()
     s.start(worker, JOB, 1, 1, math.inf)
-    s.set_slots(worker, 0)
+    if suspect:
+        s.suspect(worker, 2)
+        s.suspect(worker, 0)  # it was back in between
     s.remove_worker(worker, blame=True)
-    assert s.state(JOB, 0) == (QUEUED, 1, 0, -1)
-    assert s.state(JOB, 1) == (QUEUED, 1, 1, -1)
+    assert s.state(JOB, 0) == (QUEUED, 1, 0, -1, 0)
+    assert s.state(JOB, 1) == (QUEUED, 1, 1, -1, 0)
 
 
 @pytest.mark.parametrize("slots", [1, 3])
 def test_a_poison_task_fails_with_no_more_than_ran_beside_it(core: ModuleType, slots: int) -> None:
     """Each worker dies of task 50 before it has told of most of what it did."""
-    bench = Bench(core, crash_limit=5)
+    bench = Bench(core)
     s = bench.scheduler
     s.set_cost(JOB, 0.001)
     s.submit(JOB, 0, 100)
@@ -580,8 +587,9 @@ def test_a_poison_task_fails_with_no_more_than_ran_beside_it(core: ModuleType, s
         bench.rounds()
         held = [one for one in s.held(worker) if one[1] < 50]
         for job, number, attempt in held[:10]:  # the results of the last ones are lost
-            assert s.finish(worker, job, [number], [attempt]) == ([], [])
+            assert s.finish(worker, job, [number], [attempt]) == []
             done += 1
+        s.suspect(worker, slots)
         failed += s.remove_worker(worker, blame=True)
     assert [number for _, number, _ in failed] == list(range(50, 50 + slots))
     assert done == 50
@@ -599,6 +607,7 @@ def test_a_lost_worker_gives_back_tasks_of_several_jobs(bench: Bench) -> None:
     s.submit(6, 0, 2)
     s.set_slots(worker, 4)
     assert bench.tasks() == [(6, 0), (6, 1)]
+    s.suspect(worker, 4)
     s.remove_worker(worker, blame=True)
     s.validate()
     bench.worker(slots=5)
@@ -614,7 +623,7 @@ def test_a_deadline_is_told_once(bench: Bench) -> None:
     assert s.advance(10.5) == []
     assert s.advance(11.0) == [(worker, JOB, 0, 1)]
     assert s.advance(99.0) == []
-    assert s.state(JOB, 0) == (RUNNING, 1, 0, worker)
+    assert s.state(JOB, 0) == (RUNNING, 1, 0, worker, 0)
     assert s.next_time() == math.inf
 
 
@@ -635,48 +644,150 @@ def test_a_deadline_goes_with_its_attempt(bench: Bench, end: str) -> None:
     s.validate()
 
 
-def test_the_first_result_wins(bench: Bench) -> None:
+def test_the_newest_attempt_is_the_one_that_counts(bench: Bench) -> None:
     s = bench.scheduler
-    first = one_task(bench)
-    s.remove_worker(first, blame=False)
-    a = bench.worker()
+    a = one_task(bench)
+    s.lapse(a, JOB, blame=False)
+    s.set_slots(a, 0)
     b = bench.worker()
-    assert s.assign() == (a, [(JOB, [0], [2])])
-    s.start(a, JOB, 0, 2, 7.0)
-    assert s.finish(b, JOB, [0, 0], [1, 1]) == ([1], [(a, 0, 2)]), "of an earlier connection"
-    assert s.finish(a, JOB, [0], [2]) == ([0], []), "too late"
-    assert s.held(a) == []
+    assert s.assign() == (b, [(JOB, [0], [2])])
+    s.start(b, JOB, 0, 2, 7.0)
+    assert s.finish(a, JOB, [0, 0], [1, 2]) == [0, 1], "its attempt has lapsed, the other is b's"
+    assert s.state(JOB, 0) == (RUNNING, 2, 0, b, 0)
+    assert s.finish(b, JOB, [0, 0], [2, 2]) == [1], "once"
+    assert s.held(b) == []
     assert s.next_time() == math.inf
-    s.submit(JOB, 1, 1)
-    assert [task for _, task in bench.rounds()] == [[(JOB, 1)]]
-
-
-def test_a_result_of_an_earlier_attempt_stops_the_same_workers_later_one(bench: Bench) -> None:
-    s = bench.scheduler
-    worker = one_task(bench)
-    s.release(worker, JOB, [0], [1])
-    assert s.assign() == (worker, [(JOB, [0], [2])])
-    assert s.finish(worker, JOB, [0], [1]) == ([], [(worker, 0, 2)])
-    assert s.held(worker) == []
 
 
 @pytest.mark.parametrize("delayed", [False, True])
-def test_a_late_result_of_a_waiting_task_is_taken(bench: Bench, delayed: bool) -> None:
+def test_a_late_result_of_a_waiting_task_is_not_taken(bench: Bench, delayed: bool) -> None:
     s = bench.scheduler
     worker = one_task(bench)
     if delayed:
         s.fail(worker, JOB, 0, 1, 9.0)
     else:
         s.release(worker, JOB, [0], [1])
-    assert s.finish(worker, JOB, [0], [1]) == ([], [])
-    assert s.statistics()[:4] == (0, 0, 0, 0)
-    assert s.next_time() == math.inf
+    assert s.finish(worker, JOB, [0], [1]) == [0]
+    assert s.statistics()[:2] == (not delayed, delayed)
+    assert s.adopt(worker, JOB, 0, 1)
+    assert s.finish(worker, JOB, [0], [1]) == [], "adopted before"
+
+
+# --- workers that are lost from sight -------------------------------------------------------------
+
+
+def test_the_tasks_of_one_job_lapse_and_the_worker_stays(bench: Bench) -> None:
+    s = bench.scheduler
+    s.add_job(6, bench.class_, 0, 0)
+    s.submit(6, 0, 2)
+    s.submit(JOB, 0, 3)
+    worker = bench.worker(slots=4)
+    bench.rounds()
+    assert s.jobs_of(worker) == [6, JOB]
+    assert s.lapse(worker, JOB, blame=False) == ([(0, 1, 0, 0), (1, 1, 0, 0)], [])
+    s.validate()
+    assert s.jobs_of(worker) == [6]
+    assert s.assign() == (worker, [(JOB, [0, 1], [2, 2])]), "there is room again"
+    s.set_slots(worker, 0)
+    assert s.lapse(worker, 6, blame=False) == ([(0, 1, 0, 0), (1, 1, 0, 0)], [])
+    assert bench.tasks() == []
+    assert s.lapse(worker, 6, blame=True) == ([], [])
+
+
+def test_suspect_is_the_oldest_over_all_jobs(bench: Bench) -> None:
+    s = bench.scheduler
+    s.add_job(6, bench.class_, 0, 1)
+    for job in (JOB, 6):
+        s.set_cost(job, 0.001)
+        s.submit(job, 0, 2)
+    worker = bench.worker(slots=2)
+    assert bench.tasks() == [(JOB, 0), (JOB, 1), (6, 0), (6, 1)]
+    s.start(worker, 6, 1, 1, math.inf)
+    s.suspect(worker, 2)
+    s.set_slots(worker, 0)
+    assert s.lapse(worker, JOB, blame=True) == ([(0, 1, 1, 0), (1, 1, 1, 0)], [])
+    assert s.lapse(worker, 6, blame=True) == ([(0, 1, 0, 0), (1, 1, 1, 0)], []), "only the running"
+    s.validate()
+
+
+def test_some_tasks_lapse(core: ModuleType) -> None:
+    bench = Bench(core, crashes=2)
+    s = bench.scheduler
+    s.restore(JOB, [0, 1, 2, 3], [4, 4, 4, 4], [1, 0, 0, 0], [0, 1, 0, 0])
+    worker = bench.worker(slots=3)
+    bench.rounds()
+    s.suspect(worker, 2)
+    missing = [1, 0, 0, 3, 77, 2**32, -1]
+    assert s.lapse(worker, JOB, True, missing) == ([(1, 5, 1, 1)], [(0, 5)])
+    assert s.held(worker) == [(JOB, 2, 5)]
+    assert s.state(JOB, 3) == (QUEUED, 4, 0, -1, 0)
+    assert s.state(JOB, 0) is None
+    s.validate()
+
+
+def test_a_lapsed_attempt_is_adopted_and_its_blame_undone(bench: Bench) -> None:
+    s = bench.scheduler
+    worker = one_task(bench)
+    s.suspect(worker, 1)
+    s.set_slots(worker, 0)
+    assert s.lapse(worker, JOB, blame=True) == ([(0, 1, 1, 0)], [])
+    assert not s.adopt(worker, JOB, 0, 1, lapsed=False), "it is not known that it was its own"
+    assert not s.adopt(worker, JOB, 0, 2), "nobody was given this one"
+    assert s.adopt(worker, JOB, 0, 1)
+    assert s.state(JOB, 0) == (ASSIGNED, 1, 0, worker, 0)
+    assert s.crash(worker, JOB, 0, 1) == RETRY
+    assert s.adopt(worker, JOB, 0, 1)
+    assert s.state(JOB, 0) == (ASSIGNED, 1, 1, worker, 0), "what it said itself is not undone"
+
+
+def test_a_task_that_was_given_out_since_is_not_restored_any_more(bench: Bench) -> None:
+    s = bench.scheduler
+    s.restore(JOB, [0], [3], [0], [0])
+    worker = bench.worker()
+    assert s.assign() == (worker, [(JOB, [0], [4])])
+    s.release(worker, JOB, [0], [4])
+    for attempt in (3, 4, 5):
+        assert not s.adopt(worker, JOB, 0, attempt, lapsed=False)
+    assert not s.adopt(worker, JOB, 0, 5)
+    assert s.adopt(worker, JOB, 0, 4)
+
+
+def test_what_was_submitted_since_the_start_is_nobodys(bench: Bench) -> None:
+    s = bench.scheduler
+    s.restore(JOB, [0], [0], [0], [0])
+    s.submit(JOB, 1, 1)
+    worker = bench.worker()
+    assert not s.adopt(worker, JOB, 1, 1)
+    assert s.adopt(worker, JOB, 0, 1, lapsed=False)
+
+
+def test_failures_survive_and_may_be_more_than_the_retries(bench: Bench) -> None:
+    s = bench.scheduler
+    s.restore(JOB, [0, 1], [2, 2], [0, 0], [0, 7])
+    worker = bench.worker(slots=2)
+    assert s.assign() == (worker, [(JOB, [0, 1], [3, 3])])
+    assert s.state(JOB, 1) == (ASSIGNED, 3, 0, worker, 7)
+    assert s.fail(worker, JOB, 0, 3, 1.0) == RETRY
+    assert s.fail(worker, JOB, 1, 3, 1.0) == FAILED
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_a_failure_that_is_final(bench: Bench, crashed: bool) -> None:
+    s = bench.scheduler
+    worker = one_task(bench)
+    if crashed:
+        assert s.crash(worker, JOB, 0, 2, retry=False) == STALE
+        assert s.crash(worker, JOB, 0, 1, retry=False) == FAILED
+    else:
+        assert s.fail(worker, JOB, 0, 2, 1.0, retry=False) == STALE
+        assert s.fail(worker, JOB, 0, 1, 1.0, retry=False) == FAILED
+    assert s.state(JOB, 0) is None
     s.validate()
 
 
 def test_a_worker_that_comes_back_keeps_what_nobody_else_got(bench: Bench) -> None:
     s = bench.scheduler
-    s.restore(JOB, [0, 1, 2], [3, 1, 0], [0, 0, 0])
+    s.restore(JOB, [0, 1, 2], [3, 1, 0], [0, 0, 0], [0, 0, 0])
     worker = bench.worker(slots=1)
     assert not s.adopt(worker, JOB, 0, 2), "a later attempt was made"
     assert s.adopt(worker, JOB, 0, 3)
@@ -686,7 +797,7 @@ def test_a_worker_that_comes_back_keeps_what_nobody_else_got(bench: Bench) -> No
     assert not s.adopt(worker, JOB, 77, 1)
     assert s.held(worker) == [(JOB, 0, 3), (JOB, 1, 2)]
     assert bench.tasks() == []
-    assert s.finish(worker, JOB, [0, 1], [3, 2]) == ([], [])
+    assert s.finish(worker, JOB, [0, 1], [3, 2]) == []
     assert bench.tasks() == [(JOB, 2)]
 
 
@@ -696,7 +807,7 @@ def test_adopting_a_delayed_task_ends_its_wait(bench: Bench) -> None:
     s.fail(worker, JOB, 0, 1, 9.0)
     assert s.adopt(worker, JOB, 0, 1)
     assert s.next_time() == math.inf
-    assert s.state(JOB, 0) == (ASSIGNED, 1, 0, worker)
+    assert s.state(JOB, 0) == (ASSIGNED, 1, 0, worker, 1)
 
 
 def test_answers_of_others_and_nonsense_are_stale(bench: Bench) -> None:
@@ -718,12 +829,12 @@ def test_answers_of_others_and_nonsense_are_stale(bench: Bench) -> None:
         assert s.release(worker, JOB, [number], [attempt]) == 0
         assert not s.adopt(other, JOB, number, attempt)
     for number in (1, -1, 2**32 - 1, 2**32, -(2**63), 2**63, 2**70):
-        assert s.finish(worker, JOB, [number, number], [1, 1]) == ([0, 1], [])
+        assert s.finish(worker, JOB, [number, number], [1, 1]) == [0, 1]
         assert s.cancel(JOB, number) is None
         assert s.state(JOB, number) is None
     assert s.fail(other, JOB, 0, 1, 1.0) == STALE
     s.validate()
-    assert s.finish(worker, JOB, (0,), (1,)) == ([], [])
+    assert s.finish(worker, JOB, (0,), (1,)) == []
 
 
 # --- cancelling -----------------------------------------------------------------------------------
@@ -784,6 +895,10 @@ def test_a_job_is_cancelled_in_slices_and_not_handed_out_meanwhile(bench: Bench)
         lambda s: s.set_group(0, -1),
         lambda s: s.remove_worker(1, True),
         lambda s: s.held(1),
+        lambda s: s.jobs_of(1),
+        lambda s: s.suspect(1, 1),
+        lambda s: s.lapse(1, JOB, True),
+        lambda s: s.lapse(0, 9, True),
         lambda s: s.worker_load(1),
         lambda s: s.finish(1, JOB, [0], [1]),
         lambda s: s.finish(0, 9, [0], [1]),
@@ -793,7 +908,7 @@ def test_a_job_is_cancelled_in_slices_and_not_handed_out_meanwhile(bench: Bench)
         lambda s: s.release(0, 2**70, [0], [1]),
         lambda s: s.adopt(0, 9, 0, 1),
         lambda s: s.submit(9, 0, 1),
-        lambda s: s.restore(9, [0], [0], [0]),
+        lambda s: s.restore(9, [0], [0], [0], [0]),
         lambda s: s.cancel(9, 0),
         lambda s: s.cancel_job(9, 1),
         lambda s: s.remove_job(9),
@@ -818,6 +933,9 @@ def test_what_is_not_there(bench: Bench, call: Callable[[Scheduler], object]) ->
         lambda s: s.add_job(6, 0, -(10**6) - 1, 0),
         lambda s: s.add_job(6, 0, 0, 256),
         lambda s: s.add_job(6, 0, 0, -1),
+        lambda s: s.add_job(6, 0, 0, 0, 0),
+        lambda s: s.add_job(6, 0, 0, 0, 256),
+        lambda s: s.suspect(0, -1),
         lambda s: s.remove_job(JOB),
         lambda s: s.submit(JOB, 2, 1),
         lambda s: s.submit(JOB, -1, 1),
@@ -826,15 +944,18 @@ def test_what_is_not_there(bench: Bench, call: Callable[[Scheduler], object]) ->
         lambda s: s.submit(JOB, 3, -1),
         lambda s: s.submit(JOB, 2**64 + 3, 1),
         lambda s: s.submit(JOB, 3, 2**64),
-        lambda s: s.restore(JOB, [2], [0], [0]),
-        lambda s: s.restore(JOB, [5, 4], [0, 0], [0, 0]),
-        lambda s: s.restore(JOB, [5, 5], [0, 0], [0, 0]),
-        lambda s: s.restore(JOB, [5, 2**32 - 1], [0, 0], [0, 0]),
-        lambda s: s.restore(JOB, [5, 2**65], [0, 0], [0, 0]),
-        lambda s: s.restore(JOB, [5], [2**30 + 1], [0]),
-        lambda s: s.restore(JOB, [5], [-1], [0]),
-        lambda s: s.restore(JOB, [5], [0], [256]),
-        lambda s: s.restore(JOB, [5], [0], []),
+        lambda s: s.restore(JOB, [2], [0], [0], [0]),
+        lambda s: s.restore(JOB, [5, 4], [0, 0], [0, 0], [0, 0]),
+        lambda s: s.restore(JOB, [5, 5], [0, 0], [0, 0], [0, 0]),
+        lambda s: s.restore(JOB, [5, 2**32 - 1], [0, 0], [0, 0], [0, 0]),
+        lambda s: s.restore(JOB, [5, 2**65], [0, 0], [0, 0], [0, 0]),
+        lambda s: s.restore(JOB, [5], [2**30 + 1], [0], [0]),
+        lambda s: s.restore(JOB, [5], [-1], [0], [0]),
+        lambda s: s.restore(JOB, [5], [0], [256], [0]),
+        lambda s: s.restore(JOB, [5], [0], [], [0]),
+        lambda s: s.restore(JOB, [5], [0], [0], []),
+        lambda s: s.restore(JOB, [5], [0], [0], [256]),
+        lambda s: s.restore(JOB, [5, 6], [0, 0], [0, 0], [0, -1]),
         lambda s: s.finish(0, JOB, [0], []),
         lambda s: s.release(0, JOB, [0, 1], [1]),
         lambda s: s.add_worker(0, -1),
@@ -859,9 +980,10 @@ def test_what_is_out_of_range(bench: Bench, call: Callable[[Scheduler], object])
     [
         lambda s: s.finish(0, JOB, [0, "1"], [1, 1]),
         lambda s: s.release(0, JOB, [0, None], [1, 1]),
-        lambda s: s.restore(JOB, [5, 6], [0, b""], [0, 0]),
+        lambda s: s.restore(JOB, [5, 6], [0, b""], [0, 0], [0, 0]),
         lambda s: s.submit(JOB, 3, 1.5),
         lambda s: s.crash(0, JOB, "0", 1),
+        lambda s: s.lapse(0, JOB, True, [0, "1"]),
     ],
 )
 def test_what_is_no_number(bench: Bench, call: Callable[[Scheduler], object]) -> None:
@@ -887,8 +1009,6 @@ def check_refusal(
 @pytest.mark.parametrize(
     "options",
     [
-        {"crash_limit": 0},
-        {"crash_limit": 256},
         {"credit_seconds": 0.0},
         {"credit_seconds": math.nan},
         {"credit_seconds": 1e-60},
@@ -910,14 +1030,14 @@ def test_the_edges_of_the_numbers(bench: Bench) -> None:
     s.add_job(2**31 - 1, bench.class_, 10**6, 255)
     s.add_job(0, bench.class_, -(10**6), 0)
     s.submit(2**31 - 1, 2**32 - 3, 2)
-    s.restore(0, [0, 2**32 - 2], [2**30, 0], [255, 0])
+    s.restore(0, [0, 2**32 - 2], [2**30, 0], [255, 0], [255, 0])
     worker = bench.worker(slots=10**6)
     assert s.assign() == (
         worker,
         [(2**31 - 1, [2**32 - 3, 2**32 - 2], [1, 1]), (0, [0, 2**32 - 2], [2**30 + 1, 1])],
     )
     s.validate()
-    assert s.finish(worker, 2**31 - 1, [2**32 - 2, 2**32 - 3], [1, 1]) == ([], [])
+    assert s.finish(worker, 2**31 - 1, [2**32 - 2, 2**32 - 3], [1, 1]) == []
     assert s.crash(worker, 0, 0, 2**30 + 1) == FAILED
     with pytest.raises(ValueError, match="first"):
         s.submit(0, 2**32 - 1, 0)
@@ -927,13 +1047,13 @@ def test_the_edges_of_the_numbers(bench: Bench) -> None:
 def test_numbers_with_a_pattern_are_found(bench: Bench, step: int) -> None:
     s = bench.scheduler
     numbers = [step * i for i in range(3000)]
-    s.restore(JOB, numbers, [0] * 3000, [0] * 3000)
-    worker = bench.worker()
+    s.restore(JOB, numbers, [0] * 3000, [0] * 3000, [0] * 3000)
+    worker = bench.worker(slots=3000)
+    assert len(bench.tasks()) == 3000
+    assert s.finish(worker, JOB, numbers[::2], [1] * 1500) == []
     s.validate()
-    assert s.finish(worker, JOB, numbers[::2], [1] * 1500) == ([], [])
-    s.validate()
-    assert s.finish(worker, JOB, numbers, [1] * 3000) == (list(range(0, 3000, 2)), [])
-    assert s.statistics().queued == 0
+    assert s.finish(worker, JOB, numbers, [1] * 3000) == list(range(0, 3000, 2))
+    assert s.statistics().assigned == 0
 
 
 def test_the_tables_grow_around_what_is_in_them(bench: Bench) -> None:
@@ -948,7 +1068,7 @@ def test_the_tables_grow_around_what_is_in_them(bench: Bench) -> None:
             assert s.start(worker, job, number, attempt, 100.0 - place)
         s.validate()
     assert all(s.state(JOB, number) is not None for number in range(end))
-    assert s.finish(worker, JOB, list(range(end)), [1] * end) == ([], [])
+    assert s.finish(worker, JOB, list(range(end)), [1] * end) == list(range(40, end))
     s.validate()
 
 

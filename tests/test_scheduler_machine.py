@@ -22,7 +22,6 @@ import dc._core
 from tests.conftest import interpreted_core
 from tests.model import Job, Model, Worker
 
-CRASH_LIMIT = 2
 CREDIT_SECONDS = 1 / 8  # and costs in powers of two: every sum is exact
 CREDIT_TASKS = 12
 EXACT_GROUPS = 15  # more of them need not know exactly how much is ready
@@ -44,7 +43,6 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         limits: dict[str, Any] = {
-            "crash_limit": CRASH_LIMIT,
             "credit_seconds": CREDIT_SECONDS,
             "credit_tasks": CREDIT_TASKS,
         }
@@ -94,8 +92,8 @@ class Machine(RuleBasedStateMachine):
         self.add_group({0})
         self.add_group(set(range(classes)))
         for pick, job in enumerate(JOBS[:3]):
-            self.add_job(job, pick, pick % 2, pick)
-            self.submit(pick, 0, 10)
+            self.add_job(job, pick, pick % 2, 3 + pick)
+            self.submit(pick, 0, 10, late=False)
         for pick, count in enumerate(slots):
             self.add_worker(pick, count)
         for pick, cost in enumerate(costs):
@@ -124,13 +122,14 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.classes)
     @rule(job=jobs, class_=few, priority=st.sampled_from((0, 0, 1, 10**6, -(10**6))), retries=few)
     def add_job(self, job: int, class_: int, priority: int, retries: int) -> None:
+        crashes = 1 + retries // 3
         class_ %= self.model.classes
         if job in self.model.jobs:
             with pytest.raises(ValueError, match="already"):
                 self.real.add_job(job, class_, priority, retries)
         else:
-            self.real.add_job(job, class_, priority, retries % 3)
-            self.model.jobs[job] = Job(class_, priority, retries % 3)
+            self.real.add_job(job, class_, priority, retries % 3, crashes)
+            self.model.jobs[job] = Job(class_, priority, retries % 3, crashes)
 
     @rule(job=jobs)
     def remove_job(self, job: int) -> None:
@@ -152,11 +151,14 @@ class Machine(RuleBasedStateMachine):
         self.model.jobs[job].cost = cost
 
     @precondition(lambda self: self.model.jobs)
-    @rule(pick=picks, gap=st.sampled_from((0, 0, 1, 17)), count=st.integers(0, 40))
-    def submit(self, pick: int, gap: int, count: int) -> None:
+    @rule(
+        pick=picks, gap=st.sampled_from((0, 0, 1, 17)), count=st.integers(0, 40), late=st.booleans()
+    )
+    def submit(self, pick: int, gap: int, count: int, *, late: bool) -> None:
         job = sorted(self.model.jobs)[pick % len(self.model.jobs)]
         first = self.model.jobs[job].end + gap
-        self.real.submit(job, first, count)
+        self.real.submit(job, first, count, late)
+        self.model.stamp(job, late=late)
         for number in range(first, first + count):
             self.model.add(job, number)
         self.model.jobs[job].end = first + count
@@ -164,16 +166,21 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.jobs)
     @rule(
         pick=picks,
-        tasks=st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3), st.integers(0, 2))),
+        tasks=st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3), few, few)),
+        back=st.integers(0, 100),
     )
-    def restore(self, pick: int, tasks: list[tuple[int, int, int]]) -> None:
+    def restore(self, pick: int, tasks: list[tuple[int, int, int, int]], back: int) -> None:
         job = sorted(self.model.jobs)[pick % len(self.model.jobs)]
-        number = self.model.jobs[job].end - 1
-        columns: tuple[list[int], list[int], list[int]] = ([], [], [])
-        for gap, attempt, crashes in tasks:
+        number = max(-1, self.model.jobs[job].end - 1 - back)
+        self.model.stamp(job, late=True)
+        columns: tuple[list[int], ...] = ([], [], [], [])
+        for gap, attempt, crashes, failures in tasks:
             number += gap
-            self.model.add(job, number, attempt, crashes)
-            for column, value in zip(columns, (number, attempt, crashes), strict=True):
+            while (job, number) in self.model.tasks:
+                number += 1
+            past = (attempt, crashes % 3, failures % 3)
+            self.model.add(job, number, past)
+            for column, value in zip(columns, (number, *past), strict=True):
                 column.append(value)
         self.real.restore(job, *columns)
 
@@ -208,6 +215,29 @@ class Machine(RuleBasedStateMachine):
     def remove_worker(self, pick: int, blame: bool) -> None:
         self.both("remove_worker", self.a_worker(pick), blame)
 
+    @precondition(lambda self: self.model.workers)
+    @rule(pick=picks, oldest=st.integers(0, 4))
+    def suspect(self, pick: int, oldest: int) -> None:
+        self.both("suspect", self.a_worker(pick), oldest)
+
+    @precondition(lambda self: self.model.workers and self.model.jobs)
+    @rule(pick=picks, oldest=st.integers(0, 3), back=st.integers(0, 3), lapsed=st.booleans())
+    def lapse(self, pick: int, oldest: int, back: int, lapsed: bool) -> None:
+        """Some jobs of a worker lapse; it comes back with some of the attempts."""
+        worker = self.a_worker(pick)
+        self.both("suspect", worker, oldest)
+        for job in self.both("jobs_of", worker)[: 1 + pick % 2]:
+            returned, _ = self.both("lapse", worker, job, bool(oldest))
+            for number, attempt, *_ in returned[:back]:
+                self.both("adopt", worker, job, number, attempt, lapsed)
+
+    @precondition(lambda self: self.model.workers and self.model.jobs)
+    @rule(pick=picks, twist=few, blame=st.booleans(), step=st.integers(1, 3))
+    def lapse_some(self, pick: int, twist: int, blame: bool, step: int) -> None:
+        worker, job, number, _ = self.an_attempt(pick, twist)
+        mine = [one[1] for one in self.model.held(worker) if one[0] == job][::-step]
+        self.both("lapse", worker, job, blame, [*mine, number, number])
+
     @rule(most=st.sampled_from((1, 2, 1000, 1000)))
     def assign(self, most: int) -> None:
         for _ in range(most):
@@ -241,36 +271,32 @@ class Machine(RuleBasedStateMachine):
         self.both("start", *self.an_attempt(pick, twist), self.now + deadline)
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
-    @rule(pick=picks, twist=few, retry_in=times)
-    def fail(self, pick: int, twist: int, retry_in: float) -> None:
-        self.both("fail", *self.an_attempt(pick, twist), self.now + retry_in)
+    @rule(pick=picks, twist=few, retry_in=times, retry=st.sampled_from((True, True, False)))
+    def fail(self, pick: int, twist: int, retry_in: float, retry: bool) -> None:
+        self.both("fail", *self.an_attempt(pick, twist), self.now + retry_in, retry)
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
-    @rule(pick=picks, twist=few)
-    def crash(self, pick: int, twist: int) -> None:
-        self.both("crash", *self.an_attempt(pick, twist))
+    @rule(pick=picks, twist=few, retry=st.sampled_from((True, True, False)))
+    def crash(self, pick: int, twist: int, retry: bool) -> None:
+        self.both("crash", *self.an_attempt(pick, twist), retry)
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
-    @rule(pick=picks, twist=few)
-    def adopt(self, pick: int, twist: int) -> None:
-        self.both("adopt", *self.an_attempt(pick, twist))
+    @rule(pick=picks, twist=few, lapsed=st.booleans())
+    def adopt(self, pick: int, twist: int, lapsed: bool) -> None:
+        self.both("adopt", *self.an_attempt(pick, twist), lapsed)
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
-    @rule(pick=picks, twist=few)
-    def adopt_what_waits(self, pick: int, twist: int) -> None:
-        keys = [key for key, task in self.model.tasks.items() if task.worker < 0]
+    @rule(pick=picks, twist=few, lapsed=st.booleans(), before=st.booleans())
+    def adopt_what_waits(self, pick: int, twist: int, lapsed: bool, before: bool) -> None:
+        """Of what has a past rather than of the many that have none."""
+        tasks = self.model.tasks
+        keys = [key for key in tasks if tasks[key].worker < 0]
+        if before:
+            keys = [key for key in keys if tasks[key].attempt or tasks[key].restored]
         if keys:
             key = keys[pick % len(keys)]
-            attempt = self.model.tasks[key].attempt + twist % 3 - 1
-            self.both("adopt", self.a_worker(pick), *key, attempt)
-
-    @precondition(lambda self: self.model.workers)
-    @rule(pick=picks, place=picks)
-    def finish_what_waits(self, pick: int, place: int) -> None:
-        keys = [key for key, task in self.model.tasks.items() if task.worker < 0]
-        if keys:
-            job, number = keys[place % len(keys)]
-            self.both("finish", self.a_worker(pick), job, [number], [1])
+            attempt = tasks[key].attempt + twist % 3 - 1
+            self.both("adopt", self.a_worker(pick), *key, attempt, lapsed)
 
     @precondition(lambda self: self.model.workers and self.model.jobs)
     @rule(pick=picks, twist=few, share=st.sampled_from((0.3, 1.0)), twice=st.booleans())
@@ -327,6 +353,7 @@ class Machine(RuleBasedStateMachine):
             assert real.job_counts(job) == model.counts(job)
         for worker in model.workers:
             assert real.held(worker) == model.held(worker)
+            assert real.jobs_of(worker) == model.jobs_of(worker)
             assert real.worker_load(worker) == model.load(worker)
         for (job, number), task in model.tasks.items():
             assert real.state(job, number) == (
@@ -334,6 +361,7 @@ class Machine(RuleBasedStateMachine):
                 task.attempt,
                 task.crashes,
                 task.worker,
+                task.failures,
             )
         for class_ in range(model.classes):
             groups = [number for number, one in enumerate(model.groups) if class_ in one]

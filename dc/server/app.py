@@ -20,7 +20,7 @@ from dc import limits, memory
 from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
-from dc.messages import Message
+from dc.messages import Message, Payload
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.events import (
@@ -33,14 +33,20 @@ from dc.server.events import (
     Continue,
     Continued,
     Event,
+    HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
+    LoadHead,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
+    PayloadsPrefetched,
+    Prefetch,
     Received,
     Send,
     TasksRecovered,
@@ -57,6 +63,10 @@ log = logging.getLogger("dc.server")
 
 LOAD_RETRY_SECONDS = 1.0
 """Between two tries to read what the store could not give."""
+
+QUIET_SECONDS = 5.0
+"""Without anything to write, after which free memory is given back: a long queue may wait for days
+for its workers."""
 
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
@@ -102,8 +112,10 @@ class ServerApp:
         self._codec = peer_codec()
         self._connections: dict[int, Connection] = {}
         self._next_peer = 1
+        self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
+        self._wrote = 0.0
         self._failure: Exception | None = None
         self._gone = trio.Event()
         self._stopping = trio.Event()
@@ -114,21 +126,30 @@ class ServerApp:
     async def recover(self) -> None:
         """Take up the unfinished jobs of the store; before anything is served."""
         next_job, next_sequence = await self.store.next_ids()
-        self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
+        self.reactor = Reactor(
+            self.types,
+            self.settings.software,
+            next_job,
+            next_sequence,
+            server=await self.store.identity(),
+        )
+        leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
             if not row.ended:
-                log.warning("job %d is cancelled: it was never submitted to its end", row.job)
-                continue
-            first = 0
-            while True:
-                tasks = await self.store.unfinished(row.job, first, limits.COMMIT_TASKS)
-                if not tasks.numbers:
-                    break
-                self.feed(TasksRecovered(tasks))
-                first = tasks.numbers[-1] + 1
+                log.warning("job %d is not submitted to its end: see its page", row.job)
+            if row.job in leased:
+                self.feed(TasksRecovered(leased[row.job]))
+            await self._recover_head()
             log.info("job %d goes on", row.job)
         self._raise_failure()
+
+    async def _recover_head(self) -> None:
+        """Read the head of a job; what else was asked for has time until the server runs."""
+        while heads := [action for action in self._asked if isinstance(action, LoadHead)]:
+            self._asked = [action for action in self._asked if not isinstance(action, LoadHead)]
+            for head in heads:
+                self.feed(await self._answer(head))
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is called; then say farewell and write down what is left."""
@@ -138,6 +159,9 @@ class ServerApp:
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self.retention.run)
             nursery.start_soon(self._tick)
+            for action in self._asked:
+                nursery.start_soon(self._load, action)
+            self._asked = []
             task_status.started()
             await self._stopping.wait()
             for connection in list(self._connections.values()):
@@ -172,7 +196,8 @@ class ServerApp:
         while True:
             await trio.sleep(self.reactor.pause())
             self.feed(Tick(self.committer.stalled))
-            if self._worked and self.reactor.idle:
+            quiet = trio.current_time() - self._wrote > QUIET_SECONDS
+            if self._worked and (quiet or self.reactor.idle):
                 self._worked = False
                 memory.give_back()
 
@@ -262,6 +287,7 @@ class ServerApp:
             elif isinstance(action, Write):
                 self.committer.add(action.record)
                 wrote = self._worked = True
+                self._wrote = trio.current_time()
             else:
                 self._perform(action)
         return wrote
@@ -278,6 +304,8 @@ class ServerApp:
                 connection.close(action.code, action.reason)
         elif self._nursery is not None:
             self._nursery.start_soon(self._load, action)
+        else:
+            self._asked.append(action)
 
     async def _load(self, action: Action) -> None:
         """Answer an action that takes time; a store that cannot be read is asked again."""
@@ -300,8 +328,14 @@ class ServerApp:
                 return PayloadsLoaded(peer, job, numbers, attempts, payloads)
             case LoadOutcomes():
                 return await self._load_outcomes(action)
+            case LoadHead(job, first, limit):
+                return await self._load_head(job, first, limit)
+            case Prefetch(job, first, count):
+                return await self._prefetch(job, first, count)
             case LoadJob(job):
                 return JobLoaded(job, await self.store.job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, await self.store.job_of_key(key))
             case Continue(job):
                 await trio.lowlevel.checkpoint()
                 return Continued(job)
@@ -315,3 +349,20 @@ class ServerApp:
         else:
             records = await self.store.outcomes_after(action.job, action.cursor, action.size)
         return OutcomesLoaded(action.peer, action.request, records)
+
+    async def _load_head(self, job: int, first: int, limit: int) -> HeadLoaded:
+        tasks = await self.store.unfinished(job, first, limit)
+        whole = len(tasks.numbers) < limit
+        return HeadLoaded(tasks, limits.MAX_NUMBER + 1 if whole else tasks.numbers[-1] + 1)
+
+    async def _prefetch(self, job: int, first: int, count: int) -> PayloadsPrefetched:
+        """Read payloads, a batch's worth at a time, until there are enough bytes of them."""
+        payloads: list[Payload] = []
+        size, end = 0, first + count
+        while first + len(payloads) < end and size < limits.PREFETCH_BYTES:
+            start = first + len(payloads)
+            stop = min(start + limits.BATCH_TASKS - start % limits.BATCH_TASKS, end)
+            part = await self.store.payloads(job, range(start, stop))
+            payloads += part
+            size += sum(len(p) for p in part if isinstance(p, bytes))
+        return PayloadsPrefetched(job, first, payloads)

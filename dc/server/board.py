@@ -8,7 +8,7 @@ record of its own (the acknowledgement of a report that said nothing new) waits 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
@@ -21,8 +21,11 @@ from dc.messages import Blob, Counts, Failure, Message, Outcome
 from dc.portions import portions
 from dc.records import Attempts, JobRow, Outcomes, Record
 from dc.server.events import Action, Send, Write
-from dc.server.jobs import Job, Window, job_state
+from dc.server.heads import HeadLimits, Heads
+from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
+from dc.server.payloads import Window
+from dc.server.retries import crash_limit
 
 MOST_ATTEMPTS = 2**30
 """The highest attempt that a task can be restored with: a worker may claim any that it likes."""
@@ -106,22 +109,29 @@ class Board:
         next_job: the number of the next job.
         next_sequence: the sequence of the next record of outcomes.
         window: bytes of payloads kept in memory.
+        heads: how many queued tasks the scheduler holds.
     """
 
-    def __init__(self, types: Types, next_job: int, next_sequence: int, window: int) -> None:
+    def __init__(
+        self, types: Types, next_job: int, next_sequence: int, window: int, heads: HeadLimits
+    ) -> None:
         self.types = types
         self.scheduler = Scheduler(
-            crash_limit=limits.CRASH_LIMIT,
             credit_seconds=limits.CREDIT_SECONDS,
             credit_tasks=limits.CREDIT_TASKS,
         )
         self.matching = Matching(self.scheduler)
         self.jobs: dict[int, Job] = {}
+        self.heads = Heads(self.scheduler, lambda action: self.out.append(action), heads)
         self.window = Window(window)
         self.rate = Rate()
         self.now = 0.0
         self.wall = 0.0
         self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
+        self.trouble = ""
+        self.stalled = False
+        self.refusals: Counter[str] = Counter()
+        self.cancelled: dict[int, None] = {}
         self.out: list[Action] = []
         self.next_job = next_job
         self._next_sequence = next_sequence
@@ -129,6 +139,7 @@ class Board:
         self.on_outcomes: Callable[[Job, Outcomes], None] = _nobody
         self.on_finished: Callable[[Job], None] = _nobody
         self.on_unfollowed: Callable[[Job], None] = _nobody
+        self.on_unscheduled: Callable[[Job], None] = _nobody
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -167,7 +178,10 @@ class Board:
             class_ = self.matching.class_of(row.type, row.version, row.options.requires)
         job = self.jobs[row.job] = Job(row, class_, self.window)
         if not finished:
-            self.scheduler.add_job(row.job, class_, row.options.priority, row.options.retries)
+            options = row.options
+            self.scheduler.add_job(
+                row.job, class_, options.priority, options.retries, crash_limit(options)
+            )
             job.scheduled = True
         return job
 
@@ -177,6 +191,14 @@ class Board:
             self.scheduler.remove_job(job.number)
             job.scheduled = False
             job.forget_payloads()
+            self.on_unscheduled(job)
+            if job.cancelled:
+                self._remember_cancelled(job.number)
+
+    def _remember_cancelled(self, number: int) -> None:
+        self.cancelled[number] = None
+        if len(self.cancelled) > limits.CANCELLED_JOBS:
+            del self.cancelled[next(iter(self.cancelled))]
 
     def counts(self, job: Job) -> Counts:
         """Return a job's counts by state."""
@@ -192,7 +214,12 @@ class Board:
         return state, counts, self._note(job, counts)
 
     def _note(self, job: Job, counts: Counts) -> str:
+        if job.deserted and not job.cancelled:
+            how = f"go on under its key {job.row.key}, or cancel it" if job.row.key else "cancel it"
+            return f"its submitter is gone after {job.total} tasks: {how}"
         if counts.queued and not counts.assigned and not counts.running:
+            if self.trouble:
+                return f"nothing is handed out: {self.trouble}"[:NOTE_CHARS]
             row = job.row
             if not self.scheduler.class_workers(job.class_):
                 needs = "".join(f", {k}={v}" for k, v in sorted(row.options.requires.items()))
@@ -210,7 +237,6 @@ class Board:
         attempts: list[int],
         times: list[float],
         outcomes: list[Outcome],
-        then: Callable[[], None],
     ) -> None:
         """Write outcomes down, count them, and tell those who wait once they are on disk."""
         failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
@@ -234,7 +260,6 @@ class Board:
             self._next_sequence += 1
             self.write(record, partial(self._recorded, job, record))
             start = stop
-        self.after_writes(then)
         self.after_writes(partial(self.look_at_end, job))
 
     def _recorded(self, job: Job, record: Outcomes) -> None:
@@ -243,12 +268,23 @@ class Board:
         job.last_sequence = record.sequence
         self.on_outcomes(job, record)
 
-    def note_attempts(self, job: int, tries: Iterable[tuple[int, int, int]]) -> None:
-        """Write down (number, attempt, crashes) of tasks that go back to the queue."""
-        numbers, attempts, crashes = (list(column) for column in zip(*tries, strict=True))
+    def note_attempts(self, job: int, tries: Iterable[tuple[int, int, int, int]]) -> None:
+        """Write down (number, attempt, crashes, failures) of tasks that go back to the queue."""
+        columns = (list(column) for column in zip(*tries, strict=True))
+        numbers, attempts, crashes, failures = columns
         attempts = [min(attempt, MOST_ATTEMPTS) for attempt in attempts]
-        failures = [0] * len(numbers)
         self.write(Attempts(job, numbers, attempts, crashes, failures), lambda: None)
+
+    # --- what is shown --------------------------------------------------------------------------
+
+    @property
+    def may_assign(self) -> bool:
+        """Whether tasks may be handed out: not while their results could not be written down."""
+        return not self.trouble and not self.stalled
+
+    def refuse(self, code: str, count: int = 1) -> None:
+        """Count answers of workers that are not taken, under the code of their error."""
+        self.refusals[code] += count
 
     def look_at_end(self, job: Job) -> None:
         """Tell those who wait, if the job has finished."""

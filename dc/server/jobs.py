@@ -1,20 +1,12 @@
-"""A job while it is in memory: its counts, the payloads at hand, and how long its tasks take.
-
-Payloads stay in the lists that they arrived in (a *chunk* is one message's worth), and tasks find
-theirs by number. A chunk is let go when each of its tasks has been assigned once; the few that are
-assigned again are read back from the store. Above `limits.PAYLOAD_WINDOW_BYTES` in all, a chunk is
-let go as soon as it is on disk: so memory holds the head of the queue and the disk its tail.
-"""
+"""A job while it is in memory: its counts, its tail, and how long its tasks take."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-
 from msgspec import Struct
 
-from dc import limits
 from dc.messages import Counts, Options, Payload
 from dc.records import JobRow
+from dc.server.payloads import AtHand, Window
 
 BYTES_PER_SECOND = 100e6
 """What a payload's way to a worker is reckoned at, so that credit is bounded in bytes, too."""
@@ -24,22 +16,24 @@ MOST_SECONDS = 1e6
 one task fills a worker's credit."""
 
 
-class Chunk(Struct):
-    """Payloads of consecutive tasks; `unassigned` counts those never assigned."""
+class Tail(Struct):
+    """The tasks of a job that the scheduler does not know.
 
-    first: int
-    payloads: list[Payload]
-    size: int
-    unassigned: int
-    stored: bool = False
+    Their numbers are from `next` on, `count` of them; those below `recovered` are from before the
+    restart: some of these are finished, and some are `ahead`, in the scheduler already. `loading`
+    says that a page of them is being read, `sparse` that few of them are unfinished.
+    """
 
+    next: int
+    recovered: int
+    count: int = 0
+    loading: bool = False
+    sparse: bool = False
+    ahead: set[int] = set()
 
-class Window:
-    """How many bytes of payloads are in memory, over all jobs."""
-
-    def __init__(self, limit: int = limits.PAYLOAD_WINDOW_BYTES) -> None:
-        self.limit = limit
-        self.used = 0
+    def has(self, number: int) -> bool:
+        """Whether the scheduler does not know an unfinished task yet."""
+        return number >= self.next and number not in self.ahead
 
 
 class Job:
@@ -56,7 +50,6 @@ class Job:
         self.row = row
         self.class_ = class_
         self.total = row.counts.total
-        self.stored = row.counts.total
         self.done = row.counts.done
         self.failed = row.counts.failed
         self.recorded = self.done + self.failed
@@ -69,11 +62,10 @@ class Job:
         self.last_sequence = 0
         self.scheduled = False
         self.changed = False
-        self._sizes = 0
+        self.tail = Tail(self.total, 0)
+        self.at_hand = AtHand(window, self.total)
+        self.deserted = False
         self._seconds = -1.0
-        self._window = window
-        self._firsts: list[int] = []
-        self._chunks: list[Chunk] = []
 
     @property
     def options(self) -> Options:
@@ -88,11 +80,11 @@ class Job:
         return self.end_stored and self.recorded == self.total
 
     def counts(self, queued: int, assigned: int, running: int) -> Counts:
-        """Return the job's counts, given the scheduler's."""
+        """Return the job's counts, given the scheduler's; what is in the tail is queued."""
         missing = self.total - self.done - self.failed
         return Counts(
             total=self.total,
-            queued=0 if self.cancelled else queued,
+            queued=0 if self.cancelled else queued + self.tail.count,
             assigned=0 if self.cancelled else assigned,
             running=0 if self.cancelled else running,
             done=self.done,
@@ -100,76 +92,55 @@ class Job:
             cancelled=missing if self.cancelled else 0,
         )
 
+    def validate(self) -> None:
+        """Check what must always hold; AssertionError says what does not."""
+        tail = self.tail
+        assert 0 <= tail.count <= self.total - tail.next, f"job {self.number}: the tail's count"
+        if tail.next >= tail.recovered:
+            assert tail.count == self.total - tail.next, f"job {self.number}: the tail has a hole"
+        assert all(number >= tail.next for number in tail.ahead), f"job {self.number}: ahead"
+        self.at_hand.validate()
+
     # --- payloads -------------------------------------------------------------------------------
+
+    @property
+    def stored(self) -> int:
+        """How many tasks are on disk."""
+        return self.at_hand.stored
 
     def add(self, payloads: list[Payload]) -> int:
         """Take the payloads of the next tasks; return the first one's number."""
         first = self.total
-        size = sum(len(p) if isinstance(p, bytes) else 64 for p in payloads)
-        self._firsts.append(first)
-        self._chunks.append(Chunk(first, payloads, size, len(payloads)))
-        self._window.used += size
-        self._sizes += size
+        self.at_hand.add(first, payloads)
         self.total += len(payloads)
         return first
 
     def stored_up_to(self, count: int) -> None:
         """Note that the first `count` tasks are on disk."""
-        at = bisect_left(self._firsts, self.stored)
-        self.stored = count
-        while at < len(self._chunks) and self._chunks[at].first < count:
-            chunk = self._chunks[at]
-            chunk.stored = True
-            if chunk.unassigned <= 0 or self._window.used > self._window.limit:
-                self._let_go(at)
-            else:
-                at += 1
+        self.at_hand.stored_up_to(count)
 
-    def take(self, numbers: list[int], attempts: list[int]) -> tuple[list[Payload], list[int]]:
-        """Return the payloads at hand for ascending numbers, and the positions of the others.
+    def take(self, numbers: list[int]) -> tuple[list[Payload], list[int]]:
+        """Return the payloads at hand for tasks being assigned, and the positions of the others.
 
-        Where a position is not at hand, its payload is the empty string of bytes.
+        The numbers ascend. Where a position is not at hand, its payload is the empty string of
+        bytes.
         """
-        payloads: list[Payload] = []
-        missing: list[int] = []
-        start = 0
-        while start < len(numbers):
-            at = bisect_right(self._firsts, numbers[start]) - 1
-            chunk = self._chunks[at] if at >= 0 else None
-            end_number = chunk.first + len(chunk.payloads) if chunk else 0
-            if chunk is None or numbers[start] >= end_number:
-                missing.append(start)
-                payloads.append(b"")
-                start += 1
-                continue
-            stop = bisect_left(numbers, end_number, start)
-            payloads += _pick(chunk, numbers[start:stop])
-            chunk.unassigned -= attempts[start:stop].count(1)
-            if chunk.unassigned <= 0 and chunk.stored:
-                self._let_go(at)
-            start = stop
-        return payloads, missing
+        found = self.at_hand.take(numbers)
+        if numbers[-1] < self.tail.next:
+            self.at_hand.passed(numbers[-1] + 1)
+        return found
 
     def peek(self, number: int) -> Payload | None:
         """Return one task's payload if it is at hand."""
-        at = bisect_right(self._firsts, number) - 1
-        if at < 0 or number >= self._chunks[at].first + len(self._chunks[at].payloads):
-            return None
-        return self._chunks[at].payloads[number - self._chunks[at].first]
+        return self.at_hand.peek(number)
 
     def forget_payloads(self) -> None:
         """Let all payloads go that are in memory."""
-        while self._chunks:
-            self._let_go(len(self._chunks) - 1)
+        self.at_hand.forget()
 
-    @property
-    def resident(self) -> int:
-        """Bytes of payloads in memory."""
-        return sum(chunk.size for chunk in self._chunks)
-
-    def _let_go(self, at: int) -> None:
-        self._window.used -= self._chunks[at].size
-        del self._chunks[at], self._firsts[at]
+    def drop_tail(self) -> None:
+        """Forget the tasks that the scheduler does not know: none of them will run."""
+        self.tail = Tail(self.total, 0)
 
     # --- run times ------------------------------------------------------------------------------
 
@@ -181,16 +152,8 @@ class Job:
         """
         mean = sum(times) / len(times)
         self._seconds = mean if self._seconds < 0 else self._seconds + 0.3 * (mean - self._seconds)
-        per_task = self._sizes / self.total if self.total else 0.0
-        self.cost = min(self._seconds + per_task / BYTES_PER_SECOND, MOST_SECONDS)
+        self.cost = min(self._seconds + self.at_hand.each / BYTES_PER_SECOND, MOST_SECONDS)
         return self.cost
-
-
-def _pick(chunk: Chunk, numbers: list[int]) -> list[Payload]:
-    low = numbers[0] - chunk.first
-    if numbers[-1] - numbers[0] == len(numbers) - 1:
-        return chunk.payloads[low : low + len(numbers)]
-    return [chunk.payloads[number - chunk.first] for number in numbers]
 
 
 def job_state(ended: bool, cancelled: bool, counts: Counts) -> str:

@@ -19,15 +19,19 @@ What the rest of the design hangs on:
 - Tasks leave the scheduler the moment their outcome is accepted, so of two answers to one task only
   the first is ever written.
 - A peer's mistake closes that peer, with its name for it, and touches nothing else.
+- Silence counts only while there is somebody to listen: a tick that comes late, because the
+  process or its computer stood still, takes nobody's tasks.
 """
 
 from __future__ import annotations
+
+import math
 
 from msgspec import Struct
 
 from dc import limits
 from dc.errors import DcError, ProtocolError, VersionError
-from dc.messages import PROTOCOL, Heartbeat, Hello, Message, Refused, Welcome
+from dc.messages import PROTOCOL, Heartbeat, Hello, Message, Refused, Trouble, Welcome
 from dc.server.board import Board, Types
 from dc.server.clients import ClientSide
 from dc.server.events import (
@@ -39,22 +43,29 @@ from dc.server.events import (
     Committed,
     Continued,
     Event,
+    HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
+    PayloadsPrefetched,
     Received,
     Send,
     TasksRecovered,
     Tick,
+    Troubled,
 )
+from dc.server.heads import HeadLimits
+from dc.server.jobs import Job
 from dc.server.streams import Streams
 from dc.server.workers import WorkerSide
 
 CAPABILITIES = ["batch", "blobs"]
 CLOSE_POLICY = 1008
 CLOSE_GOING = 1001
+HEADS = HeadLimits()
 
 
 class Peer(Struct):
@@ -77,6 +88,8 @@ class Reactor:
         next_job: the number of the next job.
         next_sequence: the sequence of the next record of outcomes.
         window: bytes of payloads of queued tasks that are kept in memory.
+        heads: how many queued tasks the scheduler holds.
+        server: names the data folder, for Welcome.
     """
 
     def __init__(
@@ -86,8 +99,10 @@ class Reactor:
         next_job: int = 1,
         next_sequence: int = 1,
         window: int = limits.PAYLOAD_WINDOW_BYTES,
+        heads: HeadLimits = HEADS,
+        server: str = "",
     ) -> None:
-        self.board = Board(types, next_job, next_sequence, window)
+        self.board = Board(types, next_job, next_sequence, window, heads)
         self.workers = WorkerSide(self.board)
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
@@ -95,7 +110,10 @@ class Reactor:
         self.board.on_finished = self.clients.finished
         self.board.on_unfollowed = self.clients.let_go
         self._software = software
+        self._server = server
         self._peers: dict[int, Peer] = {}
+        self._ticked: float | None = None
+        self._patient_until = 0.0
 
     # --- the door -------------------------------------------------------------------------------
 
@@ -143,7 +161,10 @@ class Reactor:
         """Take an event by which the store, or the loop, answers an action."""
         match event:
             case Committed():
+                self.board.stalled = False
                 self.board.committed(event.count)
+            case Troubled(text):
+                self._on_trouble(text)
             case PayloadsLoaded(peer, job, numbers, attempts, payloads):
                 self.workers.loaded(peer, job, numbers, attempts, payloads)
             case OutcomesLoaded():
@@ -152,12 +173,30 @@ class Reactor:
                 self.clients.job_loaded(event.job, event.row)
             case Continued():
                 self.clients.cancel_step(event.job)
+            case KeyLoaded():
+                self.clients.submissions.key_loaded(event.key, event.row)
             case JobRecovered():
-                self.clients.recovered(self.board.add_job(event.row))
+                self._on_recovered(self.board.add_job(event.row))
             case TasksRecovered(tasks):
-                self.board.scheduler.restore(
-                    tasks.job, tasks.numbers, tasks.attempts, tasks.crashes
-                )
+                if (queued := self._queued(tasks.job)) is not None:
+                    self.board.heads.restored(queued, tasks)
+                    self.workers.leases.restored(tasks)
+            case HeadLoaded(tasks, next_):
+                if (queued := self._queued(tasks.job)) is not None:
+                    self.board.heads.loaded(queued, tasks, next_)
+            case PayloadsPrefetched(number, first, payloads):
+                if (queued := self._queued(number)) is not None:
+                    queued.at_hand.fetched(first, payloads)
+                    self.board.heads.assigned(queued)
+
+    def _on_recovered(self, job: Job) -> None:
+        self.clients.submissions.recovered(job)
+        self.board.heads.recovered(job)
+
+    def _queued(self, number: int) -> Job | None:
+        """Return a job that has tasks to hand out: what was read for any other comes too late."""
+        job = self.board.jobs.get(number)
+        return job if job is not None and job.scheduled and not job.cancelled else None
 
     def pause(self) -> float:
         """Return after how many seconds the next Tick is wanted."""
@@ -172,7 +211,8 @@ class Reactor:
     def validate(self) -> None:
         """Check what must always hold; AssertionError says what does not."""
         self.board.scheduler.validate()
-        for peer in self.workers.by_peer:
+        self.workers.validate()
+        for peer in self.workers.roster.by_peer:
             assert self._peers[peer].role == "worker", f"worker {peer} has no open socket"
         for peer in self.clients.by_peer:
             assert self._peers[peer].role == "client", f"client {peer} has no open socket"
@@ -182,8 +222,10 @@ class Reactor:
             in_scheduler = sum(self.board.scheduler.job_counts(job.number)) if job.scheduled else 0
             if not job.cancelled:
                 missing = job.total - job.done - job.failed
-                assert in_scheduler == missing, f"job {job.number}: {in_scheduler} != {missing}"
-            resident += job.resident
+                known = in_scheduler + job.tail.count
+                assert known == missing, f"job {job.number}: {known} != {missing}"
+            job.validate()
+            resident += job.at_hand.size
         assert resident == self.board.window.used, "the window of payloads does not add up"
 
     # --- peers ----------------------------------------------------------------------------------
@@ -206,7 +248,7 @@ class Reactor:
         if isinstance(message, Hello):
             self._greet(peer, message)
         elif peer.role == "worker":
-            worker = self.workers.by_peer.get(peer.number)
+            worker = self.workers.roster.by_peer.get(peer.number)
             if worker is not None:
                 self.workers.received(worker, message)
         elif peer.role == "client":
@@ -224,13 +266,15 @@ class Reactor:
                 f"{hello.software} speaks version {hello.version} of the protocol, this server "
                 f"({self._software}) version {PROTOCOL}: update {older[1]} to match {newer[1]}"
             )
-        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES)
+        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self._server)
         if hello.role == "client":
             self.clients.join(peer.number, peer.address)
         else:
             self._greet_worker(peer, hello)
         peer.role = hello.role
         self.board.send(peer.number, welcome)
+        if self.board.trouble:
+            self.board.send(peer.number, Trouble(self.board.trouble))
 
     def _greet_worker(self, peer: Peer, hello: Hello) -> None:
         if hello.about is None:
@@ -244,25 +288,49 @@ class Reactor:
         code = error.close_code if isinstance(error, ProtocolError) else CLOSE_POLICY
         self.board.send(peer.number, Refused(-1, error.code, str(error)))
         self.board.out.append(Close(peer.number, code, error.code))
+        if peer.number in self.workers.roster.by_peer:
+            self.workers.expel(peer.number)
         self._forget(peer.number)
 
     def _forget(self, number: int) -> None:
-        self._peers.pop(number, None)
-        if number in self.workers.by_peer:
-            self.workers.leave(number, blame=True)
+        peer = self._peers.pop(number, None)
+        if peer is not None and number in self.workers.roster.by_peer:
+            self.workers.lost(number, peer.heard)
         elif number in self.clients.by_peer:
             self.clients.leave(number)
+
+    def _on_trouble(self, text: str) -> None:
+        """Tell everybody why nothing is acknowledged at present, or that it is again."""
+        self.board.trouble = text
+        for peer in self._peers.values():
+            if peer.role:
+                self.board.send(peer.number, Trouble(text))
 
     # --- time -----------------------------------------------------------------------------------
 
     def _on_tick(self, stalled: bool) -> None:
+        self.board.stalled = stalled
         self.clients.report()
-        for expired in self.board.scheduler.advance(self.board.now):
-            self.workers.overdue(*expired)
+        late = self._unheard(stalled)
         for peer in list(self._peers.values()):
-            if stalled:
-                peer.heard = self.board.now
+            peer.heard = min(peer.heard + late, self.board.now)
             self._watch_over(peer)
+        self.workers.tick(late, patient=self.board.now < self._patient_until)
+
+    def _unheard(self, stalled: bool) -> float:
+        """Return for how many of the seconds since the last tick nobody could be heard.
+
+        That is all of them while the disk is stalled, and otherwise those by which this tick comes
+        late. All before the first tick was spent on starting.
+        """
+        now, last = self.board.now, self._ticked
+        self._ticked = now
+        if last is None:
+            return math.inf
+        late = max(0.0, now - last - limits.TICK_SECONDS)
+        if late > limits.TICK_SECONDS:
+            self._patient_until = now + limits.DEADLINE_GRACE_SECONDS
+        return now - last if stalled else late
 
     def _watch_over(self, peer: Peer) -> None:
         now = self.board.now

@@ -51,6 +51,15 @@ SELECT json_group_array(task), json_group_array(size) FROM (
     ORDER BY task
 );
 
+-- name: batches_between
+-- The batches that hold the tasks from :first to :last, with their sizes in bytes.
+SELECT json_group_array(task), json_group_array(size) FROM (
+    SELECT task, length(payloads) AS size FROM batches
+    WHERE task >= (SELECT max(b.task) FROM batches b WHERE b.task <= (:job << 32 | :first))
+    AND task >= :job << 32 AND task <= (:job << 32 | :last)
+    ORDER BY task
+);
+
 -- name: batches
 -- These batches, whole.
 SELECT json_group_array(task & 0xffffffff), '[' || group_concat(head) || ']',

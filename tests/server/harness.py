@@ -23,13 +23,16 @@ from dc.messages import (
     TypeId,
 )
 from dc.records import (
+    Attempts,
     JobCancelled,
     JobEnded,
     JobRow,
+    Leases,
     NewJob,
     NewTasks,
     Outcomes,
     Record,
+    Unfinished,
 )
 from dc.server.events import (
     Action,
@@ -39,15 +42,23 @@ from dc.server.events import (
     Continue,
     Continued,
     Event,
+    HeadLoaded,
     JobLoaded,
+    JobRecovered,
+    KeyLoaded,
+    LoadHead,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
+    PayloadsPrefetched,
+    Prefetch,
     Received,
     Send,
+    TasksRecovered,
     Tick,
     Write,
 )
@@ -90,6 +101,7 @@ class Harness:
     """
 
     def __init__(self, **reactor: Any) -> None:
+        self._options = reactor
         self.reactor = Reactor(SomeTypes(), "dc test", **reactor)
         self.now = 1000.0
         self.sent: dict[int, list[Message]] = {}
@@ -98,21 +110,26 @@ class Harness:
         self.written: list[Record] = []
         self.loads: list[Action] = []
         self._peers = 0
+        self._requests = 0
+        self.feed(Tick())
 
     # --- events ---------------------------------------------------------------------------------
 
     def feed(self, event: Event) -> None:
         for action in self.reactor.handle(event, self.now, self.now + 1e9):
-            match action:
-                case Send():
-                    self.sent.setdefault(action.peer, []).append(action.message)
-                case Close():
-                    self.closed[action.peer] = action
-                case Write():
-                    self.unwritten.append(action.record)
-                case _:
-                    self.loads.append(action)
+            self.perform(action)
         self.reactor.validate()
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case Send():
+                self.sent.setdefault(action.peer, []).append(action.message)
+            case Close():
+                self.closed[action.peer] = action
+            case Write():
+                self.unwritten.append(action.record)
+            case _:
+                self.loads.append(action)
 
     def commit(self) -> None:
         """Put everything on disk that was to be written."""
@@ -130,8 +147,25 @@ class Harness:
                 self.feed(self._answer(load))
 
     def pass_time(self, seconds: float, *, stalled: bool = False) -> None:
+        """Let time pass as it does for a server that is well: tick by tick."""
+        while seconds > 0:
+            step = min(seconds, limits.TICK_SECONDS)
+            self.now += step
+            seconds -= step
+            self.feed(Tick(stalled))
+
+    def live(self, seconds: float, *peers: int) -> None:
+        """Let time pass while these peers give signs of life."""
+        while seconds > 0:
+            self.pass_time(min(seconds, limits.HEARTBEAT_SECONDS))
+            seconds -= limits.HEARTBEAT_SECONDS
+            for peer in peers:
+                self.say(peer, Heartbeat())
+
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass in which the server's process does not run."""
         self.now += seconds
-        self.feed(Tick(stalled))
+        self.feed(Tick())
 
     def _answer(self, load: Action) -> Event:
         match load:
@@ -140,19 +174,90 @@ class Harness:
                 return PayloadsLoaded(peer, job, numbers, attempts, [stored[n] for n in numbers])
             case LoadOutcomes(peer, request, job, ordered, cursor, _):
                 return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
+            case LoadHead(job, first, limit):
+                return self.stored_head(job, first, limit)
+            case Prefetch(job, first, count):
+                payloads = self.stored_payloads(job)[first : first + count]
+                return PayloadsPrefetched(job, first, payloads)
             case LoadJob(job):
                 return JobLoaded(job, self.stored_job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, self.stored_key(key))
             case Continue(job):
                 return Continued(job)
         raise AssertionError(load)
 
+    def restart(self) -> None:
+        """Kill the server and start it again on what is on disk. All connections are gone."""
+        self.unwritten, self.loads, self.sent, self.closed = [], [], {}, {}
+        jobs = [record.job for record in self.written if isinstance(record, NewJob)]
+        sequences = [r.sequence for r in self.written if isinstance(r, Outcomes)]
+        self.reactor = Reactor(
+            SomeTypes(),
+            "dc test",
+            max(jobs, default=0) + 1,
+            max(sequences, default=0) + 1,
+            **self._options,
+        )
+        for job in jobs:
+            row = self.stored_job(job)
+            missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
+            if row is not None and row.cancelled_at is None and (missing or not row.ended):
+                self.recover(row)
+        self.feed(Tick())
+
+    def recover(self, row: JobRow) -> None:
+        """Feed the events of the start about one job; between them the reactor is not whole."""
+        left = self.unfinished(row.job)
+        leased = [n for n, key in zip(left.numbers, left.workers, strict=True) if key]
+        asked = self.reactor.handle(JobRecovered(row), self.now, self.now + 1e9)
+        if leased:
+            event = TasksRecovered(rows_of(left, leased))
+            asked += self.reactor.handle(event, self.now, self.now + 1e9)
+        for action in asked:
+            if isinstance(action, LoadHead):
+                self.feed(self._answer(action))
+            else:
+                self.perform(action)
+
     # --- the store ------------------------------------------------------------------------------
+
+    def unfinished(self, job: int) -> Unfinished:
+        """Return what is on disk about the tasks that have no outcome."""
+        done = self.results(job)
+        past = {n: (0, 0, 0, "") for n in range(len(self.stored_payloads(job))) if n not in done}
+        for record in self.written:
+            if isinstance(record, Attempts) and record.job == job:
+                columns = (record.attempts, record.crashes, record.failures)
+                for number, *row in zip(record.numbers, *columns, strict=True):
+                    if number in past:
+                        past[number] = (row[0], row[1], row[2], "")
+            elif isinstance(record, Leases) and record.job == job:
+                for number, attempt in zip(record.numbers, record.attempts, strict=True):
+                    if number in past:
+                        past[number] = (attempt, *past[number][1:3], record.worker)
+        rows = past.values()
+        return Unfinished(
+            job,
+            list(past),
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+            [row[3] for row in rows],
+        )
 
     def records(self, kind: type[Any], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and r.job == job]
 
     def stored_payloads(self, job: int) -> list[Payload]:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]
+
+    def stored_head(self, job: int, first: int, limit: int) -> HeadLoaded:
+        left = self.unfinished(job)
+        numbers = [number for number in left.numbers if number >= first][:limit]
+        page = rows_of(left, numbers)
+        whole = len(numbers) < limit
+        return HeadLoaded(page, limits.MAX_NUMBER + 1 if whole else numbers[-1] + 1)
 
     def stored_outcomes(self, job: int, ordered: bool, cursor: int) -> list[Outcomes]:
         records: list[Outcomes] = self.records(Outcomes, job)
@@ -187,7 +292,12 @@ class Harness:
             bool(self.records(JobEnded, job)),
             cancelled[0].at if cancelled else None,
             Counts(len(self.stored_payloads(job)), done=len(outcomes) - failed, failed=failed),
+            new[0].key,
         )
+
+    def stored_key(self, key: str) -> JobRow | None:
+        jobs = [r.job for r in self.written if isinstance(r, NewJob) and r.key == key]
+        return self.stored_job(jobs[-1]) if jobs else None
 
     def results(self, job: int) -> dict[int, Any]:
         """Return what is on disk: the outcome of each finished task, each recorded once."""
@@ -217,16 +327,32 @@ class Harness:
         *,
         slots: int = 1,
         key: str = "",
+        run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
         held: tuple[Message, ...] = (),
     ) -> int:
         peer = self.open()
-        ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
-        about = About(name, key or f"key of {name}", slots, ids, labels or {})
-        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about), *held)
-        self.say(peer, Heartbeat())
+        self.worker_says_hello(
+            peer, name, slots=slots, key=key, run=run, types=types, labels=labels
+        )
+        self.say(peer, *held, Heartbeat())
         return peer
+
+    def worker_says_hello(
+        self,
+        peer: int,
+        name: str,
+        *,
+        slots: int = 1,
+        key: str = "",
+        run: str = "run 1",
+        types: tuple[str, ...] = ("echo", "stubborn"),
+        labels: dict[str, str] | None = None,
+    ) -> None:
+        ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
+        about = About(name, key or f"key of {name}", slots, ids, labels or {}, {}, run)
+        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
 
     def client(self) -> int:
         peer = self.open()
@@ -237,12 +363,14 @@ class Harness:
         self, client: int, payloads: list[Payload], type_: str = "echo", **options: Any
     ) -> int:
         """Submit a whole job; return its number. It is not on disk before `commit`."""
-        self.say(client, Submit(7, type_, "", options))
+        self._requests += 1
+        request = 1000 + self._requests
+        self.say(client, Submit(request, type_, "", options))
         job = max(self.reactor.board.jobs)
         for first in range(0, len(payloads), limits.BATCH_TASKS):
             part = payloads[first : first + limits.BATCH_TASKS]
-            self.say(client, Payloads(job, first, part))
-        self.say(client, EndOfJob(job))
+            self.say(client, Payloads(request, first, part))
+        self.say(client, EndOfJob(request))
         return job
 
     def take(self, peer: int, kind: type[M]) -> list[M]:
@@ -270,3 +398,16 @@ class Harness:
             numbers, attempts = [task[1] for task in mine], [task[2] for task in mine]
             times = [0.001] * len(mine)
             self.say(peer, Done(sequence + offset, job, numbers, attempts, times, results))
+
+
+def rows_of(tasks: Unfinished, numbers: list[int]) -> Unfinished:
+    """Return the rows of these tasks, which are among them."""
+    places = [tasks.numbers.index(number) for number in numbers]
+    return Unfinished(
+        tasks.job,
+        numbers,
+        [tasks.attempts[at] for at in places],
+        [tasks.crashes[at] for at in places],
+        [tasks.failures[at] for at in places],
+        [tasks.workers[at] for at in places],
+    )

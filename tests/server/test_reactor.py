@@ -15,18 +15,12 @@ from dc.messages import (
     Done,
     EndOfJob,
     EndOfResults,
-    Failed,
-    Failure,
     Finished,
-    Goodbye,
     Heartbeat,
-    Held,
     Hello,
     Payloads,
     Recorded,
     Refused,
-    Returned,
-    Running,
     Status,
     Stop,
     Stored,
@@ -36,8 +30,7 @@ from dc.messages import (
     Watch,
     Welcome,
 )
-from dc.records import Attempts, JobCancelled, JobEnded, NewJob, Outcomes
-from dc.server.workers import retry_pause
+from dc.records import JobEnded, NewJob, Outcomes
 from tests.server.harness import Harness
 
 
@@ -84,26 +77,6 @@ def test_a_worker_must_say_what_it_is(server: Harness) -> None:
     assert server.take(peer, Refused)[0].code == "protocol"
 
 
-def test_a_second_worker_of_one_name_is_refused(server: Harness) -> None:
-    first = server.worker("lab")
-    second = server.worker("lab", key="another")
-    [refused] = server.take(second, Refused)
-    assert refused.code == "duplicate_name"
-    assert first not in server.closed
-
-
-def test_a_worker_that_reconnects_takes_its_place(server: Harness) -> None:
-    first = server.worker("lab", slots=2)
-    job = server.submit(server.client(), [b"a", b"b"])
-    held = server.tasks(first)
-    second = server.worker("lab", slots=2)
-    assert server.closed[first].reason == "connected again elsewhere"
-    server.say(second, Held(job, [row[1] for row in held], [row[2] for row in held]))
-    server.answer(second, 1, server.tasks(second) or held)
-    server.commit()
-    assert server.results(job) == {0: b"A", 1: b"B"}
-
-
 @pytest.mark.parametrize(
     "message",
     [Submit(1, "echo", "", {}), Payloads(1, 0, [b""]), Watch(1, 1)],
@@ -126,17 +99,12 @@ def test_a_client_cannot_do_what_workers_do(server: Harness) -> None:
 def test_nothing_is_acknowledged_before_it_is_on_disk(server: Harness) -> None:
     client = server.client()
     job = server.submit(client, [b"a", b"b"])
-    assert not server.take(client, Accepted)
+    [accepted] = server.take(client, Accepted)
+    request = accepted.request
+    assert accepted == Accepted(request, job, "echo", "2", "msgpack", "msgpack", 0, False)
     assert not server.take(client, Stored)
     server.commit()
-    [accepted] = server.take(client, Accepted)
-    assert (accepted.request, accepted.job, accepted.type, accepted.version) == (
-        7,
-        job,
-        "echo",
-        "2",
-    )
-    assert server.take(client, Stored) == [Stored(job, 2, False), Stored(job, 2, True)]
+    assert server.take(client, Stored) == [Stored(request, 2, False), Stored(request, 2, True)]
     assert [type(r) for r in server.written[::2]] == [NewJob, JobEnded]
 
 
@@ -177,7 +145,7 @@ def test_the_types_options_are_defaults(server: Harness) -> None:
         (b"x" * (limits.INLINE_BYTES + 1), "payload", "put it to /blobs"),
     ],
 )
-def test_a_wrong_payload_is_named_and_its_job_cancelled(
+def test_a_wrong_payload_is_named_and_ends_its_submission_alone(
     server: Harness, payload: bytes, code: str, text: str
 ) -> None:
     client = server.client()
@@ -185,10 +153,14 @@ def test_a_wrong_payload_is_named_and_its_job_cancelled(
     server.say(client, Payloads(1, 0, [b"good", payload]))
     [refused] = server.take(client, Refused)
     assert refused.code == code
-    assert text in refused.text
-    assert client in server.closed
+    assert (refused.request, text in refused.text) == (1, True)
+    server.say(client, Payloads(1, 2, [b"more"]), EndOfJob(1))
     server.commit()
-    assert isinstance(server.written[-1], JobCancelled)
+    assert client not in server.closed
+    assert [type(record) for record in server.written] == [NewJob]
+    server.say(client, Watch(2, 1))
+    [status] = server.take(client, Status)
+    assert (status.state, status.note) == ("open", "its submitter is gone after 0 tasks: cancel it")
 
 
 @pytest.mark.parametrize("message", [Payloads(9, 0, [b""]), EndOfJob(9)])
@@ -271,181 +243,10 @@ def test_labels_choose_the_worker_also_for_those_that_were_here_before(server: H
     assert [row[0] for row in server.tasks(red) + server.tasks(late)] == [other]
 
 
-def test_a_result_is_taken_once(server: Harness) -> None:
-    worker = server.worker()
-    job = server.submit(server.client(), [b"a"])
-    server.say(worker, Done(1, job, [0], [1], [0.1], [b"A"]))
-    server.say(worker, Done(2, job, [0], [1], [0.1], [b"B"]))
-    server.commit()
-    server.say(worker, Done(3, job, [0], [1], [0.1], [b"C"]))
-    server.commit()
-    assert server.results(job) == {0: b"A"}
-    assert server.take(worker, Recorded) == [Recorded(1), Recorded(2), Recorded(3)]
-
-
-def test_results_of_tasks_that_never_were_are_dropped(server: Harness) -> None:
-    worker = server.worker()
-    job = server.submit(server.client(), [b"a"])
-    server.say(worker, Done(1, job, [77], [1], [0.1], [b"A"]), Done(2, 99, [0], [1], [0.1], [b""]))
-    server.commit()
-    assert server.results(job) == {}
-    assert server.take(worker, Recorded) == [Recorded(1), Recorded(2)]
-
-
 def test_columns_of_unequal_length_are_refused(server: Harness) -> None:
     worker = server.worker()
     server.say(worker, Done(1, 1, [0, 1], [1], [0.1], [b"A"]))
     assert "1 attempts for 2 numbers" in server.take(worker, Refused)[0].text
-
-
-def test_tasks_of_a_lost_worker_go_to_others(server: Harness) -> None:
-    first = server.worker("first", slots=2)
-    job = server.submit(server.client(), [b"a", b"b"])
-    assert len(server.tasks(first)) == 2
-    second = server.worker("second", slots=2)
-    server.close(first)
-    server.settle()
-    assert server.tasks(second) == [(job, 0, 2, b"a"), (job, 1, 2, b"b")]
-
-
-def test_a_late_result_counts_and_the_other_attempt_is_stopped(server: Harness) -> None:
-    first, second = server.worker("first"), None
-    job = server.submit(server.client(), [b"a"])
-    server.tasks(first)
-    server.close(first)
-    second = server.worker("second")
-    server.settle()
-    assert server.tasks(second) == [(job, 0, 2, b"a")]
-    back = server.worker("first")
-    server.say(back, Held(job, [0], [1]), Done(1, job, [0], [1], [0.1], [b"late"]))
-    server.commit()
-    assert server.results(job) == {0: b"late"}
-    assert server.take(second, Stop) == [Stop(job, [0], [2])]
-    server.say(second, Done(1, job, [0], [2], [0.1], [b"second"]))
-    server.commit()
-    assert server.results(job) == {0: b"late"}
-
-
-def test_a_task_that_loses_five_workers_fails_and_says_so(server: Harness) -> None:
-    client = server.client()
-    job = server.submit(client, [b"a"])
-    for attempt in range(1, limits.CRASH_LIMIT + 1):
-        worker = server.worker(f"w{attempt}")
-        server.settle()
-        assert server.tasks(worker) == [(job, 0, attempt, b"a")]
-        server.close(worker)
-    server.commit()
-    failure = server.results(job)[0]
-    assert failure.kind == "crashed"
-    assert "5 times" in failure.error
-
-
-def test_a_worker_that_comes_back_is_forgiven_on_disk_too(server: Harness) -> None:
-    worker = server.worker()
-    job = server.submit(server.client(), [b"a"])
-    for _ in range(3 * limits.CRASH_LIMIT):
-        server.close(worker)
-        worker = server.worker(held=(Held(job, [0], [1]),))
-    server.commit()
-    notes = [record for record in server.written if isinstance(record, Attempts)]
-    assert [note.crashes for note in notes[-2:]] == [[1], [0]]
-
-
-def test_a_claimed_attempt_can_be_restored(server: Harness) -> None:
-    worker = server.worker()
-    job = server.submit(server.client(), [b"a"])
-    server.close(worker)
-    worker = server.worker(held=(Held(job, [0], [2**30]),))
-    server.close(worker)
-    worker = server.worker("other")
-    server.settle()
-    server.close(worker)
-    server.commit()
-    notes = [record for record in server.written if isinstance(record, Attempts)]
-    assert notes[-1].attempts == [2**30]
-
-
-def test_a_clean_goodbye_blames_nobody(server: Harness) -> None:
-    job = server.submit(server.client(), [b"a"])
-    for attempt in range(1, 2 * limits.CRASH_LIMIT):
-        worker = server.worker(f"w{attempt}")
-        server.settle()
-        assert server.tasks(worker) == [(job, 0, attempt, b"a")]
-        server.say(worker, Returned(1, job, [0], [attempt]), Goodbye())
-        server.close(worker)
-    assert not [r for r in server.written if isinstance(r, Attempts)]
-
-
-def failed(sequence: int, job: int, attempt: int, kind: str = "error") -> Failed:
-    return Failed(sequence, job, 0, attempt, 0.5, Failure(kind, "ValueError: no", "Traceback…"))
-
-
-def test_a_failed_task_is_recorded_with_its_traceback(server: Harness) -> None:
-    worker = server.worker()
-    job = server.submit(server.client(), [b"a"])
-    server.say(worker, failed(1, job, 1))
-    server.commit()
-    assert server.results(job) == {0: Failure("error", "ValueError: no", "Traceback…")}
-    assert server.take(worker, Recorded) == [Recorded(1)]
-
-
-def test_retries_wait_longer_each_time_and_then_end(server: Harness) -> None:
-    worker = server.worker()
-    job = server.submit(server.client(), [b"a"], retries=2)
-    server.tasks(worker)
-    for attempt in (1, 2):
-        server.say(worker, failed(attempt, job, attempt))
-        server.settle()
-        assert not server.tasks(worker)
-        server.pass_time(retry_pause(attempt) - 0.5)
-        server.settle()
-        assert not server.tasks(worker)
-        server.pass_time(1.0)
-        server.settle()
-        assert server.tasks(worker) == [(job, 0, attempt + 1, b"a")]
-    server.say(worker, failed(3, job, 3))
-    server.commit()
-    assert server.results(job)[0].kind == "error"
-    assert [r.attempts for r in server.written if isinstance(r, Attempts)] == [[1], [2]]
-
-
-def test_a_payload_of_the_wrong_shape_is_not_tried_again(server: Harness) -> None:
-    worker = server.worker()
-    job = server.submit(server.client(), [b"a"], retries=5)
-    server.say(worker, failed(1, job, 1, "payload"))
-    server.commit()
-    assert server.results(job)[0].kind == "payload"
-
-
-def test_a_stale_failure_is_ignored(server: Harness) -> None:
-    first = server.worker("first")
-    job = server.submit(server.client(), [b"a"])
-    server.close(first)
-    second = server.worker("second")
-    server.settle()
-    server.tasks(second)
-    back = server.worker("first")
-    server.say(back, failed(1, job, 1))
-    server.commit()
-    assert server.results(job) == {}
-    assert server.take(back, Recorded) == [Recorded(1)]
-
-
-def test_an_overdue_task_is_ended_by_the_server(server: Harness) -> None:
-    worker = server.worker()
-    job = server.submit(server.client(), [b"a"], timeout=30.0)
-    [assign] = server.take(worker, Assign)
-    assert assign.timeout == 30.0
-    server.say(worker, Running(job, [0], [1], [0.2]))
-    for _ in range(39):
-        server.say(worker, Heartbeat())
-        server.pass_time(1.0)
-    assert server.results(job) == {}
-    server.say(worker, Heartbeat())
-    server.pass_time(2.0)
-    server.commit()
-    assert server.results(job)[0].kind == "timeout"
-    assert server.take(worker, Stop) == [Stop(job, [0], [1])]
 
 
 # --- payloads beyond memory -------------------------------------------------------------------
@@ -629,12 +430,12 @@ def test_a_large_job_is_cancelled_in_steps(server: Harness) -> None:
 @pytest.mark.parametrize("gone", [False, True])
 def test_who_submits_a_cancelled_job_is_told_so_once(server: Harness, gone: bool) -> None:
     client, other = server.client(), server.client()
-    server.say(client, Submit(7, "echo", "", {}), Payloads(1, 0, [b"a"]))
+    server.say(client, Submit(7, "echo", "", {}), Payloads(7, 0, [b"a"]))
     server.say(other, Cancel(8, 1))
     if gone:
         server.settle()
         assert 1 not in server.reactor.board.jobs
-    server.say(client, Payloads(1, 1, [b"b"]), Payloads(1, 2, [b"c"]), EndOfJob(1))
+    server.say(client, Payloads(7, 1, [b"b"]), Payloads(7, 2, [b"c"]), EndOfJob(7))
     server.settle()
     [refused] = server.take(client, Refused)
     assert (refused.request, refused.code) == (7, "cancelled")
@@ -647,15 +448,11 @@ def test_who_submits_a_cancelled_job_is_told_so_once(server: Harness, gone: bool
 def test_a_silent_peer_is_given_up(server: Harness) -> None:
     worker = server.worker()
     other = server.worker("other")
-    job = server.submit(server.client(), [b"a"])
-    rows = server.tasks(worker)
-    assert rows
     for _ in range(int(limits.SILENCE_SECONDS) + 1):
         server.say(other, Heartbeat())
         server.pass_time(1.0)
     assert server.closed[worker].code == 1001
-    server.settle()
-    assert server.tasks(other) == [(job, 0, 2, b"a")]
+    assert other not in server.closed
 
 
 def test_nobodys_silence_counts_while_the_disk_is_stalled(server: Harness) -> None:

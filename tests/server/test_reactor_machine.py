@@ -1,9 +1,11 @@
-"""The server's reactor under any order of events, against a ledger that only counts.
+"""The server's reactor under any order of events, against a ledger that only watches.
 
-The machine plays workers, clients and the disk. What must hold after every step: `validate()`; no
-task has two outcomes on disk; nothing is acknowledged or reaches a subscriber that is not
-on disk; and at the end, once everybody has answered, every task of every job has its outcome and
-every subscriber has had each exactly once.
+The machine plays workers, clients, the disk and the clock: workers vanish with and without notice,
+come back as the same or another process, over a new connection beside the old one, in time or too
+late, with reports of long ago, and lie; the server is killed. What must hold after every step:
+`validate()`; what the ledger says of each action; no task has two outcomes on disk; nothing is
+acknowledged or reaches a subscriber that is not on disk; and at the end, once everybody has
+answered, every task of every job has its outcome and every subscriber has had each exactly once.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from dc import limits
 from dc.messages import (
     Cancel,
     Consumed,
@@ -22,6 +25,7 @@ from dc.messages import (
     Failed,
     Failure,
     Finished,
+    Goodbye,
     Heartbeat,
     Held,
     Payload,
@@ -32,30 +36,34 @@ from dc.messages import (
     Stop,
     Subscribe,
 )
-from dc.records import Outcomes
-from tests.server.harness import Harness
+from dc.records import JobCancelled, Outcomes
+from tests.server.ledger import Ledger
 
 Task = tuple[int, int, int, Payload]
 
 
 class PlayedWorker:
-    """A worker as the protocol asks it to be: it keeps reports until they are acknowledged."""
+    """A worker as the protocol asks it to be: it keeps reports until they are acknowledged.
+
+    They are in its journal: another process of it has them, too, but not what it was running.
+    """
 
     def __init__(self, name: str, slots: int) -> None:
         self.name = name
         self.slots = slots
+        self.run = 1
         self.peer = -1
         self.holds: dict[tuple[int, int], Task] = {}
         self.sequence = 0
         self.reports: dict[int, Any] = {}
 
-    def report(self, server: Harness, make: Any) -> None:
+    def report(self, server: Ledger, make: Any) -> None:
         self.sequence += 1
         self.reports[self.sequence] = make(self.sequence)
         if self.peer >= 0:
-            server.say(self.peer, self.reports[self.sequence])
+            server.hear(self.peer, self.reports[self.sequence])
 
-    def hear(self, server: Harness) -> None:
+    def hear(self, server: Ledger) -> None:
         """Take what the server has said."""
         for job, number, attempt, payload in server.tasks(self.peer):
             self.holds[job, number] = (job, number, attempt, payload)
@@ -67,16 +75,38 @@ class PlayedWorker:
             for sequence in [s for s in self.reports if s <= recorded.sequence]:
                 del self.reports[sequence]
 
-    def connect(self, server: Harness) -> None:
-        held: dict[int, list[Task]] = {}
-        for task in self.holds.values():
-            held.setdefault(task[0], []).append(task)
-        said = [
-            Held(job, [t[1] for t in tasks], [t[2] for t in tasks]) for job, tasks in held.items()
-        ]
-        self.peer = server.worker(self.name, slots=self.slots, held=tuple(said))
+    def named(self) -> dict[tuple[int, int], int]:
+        """Return the attempts that it has, those of unrecorded reports included."""
+        found = {}
         for report in self.reports.values():
-            server.say(self.peer, report)
+            if isinstance(report, Failed):
+                found[report.job, report.number] = report.attempt
+            else:
+                for number, attempt in zip(report.numbers, report.attempts, strict=True):
+                    found[report.job, number] = attempt
+        for key, task in self.holds.items():
+            found[key] = max(task[2], found.get(key, 0))
+        return found
+
+    def connect(self, server: Ledger) -> None:
+        """Connect, in place of a connection that may still be open."""
+        named = self.named()
+        held = [Held(job, [number], [attempt]) for (job, number), attempt in named.items()]
+        self.peer = server.open()
+        server.names[self.peer] = self.name
+        server.comes_back(self.name, named)
+        server.worker_says_hello(
+            self.peer, self.name, slots=self.slots, key=self.name, run=f"run {self.run}"
+        )
+        server.hear(self.peer, *held)
+        stopped = {
+            ((stop.job, number), attempt)
+            for stop in server.sent[self.peer]
+            if isinstance(stop, Stop)
+            for number, attempt in zip(stop.numbers, stop.attempts, strict=True)
+        }
+        server.is_back(self.name, named, stopped)
+        server.hear(self.peer, Heartbeat(), *list(self.reports.values()))
 
 
 class ReactorMachine(RuleBasedStateMachine):
@@ -84,7 +114,7 @@ class ReactorMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.server = Harness(window=200)
+        self.server = Ledger()
         self.workers = [PlayedWorker(f"w{number}", 1 + number) for number in range(3)]
         self.client = self.server.client()
         self.totals: dict[int, int] = {}
@@ -92,30 +122,70 @@ class ReactorMachine(RuleBasedStateMachine):
         self.streams: dict[int, tuple[int, bool, list[int]]] = {}
         self.ended: set[int] = set()
         self.refused: set[int] = set()
+        self.requests = 100
 
     # --- what happens ---------------------------------------------------------------------------
 
-    @rule(count=st.integers(0, 30), retries=st.integers(0, 1), priority=st.integers(0, 2))
+    @rule(
+        count=st.integers(0, 30),
+        retries=st.integers(0, 1),
+        priority=st.integers(0, 2),
+        grace=st.sampled_from([0.0, 0.0, 60.0]),
+    )
     @precondition(lambda self: len(self.totals) < 5)
-    def submit(self, count: int, retries: int, priority: int) -> None:
+    def submit(self, count: int, retries: int, priority: int, grace: float) -> None:
         payloads: list[Payload] = [b"p%d" % number for number in range(count)]
-        job = self.server.submit(self.client, payloads, retries=retries, priority=priority)
+        self.server.graces[max(self.totals, default=0) + 1] = grace or limits.GRACE_SECONDS
+        job = self.server.submit(
+            self.client, payloads, retries=retries, priority=priority, grace=grace
+        )
+        assert job in self.server.graces
         self.totals[job] = count
+        self.server.commit()
 
-    @rule(at=st.integers(0, 2))
-    def connect(self, at: int) -> None:
+    @rule(at=st.integers(0, 2), anew=st.booleans())
+    def connect(self, at: int, anew: bool) -> None:
+        """A worker comes, or comes back; its old connection may still be open."""
         worker = self.workers[at]
-        if worker.peer < 0:
-            worker.connect(self.server)
+        if anew:
+            worker.run += 1
+            worker.holds.clear()
+        worker.connect(self.server)
 
-    @rule(at=st.integers(0, 2), announced=st.booleans())
-    def disconnect(self, at: int, announced: bool) -> None:
+    @rule(at=st.integers(0, 2), announced=st.booleans(), closed=st.booleans())
+    def disconnect(self, at: int, announced: bool, closed: bool) -> None:
+        """A connection breaks; what is under way is lost, and the server may not notice."""
         worker = self.workers[at]
         if worker.peer >= 0:
             if announced:
                 worker.hear(self.server)
+            if closed:
+                self.server.close(worker.peer)
+            worker.peer = -1
+
+    @rule(at=st.integers(0, 2))
+    def goodbye(self, at: int) -> None:
+        worker = self.workers[at]
+        if worker.peer >= 0:
+            worker.hear(self.server)
+            self.server.leaves(worker.name)
+            self.server.hear(worker.peer, Goodbye())
             self.server.close(worker.peer)
             worker.peer = -1
+            worker.run += 1
+            worker.holds.clear()
+
+    @rule(down=st.floats(0.0, 1000.0))
+    def restart(self, down: float) -> None:
+        """The server is killed; what it had not written is gone, and all connections."""
+        self.server.now += down
+        on_disk = {r.job for r in self.server.written if isinstance(r, JobCancelled)}
+        self.cancelled = self.server.void = on_disk
+        self.server.restart()
+        for worker in self.workers:
+            worker.peer = -1
+        self.streams, self.ended, self.refused = {}, set(), set()
+        self.client = self.server.client()
 
     @rule(at=st.integers(0, 2), count=st.integers(1, 8), batch=st.booleans())
     def answer(self, at: int, count: int, batch: bool) -> None:
@@ -148,27 +218,57 @@ class ReactorMachine(RuleBasedStateMachine):
             failure = Failure(kind, "no")
             worker.report(self.server, lambda s: Failed(s, job, number, attempt, 0.1, failure))
 
-    @rule(at=st.integers(0, 2))
-    def say_running(self, at: int) -> None:
+    @rule(
+        at=st.integers(0, 2),
+        job=st.integers(1, 6),
+        number=st.integers(0, 31),
+        attempt=st.integers(1, 4),
+        kind=st.sampled_from(["done", "failed", "returned", "held", "running"]),
+    )
+    def lie(self, at: int, job: int, number: int, attempt: int, kind: str) -> None:
+        """A worker speaks of what it may never have been given.
+
+        Of what was not given out since a restart the server must take a worker's word.
+        """
         worker = self.workers[at]
-        if worker.peer >= 0 and worker.holds:
-            job, number, attempt, _ = next(iter(worker.holds.values()))
-            self.server.say(worker.peer, Running(job, [number], [attempt], [0.5]))
+        if worker.peer < 0 or (job, number) in self.server.unsure:
+            return
+        if kind == "held":
+            self.server.hear(worker.peer, Held(job, [number], [attempt]))
+        elif kind == "running":
+            self.server.hear(worker.peer, Running(job, [number], [attempt], [0.3]))
+        elif kind == "done":
+            worker.report(self.server, lambda s: Done(s, job, [number], [attempt], [0.1], [b"lie"]))
+        elif kind == "failed":
+            failure = Failure("error", "lie")
+            worker.report(self.server, lambda s: Failed(s, job, number, attempt, 0.1, failure))
+        else:
+            worker.report(self.server, lambda s: Returned(s, job, [number], [attempt]))
+
+    @rule(at=st.integers(0, 2), count=st.integers(1, 3))
+    def say_running(self, at: int, count: int) -> None:
+        worker = self.workers[at]
+        if worker.peer >= 0:
+            for job, number, attempt, _ in list(worker.holds.values())[:count]:
+                self.server.hear(worker.peer, Running(job, [number], [attempt], [0.5]))
 
     @rule(ordered=st.booleans(), at=st.integers(0, 4))
     @precondition(lambda self: self.totals)
     def subscribe(self, ordered: bool, at: int) -> None:
         job = sorted(self.totals)[at % len(self.totals)]
-        request = 100 + len(self.streams)
-        self.streams[request] = (job, ordered, [])
-        self.server.say(self.client, Subscribe(request, job, ordered))
+        self.requests += 1
+        self.streams[self.requests] = (job, ordered, [])
+        self.server.say(self.client, Subscribe(self.requests, job, ordered))
 
     @rule(at=st.integers(0, 4))
     @precondition(lambda self: self.totals)
     def cancel(self, at: int) -> None:
         job = sorted(self.totals)[at % len(self.totals)]
-        self.cancelled.add(job)
         self.server.say(self.client, Cancel(50, job))
+        live = self.server.reactor.board.jobs.get(job)
+        if live is not None and live.cancelled:
+            self.cancelled.add(job)
+            self.server.void.add(job)
 
     @rule()
     def commit(self) -> None:
@@ -178,11 +278,19 @@ class ReactorMachine(RuleBasedStateMachine):
     def settle(self) -> None:
         self.server.settle()
 
-    @rule(seconds=st.floats(0.1, 5.0))
+    @rule(seconds=st.sampled_from([0.5, 3.0, 3.0, 12.0, 35.0, 65.0]))
     def pass_time(self, seconds: float) -> None:
-        for peer in [self.client, *(w.peer for w in self.workers if w.peer >= 0)]:
-            self.server.say(peer, Heartbeat())
-        self.server.pass_time(seconds)
+        while seconds > 0:
+            for worker in self.workers:
+                if worker.peer >= 0:
+                    self.server.hear(worker.peer, Heartbeat())
+            self.server.say(self.client, Heartbeat())
+            self.server.pass_time(min(seconds, limits.HEARTBEAT_SECONDS))
+            seconds -= limits.HEARTBEAT_SECONDS
+
+    @rule(seconds=st.floats(2.0, 100.0))
+    def stand_still(self, seconds: float) -> None:
+        self.server.stand_still(seconds)
 
     # --- what must hold -------------------------------------------------------------------------
 
@@ -235,14 +343,14 @@ class ReactorMachine(RuleBasedStateMachine):
         """Let everybody finish; then everything must be there."""
         for _ in range(200):
             for worker in self.workers:
-                if worker.peer < 0:
+                if worker.peer < 0 or worker.peer in self.server.closed:
                     worker.connect(self.server)
                 self.answer(self.workers.index(worker), 1000, batch=True)
             self.server.settle()
             self.nobody_is_told_what_is_not_on_disk()
             if not self.server.reactor.board.jobs and not any(w.holds for w in self.workers):
                 break
-            self.pass_time(1.0)
+            self.pass_time(5.0)
         for job, total in self.totals.items():
             if job not in self.cancelled:
                 assert set(self.server.results(job)) == set(range(total)), f"job {job} is not whole"

@@ -1,0 +1,158 @@
+"""The head and the tail of each job's queue: which tasks the scheduler knows.
+
+Theory of operation
+-------------------
+The scheduler holds the *head* of a job: the tasks that come next. Those behind are its *tail*: the
+numbers from `next` up to the job's total, which cost nothing. When fewer than half of the head's
+allowance are queued, the next ones go into the scheduler:
+
+- Tasks that were submitted to this process are all there and untouched: a range of numbers, and no
+  disk is needed. So that happens at once, in the middle of assigning. They are as old as the head:
+  a job's turn does not depend on when the scheduler is told of its tasks.
+- Among tasks of before the restart (numbers below `recovered`) some are finished, so the store is
+  asked for a page of the others (LoadHead), early enough that the head does not run dry.
+
+Tasks that were with workers when the server stopped are in the scheduler from the start, wherever
+they are in the job: those from `next` on are `ahead`, and the pages leave them out.
+
+Payloads are not a matter of the tail: a job's tasks are assigned in order, and this part sees to it
+that those which are not in memory are read (Prefetch) shortly before.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from dc import limits
+from dc._core import Scheduler
+from dc.records import Unfinished
+from dc.server.events import Action, LoadHead, Prefetch
+from dc.server.jobs import Job, Tail
+
+SPARSE = 4
+"""Where fewer than one task in so many is unfinished, payloads are not read ahead: most of them
+would be read for nothing."""
+
+
+class HeadLimits(Struct, frozen=True):
+    """Queued tasks that the scheduler holds: of one job, of all, and of each job above that.
+
+    `piece` is how many payloads are read ahead at one time.
+    """
+
+    one: int = limits.HEAD_TASKS
+    all: int = limits.HEADS_TASKS
+    least: int = limits.HEAD_TASKS_LEAST
+    piece: int = limits.PREFETCH_TASKS
+
+
+class Heads:
+    """Moves tasks from the tails of jobs to the scheduler.
+
+    Args:
+        scheduler: where to.
+        ask: has an action performed.
+        most: how many.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, ask: Callable[[Action], None], most: HeadLimits
+    ) -> None:
+        self._scheduler = scheduler
+        self._ask = ask
+        self._most = most
+
+    # --- in -------------------------------------------------------------------------------------
+
+    def submitted(self, job: Job, count: int) -> None:
+        """Queue the last `count` tasks of a job, which are new."""
+        tail = job.tail
+        tail.count += count
+        if tail.count == count or self._queued(job) * 2 < self._allowance():
+            self._fill(job, late=tail.count > count)
+
+    def recovered(self, job: Job) -> None:
+        """Take up a job after a restart: its unfinished tasks are its tail."""
+        job.tail = Tail(0, job.total, job.total - job.done - job.failed)
+        self._fill(job)
+
+    def restored(self, job: Job, tasks: Unfinished) -> None:
+        """Queue tasks from anywhere in the tail of a recovered job, before its first page comes."""
+        self._restore(job, tasks)
+        job.tail.ahead.update(tasks.numbers)
+
+    def loaded(self, job: Job, tasks: Unfinished, next_: int) -> None:
+        """Queue a page of the tail of a recovered job; go on at `next_`."""
+        tail = job.tail
+        tail.loading = False
+        if tail.ahead or (tasks.numbers and tasks.numbers[-1] >= tail.recovered):
+            tasks = _below(tasks, tail.recovered, tail.ahead)
+        if tasks.numbers:
+            span = tasks.numbers[-1] + 1 - tasks.numbers[0]
+            tail.sparse = span > SPARSE * len(tasks.numbers)
+            if not self._queued(job):
+                job.at_hand.passed(tasks.numbers[0])
+        tail.next = min(next_, tail.recovered)
+        tail.ahead = {number for number in tail.ahead if number >= tail.next}
+        self._restore(job, tasks)
+        self.assigned(job)
+
+    def _restore(self, job: Job, tasks: Unfinished) -> None:
+        self._scheduler.restore(
+            job.number, tasks.numbers, tasks.attempts, tasks.crashes, tasks.failures
+        )
+        job.tail.count -= len(tasks.numbers)
+
+    # --- out ------------------------------------------------------------------------------------
+
+    def assigned(self, job: Job) -> None:
+        """See to it that a job of which tasks have been assigned goes on."""
+        tail = job.tail
+        if tail.count and self._queued(job) * 2 < self._allowance():
+            self._fill(job)
+        if not tail.sparse and job.at_hand.kept < tail.next:
+            self.fetch(job)
+
+    def fetch(self, job: Job) -> None:
+        """Have payloads read whose tasks' turn comes soon."""
+        piece = job.at_hand.fetch(job.tail.next, self._most.piece)
+        if piece:
+            self._ask(Prefetch(job.number, piece.start, len(piece)))
+
+    def _fill(self, job: Job, *, late: bool = True) -> None:
+        tail = job.tail
+        room = self._allowance() - self._queued(job)
+        if room <= 0 or not tail.count or tail.loading:
+            return
+        if tail.next < tail.recovered:
+            tail.loading = True
+            self._ask(LoadHead(job.number, tail.next, room))
+            return
+        count = min(room, tail.count)
+        self._scheduler.submit(job.number, tail.next, count, late)
+        tail.next += count
+        tail.count -= count
+
+    def _queued(self, job: Job) -> int:
+        return self._scheduler.job_counts(job.number)[0]
+
+    def _allowance(self) -> int:
+        crowded = self._scheduler.statistics().queued >= self._most.all
+        return self._most.least if crowded else self._most.one
+
+
+def _below(tasks: Unfinished, end: int, known: set[int]) -> Unfinished:
+    """Return the tasks below a number that the scheduler does not know."""
+    stop = bisect_left(tasks.numbers, end)
+    kept = [at for at in range(stop) if tasks.numbers[at] not in known]
+    return Unfinished(
+        tasks.job,
+        [tasks.numbers[at] for at in kept],
+        [tasks.attempts[at] for at in kept],
+        [tasks.crashes[at] for at in kept],
+        [tasks.failures[at] for at in kept],
+        [tasks.workers[at] for at in kept],
+    )

@@ -1,0 +1,171 @@
+"""Who the workers are: those that are connected, and those that are away and still hold tasks.
+
+A worker is known by its key. It has one place in the scheduler for as long as it is connected or
+holds anything, over any number of connections. A name belongs to a worker only while it is
+connected: then no other may take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from dc import limits
+from dc.errors import DuplicateName, ProtocolError
+from dc.messages import About, Stop
+from dc.server.board import Board
+
+KEY_SHOWN = 8
+"""Characters of a key that stand for the name of a worker that has not said one yet."""
+
+
+class Worker(Struct, eq=False):
+    """A worker; `id` is the scheduler's, `peer` its connection, -1 while it is away.
+
+    Attributes:
+        since: when it connected, in Unix time.
+        ready: whether it has said all that it holds, and so gets tasks.
+        anew: whether it may be another process than the one that was given its tasks.
+        named: by job, those of its tasks that it has named since it came back.
+        heard: while it is away, when it was last heard, on the reactor's clock.
+        graces: while it is away, for how many seconds from then it keeps each job's tasks.
+    """
+
+    id: int
+    about: About
+    peer: int = -1
+    address: str = ""
+    since: float = 0.0
+    done: int = 0
+    failed: int = 0
+    ready: bool = False
+    anew: bool = False
+    named: dict[int, set[int]] = {}
+    heard: float = 0.0
+    graces: dict[int, float] = {}
+
+    @property
+    def key(self) -> str:
+        """What it is known by."""
+        return self.about.key
+
+    @property
+    def process(self) -> tuple[str, str]:
+        """Its key, and which run of it this is."""
+        return self.about.key, self.about.run
+
+    @property
+    def name(self) -> str:
+        """Its name, or the beginning of its key."""
+        return self.about.name or self.about.key[:KEY_SHOWN]
+
+
+class Roster:
+    """Keeps the workers, and their places in the scheduler.
+
+    Args:
+        board: where the scheduler is.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._scheduler = board.scheduler
+        self.by_key: dict[str, Worker] = {}
+        self.by_id: dict[int, Worker] = {}
+        self.by_peer: dict[int, Worker] = {}
+        self.by_name: dict[str, Worker] = {}
+        self.away: dict[str, Worker] = {}
+
+    # --- connections ----------------------------------------------------------------------------
+
+    def check(self, about: About) -> None:
+        """Check that a worker may come in.
+
+        Raises:
+            ProtocolError: it has no key.
+            DuplicateName: another worker of this name is connected.
+        """
+        if not about.key:
+            raise ProtocolError("a worker has a key that is its own for good")
+        named = self.by_name.get(about.name)
+        if named is not None and named.key != about.key:
+            text = (
+                f"a worker named {about.name} is connected from {named.address}: "
+                "choose another name"
+            )
+            raise DuplicateName(text)
+
+    def connect(self, peer: int, address: str, about: About) -> Worker:
+        """Give a worker its place, the one that it had if it is known; it gets no tasks yet.
+
+        A worker that does not say which `run` of it this is, is taken for another process.
+        """
+        worker = self.by_key.get(about.key)
+        if worker is None:
+            worker = self.add(about)
+        else:
+            worker.anew |= not about.run or about.run != worker.about.run
+            self.disconnect(worker)
+            self._scheduler.set_group(worker.id, self._board.matching.group_of(about))
+            self._board.matching.joined(worker.id, about)
+        self.away.pop(about.key, None)
+        worker.about, worker.peer, worker.address = about, peer, address
+        worker.since, worker.named, worker.graces = self._board.wall, {}, {}
+        self.by_peer[peer] = self.by_name[about.name] = worker
+        return worker
+
+    def disconnect(self, worker: Worker) -> None:
+        """Take a worker's connection from it; it is away from now on.
+
+        What it may be running is noted, because it cannot say so any more.
+        """
+        if worker.peer < 0:
+            return
+        del self.by_peer[worker.peer], self.by_name[worker.about.name]
+        self._scheduler.suspect(worker.id, worker.about.slots)
+        self._scheduler.set_slots(worker.id, 0)
+        worker.peer = -1
+        worker.ready = False
+        self.away[worker.key] = worker
+
+    # --- places ---------------------------------------------------------------------------------
+
+    def add(self, about: About) -> Worker:
+        """Make a place for a worker; it is away."""
+        group = self._board.matching.group_of(about)
+        worker = Worker(self._scheduler.add_worker(group, 0), about)
+        self._board.matching.joined(worker.id, about)
+        self.by_key[about.key] = self.by_id[worker.id] = self.away[about.key] = worker
+        return worker
+
+    def remove(self, worker: Worker) -> None:
+        """Forget a worker that is away; what it holds is queued again, without blame."""
+        del self.by_key[worker.key], self.by_id[worker.id], self.away[worker.key]
+        self._board.matching.left(worker.id)
+        self._scheduler.remove_worker(worker.id, False)
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def named(self, name: str) -> Worker | None:
+        """Return the worker of a name: the connected one, or else one that is away."""
+        found = self.by_name.get(name)
+        if found is not None:
+            return found
+        return next((one for one in self.away.values() if one.name == name), None)
+
+    def holds(self, worker: Worker, job: int, number: int, attempt: int) -> bool:
+        """Whether an attempt is the task's newest and with this worker; the job is scheduled."""
+        state = self._scheduler.state(job, number)
+        return state is not None and state[1] == attempt and state[3] == worker.id
+
+    # --- telling --------------------------------------------------------------------------------
+
+    def stop(self, id_: int, job: int, numbers: Sequence[int], attempts: Sequence[int]) -> None:
+        """Tell a worker, if it is connected, that attempts are no longer its own."""
+        worker = self.by_id.get(id_)
+        if worker is None or worker.peer < 0:
+            return
+        for start in range(0, len(numbers), limits.BATCH_TASKS):
+            part = slice(start, start + limits.BATCH_TASKS)
+            self._board.send(worker.peer, Stop(job, list(numbers[part]), list(attempts[part])))

@@ -1,0 +1,158 @@
+"""A naive observer of the server: it sees what goes in and out, and holds the server to its word.
+
+It knows for each task who was given it last (`newest`), and whether that worker may still count on
+it (`leases`); of some it is `unsure`, as the server is, because they were not given out since a
+restart. It knows nothing of queues, crashes, or how the server remembers anything.
+"""
+
+from __future__ import annotations
+
+from dc import limits
+from dc.messages import Assign, Done, Failed, Message, Returned, Stop
+from dc.records import Outcomes
+from dc.server.events import Action, LoadPayloads, Send, Write
+from tests.server.harness import Harness
+
+Task = tuple[int, int]
+Holder = tuple[str, int]
+
+
+class Ledger(Harness):
+    """A harness that checks each action against what was before it."""
+
+    def __init__(self) -> None:
+        self.newest: dict[Task, Holder | None] = {}
+        self.given: set[tuple[Task, Holder]] = set()
+        self.leases: dict[Task, Holder] = {}
+        self.graces: dict[int, float] = {}
+        self.names: dict[int, str] = {}
+        self.heard: dict[str, float] = {}
+        self.recorded: set[Task] = set()
+        self.unsure: set[Task] = set()
+        self.void: set[int] = set()
+        super().__init__(window=200)
+
+    # --- what goes in ---------------------------------------------------------------------------
+
+    def hear(self, peer: int, *messages: Message) -> None:
+        """Have a worker say something on an open connection."""
+        name = self.names[peer]
+        self.heard[name] = self.now
+        for message in messages:
+            if isinstance(message, (Failed, Returned)):
+                numbers = [message.number] if isinstance(message, Failed) else message.numbers
+                attempts = [message.attempt] if isinstance(message, Failed) else message.attempts
+                for number, attempt in zip(numbers, attempts, strict=True):
+                    if self.leases.get((message.job, number)) == (name, attempt):
+                        del self.leases[message.job, number]
+        results = [
+            (message.job, number)
+            for message in messages
+            if isinstance(message, Done)
+            for number, attempt in zip(message.numbers, message.attempts, strict=True)
+            if self.leases.get((message.job, number)) == (name, attempt)
+        ]
+        self.say(peer, *messages)
+        for task in results:
+            taken = task in self.recorded or task[0] in self.void
+            assert taken, f"the result of {task} was not taken from {name}, who has it"
+
+    def comes_back(self, name: str, named: dict[Task, int]) -> None:
+        """A worker is about to connect: it counts on what it names, and on nothing else."""
+        self.heard[name] = self.now
+        for task, holder in list(self.leases.items()):
+            if holder[0] == name and named.get(task) != holder[1]:
+                del self.leases[task]
+
+    def is_back(self, name: str, named: dict[Task, int], stopped: set[tuple[Task, int]]) -> None:
+        """A worker has connected; what it was not told to stop is its own."""
+        for task, attempt in named.items():
+            mine = (name, attempt)
+            if (task, attempt) in stopped:
+                assert self.leases.get(task) != mine, f"{task} was taken from {name}"
+            elif task[0] not in self.void and task not in self.recorded:
+                assert self.newest[task] in (None, mine), f"{task} was given to another since"
+                assert (task, mine) in self.given, f"{task} was never given to {name}"
+                self.newest[task] = self.leases[task] = mine
+
+    def leaves(self, name: str) -> None:
+        """A worker says goodbye."""
+        for task, holder in list(self.leases.items()):
+            if holder[0] == name:
+                del self.leases[task]
+
+    # --- what goes out --------------------------------------------------------------------------
+
+    def perform(self, action: Action) -> None:
+        super().perform(action)
+        if isinstance(action, Write) and isinstance(action.record, Outcomes):
+            self.on_outcomes(action.record)
+        elif isinstance(action, LoadPayloads):
+            self.on_given(self.names[action.peer], action)
+        elif isinstance(action, Send) and isinstance(action.message, Assign):
+            self.on_given(self.names[action.peer], action.message)
+        elif isinstance(action, Send) and isinstance(action.message, Stop):
+            self.on_stop(self.names[action.peer], action.message)
+
+    def on_outcomes(self, record: Outcomes) -> None:
+        assert record.job not in self.void, "an outcome of a cancelled job"
+        for number, attempt in zip(record.numbers, record.attempts, strict=True):
+            task, holder = (record.job, number), (record.worker, attempt)
+            assert task not in self.recorded, f"{task} has its outcome already"
+            assert self.newest[task] in (None, holder), f"{task} is not with {holder}"
+            assert (task, holder) in self.given, f"{task} was never with {holder}"
+            self.recorded.add(task)
+            self.leases.pop(task, None)
+
+    def on_given(self, name: str, message: Assign | LoadPayloads) -> None:
+        for number, attempt in zip(message.numbers, message.attempts, strict=True):
+            task = (message.job, number)
+            if self.newest.get(task) == (name, attempt):
+                continue  # its payload has come from the store
+            assert task not in self.recorded, f"{task} has its outcome already"
+            assert message.job not in self.void, f"{task} was cancelled"
+            if task in self.leases:
+                self.check_lapsed(task)
+            before = self.newest.get(task)
+            assert before is None or attempt > before[1], f"{task}: attempt {attempt} again"
+            self.newest[task] = self.leases[task] = (name, attempt)
+            self.given.add((task, (name, attempt)))
+            self.unsure.discard(task)
+
+    def check_lapsed(self, task: Task) -> None:
+        holder = self.leases[task][0]
+        silent = self.now - self.heard[holder]
+        assert silent >= self.graces[task[0]] - 1e-6, f"{task} is with {holder}, {silent:g} s away"
+
+    def on_stop(self, name: str, message: Stop) -> None:
+        for number, attempt in zip(message.numbers, message.attempts, strict=True):
+            if self.leases.get((message.job, number)) == (name, attempt):
+                del self.leases[message.job, number]
+
+    # --- the server -----------------------------------------------------------------------------
+
+    def submitted(self, job: int, grace: float) -> None:
+        self.graces[job] = grace or limits.GRACE_SECONDS
+
+    def stand_still(self, seconds: float) -> None:
+        for name in self.heard:
+            self.heard[name] += max(0.0, seconds - limits.TICK_SECONDS)
+        super().stand_still(seconds)
+
+    def restart(self) -> None:
+        """Only what is on disk is known afterwards."""
+        jobs = set(self.graces) - self.void
+        self.recorded = {(job, number) for job in jobs for number in self.results(job)}
+        self.leases, self.names = {}, {}
+        self.newest, self.unsure = dict.fromkeys(self.newest), set()
+        for job in jobs:
+            left = self.unfinished(job)
+            self.unsure.update((job, number) for number in left.numbers)
+            for number, attempt, name in zip(
+                left.numbers, left.attempts, left.workers, strict=True
+            ):
+                if name:
+                    self.unsure.discard((job, number))
+                    self.newest[job, number] = self.leases[job, number] = (name, attempt)
+                    self.heard[name] = self.now
+        super().restart()

@@ -1,0 +1,168 @@
+"""Answers that do not count: each is acknowledged, counted under its code, and not recorded."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pytest
+
+from dc import limits
+from dc.messages import Cancel, Done, Failed, Failure, Held, Message, Recorded, Refused, Stop
+from dc.records import Outcomes
+from tests.server.harness import Harness
+
+
+class Answer(Protocol):
+    """Makes an answer of a worker about one attempt."""
+
+    def __call__(self, job: int, number: int = 0, attempt: int = 1) -> Message: ...
+
+
+@pytest.fixture
+def server() -> Harness:
+    return Harness()
+
+
+def done(job: int, number: int = 0, attempt: int = 1, sequence: int = 1) -> Done:
+    return Done(sequence, job, [number], [attempt], [0.1], [b"wrong"])
+
+
+def failed(job: int, number: int = 0, attempt: int = 1, sequence: int = 1) -> Failed:
+    return Failed(sequence, job, number, attempt, 0.1, Failure("error", "wrong"))
+
+
+def refused(server: Harness, worker: int, job: int, message: Message) -> dict[str, int]:
+    """Have a worker say something; return what was refused for it. Nothing may be recorded."""
+    server.commit()
+    before, counted = server.results(job), server.reactor.board.refusals.copy()
+    server.take(worker, Recorded)
+    server.say(worker, message)
+    server.commit()
+    assert server.results(job) == before
+    assert server.take(worker, Recorded) == [Recorded(1)]
+    assert worker not in server.closed
+    return dict(server.reactor.board.refusals - counted)
+
+
+@pytest.mark.parametrize("kind", [done, failed])
+class TestEachCode:
+    """What is refused, by the code under which it is counted."""
+
+    def test_a_task_that_was_never_given(self, server: Harness, kind: Answer) -> None:
+        job = server.submit(server.client(), [b"a"])
+        worker = server.worker("liar", types=("nothing",))
+        assert refused(server, worker, job, kind(job)) == {"not_held": 1}
+
+    def test_a_task_of_another_worker(self, server: Harness, kind: Answer) -> None:
+        other, worker = server.worker("other"), server.worker("liar", types=("nothing",))
+        job = server.submit(server.client(), [b"a"])
+        held = server.tasks(other)
+        assert refused(server, worker, job, kind(job)) == {"not_held": 1}
+        assert not server.take(other, Stop)
+        server.answer(other, 1, held)
+        server.commit()
+        assert server.results(job) == {0: b"A"}
+
+    def test_an_attempt_that_is_to_come(self, server: Harness, kind: Answer) -> None:
+        worker = server.worker()
+        job = server.submit(server.client(), [b"a"])
+        assert refused(server, worker, job, kind(job, 0, 2)) == {"not_held": 1}
+        assert refused(server, worker, job, kind(job, 0, 2**31 - 1)) == {"not_held": 1}
+
+    def test_an_old_attempt(self, server: Harness, kind: Answer) -> None:
+        worker = server.worker("first")
+        job = server.submit(server.client(), [b"a"], retries=1, retry_seconds=0.0)
+        server.say(worker, failed(job))
+        server.pass_time(1.0)
+        server.settle()
+        assert server.tasks(worker)[-1][2] == 2
+        assert refused(server, worker, job, kind(job, 0, 1)) == {"stale_attempt": 1}
+
+    def test_an_attempt_that_another_worker_gave_back(self, server: Harness, kind: Answer) -> None:
+        other = server.worker("other")
+        job = server.submit(server.client(), [b"a"])
+        server.close(other)
+        worker = server.worker("liar", types=("nothing",))
+        server.live(limits.GRACE_SECONDS + 1, worker)
+        assert refused(server, worker, job, kind(job)) == {"not_held": 1}
+
+    def test_a_second_answer(self, server: Harness, kind: Answer) -> None:
+        worker = server.worker()
+        job = server.submit(server.client(), [b"a", b"b"])
+        server.answer(worker, 1, server.tasks(worker))
+        assert refused(server, worker, job, kind(job)) == {"already_done": 1}
+
+    def test_a_second_answer_after_the_end_of_the_job(self, server: Harness, kind: Answer) -> None:
+        worker = server.worker()
+        job = server.submit(server.client(), [b"a"])
+        server.answer(worker, 1, server.tasks(worker))
+        server.commit()
+        assert job not in server.reactor.board.jobs
+        assert refused(server, worker, job, kind(job)) == {"already_done": 1}
+
+    @pytest.mark.parametrize("gone", [False, True])
+    def test_a_cancelled_job(self, server: Harness, kind: Answer, gone: bool) -> None:
+        worker, client = server.worker(), server.client()
+        job = server.submit(client, [b"a"])
+        server.settle()
+        server.say(client, Cancel(6, job))
+        if gone:
+            server.settle()
+            assert job not in server.reactor.board.jobs
+        assert refused(server, worker, job, kind(job)) == {"cancelled": 1}
+
+    def test_a_task_that_never_was(self, server: Harness, kind: Answer) -> None:
+        worker = server.worker()
+        job = server.submit(server.client(), [b"a"])
+        assert refused(server, worker, job, kind(job, 1)) == {"unknown_task": 1}
+        assert refused(server, worker, job, kind(job + 1)) == {"unknown_task": 1}
+        assert refused(server, worker, job, kind(0)) == {"unknown_task": 1}
+
+
+def test_only_what_is_wrong_in_a_batch_is_refused(server: Harness) -> None:
+    worker = server.worker(slots=3)
+    job = server.submit(server.client(), [b"a"] * 4)
+    assert len(server.tasks(worker)) == 3
+    numbers, attempts = [0, 1, 1, 2, 3, 9], [1, 2, 1, 1, 1, 1]
+    results = [b"%d" % at for at in range(6)]
+    server.say(worker, Done(1, job, numbers, attempts, [0.1] * 6, list(results)))
+    server.commit()
+    assert server.results(job) == {0: b"0", 1: b"2", 2: b"3"}
+    assert server.reactor.board.refusals == {"already_done": 1, "not_held": 1, "unknown_task": 1}
+    assert len(server.records(Outcomes, job)) == 1
+
+
+def test_a_result_twice_in_one_batch_is_recorded_once(server: Harness) -> None:
+    client, worker = server.client(), server.worker()
+    job = server.submit(client, [b"a"])
+    server.settle()
+    server.close(worker)
+    server.live(limits.GRACE_SECONDS + 1, client)
+    peer = server.open()
+    server.worker_says_hello(peer, "w")
+    server.say(peer, Done(1, job, [0, 0], [1, 1], [0.1, 0.1], [b"first", b"second"]))
+    server.commit()
+    assert server.results(job) == {0: b"first"}
+    assert server.reactor.board.refusals == {"already_done": 1}
+
+
+def test_a_claim_of_anothers_task_is_stopped_and_counted(server: Harness) -> None:
+    other = server.worker("other", slots=2)
+    job = server.submit(server.client(), [b"a", b"b"])
+    server.close(other)
+    liar = server.worker("liar", types=("nothing",), held=(Held(job, [0, 1], [1, 2]),))
+    assert server.take(liar, Stop) == [Stop(job, [0, 1], [1, 2])]
+    assert server.reactor.board.refusals == {"not_held": 2}
+    server.live(limits.GRACE_SECONDS + 1, liar)
+    server.say(liar, Held(job, [0, 1], [1, 1]))
+    assert server.take(liar, Stop) == [Stop(job, [0, 1], [1, 1])]
+    assert server.reactor.board.refusals == {"not_held": 4}
+
+
+def test_columns_of_unequal_length_change_nothing(server: Harness) -> None:
+    worker = server.worker()
+    job = server.submit(server.client(), [b"a"])
+    server.say(worker, Done(1, job, [0], [1, 1], [0.1], [b"x"]))
+    assert server.take(worker, Refused)[0].code == "protocol"
+    server.commit()
+    assert server.results(job) == {}
