@@ -49,6 +49,7 @@ from dc.server.events import (
     Prefetch,
     Received,
     Send,
+    TasksRecovered,
     Tick,
     Troubled,
     Write,
@@ -117,11 +118,20 @@ class ServerApp:
     async def recover(self) -> None:
         """Take up the unfinished jobs of the store; before anything is served."""
         next_job, next_sequence = await self.store.next_ids()
-        self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
+        self.reactor = Reactor(
+            self.types,
+            self.settings.software,
+            next_job,
+            next_sequence,
+            server=await self.store.identity(),
+        )
+        leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
             if not row.ended:
                 log.warning("job %d is not submitted to its end: see its page", row.job)
+            if row.job in leased:
+                self.feed(TasksRecovered(leased[row.job]))
             await self._recover_head()
             log.info("job %d goes on", row.job)
         self._raise_failure()

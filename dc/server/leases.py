@@ -220,6 +220,7 @@ class Leases:
             return False
         self.lapsed.discard(worker.key, job.number, number)
         job.changed = True
+        self._board.heads.assigned(job)
         return True
 
     def _note_again(self, worker: Worker, number: int, rows: list[tuple[int, int]]) -> None:
@@ -301,6 +302,8 @@ class Leases:
             return AlreadyDone.code if known else UnknownTask.code
         if task >= job.total:
             return UnknownTask.code
+        if job.tail.has(task):
+            return NotHeld.code
         state = self._scheduler.state(number, task) if job.scheduled else None
         if state is None:
             return NotHeld.code if job.tail.has(task) else AlreadyDone.code

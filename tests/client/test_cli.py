@@ -59,7 +59,8 @@ TASK = {
     "failure": {"kind": "error", "error": "ValueError: no\nmore", "traceback": "Traceback"},
 }  # fmt: skip
 WORKER = {
-    "name": "box", "state": "sick", "note": "set aside: tasks fail", "address": "127.0.0.1", "slots": 2, "held": 5, "running": [],
+    "name": "box", "state": "sick", "note": "set aside: tasks fail", "address": "127.0.0.1",
+    "slots": 2, "held": 5, "running": [],
     "types": [{"name": "square", "version": "1"}], "labels": {"os": "linux"},
     "broken": {"bad": "plugin 'bad': cannot be imported"}, "connected_at": 1e9, "done": 7,
     "failed": 1, "lapses_in": None,

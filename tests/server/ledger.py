@@ -45,15 +45,17 @@ class Ledger(Harness):
                 for number, attempt in zip(numbers, attempts, strict=True):
                     if self.leases.get((message.job, number)) == (name, attempt):
                         del self.leases[message.job, number]
+        results = [
+            (message.job, number)
+            for message in messages
+            if isinstance(message, Done)
+            for number, attempt in zip(message.numbers, message.attempts, strict=True)
+            if self.leases.get((message.job, number)) == (name, attempt)
+        ]
         self.say(peer, *messages)
-        for message in messages:
-            if isinstance(message, Done):
-                self.check_taken(name, message)
-
-    def check_taken(self, name: str, message: Done) -> None:
-        """A result of the holder of a lease is taken; of anybody it is not left with a lease."""
-        for number, attempt in zip(message.numbers, message.attempts, strict=True):
-            assert self.leases.get((message.job, number)) != (name, attempt), "it was not taken"
+        for task in results:
+            taken = task in self.recorded or task[0] in self.void
+            assert taken, f"the result of {task} was not taken from {name}, who has it"
 
     def comes_back(self, name: str, named: dict[Task, int]) -> None:
         """A worker is about to connect: it counts on what it names, and on nothing else."""

@@ -26,6 +26,7 @@ from dc.messages import (
 )
 from dc.records import Attempts, Leases, Outcomes
 from dc.server.events import Broken
+from dc.server.heads import HeadLimits
 from dc.server.leases import Lapsed
 from tests.server.harness import Harness
 
@@ -487,6 +488,21 @@ def test_short_tasks_are_found_again_after_a_restart(server: Harness) -> None:
     assert len(server.results(job)) == 3
     server.say(worker, Done(2, job, [1], [1], [0.1], [b"twice"]))
     assert server.reactor.board.refusals == {"already_done": 1}
+
+
+def test_a_head_that_is_all_found_again_is_followed_by_the_next_tasks() -> None:
+    server = Harness(heads=HeadLimits(one=4, all=4, least=2, piece=4))
+    worker = server.worker("lab", slots=4)
+    job = server.submit(server.client(), [b"a"] * 6)
+    server.settle()
+    held = server.tasks(worker)
+    server.restart()
+    worker = server.worker("lab", slots=4, held=(Held(job, [0, 1, 2, 3], [1] * 4),))
+    server.answer(worker, 1, held)
+    server.settle()
+    server.answer(worker, 2, server.tasks(worker))
+    server.settle()
+    assert len(server.results(job)) == 6
 
 
 def test_what_a_worker_may_be_running_is_on_disk_once_it_is_back(server: Harness) -> None:
