@@ -62,6 +62,7 @@ HANDS = {
     "store_file": "store",
     "store_rows": "store",
     "store_write": "store",
+    "store_thread": "store",
     "store_read": "store",
     "store_memory": "store",
     "blobs": "blobs",
