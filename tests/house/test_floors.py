@@ -46,6 +46,7 @@ THOUGHT = {
     "worker.executors",
     "worker.identity",
     "worker.board",
+    "worker.assignments",
     "worker.reactor",
     "client.backlog",
     "client.cursor",
@@ -73,6 +74,8 @@ HANDS = {
     "plugins": "plugins",
     "executor": "executor",
     "pipe_frames": "executor",
+    "journal": "journal",
+    "folder_lock": "folder_lock",
     "program": "program",
     "memory": "memory",
 }
