@@ -21,7 +21,12 @@ class Assignments:
         self._order = 0
 
     def assign(self, message: Assign, *, leaving: bool) -> None:
-        """Take attempts in, or hand them back at once when the worker is `leaving`."""
+        """Take attempts in, unless the worker is `leaving`: then its Goodbye gives them back.
+
+        To return them now would only bring them again, as often as messages can go back and forth.
+        """
+        if leaving:
+            return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
         if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
@@ -30,9 +35,6 @@ class Assignments:
             attempts = [attempts[at] for at in fresh]
             payloads = [payloads[at] for at in fresh]
         job.held.update(zip(numbers, attempts, strict=True))
-        if leaving:
-            self._board.reports.add_returned(job, numbers, attempts)
-            return
         start = 0
         for kind, group in groupby(payloads, type):
             count = sum(1 for _ in group)
