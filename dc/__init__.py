@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dc.client.options import JobOptions
 from dc.client.plain_client import Client, Job
 from dc.client.records import Finished, JobStatus
 from dc.client.trio_client import AsyncClient
@@ -11,6 +12,7 @@ from dc.errors import (
     DcError,
     DuplicateName,
     JobCancelled,
+    KeyConflict,
     NotPermitted,
     OptionsError,
     PayloadError,
@@ -41,7 +43,9 @@ __all__ = [
     "Finished",
     "Job",
     "JobCancelled",
+    "JobOptions",
     "JobStatus",
+    "KeyConflict",
     "NotPermitted",
     "OptionsError",
     "PayloadError",

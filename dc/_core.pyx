@@ -50,8 +50,10 @@ structure, so that no call walks over tasks, workers or classes:
 1. By its name. An index from key (job and number) to record: heads of chains, the links in the
    records. Sixteen neighbouring numbers lie in one cache line of it, because tasks are submitted
    and finished in runs. Removing a task touches its own chain only.
-2. By whose turn it is. A job has a queue: a list in order of age, and beside it a pairing heap of
-   the tasks that came back and are older than the list's last. A class has a heap of its jobs that
+2. By whose turn it is. A task's age is the stamp of the call that brought it, then its number; what
+   comes late of a job, because not all was told at once, has the stamp of what came before. A job
+   has a queue: a list in order of age, and beside it a pairing heap of the tasks that came (or came
+   back) when the list had younger ones. A class has a heap of its jobs that
    have something ready, ranked by (priority, age of the oldest queued task). A group has a heap of
    its classes, ranked alike. So the first of the group's heap, its first job, and that job's oldest
    task are exactly what is next. A job that is being cancelled simply leaves its class's heap.
@@ -864,6 +866,7 @@ class _Job(_Ranked):
     crashes: cython.int  # of one task, after which it fails
     cost: cython.double  # seconds, exactly a float32; negative: not known
     end: cython.longlong  # above the highest number so far
+    stamp: cython.longlong  # in the age of the tasks that came last, or -1
     held_back: cython.bint  # being cancelled: nothing of it is handed out
     first: cython.int  # its queue: a list in order of age
     last: cython.int
@@ -888,6 +891,7 @@ class _Job(_Ranked):
         self.retries = self.crashes = 0
         self.cost = -1.0
         self.end = 0
+        self.stamp = -1
         self.held_back = False
         self.first = self.last = self.root = -1
         self.tasks_first = self.tasks_last = -1
@@ -1037,7 +1041,7 @@ class Scheduler:
     _given_attempts: cython.longlong[::1]
     _given_crashes: cython.longlong[::1]
     _given_failures: cython.longlong[::1]
-    _clock: cython.longlong  # the age of the next task
+    _clock: cython.longlong  # the newest stamp
     _counts: cython.longlong[::1]  # tasks by state
     _slots: cython.longlong
     _by_number: dict
@@ -1188,6 +1192,16 @@ class Scheduler:
         return slot
 
     @cython.cfunc
+    @cython.exceptval(check=False)
+    def _stamp(self, job: _Job, late: cython.bint) -> cython.void:
+        """Give the job the stamp of its next tasks. In a row without other jobs it stays the same;
+        after two thousand million changes it does in any case."""
+        if job.stamp < 0 or (not late and job.stamp < self._clock):
+            if self._clock < _JOB_MOST:
+                self._clock += 1
+            job.stamp = self._clock
+
+    @cython.cfunc
     def _new(
         self, job: _Job, number: cython.longlong, attempt: cython.int, crashes: cython.int
     ) -> cython.int:
@@ -1201,8 +1215,7 @@ class Scheduler:
         self._tasks += 1
         key: cython.longlong = (job.number << 32) | number
         self._key[slot] = key
-        self._age[slot] = self._clock
-        self._clock += 1
+        self._age[slot] = (job.stamp << 32) | number
         self._attempt[slot] = attempt
         self._crashes[slot] = crashes
         self._failures[slot] = self._marks[slot] = 0
@@ -1848,8 +1861,14 @@ class Scheduler:
 
     # --- doors: tasks in --------------------------------------------------------------------------
 
-    def submit(self, job: object, first: object, count: object) -> None:
+    def submit(self, job: object, first: object, count: object, late: object = False) -> None:
         """Queue the tasks first, first + 1, … of a job.
+
+        Args:
+            job: the job.
+            first: the first one's number.
+            count: how many.
+            late: they are as old as those that came before them, and only told of now.
 
         Raises:
             KeyError: the job is not there.
@@ -1860,6 +1879,7 @@ class Scheduler:
         number: cython.longlong = _within(first, record.end, _NUMBER_MOST, "first")
         end: cython.longlong = number + _within(count, 0, _NUMBER_MOST + 1 - number, "count")
         self._reserve(end - number)
+        self._stamp(record, bool(late))
         while number < end:
             self._enqueue(record, self._new(record, number, 0, 0))
             number += 1
@@ -1867,7 +1887,8 @@ class Scheduler:
         self._requeued(record)
 
     def restore(self, job: object, numbers, attempts, crashes, failures) -> None:
-        """Queue tasks that may have a past: after a restart of the server.
+        """Queue tasks that may have a past: after a restart of the server. All of a job are equally
+        old, whenever they come.
 
         Somebody may hold a later attempt than the ones that are known; until a task is given out
         again, adopt() takes it.
@@ -1903,6 +1924,7 @@ class Scheduler:
                 raise ValueError(f"task {numbers[i]} has a past that is out of range")
             end = self._given[i] + 1
         self._reserve(size)
+        self._stamp(record, True)
         for i in range(size):
             slot: cython.int = self._new(
                 record,
@@ -2391,7 +2413,7 @@ class Scheduler:
         return answer
 
     def cancel_job(self, job: object, limit: object) -> tuple:
-        """Forget up to `limit` (1 or more) tasks of a job, the earliest submitted first.
+        """Forget up to `limit` (1 or more) tasks of a job, those that it heard of first.
 
         From the first call until one that leaves no task, none of the job's tasks is handed out.
 
@@ -2558,7 +2580,7 @@ class Scheduler:
             job: _Job = self._jobs[self._job[slot]]
             assert self._key[slot] >> 32 == job.number, "a task has another job's key"
             assert self._find(self._key[slot]) == slot, "a task is not found by its key"
-            assert self._age[slot] < self._clock, "a task is younger than the clock"
+            assert self._age[slot] >> 32 <= self._clock, "a task is younger than the clock"
             held = state in (_assigned, _running)
             assert (self._worker[slot] >= 0) == held, "state and worker differ"
             self._validate_marks(job, slot, held)

@@ -105,7 +105,10 @@ class AlreadyDone(DcError):
 
 
 class KeyConflict(DcError):
-    """A submission has the key of another one of another task type: choose a new key."""
+    """Two submissions have one key and are not the same, or are made at the same time.
+
+    Choose a new key, or wait for the other one.
+    """
 
     code = "key_conflict"
 

@@ -19,6 +19,10 @@ A blob costs two syncs of the disk, about 9 ms; a copy of so many bytes through 
 BATCH_TASKS: Final = 4096
 """Tasks in one message, at most. A batch of 1,000 costs the same per task as one of 10,000."""
 
+BATCH_MESSAGES: Final = 16_384
+"""Messages in one WebSocket message: an honest sender stops at BATCH_BYTES, counting 128 bytes or
+more for each, and one that asks for an answer by each of them makes no more work than that."""
+
 BATCH_BYTES: Final = 512 * KIB
 """Bytes of payloads or results after which a sender starts the next message."""
 
@@ -168,6 +172,14 @@ STREAMS: Final = 64
 UNSTORED_BYTES: Final = 8 * MIB
 """Payloads that a client sends ahead of the server's acknowledgement."""
 
+REFUSED_SUBMISSIONS: Final = 1024
+"""Refused submissions of one connection that the server remembers, the newest: their payloads may
+still come, and are passed over."""
+
+KNOWN_KEYS: Final = 65_536
+"""Keys of submissions that the server remembers, the newest: what a lost connection delivers late
+makes no second job. At 200 bytes each, 13 MB."""
+
 CONNECTIONS: Final = 20_000
 """Open at once; further ones are answered 503. At 8 KB each, 160 MB."""
 
@@ -227,8 +239,8 @@ PAYLOAD_SECONDS: Final = 0.05
 run while its later ones are still being made."""
 
 FOLLOW_SECONDS: Final = 60.0
-"""For which a client tries to reach a lost server again, before a read of results gives up: longer
-than a restart of the server takes."""
+"""For which a client tries to reach a lost server again, before a submission or a read of results
+gives up: longer than a restart of the server takes."""
 
 FOLLOW_PAUSE_SECONDS: Final = 0.1
 """Before the first such try; doubled with each further one."""
@@ -384,3 +396,24 @@ TRANSFER_SECONDS: Final = 60.0
 TRANSFER_BYTES_PER_SECOND: Final = 64 * KIB
 """A transfer that takes longer than the first, and its bytes at this rate, is broken off and tried
 again: the connection is dead, or too slow to be of use."""
+
+JOURNAL_BYTES: Final = 8 * MIB
+"""Of a worker's journal, after which it is written anew once three quarters of it are over: at the
+highest rate that is once or twice a second, for a millisecond."""
+
+JOURNAL_SPARE_BYTES: Final = 64 * KIB
+"""Of a worker's journal that may be left in it when all of it is over: emptying the file for each
+single task would cost more than the task's entry."""
+
+JOURNAL_RETRY_SECONDS: Final = 10.0
+"""Before a worker tries again to write its journal to a disk that would not take it."""
+
+JOURNAL_KEEP_SECONDS: Final = 30 * 86400.0
+"""That the journal of another server than the last one is kept: longer than anybody's holidays."""
+
+WORKER_FOLDERS: Final = 1000
+"""Folders of workers that one user may have on a computer: far above its processors."""
+
+SLEPT_SECONDS: Final = 5.0
+"""Between two looks of a worker at the clock, after which it takes itself to have slept: fifty
+times what is usual, so a busy computer does not look like it."""

@@ -20,9 +20,9 @@ The first message of a peer is `Hello`, the first of the server `Welcome`. After
 Where there is something for each task, a message holds columns: lists of equal length, one element
 a task. It costs a third of a list of rows, and both sides work on whole lists.
 
-A worker numbers its reports (Done, Failed, Returned) with `sequence`, from 1, without gaps, for as
-long as its process lives; `Recorded` names the last one up to which all are on the server's disk. A
-worker keeps a report until then and sends it again after a reconnect.
+A worker numbers its reports (Done, Failed, Returned) with `sequence`, without gaps, also over its
+restarts; `Recorded` names the last one up to which all are on the server's disk. A worker keeps a
+report until then and sends it again after a reconnect.
 
 `Codec.decode` raises ProtocolError for anything that is not a batch of the expected messages.
 """
@@ -295,8 +295,8 @@ class Submit(Message, frozen=True):
     defaults fill in the rest.
 
     `key` names the submission, so that it can be resumed: no two submissions have the same one.
-    With `resume` the server looks for a job of that key first; without, it takes the client's word
-    that the key is new.
+    With `resume` the server looks for a job of that key first, and Payloads wait for Accepted;
+    without, it takes the client's word that the key is new, and they may follow at once.
     """
 
     request: Request
@@ -308,17 +308,17 @@ class Submit(Message, frozen=True):
 
 
 class Payloads(Message, frozen=True):
-    """The next tasks of a job, numbered from `first` without gaps."""
+    """The next tasks of a submission, numbered from `first` without gaps."""
 
-    job: JobId
+    request: Request
     first: Number
     payloads: PayloadColumn
 
 
 class EndOfJob(Message, frozen=True):
-    """The job has no more tasks than those sent."""
+    """The submission has no more tasks than those sent."""
 
-    job: JobId
+    request: Request
 
 
 class Subscribe(Message, frozen=True):
@@ -341,7 +341,10 @@ class Consumed(Message, frozen=True):
 
 
 class Unsubscribe(Message, frozen=True):
-    """No more results of this subscription, or reports of this watch."""
+    """No more results of this subscription, reports of this watch, or tasks of this submission.
+
+    The job of a submission that is given up stays open.
+    """
 
     request: Request
 
@@ -381,9 +384,9 @@ class Accepted(Message, frozen=True):
 
 
 class Stored(Message, frozen=True):
-    """The job's first `count` tasks are on disk; `ended` once EndOfJob is, too."""
+    """The submission's first `count` tasks are on disk; `ended` once EndOfJob is, too."""
 
-    job: JobId
+    request: Request
     count: Annotated[int, Meta(ge=0, le=2**32)]
     ended: bool
 
@@ -473,10 +476,11 @@ class Codec:
 
     def __init__(self, kinds: Any) -> None:
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(list[kinds])
+        batch = Annotated[list[kinds], Meta(max_length=limits.BATCH_MESSAGES)]
+        self._decoder = msgspec.msgpack.Decoder(batch)
 
-    def encode(self, batch: Sequence[Message]) -> bytes:
-        """Return the batch as bytes."""
+    def encode(self, batch: Sequence[Message | msgspec.Raw]) -> bytes:
+        """Return the batch as bytes; messages in it may be encoded already."""
         return self._encoder.encode(batch)
 
     def decode(self, data: bytes) -> list[Any]:

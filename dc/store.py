@@ -30,7 +30,7 @@ import trio
 from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Leases, Outcomes, Record, Removed, TaskRow, Unfinished
+from dc.records import JobRow, Outcomes, Record, Removed, TaskRow, Unfinished
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -100,8 +100,8 @@ class Store(Protocol):
     async def unfinished(self, job: int, first: int, limit: int) -> Unfinished:
         """Return the first `limit` tasks from `first` on that have no outcome, ascending."""
 
-    async def leased(self) -> list[Leases]:
-        """Return all attempts that are with a worker, by job and worker, in ascending order."""
+    async def leased(self) -> list[Unfinished]:
+        """Return all tasks that are with a worker, for each job those of it, ascending."""
 
     async def job(self, job: int) -> JobRow | None:
         """Return a job, or None."""
@@ -251,7 +251,7 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.unfinished(job, first, limit))
 
-    async def leased(self) -> list[Leases]:
+    async def leased(self) -> list[Unfinished]:
         """See Store."""
         return await self._read(lambda reader: reader.leased())
 

@@ -296,26 +296,16 @@ class MemoryStore:
         if known is None:
             return Unfinished(job, [], [], [], [], [])
         numbers = [n for n in range(first, len(known.payloads)) if n not in known.finished][:limit]
-        tries = [known.attempts.get(number, NO_TRIES) for number in numbers]
-        return Unfinished(
-            job=job,
-            numbers=numbers,
-            attempts=[attempts for attempts, _, _ in tries],
-            crashes=[crashes for _, crashes, _ in tries],
-            failures=[failures for _, _, failures in tries],
-            workers=[known.leases.get(number, (0, ""))[1] for number in numbers],
-        )
+        return _with_past(known, numbers)
 
-    async def leased(self) -> list[Leases]:
+    async def leased(self) -> list[Unfinished]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        found: dict[tuple[int, str], Leases] = {}
-        for job, known in self._jobs.items():
-            for number, (attempt, worker) in sorted(known.leases.items()):
-                lease = found.setdefault((job, worker), Leases(job, worker, [], []))
-                lease.numbers.append(number)
-                lease.attempts.append(attempt)
-        return [lease for _, lease in sorted(found.items())]
+        return [
+            _with_past(known, sorted(known.leases))
+            for _, known in sorted(self._jobs.items())
+            if known.leases
+        ]
 
     async def job(self, job: int) -> JobRow | None:
         """See Store."""
@@ -409,6 +399,18 @@ class MemoryStore:
     async def aclose(self) -> None:
         """Do nothing: what is stored stays, as on a disk, for who still has this object."""
         await trio.lowlevel.checkpoint()
+
+
+def _with_past(job: _Job, numbers: list[int]) -> Unfinished:
+    tries = [job.attempts.get(number, NO_TRIES) for number in numbers]
+    return Unfinished(
+        job=job.record.job,
+        numbers=numbers,
+        attempts=[attempts for attempts, _, _ in tries],
+        crashes=[crashes for _, crashes, _ in tries],
+        failures=[failures for _, _, failures in tries],
+        workers=[job.leases.get(number, (0, ""))[1] for number in numbers],
+    )
 
 
 def _row(job: _Job, number: int, outcome: bool) -> TaskRow:

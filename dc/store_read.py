@@ -6,14 +6,14 @@ import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from operator import lt
+from operator import itemgetter, lt
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dc import limits, store_check, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Leases, Outcomes, TaskRow, Unfinished
+from dc.records import JobRow, Outcomes, TaskRow, Unfinished
 from dc.store_file import queries, told_plainly
 from dc.store_rows import NO_TRIES, Batch, StoredOutcomes, columns, integers, task_row, to_json
 
@@ -185,24 +185,18 @@ class Reader:
             known = _attempts(self._one("attempts_between", **ends))
             leases = store_rows.leases(self._one("leases_between", **ends)[0])
             workers = {number: worker for _, number, _, worker in leases}
-        tries = [known.get(number, NO_TRIES) for number in numbers]
-        return Unfinished(
-            job=job,
-            numbers=numbers,
-            attempts=[attempts for attempts, _, _ in tries],
-            crashes=[crashes for _, crashes, _ in tries],
-            failures=[failures for _, _, failures in tries],
-            workers=[workers.get(number, "") for number in numbers],
-        )
+        return _with_past(job, numbers, known, workers)
 
-    def leased(self) -> list[Leases]:
+    def leased(self) -> list[Unfinished]:
         """See Store."""
-        found: dict[tuple[int, str], Leases] = {}
-        for job, number, attempt, worker in store_rows.leases(self._one("leases")[0]):
-            lease = found.setdefault((job, worker), Leases(job, worker, [], []))
-            lease.numbers.append(number)
-            lease.attempts.append(attempt)
-        return [lease for _, lease in sorted(found.items())]
+        leases = store_rows.leases(self._one("leases")[0])
+        found = []
+        for job, rows in groupby(leases, key=itemgetter(0)):
+            workers = {number: worker for _, number, _, worker in rows}
+            asked = to_json(list(workers))
+            known = _attempts(self._one("attempts_among", job=job, numbers=asked))
+            found.append(_with_past(job, list(workers), known, workers))
+        return found
 
     def _unfinished(self, job: int, first: int, end: int) -> Iterable[int]:
         (count,) = self._one("finished_count", job=job, first=first, end=end)
@@ -274,3 +268,24 @@ def _among(batch: Batch, numbers: Sequence[int]) -> Sequence[int]:
 
 def _attempts(row: tuple[str]) -> dict[int, tuple[int, int, int]]:
     return {n: (attempts, crashes, failures) for n, attempts, crashes, failures in columns(row[0])}
+
+
+def _with_past(
+    job: int,
+    numbers: list[int],
+    tries: dict[int, tuple[int, int, int]],
+    workers: dict[int, str],
+) -> Unfinished:
+    """Return tasks with what is known of some of them."""
+    size = len(numbers)
+    if not tries and not workers:
+        return Unfinished(job, numbers, [0] * size, [0] * size, [0] * size, [""] * size)
+    rows = [tries.get(number, NO_TRIES) for number in numbers]
+    return Unfinished(
+        job=job,
+        numbers=numbers,
+        attempts=[attempts for attempts, _, _ in rows],
+        crashes=[crashes for _, crashes, _ in rows],
+        failures=[failures for _, _, failures in rows],
+        workers=[workers.get(number, "") for number in numbers],
+    )

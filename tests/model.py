@@ -22,6 +22,7 @@ class Job:
     crashes: int = 5
     cost: float = -1.0
     end: int = 0
+    stamp: int = 0
     held_back: bool = False
 
 
@@ -58,6 +59,7 @@ class Model:
     tasks: dict[Key, Task] = field(default_factory=dict)
     workers: dict[int, Worker] = field(default_factory=dict)
     clock: int = 0
+    newest: int = 0  # of the stamps
 
     # --- questions ---
 
@@ -112,11 +114,17 @@ class Model:
 
     # --- tasks in and out ---
 
+    def stamp(self, job: int, *, late: bool) -> None:
+        """Say that tasks of a job are told of: now, or as late as those before them."""
+        if not self.jobs[job].stamp or (not late and self.jobs[job].stamp < self.newest):
+            self.newest += 1
+            self.jobs[job].stamp = self.newest
+
     def add(self, job: int, number: int, past: tuple[int, int, int] | None = None) -> None:
         """Queue a task; its past is its attempts, crashes and failures."""
-        self.tasks[job, number] = Task(self.clock, *(past or ()), restored=past is not None)
-        self.jobs[job].end = number + 1
-        self.clock += 1
+        age = self.jobs[job].stamp << 32 | number
+        self.tasks[job, number] = Task(age, *(past or ()), restored=past is not None)
+        self.jobs[job].end = max(self.jobs[job].end, number + 1)
 
     def _hold(self, key: Key, worker: int, attempt: int) -> None:
         task = self.tasks[key]
@@ -270,9 +278,9 @@ class Model:
         return None if task is None else (task.worker, task.attempt)
 
     def cancel_job(self, job: int, limit: int) -> tuple[list[tuple[int, int, int]], bool]:
-        mine = sorted((t.age, key[1], t) for key, t in self.tasks.items() if key[0] == job)
+        mine = [(key[1], task) for key, task in self.tasks.items() if key[0] == job]
         stopped = []
-        for _, number, task in mine[:limit]:
+        for number, task in mine[:limit]:
             del self.tasks[job, number]
             if task.worker >= 0:
                 stopped.append((task.worker, number, task.attempt))

@@ -93,7 +93,7 @@ class Machine(RuleBasedStateMachine):
         self.add_group(set(range(classes)))
         for pick, job in enumerate(JOBS[:3]):
             self.add_job(job, pick, pick % 2, 3 + pick)
-            self.submit(pick, 0, 10)
+            self.submit(pick, 0, 10, late=False)
         for pick, count in enumerate(slots):
             self.add_worker(pick, count)
         for pick, cost in enumerate(costs):
@@ -151,11 +151,14 @@ class Machine(RuleBasedStateMachine):
         self.model.jobs[job].cost = cost
 
     @precondition(lambda self: self.model.jobs)
-    @rule(pick=picks, gap=st.sampled_from((0, 0, 1, 17)), count=st.integers(0, 40))
-    def submit(self, pick: int, gap: int, count: int) -> None:
+    @rule(
+        pick=picks, gap=st.sampled_from((0, 0, 1, 17)), count=st.integers(0, 40), late=st.booleans()
+    )
+    def submit(self, pick: int, gap: int, count: int, *, late: bool) -> None:
         job = sorted(self.model.jobs)[pick % len(self.model.jobs)]
         first = self.model.jobs[job].end + gap
-        self.real.submit(job, first, count)
+        self.real.submit(job, first, count, late)
+        self.model.stamp(job, late=late)
         for number in range(first, first + count):
             self.model.add(job, number)
         self.model.jobs[job].end = first + count
@@ -164,13 +167,17 @@ class Machine(RuleBasedStateMachine):
     @rule(
         pick=picks,
         tasks=st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3), few, few)),
+        back=st.integers(0, 100),
     )
-    def restore(self, pick: int, tasks: list[tuple[int, int, int, int]]) -> None:
+    def restore(self, pick: int, tasks: list[tuple[int, int, int, int]], back: int) -> None:
         job = sorted(self.model.jobs)[pick % len(self.model.jobs)]
-        number = self.model.jobs[job].end - 1
+        number = max(-1, self.model.jobs[job].end - 1 - back)
+        self.model.stamp(job, late=True)
         columns: tuple[list[int], ...] = ([], [], [], [])
         for gap, attempt, crashes, failures in tasks:
             number += gap
+            while (job, number) in self.model.tasks:
+                number += 1
             past = (attempt, crashes % 3, failures % 3)
             self.model.add(job, number, past)
             for column, value in zip(columns, (number, *past), strict=True):

@@ -245,9 +245,10 @@ async def test_leased_tasks_name_their_worker(opened: Open) -> None:
         await store.commit([Leases(1, "one", [2, 5], [4, 1]), Leases(2, "two", [0], [1])])
         await store.commit([Leases(1, "two", [7, 1], [1, 2]), Leases(1, "one", [], [])])
     async with opened() as store:
+        workers = ["two", "one", "one", "two"]
         assert await store.leased() == [
-            *(Leases(1, "one", [2, 5], [4, 1]), Leases(1, "two", [1, 7], [2, 1])),
-            Leases(2, "two", [0], [1]),
+            Unfinished(1, [1, 2, 5, 7], [2, 4, 1, 1], [0, 1, 0, 0], [0, 2, 0, 0], workers),
+            Unfinished(2, [0], [1], [0], [0], ["two"]),
         ]
         found = await store.unfinished(1, 0, 6)
         assert found.workers == ["", "two", "one", "", "", "one"]
@@ -264,7 +265,7 @@ async def test_a_lease_ends_in_five_ways(opened: Open) -> None:
         await store.commit([Attempts(1, [1], [1], [1], [0])])
         await store.commit([Leases(1, "two", [2], [2])])
         await store.commit([JobCancelled(2, 3.0)])
-        left = [Leases(1, "one", [3], [1]), Leases(1, "two", [2], [2])]
+        left = [Unfinished(1, [2, 3], [2, 1], [0, 0], [0, 0], ["two", "one"])]
         assert await store.leased() == left
         # A lease that comes after the task's outcome, or after its job was cancelled, is none.
         await store.commit([Leases(1, "one", [0], [1]), Leases(2, "one", [1], [1])])

@@ -70,9 +70,37 @@ def _add_submit(commands: Any) -> None:
     add("--file", metavar="PATH", help="read more inputs from a file, one a line; - for stdin")
     add("--version", default="", help="of the task type (default: the newest)")
     add("--name", default="", help="a name for the job")
+    _add_options(command)
+    add(
+        "--key",
+        default="",
+        help="names this submission: the same command goes on where it was interrupted, or follows "
+        "the job that is there",
+    )
+    add("--no-wait", action="store_true", help="print the job's number and leave")
+    _add_reading(command)
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
     add("--priority", type=int, metavar="N", help="higher runs first")
     add("--retries", type=int, metavar="N", help="further tries of a failed task")
+    add(
+        "--retry-on",
+        type=_words,
+        metavar="KINDS",
+        help="failures that are tried again, of error,timeout,memory,crashed (default: all)",
+    )
+    add("--retry-seconds", type=float, metavar="SECONDS", help="pause before the first retry")
+    add("--crashes", type=int, metavar="N", help="lost workers after which a task fails")
     add("--timeout", type=float, metavar="SECONDS", help="run time limit of each task")
+    add(
+        "--long",
+        action="store_true",
+        default=None,
+        help="tasks run long: a worker that is cut off keeps them for ten minutes",
+    )
+    add("--grace", type=float, metavar="SECONDS", help="for so many seconds instead")
     add(
         "--require",
         type=_pair,
@@ -81,8 +109,6 @@ def _add_submit(commands: Any) -> None:
         default=[],
         help="run only on workers with this label; may be repeated",
     )
-    add("--no-wait", action="store_true", help="print the job's number and leave")
-    _add_reading(command)
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
@@ -150,6 +176,10 @@ def _count(text: str) -> int:
     if not 0 < value <= MOST_LISTED:
         raise argparse.ArgumentTypeError(f"{text} is not between 1 and {MOST_LISTED}")
     return value
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from msgspec import structs
 
 from dc.cli.inputs import payloads_of
-from dc.cli.progress import Pace, describe, following
+from dc.cli.progress import Pace, describe, following, telling_trouble
 from dc.cli.screen import SHOWN_FAILURES, Screen
 from dc.client.plain_client import Client, Job
 from dc.client.records import Finished, JobStatus
@@ -45,16 +45,9 @@ def submit(args: Namespace, client: Client, screen: Screen) -> int:
     """Submit a job; print its answer, or its number if nobody waits."""
     known = _known_type(args, client, screen)
     codec = known.payload_codec if known is not None else _codec(client, args.type, args.version)
-    job = client.submit(
-        known or args.type,
-        payloads_of(known, codec, args.inputs, args.file),
-        version=args.version,
-        name=args.name,
-        priority=args.priority,
-        retries=args.retries,
-        requires=dict(args.require) or None,
-        timeout=args.timeout,
-    )
+    payloads = payloads_of(known, codec, args.inputs, args.file)
+    with telling_trouble(client, screen):
+        job = _submit(args, client, known or args.type, payloads)
     if args.no_wait:
         if args.json:
             screen.json({"job": job.number})
@@ -63,6 +56,25 @@ def submit(args: Namespace, client: Client, screen: Screen) -> int:
         return DONE
     screen.note(f"job {job.number} of {job.type} is submitted")
     return _collect(args, job, screen, merge=job.task_type.has_merge)
+
+
+def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Iterator[Any]) -> Job:
+    return client.submit(
+        kind,
+        payloads,
+        version=args.version,
+        name=args.name or None,
+        priority=args.priority,
+        retries=args.retries,
+        requires=dict(args.require) or None,
+        timeout=args.timeout,
+        retry_on=args.retry_on,
+        retry_seconds=args.retry_seconds,
+        crashes=args.crashes,
+        long=args.long,
+        grace=args.grace,
+        key=args.key,
+    )
 
 
 def results(args: Namespace, client: Client, screen: Screen) -> int:

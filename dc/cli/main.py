@@ -69,11 +69,19 @@ def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) ->
         screen.note(str(error))
         return INTERRUPTED
     except KeyboardInterrupt:
-        started = "; what was submitted of the job is cancelled" if args.command == "submit" else ""
-        screen.note(f"interrupted{started}")
+        screen.note("interrupted" + _left(args))
         return INTERRUPTED
     except DcError as error:
         return _unable(screen, str(error))
+
+
+def _left(args: Namespace) -> str:
+    """What becomes of a job whose submission is interrupted."""
+    if args.command != "submit":
+        return ""
+    if args.key:
+        return "; what was submitted of the job stays, and the same command goes on with it"
+    return "; what was submitted of the job is cancelled"
 
 
 def _plugins(args: Namespace) -> Any:

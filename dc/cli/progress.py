@@ -12,10 +12,11 @@ from typing import Final, Protocol
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dc.cli.screen import Screen, clean
-from dc.client.plain_client import Job
+from dc.client.plain_client import Client, Job
 from dc.client.records import JobStatus
 from dc.errors import DcError
 
+TROUBLE_SECONDS: Final = 0.5  # between two looks at whether the server is in trouble
 LINE_SECONDS: Final = 5.0  # between two plain lines: seldom enough for a log
 PACE_SECONDS: Final = 10.0  # over which the rate is taken: long enough to be steady
 
@@ -137,6 +138,27 @@ class Bar:
     def close(self) -> None:
         """Leave the bar as it is and go on below it."""
         self._progress.stop()
+
+
+@contextmanager
+def telling_trouble(client: Client, screen: Screen) -> Iterator[None]:
+    """Tell, while the block runs, when the server is in trouble and when it is out of it."""
+    over = threading.Event()
+
+    def watch() -> None:
+        told = ""
+        while not over.wait(TROUBLE_SECONDS):
+            trouble = client.trouble
+            if trouble != told:
+                screen.note(trouble or "the server is out of trouble")
+            told = trouble
+
+    thread = threading.Thread(target=watch, name="dc trouble", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @contextmanager

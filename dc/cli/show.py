@@ -52,13 +52,16 @@ def tasks(args: Namespace, client: Client, screen: Screen) -> int:
 
 
 def workers(args: Namespace, client: Client, screen: Screen) -> int:
-    """List the connected workers."""
+    """List the workers, also those that are away and still hold tasks."""
     answer = client.get("/api/workers")
     if args.json:
         screen.json(answer)
         return 0
-    titles = ("worker", "address", "slots", "held", "done", "failed", "types", "labels")
+    titles = ("worker", "state", "address", "slots", "held", "done", "failed", "types", "labels")
     screen.table(titles, (_worker_row(worker) for worker in answer["workers"]))
+    for worker in answer["workers"]:
+        if worker["note"]:
+            screen.note(f"{worker['name']}: {worker['note']}")
     _broken(screen, {worker["name"]: worker["broken"] for worker in answer["workers"]})
     return 0
 
@@ -85,6 +88,7 @@ def status(args: Namespace, client: Client, screen: Screen) -> int:
         screen.json(answer)
         return 0
     jobs_by_state = ", ".join(f"{count} {state}" for state, count in answer["jobs"].items())
+    refused = ", ".join(f"{count} {code}" for code, count in answer["refused"].items())
     screen.fields(
         [
             ("server", f"{answer['software']} at {answer['address']}"),
@@ -92,11 +96,14 @@ def status(args: Namespace, client: Client, screen: Screen) -> int:
             ("started", _when(answer["started"])),
             (
                 "workers",
-                f"{answer['workers']} with {answer['busy']} of {answer['slots']} slots busy",
+                f"{answer['workers']} with {answer['busy']} of {answer['slots']} slots busy, "
+                f"{answer['away']} away, {answer['sick']} set aside",
             ),
             ("jobs", jobs_by_state or "none unfinished"),
             ("tasks", _counts(answer["tasks"])),
             ("rate", f"{answer['rate']:,.3g} tasks/s"),
+            ("refused", refused or "no answers"),
+            ("trouble", answer["trouble"] or "none"),
         ]
     )
     _broken(screen, {"the server": answer["broken"]})
@@ -149,6 +156,7 @@ def _task_row(task: Mapping[str, Any]) -> tuple[Any, ...]:
 def _worker_row(worker: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         worker["name"],
+        worker["state"],
         worker["address"],
         worker["slots"],
         worker["held"],

@@ -7,22 +7,23 @@ encoded, and results decoded, in the user's thread. Any number of threads may us
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import trio
 
 from dc.client.connector import DEFAULT_URL, OpenStream
 from dc.client.loops import Call, plain_results, plain_states
+from dc.client.options import JobOptions, check_options
 from dc.client.records import Finished, JobStatus
 from dc.client.submitting import Submitter
 from dc.client.trio_client import AsyncClient
 from dc.client.trio_job import AsyncJob
-from dc.client.values import Cutter, Failures, check_options
+from dc.client.values import Cutter, Failures, skip
 from dc.tasktypes import TaskType
 
 CLOSED = "this client is not open: use it as `with dc.Client() as client`, and inside that block"
@@ -131,11 +132,8 @@ class Client:
         payloads: Iterable[Any],
         *,
         version: str = "",
-        name: str = "",
-        priority: int | None = None,
-        retries: int | None = None,
-        requires: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        key: str = "",
+        **options: Unpack[JobOptions],
     ) -> Job:
         """Submit a job; once this returns, all its tasks are on the server's disk.
 
@@ -143,22 +141,23 @@ class Client:
             type: a task type or its name.
             payloads: one for each task; read lazily, in the calling thread.
             version: of the task type; the server's newest if empty.
-            name: of the job, for people.
-            priority: higher runs first.
-            retries: further tries of a task that raised or ran out of time.
-            requires: labels that a worker must have, with equal values.
-            timeout: run time limit of each task, in seconds.
+            key: names the submission, for good: submitting the same payloads under it again goes
+                on where it was left, or returns the job if all is there. An error leaves the job
+                open, to go on with; without a key, it is cancelled.
+            options: of the job, as in JobOptions.
 
         Raises:
-            PayloadError: a payload does not fit the type; the job is cancelled.
+            PayloadError: a payload does not fit the type.
             OptionsError: an option is out of its range.
             UnknownTaskType: the server has no such type.
-            ConnectionLost: the server cannot be reached, or was lost on the way; a job that was
-                begun may then stay on the server without its end.
+            KeyConflict: another submission has this key, of another type or of other payloads, or
+                is under way.
+            JobCancelled: somebody cancelled the job meanwhile.
+            ConnectionLost: the server could not be reached for a minute; what it has of the job
+                stays there.
         """
-        given = {"name": name or None, "priority": priority, "retries": retries}
-        options = check_options(**given, requires=requires, timeout=timeout)
-        return self._submit(type, payloads, version, options)
+        said = check_options(options)
+        return self._submit(type, payloads, version, said, key)
 
     def _submit(
         self,
@@ -166,21 +165,29 @@ class Client:
         payloads: Iterable[Any],
         version: str,
         options: dict[str, Any],
+        key: str,
     ) -> Job:
         self.token  # noqa: B018  # raises if the client is not open
-        submitter = Submitter(self._client.connector)
+        submitter = Submitter(self._client.connector, kind, version, options, key)
         try:
-            accepted = self.call(submitter.begin, kind, version, options)
-            task_type = self._client.types.agreed(kind, accepted)
-            self._feed(submitter, task_type, payloads)
+            said = self.call(submitter.begin)
+            if not submitter.complete:
+                task_type = kind if said is None else self._client.types.agreed(kind, said)
+                assert isinstance(task_type, TaskType)
+                self._feed(submitter, task_type, payloads)
         except BaseException:
             if self._token is not None:
                 self.call(submitter.abandon)
             raise
+        accepted = submitter.accepted
+        assert accepted is not None, "what is stored was accepted"
+        task_type = self._client.types.agreed(kind, accepted)
         return Job(self, AsyncJob(self._client.connector, accepted.job, task_type))
 
     def _feed(self, submitter: Submitter, task_type: TaskType, payloads: Iterable[Any]) -> None:
-        cutter, iterator = Cutter(task_type, monotonic), iter(payloads)
+        submitter.encode_as(task_type.payload_codec)
+        cutter, iterator = Cutter(task_type, monotonic, submitter.first), iter(payloads)
+        skip(iterator, submitter.first)
         last = False
         while not last:
             cut = cutter.cut(iterator)
@@ -230,6 +237,11 @@ class Client:
             UnknownTaskType: there is none.
         """
         return self._client.types.get(type, version)
+
+    @property
+    def trouble(self) -> str:
+        """Why the server acknowledges nothing at present, in a sentence; empty if it does."""
+        return self._client.trouble
 
     def get(self, path: str) -> Any:
         """Return the JSON at a path of the server, such as `/api/status`."""

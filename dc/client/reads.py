@@ -10,8 +10,9 @@ import trio
 
 from dc.client.connection import Connection
 from dc.client.connector import Connector, Patience
+from dc.client.cursor import Cursor
 from dc.client.records import JobStatus, job_status
-from dc.client.session import Cursor, Subscription, Watching
+from dc.client.session import Subscription, Watching
 from dc.errors import ConnectionLost
 from dc.messages import Finished
 
@@ -44,7 +45,7 @@ class ResultReader:
         patience = Patience()
         while not self._ended:
             try:
-                batches = await self._next_batches()
+                batches = await self._next_batches(patience)
             except ConnectionLost as error:
                 self.close()
                 await patience.pause(error)
@@ -79,9 +80,10 @@ class ResultReader:
             self._open = None
             connection.forget(subscription)
 
-    async def _next_batches(self) -> list[Finished]:
+    async def _next_batches(self, patience: Patience) -> list[Finished]:
         if self._open is None:
             connection = await self._connector.connection()
+            patience.reached()
             cursor = self._cursor
             subscription = connection.session.subscribe(
                 self.job, ordered=cursor.ordered, after=cursor.after
@@ -149,7 +151,7 @@ class StatusReader:
         self._ended = watching.final
         if self._ended:
             self.close()
-        return job_status(watching.status)
+        return job_status(watching.status, connection.session.trouble)
 
     @property
     def is_open(self) -> bool:

@@ -54,7 +54,7 @@ class JobStatus(Struct, frozen=True):
         done: tasks with a result.
         failed: tasks that failed on every try they had.
         cancelled: tasks that will not be run because the job was cancelled.
-        note: why nothing runs, in a sentence, where the server knows it.
+        note: why nothing runs or is recorded, in a sentence, where the server knows it.
     """
 
     job: int
@@ -81,8 +81,8 @@ class JobStatus(Struct, frozen=True):
         return self.done + self.failed
 
 
-def job_status(status: Status) -> JobStatus:
-    """Return a state as the user sees it."""
+def job_status(status: Status, trouble: str = "") -> JobStatus:
+    """Return a state as the user sees it; the server's `trouble` goes before other notes."""
     counts = status.counts
     return JobStatus(
         job=status.job,
@@ -96,5 +96,5 @@ def job_status(status: Status) -> JobStatus:
         done=counts.done,
         failed=counts.failed,
         cancelled=counts.cancelled,
-        note=status.note,
+        note=trouble or status.note,
     )

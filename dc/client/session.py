@@ -11,13 +11,16 @@ shell can wake whoever waits for them; `take` gives the next messages to send. T
 Flow control, both ways:
 
 - A submission may have `limits.UNSTORED_BYTES` of payloads that the server has not yet
-  acknowledged (`has_room`); one batch always fits, however large.
+  acknowledged (`Backlog.has_room`); one batch always fits, however large.
 - A subscription hands its batches over in pieces of `limits.HAND_OVER_BYTES`. What was handed over
   counts as consumed when the next piece is asked for, and only then gives the server room to send.
 
 After `lose`, every exchange has an error, and so has each later one; nothing is sent any more. What
-had come before can still be handed over. Going on over a new connection is the caller's business;
-a `Cursor` remembers from where.
+had come before can still be handed over. Going on over a new connection is the caller's business:
+a `Cursor` remembers from where results are wanted, a `Backlog` what is not yet stored.
+
+While the server says that it is in trouble, `trouble` is what it says, and whoever watches a job is
+told so as of a change of the job's state.
 """
 
 from __future__ import annotations
@@ -26,9 +29,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import structs
-
 from dc import limits
+from dc.client.backlog import Backlog
 from dc.errors import ConnectionLost, DcError, ProtocolError, by_code
 from dc.messages import (
     PROTOCOL,
@@ -48,6 +50,7 @@ from dc.messages import (
     Stored,
     Submit,
     Subscribe,
+    Trouble,
     Unsubscribe,
     Watch,
     Welcome,
@@ -67,35 +70,25 @@ class Exchange:
 
 
 class Submission(Exchange):
-    """A job being submitted: `accepted`, then `stored` tasks are on disk, then `ended`."""
+    """A job being submitted over this connection; `backlog` is what is to reach the server's disk.
 
-    def __init__(self, request: int) -> None:
+    A submission that resumes another one says nothing before it is `accepted`: then it sends what
+    the server lacks.
+    """
+
+    def __init__(
+        self, request: int, backlog: Backlog, asked: tuple[str, str], *, resumes: bool
+    ) -> None:
         super().__init__(request)
         self.accepted: Accepted | None = None
-        self.sent = 0
-        self.stored = 0
-        self.ended = False
-        self.unstored_bytes = 0
-        self._window: deque[tuple[int, int]] = deque()
+        self.asked = asked
+        self.backlog = backlog
+        self.resumes = resumes
 
-    def has_room(self, size: int) -> bool:
-        """Whether the next batch of payloads, of `size` bytes, may be sent."""
-        return not self.unstored_bytes or self.unstored_bytes + size <= limits.UNSTORED_BYTES
-
-    def push(self, count: int, size: int) -> None:
-        """Note that `count` more tasks of together `size` bytes were sent."""
-        self.sent += count
-        self.unstored_bytes += size
-        self._window.append((self.sent, size))
-
-    def acknowledge(self, message: Stored) -> None:
-        """Take in what is on disk."""
-        if message.count > self.sent:
-            raise ProtocolError(f"{message.count} tasks stored, {self.sent} were sent")
-        self.stored = max(self.stored, message.count)
-        self.ended = self.ended or message.ended
-        while self._window and self._window[0][0] <= self.stored:
-            self.unstored_bytes -= self._window.popleft()[1]
+    @property
+    def may_send(self) -> bool:
+        """Whether payloads go out at once."""
+        return self.accepted is not None or not self.resumes
 
 
 class Subscription(Exchange):
@@ -132,34 +125,6 @@ class Subscription(Exchange):
         return piece
 
 
-class Cursor:
-    """How far a job's results were handed over, over all connections.
-
-    In order, the cursor is the next task's number. As they come, it is the server's; the server
-    cuts a large record into several batches that share one cursor, so this counts as passed only
-    once a batch with another one has come. Until then the numbers that were handed over under it
-    are remembered, and dropped if they come again.
-    """
-
-    def __init__(self, *, ordered: bool) -> None:
-        self.ordered = ordered
-        self.after = 0
-        self._last = 0
-        self._numbers: list[list[int]] = []  # handed over under the cursor `_last`
-
-    def advance(self, batch: Finished) -> Finished:
-        """Note a batch as handed over; return what of it is new."""
-        if self.ordered:
-            self.after = batch.numbers[-1] + 1
-            return batch
-        if batch.cursor != self._last:
-            self.after, self._last, self._numbers = self._last, batch.cursor, []
-        elif self._numbers:
-            batch = _without(batch, {number for known in self._numbers for number in known})
-        self._numbers.append(batch.numbers)
-        return batch
-
-
 class Watching(Exchange):
     """The last reported state of a job; `fresh` until someone has looked at it."""
 
@@ -190,37 +155,65 @@ class Session:
     Args:
         software: what this program calls itself to the server.
         now: the time.
+
+    Attributes:
+        welcome: the server's first message.
+        error: why the connection was lost.
+        trouble: why the server acknowledges nothing at present.
+        said: by a type's name and version as they were asked for, what the server said of it.
     """
 
     def __init__(self, software: str, now: float) -> None:
         self.welcome: Welcome | None = None
         self.error: DcError | None = None
+        self.trouble = ""
+        self.said: dict[tuple[str, str], Accepted] = {}
         self.heartbeat_at = now + limits.HEARTBEAT_SECONDS
         self._requests = 0
         self._exchanges: dict[int, Exchange] = {}
-        self._submissions: dict[int, Submission] = {}
         self._outbox: deque[tuple[Message, int]] = deque()
         self._queue(Hello(PROTOCOL, "client", software, []))
 
     # --- what the user's side asks for ----------------------------------------------------------
 
-    def submit(self, type_name: str, version: str, options: dict[str, Any]) -> Submission:
-        """Ask for a job; its number comes as `Submission.accepted`."""
-        exchange = Submission(self._next_request())
-        self._open(exchange, Submit(exchange.request, type_name, version, options))
+    def submit(
+        self,
+        backlog: Backlog,
+        type_name: str,
+        version: str,
+        options: dict[str, Any],
+        key: str = "",
+        *,
+        resume: bool = False,
+    ) -> Submission:
+        """Ask for a job; its number comes as `Submission.accepted`.
+
+        Args:
+            backlog: what the job's tasks go through; with `resume` what is in it is sent.
+            type_name: of the tasks.
+            version: of the type; the server's newest if empty.
+            options: those that were said.
+            key: of the submission.
+            resume: whether the server may have the job already.
+        """
+        asked = (type_name, version)
+        exchange = Submission(self._next_request(), backlog, asked, resumes=resume)
+        message = Submit(exchange.request, type_name, version, options, key, resume)
+        self._open(exchange, message)
         return exchange
 
     def send_payloads(self, exchange: Submission, payloads: list[Payload], size: int) -> None:
-        """Send the next tasks of an accepted job; `size` is their bytes on this socket."""
-        assert exchange.accepted is not None, "payloads before Accepted"
+        """Send the next tasks of a job; `size` is their bytes on this socket."""
         assert 0 < len(payloads) <= limits.BATCH_TASKS
-        self._queue(Payloads(exchange.accepted.job, exchange.sent, payloads), size)
-        exchange.push(len(payloads), size)
+        batch = exchange.backlog.push(payloads, size)
+        if exchange.may_send:
+            self._queue(Payloads(exchange.request, batch.first, payloads), size)
 
     def end_submission(self, exchange: Submission) -> None:
-        """Say that there are no more tasks; `Submission.ended` becomes true once it is on disk."""
-        assert exchange.accepted is not None, "the end before Accepted"
-        self._queue(EndOfJob(exchange.accepted.job))
+        """Say that there are no more tasks; `Backlog.whole` becomes true once it is on disk."""
+        exchange.backlog.ended = True
+        if exchange.may_send:
+            self._queue(EndOfJob(exchange.request))
 
     def subscribe(self, job: int, *, ordered: bool, after: int) -> Subscription:
         """Ask for results beyond the cursor `after` (0: from the beginning)."""
@@ -250,8 +243,6 @@ class Session:
         """End an exchange that nobody waits for any more, whatever its state; may be repeated."""
         if self._exchanges.pop(exchange.request, None) is None:
             return
-        if isinstance(exchange, Submission) and exchange.accepted is not None:
-            self._submissions.pop(exchange.accepted.job, None)
         if _still_sends(exchange):
             self._queue(Unsubscribe(exchange.request))
 
@@ -269,6 +260,9 @@ class Session:
         """
         changed: list[Exchange] = []
         for message in batch:
+            if type(message) is Trouble:
+                changed += self._receive_trouble(message)
+                continue
             exchange = self._receive(message)
             if exchange is not None:
                 changed.append(exchange)
@@ -301,7 +295,6 @@ class Session:
         for exchange in lost:
             exchange.error = self._error_of(exchange)
         self._exchanges.clear()
-        self._submissions.clear()
         self._outbox.clear()
         return lost
 
@@ -383,21 +376,49 @@ class Session:
         return exchange
 
     def _receive_stored(self, message: Stored) -> Exchange | None:
-        submission = self._submissions.get(message.job)
-        if submission is not None:
-            submission.acknowledge(message)
-        return submission
+        exchange = self._exchanges.get(message.request)
+        if exchange is None:
+            return None
+        if not isinstance(exchange, Submission) or exchange.accepted is None:
+            raise ProtocolError(f"request {message.request} stored, which is no submission")
+        exchange.backlog.acknowledge(message.count, ended=message.ended)
+        return exchange
 
     def _receive_accepted(self, message: Accepted) -> Exchange | None:
         exchange = self._exchanges.get(message.request)
-        if exchange is None:  # its user has gone: an empty job is left, and is to go, too
-            self.cancel(message.job)
+        if exchange is None:  # its user has gone
             return None
         if not isinstance(exchange, Submission) or exchange.accepted is not None:
             raise ProtocolError(f"request {message.request} accepted, which was no submission")
         exchange.accepted = message
-        self._submissions[message.job] = exchange
+        if exchange.resumes:
+            self._send_again(exchange, message)
+        else:
+            self.said[exchange.asked] = message
         return exchange
+
+    def _send_again(self, exchange: Submission, accepted: Accepted) -> None:
+        """Send what the server lacks of a resumed submission."""
+        backlog = exchange.backlog
+        try:
+            for batch in backlog.resume(accepted):
+                self._queue(Payloads(exchange.request, batch.first, batch.payloads), batch.size)
+        except DcError as error:
+            exchange.error = error
+            return
+        if backlog.ended and not accepted.ended:
+            self._queue(EndOfJob(exchange.request))
+
+    def _receive_trouble(self, message: Trouble) -> list[Exchange]:
+        self.trouble = message.text
+        watching = [
+            one
+            for one in self._exchanges.values()
+            if isinstance(one, Watching) and one.status is not None
+        ]
+        for one in watching:
+            one.fresh = True
+        return list(watching)
 
     def _receive_refusal(self, message: Refused) -> Exchange | None:
         if message.request < 0:
@@ -405,23 +426,12 @@ class Session:
         exchange = self._exchanges.pop(message.request, None)
         if exchange is not None:
             exchange.error = by_code(message.code, message.text)
-            if isinstance(exchange, Submission) and exchange.accepted is not None:
-                self._submissions.pop(exchange.accepted.job, None)
         return exchange
 
 
-def _without(batch: Finished, known: set[int]) -> Finished:
-    if known.isdisjoint(batch.numbers):
-        return batch
-    rows = zip(batch.numbers, batch.attempts, batch.times, batch.outcomes, strict=True)
-    columns = list(zip(*(row for row in rows if row[0] not in known), strict=True)) or [()] * 4
-    numbers, attempts, times, outcomes = map(list, columns)
-    return structs.replace(
-        batch, numbers=numbers, attempts=attempts, times=times, outcomes=outcomes
-    )
-
-
 def _still_sends(exchange: Exchange) -> bool:
+    if isinstance(exchange, Submission):
+        return not exchange.backlog.whole
     if isinstance(exchange, Subscription):
         return not exchange.ended
     if isinstance(exchange, Cancelling):

@@ -1,18 +1,23 @@
-"""A job on its way to the server."""
+"""A job on its way to the server, over as many connections as it takes."""
 
 from __future__ import annotations
 
 import hashlib
+import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import trio
 
 from dc import limits
+from dc.client.backlog import Backlog
 from dc.client.connection import Connection
-from dc.client.connector import Connector
+from dc.client.connector import Connector, Patience
+from dc.client.options import check_text
 from dc.client.session import Submission
-from dc.client.values import Cut, check_text
-from dc.errors import DcError
+from dc.client.values import Cut
+from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.messages import Accepted, Blob, Payload
 from dc.tasktypes import TaskType
 
@@ -20,65 +25,182 @@ HASH_IN_THREAD_BYTES = 256 * limits.KIB  # above, hashing would stop the loop fo
 
 
 class Submitter:
-    """One submission, over one connection. Each method is to be called from Trio's thread.
+    """One submission. Each method is to be called from Trio's thread.
 
-    Every method raises ConnectionLost if the connection breaks, and what the server refused.
+    Where a connection breaks, the submission goes on over the next one. Every method raises
+    ConnectionLost if the server cannot be reached for limits.FOLLOW_SECONDS, and what it refused.
 
     Args:
         connector: to the server.
+        kind: the task type or its name.
+        version: of the type; for a name, the server's newest if empty.
+        options: those that were said.
+        key: by which a later submission may go on with this one; if empty, one is made up, and
+            nobody will.
+
+    Attributes:
+        accepted: the server's last answer.
+        first: how many tasks the server had at the beginning, all on its disk.
+        complete: whether the server had all tasks at the beginning.
     """
 
-    def __init__(self, connector: Connector) -> None:
-        self._connector = connector
-        self._connection: Connection | None = None
-        self._submission: Submission | None = None
-
-    async def begin(self, kind: str | TaskType, version: str, options: dict[str, Any]) -> Accepted:
-        """Ask for the job, and return the server's answer."""
-        name = check_text("type", kind if isinstance(kind, str) else kind.name)
+    def __init__(
+        self,
+        connector: Connector,
+        kind: str | TaskType,
+        version: str,
+        options: dict[str, Any],
+        key: str = "",
+    ) -> None:
+        self._kind = kind
+        self._name = check_text("type", kind if isinstance(kind, str) else kind.name)
         if isinstance(kind, TaskType):
             version = version or kind.version
-        version = check_text("version", version)
-        self._connection = connection = await self._connector.connection()
-        self._submission = submission = connection.session.submit(name, version, options)
-        await connection.wait_until(submission, lambda: submission.accepted is not None)
-        assert submission.accepted is not None
-        return submission.accepted
+        self._version = check_text("version", version)
+        self._options = options
+        self._key_is_given = bool(check_text("key", key))
+        self._key = key or secrets.token_hex(16)
+        self._connector = connector
+        self._backlog = Backlog(adopts=self._key_is_given)
+        self._resumes = self._key_is_given
+        self._live: tuple[Connection, Submission] | None = None
+        self._codec = ""
+        self._abandoned = False
+        self.accepted: Accepted | None = None
+        self.first = 0
+        self.complete = False
+
+    async def begin(self) -> Accepted | None:
+        """Ask for the job.
+
+        Returns:
+            What the server says of its type; None where there was no need to wait for that,
+            because the kind is a task type at hand.
+        """
+        if self._key_is_given:
+            await self._until(self._is_taken_up)
+            self.first, self.complete = self._backlog.take_up(), self._backlog.whole
+            return self.accepted
+        connection, _ = await self._reach(Patience())
+        if isinstance(self._kind, TaskType):
+            return None
+        said = connection.session.said.get((self._name, self._version))
+        if said is None:
+            await self._until(lambda: self.accepted is not None)
+        return said or self.accepted
+
+    def encode_as(self, codec: str) -> None:
+        """Say how the payloads to come are encoded: `bytes` or `msgpack`."""
+        self._codec = codec
 
     async def send(self, cut: Cut) -> None:
         """Send a batch once there is room for it; after the last one, wait until all is on disk."""
-        connection, submission = self._connection, self._submission
-        assert connection is not None
-        assert submission is not None
         if cut.payloads:
-            await connection.wait_until(submission, lambda: submission.has_room(cut.size))
+            await self._until(lambda: self._backlog.has_room(cut.size))
             payloads = await self._put_large(cut)
-            if submission.error is not None:
-                raise submission.error
+            connection, submission = await self._reach(Patience())
             connection.session.send_payloads(submission, payloads, cut.size)
             connection.flush()
         if cut.last:
+            connection, submission = await self._reach(Patience())
             connection.session.end_submission(submission)
-            await connection.wait_until(submission, lambda: submission.ended)
-            connection.forget(submission)
+            await self._until(lambda: self._backlog.whole)
+            self._forget()
 
     async def abandon(self) -> None:
-        """Cancel what was begun, as far as that takes no more than a moment."""
-        if self._connection is None or self._submission is None:
-            return
-        self._connection.forget(self._submission)
-        accepted = self._submission.accepted
-        if accepted is not None:
-            with trio.move_on_after(limits.CLOSE_SECONDS, shield=True):
-                await self._cancel(accepted.job)
+        """Give up; cancel what was begun, as far as that takes no more than a moment.
 
-    async def _cancel(self, job: int) -> None:
+        Under a key that was given, it is left as it is instead: to go on with.
+        """
+        self._abandoned = True
+        if self._resumes and not self._key_is_given:
+            with trio.move_on_after(limits.CLOSE_SECONDS, shield=True):
+                await self._cancel()
+        self._forget()
+
+    # --- over connections -----------------------------------------------------------------------
+
+    async def _reach(self, patience: Patience) -> tuple[Connection, Submission]:
+        """Return the connection and the submission on it; begin again on a new one if it is lost.
+
+        Raises:
+            ConnectionLost: `patience` was.
+        """
+        while self._live is None or self._live[0].is_lost:
+            if self._abandoned:
+                raise ConnectionLost("the submission was given up")
+            try:
+                connection = await self._connector.connection()
+            except ConnectionLost as error:
+                await patience.pause(error)
+                continue
+            self._live = connection, self._submit(connection, self._backlog)
+        return self._live
+
+    def _submit(self, connection: Connection, backlog: Backlog) -> Submission:
+        resume, self._resumes = self._resumes, True
+        return connection.session.submit(
+            backlog, self._name, self._version, self._options, self._key, resume=resume
+        )
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        """Wait until the submission has come to where `ready` returns true."""
+        patience = Patience()
+        while True:
+            connection, submission = await self._reach(patience)
+            try:
+                if submission.resumes and submission.accepted is None:
+                    await connection.wait_until(submission, partial(_answered, submission))
+                    patience.reached()
+                await connection.wait_until(submission, partial(self._heed, submission, ready))
+                return
+            except ConnectionLost as error:
+                if not connection.is_lost:
+                    raise
+                await patience.pause(error)
+
+    def _heed(self, submission: Submission, ready: Callable[[], bool]) -> bool:
+        if submission.error is not None:
+            raise submission.error
+        if submission.accepted is not None and submission.accepted is not self.accepted:
+            self.accepted = submission.accepted
+            self._check(self.accepted)
+        return ready()
+
+    def _check(self, accepted: Accepted) -> None:
+        """Check that the payloads were encoded as the server takes them.
+
+        Raises:
+            PayloadError: the type is another one there than here.
+        """
+        if self._codec and accepted.payload != self._codec:
+            text = f"{accepted.type} {accepted.version} has payloads of {accepted.payload}"
+            raise PayloadError(f"{text} at the server, of {self._codec} here: use one plugin")
+
+    def _is_taken_up(self) -> bool:
+        backlog = self._backlog
+        on_disk = backlog.stored == backlog.total and backlog.whole == backlog.ended
+        return self.accepted is not None and on_disk
+
+    def _forget(self) -> None:
+        if self._live is not None:
+            connection, submission = self._live
+            connection.forget(submission)
+
+    async def _cancel(self) -> None:
         try:
-            connection = await self._connector.connection()
-            cancelling = connection.session.cancel(job)
+            connection, submission = self._live or (None, None)
+            if connection is None or submission is None or connection.is_lost:
+                connection = await self._connector.connection()
+                submission = self._submit(connection, Backlog(adopts=True))
+            await connection.wait_until(submission, lambda: submission.accepted is not None)
+            assert submission.accepted is not None
+            cancelling = connection.session.cancel(submission.accepted.job)
             await connection.wait_until(cancelling, lambda: cancelling.fresh)
         except (DcError, RuntimeError):
             pass  # the error that led here says more
+
+    # --- large payloads -------------------------------------------------------------------------
 
     async def _put_large(self, cut: Cut) -> list[Payload]:
         payloads: list[Payload] = list(cut.payloads)
@@ -92,8 +214,17 @@ class Submitter:
         else:
             digest = _sha256(data)
         blob = Blob(digest, len(data))
-        await self._connector.put(f"/blobs/{blob.name}", data)
-        return blob
+        patience = Patience()
+        while True:
+            try:
+                await self._connector.put(f"/blobs/{blob.name}", data)
+                return blob
+            except ConnectionLost as error:
+                await patience.pause(error)
+
+
+def _answered(submission: Submission) -> bool:
+    return submission.accepted is not None
 
 
 def _sha256(data: bytes) -> bytes:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack, cast
 
 import trio
 
 from dc import limits
 from dc.client.connector import DEFAULT_URL, Connector, OpenStream
 from dc.client.loops import AsyncResults, plain_results
+from dc.client.options import JobOptions, check_options
 from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
 from dc.client.types import KnownTypes
-from dc.client.values import Cut, Cutter, Failures, check_options, is_full, join
+from dc.client.values import (
+    Cut,
+    Cutter,
+    Failures,
+    is_full,
+    join,
+    skip,
+    too_few,
+)
 from dc.messages import Accepted, Status
 from dc.tasktypes import TaskType
 
@@ -101,11 +110,8 @@ class AsyncClient:
         payloads: Iterable[Any] | AsyncIterable[Any],
         *,
         version: str = "",
-        name: str = "",
-        priority: int | None = None,
-        retries: int | None = None,
-        requires: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        key: str = "",
+        **options: Unpack[JobOptions],
     ) -> AsyncJob:
         """Submit a job; once this returns, all its tasks are on the server's disk.
 
@@ -113,23 +119,24 @@ class AsyncClient:
             type: a task type or its name.
             payloads: one for each task; read lazily, in the calling task.
             version: of the task type; the server's newest if empty.
-            name: of the job, for people.
-            priority: higher runs first.
-            retries: further tries of a task that raised or ran out of time.
-            requires: labels that a worker must have, with equal values.
-            timeout: run time limit of each task, in seconds.
+            key: names the submission, for good: submitting the same payloads under it again goes
+                on where it was left, or returns the job if all is there. An error leaves the job
+                open, to go on with; without a key, it is cancelled.
+            options: of the job, as in JobOptions.
 
         Raises:
-            PayloadError: a payload does not fit the type; the job is cancelled.
+            PayloadError: a payload does not fit the type.
             OptionsError: an option is out of its range.
             UnknownTaskType: the server has no such type.
-            ConnectionLost: the server cannot be reached, or was lost on the way; a job that was
-                begun may then stay on the server without its end.
+            KeyConflict: another submission has this key, of another type or of other payloads, or
+                is under way.
+            JobCancelled: somebody cancelled the job meanwhile.
+            ConnectionLost: the server could not be reached for a minute; what it has of the job
+                stays there.
         """
-        given = {"name": name or None, "priority": priority, "retries": retries}
-        options = check_options(**given, requires=requires, timeout=timeout)
+        said = check_options(options)
         feed = _feed_async if isinstance(payloads, AsyncIterable) else _feed
-        return await self._submit(type, payloads, version, options, feed)
+        return await self._submit(type, payloads, version, said, key, feed)
 
     async def job(self, number: int) -> AsyncJob:
         """Return a job of the server, submitted by whomever.
@@ -163,14 +170,19 @@ class AsyncClient:
             TaskFailed: a task failed.
         """
         await trio.to_thread.run_sync(self.types.load)
-        version = options.pop("version", "")
+        version, key = options.pop("version", ""), options.pop("key", "")
         task_type = self.types.get(type, version)
         payloads = task_type.split_inputs(*inputs)
-        said = check_options(**options)
-        job = await self._submit(task_type, payloads, version, said, _feed_from_thread)
+        said = check_options(cast(JobOptions, options))
+        job = await self._submit(task_type, payloads, version, said, key, _feed_from_thread)
         reader, token = job.result_reader(ordered=True), trio.lowlevel.current_trio_token()
         results = plain_results(reader, job.values("raise"), trio.from_thread.run, token)
         return await trio.to_thread.run_sync(task_type.merge_results, results)
+
+    @property
+    def trouble(self) -> str:
+        """Why the server acknowledges nothing at present, in a sentence; empty if it does."""
+        return self.connector.trouble
 
     async def get(self, path: str) -> Any:
         """Return the JSON at a path of the server, such as `/api/status`."""
@@ -197,17 +209,23 @@ class AsyncClient:
         payloads: Any,
         version: str,
         options: dict[str, Any],
+        key: str,
         feed: Callable[[Submitter, Cutter, Any], Any],
     ) -> AsyncJob:
-        submitter = Submitter(self.connector)
+        submitter = Submitter(self.connector, kind, version, options, key)
         try:
-            accepted = await submitter.begin(kind, version, options)
-            task_type = await self._agreed(kind, accepted)
-            await feed(submitter, Cutter(task_type, monotonic), payloads)
+            said = await submitter.begin()
+            if not submitter.complete:
+                task_type = kind if said is None else await self._agreed(kind, said)
+                assert isinstance(task_type, TaskType)
+                submitter.encode_as(task_type.payload_codec)
+                await feed(submitter, Cutter(task_type, monotonic, submitter.first), payloads)
         except BaseException:
             await submitter.abandon()
             raise
-        return AsyncJob(self.connector, accepted.job, task_type)
+        accepted = submitter.accepted
+        assert accepted is not None, "what is stored was accepted"
+        return AsyncJob(self.connector, accepted.job, await self._agreed(kind, accepted))
 
     async def _agreed(self, kind: str | TaskType, said: Accepted | Status) -> TaskType:
         if isinstance(kind, str) and not self.types.loaded:
@@ -217,23 +235,30 @@ class AsyncClient:
 
 async def _feed(submitter: Submitter, cutter: Cutter, payloads: Iterable[Any]) -> None:
     iterator = iter(payloads)
+    skip(iterator, submitter.first)
     while await _send(submitter, cutter.cut(iterator)):
         await trio.lowlevel.checkpoint()
 
 
 async def _feed_from_thread(submitter: Submitter, cutter: Cutter, payloads: Iterator[Any]) -> None:
+    await trio.to_thread.run_sync(skip, payloads, submitter.first)
     while await _send(submitter, await trio.to_thread.run_sync(cutter.cut, payloads)):
         pass
 
 
 async def _feed_async(submitter: Submitter, cutter: Cutter, payloads: AsyncIterable[Any]) -> None:
     waiting: list[Cut] = []
-    since = trio.current_time()
+    since, found = trio.current_time(), 0
     async for payload in payloads:
+        found += 1
+        if found <= submitter.first:
+            continue
         waiting.append(cutter.cut((payload,)))
         if is_full(waiting) or trio.current_time() >= since + limits.PAYLOAD_SECONDS:
             await submitter.send(join(waiting, last=False))
             waiting, since = [], trio.current_time()
+    if found < submitter.first:
+        raise too_few(found, submitter.first)
     await submitter.send(join(waiting, last=True))
 
 

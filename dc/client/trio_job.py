@@ -80,7 +80,7 @@ class AsyncJob:
         cancelling = connection.session.cancel(self.number)
         await connection.wait_until(cancelling, lambda: cancelling.fresh)
         assert cancelling.status is not None
-        return job_status(cancelling.status)
+        return job_status(cancelling.status, connection.session.trouble)
 
     # --- what the iterators, here and in the plain client, are made of --------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -17,8 +18,8 @@ from msgspec import Struct
 
 from dc import limits
 from dc.client.records import Finished
-from dc.errors import DcError, OptionsError, PayloadError, TaskFailed
-from dc.messages import Blob, Failure, Options, Outcome
+from dc.errors import DcError, KeyConflict, PayloadError, TaskFailed
+from dc.messages import Blob, Failure, Outcome
 from dc.messages import Finished as Batch
 from dc.tasktypes import TaskType
 
@@ -63,13 +64,14 @@ class Cutter:
     Args:
         task_type: of the payloads.
         clock: gives the time in seconds.
+        first: the number of the first payload.
     """
 
-    def __init__(self, task_type: TaskType, clock: Callable[[], float]) -> None:
+    def __init__(self, task_type: TaskType, clock: Callable[[], float], first: int = 0) -> None:
         self._task_type = task_type
         self._encode = encoder(task_type)
         self._clock = clock
-        self._number = 0
+        self._number = first
 
     def cut(self, payloads: Iterable[Any]) -> Cut:
         """Return the next payloads of an iterator, until a batch is full or has taken long.
@@ -109,6 +111,23 @@ class Cutter:
         return PayloadError(f"payload {number}: {error}")
 
 
+def skip(payloads: Iterator[Any], count: int) -> None:
+    """Pass over the first payloads, which an earlier submission of the same key has sent.
+
+    Raises:
+        KeyConflict: there are not so many.
+    """
+    found = sum(1 for _ in islice(payloads, count))
+    if found < count:
+        raise too_few(found, count)
+
+
+def too_few(found: int, count: int) -> KeyConflict:
+    """Return the error for a resumed submission that has fewer payloads than the first one."""
+    text = f"the submission of this key has {count} tasks already, and here are {found} payloads"
+    return KeyConflict(f"{text}: give the same ones, or another key")
+
+
 def encoder(task_type: TaskType) -> Encode:
     """Return what turns a payload into bytes, and raises anything if it does not fit.
 
@@ -134,34 +153,6 @@ def decoder(task_type: TaskType) -> Decode:
     if task_type.result_codec == "bytes":
         return None
     return msgspec.msgpack.Decoder(task_type.result_type).decode
-
-
-def check_options(**said: Any) -> dict[str, Any]:
-    """Return the options that were said, those that are None left out.
-
-    Raises:
-        OptionsError: one is out of its range or of a wrong type.
-    """
-    found = {}
-    kinds = {field.name: field.type for field in msgspec.structs.fields(Options)}
-    for name, value in said.items():
-        if value is not None:
-            try:
-                found[name] = msgspec.convert(value, kinds[name])
-            except msgspec.ValidationError as error:
-                raise OptionsError(f"{name}: {error}") from None
-    return found
-
-
-def check_text(what: str, value: Any) -> str:
-    """Return a short text that goes over the wire.
-
-    Raises:
-        OptionsError: it is none.
-    """
-    if isinstance(value, str) and len(value) <= limits.TEXT_CHARS:
-        return value
-    raise OptionsError(f"{what}: expected a text of at most {limits.TEXT_CHARS} characters")
 
 
 # --- results --------------------------------------------------------------------------------------

@@ -36,8 +36,10 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     LoadHead,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -47,6 +49,7 @@ from dc.server.events import (
     Prefetch,
     Received,
     Send,
+    TasksRecovered,
     Tick,
     Troubled,
     Write,
@@ -59,6 +62,10 @@ log = logging.getLogger("dc.server")
 
 LOAD_RETRY_SECONDS = 1.0
 """Between two tries to read what the store could not give."""
+
+QUIET_SECONDS = 5.0
+"""Without anything to write, after which free memory is given back: a long queue may wait for days
+for its workers."""
 
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
@@ -105,6 +112,7 @@ class ServerApp:
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
+        self._wrote = 0.0
         self._failure: Exception | None = None
         self._gone = trio.Event()
         self._stopping = trio.Event()
@@ -115,9 +123,20 @@ class ServerApp:
     async def recover(self) -> None:
         """Take up the unfinished jobs of the store; before anything is served."""
         next_job, next_sequence = await self.store.next_ids()
-        self.reactor = Reactor(self.types, self.settings.software, next_job, next_sequence)
+        self.reactor = Reactor(
+            self.types,
+            self.settings.software,
+            next_job,
+            next_sequence,
+            server=await self.store.identity(),
+        )
+        leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
+            if not row.ended:
+                log.warning("job %d is not submitted to its end: see its page", row.job)
+            if row.job in leased:
+                self.feed(TasksRecovered(leased[row.job]))
             await self._recover_head()
             log.info("job %d goes on", row.job)
         self._raise_failure()
@@ -172,7 +191,8 @@ class ServerApp:
         while True:
             await trio.sleep(self.reactor.pause())
             self.feed(Tick(self.committer.stalled))
-            if self._worked and self.reactor.idle:
+            quiet = trio.current_time() - self._wrote > QUIET_SECONDS
+            if self._worked and (quiet or self.reactor.idle):
                 self._worked = False
                 memory.give_back()
 
@@ -259,6 +279,7 @@ class ServerApp:
             elif isinstance(action, Write):
                 self.committer.add(action.record)
                 wrote = self._worked = True
+                self._wrote = trio.current_time()
             else:
                 self._perform(action)
         return wrote
@@ -305,6 +326,8 @@ class ServerApp:
                 return await self._prefetch(job, first, count)
             case LoadJob(job):
                 return JobLoaded(job, await self.store.job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, await self.store.job_of_key(key))
             case Continue(job):
                 await trio.lowlevel.checkpoint()
                 return Continued(job)

@@ -213,6 +213,9 @@ class Board:
         return state, counts, self._note(job, counts)
 
     def _note(self, job: Job, counts: Counts) -> str:
+        if job.deserted and not job.cancelled:
+            how = f"go on under its key {job.row.key}, or cancel it" if job.row.key else "cancel it"
+            return f"its submitter is gone after {job.total} tasks: {how}"
         if counts.queued and not counts.assigned and not counts.running:
             if self.trouble:
                 return f"nothing is handed out: {self.trouble}"[:NOTE_CHARS]

@@ -1,57 +1,34 @@
-"""The clients' side of the reactor: submitting, watching, cancelling."""
+"""The clients' side of the reactor: who is there, watching, cancelling."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
 
-import msgspec
-from msgspec import Struct
-
-from dc import limits
-from dc.errors import DcError, OptionsError, PayloadError, ProtocolError, UnknownJob
+from dc.errors import DcError, ProtocolError, UnknownJob
 from dc.messages import (
-    Accepted,
     Cancel,
     Consumed,
-    Counts,
     EndOfJob,
     Message,
-    Options,
     Payloads,
     Refused,
     Status,
-    Stored,
     Submit,
     Subscribe,
     Unsubscribe,
     Watch,
 )
-from dc.records import JobCancelled, JobEnded, JobRow, NewJob, NewTasks
-from dc.server.board import Board, TypeInfo
+from dc.records import JobCancelled, JobRow
+from dc.server.board import Board
 from dc.server.events import Continue, LoadJob
 from dc.server.jobs import Job
 from dc.server.streams import Streams
+from dc.server.submissions import Client, Submissions
 from dc.server.workers import WorkerSide
 
 CANCEL_STEP = 20_000
 """Tasks taken out of the scheduler in one turn of the loop: about a millisecond."""
-
-
-class Submission(Struct):
-    """A job that a client has not ended yet. `info` checks payloads, where they have a shape."""
-
-    request: int
-    info: TypeInfo | None
-    refused: bool = False
-
-
-class Client(Struct):
-    """A connected client."""
-
-    peer: int
-    address: str
-    submitting: dict[int, Submission]
 
 
 class ClientSide:
@@ -61,6 +38,7 @@ class ClientSide:
         self._board = board
         self._workers = workers
         self.streams = streams
+        self.submissions = Submissions(board, self.find)
         self.by_peer: dict[int, Client] = {}
         self._watchers: dict[int, set[tuple[int, int]]] = defaultdict(set)
         self._waiting: dict[int, list[Callable[[Job | None], None]]] = {}
@@ -69,18 +47,11 @@ class ClientSide:
 
     def join(self, peer: int, address: str) -> None:
         """Take a client in."""
-        self.by_peer[peer] = Client(peer, address, {})
+        self.by_peer[peer] = Client(peer, address)
 
     def leave(self, peer: int) -> None:
-        """Forget a client that has gone.
-
-        Its jobs go on; but one that it has not submitted to the end is cancelled: nobody can end
-        it, and of half a job nobody may think that it was the whole.
-        """
-        client = self.by_peer.pop(peer)
-        for number in client.submitting:
-            if (unended := self._board.jobs.get(number)) is not None:
-                self.cancel(unended, lambda: None)
+        """Forget a client that has gone; its jobs go on."""
+        self.submissions.leave(self.by_peer.pop(peer))
         touched = set(self.streams.close_all(peer))
         for number, watchers in list(self._watchers.items()):
             gone = {watcher for watcher in watchers if watcher[0] == peer}
@@ -92,11 +63,6 @@ class ClientSide:
             if job is not None:
                 self.let_go(job)
 
-    def recovered(self, job: Job) -> None:
-        """Take up a job after a restart; one that was not submitted to its end is cancelled."""
-        if not job.ended:
-            self.cancel(job, lambda: None)
-
     # --- messages -------------------------------------------------------------------------------
 
     def received(self, client: Client, message: Message) -> None:
@@ -107,13 +73,13 @@ class ClientSide:
         """
         match message:
             case Payloads():
-                self._on_payloads(client, message)
+                self.submissions.payloads(client, message)
             case Consumed():
                 self.streams.consumed(client.peer, message.request, message.size)
             case Submit():
-                self._answering(client, message.request, lambda: self._on_submit(client, message))
+                self.submissions.submit(client, message)
             case EndOfJob():
-                self._on_end(client, message)
+                self.submissions.end(client, message)
             case Subscribe():
                 self._with_job(client, message, self._on_subscribe)
             case Watch():
@@ -185,85 +151,6 @@ class ClientSide:
             self._board.jobs.pop(job.number, None)
             job.forget_payloads()
 
-    # --- submitting -----------------------------------------------------------------------------
-
-    def _on_submit(self, client: Client, message: Submit) -> None:
-        info = self._board.types.get(message.type, message.version)
-        row = JobRow(
-            job=self._board.next_job,
-            type=info.name,
-            version=info.version,
-            options=_options(info, message.options),
-            payload=info.payload_codec,
-            result=info.result_codec,
-            created=self._board.wall,
-            ended=False,
-            cancelled_at=None,
-            counts=Counts(),
-        )
-        self._board.next_job += 1
-        self._board.add_job(row)
-        checks = info if row.payload != "bytes" else None
-        client.submitting[row.job] = Submission(message.request, checks)
-        answer = Accepted(message.request, row.job, row.type, row.version, row.payload, row.result)
-        record = NewJob(
-            row.job, row.type, row.version, row.options, row.payload, row.result, row.created
-        )
-        self._board.write(record, lambda: self._tell(client.peer, answer))
-
-    def _tell(self, peer: int, message: Message) -> None:
-        if peer in self.by_peer:
-            self._board.send(peer, message)
-
-    def _on_payloads(self, client: Client, message: Payloads) -> None:
-        job = self._submitted(client, message.job)
-        if job is None or not message.payloads:
-            return
-        if message.first != job.total:
-            text = f"job {message.job}: payloads from {message.first}, expected {job.total}"
-            raise ProtocolError(text)
-        if message.first + len(message.payloads) > limits.MAX_NUMBER:
-            raise ProtocolError(f"a job has at most {limits.MAX_NUMBER} tasks")
-        _check(client.submitting[message.job].info, message)
-        count = job.total + len(message.payloads)
-        job.changed = True
-
-        def on_disk() -> None:
-            job.stored_up_to(count)
-            self._tell(client.peer, Stored(job.number, count, False))
-
-        self._board.write(NewTasks(job.number, message.first, message.payloads), on_disk)
-        job.add(message.payloads)
-        self._board.heads.submitted(job, len(message.payloads))
-
-    def _submitted(self, client: Client, number: int) -> Job | None:
-        """Return a job that a client is submitting; None, and tell it once, if it was cancelled."""
-        submission = client.submitting.get(number)
-        if submission is None:
-            raise ProtocolError(f"job {number} is not being submitted on this connection")
-        job = self._board.jobs.get(number)
-        if job is not None and not job.cancelled:
-            return job
-        if not submission.refused:
-            submission.refused = True
-            text = f"job {number} was cancelled while it was being submitted"
-            self._board.send(client.peer, Refused(submission.request, "cancelled", text))
-        return None
-
-    def _on_end(self, client: Client, message: EndOfJob) -> None:
-        job = self._submitted(client, message.job)
-        del client.submitting[message.job]
-        if job is None:
-            return
-        job.ended = job.changed = True
-
-        def on_disk() -> None:
-            job.end_stored = True
-            self._tell(client.peer, Stored(job.number, job.total, True))
-            self._board.look_at_end(job)
-
-        self._board.write(JobEnded(job.number, job.total, self._board.wall), on_disk)
-
     # --- following ------------------------------------------------------------------------------
 
     def _on_subscribe(self, client: Client, job: Job, message: Subscribe | Watch | Cancel) -> None:
@@ -279,6 +166,7 @@ class ClientSide:
             self._watchers[job.number].add((client.peer, message.request))
 
     def _on_unsubscribe(self, client: Client, message: Unsubscribe) -> None:
+        self.submissions.left(client, message.request)
         key = (client.peer, message.request)
         touched = {number for number, watchers in self._watchers.items() if key in watchers}
         for number in touched:
@@ -343,6 +231,7 @@ class ClientSide:
         job.cancelled = job.changed = True
         job.forget_payloads()
         job.drop_tail()
+        self.submissions.cancelled(job)
 
         def on_disk() -> None:
             job.cancel_stored = True
@@ -369,45 +258,3 @@ class ClientSide:
         else:
             self._board.unschedule(job)
             self.let_go(job)
-
-
-def _options(info: TypeInfo, said: dict[str, object]) -> Options:
-    """Return a job's options: what was said, and the type's own for the rest."""
-    unknown = sorted(set(said) - set(Options.__struct_fields__))
-    if unknown:
-        known = ", ".join(Options.__struct_fields__)
-        raise OptionsError(f"unknown option {unknown[0]}; there are: {known}")
-    fields = {**info.options, **said}
-    try:
-        values = [fields.get(name, default) for name, default in _defaults().items()]
-        return msgspec.convert(["options", *values], Options)
-    except msgspec.ValidationError as error:
-        raise OptionsError(f"options do not fit: {error}") from None
-
-
-def _defaults() -> dict[str, object]:
-    fields = zip(Options.__struct_fields__, Options.__struct_defaults__, strict=True)
-    return {name: {} if name == "requires" else default for name, default in fields}
-
-
-def _check(info: TypeInfo | None, message: Payloads) -> None:
-    """Check each payload's size and shape.
-
-    Raises:
-        PayloadError: one is too large to ride inline or not of the type's shape.
-    """
-    for offset, payload in enumerate(message.payloads):
-        if not isinstance(payload, bytes):
-            continue
-        if len(payload) > limits.INLINE_BYTES:
-            text = (
-                f"payload {message.first + offset} of job {message.job} has {len(payload)} bytes; "
-                f"above {limits.INLINE_BYTES} bytes put it to /blobs first"
-            )
-            raise PayloadError(text)
-        if info is not None:
-            try:
-                info.check_payload(payload)
-            except PayloadError as error:
-                where = f"payload {message.first + offset} of job {message.job}"
-                raise PayloadError(f"{where} does not fit {info.name}: {error}") from None

@@ -111,7 +111,7 @@ class JobRecovered(Struct, frozen=True):
 
 
 class TasksRecovered(Struct, frozen=True):
-    """Unfinished tasks of a recovered job."""
+    """Tasks of a recovered job that were with workers when the server ended."""
 
     tasks: Unfinished
 

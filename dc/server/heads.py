@@ -7,7 +7,8 @@ numbers from `next` up to the job's total, which cost nothing. When fewer than h
 allowance are queued, the next ones go into the scheduler:
 
 - Tasks that were submitted to this process are all there and untouched: a range of numbers, and no
-  disk is needed. So that happens at once, in the middle of assigning.
+  disk is needed. So that happens at once, in the middle of assigning. They are as old as the head:
+  a job's turn does not depend on when the scheduler is told of its tasks.
 - Among tasks of before the restart (numbers below `recovered`) some are finished, so the store is
   asked for a page of the others (LoadHead), early enough that the head does not run dry.
 
@@ -71,7 +72,7 @@ class Heads:
         tail = job.tail
         tail.count += count
         if tail.count == count or self._queued(job) * 2 < self._allowance():
-            self._fill(job)
+            self._fill(job, late=tail.count > count)
 
     def recovered(self, job: Job) -> None:
         """Take up a job after a restart: its unfinished tasks are its tail."""
@@ -100,7 +101,9 @@ class Heads:
         self.assigned(job)
 
     def _restore(self, job: Job, tasks: Unfinished) -> None:
-        self._scheduler.restore(job.number, tasks.numbers, tasks.attempts, tasks.crashes)
+        self._scheduler.restore(
+            job.number, tasks.numbers, tasks.attempts, tasks.crashes, tasks.failures
+        )
         job.tail.count -= len(tasks.numbers)
 
     # --- out ------------------------------------------------------------------------------------
@@ -119,7 +122,7 @@ class Heads:
         if piece:
             self._ask(Prefetch(job.number, piece.start, len(piece)))
 
-    def _fill(self, job: Job) -> None:
+    def _fill(self, job: Job, *, late: bool = True) -> None:
         tail = job.tail
         room = self._allowance() - self._queued(job)
         if room <= 0 or not tail.count or tail.loading:
@@ -129,7 +132,7 @@ class Heads:
             self._ask(LoadHead(job.number, tail.next, room))
             return
         count = min(room, tail.count)
-        self._scheduler.submit(job.number, tail.next, count)
+        self._scheduler.submit(job.number, tail.next, count, late)
         tail.next += count
         tail.count -= count
 
@@ -150,6 +153,6 @@ def _below(tasks: Unfinished, end: int, known: set[int]) -> Unfinished:
         [tasks.numbers[at] for at in kept],
         [tasks.attempts[at] for at in kept],
         [tasks.crashes[at] for at in kept],
-        [tasks.failures[at] for at in kept] if tasks.failures else [],
-        [tasks.workers[at] for at in kept] if tasks.workers else [],
+        [tasks.failures[at] for at in kept],
+        [tasks.workers[at] for at in kept],
     )

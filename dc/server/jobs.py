@@ -64,6 +64,7 @@ class Job:
         self.changed = False
         self.tail = Tail(self.total, 0)
         self.at_hand = AtHand(window, self.total)
+        self.deserted = False
         self._seconds = -1.0
 
     @property

@@ -220,6 +220,7 @@ class Leases:
             return False
         self.lapsed.discard(worker.key, job.number, number)
         job.changed = True
+        self._board.heads.assigned(job)
         return True
 
     def _note_again(self, worker: Worker, number: int, rows: list[tuple[int, int]]) -> None:
@@ -264,8 +265,6 @@ class Leases:
 
     def restored(self, tasks: Unfinished) -> None:
         """Hold tasks for the workers that had them when the server ended; they are queued."""
-        if not any(tasks.workers):
-            return
         touched: dict[str, Worker] = {}
         for number, attempt, key in zip(tasks.numbers, tasks.attempts, tasks.workers, strict=True):
             worker = self._place_of(key) if key else None
@@ -303,8 +302,12 @@ class Leases:
             return AlreadyDone.code if known else UnknownTask.code
         if task >= job.total:
             return UnknownTask.code
+        if job.tail.has(task):
+            return NotHeld.code
         state = self._scheduler.state(number, task) if job.scheduled else None
-        if state is None or self._roster.holds(worker, number, task, attempt):
+        if state is None:
+            return NotHeld.code if job.tail.has(task) else AlreadyDone.code
+        if self._roster.holds(worker, number, task, attempt):
             return AlreadyDone.code
         return StaleAttempt.code if attempt < state[1] else NotHeld.code
 

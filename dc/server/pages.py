@@ -104,7 +104,7 @@ class Pages:
     def _worker(self, name: str) -> Response:
         view = self._views.worker(name)
         if view is None:
-            return self.error(404, f"no worker named {name} is connected")
+            return self.error(404, f"no worker named {name} is connected, or away with tasks")
         return self._render("worker.html", worker=view)
 
 

@@ -46,6 +46,7 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
@@ -172,6 +173,8 @@ class Reactor:
                 self.clients.job_loaded(event.job, event.row)
             case Continued():
                 self.clients.cancel_step(event.job)
+            case KeyLoaded():
+                self.clients.submissions.key_loaded(event.key, event.row)
             case JobRecovered():
                 self._on_recovered(self.board.add_job(event.row))
             case TasksRecovered(tasks):
@@ -187,9 +190,8 @@ class Reactor:
                     self.board.heads.assigned(queued)
 
     def _on_recovered(self, job: Job) -> None:
-        self.clients.recovered(job)
-        if not job.cancelled:
-            self.board.heads.recovered(job)
+        self.clients.submissions.recovered(job)
+        self.board.heads.recovered(job)
 
     def _queued(self, number: int) -> Job | None:
         """Return a job that has tasks to hand out: what was read for any other comes too late."""

@@ -49,7 +49,8 @@ class Views:
             assigned += counts.assigned
             running += counts.running
         tasks = msgspec.structs.replace(totals, queued=queued, assigned=assigned, running=running)
-        workers = self._app.reactor.workers.by_peer.values()
+        side = self._app.reactor.workers
+        workers = side.by_peer.values()
         return {
             "software": settings.software,
             "version": settings.software.partition(" ")[2],
@@ -60,11 +61,14 @@ class Views:
             "tasks": _plain(tasks),
             "jobs": states,
             "workers": len(workers),
+            "away": len(side.roster.away),
+            "sick": side.health.count(),
             "slots": sum(worker.about.slots for worker in workers),
             "busy": sum(min(self._load(w)[0], w.about.slots) for w in workers),
             "rate": board.rate.value(board.now),
             "types": len(self._app.types.rows()),
             "broken": self._app.types.broken,
+            "refused": dict(sorted(board.refusals.items())),
             "trouble": self._app.committer.trouble,
         }
 
@@ -187,13 +191,13 @@ class Views:
     # --- workers --------------------------------------------------------------------------------
 
     def workers(self) -> list[View]:
-        """Return all connected workers, by name."""
-        by_name = self._app.reactor.workers.by_name
-        return [self._worker_view(by_name[name]) for name in sorted(by_name)]
+        """Return all workers by name, those that are away as long as they hold anything."""
+        workers = self._app.reactor.workers.roster.by_key.values()
+        return [self._worker_view(one) for one in sorted(workers, key=lambda one: one.name)]
 
     def worker(self, name: str) -> View | None:
-        """Return a connected worker by its name."""
-        found = self._app.reactor.workers.by_name.get(name)
+        """Return a worker by its name."""
+        found = self._app.reactor.workers.roster.named(name)
         return self._worker_view(found) if found is not None else None
 
     def _load(self, worker: Worker) -> tuple[int, int, float]:
@@ -203,8 +207,11 @@ class Views:
         about = worker.about
         tasks = self._app.reactor.workers.tasks_of(worker, max(about.slots, RUNNING_SHOWN))
         running = [task for task in tasks if task[3]] or tasks[: about.slots]
+        state, note = self._app.reactor.workers.state_of(worker)
         return {
-            "name": about.name,
+            "name": worker.name,
+            "state": state,
+            "note": note,
             "address": worker.address,
             "slots": about.slots,
             "held": self._load(worker)[0],
@@ -212,7 +219,8 @@ class Views:
             "types": [{"name": t.name, "version": t.version} for t in about.types],
             "labels": about.labels,
             "broken": about.broken,
-            "connected_at": worker.since,
+            "lapses_in": self._app.reactor.workers.leases.lapses_in(worker),
+            "connected_at": worker.since or None,
             "done": worker.done,
             "failed": worker.failed,
         }

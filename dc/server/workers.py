@@ -25,7 +25,7 @@ from dc.messages import (
 from dc.portions import portions
 from dc.server.board import Board
 from dc.server.events import LoadPayloads
-from dc.server.health import Health
+from dc.server.health import SICK, TRIAL, Health
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.reports import Reports
@@ -213,6 +213,22 @@ class WorkerSide:
             state = self._scheduler.state(job, number)
             rows.append((job, number, attempt, state is not None and state[0] == RUNNING))
         return rows
+
+    def state_of(self, worker: Worker) -> tuple[str, str]:
+        """Return `connected`, `away`, `sick` or `trial`, and a note on why, where there is one."""
+        now = self._board.now
+        left = self.leases.lapses_in(worker)
+        if left is not None:
+            silent = now - worker.heard
+            return "away", f"away for {silent:.0f} s; its tasks go to others in {left:.0f} s"
+        state = self.health.state(worker.process)
+        reason = self.health.reason(worker.process)
+        if state == SICK:
+            left = max(0.0, self.health.until(worker.process) - now)
+            return "sick", f"set aside: {reason}; tried again in {left:.0f} s"
+        if state == TRIAL:
+            return "trial", f"tried again with one slot, after it was set aside: {reason}"
+        return "connected", ""
 
     def name_of(self, id_: int) -> str:
         """Return the name of a worker of the scheduler."""

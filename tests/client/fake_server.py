@@ -66,6 +66,7 @@ class FakeJob:
     number: int
     type: str
     options: dict[str, Any]
+    key: str = ""
     payloads: list[Any] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     ended: bool = False
@@ -102,6 +103,7 @@ class FakeServer:
         down: refuses connections.
         deaf: reads, and says nothing more, not even heartbeats.
         acknowledge: whether Stored is sent.
+        frames: the number of messages of each frame that came.
         welcome: what is said first.
         hook: called with each message that came, once it is answered.
     """
@@ -113,8 +115,10 @@ class FakeServer:
         self.blobs: dict[str, bytes] = {}
         self.received: list[Any] = []
         self.answers: dict[str, Any] = {}
+        self.frames: list[int] = []
         self.connections = 0
         self.streams: list[Stream] = []
+        self.peers: list[FakePeer] = []
         self.batch = 3
         self.run_limit = 10**9
         self.cut_after = 10**9
@@ -145,6 +149,12 @@ class FakeServer:
         for stream in self.streams:
             await trio.aclose_forcefully(stream)
         self.streams.clear()
+        self.peers.clear()
+
+    async def tell(self, message: Any) -> None:
+        """Send a message to all clients."""
+        for peer in self.peers:
+            await peer.send(message)
 
     async def serve(self, stream: Stream) -> None:
         self.streams.append(stream)
@@ -171,6 +181,7 @@ class FakeServer:
         self.connections += 1
         async with trio.open_nursery() as nursery:
             peer = FakePeer(self, Link(stream, client=False, initial=rest), nursery)
+            self.peers.append(peer)
             await peer.run()
             nursery.cancel_scope.cancel()
 
@@ -184,6 +195,7 @@ class FakePeer:
         self.nursery = nursery
         self.codec = Codec(FromClient)
         self.unconsumed: dict[int, int] = {}
+        self.submitting: dict[int, FakeJob] = {}
 
     async def send(self, *batch: Any) -> None:
         if not self.server.deaf:
@@ -193,7 +205,9 @@ class FakePeer:
         try:
             self.nursery.start_soon(self.beat)
             while (data := await self.link.receive()) is not None:
-                for message in self.codec.decode(data):
+                batch = self.codec.decode(data)
+                self.server.frames.append(len(batch))
+                for message in batch:
                     self.server.received.append(message)
                     await self.on_message(message)
                     self.server.hook(message)
@@ -213,25 +227,11 @@ class FakePeer:
         match message:
             case messages.Hello():
                 await self.send(server.welcome)
-            case messages.Submit(request, type_, _, options):
-                if type_ not in server.types:
-                    error = UnknownTaskType(f"no task type {type_!r}")
-                    await self.send(messages.Refused(request, error.code, str(error)))
-                    return
-                kind = server.types[type_]
-                job = FakeJob(len(server.jobs) + 1, type_, options)
-                server.jobs[job.number] = job
-                answer = messages.Accepted(
-                    request, job.number, type_, "1", kind.payload, kind.result
-                )
-                await self.send(answer)
-            case messages.Payloads(number, first, payloads):
-                await self.on_payloads(server.jobs[number], first, payloads)
-            case messages.EndOfJob(number):
-                server.jobs[number].ended = True
-                server.wake()
-                count = len(server.jobs[number].payloads)
-                await self.send(messages.Stored(number, count, True))
+            case messages.Submit():
+                await self.on_submit(message)
+            case messages.Payloads(request) | messages.EndOfJob(request):
+                if request in self.submitting:
+                    await self.on_tasks(message, self.submitting[request])
             case messages.Subscribe() | messages.Watch() | messages.Cancel():
                 await self.on_job(message)
             case messages.Consumed(request, size):
@@ -242,15 +242,43 @@ class FakePeer:
                 self.unconsumed.pop(request, None)
                 server.wake()
 
-    async def on_payloads(self, job: FakeJob, first: int, payloads: list[Any]) -> None:
-        assert first == len(job.payloads)
-        job.payloads += payloads
+    async def on_submit(self, message: messages.Submit) -> None:
+        server, request = self.server, message.request
+        if message.type not in server.types:
+            error = UnknownTaskType(f"no task type {message.type!r}")
+            await self.send(messages.Refused(request, error.code, str(error)))
+            return
+        found = [job for job in server.jobs.values() if job.key == message.key]
+        assert message.resume or not found, "a key was used twice"
+        job = found[0] if found else FakeJob(len(server.jobs) + 1, message.type, message.options)
+        job.key = message.key
+        server.jobs[job.number] = self.submitting[request] = job
+        kind = server.types[message.type]
+        said = (job.type, "1", kind.payload, kind.result, len(job.payloads), job.ended)
+        await self.send(messages.Accepted(request, job.number, *said))
+        if found:
+            await self.send(messages.Stored(request, len(job.payloads), job.ended))
+
+    async def on_tasks(self, message: messages.Payloads | messages.EndOfJob, job: FakeJob) -> None:
+        assert not job.ended
+        if job.cancelled:
+            return
+        if isinstance(message, messages.Payloads):
+            await self.on_payloads(job, message)
+        else:
+            job.ended = True
+            self.server.wake()
+            await self.send(messages.Stored(message.request, len(job.payloads), True))
+
+    async def on_payloads(self, job: FakeJob, message: messages.Payloads) -> None:
+        assert message.first == len(job.payloads)
+        job.payloads += message.payloads
         run = self.server.types[job.type].run
         for number in range(len(job.outcomes), min(len(job.payloads), self.server.run_limit)):
             job.outcomes.append(run(number, job.payloads[number]))
         self.server.wake()
         if self.server.acknowledge:
-            await self.send(messages.Stored(job.number, len(job.payloads), False))
+            await self.send(messages.Stored(message.request, len(job.payloads), False))
 
     async def on_job(self, message: Any) -> None:
         job = self.server.jobs.get(message.job)

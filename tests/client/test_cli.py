@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from dc import messages
+from dc.cli import progress
 from dc.cli.main import main
 from dc.cli.progress import Lines, Pace, describe, duration
 from dc.cli.screen import Screen, clean
@@ -58,10 +59,11 @@ TASK = {
     "failure": {"kind": "error", "error": "ValueError: no\nmore", "traceback": "Traceback"},
 }  # fmt: skip
 WORKER = {
-    "name": "box", "address": "127.0.0.1", "slots": 2, "held": 5, "running": [],
+    "name": "box", "state": "sick", "note": "set aside: tasks fail", "address": "127.0.0.1",
+    "slots": 2, "held": 5, "running": [],
     "types": [{"name": "square", "version": "1"}], "labels": {"os": "linux"},
     "broken": {"bad": "plugin 'bad': cannot be imported"}, "connected_at": 1e9, "done": 7,
-    "failed": 1,
+    "failed": 1, "lapses_in": None,
 }  # fmt: skip
 TYPE = {"name": "square", "version": "1", "plugin": "math", "doc": "Square it.\nMore.",
         "payload": "msgpack", "result": "msgpack"}  # fmt: skip
@@ -69,6 +71,7 @@ STATUS = {
     "software": "dc", "version": "0.1", "protocol": 1, "started": 1e9,
     "address": "127.0.0.1:8220", "data": "/data", "tasks": COUNTS, "jobs": {"running": 2},
     "workers": 1, "slots": 2, "busy": 1, "rate": 1234.5, "types": 1, "broken": {},
+    "away": 3, "sick": 1, "refused": {"already_done": 2}, "trouble": "no space left",
 }  # fmt: skip
 ANSWERS: dict[str, Any] = {
     "/api/jobs": {"jobs": [JOB]},
@@ -233,6 +236,83 @@ def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
     assert not dctl.server.jobs[1].cancelled
 
 
+def interrupted_submission(dctl: Line, tmp_path: Path, *args: str) -> None:
+    """Submit from a file that never ends, and press Ctrl-C when its first tasks have come."""
+
+    def interrupt(message: Any) -> None:
+        if isinstance(message, messages.Payloads):
+            dctl.server.hook = lambda message: None
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ours = os.open(pipe, os.O_RDWR)
+    os.write(ours, b"".join(b"%d\n" % number for number in range(5000)))
+    dctl.server.hook = interrupt
+    try:
+        assert dctl("submit", "square", "--file", str(pipe), *args) == 130
+    finally:
+        os.close(ours)
+
+
+def test_ctrl_c_while_submitting_cancels(dctl: Line, capsys: Capture, tmp_path: Path) -> None:
+    interrupted_submission(dctl, tmp_path)
+    assert capsys.readouterr().err == "interrupted; what was submitted of the job is cancelled\n"
+    assert dctl.server.jobs[1].cancelled
+
+
+def test_ctrl_c_under_a_key_leaves_the_job_to_go_on_with(
+    dctl: Line, capsys: Capture, tmp_path: Path
+) -> None:
+    interrupted_submission(dctl, tmp_path, "--key", "mine")
+    assert "stays, and the same command goes on with it" in capsys.readouterr().err
+    job = dctl.server.jobs[1]
+    assert (job.cancelled, job.ended) == (False, False)
+    assert 0 < len(job.payloads) <= 5000
+    inputs = [str(number) for number in range(5100)]
+    lines = tmp_path / "lines"
+    lines.write_text("\n".join(inputs))
+    for _ in range(2):  # the second time all of it is there
+        assert dctl("submit", "square", "--file", str(lines), "--key", "mine", "--no-wait") == 0
+        assert capsys.readouterr().out == "1\n"
+        assert (job.ended, len(job.payloads), len(dctl.server.jobs)) == (True, 5100, 1)
+
+
+def test_options_of_retries_and_grace(dctl: Line, capsys: Capture) -> None:
+    args = "--retry-on error,crashed --retry-seconds 2 --crashes 3 --long --grace 60 --no-wait"
+    assert dctl("submit", "square", "1", *args.split()) == 0
+    assert dctl.server.jobs[1].options == {
+        "retry_on": ["error", "crashed"], "retry_seconds": 2.0, "crashes": 3, "long": True,
+        "grace": 60.0,
+    }  # fmt: skip
+    assert dctl("submit", "square", "1", "--retry-on", "bad luck") == 2
+    assert capsys.readouterr().err.startswith("dc: retry_on: ")
+
+
+def test_trouble_is_told_while_submitting(
+    dctl: Line, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+
+    class Told(Screen):
+        def note(self, text: str) -> None:
+            super().note(text)
+            if "trouble" in text:
+                told.set()
+
+    class Troubled:
+        notes = iter(["", "the disk is full", "the disk is full"])
+
+        @property
+        def trouble(self) -> str:
+            return next(self.notes, "")
+
+    monkeypatch.setattr(progress, "TROUBLE_SECONDS", 0.001)
+    with progress.telling_trouble(Troubled(), Told()):  # type: ignore[arg-type]
+        assert told.wait(10)
+    assert capsys.readouterr().err == "the disk is full\nthe server is out of trouble\n"
+
+
 @pytest.mark.parametrize("command", ["jobs", "job 4", "tasks 4", "workers", "types", "status"])
 def test_lists_as_json_are_the_servers_own(dctl: Line, capsys: Capture, command: str) -> None:
     assert dctl(*command.split(), "--json") == 0
@@ -251,12 +331,14 @@ def test_lists_as_tables(dctl: Line, capsys: Capture) -> None:
         "error: ValueError: no",
         "os=linux",
         "Square it.",
-        "1 with 1 of 2 slots busy",
+        "1 with 1 of 2 slots busy, 3 away, 1 set aside",
+        "2 already_done",
+        "no space left",
         "1.23e+03 tasks/s",
     ):
         assert text in out, text
     assert "\x1b" not in out
-    assert err == "broken on box: plugin 'bad': cannot be imported\n"
+    assert err == ("box: set aside: tasks fail\nbroken on box: plugin 'bad': cannot be imported\n")
 
 
 def test_errors_are_one_line(dctl: Line, capsys: Capture) -> None:

@@ -303,30 +303,6 @@ async def test_wait_outlives_a_restart_and_gives_up_after_a_minute(
         assert 50 < trio.current_time() - before <= limits.FOLLOW_SECONDS
 
 
-async def test_requests_fail_at_once_when_the_connection_breaks(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    async def forever() -> AsyncIterator[int]:
-        while True:
-            yield 1
-            await trio.sleep(1)
-
-    async def submit() -> None:
-        with pytest.raises(dc.ConnectionLost):
-            await client.submit("square", forever())
-        caught.append(True)
-
-    caught: list[bool] = []
-    async with connected() as (server, client), trio.open_nursery() as nursery:
-        nursery.start_soon(submit)
-        await trio.sleep(3)
-        await server.cut()
-        await trio.sleep(3)
-        assert caught
-        assert server.jobs[1].cancelled  # over a new connection
-        assert (await client.job(1)).number == 1
-
-
 async def test_a_silent_server_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
     async with connected() as (server, client):
         job = await client.submit("square", range(3))

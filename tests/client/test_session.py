@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc import limits, messages
-from dc.client.session import Cursor, Session, Submission
+from dc.client.backlog import Backlog
+from dc.client.cursor import Cursor
+from dc.client.session import Session, Submission
 from dc.client.values import Cutter, Records, Values
 from dc.errors import (
     ConnectionLost,
     JobCancelled,
+    KeyConflict,
     PayloadError,
     ProtocolError,
     ServerStopped,
@@ -32,8 +35,12 @@ def welcomed() -> Session:
     return session
 
 
+def submit(session: Session, type_: str = "square", **more: Any) -> Submission:
+    return session.submit(Backlog(), type_, "", {}, **more)
+
+
 def accepted(session: Session, job: int = 7) -> Submission:
-    submission = session.submit("square", "", {})
+    submission = submit(session)
     request = submission.request
     answer = messages.Accepted(request, job, "square", "1", "msgpack", "msgpack")
     assert session.receive([answer]) == [submission]
@@ -58,35 +65,38 @@ def status(request: int, state: str) -> messages.Status:
 
 def test_a_submission_from_begin_to_end() -> None:
     session = welcomed()
-    submission = session.submit("square", "2", {"priority": 1})
-    assert session.take(0.0) == [messages.Submit(1, "square", "2", {"priority": 1})]
-    assert submission.accepted is None
-    session.receive([messages.Accepted(1, 7, "square", "2", "msgpack", "msgpack")])
-    assert submission.accepted is not None
+    backlog = Backlog()
+    submission = session.submit(backlog, "square", "2", {"priority": 1}, "k")
     session.send_payloads(submission, [b"a", b"b"], 2)
     session.send_payloads(submission, [b"c"], 1)
     session.end_submission(submission)
     assert session.take(0.0) == [
-        messages.Payloads(7, 0, [b"a", b"b"]),
-        messages.Payloads(7, 2, [b"c"]),
-        messages.EndOfJob(7),
+        messages.Submit(1, "square", "2", {"priority": 1}, "k"),
+        messages.Payloads(1, 0, [b"a", b"b"]),
+        messages.Payloads(1, 2, [b"c"]),
+        messages.EndOfJob(1),
     ]
-    assert session.receive([messages.Stored(7, 2, False)]) == [submission]
-    assert (submission.stored, submission.ended, submission.unstored_bytes) == (2, False, 1)
-    session.receive([messages.Stored(7, 3, True)])
-    assert (submission.stored, submission.ended, submission.unstored_bytes) == (3, True, 0)
+    answer = messages.Accepted(1, 7, "square", "2", "msgpack", "msgpack")
+    assert session.receive([answer]) == [submission]
+    assert submission.accepted == session.said["square", "2"] == answer
+    assert session.receive([messages.Stored(1, 2, False)]) == [submission]
+    assert (backlog.stored, backlog.whole, backlog.unstored_bytes) == (2, False, 1)
+    session.receive([messages.Stored(1, 3, True)])
+    assert (backlog.stored, backlog.whole, backlog.unstored_bytes) == (3, True, 0)
+    session.forget(submission)
     assert not session.has_output
 
 
 def test_unstored_bytes_are_bounded_but_one_batch_always_fits() -> None:
     session = welcomed()
     submission = accepted(session)
-    assert submission.has_room(10 * limits.UNSTORED_BYTES)
+    backlog = submission.backlog
+    assert backlog.has_room(10 * limits.UNSTORED_BYTES)
     session.send_payloads(submission, [b""], limits.UNSTORED_BYTES - 10)
-    assert submission.has_room(10)
-    assert not submission.has_room(11)
-    session.receive([messages.Stored(7, 1, False)])
-    assert submission.has_room(11)
+    assert backlog.has_room(10)
+    assert not backlog.has_room(11)
+    session.receive([messages.Stored(1, 1, False)])
+    assert backlog.has_room(11)
 
 
 def test_messages_are_cut_into_batches_by_bytes() -> None:
@@ -97,9 +107,20 @@ def test_messages_are_cut_into_batches_by_bytes() -> None:
     assert [len(session.take(0.0)) for _ in range(4)] == [1, 1, 1, 0]
 
 
+def test_many_small_messages_make_no_batch_that_the_server_refuses() -> None:
+    session = welcomed()
+    for _ in range(limits.BATCH_MESSAGES):
+        session.watch(7)
+    sizes = []
+    while batch := session.take(0.0):
+        sizes.append(len(batch))
+    assert sum(sizes) == limits.BATCH_MESSAGES
+    assert max(sizes) < limits.BATCH_MESSAGES / 10
+
+
 def test_a_refused_submission_has_the_named_error() -> None:
     session = welcomed()
-    submission = session.submit("nothing", "", {})
+    submission = submit(session, "nothing")
     assert session.receive([messages.Refused(1, "unknown_job", "no")]) == [submission]
     assert isinstance(submission.error, UnknownJob)
 
@@ -111,17 +132,119 @@ def test_a_job_cancelled_by_another_ends_its_submission() -> None:
     refusal = messages.Refused(submission.request, "cancelled", "job 7 was cancelled")
     assert session.receive([refusal]) == [submission]
     assert isinstance(submission.error, JobCancelled)
-    assert session.receive([messages.Stored(7, 1, False)]) == []  # too late to matter
+    assert session.receive([messages.Stored(1, 1, False)]) == []  # too late to matter
 
 
-def test_a_submission_forgotten_before_it_was_accepted_is_cancelled() -> None:
+def test_a_submission_that_is_given_up_is_left() -> None:
     session = welcomed()
-    submission = session.submit("square", "", {})
+    submission = submit(session)
     session.forget(submission)
-    session.take(0.0)
-    session.receive([messages.Accepted(1, 7, "square", "1", "msgpack", "msgpack")])
-    assert session.take(0.0) == [messages.Cancel(2, 7)]
-    assert session.receive([status(2, "cancelled")]) != []
+    session.forget(submission)
+    assert session.take(0.0)[1:] == [messages.Unsubscribe(1)]
+    assert session.receive([messages.Accepted(1, 7, "square", "1", "msgpack", "msgpack")]) == []
+
+
+# --- going on with a submission -------------------------------------------------------------------
+
+
+def resumed(backlog: Backlog, stored: int, *, ended: bool = False) -> tuple[Session, Submission]:
+    """A submission that goes on over a new connection, where the server has `stored` tasks."""
+    session = welcomed()
+    submission = session.submit(backlog, "square", "", {}, "k", resume=True)
+    assert session.take(0.0) == [messages.Submit(1, "square", "", {}, "k", True)]
+    answer = messages.Accepted(1, 7, "square", "1", "msgpack", "msgpack", stored, ended)
+    assert session.receive([answer]) == [submission]
+    return session, submission
+
+
+def cut_off(batches: list[list[Payload]]) -> Backlog:
+    """The backlog of a submission whose connection was lost before anything was stored."""
+    session, backlog = welcomed(), Backlog()
+    submission = session.submit(backlog, "square", "", {}, "k")
+    for batch in batches:
+        session.send_payloads(submission, batch, 10 * len(batch))
+    session.lose(ConnectionLost("cut"))
+    return backlog
+
+
+def test_what_the_server_lacks_is_sent_again_with_its_numbers() -> None:
+    backlog = cut_off([[b"0", b"1"], [b"2", b"3", b"4"]])
+    session, submission = resumed(backlog, 3)
+    session.send_payloads(submission, [b"5"], 10)
+    session.end_submission(submission)
+    assert session.take(0.0) == [
+        messages.Payloads(1, 3, [b"3", b"4"]),
+        messages.Payloads(1, 5, [b"5"]),
+        messages.EndOfJob(1),
+    ]
+    session.receive([messages.Stored(1, 3, False)])
+    assert (backlog.stored, backlog.unstored_bytes) == (3, 40)  # batches count whole
+    session.receive([messages.Stored(1, 6, True)])
+    assert (backlog.whole, backlog.unstored_bytes) == (True, 0)
+
+
+def test_what_comes_while_a_submission_is_taken_up_waits_for_the_answer() -> None:
+    backlog = cut_off([[b"0"]])
+    session = welcomed()
+    submission = session.submit(backlog, "square", "", {}, "k", resume=True)
+    session.send_payloads(submission, [b"1"], 1)
+    session.end_submission(submission)
+    assert [type(message) for message in session.take(0.0)] == [messages.Submit]
+    session.receive([messages.Accepted(1, 7, "square", "1", "msgpack", "msgpack", 0)])
+    assert session.take(0.0) == [
+        messages.Payloads(1, 0, [b"0"]),
+        messages.Payloads(1, 1, [b"1"]),
+        messages.EndOfJob(1),
+    ]
+
+
+def test_an_end_that_came_through_is_not_sent_again() -> None:
+    backlog = cut_off([[b"0"]])
+    backlog.ended = True
+    session, _ = resumed(backlog, 1, ended=True)
+    assert session.take(0.0) == []
+    session.receive([messages.Stored(1, 1, True)])
+    assert backlog.whole
+
+
+@pytest.mark.parametrize(("stored", "ended"), [(3, False), (2, True), (1, True)])
+def test_another_submission_under_the_key_is_noticed(stored: int, ended: bool) -> None:
+    session, submission = resumed(cut_off([[b"0", b"1"]]), stored, ended=ended)
+    assert isinstance(submission.error, KeyConflict)
+    assert session.take(0.0) == []
+
+
+def test_a_server_that_has_lost_what_it_acknowledged_is_noticed() -> None:
+    backlog = cut_off([[b"0", b"1"]])
+    backlog.acknowledge(2, ended=False)
+    _, submission = resumed(backlog, 1)
+    assert "2 that were on its disk" in str(submission.error)
+
+
+def test_tasks_of_an_earlier_process_are_taken_up_once_they_are_on_disk() -> None:
+    backlog = Backlog(adopts=True)
+    session, _ = resumed(backlog, 5)
+    assert (backlog.total, backlog.stored) == (5, 0)
+    session.lose(ConnectionLost("the server died, and 2 were not on disk"))
+    session, submission = resumed(backlog, 3)
+    session.receive([messages.Stored(1, 3, False)])
+    assert backlog.take_up() == 3
+    session.send_payloads(submission, [b"3"], 1)
+    assert session.take(0.0) == [messages.Payloads(1, 3, [b"3"])]
+
+
+# --- trouble --------------------------------------------------------------------------------------
+
+
+def test_trouble_is_kept_and_wakes_those_who_watch() -> None:
+    session = welcomed()
+    watching, other = session.watch(7), session.watch(8)
+    session.receive([status(1, "running")])
+    watching.fresh = False
+    assert session.receive([messages.Trouble("the disk is full")]) == [watching]
+    assert (watching.fresh, other.fresh, session.trouble) == (True, False, "the disk is full")
+    session.receive([messages.Trouble("")])
+    assert session.trouble == ""
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -296,7 +419,9 @@ def test_an_older_server_refuses_by_name() -> None:
         [messages.Welcome(1, "again", [])],
         [finished(3, 1, [0])],
         [status(1, "done")],
-        [messages.Stored(7, 5, False)],
+        [messages.Stored(1, 5, False)],
+        [messages.Stored(1, 0, True)],
+        [messages.Stored(2, 0, False)],
         [messages.Accepted(2, 8, "square", "1", "bytes", "bytes")],
         [finished(2, 1, [])],
         [Finished(2, 1, "box", 1.0, 1, [0, 1], [1], [0.5], [b""])],

@@ -45,8 +45,10 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     JobRecovered,
+    KeyLoaded,
     LoadHead,
     LoadJob,
+    LoadKey,
     LoadOutcomes,
     LoadPayloads,
     Opened,
@@ -108,6 +110,7 @@ class Harness:
         self.written: list[Record] = []
         self.loads: list[Action] = []
         self._peers = 0
+        self._requests = 0
         self.feed(Tick())
 
     # --- events ---------------------------------------------------------------------------------
@@ -178,6 +181,8 @@ class Harness:
                 return PayloadsPrefetched(job, first, payloads)
             case LoadJob(job):
                 return JobLoaded(job, self.stored_job(job))
+            case LoadKey(key):
+                return KeyLoaded(key, self.stored_key(key))
             case Continue(job):
                 return Continued(job)
         raise AssertionError(load)
@@ -198,13 +203,22 @@ class Harness:
             row = self.stored_job(job)
             missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
             if row is not None and row.cancelled_at is None and (missing or not row.ended):
-                self.recover(JobRecovered(row))
-                self.recover(TasksRecovered(self.unfinished(job)))
+                self.recover(row)
         self.feed(Tick())
 
-    def recover(self, event: Event) -> None:
-        """Feed an event of the start, between which the reactor is not whole."""
-        assert not self.reactor.handle(event, self.now, self.now + 1e9)
+    def recover(self, row: JobRow) -> None:
+        """Feed the events of the start about one job; between them the reactor is not whole."""
+        left = self.unfinished(row.job)
+        leased = [n for n, key in zip(left.numbers, left.workers, strict=True) if key]
+        asked = self.reactor.handle(JobRecovered(row), self.now, self.now + 1e9)
+        if leased:
+            event = TasksRecovered(rows_of(left, leased))
+            asked += self.reactor.handle(event, self.now, self.now + 1e9)
+        for action in asked:
+            if isinstance(action, LoadHead):
+                self.feed(self._answer(action))
+            else:
+                self.perform(action)
 
     # --- the store ------------------------------------------------------------------------------
 
@@ -222,9 +236,15 @@ class Harness:
                 for number, attempt in zip(record.numbers, record.attempts, strict=True):
                     if number in past:
                         past[number] = (attempt, *past[number][1:3], record.worker)
-        rows = list(past.values())
-        columns = [[row[at] for row in rows] for at in range(4)]
-        return Unfinished(job, list(past), *columns)  # type: ignore[arg-type]
+        rows = past.values()
+        return Unfinished(
+            job,
+            list(past),
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+            [row[3] for row in rows],
+        )
 
     def records(self, kind: type[Any], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and r.job == job]
@@ -233,18 +253,11 @@ class Harness:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]
 
     def stored_head(self, job: int, first: int, limit: int) -> HeadLoaded:
-        total, finished = len(self.stored_payloads(job)), self.results(job)
-        numbers = [number for number in range(first, total) if number not in finished][:limit]
-        tries = {
-            number: (attempts, crashes)
-            for record in self.records(Attempts, job)
-            for number, attempts, crashes in zip(
-                record.numbers, record.attempts, record.crashes, strict=True
-            )
-        }
-        pairs = [tries.get(number, (0, 0)) for number in numbers]
-        tasks = Unfinished(job, numbers, [a for a, _ in pairs], [c for _, c in pairs])
-        return HeadLoaded(tasks, numbers[-1] + 1 if len(numbers) == limit else total)
+        left = self.unfinished(job)
+        numbers = [number for number in left.numbers if number >= first][:limit]
+        page = rows_of(left, numbers)
+        whole = len(numbers) < limit
+        return HeadLoaded(page, limits.MAX_NUMBER + 1 if whole else numbers[-1] + 1)
 
     def stored_outcomes(self, job: int, ordered: bool, cursor: int) -> list[Outcomes]:
         records: list[Outcomes] = self.records(Outcomes, job)
@@ -279,7 +292,12 @@ class Harness:
             bool(self.records(JobEnded, job)),
             cancelled[0].at if cancelled else None,
             Counts(len(self.stored_payloads(job)), done=len(outcomes) - failed, failed=failed),
+            new[0].key,
         )
+
+    def stored_key(self, key: str) -> JobRow | None:
+        jobs = [r.job for r in self.written if isinstance(r, NewJob) and r.key == key]
+        return self.stored_job(jobs[-1]) if jobs else None
 
     def results(self, job: int) -> dict[int, Any]:
         """Return what is on disk: the outcome of each finished task, each recorded once."""
@@ -345,12 +363,14 @@ class Harness:
         self, client: int, payloads: list[Payload], type_: str = "echo", **options: Any
     ) -> int:
         """Submit a whole job; return its number. It is not on disk before `commit`."""
-        self.say(client, Submit(7, type_, "", options))
+        self._requests += 1
+        request = 1000 + self._requests
+        self.say(client, Submit(request, type_, "", options))
         job = max(self.reactor.board.jobs)
         for first in range(0, len(payloads), limits.BATCH_TASKS):
             part = payloads[first : first + limits.BATCH_TASKS]
-            self.say(client, Payloads(job, first, part))
-        self.say(client, EndOfJob(job))
+            self.say(client, Payloads(request, first, part))
+        self.say(client, EndOfJob(request))
         return job
 
     def take(self, peer: int, kind: type[M]) -> list[M]:
@@ -378,3 +398,16 @@ class Harness:
             numbers, attempts = [task[1] for task in mine], [task[2] for task in mine]
             times = [0.001] * len(mine)
             self.say(peer, Done(sequence + offset, job, numbers, attempts, times, results))
+
+
+def rows_of(tasks: Unfinished, numbers: list[int]) -> Unfinished:
+    """Return the rows of these tasks, which are among them."""
+    places = [tasks.numbers.index(number) for number in numbers]
+    return Unfinished(
+        tasks.job,
+        numbers,
+        [tasks.attempts[at] for at in places],
+        [tasks.crashes[at] for at in places],
+        [tasks.failures[at] for at in places],
+        [tasks.workers[at] for at in places],
+    )

@@ -1,7 +1,8 @@
 """A naive observer of the server: it sees what goes in and out, and holds the server to its word.
 
 It knows for each task who was given it last (`newest`), and whether that worker may still count on
-it (`leases`). It knows nothing of queues, crashes, or how the server remembers anything.
+it (`leases`); of some it is `unsure`, as the server is, because they were not given out since a
+restart. It knows nothing of queues, crashes, or how the server remembers anything.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dc import limits
 from dc.messages import Assign, Done, Failed, Message, Returned, Stop
 from dc.records import Outcomes
-from dc.server.events import Action, Send, Write
+from dc.server.events import Action, LoadPayloads, Send, Write
 from tests.server.harness import Harness
 
 Task = tuple[int, int]
@@ -27,6 +28,7 @@ class Ledger(Harness):
         self.names: dict[int, str] = {}
         self.heard: dict[str, float] = {}
         self.recorded: set[Task] = set()
+        self.unsure: set[Task] = set()
         self.void: set[int] = set()
         super().__init__(window=200)
 
@@ -43,15 +45,17 @@ class Ledger(Harness):
                 for number, attempt in zip(numbers, attempts, strict=True):
                     if self.leases.get((message.job, number)) == (name, attempt):
                         del self.leases[message.job, number]
+        results = [
+            (message.job, number)
+            for message in messages
+            if isinstance(message, Done)
+            for number, attempt in zip(message.numbers, message.attempts, strict=True)
+            if self.leases.get((message.job, number)) == (name, attempt)
+        ]
         self.say(peer, *messages)
-        for message in messages:
-            if isinstance(message, Done):
-                self.check_taken(name, message)
-
-    def check_taken(self, name: str, message: Done) -> None:
-        """A result of the holder of a lease is taken; of anybody it is not left with a lease."""
-        for number, attempt in zip(message.numbers, message.attempts, strict=True):
-            assert self.leases.get((message.job, number)) != (name, attempt), "it was not taken"
+        for task in results:
+            taken = task in self.recorded or task[0] in self.void
+            assert taken, f"the result of {task} was not taken from {name}, who has it"
 
     def comes_back(self, name: str, named: dict[Task, int]) -> None:
         """A worker is about to connect: it counts on what it names, and on nothing else."""
@@ -83,8 +87,10 @@ class Ledger(Harness):
         super().perform(action)
         if isinstance(action, Write) and isinstance(action.record, Outcomes):
             self.on_outcomes(action.record)
+        elif isinstance(action, LoadPayloads):
+            self.on_given(self.names[action.peer], action)
         elif isinstance(action, Send) and isinstance(action.message, Assign):
-            self.on_assign(self.names[action.peer], action.message)
+            self.on_given(self.names[action.peer], action.message)
         elif isinstance(action, Send) and isinstance(action.message, Stop):
             self.on_stop(self.names[action.peer], action.message)
 
@@ -98,9 +104,11 @@ class Ledger(Harness):
             self.recorded.add(task)
             self.leases.pop(task, None)
 
-    def on_assign(self, name: str, message: Assign) -> None:
+    def on_given(self, name: str, message: Assign | LoadPayloads) -> None:
         for number, attempt in zip(message.numbers, message.attempts, strict=True):
             task = (message.job, number)
+            if self.newest.get(task) == (name, attempt):
+                continue  # its payload has come from the store
             assert task not in self.recorded, f"{task} has its outcome already"
             assert message.job not in self.void, f"{task} was cancelled"
             if task in self.leases:
@@ -109,6 +117,7 @@ class Ledger(Harness):
             assert before is None or attempt > before[1], f"{task}: attempt {attempt} again"
             self.newest[task] = self.leases[task] = (name, attempt)
             self.given.add((task, (name, attempt)))
+            self.unsure.discard(task)
 
     def check_lapsed(self, task: Task) -> None:
         holder = self.leases[task][0]
@@ -135,13 +144,15 @@ class Ledger(Harness):
         jobs = set(self.graces) - self.void
         self.recorded = {(job, number) for job in jobs for number in self.results(job)}
         self.leases, self.names = {}, {}
-        self.newest = dict.fromkeys(self.newest)
+        self.newest, self.unsure = dict.fromkeys(self.newest), set()
         for job in jobs:
             left = self.unfinished(job)
+            self.unsure.update((job, number) for number in left.numbers)
             for number, attempt, name in zip(
                 left.numbers, left.attempts, left.workers, strict=True
             ):
                 if name:
+                    self.unsure.discard((job, number))
                     self.newest[job, number] = self.leases[job, number] = (name, attempt)
                     self.heard[name] = self.now
         super().restart()

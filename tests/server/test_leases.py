@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dc import limits
@@ -24,6 +26,7 @@ from dc.messages import (
 )
 from dc.records import Attempts, Leases, Outcomes
 from dc.server.events import Broken
+from dc.server.heads import HeadLimits
 from dc.server.leases import Lapsed
 from tests.server.harness import Harness
 
@@ -143,7 +146,7 @@ def test_a_short_cut_changes_nothing(server: Harness, seconds: float, silent: bo
     ("options", "grace"),
     [({}, GRACE), ({"long": True}, limits.LONG_GRACE_SECONDS), ({"long": True, "grace": 90.0}, 90)],
 )
-def test_the_grace_is_the_jobs(server: Harness, options: dict[str, object], grace: float) -> None:
+def test_the_grace_is_the_jobs(server: Harness, options: dict[str, Any], grace: float) -> None:
     worker = server.worker("lab")
     job = server.submit(server.client(), [b"a"], **options)
     assert server.tasks(worker)
@@ -403,7 +406,7 @@ def test_held_may_come_twice_and_late(server: Harness) -> None:
 # --- restarts ---------------------------------------------------------------------------------
 
 
-def with_a_running_task(server: Harness, **options: object) -> tuple[int, int]:
+def with_a_running_task(server: Harness, **options: Any) -> tuple[int, int]:
     """Return a worker, and the job whose one task it runs, which is on disk."""
     worker = server.worker("lab")
     job = server.submit(server.client(), [b"a"], **options)
@@ -485,6 +488,21 @@ def test_short_tasks_are_found_again_after_a_restart(server: Harness) -> None:
     assert len(server.results(job)) == 3
     server.say(worker, Done(2, job, [1], [1], [0.1], [b"twice"]))
     assert server.reactor.board.refusals == {"already_done": 1}
+
+
+def test_a_head_that_is_all_found_again_is_followed_by_the_next_tasks() -> None:
+    server = Harness(heads=HeadLimits(one=4, all=4, least=2, piece=4))
+    worker = server.worker("lab", slots=4)
+    job = server.submit(server.client(), [b"a"] * 6)
+    server.settle()
+    held = server.tasks(worker)
+    server.restart()
+    worker = server.worker("lab", slots=4, held=(Held(job, [0, 1, 2, 3], [1] * 4),))
+    server.answer(worker, 1, held)
+    server.settle()
+    server.answer(worker, 2, server.tasks(worker))
+    server.settle()
+    assert len(server.results(job)) == 6
 
 
 def test_what_a_worker_may_be_running_is_on_disk_once_it_is_back(server: Harness) -> None:

@@ -30,7 +30,7 @@ from dc.messages import (
     Watch,
     Welcome,
 )
-from dc.records import JobCancelled, JobEnded, NewJob, Outcomes
+from dc.records import JobEnded, NewJob, Outcomes
 from tests.server.harness import Harness
 
 
@@ -99,17 +99,12 @@ def test_a_client_cannot_do_what_workers_do(server: Harness) -> None:
 def test_nothing_is_acknowledged_before_it_is_on_disk(server: Harness) -> None:
     client = server.client()
     job = server.submit(client, [b"a", b"b"])
-    assert not server.take(client, Accepted)
+    [accepted] = server.take(client, Accepted)
+    request = accepted.request
+    assert accepted == Accepted(request, job, "echo", "2", "msgpack", "msgpack", 0, False)
     assert not server.take(client, Stored)
     server.commit()
-    [accepted] = server.take(client, Accepted)
-    assert (accepted.request, accepted.job, accepted.type, accepted.version) == (
-        7,
-        job,
-        "echo",
-        "2",
-    )
-    assert server.take(client, Stored) == [Stored(job, 2, False), Stored(job, 2, True)]
+    assert server.take(client, Stored) == [Stored(request, 2, False), Stored(request, 2, True)]
     assert [type(r) for r in server.written[::2]] == [NewJob, JobEnded]
 
 
@@ -150,7 +145,7 @@ def test_the_types_options_are_defaults(server: Harness) -> None:
         (b"x" * (limits.INLINE_BYTES + 1), "payload", "put it to /blobs"),
     ],
 )
-def test_a_wrong_payload_is_named_and_its_job_cancelled(
+def test_a_wrong_payload_is_named_and_ends_its_submission_alone(
     server: Harness, payload: bytes, code: str, text: str
 ) -> None:
     client = server.client()
@@ -158,10 +153,14 @@ def test_a_wrong_payload_is_named_and_its_job_cancelled(
     server.say(client, Payloads(1, 0, [b"good", payload]))
     [refused] = server.take(client, Refused)
     assert refused.code == code
-    assert text in refused.text
-    assert client in server.closed
+    assert (refused.request, text in refused.text) == (1, True)
+    server.say(client, Payloads(1, 2, [b"more"]), EndOfJob(1))
     server.commit()
-    assert isinstance(server.written[-1], JobCancelled)
+    assert client not in server.closed
+    assert [type(record) for record in server.written] == [NewJob]
+    server.say(client, Watch(2, 1))
+    [status] = server.take(client, Status)
+    assert (status.state, status.note) == ("open", "its submitter is gone after 0 tasks: cancel it")
 
 
 @pytest.mark.parametrize("message", [Payloads(9, 0, [b""]), EndOfJob(9)])
@@ -431,12 +430,12 @@ def test_a_large_job_is_cancelled_in_steps(server: Harness) -> None:
 @pytest.mark.parametrize("gone", [False, True])
 def test_who_submits_a_cancelled_job_is_told_so_once(server: Harness, gone: bool) -> None:
     client, other = server.client(), server.client()
-    server.say(client, Submit(7, "echo", "", {}), Payloads(1, 0, [b"a"]))
+    server.say(client, Submit(7, "echo", "", {}), Payloads(7, 0, [b"a"]))
     server.say(other, Cancel(8, 1))
     if gone:
         server.settle()
         assert 1 not in server.reactor.board.jobs
-    server.say(client, Payloads(1, 1, [b"b"]), Payloads(1, 2, [b"c"]), EndOfJob(1))
+    server.say(client, Payloads(7, 1, [b"b"]), Payloads(7, 2, [b"c"]), EndOfJob(7))
     server.settle()
     [refused] = server.take(client, Refused)
     assert (refused.request, refused.code) == (7, "cancelled")

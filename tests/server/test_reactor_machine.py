@@ -226,9 +226,12 @@ class ReactorMachine(RuleBasedStateMachine):
         kind=st.sampled_from(["done", "failed", "returned", "held", "running"]),
     )
     def lie(self, at: int, job: int, number: int, attempt: int, kind: str) -> None:
-        """A worker speaks of what it may never have been given."""
+        """A worker speaks of what it may never have been given.
+
+        Of what was not given out since a restart the server must take a worker's word.
+        """
         worker = self.workers[at]
-        if worker.peer < 0:
+        if worker.peer < 0 or (job, number) in self.server.unsure:
             return
         if kind == "held":
             self.server.hear(worker.peer, Held(job, [number], [attempt]))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import pytest
 
 from dc import limits
 from dc.messages import Cancel, Done, Failed, Failure, Held, Message, Recorded, Refused, Stop
 from dc.records import Outcomes
 from tests.server.harness import Harness
+
+
+class Answer(Protocol):
+    """Makes an answer of a worker about one attempt."""
+
+    def __call__(self, job: int, number: int = 0, attempt: int = 1) -> Message: ...
 
 
 @pytest.fixture
@@ -40,12 +48,12 @@ def refused(server: Harness, worker: int, job: int, message: Message) -> dict[st
 class TestEachCode:
     """What is refused, by the code under which it is counted."""
 
-    def test_a_task_that_was_never_given(self, server: Harness, kind: type[Done]) -> None:
+    def test_a_task_that_was_never_given(self, server: Harness, kind: Answer) -> None:
         job = server.submit(server.client(), [b"a"])
         worker = server.worker("liar", types=("nothing",))
         assert refused(server, worker, job, kind(job)) == {"not_held": 1}
 
-    def test_a_task_of_another_worker(self, server: Harness, kind: type[Done]) -> None:
+    def test_a_task_of_another_worker(self, server: Harness, kind: Answer) -> None:
         other, worker = server.worker("other"), server.worker("liar", types=("nothing",))
         job = server.submit(server.client(), [b"a"])
         held = server.tasks(other)
@@ -55,13 +63,13 @@ class TestEachCode:
         server.commit()
         assert server.results(job) == {0: b"A"}
 
-    def test_an_attempt_that_is_to_come(self, server: Harness, kind: type[Done]) -> None:
+    def test_an_attempt_that_is_to_come(self, server: Harness, kind: Answer) -> None:
         worker = server.worker()
         job = server.submit(server.client(), [b"a"])
         assert refused(server, worker, job, kind(job, 0, 2)) == {"not_held": 1}
         assert refused(server, worker, job, kind(job, 0, 2**31 - 1)) == {"not_held": 1}
 
-    def test_an_old_attempt(self, server: Harness, kind: type[Done]) -> None:
+    def test_an_old_attempt(self, server: Harness, kind: Answer) -> None:
         worker = server.worker("first")
         job = server.submit(server.client(), [b"a"], retries=1, retry_seconds=0.0)
         server.say(worker, failed(job))
@@ -70,9 +78,7 @@ class TestEachCode:
         assert server.tasks(worker)[-1][2] == 2
         assert refused(server, worker, job, kind(job, 0, 1)) == {"stale_attempt": 1}
 
-    def test_an_attempt_that_another_worker_gave_back(
-        self, server: Harness, kind: type[Done]
-    ) -> None:
+    def test_an_attempt_that_another_worker_gave_back(self, server: Harness, kind: Answer) -> None:
         other = server.worker("other")
         job = server.submit(server.client(), [b"a"])
         server.close(other)
@@ -80,15 +86,13 @@ class TestEachCode:
         server.live(limits.GRACE_SECONDS + 1, worker)
         assert refused(server, worker, job, kind(job)) == {"not_held": 1}
 
-    def test_a_second_answer(self, server: Harness, kind: type[Done]) -> None:
+    def test_a_second_answer(self, server: Harness, kind: Answer) -> None:
         worker = server.worker()
         job = server.submit(server.client(), [b"a", b"b"])
         server.answer(worker, 1, server.tasks(worker))
         assert refused(server, worker, job, kind(job)) == {"already_done": 1}
 
-    def test_a_second_answer_after_the_end_of_the_job(
-        self, server: Harness, kind: type[Done]
-    ) -> None:
+    def test_a_second_answer_after_the_end_of_the_job(self, server: Harness, kind: Answer) -> None:
         worker = server.worker()
         job = server.submit(server.client(), [b"a"])
         server.answer(worker, 1, server.tasks(worker))
@@ -97,7 +101,7 @@ class TestEachCode:
         assert refused(server, worker, job, kind(job)) == {"already_done": 1}
 
     @pytest.mark.parametrize("gone", [False, True])
-    def test_a_cancelled_job(self, server: Harness, kind: type[Done], gone: bool) -> None:
+    def test_a_cancelled_job(self, server: Harness, kind: Answer, gone: bool) -> None:
         worker, client = server.worker(), server.client()
         job = server.submit(client, [b"a"])
         server.settle()
@@ -107,7 +111,7 @@ class TestEachCode:
             assert job not in server.reactor.board.jobs
         assert refused(server, worker, job, kind(job)) == {"cancelled": 1}
 
-    def test_a_task_that_never_was(self, server: Harness, kind: type[Done]) -> None:
+    def test_a_task_that_never_was(self, server: Harness, kind: Answer) -> None:
         worker = server.worker()
         job = server.submit(server.client(), [b"a"])
         assert refused(server, worker, job, kind(job, 1)) == {"unknown_task": 1}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dc import limits
@@ -83,7 +85,7 @@ def test_only_what_the_job_says_is_tried_again(server: Harness, kind: str, wante
 
 @pytest.mark.parametrize(("options", "most"), [({}, 5), ({"crashes": 2}, 2), ({"crashes": 7}, 7)])
 def test_a_task_crashes_as_often_as_its_job_says(
-    server: Harness, options: dict[str, int], most: int
+    server: Harness, options: dict[str, Any], most: int
 ) -> None:
     worker = server.worker()
     job = server.submit(server.client(), [b"a"], **options)

@@ -250,7 +250,7 @@ def test_the_server_is_well_after_all_that(server: Server) -> None:
         hand.say(HELLO, ["submit", 1, "square", "", {}])
         hand.hear("welcome")
         job = hand.hear("accepted")[2]
-        hand.say(["payloads", job, 0, [pack(5)]], ["endofjob", job])
+        hand.say(["payloads", 1, 0, [pack(5)]], ["endofjob", 1])
         while not hand.hear("stored")[3]:
             pass
         hand.say(["subscribe", 2, job, True, 0])
@@ -357,39 +357,52 @@ def test_wrong_options(options: dict[str, Any], word: str, hand: Hand) -> None:
 @pytest.mark.parametrize("payload", [pack("three"), pack([3]), b"", b"\xc1", pack(3) + b"x"])
 def test_a_payload_of_the_wrong_shape(payload: bytes, hand: Hand, server: Server) -> None:
     job = submitted(hand)
-    hand.say(["payloads", job, 0, [pack(1), payload]])
-    is_refused(hand, "payload", 1008, f"payload 1 of job {job} does not fit square")
-    assert server.json(f"/api/jobs/{job}")["state"] == "cancelled"
+    hand.say(["payloads", 1, 0, [pack(1), payload]], ["endofjob", 1], ["watch", 2, job])
+    refused = hand.hear("refused")
+    assert refused[:3] == ["refused", 1, "payload"]
+    assert f"payload 1 of job {job} does not fit square" in refused[3]
+    status = hand.hear("status")
+    assert (status[3], status[4][1]) == ("open", 0)
+    hand.say(["submit", 3, "square", "", {}])
+    assert hand.hear("accepted")[1] == 3, "the connection goes on"
 
 
 def test_an_inline_payload_that_is_too_large(hand: Hand) -> None:
-    job = submitted(hand, "noop")
-    hand.say(["payloads", job, 0, [bytes(limits.INLINE_BYTES + 1)]])
-    is_refused(hand, "payload", 1008, "put it to /blobs first")
+    submitted(hand, "noop")
+    hand.say(["payloads", 1, 0, [bytes(limits.INLINE_BYTES + 1)]])
+    refused = hand.hear("refused")
+    assert refused[:3] == ["refused", 1, "payload"]
+    assert "put it to /blobs first" in refused[3]
 
 
 def test_a_blob_that_is_not_there(hand: Hand) -> None:
-    job = submitted(hand, "noop")
+    submitted(hand, "noop")
     digest = hashlib.sha256(b"never put").digest()
-    hand.say(["payloads", job, 0, [["blob", digest, 9]]])
+    hand.say(["payloads", 1, 0, [["blob", digest, 9]]])
     is_refused(hand, "payload", 1008, digest.hex())
 
 
 def test_payloads_with_a_gap(hand: Hand) -> None:
-    job = submitted(hand)
-    hand.say(["payloads", job, 1, [pack(1)]])
+    submitted(hand)
+    hand.say(["payloads", 1, 1, [pack(1)]])
     is_refused(hand, "protocol", 1002, "expected 0")
 
 
 def test_payloads_of_somebody_elses_job(hand: Hand, server: Server) -> None:
-    job = submitted(hand)
+    submitted(hand)
     with opened(server) as link:
         other = Hand(link)
-        other.say(HELLO, ["payloads", job, 0, [pack(1)]])
+        other.say(HELLO, ["payloads", 1, 0, [pack(1)]])
         other.hear("welcome")
-        is_refused(other, "protocol", 1002, f"job {job} is not being submitted")
-    hand.say(["payloads", job, 0, [pack(1)]])
-    assert hand.hear("stored") == ["stored", job, 1, False]
+        is_refused(other, "protocol", 1002, "request 1 is not being submitted on this connection")
+    hand.say(["payloads", 1, 0, [pack(1)]])
+    assert hand.hear("stored") == ["stored", 1, 1, False]
+
+
+def test_too_many_messages_in_one(hand: Hand) -> None:
+    hand.say(*[["heartbeat"]] * limits.BATCH_MESSAGES)
+    hand.say(*[["heartbeat"]] * (limits.BATCH_MESSAGES + 1))
+    is_refused(hand, "protocol", 1007, str(limits.BATCH_MESSAGES))
 
 
 @pytest.mark.parametrize("message", [["watch", 3, 10**6], ["cancel", 3, 10**6]])
@@ -452,7 +465,7 @@ def test_an_unknown_page(path: str, code: str, server: Server, hand: Hand) -> No
 
 def test_a_page_escapes_what_it_shows(server: Server, hand: Hand) -> None:
     job = submitted(hand, name="<script>alert(1)</script>")
-    hand.say(["payloads", job, 0, [pack(1)]])
+    hand.say(["payloads", 1, 0, [pack(1)]])
     hand.hear("stored")
     for path in ("/", f"/jobs/{job}", f"/jobs/{job}/tasks/0", "/%3Cscript%3E"):
         assert "<script>" not in asked(server, path)[1]

@@ -207,23 +207,25 @@ def test_a_whole_submission(server: Server) -> None:
     with opened(server) as link:
         hand = Hand(link)
         hand.say(HELLO)
-        _, version, software, capabilities = hand.hear("welcome")
+        _, version, software, capabilities, _ = hand.hear("welcome")
         assert version == 1
         assert software.startswith("dc ")
         assert all(isinstance(one, str) for one in capabilities)
 
-        hand.say(["submit", 7, "square", "", {"name": "by hand", "priority": 3}])
+        hand.say(
+            ["submit", 7, "square", "", {"name": "by hand", "priority": 3}],
+            ["payloads", 7, 0, [pack(2), pack(3)]],
+            ["payloads", 7, 2, [pack(13)]],
+            ["endofjob", 7],
+        )
         accepted = hand.hear("accepted")
         job = accepted[2]
-        assert accepted == ["accepted", 7, job, "square", "1", "msgpack", "msgpack"]
-
-        hand.say(["payloads", job, 0, [pack(2), pack(3)]], ["payloads", job, 2, [pack(13)]])
-        hand.say(["endofjob", job])
+        assert accepted == ["accepted", 7, job, "square", "1", "msgpack", "msgpack", 0, False]
         stored = hand.hear("stored")
         while not stored[3]:
-            assert stored[:2] == ["stored", job]
+            assert stored[:2] == ["stored", 7]
             stored = hand.hear("stored")
-        assert stored == ["stored", job, 3, True]
+        assert stored == ["stored", 7, 3, True]
 
         hand.say(["subscribe", 8, job, True, 0])
         seen: dict[int, Any] = {}
@@ -252,6 +254,46 @@ def test_a_whole_submission(server: Server) -> None:
         assert hand.hear("status")[:4] == ["status", 10, job, "failed"]
 
 
+def test_a_submission_is_gone_on_with_by_hand(server: Server) -> None:
+    submit = ["submit", 1, "square", "", {}, f"by hand {os.getpid()}"]
+    with opened(server) as link:
+        hand = Hand(link)
+        hand.say(HELLO, submit, ["payloads", 1, 0, [pack(2), pack(3)]])
+        hand.hear("welcome")
+        job = hand.hear("accepted")[2]
+        assert hand.hear("stored") == ["stored", 1, 2, False]
+    with opened(server) as link:
+        hand = Hand(link)
+        hand.say(HELLO, [*submit, True])
+        hand.hear("welcome")
+        types = ["square", "1", "msgpack", "msgpack"]
+        assert hand.hear("accepted") == ["accepted", 1, job, *types, 2, False]
+        assert hand.hear("stored") == ["stored", 1, 2, False]
+        hand.say(["payloads", 1, 2, [pack(4)]], ["endofjob", 1])
+        while hand.hear("stored") != ["stored", 1, 3, True]:
+            pass
+    with opened(server) as link:  # the results, from somewhere else, by the job's number
+        hand = Hand(link)
+        hand.say(HELLO, ["subscribe", 1, job, True])
+        hand.hear("welcome")
+        seen: list[bytes] = []
+        while len(seen) < 3:
+            seen += hand.hear("finished")[-1]
+        assert [unpack(one) for one in seen] == [4, 9, 16]
+
+
+def test_a_key_of_another_submission(server: Server) -> None:
+    key = f"of another {os.getpid()}"
+    with opened(server) as link:
+        hand = Hand(link)
+        hand.say(HELLO, ["submit", 1, "square", "", {}, key], ["endofjob", 1])
+        hand.say(["submit", 2, "wait_for", "", {}, key, True], ["endofjob", 2])
+        heard = [hand.hear_any() for _ in range(4)]
+        assert sorted(one[0] for one in heard) == ["accepted", "refused", "stored", "welcome"]
+        (refused,) = (one for one in heard if one[0] == "refused")
+        assert refused[1:3] == [2, "key_conflict"]
+
+
 def test_a_job_is_cancelled_by_hand(server: Server, tmp_path: Path) -> None:
     with opened(server) as link:
         hand = Hand(link)
@@ -259,10 +301,10 @@ def test_a_job_is_cancelled_by_hand(server: Server, tmp_path: Path) -> None:
         hand.hear("welcome")
         job = hand.hear("accepted")[2]
         never = pack(str(tmp_path / f"never-{os.getpid()}"))
-        hand.say(["payloads", job, 0, [never] * 3], ["subscribe", 2, job, False, 0])
-        assert hand.hear("stored") == ["stored", job, 3, False]
-        hand.say(["endofjob", job])
-        assert hand.hear("stored") == ["stored", job, 3, True]
+        hand.say(["payloads", 1, 0, [never] * 3], ["subscribe", 2, job, False, 0])
+        assert hand.hear("stored") == ["stored", 1, 3, False]
+        hand.say(["endofjob", 1])
+        assert hand.hear("stored") == ["stored", 1, 3, True]
         hand.say(["cancel", 3, job])
         heard = sorted([hand.hear_any(), hand.hear_any()])
         assert heard[0][:3] == ["refused", 2, "cancelled"]

@@ -112,7 +112,8 @@ async def test_a_worker_that_vanishes_is_missed(tmp_path: Path, autojump_clock: 
         world.workers[0].vanish()
         assert await collect(job) == list(range(10))
         took = trio.current_time() - started
-        assert limits.SILENCE_SECONDS < took < limits.SILENCE_SECONDS + 2 * limits.HEARTBEAT_SECONDS
+        grace = limits.GRACE_SECONDS  # from when the worker was last heard
+        assert grace - limits.HEARTBEAT_SECONDS < took < grace + limits.HEARTBEAT_SECONDS
         assert [task.worker async for task in job.as_completed()][-1] == "w1"
         assert [row.about.name for row in world.app.reactor.workers.by_peer.values()] == ["w1"]
         await world.check_recorded(job.number, 10)
@@ -198,30 +199,46 @@ async def test_a_submission_that_a_restart_interrupts(
 ) -> None:
     async with running_world(tmp_path) as world, world.client() as client:
         asked = 0
-        lost = False
+        jobs: list[dc.AsyncJob] = []
 
         async def payloads() -> AsyncGenerator[int]:
             nonlocal asked
-            for number in range(10_000):
+            for number in range(2000):
                 asked = number
                 await trio.sleep(0.01)
                 yield number
 
         async def submit() -> None:
-            nonlocal lost
             async with aclosing(payloads()) as some:
-                with pytest.raises(dc.ConnectionLost):
-                    await client.submit("square", some)
-            lost = True
+                jobs.append(await client.submit("square", some, retries=0))
 
         world.nursery.start_soon(submit)
-        await world.until(lambda: asked > 500)
+        for at in (500, 1000, 1010):
+            await world.until(lambda at=at: asked > at)  # type: ignore[misc]
+            await world.kill_server()
+            await world.start_server()
+        await world.until(lambda: bool(jobs))
+        assert asked == 1999, "payloads are asked for once"
+        values = [value async for value in jobs[0].results(failures="yield")]
+        assert [value for value in values if not isinstance(value, TaskFailed)] == [
+            number * number for number in range(2000) if number != 13
+        ]
+        await world.check_recorded(1, 2000)
+
+
+async def test_results_are_picked_up_later_from_elsewhere(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    async with running_world(tmp_path) as world:
+        world.seconds_of["hang"] = 1.0
+        async with world.client() as client:
+            number = (await client.submit("hang", range(6), name="mine")).number
         await world.kill_server()
         await world.start_server()
-        await world.until(lambda: lost)
-        (row,) = await world.store.jobs(None, 10)
-        assert row.cancelled_at is not None, "what was not submitted whole is not run"
-        assert 0 < row.counts.done <= asked
+        async with world.client() as client:
+            (row,) = (await client.get("/api/jobs"))["jobs"]
+            assert (row["job"], row["name"]) == (number, "mine")
+            assert await collect(await client.job(number)) == list(range(6))
 
 
 async def test_a_task_that_raises(tmp_path: Path, autojump_clock: Clock) -> None:
@@ -245,7 +262,7 @@ async def test_a_task_that_raises_is_tried_again(tmp_path: Path, autojump_clock:
         job = await client.submit("square", [13], retries=3)
         assert (await job.wait()).state == "failed"
         pauses = limits.RETRY_SECONDS * (1 + 2 + 4)
-        assert pauses <= trio.current_time() - started < pauses + 2
+        assert pauses / 2 <= trio.current_time() - started < pauses + 2
         (task,) = [task async for task in job.as_completed()]
         assert task.attempt == 4
         given = world.workers[0].attempts + world.workers[1].attempts

@@ -1,0 +1,365 @@
+"""Jobs on their way from clients: begun, gone on with, and ended.
+
+Theory of operation
+-------------------
+A *submission* is a job that a client is sending, or whose end is not on disk yet. It belongs to one
+request of one connection, by which Payloads, EndOfJob and Stored name it. Accepted goes out at
+once; Stored says what is on disk.
+
+When its connection goes, the job stays open, over a restart as well: *deserted*, until its client
+comes back with the key, or somebody cancels it. Who resumes a key gets the job as it is here: what
+this process has taken is on disk or on its way there, and if the process dies, so do all its
+connections, and their clients resume again.
+
+A broken line may deliver late what a client sent before it came back on another connection. So a
+key is remembered when its job has long finished, a Submit without `resume` is refused when its key
+is known, and a connection never takes a submission from one that was opened after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from dc import limits
+from dc.errors import (
+    DcError,
+    JobCancelled,
+    KeyConflict,
+    OptionsError,
+    PayloadError,
+    ProtocolError,
+)
+from dc.messages import Accepted, Counts, EndOfJob, Options, Payloads, Refused, Stored, Submit
+from dc.records import JobEnded, JobRow, NewJob, NewTasks
+from dc.server.board import Board, TypeInfo
+from dc.server.events import LoadKey
+from dc.server.jobs import Job
+
+
+class Client(Struct):
+    """A connected client.
+
+    `submitting` and `refused` are by request; what still comes for a refused one is passed over.
+    """
+
+    peer: int
+    address: str
+    submitting: dict[int, Submission] = {}
+    refused: dict[int, None] = {}
+    gone: bool = False
+
+
+class Submission(Struct):
+    """A job and the client that submits it. `info` checks payloads, where they have a shape."""
+
+    client: Client
+    request: int
+    job: Job
+    info: TypeInfo | None
+
+
+Find: TypeAlias = Callable[[int, Callable[[Job | None], None]], None]
+"""Calls a function with a job, by its number, from memory or once it was read from the store."""
+
+
+class Submissions:
+    """All submissions of all clients.
+
+    Args:
+        board: what the parts of the reactor share.
+        find: finds jobs.
+    """
+
+    def __init__(self, board: Board, find: Find) -> None:
+        self._board = board
+        self._find = find
+        self._of_job: dict[int, Submission] = {}
+        self._keys: dict[str, int] = {}
+        self._looked_for: dict[str, list[tuple[Client, Submit]]] = {}
+
+    # --- jobs that come and go by themselves ----------------------------------------------------
+
+    def recovered(self, job: Job) -> None:
+        """Note a job that was found at the start: whoever submitted it has gone."""
+        self._remember(job.row.key, job.number)
+        job.deserted = not job.ended
+
+    def leave(self, client: Client) -> None:
+        """Leave the jobs of a client that has gone as they are."""
+        client.gone = True
+        for submission in list(client.submitting.values()):
+            self._desert(submission)
+
+    def left(self, client: Client, request: int) -> None:
+        """Leave the job of a submission that its client gives up, if there is one, as it is."""
+        submission = client.submitting.get(request)
+        if submission is not None and not submission.job.ended:
+            self._desert(submission)
+
+    def cancelled(self, job: Job) -> None:
+        """Tell who submits a job that it was cancelled."""
+        submission = self._of_job.get(job.number)
+        if submission is not None and not job.ended:
+            text = f"job {job.number} was cancelled while it was being submitted"
+            self._close(submission)
+            self._refuse(submission.client, submission.request, JobCancelled(text))
+
+    # --- beginning ------------------------------------------------------------------------------
+
+    def submit(self, client: Client, message: Submit) -> None:
+        """Begin a job, or go on with the one of the same key.
+
+        Raises:
+            ProtocolError: the request is that of another submission under way.
+        """
+        if message.request in client.submitting:
+            raise ProtocolError(f"request {message.request} is a submission under way")
+        client.refused.pop(message.request, None)
+        self._answer(client, message, self._resume if message.resume else self._begin)
+
+    def _answer(
+        self, client: Client, message: Submit, do: Callable[[Client, Submit], None]
+    ) -> None:
+        try:
+            do(client, message)
+        except DcError as error:
+            self._refuse(client, message.request, error)
+
+    def _begin(self, client: Client, message: Submit) -> None:
+        if message.key in self._keys:
+            number = self._keys[message.key]
+            raise KeyConflict(f"job {number} has this key already: resume it, or take another key")
+        info = self._board.types.get(message.type, message.version)
+        row = JobRow(
+            job=self._board.next_job,
+            type=info.name,
+            version=info.version,
+            options=_options(info, message.options),
+            payload=info.payload_codec,
+            result=info.result_codec,
+            created=self._board.wall,
+            ended=False,
+            cancelled_at=None,
+            counts=Counts(),
+            key=message.key,
+        )
+        self._board.next_job += 1
+        self._remember(message.key, row.job)
+        self._open(client, message.request, self._board.add_job(row), info)
+        self._board.write(_new_job(row), lambda: None)
+
+    def _open(self, client: Client, request: int, job: Job, info: TypeInfo | None) -> None:
+        row = job.row
+        submission = Submission(client, request, job, info if row.payload != "bytes" else None)
+        client.submitting[request] = self._of_job[job.number] = submission
+        job.deserted = False
+        answer = (row.type, row.version, row.payload, row.result, job.total, job.ended)
+        self._board.send(client.peer, Accepted(request, job.number, *answer))
+
+    def _remember(self, key: str, job: int) -> None:
+        if key:
+            self._keys.pop(key, None)
+            self._keys[key] = job
+            if len(self._keys) > limits.KNOWN_KEYS:
+                del self._keys[next(iter(self._keys))]
+
+    # --- going on -------------------------------------------------------------------------------
+
+    def _resume(self, client: Client, message: Submit) -> None:
+        if not message.key:
+            raise OptionsError("only a submission that has a key can be resumed")
+        number = self._keys.get(message.key)
+        if number is not None:
+            self._find(number, partial(self._found, client, message))
+        elif message.key in self._looked_for:
+            self._looked_for[message.key].append((client, message))
+        else:
+            self._looked_for[message.key] = [(client, message)]
+            self._board.out.append(LoadKey(message.key))
+
+    def key_loaded(self, key: str, row: JobRow | None) -> None:
+        """Go on with what waited for the job of a key."""
+        waiting = self._looked_for.pop(key, [])
+        if row is not None and key not in self._keys:
+            self._remember(key, row.job)
+        for client, message in waiting:
+            if key in self._keys:
+                self._find(self._keys[key], partial(self._found, client, message))
+            else:
+                self._found(client, message, None)
+
+    def _found(self, client: Client, message: Submit, job: Job | None) -> None:
+        if client.gone:
+            return
+        if job is None:
+            self._keys.pop(message.key, None)  # its job was removed, if there ever was one
+            self._answer(client, message, self._begin)
+        else:
+            self._answer(client, message, partial(self._go_on, job))
+
+    def _go_on(self, job: Job, client: Client, message: Submit) -> None:
+        row = job.row
+        if message.type != row.type or message.version not in ("", row.version):
+            text = f"job {job.number} has this key and is of {row.type} {row.version}"
+            raise KeyConflict(f"{text}: take another key")
+        if job.cancelled:
+            raise JobCancelled(f"job {job.number}, which has this key, was cancelled")
+        if message.request in client.submitting:
+            raise ProtocolError(f"request {message.request} is a submission under way")
+        info = self._board.types.get(row.type, row.version) if not job.ended else None
+        before = self._of_job.get(job.number)
+        if before is not None:
+            self._take_over(before, client)
+        self._open(client, message.request, job, info)
+        if job.stored or job.end_stored:
+            self._tell(job)
+
+    def _take_over(self, before: Submission, client: Client) -> None:
+        number = before.job.number
+        if before.client.peer > client.peer:
+            raise KeyConflict(f"a newer connection is submitting job {number}, which has this key")
+        self._close(before)
+        text = f"another connection goes on with submitting job {number} under this key"
+        self._refuse(before.client, before.request, KeyConflict(text))
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def payloads(self, client: Client, message: Payloads) -> None:
+        """Take the next tasks of a submission.
+
+        Raises:
+            ProtocolError: there is no such submission, or these are not its next tasks.
+        """
+        submission = self._submission(client, message.request)
+        if submission is None or not message.payloads:
+            return
+        job, count = submission.job, message.first + len(message.payloads)
+        if message.first != job.total:
+            text = f"job {job.number}: payloads from {message.first}, expected {job.total}"
+            raise ProtocolError(text)
+        if count > limits.MAX_NUMBER:
+            raise ProtocolError(f"a job has at most {limits.MAX_NUMBER} tasks")
+        try:
+            _check(submission, message)
+        except PayloadError as error:
+            self._desert(submission)
+            self._refuse(client, message.request, error)
+            return
+        job.changed = True
+        record = NewTasks(job.number, message.first, message.payloads)
+        self._board.write(record, partial(self._stored, job, count))
+        job.add(message.payloads)
+        self._board.heads.submitted(job, len(message.payloads))
+
+    def end(self, client: Client, message: EndOfJob) -> None:
+        """Note that a submission has no more tasks.
+
+        Raises:
+            ProtocolError: there is no such submission.
+        """
+        submission = self._submission(client, message.request)
+        if submission is None:
+            return
+        job = submission.job
+        job.ended = job.changed = True
+        record = JobEnded(job.number, job.total, self._board.wall)
+        self._board.write(record, partial(self._end_stored, job))
+
+    def _submission(self, client: Client, request: int) -> Submission | None:
+        """Return a submission that is not ended; None if it was refused."""
+        submission = client.submitting.get(request)
+        if submission is None:
+            if request in client.refused:
+                return None
+            raise ProtocolError(f"request {request} is not being submitted on this connection")
+        if submission.job.ended:
+            raise ProtocolError(f"request {request}: more of a submission after its end")
+        return submission
+
+    def _stored(self, job: Job, count: int) -> None:
+        job.stored_up_to(count)
+        self._tell(job)
+
+    def _end_stored(self, job: Job) -> None:
+        job.end_stored = True
+        self._tell(job)
+        self._board.look_at_end(job)
+
+    def _tell(self, job: Job) -> None:
+        """Tell who submits a job what of it is on disk."""
+        submission = self._of_job.get(job.number)
+        if submission is not None:
+            stored = Stored(submission.request, job.stored, job.end_stored)
+            self._board.send(submission.client.peer, stored)
+            if job.end_stored:
+                self._close(submission)
+
+    # --- ending ---------------------------------------------------------------------------------
+
+    def _refuse(self, client: Client, request: int, error: DcError) -> None:
+        client.refused[request] = None
+        if len(client.refused) > limits.REFUSED_SUBMISSIONS:
+            del client.refused[next(iter(client.refused))]
+        self._board.send(client.peer, Refused(request, error.code, str(error)))
+
+    def _close(self, submission: Submission) -> None:
+        del submission.client.submitting[submission.request]
+        del self._of_job[submission.job.number]
+
+    def _desert(self, submission: Submission) -> None:
+        self._close(submission)
+        job = submission.job
+        job.deserted = job.changed = not job.ended
+
+
+def _new_job(row: JobRow) -> NewJob:
+    codecs = (row.payload, row.result)
+    return NewJob(row.job, row.type, row.version, row.options, *codecs, row.created, row.key)
+
+
+def _options(info: TypeInfo, said: dict[str, object]) -> Options:
+    """Return a job's options: what was said, and the type's own for the rest."""
+    unknown = sorted(set(said) - set(Options.__struct_fields__))
+    if unknown:
+        known = ", ".join(Options.__struct_fields__)
+        raise OptionsError(f"unknown option {unknown[0]}; there are: {known}")
+    fields = {**info.options, **said}
+    try:
+        values = [fields.get(name, default) for name, default in _defaults().items()]
+        return msgspec.convert(["options", *values], Options)
+    except msgspec.ValidationError as error:
+        raise OptionsError(f"options do not fit: {error}") from None
+
+
+def _defaults() -> dict[str, object]:
+    fields = zip(Options.__struct_fields__, Options.__struct_defaults__, strict=True)
+    return {name: {} if name == "requires" else default for name, default in fields}
+
+
+def _check(submission: Submission, message: Payloads) -> None:
+    """Check each payload's size and shape.
+
+    Raises:
+        PayloadError: one is too large to ride inline or not of the type's shape.
+    """
+    info, job = submission.info, submission.job.number
+    for offset, payload in enumerate(message.payloads):
+        if not isinstance(payload, bytes):
+            continue
+        if len(payload) > limits.INLINE_BYTES:
+            text = (
+                f"payload {message.first + offset} of job {job} has {len(payload)} bytes; "
+                f"above {limits.INLINE_BYTES} bytes put it to /blobs first"
+            )
+            raise PayloadError(text)
+        if info is not None:
+            try:
+                info.check_payload(payload)
+            except PayloadError as error:
+                where = f"payload {message.first + offset} of job {job}"
+                raise PayloadError(f"{where} does not fit {info.name}: {error}") from None
