@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import journal as module
 from dc import limits
 from dc.journal import ASIDE, HEAD, MAGIC, Journal, frame, read_journal
 from dc.messages import Blob, Done, Failed, Failure, Report, Returned
@@ -71,8 +71,8 @@ def test_it_is_there_before_it_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     book = Journal(path)
     assert book.keep([done(1), done(2)]) == [
-        module.msgspec.msgpack.encode(done(1)),
-        module.msgspec.msgpack.encode(done(2)),
+        msgspec.msgpack.encode(done(1)),
+        msgspec.msgpack.encode(done(2)),
     ]
     assert reports_in(path) == [done(1), done(2)]
     book.record(1)
@@ -136,7 +136,7 @@ def test_any_bytes_behind_the_head(data: bytes) -> None:
 
 def test_right_frames_that_make_no_sense(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    encode = module.msgspec.msgpack.encode
+    encode = msgspec.msgpack.encode
     for entry, text in (
         (done(5), "report 5 behind report 1"),
         (Done(2, 1, [1, 2], [1], [0.0], [b""]), "1 attempts for 2 numbers"),
@@ -217,7 +217,7 @@ class FullDisk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 10**9
         self._write: Callable[[int, bytes], int] = os.write
-        monkeypatch.setattr(module.os, "write", self.write)
+        monkeypatch.setattr(os, "write", self.write)
 
     def write(self, file: int, data: bytes) -> int:
         if not self.left:

@@ -371,9 +371,7 @@ class WorkerReactor:
         left = len(board.puts) + board.reports.outcomes
         if left and self._durable:
             # No Goodbye: the server keeps these attempts for the next process, as long as it can.
-            board.say(
-                f"{left} results are not recorded; the next start of this worker reports them"
-            )
+            board.say(f"{left} results are not recorded yet; the next start reports them")
         else:
             board.send(Goodbye())
         self._finish("")
