@@ -73,6 +73,7 @@ def processor_seconds(pid: int) -> float:
 
 def settled_kib(pid: int) -> int:
     """Return the memory of a process once it does not shrink any more."""
+    time.sleep(8.0)  # the server gives free memory back when it has been quiet for a while
     before = memory_kib(pid)
     for _ in range(20):
         time.sleep(1.0)

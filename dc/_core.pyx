@@ -2413,7 +2413,7 @@ class Scheduler:
         return answer
 
     def cancel_job(self, job: object, limit: object) -> tuple:
-        """Forget up to `limit` (1 or more) tasks of a job, the earliest submitted first.
+        """Forget up to `limit` (1 or more) tasks of a job, those that it heard of first.
 
         From the first call until one that leaves no task, none of the job's tasks is handed out.
 

@@ -289,6 +289,12 @@ CHECK_BYTES: Final = 256 * MIB
 """Of a database that is looked through for damage at a start after an unclean end: a second or
 two. A larger one would hold up the start, and tells of damage when it is read."""
 
+REMOVE_ROWS: Final = 2_000
+"""Removed from the database in one step: commits wait a few milliseconds for it."""
+
+REMOVE_BYTES: Final = 2 * MIB
+"""Of payloads or results, after which such a step ends: freeing their pages costs as much."""
+
 CHECK_LINES: Final = 20
 """Of one kind of damage that a check of the database names: who needs more needs a backup."""
 

@@ -146,3 +146,13 @@ class Unfinished(Struct, frozen=True):
     crashes: list[int]
     failures: list[int]
     workers: list[str]
+
+
+class Removed(Struct, frozen=True):
+    """What a step of removing a job has done.
+
+    `more` says whether there is more to remove; `blobs` are digests that no job names any more.
+    """
+
+    more: bool
+    blobs: list[bytes]

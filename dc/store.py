@@ -9,7 +9,8 @@ row starves (measured in docs/store.md), and everything here makes few trips:
 - a commit is one INSERT of many rows into the view `incoming`, whose triggers spread it, outside
   transactions: SQLite begins, writes, syncs and ends within one step;
 - a read is a few queries, each of which returns one row of JSON lists and joined blobs;
-- while a call is under way, the event loop lets go of the lock for a moment each millisecond.
+- each connection has a thread of its own, and while a call is under way, the event loop lets go of
+  the lock for a moment each millisecond (store_thread.py).
 
 The log (write-ahead log) is copied into the database by a thread of its own with a connection of
 its own. It does the bulk beside the commits; then it takes their turn for the rest and empties the
@@ -19,7 +20,6 @@ log. Only when the log passes `wal_bytes_most` do commits wait for it, or do it 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +30,7 @@ import trio
 from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, Record, TaskRow, Unfinished
+from dc.records import JobRow, Outcomes, Record, Removed, TaskRow, Unfinished
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -41,6 +41,8 @@ from dc.store_file import (
 )
 from dc.store_open import open_database
 from dc.store_read import Reader
+from dc.store_remove import Remover
+from dc.store_thread import StoreThread
 from dc.store_write import Checkpoints, Writer
 
 T = TypeVar("T")
@@ -119,6 +121,26 @@ class Store(Protocol):
     async def totals(self) -> Counts:
         """Return the counts of the tasks of all jobs."""
 
+    async def removable(self, before: float, keep: int, limit: int) -> list[int]:
+        """Return the jobs that are to be removed, those already being removed first.
+
+        Args:
+            before: finished jobs go that finished before this Unix time; 0 for none of them.
+            keep: finished jobs go beyond so many, the newest; 0 for none of them.
+            limit: so many jobs at most.
+        """
+
+    async def remove(self, job: int, limit: int) -> Removed:
+        """Do one step of removing a finished job, of about `limit` rows; the first one hides it.
+
+        A hidden job is not found any more; who has its number can still read its outcomes until
+        they are removed.
+
+        Raises:
+            StoreConflict: the job has not finished.
+            StoreError: it cannot be written.
+        """
+
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """Return the digests of blobs from `first` to `last` that a job names, ascending."""
 
@@ -137,19 +159,21 @@ class SqliteStore:
     ) -> None:
         self._path = folder / DATABASE
         self._closed = False
-        self._writing = trio.CapacityLimiter(1)
         self._reading = trio.CapacityLimiter(limits.READERS)
-        self._threads = trio.CapacityLimiter(limits.READERS + 1)
         with ExitStack() as stack:
             stack.enter_context(told_plainly(self._path))
             prepare_folder(folder)
             stack.callback(FolderLock(folder).release)
             first, second, *others = self._connect(stack, accept_loss)
             self._writer = Writer(first, self._path)
+            self._remover = Remover(self._writer)
             self._checkpoints = Checkpoints(second, self._writer, wal_bytes, wal_bytes_most)
-            self._readers = [Reader(other, self._path) for other in others]
             self._checkpoints.start()
             stack.callback(self._checkpoints.stop)
+            self._readers = [
+                (Reader(other, self._path), self._start("dc-reader", stack)) for other in others
+            ]
+            self._thread = self._start("dc-writer", stack)
             self._stack = stack.pop_all()
 
     def _connect(self, stack: ExitStack, accept_loss: bool) -> list[sqlite3.Connection]:
@@ -162,10 +186,14 @@ class SqliteStore:
             connections.append(connection)
         return connections
 
+    def _start(self, name: str, stack: ExitStack) -> StoreThread:
+        thread = StoreThread(name)
+        stack.callback(thread.stop)
+        return thread
+
     async def commit(self, records: Sequence[Record]) -> None:
         """See Store."""
-        async with self._writing:
-            await self._run(self._commit, records)
+        await self._write(self._commit, records)
 
     def _commit(self, records: Sequence[Record]) -> None:
         with told_plainly(self._path):
@@ -173,18 +201,23 @@ class SqliteStore:
             self._writer.commit(records)
             self._checkpoints.after_commit()
 
+    async def _write(self, work: Callable[..., T], *arguments: object) -> T:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._check_open()
+        return await self._thread.run(work, *arguments)
+
     async def _read(self, ask: Callable[[Reader], T]) -> T:
         async with self._reading:
-            reader = self._readers.pop()
+            self._check_open()
+            reader, thread = self._readers.pop()
             try:
-                return await self._run(reader.ask, ask)
+                return await thread.run(reader.ask, ask)
             finally:
-                self._readers.append(reader)
+                self._readers.append((reader, thread))
 
-    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"{self._path} has been closed")
-        return await _beside_the_loop(work, *arguments, limiter=self._threads)
 
     async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""
@@ -250,6 +283,21 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.totals())
 
+    async def removable(self, before: float, keep: int, limit: int) -> list[int]:
+        """See Store."""
+        return await self._read(lambda reader: reader.removable(before, keep, limit))
+
+    async def remove(self, job: int, limit: int) -> Removed:
+        """See Store."""
+        return await self._write(self._remove, job, limit)
+
+    def _remove(self, job: int, limit: int) -> Removed:
+        with told_plainly(self._path):
+            self._checkpoints.bound()
+            removed = self._remover.remove(job, limit)
+            self._checkpoints.after_commit()
+            return removed
+
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""
         return await self._read(lambda reader: reader.used_blobs(first, last))
@@ -268,8 +316,7 @@ class SqliteStore:
             owners = [object() for _ in self._readers]
             for owner in owners:
                 await self._reading.acquire_on_behalf_of(owner)
-            async with self._writing:
-                await trio.to_thread.run_sync(self._stack.close, limiter=self._threads)
+            await trio.to_thread.run_sync(self._stack.close)
             for owner in owners:
                 self._reading.release_on_behalf_of(owner)
 
@@ -297,28 +344,3 @@ async def open_store(
     return await trio.to_thread.run_sync(
         SqliteStore, folder, wal_bytes, wal_bytes_most, accept_loss
     )
-
-
-async def _beside_the_loop(
-    work: Callable[..., T], *arguments: object, limiter: trio.CapacityLimiter
-) -> T:
-    """Run blocking work in a thread to its end, whatever is cancelled, and give way to it."""
-    failure: Exception | None = None
-    with trio.CancelScope(shield=True):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_give_way)
-            try:
-                result = await trio.to_thread.run_sync(work, *arguments, limiter=limiter)
-            except Exception as error:
-                failure = error
-            nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return result
-
-
-async def _give_way() -> None:
-    while True:
-        await trio.sleep(limits.GIVE_WAY_SECONDS)
-        # A real sleep is the one way to hand over Python's lock for sure.
-        time.sleep(limits.LET_GO_SECONDS)  # noqa: ASYNC251

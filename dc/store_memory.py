@@ -22,6 +22,7 @@ from dc.records import (
     NewTasks,
     Outcomes,
     Record,
+    Removed,
     TaskRow,
     Unfinished,
 )
@@ -352,6 +353,37 @@ class MemoryStore:
             failed=sum(row.failed for row in rows),
             cancelled=sum(row.cancelled for row in rows),
         )
+
+    async def removable(self, before: float, keep: int, limit: int) -> list[int]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        hidden = sorted(number for number, job in self._jobs.items() if job.removed)
+        found = sorted(
+            (job.finished_at, number)
+            for number, job in self._jobs.items()
+            if job.finished_at is not None and not job.removed
+        )
+        old = sum(finished_at < before for finished_at, _ in found)
+        return (hidden + [n for _, n in found[: max(old, len(found) - keep if keep else 0)]])[:limit]
+
+    async def remove(self, job: int, limit: int) -> Removed:
+        """See Store. The second step removes all."""
+        await trio.lowlevel.checkpoint()
+        if self.fail is not None:
+            raise self.fail
+        found = self._jobs.get(job)
+        if found is None:
+            return Removed(more=False, blobs=[])
+        if found.finished_at is None:
+            raise StoreConflict(f"job {job} has not finished: it cannot be removed")
+        if not found.removed:
+            self._next = await self.next_ids()
+            found.removed = True
+            return Removed(more=True, blobs=[])
+        del self._jobs[job]
+        self._sequences -= {record.sequence for record in found.records}
+        others = {digest for other in self._jobs.values() for digest in other.blobs()}
+        return Removed(more=False, blobs=sorted(found.blobs() - others))
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""

@@ -70,6 +70,10 @@ class Reader:
         queued = total - done - failed - cancelled
         return Counts(total=total, queued=queued, done=done, failed=failed, cancelled=cancelled)
 
+    def removable(self, before: float, keep: int, limit: int) -> list[int]:
+        """See Store."""
+        return integers(self._one("removable", before=before, keep=keep, limit=limit)[0])
+
     def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""
         (names,) = self._one("used_blobs", first=first.hex(), last=last.hex())

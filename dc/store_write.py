@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -54,6 +54,15 @@ class Writer:
             except BaseException:
                 self._undo()
                 raise
+
+    def execute(self, statement: str, values: Mapping[str, object]) -> sqlite3.Cursor:
+        """Execute a statement that is a commit of its own, or a query.
+
+        Raises:
+            sqlite3.Error: it cannot be done.
+        """
+        with self.turn:
+            return self._connection.execute(statement, values)
 
     def mark_log(self) -> None:
         """Have the database file say that it needs its log, once the log is copied.
@@ -139,7 +148,7 @@ class Checkpoints:
         self._connection = connection
         self._log = log_of(writer.path)
         self._writer = writer
-        self._least = self._size()
+        self._least = self._seen = self._size()
         self._wal_bytes = wal_bytes
         self._due = wal_bytes
         self._wal_bytes_most = wal_bytes_most
@@ -168,15 +177,17 @@ class Checkpoints:
             sqlite3.Error: it cannot be copied.
             StoreError: it cannot be emptied.
         """
-        if self._size() > self._wal_bytes_most:
+        # As it was after the last commit: looking costs a trip out of Python's lock and back.
+        if self._seen > self._wal_bytes_most:
             self._copy(limits.STORE_BUSY_SECONDS)
-            if self._size() > self._wal_bytes_most:
+            if self._seen > self._wal_bytes_most:
                 raise StoreError(f"{self._log} cannot be emptied: another program reads it")
 
     def after_commit(self) -> None:
         """Have the log copied, if it is time."""
         self._active = True
-        if self._size() > self._due:
+        self._seen = self._size()
+        if self._seen > self._due:
             self._wake.set()
 
     def _size(self) -> int:
@@ -207,4 +218,4 @@ class Checkpoints:
             for _ in range(2):
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             self._writer.settle(patience)
-            self._least = self._size()
+            self._least = self._seen = self._size()

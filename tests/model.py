@@ -278,9 +278,9 @@ class Model:
         return None if task is None else (task.worker, task.attempt)
 
     def cancel_job(self, job: int, limit: int) -> tuple[list[tuple[int, int, int]], bool]:
-        mine = sorted((t.age, key[1], t) for key, t in self.tasks.items() if key[0] == job)
+        mine = [(key[1], task) for key, task in self.tasks.items() if key[0] == job]
         stopped = []
-        for _, number, task in mine[:limit]:
+        for number, task in mine[:limit]:
             del self.tasks[job, number]
             if task.worker >= 0:
                 stopped.append((task.worker, number, task.attempt))

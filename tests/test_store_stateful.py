@@ -133,6 +133,29 @@ class Twins(RuleBasedStateMachine):
     def lease(self, job: int, worker: str, pairs: dict[int, int]) -> None:
         self.commit(Leases(job, worker, list(pairs), list(pairs.values())))
 
+    @rule(before=SECONDS, keep=st.integers(0, 2), limit=st.integers(1, 9), all_=st.booleans())
+    def remove(self, before: float, keep: int, limit: int, all_: bool) -> None:
+        self.same(lambda store: store.removable, before, keep, 5)
+        for job in trio.run(self.memory.removable, before, keep, 5):
+            if all_:
+                assert self.remove_whole(self.store, job, limit) == self.remove_whole(
+                    self.memory, job, limit
+                )
+                self.totals.pop(job, None)
+
+    def remove_whole(self, store: Store, job: int, limit: int) -> list[bytes]:
+        blobs: list[bytes] = []
+        while (removed := trio.run(store.remove, job, limit)).more:
+            blobs += removed.blobs
+        return sorted(blobs + removed.blobs)
+
+    @rule(before=SECONDS)
+    def hide(self, before: float) -> None:
+        """Begin to remove a job, and leave it at that."""
+        for job in trio.run(self.memory.removable, before, 0, 5):
+            if trio.run(self.memory.job, job) is not None:
+                assert trio.run(self.store.remove, job, 1) == trio.run(self.memory.remove, job, 1)
+
     def same(self, ask: Callable[[Store], Callable[..., Awaitable[Any]]], *arguments: Any) -> None:
         assert trio.run(ask(self.store), *arguments) == trio.run(ask(self.memory), *arguments)
 
@@ -168,5 +191,5 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.job_of_key, "a")
 
 
-Twins.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+Twins.TestCase.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
 TestTwins = Twins.TestCase

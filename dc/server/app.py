@@ -63,6 +63,10 @@ log = logging.getLogger("dc.server")
 LOAD_RETRY_SECONDS = 1.0
 """Between two tries to read what the store could not give."""
 
+QUIET_SECONDS = 5.0
+"""Without anything to write, after which free memory is given back: a long queue may wait for days
+for its workers."""
+
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
 
@@ -108,6 +112,7 @@ class ServerApp:
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
+        self._wrote = 0.0
         self._failure: Exception | None = None
         self._gone = trio.Event()
         self._stopping = trio.Event()
@@ -186,7 +191,8 @@ class ServerApp:
         while True:
             await trio.sleep(self.reactor.pause())
             self.feed(Tick(self.committer.stalled))
-            if self._worked and self.reactor.idle:
+            quiet = trio.current_time() - self._wrote > QUIET_SECONDS
+            if self._worked and (quiet or self.reactor.idle):
                 self._worked = False
                 memory.give_back()
 
@@ -273,6 +279,7 @@ class ServerApp:
             elif isinstance(action, Write):
                 self.committer.add(action.record)
                 wrote = self._worked = True
+                self._wrote = trio.current_time()
             else:
                 self._perform(action)
         return wrote

@@ -145,3 +145,101 @@ WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
 SELECT json_group_array(digest) FROM (
     SELECT DISTINCT digest FROM blob_uses WHERE digest BETWEEN :first AND :last ORDER BY digest
 );
+
+-- name: removable
+-- Jobs that are being removed, and the finished ones that go first: those finished before :before,
+-- and those beyond the newest :keep; 0 for either means no limit.
+SELECT json_group_array(job) FROM (
+    SELECT job FROM jobs WHERE removed
+    UNION ALL
+    SELECT job FROM (
+        SELECT job FROM jobs WHERE finished_at IS NOT NULL AND NOT removed
+        ORDER BY finished_at, job
+        LIMIT max(
+            (SELECT count(*) FROM jobs
+             WHERE finished_at IS NOT NULL AND NOT removed AND finished_at < :before),
+            iif(:keep, (SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL AND NOT removed)
+                       - :keep, 0)
+        )
+    )
+    LIMIT :limit
+);
+
+-- name: removing
+-- Whether a job has finished, and whether it is being removed.
+SELECT finished_at IS NOT NULL, removed FROM jobs WHERE job = :job;
+
+-- name: keep_numbers
+-- Never give the numbers of what is there again.
+UPDATE folder
+SET next_job = max(next_job, (SELECT coalesce(max(job), 0) + 1 FROM jobs)),
+    next_sequence = max(next_sequence, (SELECT coalesce(max(sequence), 0) + 1 FROM records));
+
+-- name: hide
+-- Hide a job that is to be removed.
+UPDATE jobs SET removed = 1 WHERE job = :job;
+
+-- name: remove_finished
+-- Remove some finished tasks of a job.
+DELETE FROM finished WHERE task IN (
+    SELECT task FROM finished
+    WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff) ORDER BY task LIMIT :limit
+);
+
+-- name: remove_failures
+-- Remove some failed tasks of a job.
+DELETE FROM failures WHERE task IN (
+    SELECT task FROM failures
+    WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff) ORDER BY task LIMIT :limit
+);
+
+-- name: remove_attempts
+-- Remove the attempts of some tasks of a job.
+DELETE FROM attempts WHERE task IN (
+    SELECT task FROM attempts
+    WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff) ORDER BY task LIMIT :limit
+);
+
+-- name: remove_leases
+-- Remove the leases of some tasks of a job.
+DELETE FROM leases WHERE task IN (
+    SELECT task FROM leases
+    WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff) ORDER BY task LIMIT :limit
+);
+
+-- name: remove_batches
+-- Remove some batches of a job, of :bytes together and some.
+DELETE FROM batches WHERE task IN (
+    SELECT task FROM (
+        SELECT task, sum(size) OVER (ORDER BY task) - size AS before FROM (
+            SELECT task, length(payloads) + 8 * count AS size FROM batches
+            WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff) ORDER BY task LIMIT :limit
+        )
+    ) WHERE before < :bytes
+);
+
+-- name: remove_records
+-- Remove some records of a job, of :bytes together and some.
+DELETE FROM records WHERE sequence IN (
+    SELECT sequence FROM (
+        SELECT sequence, sum(bytes) OVER (ORDER BY sequence) - bytes AS before FROM (
+            SELECT sequence, bytes FROM records WHERE job = :job ORDER BY sequence LIMIT :limit
+        )
+    ) WHERE before < :bytes
+);
+
+-- name: last_uses
+-- Blobs that a job names and no other one, of those whose uses are removed next.
+SELECT json_group_array(digest) FROM (
+    SELECT digest FROM blob_uses WHERE job = :job ORDER BY digest LIMIT :limit
+) u WHERE NOT EXISTS (SELECT 1 FROM blob_uses o WHERE o.digest = u.digest AND o.job != :job);
+
+-- name: remove_uses
+-- Remove some of a job's uses of blobs.
+DELETE FROM blob_uses WHERE job = :job AND digest IN (
+    SELECT digest FROM blob_uses WHERE job = :job ORDER BY digest LIMIT :limit
+);
+
+-- name: remove_job
+-- Remove a job of which nothing else is left.
+DELETE FROM jobs WHERE job = :job AND removed;

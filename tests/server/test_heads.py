@@ -454,4 +454,4 @@ class TightMachine(HeadMachine):
 TestHeadMachine = HeadMachine.TestCase
 TestTightMachine = TightMachine.TestCase
 for case in (TestHeadMachine, TestTightMachine):
-    case.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    case.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)

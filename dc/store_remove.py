@@ -1,0 +1,67 @@
+"""Removing finished jobs from the SQLite store, in steps that each hold up commits but shortly.
+
+The first step hides the job and sees to it that its numbers are never given again; the next ones
+remove its rows, each in one statement that is a commit of its own; the last one removes the job.
+Whatever is interrupted goes on with the next call. All of it blocks.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from dc import limits
+from dc.errors import StoreConflict
+from dc.records import Removed
+from dc.store_file import queries
+from dc.store_rows import texts
+from dc.store_write import Writer
+
+STEPS: Final = (
+    "remove_finished",
+    "remove_failures",
+    "remove_attempts",
+    "remove_leases",
+    "remove_batches",
+    "remove_records",
+)
+
+
+class Remover:
+    """Removes jobs over the writer's connection, in its turn."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._queries = queries()
+
+    def remove(self, job: int, limit: int) -> Removed:
+        """See Store.
+
+        Raises:
+            StoreConflict: the job has not finished.
+            sqlite3.Error: it cannot be written.
+        """
+        values = {"job": job, "limit": limit, "bytes": limits.REMOVE_BYTES}
+        found = self._ask("removing", values).fetchone()
+        if found is None:
+            return Removed(more=False, blobs=[])
+        finished, hidden = found
+        if not finished:
+            raise StoreConflict(f"job {job} has not finished: it cannot be removed")
+        if not hidden:
+            self._ask("keep_numbers", {})
+            self._ask("hide", values)
+            return Removed(more=True, blobs=[])
+        if any(self._ask(step, values).rowcount for step in STEPS):
+            return Removed(more=True, blobs=[])
+        return self._remove_last(values)
+
+    def _remove_last(self, values: dict[str, int]) -> Removed:
+        (names,) = self._ask("last_uses", values).fetchone()
+        more = self._ask("remove_uses", values).rowcount > 0
+        if not more:
+            self._ask("remove_job", values)
+        return Removed(more, [bytes.fromhex(name) for name in texts(names)])
+
+    def _ask(self, name: str, values: dict[str, int]) -> sqlite3.Cursor:
+        return self._writer.execute(self._queries[name], values)
