@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INPUT ?=
+CAMPAIGN ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check unit bench clean
+.PHONY: help demo test check unit bench campaign clean
 
 help:
 	@echo "make demo    a server, two workers and a plugin count the words of a folder (INPUT=DIR)"
@@ -15,6 +16,7 @@ help:
 	@echo "make check   only ruff, mypy and the stub test"
 	@echo "make unit    only the tests"
 	@echo "make bench   time the core, the store, HTTP and the executor"
+	@echo "make campaign   kill real processes 300 times over one job (CAMPAIGN=OPTIONS); 15 minutes"
 	@echo "make clean   remove all that was made here"
 
 demo: $(VENV)/built
@@ -33,6 +35,9 @@ unit: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks
+
+campaign: $(VENV)/dev
+	$(BIN)/python -m tests.campaign $(CAMPAIGN)
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer (Debian and Ubuntu: apt install python3 python3-venv python3-dev)"; exit 1; }

@@ -49,7 +49,9 @@ def running(folder: Path, workers: int, slots: int) -> Iterator[tuple[str, int]]
         assert server.stdout is not None
         address = server.stdout.readline().strip()
         for number in range(workers):
-            start("dc.worker", address, "--slots", str(slots), "--name", f"bench-{number}")
+            name = f"bench-{number}"
+            own = "--slots", str(slots), "--name", name, "--data", str(folder / name)
+            start("dc.worker", address, *own)
         with dc.Client(address) as client:
             wait_for_workers(client, workers)
         yield address, server.pid

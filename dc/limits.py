@@ -397,3 +397,24 @@ TRANSFER_SECONDS: Final = 60.0
 TRANSFER_BYTES_PER_SECOND: Final = 64 * KIB
 """A transfer that takes longer than the first, and its bytes at this rate, is broken off and tried
 again: the connection is dead, or too slow to be of use."""
+
+JOURNAL_BYTES: Final = 8 * MIB
+"""Of a worker's journal, after which it is written anew once three quarters of it are over: at the
+highest rate that is once or twice a second, for a millisecond."""
+
+JOURNAL_SPARE_BYTES: Final = 64 * KIB
+"""Of a worker's journal that may be left in it when all of it is over: emptying the file for each
+single task would cost more than the task's entry."""
+
+JOURNAL_RETRY_SECONDS: Final = 10.0
+"""Before a worker tries again to write its journal to a disk that would not take it."""
+
+JOURNAL_KEEP_SECONDS: Final = 30 * 86400.0
+"""That the journal of another server than the last one is kept: longer than anybody's holidays."""
+
+WORKER_FOLDERS: Final = 1000
+"""Folders of workers that one user may have on a computer: far above its processors."""
+
+SLEPT_SECONDS: Final = 5.0
+"""Between two looks of a worker at the clock, after which it takes itself to have slept: fifty
+times what is usual, so a busy computer does not look like it."""

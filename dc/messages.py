@@ -20,9 +20,9 @@ The first message of a peer is `Hello`, the first of the server `Welcome`. After
 Where there is something for each task, a message holds columns: lists of equal length, one element
 a task. It costs a third of a list of rows, and both sides work on whole lists.
 
-A worker numbers its reports (Done, Failed, Returned) with `sequence`, from 1, without gaps, for as
-long as its process lives; `Recorded` names the last one up to which all are on the server's disk. A
-worker keeps a report until then and sends it again after a reconnect.
+A worker numbers its reports (Done, Failed, Returned) with `sequence`, without gaps, also over its
+restarts; `Recorded` names the last one up to which all are on the server's disk. A worker keeps a
+report until then and sends it again after a reconnect.
 
 `Codec.decode` raises ProtocolError for anything that is not a batch of the expected messages.
 """
@@ -479,8 +479,8 @@ class Codec:
         batch = Annotated[list[kinds], Meta(max_length=limits.BATCH_MESSAGES)]
         self._decoder = msgspec.msgpack.Decoder(batch)
 
-    def encode(self, batch: Sequence[Message]) -> bytes:
-        """Return the batch as bytes."""
+    def encode(self, batch: Sequence[Message | msgspec.Raw]) -> bytes:
+        """Return the batch as bytes; messages in it may be encoded already."""
         return self._encoder.encode(batch)
 
     def decode(self, data: bytes) -> list[Any]:

@@ -19,6 +19,16 @@ class InFile(Message, frozen=True):
     digest: bytes = b""
 
 
+class FileResult(Message, frozen=True):
+    """A result that is in a file and not at the server yet; the task ran for `time` seconds."""
+
+    job: int
+    number: int
+    attempt: int
+    time: float
+    file: InFile
+
+
 class Run(Message, frozen=True):
     """Agent to executor: run these, in this order; `scratch` is the folder for large results."""
 

@@ -81,7 +81,10 @@ def _demo(places: list[Path], data: Path, *, kill: bool) -> int:
         print(f"The server's page: {address}")
         workers = [
             stack.enter_context(
-                _started(["dc.worker", address, "--name", name, "--slots", "1"], log)
+                _started(
+                    ["dc.worker", address, "--name", name, "--slots", "1", "--data", data / name],
+                    log,
+                )
             )
             for name in ("demo-one", "demo-two")
         ]

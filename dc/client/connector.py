@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -86,7 +87,8 @@ class Connector:
     async def fetch(self, path: str, limit: int) -> bytes:
         """Return the bytes at a path of the server, `limit` at most."""
         try:
-            return await self._http.download_bytes(path, limit)
+            with _bounded(limit):
+                return await self._http.download_bytes(path, limit)
         except HttpError as error:
             raise _named(error) from error
 
@@ -94,7 +96,8 @@ class Connector:
         """Put bytes at a path of the server; one that cannot take them now is asked again."""
         while True:
             try:
-                await self._http.upload(path, data)
+                with _bounded(len(data)):
+                    await self._http.upload(path, data)
                 return
             except HttpError as error:
                 if error.status not in (503, 507):
@@ -104,7 +107,8 @@ class Connector:
     async def get_json(self, path: str) -> Any:
         """Return the JSON at a path of the server."""
         try:
-            return await self._http.get_json(path)
+            with _bounded(limits.ANSWER_BYTES):
+                return await self._http.get_json(path)
         except HttpError as error:
             raise _named(error) from error
 
@@ -165,6 +169,20 @@ class Patience:
             raise error
         await trio.sleep(pause)
         self._pause = min(2 * self._pause, limits.FOLLOW_PAUSE_SECONDS_MOST)
+
+
+@contextmanager
+def _bounded(size: int) -> Iterator[None]:
+    """Give up an exchange of so many bytes that takes too long: its connection is dead.
+
+    Nothing else tells when the other side is silently gone.
+    """
+    seconds = limits.TRANSFER_SECONDS + size / limits.TRANSFER_BYTES_PER_SECOND
+    try:
+        with trio.fail_after(seconds):
+            yield
+    except trio.TooSlowError:
+        raise ConnectionLost(f"the server did not answer within {seconds:.0f} seconds") from None
 
 
 def _named(error: HttpError) -> DcError:

@@ -86,6 +86,8 @@ class Health:
             return []
         sick = []
         for number in [number for number in numbers if number in wanted]:
+            if number not in wanted:
+                continue  # it was open for a worker alone that is sick by now
             for other in self._end(job, number):
                 record = self._records[other]
                 record.proven += other != key

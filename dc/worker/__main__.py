@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import random
-import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import trio
@@ -22,7 +19,9 @@ from dc.errors import StartError
 from dc.executor import Executor, ExecutorPort
 from dc.worker import computer
 from dc.worker.app import WorkerApp
+from dc.worker.folder import WorkerFolder, open_folder
 from dc.worker.identity import Identity
+from dc.worker.keeping import Keeping
 
 DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 MOST_SLOTS = 10_000
@@ -30,7 +29,8 @@ MOST_SLOTS = 10_000
 EPILOG = """\
 Any number of workers may run on one computer. A worker runs the task types of the plugins that are
 installed beside it and of those in the folders given by --plugins. Ctrl-C ends it: tasks that it
-has not finished go to other workers. Ctrl-C again ends it at once.
+has not finished go to other workers. Ctrl-C again ends it at once. Results that the server has not
+recorded wait in the worker's folder, and are reported when the worker is started again.
 """
 
 
@@ -43,6 +43,7 @@ class Arguments(Struct, frozen=True):
     name: str | None
     plugins: list[Path]
     labels: dict[str, str]
+    data: Path | None
     scratch: Path | None
     verbose: bool
 
@@ -70,6 +71,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         values.name,
         [folder.absolute() for folder in values.plugins],
         labels,
+        values.data,
         values.scratch,
         values.verbose,
     )
@@ -102,10 +104,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="something that jobs may require of a worker; may be given again",
     )
     add(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help="the worker's own folder (default: worker-1, worker-2 … of this user, the first free)",
+    )
+    add(
         "--scratch",
         metavar="DIR",
         type=Path,
-        help="where large payloads and results wait (default: the folder for temporary files)",
+        help="where large payloads and results wait (default: in the worker's folder)",
     )
     add("--verbose", action="store_true", help="log more")
     add("--version", action="version", version=f"dc {__version__}")
@@ -153,25 +161,12 @@ def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
             raise StartError(f"--plugins {folder}: there is no such folder")
 
 
-@contextmanager
-def _scratch_folder(parent: Path | None) -> Iterator[Path]:
-    """Make a folder for the files of this worker alone; remove it at the end."""
-    try:
-        if parent is not None:
-            parent.mkdir(parents=True, exist_ok=True)
-        folder = TemporaryDirectory(prefix="dc-worker-", dir=parent, ignore_cleanup_errors=True)
-    except OSError as error:
-        where = parent or "the folder for temporary files"
-        raise StartError(f"cannot write to {where}: {error.strerror or error}") from None
-    with folder as path:
-        yield Path(path).absolute()
-
-
-def _identity(arguments: Arguments) -> Identity:
+def _identity(arguments: Arguments, folder: WorkerFolder) -> Identity:
     return Identity(
         arguments.name or computer.hostname(),
         is_default=arguments.name is None,
-        key=secrets.token_hex(16),
+        key=folder.key,
+        run=folder.run,
         slots=arguments.slots,
         software=f"dc {__version__}",
         labels=computer.labels(),
@@ -193,14 +188,16 @@ async def work(arguments: Arguments) -> None:
         StartError: the server will not have it, or there is no place for its files.
     """
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    with _scratch_folder(arguments.scratch) as scratch:
+    with open_folder(arguments.data, arguments.scratch) as folder:
         app = WorkerApp(
-            _identity(arguments),
+            _identity(arguments, folder),
             open_stream=partial(trio.open_tcp_stream, arguments.host, arguments.port),
             start_executor=_starter(arguments.plugins),
-            scratch=scratch,
+            scratch=folder.scratch,
             host=f"{host}:{arguments.port}",
             jitter=random.random,
+            keeping=Keeping(folder.path),
+            clock=computer.waking_clock,
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, nursery.cancel_scope)

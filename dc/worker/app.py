@@ -14,8 +14,6 @@ Everything outside is given to the app, so it runs over memory streams with fake
 from __future__ import annotations
 
 import logging
-import math
-import shutil
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -23,19 +21,19 @@ from pathlib import Path
 from typing import Final
 
 import trio
+from msgspec import Raw
 from trio.abc import Stream
 
 from dc import limits
-from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError, StartError, VersionError
+from dc.errors import ConnectionLost, DcError, ProtocolError, StartError, VersionError
 from dc.executor import ExecutorPort
 from dc.http_client import HttpClient
 from dc.link import Link, connect
 from dc.messages import Codec, Message, ToWorker
-from dc.pipe import InFile, Ready, Run
+from dc.pipe import Ready
+from dc.worker.carrying import Carrier, text_of
 from dc.worker.events import (
     Action,
-    BlobPut,
-    BlobPutFailed,
     ClearFolder,
     Connect,
     Connected,
@@ -47,11 +45,13 @@ from dc.worker.events import (
     ExecutorReady,
     ExecutorSaid,
     Fetch,
-    Fetched,
-    FetchFailed,
     Finish,
     Flush,
     FlushSoon,
+    Forget,
+    ForgetFile,
+    Keep,
+    KeepFile,
     Kill,
     Leave,
     PutBlob,
@@ -60,10 +60,14 @@ from dc.worker.events import (
     Say,
     Send,
     StartExecutor,
+    SwitchJournal,
     Tick,
+    Woke,
 )
 from dc.worker.identity import Identity
+from dc.worker.keeping import Keeping
 from dc.worker.reactor import Statistics, WorkerReactor
+from dc.worker.seats import Seat, clear_folder
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -81,6 +85,8 @@ class WorkerApp:
         scratch: an existing folder for files, of this worker alone.
         host: the server as the header Host names it, and as the log does.
         jitter: returns a random number from 0 to 1.
+        keeping: keeps reports on disk; without it they are in memory alone.
+        clock: the time in seconds, of a clock that goes on while the computer sleeps.
     """
 
     def __init__(
@@ -92,25 +98,29 @@ class WorkerApp:
         scratch: Path,
         host: str,
         jitter: Callable[[], float],
+        keeping: Keeping | None = None,
+        clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self._identity = identity
         self._open_stream = open_stream
         self._start_executor = start_executor
-        self._scratch = scratch
         self._host = host
         self._jitter = jitter
+        self._keeping = keeping or Keeping()
+        self._clock = clock
+        self._looked = 0.0  # when the reactor was last told the time
+        self._slept = 0.0  # what its clock is behind
         self._reactor = WorkerReactor(identity, str(scratch))
         self._codec = Codec(ToWorker)
-        self._http = HttpClient(open_stream, host)
-        self._transferring = trio.Lock()
+        self._carrier = Carrier(HttpClient(open_stream, host), scratch, self._handle)
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
         self._at_once = False
-        self._outbox: deque[tuple[Message, int]] = deque()
+        self._outbox: deque[tuple[Message | Raw, int]] = deque()
         self._flush_asked = False
         self._drained = trio.Event()  # set while nothing is being sent
         self._drained.set()
-        self._executors: dict[int, _Seat] = {}
+        self._executors: dict[int, Seat] = {}
         self._finished = trio.Event()
         self._error = ""
         self._nursery: trio.Nursery | None = None
@@ -123,14 +133,16 @@ class WorkerApp:
         Raises:
             StartError: the server will not have this worker.
         """
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self._keep_time)
-            self._perform(self._reactor.start(trio.current_time()))
-            await self._finished.wait()
-            with trio.move_on_after(limits.CLOSE_SECONDS):
-                await self._close_connection()
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self._begin()
+                await self._finished.wait()
+                with trio.move_on_after(limits.CLOSE_SECONDS):
+                    await self._close_connection()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._keeping.close()
         if self._error:
             raise StartError(self._error)
 
@@ -145,8 +157,28 @@ class WorkerApp:
 
     # --- events and actions ---------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        assert self._nursery is not None
+        self._looked = trio.current_time()
+        self._nursery.start_soon(self._keep_time)
+        self._perform(self._reactor.start(self._now()))
+        restored = self._keeping.start()
+        if restored is not None:
+            self._handle(restored)
+
     def _handle(self, event: Event) -> None:
-        self._perform(self._reactor.handle(event, trio.current_time()))
+        self._perform(self._reactor.handle(event, self._now()))
+
+    def _now(self) -> float:
+        """Return the time by the reactor's clock, which stands still while this process sleeps.
+
+        So what slept with it is not taken for late: a task's time limit, the server's silence.
+        """
+        now = trio.current_time()
+        if now - self._looked > limits.SLEPT_SECONDS:
+            self._slept += now - self._looked
+        self._looked = now
+        return now - self._slept
 
     def _perform(self, actions: list[Action]) -> None:
         assert self._nursery is not None
@@ -156,26 +188,37 @@ class WorkerApp:
                 case Send():
                     self._outbox.append((action.message, action.size))
                     self._drain_soon()
+                case Keep():
+                    self._keep(action)
                 case Execute():
                     self._executors[action.executor].feed(action.run)
                 case FlushSoon():
                     self._flush_asked = True
                     self._drain_soon()
                 case StartExecutor():
-                    self._executors[action.executor] = seat = _Seat()
+                    self._executors[action.executor] = seat = Seat()
                     start(self._run_executor, action.executor, seat)
                 case Kill():
                     self._executors[action.executor].kill()
                 case Fetch():
-                    start(self._fetch, action)
+                    start(self._carrier.fetch, action)
                 case PutBlob():
-                    start(self._put, action)
+                    start(self._carrier.put, action)
                 case _:
                     self._perform_rare(action)
 
     def _perform_rare(self, action: Action) -> None:
         assert self._nursery is not None
         match action:
+            case Forget():
+                self._keeping.forget(action.sequence)
+            case KeepFile():
+                self._keeping.keep_file(action.result)
+            case ForgetFile():
+                self._keeping.forget_file(action.job, action.number, action.attempt)
+            case SwitchJournal():
+                self._carrier.give_up()
+                self._handle(self._keeping.switch(action.server))
             case Connect():
                 self._nursery.start_soon(self._stay_connected)
             case Drop():
@@ -187,17 +230,31 @@ class WorkerApp:
                 with suppress(OSError):
                     Path(action.path).unlink()
             case ClearFolder() if Path(action.path).is_dir():
-                self._nursery.start_soon(trio.to_thread.run_sync, _clear_folder, action)
+                self._nursery.start_soon(trio.to_thread.run_sync, clear_folder, action)
             case Say():
                 log.warning("%s", action.text)
             case Finish():
                 self._error = action.error
                 self._finished.set()
 
+    def _keep(self, action: Keep) -> None:
+        """Write reports to the journal and send the very bytes."""
+        encoded = self._keeping.keep([report for report, _ in action.reports])
+        if action.send:
+            sizes = [size for _, size in action.reports]
+            self._outbox.extend(zip(encoded, sizes, strict=True))
+            self._drain_soon()
+
     async def _keep_time(self) -> None:
+        before = self._clock()
         while True:
             await trio.sleep(limits.WORKER_TICK_SECONDS)
+            now = self._clock()
+            slept, before = now - before, now
+            if slept > limits.SLEPT_SECONDS:
+                self._handle(Woke(slept))
             self._handle(Tick())
+            self._keeping.tick(trio.current_time())
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -232,7 +289,7 @@ class WorkerApp:
                 self._perform([Finish(str(error))])
             return f"cannot use {self._host}: {error}"
         except (OSError, trio.BrokenResourceError, DcError) as error:
-            return f"cannot reach {self._host}: {_text_of(error)}"
+            return f"cannot reach {self._host}: {text_of(error)}"
         except trio.TooSlowError:
             return f"cannot reach {self._host}: no answer for {limits.CONNECT_SECONDS:g} s"
         try:
@@ -280,7 +337,7 @@ class WorkerApp:
         with trio.CancelScope(shield=True):
             with trio.move_on_after(limits.CLOSE_SECONDS):
                 await link.aclose()
-            await self._http.aclose()
+            await self._carrier.aclose()
 
     async def _close_connection(self) -> None:
         """Send the last words and close."""
@@ -313,7 +370,7 @@ class WorkerApp:
         if link is None:
             self._outbox.clear()
             return
-        batch: list[Message] = []
+        batch: list[Message | Raw] = []
         size = 0
         while self._outbox:
             message, more = self._outbox[0]
@@ -328,7 +385,7 @@ class WorkerApp:
 
     # --- executors ------------------------------------------------------------------------------
 
-    async def _run_executor(self, index: int, seat: _Seat) -> None:
+    async def _run_executor(self, index: int, seat: Seat) -> None:
         """Start an executor and listen to it until it dies."""
         try:
             port = await self._start_executor()
@@ -348,93 +405,3 @@ class WorkerApp:
         finally:
             await port.aclose()
         self._handle(ExecutorDied(index, port.exit_text))
-
-    # --- transfers ------------------------------------------------------------------------------
-
-    async def _fetch(self, action: Fetch) -> None:
-        job, number, attempt = key = action.job, action.number, action.attempt
-        to = self._scratch / f"payload-{job}-{number}-{attempt}"
-        try:
-            async with self._transferring:
-                with trio.fail_after(_transfer_seconds(action.size)):
-                    size = await self._http.download(f"/jobs/{job}/tasks/{number}/payload", to)
-        except (OSError, DcError, trio.TooSlowError) as error:
-            self._handle(FetchFailed(*key, _text_of(error)))
-            return
-        if size != action.size:
-            to.unlink(missing_ok=True)
-            text = f"got {size} bytes instead of {action.size}"
-            self._handle(FetchFailed(*key, text))
-        else:
-            self._handle(Fetched(*key, InFile(str(to), size)))
-
-    async def _put(self, action: PutBlob) -> None:
-        key, file = (action.job, action.number, action.attempt), action.file
-        try:
-            async with self._transferring:
-                with trio.fail_after(_transfer_seconds(file.size)):
-                    await self._http.upload(f"/blobs/{file.digest.hex()}", Path(file.path))
-        except (OSError, DcError, trio.TooSlowError) as error:
-            refused = isinstance(error, OSError)
-            if isinstance(error, HttpError):
-                refused = 400 <= error.status < 500
-            self._handle(BlobPutFailed(*key, _text_of(error), refused))
-        else:
-            self._handle(BlobPut(*key))
-
-
-class _Seat:
-    """The place of one executor process: what it is to get, and its end of the line."""
-
-    def __init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[Run](math.inf)
-        self._port: ExecutorPort | None = None
-        self._killed = False
-
-    def take(self, port: ExecutorPort) -> None:
-        """Seat the process; it may have been killed before it was there."""
-        self._port = port
-        if self._killed:
-            port.kill()
-
-    def kill(self) -> None:
-        """Kill the process, now or as soon as it is there."""
-        self._killed = True
-        if self._port is not None:
-            self._port.kill()
-
-    def feed(self, run: Run) -> None:
-        """Queue a batch for it."""
-        self._send.send_nowait(run)
-
-    async def keep_feeding(self, port: ExecutorPort) -> None:
-        """Send it what is queued."""
-        async for run in self._receive:
-            await port.send(run)
-
-
-def _clear_folder(action: ClearFolder) -> None:
-    folder, keep = Path(action.path), set(action.keep)
-    for entry in list(folder.iterdir()):
-        if str(entry) in keep:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                entry.unlink()
-    with suppress(OSError):  # what is kept is still in it
-        folder.rmdir()
-
-
-def _transfer_seconds(size: int) -> float:
-    return limits.TRANSFER_SECONDS + size / limits.TRANSFER_BYTES_PER_SECOND
-
-
-def _text_of(error: BaseException) -> str:
-    """Return what went wrong; of several attempts to connect, what was wrong with the last."""
-    if isinstance(error.__cause__, BaseExceptionGroup):
-        return _text_of(error.__cause__.exceptions[-1])
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

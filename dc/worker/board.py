@@ -6,11 +6,21 @@ from collections.abc import Iterator
 from itertools import islice
 
 from dc import limits
-from dc.messages import Blob, Failure, Message
-from dc.worker.events import Action, RemoveFile, Say, Send
+from dc.messages import Blob, Failed, Failure, Message, Report
+from dc.pipe import FileResult, InFile
+from dc.worker.events import (
+    Action,
+    Forget,
+    ForgetFile,
+    Keep,
+    KeepFile,
+    RemoveFile,
+    Say,
+    Send,
+)
 from dc.worker.reports import Reports
 from dc.worker.tasks import Chunk, Job, Queue
-from dc.worker.transfers import Transfers
+from dc.worker.transfers import Transfer, Transfers
 
 
 class Board:
@@ -23,6 +33,7 @@ class Board:
         sent: when something was last sent.
         flush_asked: whether a Flush is on its way.
         done: tasks that this worker has done; failed: those that have failed on it.
+        left: files of large results that wait for other servers.
     """
 
     def __init__(self) -> None:
@@ -38,6 +49,8 @@ class Board:
         self.fetches = Transfers(limits.TRANSFERS_AT_ONCE)
         self.puts = Transfers(limits.TRANSFERS_AT_ONCE)
         self.reports = Reports()
+        self.left: set[str] = set()
+        self._put: list[Transfer] = []  # at the server, and their reports are drafts
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -57,10 +70,25 @@ class Board:
         self.out.append(Say(text))
 
     def flush(self) -> None:
-        """Make reports of what was gathered, and send them."""
+        """Make reports of what was gathered, keep them, and send them."""
         self.flush_asked = False
-        for report, size in self.reports.flush():
-            self.send(report, size)
+        made = self.reports.flush()
+        if made:
+            self.out.append(Keep(made, self.can_send))
+            self.sent = self.now if self.can_send else self.sent
+        for put in self._put:
+            self._remove_result(put)
+        self._put.clear()
+
+    def recorded(self, sequence: int) -> None:
+        """Forget the reports up to a sequence, and their attempts."""
+        before = self.reports.recorded
+        for report in self.reports.forget_up_to(sequence):
+            job = self.jobs.get(report.job)
+            if job is not None:
+                job.forget(*_attempts(report))
+        if self.reports.recorded > before:
+            self.out.append(Forget(sequence))
 
     # --- jobs -----------------------------------------------------------------------------------
 
@@ -69,6 +97,8 @@ class Board:
         job = self.jobs.get(number)
         if job is None:
             job = self.jobs[number] = Job(number, type_, version, timeout)
+        elif not job.type:  # it is known from the journal alone
+            job.type, job.version, job.timeout = type_, version, timeout
         return job
 
     def tidy(self) -> None:
@@ -78,6 +108,11 @@ class Board:
             over = (number for number, job in self.jobs.items() if not job.held)
             for number in list(islice(over, excess)):
                 del self.jobs[number]
+
+    def result_files(self) -> set[str]:
+        """Return the paths of all large results that are not reported."""
+        waiting = {one.file.path for one in [*self.puts, *self._put] if one.file is not None}
+        return waiting | self.left
 
     def is_held(self, job: int, number: int, attempt: int) -> bool:
         """Whether this attempt is held."""
@@ -105,6 +140,29 @@ class Board:
         self.failed += 1
         self.reports.add_failure(job, number, attempt, time, failure)
 
+    def add_large_result(
+        self, job: Job, number: int, attempt: int, time: float, file: InFile
+    ) -> None:
+        """Have a result put that is in a file; it is reported once it is at the server."""
+        self.out.append(KeepFile(FileResult(job.number, number, attempt, time, file)))
+        self.puts.add(Transfer(job, number, attempt, file.size, file=file, time=time))
+
+    def take_put(self, put: Transfer) -> None:
+        """Report a large result that is at the server. Its file is kept until that is done."""
+        assert put.file is not None
+        blob = Blob(put.file.digest, put.file.size)
+        self.add_results(put.job, [put.number], [put.attempt], [put.time], [blob])
+        self._put.append(put)
+
+    def drop_put(self, put: Transfer) -> None:
+        """Let go of a large result that is not at the server."""
+        self.puts.drop(put)
+        self._remove_result(put)
+
+    def _remove_result(self, put: Transfer) -> None:
+        assert put.file is not None
+        self.out += ForgetFile(*put.key), RemoveFile(put.file.path)
+
     def return_chunk(self, chunk: Chunk) -> None:
         """Hand attempts back to the server, those that are still held."""
         self.remove_payloads(chunk)
@@ -114,6 +172,40 @@ class Board:
     def remove_payloads(self, chunk: Chunk) -> None:
         """Remove the files of payloads that nobody needs any more."""
         self.out += map(RemoveFile, chunk.files())
+
+    # --- another process, another server --------------------------------------------------------
+
+    def restore(
+        self, recorded: int, reports: list[tuple[Report, int]], files: list[FileResult]
+    ) -> None:
+        """Take what was kept for the server. Nothing may be held."""
+        self.reports.restore(recorded, reports)
+        for report, _ in reports:
+            job = self.job(report.job, "", "", 0.0)
+            for number, attempt in zip(*_attempts(report), strict=True):
+                job.held[number] = max(attempt, job.held.get(number, 0))
+        for one in files:
+            job = self.job(one.job, "", "", 0.0)
+            put = Transfer(job, one.number, one.attempt, one.file.size, file=one.file)
+            put.time, put.restored = one.time, True
+            if job.held.get(one.number, -1) >= one.attempt:  # it was reported
+                self._remove_result(put)
+            else:
+                job.held[one.number] = one.attempt
+                self.puts.add(put)
+
+    def let_go(self) -> None:
+        """Let go of all that is held, but leave in the journal what is in it."""
+        self.flush()
+        self.left = self.result_files()
+        while self.queue:
+            self.remove_payloads(self.queue.pop())
+        for job in self.jobs.values():
+            job.held.clear()
+        self.jobs.clear()
+        self.fetches = Transfers(limits.TRANSFERS_AT_ONCE)
+        self.puts = Transfers(limits.TRANSFERS_AT_ONCE)
+        self.reports = Reports()
 
     # --- looking --------------------------------------------------------------------------------
 
@@ -135,3 +227,10 @@ class Board:
         assert all(chunk.live() is chunk for chunk in self.queue), "a dead attempt in the queue"
         assert self.queue.count == sum(len(chunk.numbers) for chunk in self.queue)
         assert self.flush_asked or not self.reports.has_drafts, "drafts that nobody will send"
+
+
+def _attempts(report: Report) -> tuple[list[int], list[int]]:
+    """Return the numbers and the attempts of a report."""
+    if isinstance(report, Failed):
+        return [report.number], [report.attempt]
+    return report.numbers, report.attempts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dc import limits
-from dc.messages import Blob, Failure
+from dc.messages import Failure
 from dc.worker.board import Board
 from dc.worker.events import (
     BlobPut,
@@ -67,9 +67,7 @@ class Carriage:
         board = self._board
         put = board.puts.end((event.job, event.number, event.attempt))
         if put is not None and put.file is not None:
-            blob = Blob(put.file.digest, put.file.size)
-            board.add_results(put.job, [put.number], [put.attempt], [put.time], [blob])
-            board.out.append(RemoveFile(put.file.path))
+            board.take_put(put)
 
     def _fetch_failed(self, event: FetchFailed, *, counts: bool) -> None:
         fetches = self._board.fetches
@@ -77,19 +75,21 @@ class Carriage:
         failed = fetches.fail(key, self._board.now, counts=counts)
         if failed is not None and failed.failures >= limits.TRANSFER_TRIES:
             fetches.drop(failed)
-            self._give_up(failed, f"could not fetch payload: {event.text}")
+            self._fail(failed, f"could not fetch payload: {event.text}")
 
     def _put_failed(self, event: BlobPutFailed) -> None:
-        puts = self._board.puts
-        key = event.job, event.number, event.attempt
-        failed = puts.fail(key, self._board.now, counts=event.refused)
-        if failed is not None and failed.failures >= limits.TRANSFER_TRIES:
-            puts.drop(failed)
-            self._give_up(failed, f"could not put result: {event.text}")
-
-    def _give_up(self, transfer: Transfer, text: str) -> None:
         board = self._board
+        key = event.job, event.number, event.attempt
+        failed = board.puts.fail(key, board.now, counts=event.refused)
+        if failed is None or failed.failures < limits.TRANSFER_TRIES:
+            return
+        board.drop_put(failed)
+        if failed.restored:  # the task has done its part; the computer has lost it
+            board.reports.add_returned(failed.job, [failed.number], [failed.attempt])
+        else:
+            self._fail(failed, f"could not put result: {event.text}")
+
+    def _fail(self, transfer: Transfer, text: str) -> None:
         failure = Failure("error", text[: limits.ERROR_CHARS])
-        board.add_failure(transfer.job, transfer.number, transfer.attempt, transfer.time, failure)
-        if transfer.file is not None:
-            board.out.append(RemoveFile(transfer.file.path))
+        row = transfer.number, transfer.attempt, transfer.time
+        self._board.add_failure(transfer.job, *row, failure)

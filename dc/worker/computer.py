@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 import sys
+import time
 
 
 def processors() -> int:
@@ -28,3 +29,12 @@ def labels() -> dict[str, str]:
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "hostname": hostname(),
     }
+
+
+def waking_clock() -> float:
+    """Return the seconds of a clock that goes on while the computer sleeps."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    if sys.platform == "darwin":
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    return time.time()

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc.messages import Message
-from dc.pipe import Busy, InFile, Ran, Ready, Run
+from dc.messages import Message, Report
+from dc.pipe import Busy, FileResult, InFile, Ran, Ready, Run
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -28,6 +28,24 @@ class Received(Struct, frozen=True):
     """The server sent a message."""
 
     message: Message
+
+
+class Restored(Struct, frozen=True):
+    """What is kept for a server: at the start for the last one, then after each SwitchJournal.
+
+    Attributes:
+        server: its id; empty if none is known.
+        recorded: the sequence up to which it has recorded all reports.
+        reports: those after that, each with about its bytes.
+        files: large results that it does not have.
+        durable: whether what is kept outlives this process.
+    """
+
+    server: str
+    recorded: int = 0
+    reports: list[tuple[Report, int]] = []
+    files: list[FileResult] = []
+    durable: bool = True
 
 
 class ExecutorReady(Struct, frozen=True):
@@ -102,6 +120,15 @@ class Tick(Struct, frozen=True):
     """Time has passed."""
 
 
+class Woke(Struct, frozen=True):
+    """This process, or the whole computer, has slept for so many seconds.
+
+    The reactor's clock has stood still meanwhile.
+    """
+
+    seconds: float
+
+
 class Leave(Struct, frozen=True):
     """The worker is to end, for good."""
 
@@ -110,6 +137,7 @@ Event: TypeAlias = (
     Connected
     | Disconnected
     | Received
+    | Restored
     | ExecutorReady
     | ExecutorSaid
     | ExecutorDied
@@ -119,6 +147,7 @@ Event: TypeAlias = (
     | BlobPutFailed
     | Flush
     | Tick
+    | Woke
     | Leave
 )
 
@@ -134,6 +163,42 @@ class Send(Struct, frozen=True):
 
     message: Message
     size: int = 0
+
+
+class Keep(Struct, frozen=True):
+    """Write reports to the journal; then send them, if `send`. Each comes with about its bytes."""
+
+    reports: list[tuple[Report, int]]
+    send: bool
+
+
+class Forget(Struct, frozen=True):
+    """The journal needs no report up to this sequence any more."""
+
+    sequence: int
+
+
+class KeepFile(Struct, frozen=True):
+    """Write to the journal that a large result is in a file."""
+
+    result: FileResult
+
+
+class ForgetFile(Struct, frozen=True):
+    """The journal needs the large result of this attempt no more."""
+
+    job: int
+    number: int
+    attempt: int
+
+
+class SwitchJournal(Struct, frozen=True):
+    """Give up all transfers and go on with the journal of another server; answer with Restored.
+
+    The journal so far stays as it is, for when its server is back.
+    """
+
+    server: str
 
 
 class Drop(Struct, frozen=True):
@@ -215,6 +280,11 @@ class Finish(Struct, frozen=True):
 Action: TypeAlias = (
     Connect
     | Send
+    | Keep
+    | Forget
+    | KeepFile
+    | ForgetFile
+    | SwitchJournal
     | Drop
     | StartExecutor
     | Execute

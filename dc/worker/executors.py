@@ -21,7 +21,6 @@ from dc.worker.board import Board
 from dc.worker.events import ClearFolder, Execute, Kill, RemoveFile, StartExecutor
 from dc.worker.slots import Current, Slot, State
 from dc.worker.tasks import Chunk, Job
-from dc.worker.transfers import Transfer
 
 
 class Executors:
@@ -138,7 +137,7 @@ class Executors:
         elif isinstance(outcome, Failure):
             board.add_failure(job, number, attempt, time, outcome)
         elif isinstance(outcome, InFile):
-            board.puts.add(Transfer(job, number, attempt, outcome.size, file=outcome, time=time))
+            board.add_large_result(job, number, attempt, time, outcome)
         else:
             board.add_results(job, [number], [attempt], [time], [outcome])
 
@@ -268,11 +267,18 @@ class Executors:
 
     def _clear(self, slot: Slot) -> None:
         """Remove what the dead process has left, but for results still to be put."""
-        files = (one.file.path for one in self._board.puts if one.file is not None)
-        keep = [path for path in files if path.startswith(slot.folder + "/")]
-        self._board.out.append(ClearFolder(slot.folder, keep))
+        board = self._board
+        keep = [path for path in board.result_files() if path.startswith(slot.folder + "/")]
+        board.out.append(ClearFolder(slot.folder, keep))
 
-    # --- the end --------------------------------------------------------------------------------
+    # --- another server, the end ----------------------------------------------------------------
+
+    def begin_anew(self) -> None:
+        """Kill all executors, for another server's tasks: theirs have let go already."""
+        for slot in self._slots:
+            slot.has_dead = bool(slot.batches)
+            if slot.state is State.READY:
+                self._kill(slot)
 
     def leave(self) -> None:
         """Kill all executors; what they have not finished is returned when they are gone."""
@@ -290,8 +296,13 @@ class Executors:
     # --- looking --------------------------------------------------------------------------------
 
     def places(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (job, number, attempt) of all that executors have, held or not."""
+        """Yield (job, number, attempt) of all that executors have, held or not.
+
+        What a dying executor still has of another server's jobs is left out.
+        """
         for chunk in chain.from_iterable(slot.batches for slot in self._slots):
+            if self._board.jobs.get(chunk.job.number) is not chunk.job:
+                continue
             for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):
                 yield chunk.job.number, number, attempt
 

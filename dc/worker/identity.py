@@ -15,11 +15,12 @@ class Identity:
     Args:
         name: the name to try first.
         is_default: whether the user did not ask for this name; then others may be tried.
-        key: tells this run of a worker from all others.
+        key: tells the worker from all others, for good.
         slots: how many tasks it runs at one time.
         software: the program and its version.
         labels: found out about the computer.
         own_labels: given by the user; they win over all others.
+        run: tells this process of the worker from all others.
     """
 
     def __init__(
@@ -32,9 +33,11 @@ class Identity:
         software: str,
         labels: Mapping[str, str] | None = None,
         own_labels: Mapping[str, str] | None = None,
+        run: str = "",
     ) -> None:
         self.name = name
         self.key = key
+        self.run = run
         self.slots = slots
         self.software = software
         self.types: list[TypeId] = []
@@ -73,6 +76,7 @@ class Identity:
                 _cut(plugin): why[: limits.ERROR_CHARS]
                 for plugin, why in list(self.broken.items())[: limits.TYPES]
             },
+            run=self.run,
         )
 
 

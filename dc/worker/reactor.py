@@ -16,14 +16,21 @@ is taken out of the first two places and the fourth; an executor that runs it is
 that was made stays, for the server knows what to do with it.
 
 `Executors` (dc/worker/executors.py) has the slots, `Carriage` (dc/worker/carriage.py) the files
-that come and go; this class has the server's side: the connection, assignments and reports. A lost
-connection changes nothing but that nothing is sent: what was not recorded is sent again after the
-next Welcome.
+that come and go, `Assignments` (dc/worker/assignments.py) what the server gives and takes back;
+this class has the rest of the server's side: the connection and the reports. A lost connection
+changes nothing but that nothing is sent: what was not recorded is sent again after the next
+Welcome.
+
+Reports and large results are in the journal as well, before they are sent, and until they are
+recorded. A worker that starts is given what is in there (Restored) and goes on from it, as if its
+connection alone had been lost.
+
+What is held belongs to one server, for its numbers mean nothing to another. When a Welcome names
+another server, all is let go, what is in the journal is left there for its own server, and the new
+one is told what its own journal holds.
 """
 
 from __future__ import annotations
-
-from itertools import groupby
 
 from msgspec import Struct
 
@@ -32,8 +39,6 @@ from dc.errors import DuplicateName, ProtocolError, VersionError
 from dc.messages import (
     PROTOCOL,
     Assign,
-    Blob,
-    Failed,
     Goodbye,
     Heartbeat,
     Held,
@@ -42,9 +47,11 @@ from dc.messages import (
     Recorded,
     Refused,
     Stop,
+    Trouble,
     Welcome,
     check_columns,
 )
+from dc.worker.assignments import Assignments
 from dc.worker.board import Board
 from dc.worker.carriage import Carriage
 from dc.worker.events import (
@@ -66,13 +73,13 @@ from dc.worker.events import (
     FlushSoon,
     Leave,
     Received,
-    RemoveFile,
+    Restored,
+    SwitchJournal,
     Tick,
+    Woke,
 )
 from dc.worker.executors import Executors
 from dc.worker.identity import Identity
-from dc.worker.tasks import Chunk, Job
-from dc.worker.transfers import Transfer
 
 
 class Statistics(Struct, frozen=True):
@@ -105,13 +112,18 @@ class WorkerReactor:
         self._board = Board()
         self._carriage = Carriage(self._board)
         self._executors = Executors(self._board, identity.slots, scratch)
-        self._order = 0
+        self._assignments = Assignments(self._board, self._executors)
         self._connecting = False
         self._online = False
         self._welcome = False
         self._was_welcome_last = False
         self._was_ever_welcome = False
         self._heard = 0.0
+        self._server = ""  # the one that all that is held belongs to, if it is known
+        self._durable = False
+        self._switching = ""  # the one whose journal is waited for
+        self._greeted = False  # whether Welcome came on the present connection
+        self._trouble = False
         self._leave_by: float | None = None
         self._finished = False
 
@@ -133,7 +145,10 @@ class WorkerReactor:
     # --- the door -------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Action]:
-        """Begin: start the executors. `now` is in seconds, of any clock that does not go back."""
+        """Begin: start the executors. `now` is in seconds, of any clock that does not go back.
+
+        What was kept for the last server (Restored) comes right after this.
+        """
         self._board.now = now
         self._executors.start()
         return self._board.take()
@@ -167,7 +182,11 @@ class WorkerReactor:
             case Connected():
                 self._on_connected()
             case Disconnected():
-                self._online = self._welcome = board.can_send = False
+                self._offline()
+            case Restored():
+                self._on_restored(event)
+            case Woke():
+                self._on_woke(event.seconds)
             case Leave():
                 self._on_leave()
         return self._settle()
@@ -217,23 +236,53 @@ class WorkerReactor:
             self._drop(f"the server broke the rules of the wire: {error}")
 
     def _take_message(self, message: Message) -> None:
-        if not self._welcome and not isinstance(message, Welcome | Refused):
+        early = Welcome | Refused | Heartbeat | Trouble
+        if not self._welcome and not isinstance(message, early):
             raise ProtocolError(f"{type(message).__name__} before Welcome")
         match message:
             case Assign():
                 check_columns(message)
-                self._on_assign(message)
+                self._on_trouble("")  # while there is any, nothing is assigned
+                self._assignments.assign(message, leaving=self._leave_by is not None)
             case Recorded():
-                self._on_recorded(message.sequence)
+                self._board.recorded(message.sequence)
+                self._board.tidy()
             case Stop():
                 check_columns(message)
-                self._on_stop(message)
+                self._assignments.stop(message)
             case Welcome():
-                self._on_welcome()
+                self._on_welcome(message.server)
+            case Trouble():
+                self._on_trouble(message.text)
             case Refused():
                 self._on_refused(message)
 
-    def _on_welcome(self) -> None:
+    def _on_welcome(self, server: str) -> None:
+        self._greeted = True
+        if server in ("", self._switching or self._server):
+            if not self._switching:
+                self._begin()
+            return
+        if self._server:
+            left = len(self._board.puts) + self._board.reports.outcomes
+            more = f"; {left} results wait for the former one" if left and self._durable else ""
+            self._board.say(f"this is another server than before{more}")
+        self._board.let_go()
+        self._executors.begin_anew()
+        self._switching = server
+        self._board.out.append(SwitchJournal(server))
+
+    def _on_restored(self, event: Restored) -> None:
+        if self._switching not in ("", event.server):
+            return
+        self._switching = ""
+        self._server, self._durable = event.server, event.durable
+        self._board.restore(event.recorded, event.reports, event.files)
+        if self._greeted:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Say what is held and go on. The server has taken the worker in."""
         board = self._board
         self._welcome = board.can_send = True
         self._was_welcome_last = self._was_ever_welcome = True
@@ -249,6 +298,13 @@ class WorkerReactor:
         board.puts.try_now()
         self._executors.report_again()
 
+    def _on_trouble(self, text: str) -> None:
+        if text and not self._trouble:
+            self._board.say(f"the server records nothing at present: {text}")
+        elif self._trouble and not text:
+            self._board.say("the server records again")
+        self._trouble = bool(text)
+
     def _on_refused(self, message: Refused) -> None:
         if message.request >= 0:
             self._board.say(f"the server refused something: {message.text}")
@@ -261,8 +317,19 @@ class WorkerReactor:
             self._drop(f"the server says: {message.text}")
 
     def _drop(self, reason: str, *, at_once: bool = False) -> None:
-        self._online = self._welcome = self._board.can_send = False
+        self._offline()
         self._board.out.append(Drop(reason, at_once))
+
+    def _offline(self) -> None:
+        self._online = self._greeted = self._welcome = self._board.can_send = False
+
+    def _on_woke(self, seconds: float) -> None:
+        """Look after the connection: the server has given it up, or soon will."""
+        self._board.say(f"slept for {seconds:.0f} s")
+        if self._online and seconds >= limits.SILENCE_SECONDS:
+            self._drop("connecting again after the sleep", at_once=True)
+        else:
+            self._board.send(Heartbeat())
 
     def _on_tick(self) -> None:
         board = self._board
@@ -271,98 +338,6 @@ class WorkerReactor:
             self._drop(f"nothing was heard of the server for {limits.SILENCE_SECONDS:g} s")
         elif self._welcome and board.now - board.sent >= limits.HEARTBEAT_SECONDS:
             board.send(Heartbeat())
-
-    # --- attempts -------------------------------------------------------------------------------
-
-    def _on_assign(self, message: Assign) -> None:
-        job = self._board.job(message.job, message.type, message.version, message.timeout)
-        numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
-        if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
-            fresh = self._replace(job, numbers, attempts)
-            numbers = [numbers[at] for at in fresh]
-            attempts = [attempts[at] for at in fresh]
-            payloads = [payloads[at] for at in fresh]
-        job.held.update(zip(numbers, attempts, strict=True))
-        if self._leave_by is not None:
-            self._board.reports.add_returned(job, numbers, attempts)
-            return
-        start = 0
-        for kind, group in groupby(payloads, type):
-            count = sum(1 for _ in group)
-            part = slice(start, start + count)
-            self._take_in(job, kind, numbers[part], attempts[part], payloads[part])
-            start += count
-
-    def _replace(self, job: Job, numbers: list[int], attempts: list[int]) -> list[int]:
-        """Let go of attempts that are replaced; return the positions of the ones to take."""
-        fresh: dict[int, int] = {}
-        replaced = False
-        for at, (number, attempt) in enumerate(zip(numbers, attempts, strict=True)):
-            known = attempts[fresh[number]] if number in fresh else job.held.get(number, -1)
-            if attempt > known:
-                fresh[number] = at
-                replaced = job.held.pop(number, None) is not None or replaced
-        if replaced:
-            self._bury(job)
-        return sorted(fresh.values())
-
-    def _take_in(
-        self,
-        job: Job,
-        kind: type[bytes | Blob],
-        numbers: list[int],
-        attempts: list[int],
-        payloads: list[bytes | Blob],
-    ) -> None:
-        """Put attempts whose payloads are of one kind where they belong."""
-        order = self._order
-        self._order += len(numbers)
-        if kind is bytes:
-            plain = [payload for payload in payloads if isinstance(payload, bytes)]
-            size = sum(map(len, plain))
-            self._board.queue.push(Chunk(job, order, numbers, attempts, list(plain), size))
-            return
-        for at, payload in enumerate(payloads):
-            assert isinstance(payload, Blob)
-            transfer = Transfer(job, numbers[at], attempts[at], payload.size, order + at)
-            self._board.fetches.add(transfer)
-
-    def _on_stop(self, message: Stop) -> None:
-        job = self._board.jobs.get(message.job)
-        if job is None:
-            return
-        # What was reported stays until it is recorded: nothing of it runs any more.
-        reported = self._board.reports.reported(job.number)
-        rows = zip(message.numbers, message.attempts, strict=True)
-        stopped = [row for row in rows if row not in reported]
-        before = len(job.held)
-        job.forget([number for number, _ in stopped], [attempt for _, attempt in stopped])
-        if len(job.held) < before:
-            self._bury(job)
-
-    def _bury(self, job: Job) -> None:
-        """Take attempts of a job that are not held any more out of where they are."""
-        board = self._board
-        for path in board.queue.drop_dead(job):
-            board.out.append(RemoveFile(path))
-        for transfers in (board.fetches, board.puts):
-            for transfer in [one for one in transfers if one.job is job and not one.is_live]:
-                transfers.drop(transfer)
-                if transfer.file is not None:
-                    board.out.append(RemoveFile(transfer.file.path))
-        self._executors.bury(job)
-
-    def _on_recorded(self, sequence: int) -> None:
-        board = self._board
-        for report in board.reports.forget_up_to(sequence):
-            job = board.jobs.get(report.job)
-            if job is None:
-                continue
-            if isinstance(report, Failed):
-                job.forget([report.number], [report.attempt])
-            else:
-                job.forget(report.numbers, report.attempts)
-        board.tidy()
 
     # --- the end --------------------------------------------------------------------------------
 
@@ -389,18 +364,24 @@ class WorkerReactor:
         worth = len(board.reports) if self._welcome else board.reports.has_outcomes
         if in_time and worth:
             return
-        self._return_rest()
+        self._executors.return_rest()
+        if not self._durable:
+            self._return_puts()
         board.flush()
-        board.send(Goodbye())
+        left = len(board.puts) + board.reports.outcomes
+        if left and self._durable:
+            # No Goodbye: the server keeps these attempts for the next process, as long as it can.
+            board.say(f"{left} results are not recorded yet; the next start reports them")
+        else:
+            board.send(Goodbye())
         self._finish("")
 
-    def _return_rest(self) -> None:
-        """Hand back what no outcome will be known of in time."""
+    def _return_puts(self) -> None:
+        """Hand back the tasks whose large results are not at the server, and will be lost."""
         board = self._board
         for one in list(board.puts):
-            board.puts.drop(one)
+            board.drop_put(one)
             board.reports.add_returned(one.job, [one.number], [one.attempt])
-        self._executors.return_rest()
 
     def _finish(self, error: str) -> None:
         self._finished = True

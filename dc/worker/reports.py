@@ -42,7 +42,7 @@ class FailedDraft(Struct, frozen=True):
 
 
 class Reports:
-    """The reports of one worker process."""
+    """The reports of one worker to one server."""
 
     def __init__(self) -> None:
         self.sequence = 0
@@ -67,10 +67,22 @@ class Reports:
 
     @property
     def has_outcomes(self) -> bool:
-        """Whether work would be lost if the worker ended now."""
+        """Whether results or failures are not recorded."""
         if self._done or self._failed:
             return True
         return any(not isinstance(report, Returned) for report, _ in self._unrecorded)
+
+    @property
+    def outcomes(self) -> int:
+        """The number of results and failures that are not recorded, drafts aside."""
+        reports = (report for report, _ in self._unrecorded if not isinstance(report, Returned))
+        return sum(len(one.numbers) if isinstance(one, Done) else 1 for one in reports)
+
+    def restore(self, recorded: int, reports: list[tuple[Report, int]]) -> None:
+        """Go on from another process: `reports` are those after `recorded`, without a gap."""
+        self.recorded = recorded
+        self.sequence = recorded + len(reports)
+        self._unrecorded.extend(reports)
 
     # --- drafts ---------------------------------------------------------------------------------
 

@@ -205,7 +205,9 @@ class Slot:
     def _note_busy(self, busy: Busy, now: float) -> None:
         for chunk in self.batches:
             if chunk.job.number == busy.job and busy.number in chunk.numbers:
-                self.busy = Current(chunk.job, busy.number, busy.attempt, now - busy.elapsed)
+                # Never before the last progress: an executor's clock may have gone on in its sleep.
+                since = max(now - busy.elapsed, self.progress)
+                self.busy = Current(chunk.job, busy.number, busy.attempt, since)
                 return
 
     def take_all(self) -> list[Chunk]:

@@ -16,7 +16,8 @@ class Transfer(Struct):
     """The payload or the result of one attempt.
 
     `size` is in bytes. A payload has the `order` of its task, a result its `file` and the `time` in
-    seconds that the task ran. `failures` counts the tries that count.
+    seconds that the task ran. `failures` counts the tries that count. `restored` says that the file
+    is from before this process began, and may be less than was written to it.
     """
 
     job: Job
@@ -27,6 +28,7 @@ class Transfer(Struct):
     file: InFile | None = None
     time: float = 0.0
     failures: int = 0
+    restored: bool = False
 
     @property
     def key(self) -> tuple[int, int, int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dc import limits
 from dc.messages import Done, Failed, Failure, Stop
-from dc.server.health import SICK, TRIAL, WELL, Health
+from dc.server.health import SICK, TRIAL, WELL, Health, Process
 from tests.server.harness import Harness
 
 BAD, GOOD = ("bad", "1"), ("good", "1")
@@ -32,6 +34,16 @@ def test_a_worker_is_sick_when_what_it_failed_succeeds_elsewhere() -> None:
     assert health.until(BAD) == limits.SICK_SECONDS
     assert (health.state(GOOD), health.slots(GOOD, 8), health.reason(GOOD)) == (WELL, 8, "")
     assert health.count() == 1
+
+
+def test_all_proofs_may_come_at_once() -> None:
+    health = Health()
+    for number in range(2 * limits.SICK_TASKS):
+        health.failed(BAD, 1, number, "no", 0.0)
+        health.failed(("other", "1"), 1, number % 4, "no", 0.0)
+    assert health.succeeded(GOOD, 1, range(2 * limits.SICK_TASKS), 0.0) == [BAD]
+    assert health.state(("other", "1")) == WELL
+    health.validate()
 
 
 def test_proofs_may_come_before_the_last_failure() -> None:
@@ -88,6 +100,40 @@ def test_what_is_remembered_is_bounded() -> None:
     health.validate()
     assert len(health._records) == limits.SICK_WORKERS
     assert sum(len(one.open) for one in health._records.values()) <= limits.SICK_WORKERS
+
+
+KEYS = [("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")]
+STEP = st.tuples(
+    st.sampled_from(["failed", "failed", "failed", "succeeded", "for good", "gone", "due"]),
+    st.sampled_from(KEYS),
+    st.integers(1, 2),
+    st.integers(0, 9),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEP, max_size=80))
+def test_any_order_of_events_leaves_it_whole(steps: list[tuple[str, Process, int, int]]) -> None:
+    health, now = Health(), 0.0
+    for kind, key, job, number in steps:
+        now += 10.0
+        before = {one: health.state(one) for one in KEYS}
+        if kind == "failed":
+            assert health.failed(key, job, number, "no", now) == (
+                before[key] != SICK and health.state(key) == SICK
+            )
+        elif kind == "succeeded":
+            assert health.well(key) == (before[key] != WELL)
+            for sick in health.succeeded(key, job, range(number), now):
+                assert sick != key
+                assert (before[sick], health.state(sick)) == (WELL, SICK)
+        elif kind == "for good":
+            health.failed_for_good(job, number)
+        elif kind == "gone":
+            health.job_gone(job)
+        else:
+            assert all(health.state(one) == TRIAL for one in health.due(now))
+        health.validate()
 
 
 # --- in the reactor ---------------------------------------------------------------------------

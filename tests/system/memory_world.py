@@ -1,32 +1,23 @@
-"""A server, workers and clients in one process, over memory streams that a test can cut or freeze.
-
-Everything is the real thing but for four edges: the streams, the executors (their tasks take
-simulated time), the store (in memory) and the clock (Trio's MockClock).
-"""
+"""The world of dc.testing as the system tests use it: three task types, and patience."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import trio
-from trio.testing import memory_stream_pair
 
 import dc
-from dc.blobs import BlobFolder
-from dc.executor import ExecutorPort
 from dc.plugins import load_plugins
-from dc.server.app import ServerApp, Settings
-from dc.server.site import Site
-from dc.server.types import PluginTypes
 from dc.store_memory import MemoryStore
-from dc.testing import FakeExecutor
-from dc.worker.app import WorkerApp
-from dc.worker.identity import Identity
+from dc.testing import FakeExecutor, world
+from dc.testing.substitutes import run_here
+from dc.testing.wires import Wire
+
+__all__ = ["Wire", "Worker", "World", "run_here", "running_world"]
 
 PLUGIN = '''\
 import dc
@@ -50,100 +41,10 @@ def crash(number: int) -> int:
 '''
 PATIENCE_SECONDS = 900.0  # of simulated time, after which a test is stuck
 POLL_SECONDS = 0.05
-HOST = "127.0.0.1:8220"
 
 
-class Wire:
-    """One connection with its two ends.
-
-    A cut breaks both ends at once and loses what was under way. A frozen wire takes all that is
-    sent and delivers nothing: neither side learns of it by itself.
-    """
-
-    def __init__(self) -> None:
-        ours, theirs = memory_stream_pair()
-        self.client, self.server = End(self, ours), End(self, theirs)
-        self.is_cut = False
-        self.is_frozen = False
-
-    def cut(self) -> None:
-        """Break the connection."""
-        self.is_cut = True
-        for end in (self.client, self.server):
-            end.waiting.cancel()
-
-    def freeze(self) -> None:
-        """Deliver nothing any more."""
-        self.is_frozen = True
-
-
-class End(trio.abc.Stream):
-    """One end of a wire."""
-
-    def __init__(self, wire: Wire, inner: trio.abc.Stream) -> None:
-        self.wire = wire
-        self.inner = inner
-        self.waiting = trio.CancelScope()
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await trio.lowlevel.checkpoint()
-        if self.wire.is_cut:
-            raise trio.BrokenResourceError("the wire is cut")
-        if not self.wire.is_frozen:
-            await self.inner.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        self.waiting = trio.CancelScope()
-        data: bytes | bytearray = b""
-        if not self.wire.is_cut:
-            with self.waiting:
-                data = await self.inner.receive_some(max_bytes)
-                if self.wire.is_frozen:
-                    await trio.sleep_forever()
-        if self.wire.is_cut:
-            raise trio.BrokenResourceError("the wire is cut")
-        return data
-
-    async def aclose(self) -> None:
-        if self.wire.is_frozen:  # the other side does not learn of it
-            await trio.lowlevel.checkpoint()
-        else:
-            await self.inner.aclose()
-
-
-class Worker:
-    """A running WorkerApp, its wires and its executors."""
-
-    def __init__(self, world: World, name: str, slots: int, scratch: Path) -> None:
-        self.world = world
-        self.name = name
-        self.wires: list[Wire] = []
-        self.executors: list[FakeExecutor] = []
-        self.scope = trio.CancelScope()
-        identity = Identity(
-            name, is_default=False, key=f"key of {name}", slots=slots, software="dc test"
-        )
-        self.app = WorkerApp(
-            identity,
-            open_stream=world.opener(self.wires),
-            start_executor=self.start_executor,
-            scratch=scratch,
-            host=HOST,
-            jitter=lambda: 0.5,
-        )
-
-    async def start_executor(self) -> ExecutorPort:
-        await trio.lowlevel.checkpoint()
-        executor = FakeExecutor(self.world.plugins, seconds=self.world.seconds)
-        self.executors.append(executor)
-        return executor
-
-    async def run(self) -> None:
-        with self.scope:
-            await self.app.run()
+class Worker(world.Worker):
+    """A worker that can be asked what it does."""
 
     @property
     def running(self) -> bool:
@@ -160,19 +61,11 @@ class Worker:
             for number in run.numbers
         )
 
-    def vanish(self) -> None:
-        """Go as a computer does that loses its power: nobody is told."""
-        for wire in self.wires:
-            wire.freeze()
-        self.scope.cancel()
 
-
-class World:
-    """See the module.
+class World(world.World):
+    """See dc.testing.world.
 
     Attributes:
-        store: outlives servers.
-        app: the server that runs now, or ran last.
         seconds_of: by the name of a type, how long its tasks take; 0 if it is not there.
     """
 
@@ -180,90 +73,33 @@ class World:
         plugins = folder / "plugins"
         plugins.mkdir()
         (plugins / "system_memory.py").write_text(PLUGIN)
-        self.plugins = load_plugins([plugins], entry_points=False)
-        assert not self.plugins.broken
-        self.nursery = nursery
-        self.folder = folder
-        self.store = MemoryStore()
-        self.app: ServerApp
+        loaded = load_plugins([plugins], entry_points=False)
+        assert not loaded.broken
+        self.memory = MemoryStore()
+        super().__init__(nursery, folder, loaded, self.memory)
         self.seconds_of: dict[str, float] = {"crash": math.inf}
-        self.workers: list[Worker] = []
-        self._site: Site | None = None
-        self._serving: trio.Nursery | None = None
-        self._wires: list[Wire] = []
-        self._ended = trio.Event()
+        self.workers: list[Worker] = []  # type: ignore[assignment]
 
-    # --- the server -----------------------------------------------------------------------------
+    def make_executor(self, worker: world.Worker) -> FakeExecutor:
+        return FakeExecutor(self.plugins, seconds=self.seconds)
 
-    async def start_server(self) -> None:
-        settings = Settings("dc test", f"http://{HOST}", self.folder, 1e9)
-        blobs = BlobFolder(self.folder / "blobs")
-        types = PluginTypes(self.plugins)
-        self.app = ServerApp(self.store, blobs, types, settings, lambda: 1e9 + trio.current_time())
-        await self.app.recover()
-        self._ended = trio.Event()
-        await self.nursery.start(self._serve)
-
-    async def _serve(self, task_status: trio.TaskStatus[None]) -> None:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self.app.run)
-            self._site, self._serving, self._wires = Site(self.app), nursery, []
-            task_status.started()
-            await self.app.wait_stopped()
-            nursery.cancel_scope.cancel()
-        self._ended.set()
-
-    async def stop_server(self) -> None:
-        """Stop the server as SIGTERM does."""
-        self.app.stop()
-        await self._ended.wait()
-        self._site = None
-
-    async def kill_server(self) -> None:
-        """End the server as kill -9 does: at once, whatever is under way."""
-        assert self._serving is not None
-        self._site = None
-        for wire in self._wires:
-            wire.cut()
-        self._serving.cancel_scope.cancel()
-        await self._ended.wait()
-
-    def opener(self, wires: list[Wire]) -> Callable[[], Awaitable[trio.abc.Stream]]:
-        """Return what opens a connection to the server that runs then; `wires` collects them."""
-
-        async def open_stream() -> trio.abc.Stream:
-            await trio.lowlevel.checkpoint()
-            if self._site is None:
-                raise ConnectionRefusedError("nobody listens")
-            assert self._serving is not None
-            wire = Wire()
-            wires.append(wire)
-            self._wires.append(wire)
-            self._serving.start_soon(self._site.serve_stream, wire.server, "127.0.0.1:1")
-            return wire.client
-
-        return open_stream
-
-    # --- workers and clients --------------------------------------------------------------------
+    def make_worker(self, name: str, slots: int, scratch: Path) -> Worker:
+        return Worker(self, name, slots, scratch)
 
     def seconds(self, job: int, number: int) -> float:
         """How long a task takes."""
         return self.seconds_of.get(self.app.reactor.board.jobs[job].row.type, 0.0)
 
     async def start_worker(self, name: str, slots: int = 1) -> Worker:
-        scratch = self.folder / f"scratch-{name}"
-        scratch.mkdir()
-        worker = Worker(self, name, slots, scratch)
-        self.workers.append(worker)
-        self.nursery.start_soon(worker.run)
-        await self.until(lambda: worker.app.statistics().connected)
+        worker = await super().start_worker(name, slots)
+        assert isinstance(worker, Worker)
         return worker
 
     @asynccontextmanager
-    async def client(self, wires: list[Wire] | None = None) -> AsyncIterator[dc.AsyncClient]:
-        wires = [] if wires is None else wires
-        plugins = [self.folder / "plugins"]
-        async with dc.AsyncClient(plugins=plugins, open_stream=self.opener(wires)) as client:
+    async def client(
+        self, wires: list[Wire] | None = None, plugins: Sequence[Path] = ()
+    ) -> AsyncIterator[dc.AsyncClient]:
+        async with super().client(wires, [self.folder / "plugins", *plugins]) as client:
             yield client
 
     async def let_executors_crash(self) -> None:
@@ -286,12 +122,6 @@ class World:
         numbers = sorted(number for record in records for number in record.numbers)
         assert numbers == list(range(total))
         self.app.reactor.validate()
-
-
-async def run_here(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
-    """Stand in for trio.to_thread.run_sync: a MockClock does not wait for threads."""
-    await trio.lowlevel.checkpoint()
-    return function(*arguments)
 
 
 @asynccontextmanager

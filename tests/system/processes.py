@@ -190,7 +190,8 @@ class Machine:
     ) -> Program:
         """Start `python -m ARGUMENTS`."""
         name = f"{len(self.programs)}-{name or str(arguments[0])}"
-        environment = {"DC_TEST_LEDGER": str(self.ledger), **(environment or {})}
+        here = {"DC_TEST_LEDGER": str(self.ledger), "XDG_STATE_HOME": str(self.folder / "state")}
+        environment = {**here, **(environment or {})}
         program = Program(arguments, self.folder, name, environment, **options)
         self.programs.append(program)
         return program
@@ -224,6 +225,7 @@ class Machine:
         """Start a worker; return once the server has taken it in."""
         program = self.start(
             *("dc.worker", server.address, "--name", name, "--slots", slots),
+            *("--data", self.folder / f"worker-{name}"),
             *self.with_plugins(plugins),
             name=name,
             **options,

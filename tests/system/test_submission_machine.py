@@ -23,6 +23,7 @@ from dc.client.backlog import Backlog
 from dc.client.session import Session
 from dc.errors import ConnectionLost
 from dc.records import JobEnded, NewJob
+from dc.server.events import Committed
 from tests.server.harness import Harness
 
 MOST = 10**6
@@ -71,12 +72,13 @@ class SubmissionMachine(RuleBasedStateMachine):
         self.now = Connection(self.server, self.backlog, resume=False)
         self.pushed = 0
 
-    @rule(count=st.integers(1, 5))
-    def push(self, count: int) -> None:
+    @rule(count=st.integers(1, 5), read=st.integers(0, 3))
+    def push(self, count: int, read: int = 0) -> None:
         if not self.backlog.ended:
             payloads: list[Any] = [b"%d" % (self.pushed + n) for n in range(count)]
             self.pushed += count
             self.now.session.send_payloads(self.now.submission, payloads, count)
+            self.now.to_server(self.server, read)
 
     @rule()
     def end(self) -> None:
@@ -101,9 +103,13 @@ class SubmissionMachine(RuleBasedStateMachine):
         if self.lost:
             self.server.close(self.lost.pop(at % len(self.lost)).peer)
 
-    @rule()
-    def commit(self) -> None:
-        self.server.commit()
+    @rule(count=st.integers(1, 3), read=st.integers(0, 6))
+    def commit(self, count: int, read: int) -> None:
+        server = self.server
+        records, server.unwritten = server.unwritten[:count], server.unwritten[count:]
+        server.written += records
+        server.feed(Committed(len(records)))
+        self.now.to_client(server, read)
 
     @rule()
     def settle(self) -> None:
@@ -146,21 +152,23 @@ class SubmissionMachine(RuleBasedStateMachine):
             assert len(stored) == self.pushed
 
     def teardown(self) -> None:
-        """Let all come through."""
+        """Let all come through, what is late in the midst of it."""
         self.end()
-        for _ in range(4):
-            self.now.to_server(self.server, MOST)
+        for count in (1, MOST, MOST, MOST):
+            self.now.to_server(self.server, count)
             self.server.settle()
+            for late in self.lost:
+                late.to_server(self.server, count)
             self.now.to_client(self.server, MOST)
-        for late in self.lost:
-            late.to_server(self.server, MOST)
-            self.server.settle()
         self.what_is_said_to_be_stored_is_on_disk()
         assert self.backlog.whole
         assert self.backlog.unstored_bytes == 0
-        self.work()
+        worker = self.server.worker(slots=8)
+        for sequence in range(1, self.pushed + 2):
+            self.server.settle()
+            self.server.answer(worker, sequence, self.server.tasks(worker))
         self.server.settle()
-        assert len(self.server.reactor.board.jobs) <= (self.pushed > 8)
+        assert not self.server.reactor.board.jobs
 
 
 TestSubmissionMachine = SubmissionMachine.TestCase

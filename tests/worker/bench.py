@@ -84,7 +84,13 @@ class Bench:
 
     @property
     def sent(self) -> list[Any]:
-        return [action.message for action in self.of(ev.Send)]
+        sent: list[Any] = []
+        for action in self.out:
+            if isinstance(action, ev.Send):
+                sent.append(action.message)
+            elif isinstance(action, ev.Keep) and action.send:
+                sent += [report for report, _ in action.reports]
+        return sent
 
     @property
     def runs(self) -> list[tuple[int, list[int]]]:

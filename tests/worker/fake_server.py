@@ -33,6 +33,7 @@ from dc.messages import (
 from dc.testing import FakeExecutor
 from dc.worker.app import WorkerApp
 from dc.worker.identity import Identity
+from dc.worker.keeping import Keeping
 
 Kind = TypeVar("Kind")
 WELCOME = Welcome(PROTOCOL, "fake", [])
@@ -150,11 +151,21 @@ class FakeServer:
 class Scene:
     """A server, a worker, and what the worker was given."""
 
-    def __init__(self, server: FakeServer, scratch: Path, slots: int, *, is_default: bool) -> None:
+    def __init__(
+        self,
+        server: FakeServer,
+        scratch: Path,
+        slots: int,
+        *,
+        is_default: bool,
+        folder: Path | None = None,
+    ) -> None:
         self.server = server
         self.executors: list[FakeExecutor] = []
         self.seconds: float | Callable[[int, int], float] = 0.001
         self.ended = trio.Event()
+        self.slept = 0.0  # seconds that only the clock knows which goes on in a sleep
+        self.scope = trio.CancelScope()
         identity = Identity("box", is_default=is_default, key="k", slots=slots, software="test")
         self.app = WorkerApp(
             identity,
@@ -163,6 +174,8 @@ class Scene:
             scratch=scratch,
             host="server:8220",
             jitter=lambda: 1.0,
+            keeping=Keeping(folder),
+            clock=self.clock,
         )
 
     async def start_executor(self) -> FakeExecutor:
@@ -172,17 +185,32 @@ class Scene:
         self.executors.append(executor)
         return executor
 
+    def clock(self) -> float:
+        return trio.current_time() + self.slept
+
     async def run(self) -> None:
-        await self.app.run()
+        with self.scope:
+            await self.app.run()
         self.ended.set()
+
+    async def kill(self) -> None:
+        """End it in the middle of whatever it does; what it does then counts for nothing."""
+        self.scope.cancel()
+        await self.ended.wait()
 
 
 @asynccontextmanager
 async def scene(
-    tmp_path: Path, slots: int = 1, *, is_default: bool = False, start: bool = True
+    tmp_path: Path,
+    slots: int = 1,
+    *,
+    is_default: bool = False,
+    start: bool = True,
+    folder: Path | None = None,
 ) -> AsyncIterator[Scene]:
     async with trio.open_nursery() as nursery:
-        one = Scene(FakeServer(nursery), tmp_path, slots, is_default=is_default)
+        server = FakeServer(nursery)
+        one = Scene(server, tmp_path, slots, is_default=is_default, folder=folder)
         if start:
             nursery.start_soon(one.run)
             await one.server.wait_for(lambda: one.server.of(Hello))

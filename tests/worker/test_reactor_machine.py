@@ -1,4 +1,8 @@
-"""The worker's reactor under everything that can happen, in any order, against a plain ledger."""
+"""The worker's reactor under everything that can happen, in any order, against a plain ledger.
+
+Its process is killed, and the next one goes on from the journal. Its server is replaced by another
+one, whose jobs have the same numbers, and comes back.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from dc.messages import (
     Failed,
     Failure,
     Goodbye,
+    Heartbeat,
     Held,
     Hello,
     Message,
@@ -28,21 +33,82 @@ from dc.messages import (
     TypeId,
     Welcome,
 )
-from dc.pipe import Busy, InFile, Ran, Ready, Run
+from dc.pipe import Busy, FileResult, InFile, Ran, Ready, Run
 from dc.worker import events as ev
 from dc.worker.identity import Identity
 from dc.worker.reactor import WorkerReactor
 
 Key: TypeAlias = tuple[int, int, int]
 SLOTS = 3
+SERVERS = ["first", "second"]
 TIMEOUTS = {1: 0.0, 2: 0.0, 3: 2.0}
 READY = Ready([TypeId("work", "1")], {}, {})
+
+
+def rows_of(report: Report) -> list[tuple[Key, str]]:
+    """Return the attempts of a report with their outcomes."""
+    if isinstance(report, Failed):
+        return [((report.job, report.number, report.attempt), report.failure.kind)]
+    kind = "done" if isinstance(report, Done) else "returned"
+    pairs = zip(report.numbers, report.attempts, strict=True)
+    return [((report.job, *pair), kind) for pair in pairs]
+
+
+class Ledger:
+    """What one server knows, and the journal that the worker keeps for it."""
+
+    def __init__(self) -> None:
+        self.assigned: set[Key] = set()
+        self.let_go: set[Key] = set()  # stopped, or replaced by a higher attempt
+        self.lost: set[Key] = set()  # with a process, or because another server came
+        self.latest: dict[tuple[int, int], int] = {}
+        self.next_number = 0
+        self.reports: dict[int, Report] = {}  # that the server has got
+        self.recorded = 0
+        self.kept: dict[int, Report] = {}  # in the journal, from the first one on
+        self.forgotten = 0
+        self.outcomes: dict[Key, str] = {}  # of those kept
+        self.files: dict[Key, FileResult] = {}
+
+    def keep(self, report: Report) -> None:
+        """Take what the worker writes to its journal."""
+        assert report.sequence == len(self.kept) + 1, "a gap, or out of order"
+        self.kept[report.sequence] = report
+        for key, kind in rows_of(report):
+            assert key in self.assigned
+            assert key not in self.let_go, "reported after it was stopped"
+            assert key not in self.lost, "reported after it was lost"
+            assert key not in self.outcomes, "two outcomes"
+            self.outcomes[key] = kind
+
+    def receive(self, report: Report) -> None:
+        """Take what the worker reports."""
+        assert self.kept[report.sequence] == report, "sent, but not kept, or another"
+        assert report.sequence > self.recorded
+        assert report.sequence <= len(self.reports) + 1, "a gap"
+        self.reports[report.sequence] = report
+
+    def unfinished(self) -> set[Key]:
+        """Return the attempts that nothing is known of, here or in the journal."""
+        return self.assigned - self.outcomes.keys() - self.let_go - self.lost - self.files.keys()
+
+    def must_be_held(self) -> set[Key]:
+        """Return the attempts that the journal says the worker holds."""
+        live = (report for sequence, report in self.kept.items() if sequence > self.forgotten)
+        kept = {key for report in live for key, _ in rows_of(report)} | self.files.keys()
+        return {key for key in kept - self.let_go if self.latest[key[:2]] == key[2]}
+
+    def restored(self, name: str) -> ev.Restored:
+        """What the worker finds in the journal."""
+        live = [(self.kept[one], 0) for one in sorted(self.kept) if one > self.forgotten]
+        return ev.Restored(name, self.forgotten, live, list(self.files.values()))
 
 
 class FakeProcess:
     """An executor as the ledger sees it."""
 
     def __init__(self) -> None:
+        self.folder = ""
         self.ready = False
         self.killed = False
         self.given: list[Key] = []
@@ -55,25 +121,37 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 100.0
+        self.runs = 0
+        self.ledgers = {name: Ledger() for name in ("", *SERVERS)}
+        self.server = SERVERS[0]  # the one that answers
+        self.last = ""  # the one whose tasks the worker has
+        self._start()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Of the server whose tasks the worker has."""
+        return self.ledgers[self.last]
+
+    def _start(self) -> None:
+        """Let a process of the worker begin."""
+        self.runs += 1
         identity = Identity("w", is_default=False, key="k", slots=SLOTS, software="test")
-        self.reactor = WorkerReactor(identity, "/scratch")
+        self.reactor = WorkerReactor(identity, f"/scratch/{self.runs}")
         self.processes: dict[int, FakeProcess] = {}
         self.fetching: list[Key] = []
         self.putting: list[Key] = []
+        self.held: set[Key] = set()  # as it says after the last Welcome
+        self.greeting = False
         self.flush_wanted = False
         self.connecting = self.connected = self.welcome = False
         self.finished = False
-        self.assigned: set[Key] = set()
-        self.let_go: set[Key] = set()  # stopped, or replaced by a higher attempt
-        self.latest: dict[tuple[int, int], int] = {}
-        self.outcomes: dict[Key, str] = {}
-        self.reports: dict[int, Report] = {}
-        self.recorded = 0
-        self.next_number = 0
         self._perform(self.reactor.start(self.now))
+        if self.last:
+            self._do(self.ledger.restored(self.last))
 
     @initialize(warm=st.sampled_from([True, True, True, False]))
     def begin(self, warm: bool) -> None:
+        """Let the executors be ready and the server be there, mostly."""
         if warm:
             self.executors_ready()
             self.connect()
@@ -89,6 +167,11 @@ class Machine(RuleBasedStateMachine):
             match action:
                 case ev.Send():
                     self._sent(action.message)
+                case ev.Keep():
+                    for report, _ in action.reports:
+                        self.ledger.keep(report)
+                    for report, _ in action.reports if action.send else []:
+                        self._sent(report)
                 case ev.StartExecutor():
                     assert action.executor not in self.processes, "started twice"
                     self.processes[action.executor] = FakeProcess()
@@ -114,17 +197,42 @@ class Machine(RuleBasedStateMachine):
                 case ev.Finish():
                     assert not action.error
                     self.finished = True
+                case _:
+                    self._perform_on_disk(action)
+
+    def _perform_on_disk(self, action: ev.Action) -> None:
+        ledger = self.ledger
+        named = {one.file.path for each in self.ledgers.values() for one in each.files.values()}
+        match action:
+            case ev.Forget():
+                ledger.forgotten = max(ledger.forgotten, action.sequence)
+                assert ledger.forgotten <= ledger.recorded, "forgot what was not recorded"
+            case ev.KeepFile():
+                one = action.result
+                ledger.files[one.job, one.number, one.attempt] = one
+            case ev.ForgetFile():
+                del ledger.files[action.job, action.number, action.attempt]
+            case ev.RemoveFile():
+                assert action.path not in named, "removed, and a journal names it"
+            case ev.ClearFolder():
+                below = {path for path in named if path.startswith(action.path + "/")}
+                assert below <= set(action.keep), "cleared away, and a journal names it"
+            case ev.SwitchJournal():
+                ledger.lost |= ledger.unfinished()
+                self.fetching, self.putting = [], []
+                self.last = action.server
+                self._do(self.ledger.restored(self.last))
 
     def _given(self, process: FakeProcess, run: Run) -> None:
         assert process.ready
         assert not process.killed
         keys = [(run.job, *pair) for pair in zip(run.numbers, run.attempts, strict=True)]
         assert len(process.outstanding) < 2, "more than one batch ahead"
-        elsewhere = {key for other in self.processes.values() for key in other.given}
+        others = [other for other in self.processes.values() if not other.killed]
+        elsewhere = {key for other in others for key in other.given}
         assert elsewhere.isdisjoint(keys), "run at two places"
-        assert self.assigned.issuperset(keys)
-        assert self.let_go.isdisjoint(keys), "run after it was stopped"
-        assert self.outcomes.keys().isdisjoint(keys), "run after its outcome"
+        assert self.ledger.unfinished().issuperset(keys), "run after it was stopped, lost or done"
+        process.folder = run.scratch
         process.given += keys
         process.outstanding.append(len(keys))
 
@@ -135,34 +243,17 @@ class Machine(RuleBasedStateMachine):
             return
         match message:
             case Done() | Failed() | Returned():
-                self._reported(message)
+                self.ledger.receive(message)
             case Held():
-                keys = {
-                    (message.job, *pair)
-                    for pair in zip(message.numbers, message.attempts, strict=True)
-                }
-                assert keys <= self.assigned - self.let_go
+                pairs = zip(message.numbers, message.attempts, strict=True)
+                self.held |= {(message.job, *pair) for pair in pairs}
+                assert self.held <= self.ledger.assigned - self.ledger.let_go - self.ledger.lost
+            case Heartbeat() if self.greeting:
+                self.greeting = False
+                assert self.held >= self.ledger.must_be_held(), "does not say what it holds"
             case Goodbye():
                 assert not self.finished
-
-    def _reported(self, report: Report) -> None:
-        if report.sequence in self.reports:
-            assert self.reports[report.sequence] == report, "sent again, but another"
-            assert report.sequence > self.recorded
-            return
-        assert report.sequence == len(self.reports) + 1, "a gap, or out of order"
-        self.reports[report.sequence] = report
-        if isinstance(report, Failed):
-            rows = [((report.job, report.number, report.attempt), report.failure.kind)]
-        else:
-            kind = "done" if isinstance(report, Done) else "returned"
-            pairs = zip(report.numbers, report.attempts, strict=True)
-            rows = [((report.job, *pair), kind) for pair in pairs]
-        for key, kind in rows:
-            assert key in self.assigned
-            assert key not in self.let_go, "reported after it was stopped"
-            assert key not in self.outcomes, "two outcomes"
-            self.outcomes[key] = kind
+                assert not self.ledger.files
 
     def _flush(self) -> None:
         if self.flush_wanted:
@@ -181,67 +272,87 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def welcomed(self) -> None:
         self.welcome = True
-        self._do(ev.Received(Welcome(PROTOCOL, "test", [])))
+        self.held, self.greeting = set(), True
+        self._do(ev.Received(Welcome(PROTOCOL, "test", [], self.server)))
+        assert self.last == self.server
 
     @precondition(lambda self: self.connected)
-    @rule(really=st.sampled_from([False, False, True]))
+    @rule(really=st.sampled_from([False, False, False, True]))
     def disconnect(self, really: bool) -> None:
         if not really:
             return
         self.connected = self.welcome = False
         self._do(ev.Disconnected())
 
+    @precondition(lambda self: not self.connected)
+    @rule(server=st.sampled_from(SERVERS), warm=st.sampled_from([True, True, False]))
+    def another_server(self, server: str, warm: bool) -> None:
+        self.server = server
+        if warm and self.connecting:
+            self.connect()
+            self.welcomed()
+
+    @precondition(lambda self: self.ledger.assigned)
+    @rule(really=st.sampled_from([False, False, True]), warm=st.sampled_from([True, True, False]))
+    def is_killed(self, really: bool, warm: bool) -> None:
+        if really:
+            self.ledger.lost |= self.ledger.unfinished()
+            self._start()
+            self.begin(warm)
+
     @precondition(lambda self: self.welcome)
     @rule(
         job=st.sampled_from(sorted(TIMEOUTS)),
-        blobs=st.lists(st.sampled_from([False, False, False, True]), max_size=20),
+        blobs=st.lists(st.sampled_from([False, False, False, True]), min_size=1, max_size=20),
     )
     def assign(self, job: int, blobs: list[bool]) -> None:
-        numbers = list(range(self.next_number, self.next_number + len(blobs)))
-        self.next_number += len(blobs)
+        numbers = list(range(self.ledger.next_number, self.ledger.next_number + len(blobs)))
+        self.ledger.next_number += len(blobs)
         self._assign(job, numbers, [1] * len(numbers), blobs)
 
     def _assign(self, job: int, numbers: list[int], attempts: list[int], blobs: list[bool]) -> None:
-        self.assigned |= {(job, *pair) for pair in zip(numbers, attempts, strict=True)}
-        self.latest |= {
+        self.ledger.assigned |= {(job, *pair) for pair in zip(numbers, attempts, strict=True)}
+        self.ledger.latest |= {
             (job, number): attempt for number, attempt in zip(numbers, attempts, strict=True)
         }
         payloads = [Blob(b"d" * 32, 99) if blob else b"payload" for blob in blobs]
         self._do(ev.Received(Assign(job, "work", "1", TIMEOUTS[job], numbers, attempts, payloads)))
 
-    @precondition(lambda self: self.welcome and self.latest)
+    @precondition(lambda self: self.welcome and self.ledger.latest)
     @rule(data=st.data(), higher=st.booleans(), blob=st.booleans())
     def assign_again(self, data: st.DataObject, higher: bool, blob: bool) -> None:
-        (job, number), attempt = data.draw(st.sampled_from(sorted(self.latest.items())))
+        (job, number), attempt = data.draw(st.sampled_from(sorted(self.ledger.latest.items())))
         key = (job, number, attempt)
         if higher:
             self._flush()
-            if key not in self.outcomes:
-                self.let_go.add(key)
+            if key not in self.ledger.outcomes:
+                self.ledger.let_go.add(key)
             self._assign(job, [number], [attempt + 1], [blob])
-        elif key not in self.let_go and not self._is_recorded(key):
+        elif key not in self.ledger.let_go | self.ledger.lost and not self._is_recorded(key):
             self._assign(job, [number], [attempt], [blob])
 
     def _is_recorded(self, key: Key) -> bool:
         """Whether the worker may have forgotten this attempt."""
-        return key in self.outcomes and self.recorded > 0
+        return key in self.ledger.outcomes and self.ledger.recorded > 0
 
-    @precondition(lambda self: self.welcome and self.latest)
+    @precondition(lambda self: self.welcome and self.ledger.latest)
     @rule(data=st.data())
     def stop(self, data: st.DataObject) -> None:
         self._flush()
-        pairs = st.sampled_from(sorted(self.latest.items()))
+        pairs = st.sampled_from(sorted(self.ledger.latest.items()))
         chosen = dict(data.draw(st.lists(pairs, min_size=1, max_size=8)))
         job = next(iter(chosen))[0]
         keys = [(one, number, a) for (one, number), a in chosen.items() if one == job]
-        self.let_go |= {key for key in keys if key not in self.outcomes}
+        self.ledger.let_go |= {key for key in keys if key not in self.ledger.outcomes}
         self._do(ev.Received(Stop(job, [key[1] for key in keys], [key[2] for key in keys])))
 
-    @precondition(lambda self: self.welcome and self.reports)
+    @precondition(lambda self: self.welcome and self.ledger.reports)
     @rule(data=st.data())
     def record(self, data: st.DataObject) -> None:
-        self.recorded = data.draw(st.integers(self.recorded, len(self.reports)))
-        self._do(ev.Received(Recorded(self.recorded)))
+        self.ledger.recorded = data.draw(
+            st.integers(self.ledger.recorded, len(self.ledger.reports))
+        )
+        self._do(ev.Received(Recorded(self.ledger.recorded)))
 
     # --- the executors --------------------------------------------------------------------------
 
@@ -266,7 +377,7 @@ class Machine(RuleBasedStateMachine):
         data=st.data(),
         count=st.integers(1, 300),
         seconds=st.sampled_from([0.00001, 0.001, 0.3]),
-        kinds=st.lists(st.sampled_from(["bytes", "failure", "file"]), min_size=1, max_size=5),
+        kinds=st.lists(st.sampled_from(["file", "bytes", "failure"]), min_size=1, max_size=5),
     )
     def ran(self, data: st.DataObject, count: int, seconds: float, kinds: list[str]) -> None:
         index, process = self._choose(data, working=True)
@@ -280,7 +391,7 @@ class Machine(RuleBasedStateMachine):
         outcomes: list[bytes | InFile | Failure] = []
         for at, (_, number, _) in enumerate(keys):
             kind = kinds[at % len(kinds)]
-            file = InFile(f"/scratch/result-{number}", 40_000, b"r" * 32)
+            file = InFile(f"{process.folder}/result-{at}-{number}", 40_000, b"r" * 32)
             choice: dict[str, bytes | InFile | Failure] = {
                 "bytes": b"r",
                 "failure": Failure("error", "no"),
@@ -359,22 +470,40 @@ class Machine(RuleBasedStateMachine):
         """Let everything come to its end: then each attempt has exactly one outcome."""
         if not self.connecting:
             self.executors_ready()
-        if len(self.assigned) % 2:
-            self._do(ev.Leave())
-            for index in list(self.processes):
-                del self.processes[index]
-                self._do(ev.ExecutorDied(index, "killed"))
+        if len(self.ledger.assigned) % 2:
+            self._leave()
+        for server in (self.server, *SERVERS):
+            if server != self.server and self.connected:
+                self.disconnect(True)
+            self.server = server
+            self._come_to_an_end()
+
+    def _leave(self) -> None:
+        self._do(ev.Leave())
+        for index in list(self.processes):
+            del self.processes[index]
+            self._do(ev.ExecutorDied(index, "killed"))
+        for _ in range(20):
+            if not self.finished:
+                self._go_on()
+        assert self.finished
+        assert not self.ledger.unfinished(), "lost by leaving"
+        self._start()
+
+    def _come_to_an_end(self) -> None:
         for _ in range(200):
             self._go_on()
             self.reactor.validate()
-            if self.assigned <= self.outcomes.keys() | self.let_go:
+            if not self.ledger.unfinished() | self.ledger.files.keys():
                 break
-        assert self.assigned <= self.outcomes.keys() | self.let_go, "lost"
-        assert self.outcomes.keys().isdisjoint(self.let_go)
-        if not self.finished and self.welcome:
-            self._do(ev.Received(Recorded(len(self.reports))))
-            left = self.reactor.statistics()
-            assert (left.queued, left.fetching, left.putting, left.unrecorded) == (0, 0, 0, 0)
+        ledger = self.ledger
+        assert not ledger.unfinished() | ledger.files.keys(), "lost"
+        assert ledger.outcomes.keys().isdisjoint(ledger.let_go | ledger.lost)
+        assert ledger.kept == ledger.reports, "kept, and never reported"
+        ledger.recorded = len(ledger.reports)
+        self._do(ev.Received(Recorded(ledger.recorded)))
+        left = self.reactor.statistics()
+        assert (left.queued, left.fetching, left.putting, left.unrecorded) == (0, 0, 0, 0)
 
     def _go_on(self) -> None:
         """Let time pass in which everything works."""

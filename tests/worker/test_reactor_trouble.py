@@ -17,7 +17,7 @@ from dc.messages import (
     Stop,
     Welcome,
 )
-from dc.pipe import InFile
+from dc.pipe import FileResult, InFile
 from dc.worker import events as ev
 from tests.worker.bench import READY, Bench, short_job
 
@@ -186,7 +186,10 @@ def test_large_result_is_put_before_it_is_reported() -> None:
     bench.assign(1)
     file = InFile("/s/executor-0-1/result", 70_000, b"h" * 32)
     bench.ran(1, outcomes=[file], seconds=0.5)
-    assert bench.out == [ev.PutBlob(1, 1, 1, file)]
+    assert bench.out == [
+        ev.KeepFile(FileResult(1, 1, 1, 0.5, file)),
+        ev.PutBlob(1, 1, 1, file),
+    ]
     for _ in range(20):
         bench.do(ev.BlobPutFailed(1, 1, 1, "broken", False))
         bench.tick(limits.RECONNECT_SECONDS_MOST)
@@ -195,8 +198,9 @@ def test_large_result_is_put_before_it_is_reported() -> None:
     bench.do(ev.ExecutorDied(0, "exit status 1"))
     assert bench.of(ev.ClearFolder) == [ev.ClearFolder("/s/executor-0-1", [file.path])]
     bench.do(ev.BlobPut(1, 1, 1))
-    assert ev.RemoveFile(file.path) in bench.out
+    assert bench.out == [ev.FlushSoon()]
     assert bench.flush() == [Done(1, 1, [1], [1], [0.5], [Blob(b"h" * 32, 70_000)])]
+    assert bench.out[1:] == [ev.ForgetFile(1, 1, 1), ev.RemoveFile(file.path)], "only then"
 
 
 def test_result_that_is_refused_fails_its_task() -> None:
@@ -229,7 +233,7 @@ def test_leaving_returns_what_is_not_done_and_waits_for_the_record() -> None:
     assert sorted(returned.numbers) == [2, 3, 4]
     assert not bench.of(ev.Finish)
     bench.hear(Recorded(2))
-    assert bench.out == [ev.Send(Goodbye()), ev.Finish()]
+    assert bench.out == [ev.Forget(2), ev.Send(Goodbye()), ev.Finish()]
 
 
 def test_leaving_does_not_wait_for_ever() -> None:

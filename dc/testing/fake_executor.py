@@ -1,104 +1,22 @@
-"""What tests need: a task type run in-process, and an executor that is no process.
-
-For authors of plugins:
-
-    def test_square():
-        assert dc.testing.run(square, 3) == 9
-"""
+"""An executor that is no process, for tests of what drives executors."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import trio
 
 from dc import limits
-from dc.errors import TaskFailed, UnknownTaskType
-from dc.executor import Executor
-from dc.messages import Failure, TypeId
-from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run
-from dc.plugins import Plugins, load_plugins
-from dc.tasktypes import Context, TaskType
+from dc.errors import UnknownTaskType
+from dc.messages import TypeId
+from dc.pipe import Busy, FromExecutor, Ran, Ready, Run
+from dc.plugins import Plugins
+from dc.tasktypes import TaskType
 from dc.typed import Typed
 from dc.worker.task_run import Batch, Outcome, failure_of, run_task
-
-
-def run(task_type: TaskType, payload: Any) -> Any:
-    """Run one task as a worker does, but in this process, and return its result.
-
-    The payload and the result go through bytes, so what does not fit its type is found.
-
-    Args:
-        task_type: the task type.
-        payload: the payload, as a value.
-
-    Raises:
-        PayloadError: the payload does not have the declared type.
-        PluginError: the result does not have the declared type.
-        BaseException: whatever the function raises.
-    """
-    with TemporaryDirectory(prefix="dc-testing-") as folder:
-        context = Context(1, 0, 1, Path(folder) / "scratch")
-        data = task_type.run(task_type.encode_payload(payload), context)
-    return task_type.decode_result(data)
-
-
-def run_all(task_type: TaskType, *inputs: Any) -> Any:
-    """Split the inputs, run each payload, merge the results; return the final answer."""
-    results = (run(task_type, payload) for payload in task_type.split_inputs(*inputs))
-    return task_type.merge_results(results)
-
-
-def run_in_executor(folder: Path, name: str, payloads: Iterable[Any]) -> list[Any]:
-    """Run tasks in a real executor process, which loads the plugin from its folder.
-
-    Args:
-        folder: the plugin's folder, as given to `--plugins`.
-        name: the task type's name.
-        payloads: values.
-
-    Returns:
-        The results, in the order of the payloads.
-
-    Raises:
-        TaskFailed: a task failed, or the executor died.
-        UnknownTaskType: the folder has no such type, or is broken; the text says why.
-    """
-    return trio.run(_run_in_executor, folder, name, list(payloads))
-
-
-async def _run_in_executor(folder: Path, name: str, payloads: Sequence[Any]) -> list[Any]:
-    types = load_plugins([folder], entry_points=False)
-    task_type = types.get(name)
-    executor = await Executor.start([folder], entry_points=False)
-    try:
-        with TemporaryDirectory(prefix="dc-testing-") as scratch:
-            await executor.receive()  # Ready
-            return [await _one(executor, task_type, scratch, one) for one in payloads]
-    finally:
-        await executor.aclose()
-
-
-async def _one(executor: Executor, task_type: TaskType, scratch: str, payload: Any) -> Any:
-    data = task_type.encode_payload(payload)
-    await executor.send(Run(1, task_type.name, task_type.version, scratch, [0], [1], [data]))
-    while True:
-        message = await executor.receive()
-        if message is None:
-            raise TaskFailed(f"the executor died: {executor.exit_text}", kind="crashed")
-        if isinstance(message, Ran):
-            break
-    outcome = message.outcomes[0]
-    if isinstance(outcome, Failure):
-        raise TaskFailed(outcome.error, kind=outcome.kind, traceback=outcome.traceback)
-    if isinstance(outcome, InFile):
-        outcome = await trio.Path(outcome.path).read_bytes()
-    return task_type.decode_result(outcome)
 
 
 class FakeExecutor:
@@ -176,6 +94,12 @@ class FakeExecutor:
             self._queue.clear()
             self._wake()
 
+    def pause(self, seconds: float) -> None:
+        """Have the task that runs take so much longer, as when the computer sleeps."""
+        if self._started is not None:
+            self._started += seconds
+            self._wake()
+
     def kill(self) -> None:
         """Kill it."""
         self.killed = True
@@ -190,7 +114,8 @@ class FakeExecutor:
         self._news.set()
         self._news = trio.Event()
 
-    def _duration(self, run: Run, place: int) -> float:
+    def duration(self, run: Run, place: int) -> float:
+        """Return how many seconds a task takes."""
         if callable(self._seconds):
             return self._seconds(run.job, run.numbers[place])
         return self._seconds
@@ -202,7 +127,7 @@ class FakeExecutor:
         if self._started is None:
             self._begin()
         assert self._started is not None
-        ends = self._started + self._duration(*self._queue[0])
+        ends = self._started + self.duration(*self._queue[0])
         reports = [ends]
         if len(self._queue) > 1:
             reports.append(self._started + limits.BUSY_SECONDS)
@@ -215,12 +140,13 @@ class FakeExecutor:
         self._started = trio.current_time()
         self._told = False
         self.running = (run.job, run.numbers[place])
+        self.on_start(run, place)
 
     def _turn(self) -> None:
         """Do what the time has come for: run tasks that are over, or report one as busy."""
         assert self._started is not None
         now = trio.current_time()
-        if self._started + self._duration(*self._queue[0]) <= now:
+        if self._started + self.duration(*self._queue[0]) <= now:
             self._run_ended(now)
         else:
             self._told = now >= self._started + limits.RUNNING_REPORT_SECONDS
@@ -231,14 +157,29 @@ class FakeExecutor:
         batch = self._queue[0][0]
         places: list[int] = []
         outcomes: list[Outcome] = []
+        outcome: Outcome | None = None
         while self._queue and self._queue[0][0] is batch:
             place = self._queue[0][1]
-            if places and self._duration(batch, place) > 0:
-                break
+            if places:
+                if self.duration(batch, place) > 0:
+                    break
+                self.on_start(batch, place)
             self._queue.popleft()
-            places.append(place)
-            outcomes.append(self._outcome(batch, place))
             self.running = (batch.job, batch.numbers[place])
+            outcome = self.outcome(batch, place)
+            if outcome is None:
+                break
+            places.append(place)
+            outcomes.append(outcome)
+        self._tell_outcomes(now, batch, places, outcomes)
+        if outcome is None:
+            self.die()
+
+    def _tell_outcomes(
+        self, now: float, batch: Run, places: list[int], outcomes: list[Outcome]
+    ) -> None:
+        if not places:
+            return
         assert self._started is not None
         times = [now - self._started] + [0.0] * (len(places) - 1)
         self._started = None
@@ -246,7 +187,11 @@ class FakeExecutor:
         attempts = [batch.attempts[place] for place in places]
         self._messages.append(Ran(batch.job, numbers, attempts, times, outcomes))
 
-    def _outcome(self, run: Run, place: int) -> Outcome:
+    def on_start(self, run: Run, place: int) -> None:
+        """Be told that a task starts; for those who look on."""
+
+    def outcome(self, run: Run, place: int) -> Outcome | None:
+        """Run a task; return its outcome, or None if the executor dies of it."""
         task_type = self._types.get((run.type, run.version))
         if task_type is None:
             return failure_of(UnknownTaskType(f"no task type {run.type!r}"))

@@ -1,0 +1,60 @@
+"""A lock on a folder, held by one process until it ends, however it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LOCK: Final = "lock"
+
+
+class FolderInUse(Exception):
+    """Another process has the folder; the text names it, where it is known."""
+
+
+class FolderLock:
+    """Keeps other processes out of a folder, until `release` or the end of the process.
+
+    Args:
+        folder: an existing folder.
+
+    Raises:
+        FolderInUse: another process has it.
+        OSError: the lock's file cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _take(self._file)
+        except OSError:
+            owner = os.read(self._file, 32).decode(errors="replace").strip()
+            self.release()
+            raise FolderInUse(f"pid {owner or 'unknown'}") from None
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        """Let others use the folder. The file stays: removing it would race with the next one."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+
+def _take(file: int) -> None:
+    if sys.platform == "win32":
+        # Windows lets nobody read a locked byte: lock one far behind the pid.
+        os.lseek(file, 1 << 20, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(file, 0, os.SEEK_SET)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,104 @@
+"""The part of the worker's reactor that takes attempts in, and stops them."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from dc.messages import Assign, Blob, Stop
+from dc.worker.board import Board
+from dc.worker.events import RemoveFile
+from dc.worker.executors import Executors
+from dc.worker.tasks import Chunk, Job
+from dc.worker.transfers import Transfer
+
+
+class Assignments:
+    """What the server gives and takes back. Both arguments are parts of the same reactor."""
+
+    def __init__(self, board: Board, executors: Executors) -> None:
+        self._board = board
+        self._executors = executors
+        self._order = 0
+
+    def assign(self, message: Assign, *, leaving: bool) -> None:
+        """Take attempts in, unless the worker is `leaving`: then its Goodbye gives them back.
+
+        To return them now would only bring them again, as often as messages can go back and forth.
+        """
+        if leaving:
+            return
+        job = self._board.job(message.job, message.type, message.version, message.timeout)
+        numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
+        if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
+            fresh = self._replace(job, numbers, attempts)
+            numbers = [numbers[at] for at in fresh]
+            attempts = [attempts[at] for at in fresh]
+            payloads = [payloads[at] for at in fresh]
+        job.held.update(zip(numbers, attempts, strict=True))
+        start = 0
+        for kind, group in groupby(payloads, type):
+            count = sum(1 for _ in group)
+            part = slice(start, start + count)
+            self._take_in(job, kind, numbers[part], attempts[part], payloads[part])
+            start += count
+
+    def _replace(self, job: Job, numbers: list[int], attempts: list[int]) -> list[int]:
+        """Let go of attempts that are replaced; return the positions of the ones to take."""
+        fresh: dict[int, int] = {}
+        replaced = False
+        for at, (number, attempt) in enumerate(zip(numbers, attempts, strict=True)):
+            known = attempts[fresh[number]] if number in fresh else job.held.get(number, -1)
+            if attempt > known:
+                fresh[number] = at
+                replaced = job.held.pop(number, None) is not None or replaced
+        if replaced:
+            self._bury(job)
+        return sorted(fresh.values())
+
+    def _take_in(
+        self,
+        job: Job,
+        kind: type[bytes | Blob],
+        numbers: list[int],
+        attempts: list[int],
+        payloads: list[bytes | Blob],
+    ) -> None:
+        """Put attempts whose payloads are of one kind where they belong."""
+        order = self._order
+        self._order += len(numbers)
+        if kind is bytes:
+            plain = [payload for payload in payloads if isinstance(payload, bytes)]
+            size = sum(map(len, plain))
+            self._board.queue.push(Chunk(job, order, numbers, attempts, list(plain), size))
+            return
+        for at, payload in enumerate(payloads):
+            assert isinstance(payload, Blob)
+            transfer = Transfer(job, numbers[at], attempts[at], payload.size, order + at)
+            self._board.fetches.add(transfer)
+
+    def stop(self, message: Stop) -> None:
+        """Stop attempts that are the worker's no more."""
+        job = self._board.jobs.get(message.job)
+        if job is None:
+            return
+        # What was reported stays until it is recorded: nothing of it runs any more.
+        reported = self._board.reports.reported(job.number)
+        rows = zip(message.numbers, message.attempts, strict=True)
+        stopped = [row for row in rows if row not in reported]
+        before = len(job.held)
+        job.forget([number for number, _ in stopped], [attempt for _, attempt in stopped])
+        if len(job.held) < before:
+            self._bury(job)
+
+    def _bury(self, job: Job) -> None:
+        """Take attempts of a job that are not held any more out of where they are."""
+        board = self._board
+        for path in board.queue.drop_dead(job):
+            board.out.append(RemoveFile(path))
+        for transfers in (board.fetches, board.puts):
+            for transfer in [one for one in transfers if one.job is job and not one.is_live]:
+                if transfer.file is None:
+                    transfers.drop(transfer)
+                else:
+                    board.drop_put(transfer)
+        self._executors.bury(job)

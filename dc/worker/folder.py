@@ -1,0 +1,159 @@
+"""The folder of one worker: its key, its journals, and its scratch folder.
+
+    lock                     held while the worker runs
+    key                      who the worker is, for good
+    server                   the id of the last server
+    reports-SERVER.journal   what that server has not recorded
+    scratch/RUN/             payloads, large results and scratch files of one process
+
+Without a folder of its choice a worker takes the first of this user's (worker-1, worker-2, ...)
+that no other worker uses. So each of several workers on a computer finds its own again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+from dc import limits
+from dc.errors import StartError
+from dc.folder_lock import FolderInUse, FolderLock
+from dc.worker.keeping import files_to_keep, remove_old_journals, write_file
+
+log: Final = logging.getLogger("dc.worker")
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+class WorkerFolder:
+    """A worker's folder, locked. Use as a context manager; or call `close` at the end.
+
+    Args:
+        path: the folder, which exists.
+        lock: on it.
+        scratch: the parent of scratch folders, if it is not to be in the folder.
+
+    Attributes:
+        path: the folder.
+        key: of the worker, 32 hexadecimal digits.
+        run: names this process.
+        scratch: a new folder for files of this process alone.
+
+    Raises:
+        StartError: something cannot be read or written.
+    """
+
+    def __init__(self, path: Path, lock: FolderLock, scratch: Path | None = None) -> None:
+        self.path = path
+        self.run = secrets.token_hex(8)
+        self._lock = lock
+        try:
+            self.key = _key(path / "key")
+            remove_old_journals(path)
+            self._scratches = path / "scratch"
+            if scratch is not None:
+                self._scratches = scratch.absolute() / f"dc-worker-{self.key[:16]}"
+            self._clean()
+            self.scratch = self._scratches / self.run
+            self.scratch.mkdir(parents=True)
+        except OSError as error:
+            lock.release()
+            raise _cannot_write(Path(error.filename or path), error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove what is of no more use, and let others use the folder."""
+        with suppress(OSError):
+            self._clean()
+        self._lock.release()
+
+    def _clean(self) -> None:
+        """Remove all scratch files but results that a journal names."""
+        keep = files_to_keep(self.path)
+        for folder, _, names in os.walk(self._scratches, topdown=False):
+            for name in names:
+                path = Path(folder) / name
+                if path not in keep:
+                    with suppress(OSError):
+                        path.unlink()
+            with suppress(OSError):  # what is kept is still in it
+                Path(folder).rmdir()
+
+
+def open_folder(data: Path | None, scratch: Path | None = None) -> WorkerFolder:
+    """Open a worker's folder; make it if it is not there.
+
+    Args:
+        data: the folder; None takes the first free one of this user's.
+        scratch: the parent of scratch folders, if it is not to be in the folder.
+
+    Raises:
+        StartError: the folder is in use, or cannot be written to.
+    """
+    if data is not None:
+        folder = data.absolute()
+        try:
+            return WorkerFolder(folder, _lock(folder), scratch)
+        except FolderInUse as error:
+            text = f"--data {data} is in use by another worker ({error}): choose another folder"
+            raise StartError(text) from None
+    parent = state_folder()
+    for number in range(1, limits.WORKER_FOLDERS + 1):
+        folder = parent / f"worker-{number}"
+        with suppress(FolderInUse):
+            return WorkerFolder(folder, _lock(folder), scratch)
+    raise StartError(f"all {limits.WORKER_FOLDERS} folders in {parent} are in use: give --data DIR")
+
+
+def state_folder() -> Path:
+    """Return where programs of this user keep such things, below which dc has its own.
+
+    Raises:
+        StartError: the user has no such place.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise StartError("this user has no home folder: give --data DIR") from None
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "dc"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "dc"
+    named = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (named if named.is_absolute() else home / ".local" / "state") / "dc"
+
+
+def _lock(folder: Path) -> FolderLock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FolderLock(folder)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+
+
+def _cannot_write(path: Path, error: OSError) -> StartError:
+    text = f"cannot use {path} ({error.strerror or error}): give a folder that can be written to"
+    return StartError(f"{text}, by --data DIR")
+
+
+def _key(path: Path) -> str:
+    """Return the worker's key; make one if there is none."""
+    with suppress(FileNotFoundError):
+        text = path.read_text("ascii", errors="replace").strip()
+        if _KEY.fullmatch(text):
+            return text
+        log.warning("%s is damaged: this worker is a new one from now on", path)
+    key = secrets.token_hex(16)
+    write_file(path, f"{key}\n")
+    return key

@@ -1,0 +1,59 @@
+"""The place of one executor process at its agent, and what is cleared away behind it."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import trio
+
+from dc.executor import ExecutorPort
+from dc.pipe import Run
+from dc.worker.events import ClearFolder
+
+
+class Seat:
+    """What one executor process is to get, and its end of the line."""
+
+    def __init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[Run](math.inf)
+        self._port: ExecutorPort | None = None
+        self._killed = False
+
+    def take(self, port: ExecutorPort) -> None:
+        """Seat the process; it may have been killed before it was there."""
+        self._port = port
+        if self._killed:
+            port.kill()
+
+    def kill(self) -> None:
+        """Kill the process, now or as soon as it is there."""
+        self._killed = True
+        if self._port is not None:
+            self._port.kill()
+
+    def feed(self, run: Run) -> None:
+        """Queue a batch for it."""
+        self._send.send_nowait(run)
+
+    async def keep_feeding(self, port: ExecutorPort) -> None:
+        """Send it what is queued."""
+        async for run in self._receive:
+            await port.send(run)
+
+
+def clear_folder(action: ClearFolder) -> None:
+    """Remove all that is in a folder but what is to be kept, and the folder if that is nothing."""
+    folder, keep = Path(action.path), set(action.keep)
+    for entry in list(folder.iterdir()):
+        if str(entry) in keep:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                entry.unlink()
+    with suppress(OSError):  # what is kept is still in it
+        folder.rmdir()

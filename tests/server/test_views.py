@@ -1,0 +1,134 @@
+"""What the API and the pages show of workers, refused answers and trouble."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import trio
+import trio.testing
+
+from dc import limits
+from dc.blobs import BlobFolder
+from dc.http import Request
+from dc.messages import PROTOCOL, About, Done, Heartbeat, Hello, Message, Options
+from dc.plugins import Plugins
+from dc.records import JobEnded, Leases, NewJob, NewTasks
+from dc.server.app import ServerApp, Settings
+from dc.server.events import Closed, Opened, Received, Tick, Troubled
+from dc.server.health import SICK
+from dc.server.pages import Pages
+from dc.server.types import PluginTypes
+from dc.server.views import Views
+from dc.store_memory import MemoryStore
+
+Clock = trio.testing.MockClock
+
+
+async def nothing(_: Request) -> bytes:
+    return b""
+
+
+class Seen:
+    """A server without sockets, and what is to be seen of it."""
+
+    def __init__(self, app: ServerApp) -> None:
+        self.app = app
+        self.views = Views(app)
+        self.pages = Pages(self.views)
+        self.peers = 0
+
+    def say(self, peer: int, *messages: Message) -> None:
+        self.app.feed(Received(peer, list(messages)))
+
+    def connect(self, name: str, key: str) -> int:
+        self.peers += 1
+        self.app.feed(Opened(self.peers, "10.0.0.1:5"))
+        about = About(name, key, 2, [], {}, {}, "run")
+        self.say(self.peers, Hello(PROTOCOL, "worker", "dc", [], about), Heartbeat())
+        return self.peers
+
+    async def page(self, path: str) -> str:
+        request = Request(nothing, "GET", path, "1.1", [(b"host", b"localhost")])
+        response = await self.pages.answer(request, path[1:].split("/"))
+        assert isinstance(response.body, bytes)
+        return response.body.decode()
+
+
+async def started(tmp_path: Path) -> Seen:
+    """A server that was started again while a worker ran a task."""
+    store = MemoryStore()
+    new = NewJob(1, "echo", "1", Options(), "bytes", "bytes", 1.0)
+    lease = Leases(1, "0123456789abcdef", [0], [1])
+    await store.commit([new, NewTasks(1, 0, [b"a", b"b"]), JobEnded(1, 2, 1.0), lease])
+    settings = Settings("dc test", "http://127.0.0.1:1", tmp_path, 0.0)
+    app = ServerApp(store, BlobFolder(tmp_path), PluginTypes(Plugins()), settings)
+    await app.recover()
+    app.feed(Tick())
+    return Seen(app)
+
+
+async def test_a_worker_that_is_away_is_shown_with_the_time_left(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    seen = await started(tmp_path)
+    await trio.sleep(0.5)
+    seen.app.feed(Tick())
+    [view] = seen.views.workers()
+    assert (view["name"], view["state"], view["held"]) == ("01234567", "away", 1)
+    assert view["lapses_in"] == limits.GRACE_SECONDS - 0.5
+    assert view["running"] == [{"job": 1, "number": 0, "attempt": 1}]
+    assert (await seen.views.status())["away"] == 1
+    page = await seen.page("/")
+    assert "its tasks go to others in 30 s" in page
+    assert "Workers away" in page
+    assert "away for 0 s" in await seen.page("/workers/01234567")
+    peer = seen.connect("lab", "0123456789abcdef")
+    assert seen.views.workers()[0]["state"] == "connected"
+    assert "Workers away" not in await seen.page("/")
+    seen.app.feed(Closed(peer))
+    assert seen.views.workers() == [], "it did not name its task, and so has nothing"
+    assert "no worker named lab" in await seen.page("/workers/lab")
+
+
+async def test_a_sick_worker_is_shown_with_the_reason(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    seen = await started(tmp_path)
+    seen.connect("lab", "lab key")
+    health, process = seen.app.reactor.workers.health, ("lab key", "run")
+    now = trio.current_time()
+    for number in range(limits.SICK_TASKS):
+        health.failed(process, 1, number, "<no such file>", now)
+    health.succeeded(("other", ""), 1, range(limits.SICK_TASKS), now)
+    assert health.state(process) == SICK
+    view = seen.views.worker("lab")
+    assert view is not None
+    assert view["state"] == "sick"
+    assert view["note"].endswith("the last error: <no such file>; tried again in 60 s")
+    assert (await seen.views.status())["sick"] == 1
+    assert "&lt;no such file&gt;" in await seen.page("/")
+    health.due(now + limits.SICK_SECONDS)
+    assert "tried again with one slot" in await seen.page("/workers/lab")
+
+
+async def test_refused_answers_are_counted_by_code(tmp_path: Path, autojump_clock: Clock) -> None:
+    seen = await started(tmp_path)
+    status: dict[str, Any] = await seen.views.status()
+    assert status["refused"] == {}
+    assert "Answers not taken" not in await seen.page("/")
+    worker = seen.connect("lab", "lab key")
+    seen.say(worker, Done(1, 1, [0, 7], [1, 1], [0.1, 0.1], [b"x", b"y"]))
+    assert (await seen.views.status())["refused"] == {"not_held": 1, "unknown_task": 1}
+    page = await seen.page("/")
+    assert "Answers not taken" in page
+    assert "unknown_task" in page
+
+
+async def test_trouble_is_on_the_page(tmp_path: Path, autojump_clock: Clock) -> None:
+    seen = await started(tmp_path)
+    seen.app.committer.trouble = "no space left"
+    seen.app.feed(Troubled("no space left"))
+    assert (await seen.views.status())["trouble"] == "no space left"
+    assert "no space left" in await seen.page("/")
+    await trio.lowlevel.checkpoint()
