@@ -72,6 +72,11 @@ DEADLINE_GRACE_SECONDS: Final = 10.0
 
 # --- scheduling ---------------------------------------------------------------------------------
 
+JOBS_AHEAD: Final = 64
+"""Numbers of jobs that are reserved on disk ahead of their use. A job's tasks run before it is on
+disk, and a worker may come back with their results when the server has lost it: its number must not
+be another job's then. So many numbers are passed over when a server was killed."""
+
 CRASH_LIMIT: Final = 5
 """Lost workers and crashed executors after which a task fails, as in HyperQueue; a job may say
 another number."""

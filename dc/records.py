@@ -37,6 +37,12 @@ class NewTasks(Struct, frozen=True):
     payloads: list[Payload]
 
 
+class JobNumbers(Struct, frozen=True):
+    """The numbers below `job` may have been given out: a server that restarts begins with it."""
+
+    job: int
+
+
 class JobEnded(Struct, frozen=True):
     """The job has `count` tasks and will get no more, as was said at this Unix time."""
 
@@ -91,7 +97,9 @@ class Leases(Struct, frozen=True):
     attempts: list[int]
 
 
-Record: TypeAlias = NewJob | NewTasks | JobEnded | JobCancelled | Outcomes | Attempts | Leases
+Record: TypeAlias = (
+    NewJob | NewTasks | JobNumbers | JobEnded | JobCancelled | Outcomes | Attempts | Leases
+)
 
 # --- from the store -----------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from dc.records import (
     Attempts,
     JobCancelled,
     JobEnded,
+    JobNumbers,
     JobRow,
     Leases,
     NewJob,
@@ -66,6 +67,10 @@ class MemoryStore:
                 raise StoreConflict(f"job {record.job} is there already")
             self._jobs[record.job] = MemoryJob(record)
             undo.append(lambda: self._jobs.pop(record.job))
+            return
+        if isinstance(record, JobNumbers):
+            undo.append(partial(setattr, self, "_next", self._next))
+            self._next = (record.job, self._next[1])
             return
         job = self._known(record.job)
         if isinstance(record, NewTasks):

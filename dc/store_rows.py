@@ -18,6 +18,7 @@ from dc.messages import Blob, Counts, Failure, Options, Outcome, Payload
 from dc.records import (
     Attempts,
     JobEnded,
+    JobNumbers,
     JobRow,
     Leases,
     NewJob,
@@ -140,6 +141,8 @@ def _row(record: Record) -> Row | None:
         return _line(1, record.job, key=record.key, at=record.created, head=to_json(spec))
     if isinstance(record, JobEnded):
         return _line(3, record.job, count=record.count, at=record.at)
+    if isinstance(record, JobNumbers):
+        return _line(8, record.job)
     return _line(4, record.job, at=record.at)
 
 

@@ -21,6 +21,7 @@ from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
 from dc.messages import Message, Payload
+from dc.records import JobNumbers
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.events import (
@@ -126,6 +127,7 @@ class ServerApp:
     async def recover(self) -> None:
         """Take up the unfinished jobs of the store; before anything is served."""
         next_job, next_sequence = await self.store.next_ids()
+        await self.store.commit([JobNumbers(next_job + limits.JOBS_AHEAD)])
         self.reactor = Reactor(
             self.types,
             self.settings.software,
@@ -169,6 +171,7 @@ class ServerApp:
             with trio.move_on_after(STOP_SECONDS):
                 while self._connections:
                     await self._gone.wait()
+                self.committer.add(JobNumbers(self.reactor.board.next_job))
                 await self.committer.wait_idle()
             nursery.cancel_scope.cancel()
         self._stopped.set()

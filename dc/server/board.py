@@ -19,7 +19,7 @@ from dc import limits
 from dc._core import Scheduler
 from dc.messages import Blob, Counts, Failure, Message, Outcome
 from dc.portions import portions
-from dc.records import Attempts, JobRow, Outcomes, Record
+from dc.records import Attempts, JobNumbers, JobRow, Outcomes, Record
 from dc.server.events import Action, Send, Write
 from dc.server.heads import HeadLimits, Heads
 from dc.server.jobs import Job, job_state
@@ -106,7 +106,7 @@ class Board:
 
     Args:
         types: the task types of the server's plugins.
-        next_job: the number of the next job.
+        next_job: the number of the next job; it and limits.JOBS_AHEAD more are reserved on disk.
         next_sequence: the sequence of the next record of outcomes.
         window: bytes of payloads kept in memory.
         heads: how many queued tasks the scheduler holds.
@@ -134,6 +134,7 @@ class Board:
         self.cancelled: dict[int, None] = {}
         self.out: list[Action] = []
         self.next_job = next_job
+        self._reserved = self._reserving = next_job + limits.JOBS_AHEAD
         self._next_sequence = next_sequence
         self._pending: deque[Pending] = deque()
         self.on_outcomes: Callable[[Job, Outcomes], None] = _nobody
@@ -168,6 +169,22 @@ class Board:
             entry.then()
 
     # --- jobs -----------------------------------------------------------------------------------
+
+    def take_number(self) -> tuple[int, bool]:
+        """Return the number of a new job, and whether no other job can ever have it.
+
+        If that is not sure yet, it is once the job is on disk: until then nothing of it may be
+        given out.
+        """
+        number = self.next_job
+        self.next_job += 1
+        if self.next_job + limits.JOBS_AHEAD // 2 > self._reserving:
+            self._reserving = self.next_job + limits.JOBS_AHEAD
+            self.write(JobNumbers(self._reserving), partial(self._are_reserved, self._reserving))
+        return number, number < self._reserved
+
+    def _are_reserved(self, below: int) -> None:
+        self._reserved = below
 
     def add_job(self, row: JobRow) -> Job:
         """Take a job into memory; schedule it unless it has finished."""

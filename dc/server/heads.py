@@ -74,6 +74,11 @@ class Heads:
         if tail.count == count or self._queued(job) * 2 < self._allowance():
             self._fill(job, late=tail.count > count)
 
+    def begun(self, job: Job) -> None:
+        """Queue the tasks of a job of which nothing was to be given out until now."""
+        if job.scheduled:
+            self._fill(job)
+
     def recovered(self, job: Job) -> None:
         """Take up a job after a restart: its unfinished tasks are its tail."""
         job.tail = Tail(0, job.total, job.total - job.done - job.failed)
@@ -125,7 +130,7 @@ class Heads:
     def _fill(self, job: Job, *, late: bool = True) -> None:
         tail = job.tail
         room = self._allowance() - self._queued(job)
-        if room <= 0 or not tail.count or tail.loading:
+        if room <= 0 or not tail.count or tail.loading or job.unsure:
             return
         if tail.next < tail.recovered:
             tail.loading = True

@@ -65,6 +65,7 @@ class Job:
         self.tail = Tail(self.total, 0)
         self.at_hand = AtHand(window, self.total)
         self.deserted = False
+        self.unsure = False
         self._seconds = -1.0
 
     @property

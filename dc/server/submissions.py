@@ -136,11 +136,13 @@ class Submissions:
             number = self._keys[message.key]
             raise KeyConflict(f"job {number} has this key already: resume it, or take another key")
         info = self._board.types.get(message.type, message.version)
+        options = _options(info, message.options)
+        number, sure = self._board.take_number()
         row = JobRow(
-            job=self._board.next_job,
+            job=number,
             type=info.name,
             version=info.version,
-            options=_options(info, message.options),
+            options=options,
             payload=info.payload_codec,
             result=info.result_codec,
             created=self._board.wall,
@@ -149,10 +151,17 @@ class Submissions:
             counts=Counts(),
             key=message.key,
         )
-        self._board.next_job += 1
         self._remember(message.key, row.job)
-        self._open(client, message.request, self._board.add_job(row), info)
-        self._board.write(_new_job(row), lambda: None)
+        job = self._board.add_job(row)
+        job.unsure = not sure
+        self._open(client, message.request, job, info)
+        self._board.write(_new_job(row), partial(self._begun, job))
+
+    def _begun(self, job: Job) -> None:
+        """Let the tasks of a job be given out whose number may have been another's until now."""
+        if job.unsure:
+            job.unsure = False
+            self._board.heads.begun(job)
 
     def _open(self, client: Client, request: int, job: Job, info: TypeInfo | None) -> None:
         row = job.row

@@ -2,7 +2,8 @@
 --
 -- `folder` has one row. `identity` names the data folder for good. `log_needed` is 1 in the file
 -- itself while some of the write-ahead log is not in it, and 0 in the log: see dc/store_log.py.
--- `next_job` and `next_sequence` are at least those after what was removed.
+-- `next_job` and `next_sequence` are what a server that starts begins with, or less: they are at least
+-- those after what was removed, and `next_job` is above all that may have been given out.
 
 CREATE TABLE folder (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -152,6 +153,11 @@ CREATE TRIGGER incoming_attempts INSTEAD OF INSERT ON incoming WHEN NEW.kind = 6
     DELETE FROM leases WHERE task IN (
         SELECT NEW.job << 32 | json_extract(value, '$[0]') FROM json_each(NEW.numbers)
     );
+END;
+
+-- Numbers of jobs below this one may have been given out.
+CREATE TRIGGER incoming_numbers INSTEAD OF INSERT ON incoming WHEN NEW.kind = 8 BEGIN
+    UPDATE folder SET next_job = NEW.job;
 END;
 
 -- Attempts are with a worker, whose key is `head`: `numbers` is a list of [number, attempt]. Tasks
