@@ -153,7 +153,8 @@ HEADS_TASKS: Final = 524_288
 """Queued tasks that the scheduler holds of all jobs, about: above, a job has HEAD_TASKS_LEAST."""
 
 HEAD_TASKS_LEAST: Final = 1024
-"""Queued tasks of one job that the scheduler always holds: more than one worker takes at a time."""
+"""Queued tasks of one job that the scheduler holds in any case, 80 KB. One worker may take twice as
+many short ones at a time; then it gets some of the next job's, a few hundredths of a second's."""
 
 # --- backpressure -------------------------------------------------------------------------------
 

@@ -140,6 +140,7 @@ class Board:
         self.on_finished: Callable[[Job], None] = _nobody
         self.on_unfollowed: Callable[[Job], None] = _nobody
         self.on_unscheduled: Callable[[Job], None] = _nobody
+        self.absent: Callable[[], str] = str
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -224,7 +225,7 @@ class Board:
             if not self.scheduler.class_workers(job.class_):
                 needs = "".join(f", {k}={v}" for k, v in sorted(row.options.requires.items()))
                 text = f"no connected worker has task type {row.type} {row.version}{needs}"
-                return text[:NOTE_CHARS]
+                return text[:NOTE_CHARS] + self.absent()
         return ""
 
     # --- outcomes -------------------------------------------------------------------------------
