@@ -292,8 +292,8 @@ WAL_PATIENCE_SECONDS: Final = 0.05
 """That the log's copier holds up commits while it waits for a read to end; then it tries later."""
 
 CHECK_BYTES: Final = 256 * MIB
-"""Of a database that is looked through for damage at a start after an unclean end: a second or
-two. A larger one would hold up the start, and tells of damage when it is read."""
+"""Of a database that is looked through for damage at a start after an unclean end: half a second
+on a warm disk. A larger one would hold up the start, and tells of damage when it is read."""
 
 REMOVE_ROWS: Final = 2_000
 """Removed from the database in one step: commits wait a few milliseconds for it."""

