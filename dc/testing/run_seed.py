@@ -50,9 +50,7 @@ class Verdict(Struct):
     lines: list[str] = []
 
 
-def run_seed(
-    seed: int, *, trace: bool = False, leases: bool = True, plant: str = ""
-) -> Verdict:
+def run_seed(seed: int, *, trace: bool = False, leases: bool = True, plant: str = "") -> Verdict:
     """Run one seed.
 
     Args:
