@@ -19,13 +19,15 @@ class Assignments:
         self._board = board
         self._executors = executors
         self._order = 0
+        self._unwanted: list[Assign] = []
 
     def assign(self, message: Assign, *, leaving: bool) -> None:
-        """Take attempts in, unless the worker is `leaving`: then its Goodbye gives them back.
+        """Take attempts in, unless the worker is `leaving`: then they go back when it is gone.
 
         To return them now would only bring them again, as often as messages can go back and forth.
         """
         if leaving:
+            self._unwanted.append(message)
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
@@ -75,6 +77,12 @@ class Assignments:
             assert isinstance(payload, Blob)
             transfer = Transfer(job, numbers[at], attempts[at], payload.size, order + at)
             self._board.fetches.add(transfer)
+
+    def return_unwanted(self) -> None:
+        """Hand back what came while the worker was leaving; its Goodbye does the same."""
+        for message in self._unwanted:
+            job = self._board.job(message.job, message.type, message.version, message.timeout)
+            self._board.reports.add_returned(job, message.numbers, message.attempts)
 
     def stop(self, message: Stop) -> None:
         """Stop attempts that are the worker's no more."""

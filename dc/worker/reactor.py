@@ -371,6 +371,8 @@ class WorkerReactor:
         left = len(board.puts) + board.reports.outcomes
         if left and self._durable:
             # No Goodbye: the server keeps these attempts for the next process, as long as it can.
+            self._assignments.return_unwanted()
+            board.flush()
             board.say(f"{left} results are not recorded yet; the next start reports them")
         else:
             board.send(Goodbye())

@@ -230,10 +230,25 @@ def test_leaving_returns_what_is_not_done_and_waits_for_the_record() -> None:
     done, returned = bench.flush()
     assert isinstance(done, Done)
     assert isinstance(returned, Returned)
-    assert sorted(returned.numbers) == [2, 3, 4]
+    assert sorted(returned.numbers) == [2, 3], "what came later goes back with the Goodbye"
     assert not bench.of(ev.Finish)
     bench.hear(Recorded(2))
     assert bench.out == [ev.Forget(2), ev.Send(Goodbye()), ev.Finish()]
+
+
+def test_leaving_with_results_in_the_journal_says_no_goodbye() -> None:
+    bench = Bench()
+    bench.do(ev.Restored("a"))
+    bench.assign(1)
+    bench.ran(1)
+    bench.flush()
+    bench.do(ev.Leave())
+    bench.do(ev.ExecutorDied(0, "killed"))
+    bench.assign(2)
+    bench.tick(limits.LEAVE_SECONDS)
+    assert bench.of(ev.Finish)
+    assert [one.numbers for one in bench.sent if isinstance(one, Returned)] == [[2]]
+    assert Goodbye() not in bench.sent
 
 
 def test_leaving_does_not_wait_for_ever() -> None:
