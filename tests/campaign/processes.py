@@ -75,6 +75,11 @@ class Program:
         return not self.is_down and self._process is not None and self._process.poll() is None
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether it has ended by itself too often to be started again."""
+        return len(self.problems) >= TRIES
+
+    @property
     def out(self) -> Path:
         """What the present process has written to standard output."""
         return self._folder / f"{self.name}-{len(self.pids):04}.out"
@@ -136,7 +141,7 @@ class Program:
             return
         if not (self._ends and status == TRY_AGAIN):
             self.problems.append(f"{self.log.name}: ended by itself with status {status}")
-        if len(self.problems) < TRIES:
+        if not self.is_given_up:
             self.start()
 
     async def end(self) -> None:
