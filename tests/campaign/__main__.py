@@ -104,9 +104,11 @@ async def run(arguments: Arguments, report: Report, folder: Path, link: Link | N
                 await nursery.start(end_at_sigterm, nursery.cancel_scope, report)
                 await run_in_world(arguments, report, World(folder, nursery, link))
                 nursery.cancel_scope.cancel()
-    except Exception as error:
+    except* AssertionError as errors:
+        report.problems += texts(errors)
+    except* Exception as errors:
         traceback.print_exc()
-        report.problems.append(f"the campaign itself has failed: {error!r}")
+        report.problems.append(f"the campaign itself has failed: {errors!r}")
     finally:
         with trio.CancelScope(shield=True):
             report.problems += await leftovers(str(folder))
@@ -120,7 +122,7 @@ async def run_in_world(arguments: Arguments, report: Report, world: World) -> No
         report.problems += texts(errors)
     finally:
         await world.end()
-    report.problems += world.log_problems()
+        report.problems += world.log_problems()
 
 
 def texts(errors: BaseExceptionGroup[AssertionError]) -> list[str]:

@@ -18,6 +18,7 @@ MARK: Final = "DC_CAMPAIGN"
 
 POLL_SECONDS: Final = 0.05
 END_SECONDS: Final = 20.0
+YOUNG_SECONDS: Final = 10.0  # for which a program may still be starting, on a busy computer
 TRY_AGAIN: Final = 75
 """The exit status of a client that has lost its server for too long."""
 TRIES: Final = 20
@@ -58,6 +59,7 @@ class Program:
         self.problems: list[str] = []
         self.pids: list[int] = []
         self._is_ending = False
+        self._started = 0.0
         self._command = command
         self._folder = folder
         self._environment = environment
@@ -73,6 +75,11 @@ class Program:
     def is_alive(self) -> bool:
         """Whether its process runs."""
         return not self.is_down and self._process is not None and self._process.poll() is None
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it has ended by itself too often to be started again."""
+        return len(self.problems) >= TRIES
 
     @property
     def out(self) -> Path:
@@ -97,6 +104,7 @@ class Program:
                 start_new_session=True,
             )
         self.pids[-1] = self._process.pid
+        self._started = time.monotonic()
         self.is_down = False
 
     def kill(self) -> None:
@@ -136,7 +144,7 @@ class Program:
             return
         if not (self._ends and status == TRY_AGAIN):
             self.problems.append(f"{self.log.name}: ended by itself with status {status}")
-        if len(self.problems) < TRIES:
+        if not self.is_given_up:
             self.start()
 
     async def end(self) -> None:
@@ -153,9 +161,14 @@ class Program:
             self.problems.append(f"{self.log.name}: SIGTERM did not end it")
             self._process.kill()
             self._process.wait(END_SECONDS)
-        elif self._process.returncode != 0:
+        elif self._process.returncode not in self._fair_ends():
             self.problems.append(f"{self.log.name}: status {self._process.returncode} at SIGTERM")
         self.is_down = True
+
+    def _fair_ends(self) -> tuple[int, ...]:
+        """Return with what status it may end at SIGTERM: one that still starts knows no better."""
+        young = time.monotonic() - self._started < YOUNG_SECONDS
+        return (0, -signal.SIGTERM) if young else (0,)
 
 
 def send(pid: int, number: int) -> None:

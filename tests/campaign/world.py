@@ -199,6 +199,7 @@ class World:
         while True:
             for program in self.programs():
                 program.look()
+                assert not program.is_given_up, f"{program.name} ends by itself again and again"
             await trio.sleep(LOOK_SECONDS)
 
     async def _sample(self) -> None:
