@@ -31,7 +31,7 @@ def _write(self: Board, record: Record, then: Callable[[], None]) -> None:
 
 
 def _second_look(
-    self: Reports, worker: Worker, job: Job, message: Done, rejected: list[int]
+    self: Reports, _worker: Worker, job: Job, message: Done, rejected: list[int]
 ) -> list[int]:
     """Drop the attempt check: take whatever answer comes of a task that has none."""
     taken = set(range(len(message.numbers))).difference(rejected)
