@@ -9,8 +9,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import sys
+import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +30,9 @@ TEMPORARY: Final = "incoming"
 """The folder of temporary files, within the folder of blobs and thus on its disk."""
 
 
+_REST: Final = re.compile("[0-9a-f]{62}")
+
+
 class BlobFolder:
     """Blobs on disk. No blob is ever in memory as a whole.
 
@@ -41,6 +47,7 @@ class BlobFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / TEMPORARY
+        self._aging = threading.Lock()
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
             for leftover in self._incoming.iterdir():
@@ -59,6 +66,53 @@ class BlobFolder:
             return self._place(digest).stat().st_size
         except OSError:
             return None
+
+    def claim(self, digest: bytes) -> int | None:
+        """Return the size of a blob in bytes, or None if it is not there.
+
+        From now on it is young: `remove_old` leaves it until it has grown old again.
+        """
+        place = self._place(digest)
+        with self._aging:
+            try:
+                status = place.stat()
+                if time.time() - status.st_mtime > limits.BLOB_TOUCH_SECONDS:
+                    os.utime(place)
+            except OSError:
+                return None
+        return status.st_size
+
+    async def part(self, part: int) -> list[bytes]:
+        """Return the digests, of those there, whose first byte this is."""
+        return await self._in_thread(self._part, part)
+
+    def _part(self, part: int) -> list[bytes]:
+        folder = self._folder / f"{part:02x}"
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return [bytes.fromhex(folder.name + name) for name in names if _REST.fullmatch(name)]
+
+    async def remove_old(self, digest: bytes, before: float) -> int | None:
+        """Remove a blob that was last put or claimed before this Unix time, in seconds.
+
+        Returns:
+            Its size in bytes, or None if it stays or is not there.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        return await self._in_thread(self._remove_old, digest, before)
+
+    def _remove_old(self, digest: bytes, before: float) -> int | None:
+        place = self._place(digest)
+        with self._aging:
+            try:
+                status = place.stat()
+            except FileNotFoundError:
+                return None
+            if status.st_mtime >= before:
+                return None
+            place.unlink()
+            return status.st_size
 
     async def put(self, digest: bytes, size: int | None, pieces: AsyncIterable[bytes]) -> bool:
         """Take a blob in: it is on disk on return.
@@ -113,7 +167,7 @@ class BlobFolder:
             raise BlobMismatch(f"the bytes sent as blob {digest.hex()} have another SHA-256")
 
     def _is_there(self, place: Path) -> bool:
-        found = place.is_file()
+        found = self.claim(bytes.fromhex(place.parent.name + place.name)) is not None
         if found:
             # The process that renamed it may have been killed before it synced the folders.
             self._sync(place)

@@ -153,7 +153,8 @@ HEADS_TASKS: Final = 524_288
 """Queued tasks that the scheduler holds of all jobs, about: above, a job has HEAD_TASKS_LEAST."""
 
 HEAD_TASKS_LEAST: Final = 1024
-"""Queued tasks of one job that the scheduler always holds: more than one worker takes at a time."""
+"""Queued tasks of one job that the scheduler holds in any case, 80 KB. One worker may take twice as
+many short ones at a time; then it gets some of the next job's, a few hundredths of a second's."""
 
 # --- backpressure -------------------------------------------------------------------------------
 
@@ -292,8 +293,39 @@ two. A larger one would hold up the start, and tells of damage when it is read."
 REMOVE_ROWS: Final = 2_000
 """Removed from the database in one step: commits wait a few milliseconds for it."""
 
-REMOVE_BYTES: Final = 2 * MIB
+REMOVE_BYTES: Final = MIB
 """Of payloads or results, after which such a step ends: freeing their pages costs as much."""
+
+REMOVE_PAUSE_SECONDS: Final = 0.02
+"""Between two such steps: commits have most of the disk's time to themselves."""
+
+KEEP_DAYS: Final = 30.0
+"""That a finished job is kept, unless the server is told otherwise."""
+
+KEEP_JOBS: Final = 10_000
+"""Finished jobs that are kept, unless the server is told otherwise."""
+
+RETENTION_SECONDS: Final = 60.0
+"""Between two looks for jobs that have been kept for long enough."""
+
+RETENTION_JOBS: Final = 1_000
+"""Jobs that are removed after one such look, at most."""
+
+BLOB_KEEP_SECONDS: Final = 7 * 86400.0
+"""That a blob stays which no job names: a client may be about to name it, or a worker be cut off
+with a report that does."""
+
+BLOB_TOUCH_SECONDS: Final = 3600.0
+"""Age of a blob after which it is written down that it was asked for."""
+
+BLOB_SWEEP_SECONDS: Final = 86400.0
+"""Between two looks through the folder of blobs for such ones."""
+
+BACKUP_PAGES: Final = 256
+"""Of the database that are copied in one step of a backup, for which commits wait: a megabyte."""
+
+BACKUP_PAUSE_SECONDS: Final = 0.005
+"""Between two such steps."""
 
 CHECK_LINES: Final = 20
 """Of one kind of damage that a check of the database names: who needs more needs a backup."""

@@ -20,6 +20,7 @@ log. Only when the log passes `wal_bytes_most` do commits wait for it, or do it 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -144,6 +145,13 @@ class Store(Protocol):
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """Return the digests of blobs from `first` to `last` that a job names, ascending."""
 
+    async def backup(self, path: Path) -> None:
+        """Copy the store, as it is at one moment, to a new file; commits go on meanwhile.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+
     async def check(self) -> list[str]:
         """Read everything, and return what is wrong with it, a line each."""
 
@@ -160,6 +168,7 @@ class SqliteStore:
         self._path = folder / DATABASE
         self._closed = False
         self._reading = trio.CapacityLimiter(limits.READERS)
+        self._backing_up = trio.CapacityLimiter(1)
         with ExitStack() as stack:
             stack.enter_context(told_plainly(self._path))
             prepare_folder(folder)
@@ -302,6 +311,16 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.used_blobs(first, last))
 
+    async def backup(self, path: Path) -> None:
+        """See Store."""
+        async with self._backing_up:
+            self._check_open()
+            await trio.to_thread.run_sync(self._backup, path)
+
+    def _backup(self, path: Path) -> None:
+        with told_plainly(path):
+            self._writer.backup(path, _pause)
+
     async def check(self) -> list[str]:
         """See Store."""
         return await self._read(lambda reader: reader.check())
@@ -316,7 +335,8 @@ class SqliteStore:
             owners = [object() for _ in self._readers]
             for owner in owners:
                 await self._reading.acquire_on_behalf_of(owner)
-            await trio.to_thread.run_sync(self._stack.close)
+            async with self._backing_up:
+                await trio.to_thread.run_sync(self._stack.close)
             for owner in owners:
                 self._reading.release_on_behalf_of(owner)
 
@@ -344,3 +364,8 @@ async def open_store(
     return await trio.to_thread.run_sync(
         SqliteStore, folder, wal_bytes, wal_bytes_most, accept_loss
     )
+
+
+def _pause() -> None:
+    trio.from_thread.check_cancelled()
+    time.sleep(limits.BACKUP_PAUSE_SECONDS)

@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-SQLite takes a log that is not there, or whose first bytes are wrong, for an empty one, and throws it
-away with all that was acknowledged but not yet copied. So the database says whether it needs its
+SQLite takes a log that is not there, or whose first bytes are wrong, for an empty one, and throws
+it away with all that was acknowledged but not yet copied. So the database says whether it needs its
 log: `folder.log_needed` is 1 in the database file and 0 in the log behind it. Whoever copies the
 whole log (this program, or any other that opens the database) thereby sets it to 0 in the file; a
 file that says 1 without a log has lost it. It is brought about in three steps, the second of which
@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -122,21 +123,22 @@ class Frames:
         OSError: it cannot be read.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: FileIO) -> None:
         head = file.read(LOG_HEAD_BYTES)
         self._file = file
         self._magic, _, self._page_size = struct.unpack_from(">3I", head)
         self._salt = head[16:24]
 
-    def __iter__(self) -> Iterator[Frame | None]:
-        """Yield each frame in order, None for one that was left by an earlier log."""
-        at = LOG_HEAD_BYTES
+    def behind(self, taken: int) -> Iterator[Frame | None]:
+        """Yield the frames behind the first few, None for each that was left by an earlier log."""
+        each = FRAME_HEAD_BYTES + self._page_size
+        at = LOG_HEAD_BYTES + taken * each
         self._file.seek(at)
         while len(data := self._file.read(FRAME_HEAD_BYTES)) == FRAME_HEAD_BYTES:
             page, size = struct.unpack_from(">2I", data)
             own = data[8:16] == self._salt
             yield Frame(page, bool(size), data[:8], data[16:]) if own else None
-            at += FRAME_HEAD_BYTES + self._page_size
+            at += each
             self._file.seek(at)
 
     def follows(self, frame: Frame, before: Frame) -> bool:
@@ -156,8 +158,8 @@ def check_length(path: Path, head: Head, *, with_log: bool) -> None:
     size = path.stat().st_size
     missing = set(range(size // head.page_size + 1, head.pages + 1))
     if missing and with_log:
-        with log_of(path).open("rb") as file:
-            missing -= {frame.page for frame in Frames(file) if frame is not None}
+        with log_of(path).open("rb", buffering=0) as file:
+            missing -= {frame.page for frame in Frames(file).behind(0) if frame is not None}
     if missing:
         raise damaged(path, f"{size} bytes are left of {head.pages * head.page_size}")
 
@@ -174,14 +176,12 @@ def check_frames(path: Path, taken: int) -> None:
         OSError: it cannot be read.
     """
     before: Frame | None = None
-    with log_of(path).open("rb") as file:
+    with log_of(path).open("rb", buffering=0) as file:
         log = Frames(file)
-        for number, frame in enumerate(log, 1):
-            if number > taken and frame is not None and before is not None:
-                if log.follows(frame, before):
-                    raise damaged(log_of(path), f"from its frame {taken + 1} on")
-            ends = number > taken and frame is not None and frame.commits
-            before = frame if ends else None
+        for frame in log.behind(taken):
+            if frame is not None and before is not None and log.follows(frame, before):
+                raise damaged(log_of(path), f"from its frame {taken + 1} on")
+            before = frame if frame is not None and frame.commits else None
 
 
 def set_aside(path: Path) -> Path | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
-import msgspec
 import trio
 
 from dc import limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
-from dc.messages import Blob, Counts, Failure, Outcome, Payload
+from dc.messages import Counts, Failure, Outcome, Payload
 from dc.records import (
     Attempts,
     JobCancelled,
@@ -26,82 +25,25 @@ from dc.records import (
     TaskRow,
     Unfinished,
 )
-from dc.store_rows import NO_TRIES, counts, pack, task_row
-
-
-class _Job:
-    """All of one job."""
-
-    def __init__(self, record: NewJob) -> None:
-        self.record = record
-        self.payloads: list[Payload] = []
-        self.records: list[Outcomes] = []
-        self.finished: dict[int, tuple[Outcomes, int]] = {}  # a record, and the place in it
-        self.failed: set[int] = set()
-        self.attempts: dict[int, tuple[int, int, int]] = {}
-        self.leases: dict[int, tuple[int, str]] = {}  # an attempt, and its worker's key
-        self.ended = False
-        self.cancelled_at: float | None = None
-        self.finished_at: float | None = None
-        self.removed = False
-
-    def row(self) -> JobRow:
-        record = self.record
-        total, failed = len(self.payloads), len(self.failed)
-        return JobRow(
-            job=record.job,
-            type=record.type,
-            version=record.version,
-            options=record.options,
-            payload=record.payload,
-            result=record.result,
-            created=record.created,
-            ended=self.ended,
-            cancelled_at=self.cancelled_at,
-            counts=counts(
-                total, len(self.finished) - failed, failed, self.cancelled_at is not None
-            ),
-            key=record.key,
-        )
-
-    def set_finished(self, at: float) -> None:
-        """Set when the job reached its end, if it has, and no earlier end is known."""
-        whole = self.ended and len(self.finished) == len(self.payloads)
-        if self.finished_at is None and whole:
-            self.finished_at = max(at, self.record.created)
-
-    def blobs(self) -> set[bytes]:
-        """Return the digests of the blobs that the job names."""
-        pieces: list[Outcome] = [*self.payloads]
-        for record in self.records:
-            pieces.extend(record.outcomes)
-        return {piece.digest for piece in pieces if isinstance(piece, Blob)}
-
-    def take_back(
-        self,
-        attempts: dict[int, tuple[int, int, int]],
-        leases: dict[int, tuple[int, str]],
-    ) -> None:
-        """Undo what changed attempts and leases."""
-        self.attempts, self.leases = attempts, leases
-
-    def reopen(self, ended: bool, cancelled_at: float | None, finished_at: float | None) -> None:
-        """Undo what closed the job."""
-        self.ended, self.cancelled_at, self.finished_at = ended, cancelled_at, finished_at
+from dc.store_memory_job import MemoryJob, one_task
+from dc.store_rows import NO_TRIES, pack, task_row
 
 
 class MemoryStore:
     """A dc.store.Store in memory.
 
+    Args:
+        identity: its name; given, so that what it is used in can be repeated exactly.
+
     Attributes:
         fail: raised by the next commits, where set, before they change anything: a full disk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identity: str = "5e" * 16) -> None:
         self.fail: StoreError | None = None
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, MemoryJob] = {}
         self._sequences: set[int] = set()
-        self._identity = secrets.token_hex(16)
+        self._identity = identity
         self._next = (1, 1)
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -122,7 +64,7 @@ class MemoryStore:
         if isinstance(record, NewJob):
             if record.job in self._jobs:
                 raise StoreConflict(f"job {record.job} is there already")
-            self._jobs[record.job] = _Job(record)
+            self._jobs[record.job] = MemoryJob(record)
             undo.append(lambda: self._jobs.pop(record.job))
             return
         job = self._known(record.job)
@@ -137,12 +79,12 @@ class MemoryStore:
         else:
             self._close(job, record, undo)
 
-    def _known(self, job: int) -> _Job | None:
+    def _known(self, job: int) -> MemoryJob | None:
         found = self._jobs.get(job)
         return None if found is None or found.removed else found
 
     def _add_tasks(
-        self, job: _Job | None, record: NewTasks, undo: list[Callable[[], object]]
+        self, job: MemoryJob | None, record: NewTasks, undo: list[Callable[[], object]]
     ) -> None:
         if not record.payloads:
             return
@@ -152,7 +94,7 @@ class MemoryStore:
         undo.append(lambda: job.payloads.__delitem__(slice(record.first, None)))
 
     def _add_outcomes(
-        self, job: _Job | None, record: Outcomes, undo: list[Callable[[], object]]
+        self, job: MemoryJob | None, record: Outcomes, undo: list[Callable[[], object]]
     ) -> None:
         if not record.numbers:
             return
@@ -191,7 +133,7 @@ class MemoryStore:
         undo.append(take_back)
 
     def _add_attempts(
-        self, job: _Job | None, record: Attempts, undo: list[Callable[[], object]]
+        self, job: MemoryJob | None, record: Attempts, undo: list[Callable[[], object]]
     ) -> None:
         if not record.numbers:
             return
@@ -205,7 +147,7 @@ class MemoryStore:
         undo.append(lambda: job.take_back(attempts, leases))
 
     def _add_leases(
-        self, job: _Job | None, record: Leases, undo: list[Callable[[], object]]
+        self, job: MemoryJob | None, record: Leases, undo: list[Callable[[], object]]
     ) -> None:
         if not record.numbers:
             return
@@ -219,7 +161,10 @@ class MemoryStore:
         undo.append(lambda: job.take_back(attempts, leases))
 
     def _close(
-        self, job: _Job | None, record: JobEnded | JobCancelled, undo: list[Callable[[], object]]
+        self,
+        job: MemoryJob | None,
+        record: JobEnded | JobCancelled,
+        undo: list[Callable[[], object]],
     ) -> None:
         if isinstance(record, JobEnded):
             if job is None or record.count != len(job.payloads):
@@ -264,7 +209,7 @@ class MemoryStore:
         for number in range(first, first + max(limit_tasks, 1)):
             if number not in finished:
                 break
-            task = _one_task(*finished[number])
+            task = one_task(*finished[number])
             if found and found[-1].sequence == task.sequence:
                 _extend(found[-1], task)
             else:
@@ -364,9 +309,11 @@ class MemoryStore:
             if job.finished_at is not None and not job.removed
         )
         old = sum(finished_at < before for finished_at, _ in found)
-        return (hidden + [n for _, n in found[: max(old, len(found) - keep if keep else 0)]])[:limit]
+        return (hidden + [n for _, n in found[: max(old, len(found) - keep if keep else 0)]])[
+            :limit
+        ]
 
-    async def remove(self, job: int, limit: int) -> Removed:
+    async def remove(self, job: int, limit: int) -> Removed:  # noqa: ARG002  one step is all
         """See Store. The second step removes all."""
         await trio.lowlevel.checkpoint()
         if self.fail is not None:
@@ -391,6 +338,11 @@ class MemoryStore:
         used = {digest for job in self._jobs.values() for digest in job.blobs()}
         return sorted(digest for digest in used if first <= digest <= last)
 
+    async def backup(self, path: Path) -> None:
+        """Raise StoreError: there is no file to copy."""
+        await trio.lowlevel.checkpoint()
+        raise StoreError(f"a store in memory cannot be copied to {path}")
+
     async def check(self) -> list[str]:
         """See Store."""
         await trio.lowlevel.checkpoint()
@@ -401,7 +353,7 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
 
 
-def _with_past(job: _Job, numbers: list[int]) -> Unfinished:
+def _with_past(job: MemoryJob, numbers: list[int]) -> Unfinished:
     tries = [job.attempts.get(number, NO_TRIES) for number in numbers]
     return Unfinished(
         job=job.record.job,
@@ -413,20 +365,10 @@ def _with_past(job: _Job, numbers: list[int]) -> Unfinished:
     )
 
 
-def _row(job: _Job, number: int, outcome: bool) -> TaskRow:
-    finished = _one_task(*job.finished[number]) if number in job.finished else None
+def _row(job: MemoryJob, number: int, outcome: bool) -> TaskRow:
+    finished = one_task(*job.finished[number]) if number in job.finished else None
     tries = job.attempts.get(number, NO_TRIES)
     return task_row(job.record.job, number, job.payloads[number], finished, tries, outcome)
-
-
-def _one_task(record: Outcomes, at: int) -> Outcomes:
-    return msgspec.structs.replace(
-        record,
-        numbers=[record.numbers[at]],
-        attempts=[record.attempts[at]],
-        times=[record.times[at]],
-        outcomes=[record.outcomes[at]],
-    )
 
 
 def _extend(record: Outcomes, other: Outcomes) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
 
 from dc import limits, store_rows
 from dc.errors import StoreConflict, StoreError
 from dc.records import Outcomes, Record
-from dc.store_file import mark_log, queries, settle
+from dc.store_file import connect, mark_log, queries, settle
 from dc.store_log import log_of
 from dc.store_rows import Row, to_json
 
@@ -63,6 +63,36 @@ class Writer:
         """
         with self.turn:
             return self._connection.execute(statement, values)
+
+    def backup(self, path: Path, pause: Callable[[], object]) -> None:
+        """Copy the database to a new file, letting others write between two steps.
+
+        What is written over this connection meanwhile goes to the copy as well, so that it is the
+        state at the end.
+
+        Args:
+            path: the file.
+            pause: called between two steps; what it raises ends the copying.
+
+        Raises:
+            sqlite3.Error: it cannot be written.
+            OSError: it cannot be synced.
+        """
+
+        def let_others(*_: object) -> None:
+            self.turn.release()
+            try:
+                pause()
+            finally:
+                self.turn.acquire()
+
+        with closing(connect(path)) as copy:
+            copy.execute("PRAGMA synchronous = OFF")
+            with self.turn:
+                self._connection.backup(copy, pages=limits.BACKUP_PAGES, progress=let_others)
+        with closing(connect(path)) as copy:
+            copy.execute("PRAGMA journal_mode = DELETE").fetchone()
+            mark_log(copy, needed=False)
 
     def mark_log(self) -> None:
         """Have the database file say that it needs its log, once the log is copied.

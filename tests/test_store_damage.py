@@ -53,9 +53,13 @@ async def killed(tmp_path: Path) -> Path:
     return folder
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 async def refusal(folder: Path, kind: type[StoreError]) -> str:
     """Return why the store is refused, twice alike and leaving all files as they are."""
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = contents(folder)
     for _ in range(2):
         with pytest.raises(StoreError) as caught:
             await open_store(folder)

@@ -395,7 +395,9 @@ async def test_an_idle_log_is_emptied(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_every_query_is_used_and_its_parameters_are_known() -> None:
     folder = Path(str(store_file.__file__)).parent
-    source = "".join((folder / f"store{name}.py").read_text() for name in ("", "_read", "_write", "_remove"))
+    source = "".join(
+        (folder / f"store{name}.py").read_text() for name in ("", "_read", "_write", "_remove")
+    )
     with closing(sqlite3.connect(":memory:")) as connection:
         store_file.migrate(connection, 0)
         for name, sql in store_file.queries().items():

@@ -138,6 +138,13 @@ def _add_lists(commands: Any) -> None:
     _command(commands, "workers", "List the connected workers.", "python -m dc workers")
     _command(commands, "types", "List the server's task types.", "python -m dc types --json")
     _command(commands, "status", "Show how the server is doing.", "python -m dc status")
+    backup = _command(
+        commands,
+        "backup",
+        "Write a backup of the server's data folder to a new file, while the server runs.",
+        "python -m dc backup monday.tar",
+    )
+    backup.add_argument("file", type=Path, metavar="FILE", help="a tar file, made by this")
 
 
 def _add_job_commands(commands: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import jobs, show
+from dc.cli import backup, jobs, show
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "workers": show.workers,
         "types": show.types,
         "status": show.status,
+        "backup": backup.backup,
     }
 )
 UNABLE: Final = 2

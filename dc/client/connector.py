@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -89,6 +90,13 @@ class Connector:
         try:
             with _bounded(limit):
                 return await self._http.download_bytes(path, limit)
+        except HttpError as error:
+            raise _named(error) from error
+
+    async def download(self, path: str, to: Path) -> int:
+        """Write what is at a path of the server to a file; return its size in bytes."""
+        try:
+            return await self._http.download(path, to)
         except HttpError as error:
             raise _named(error) from error
 

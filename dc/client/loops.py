@@ -140,8 +140,8 @@ def plain_results(
         token: of Trio's thread.
     """
     try:
-        while batches := call(reader.next_batches):
-            for batch in batches:
+        while not reader.has_ended:
+            for batch in call(reader.next_batches):
                 ready = view.each(batch)
                 yield from _fetched(reader, view, call, batch) if ready is None else ready
     except msgspec.DecodeError as error:

@@ -247,6 +247,11 @@ class Client:
         """Return the JSON at a path of the server, such as `/api/status`."""
         return self.call(self._client.get, path)
 
+    def backup(self, to: Path) -> int:
+        """Write a backup of the server's data folder to a file; return its size in bytes."""
+        size: int = self.call(self._client.backup, to)
+        return size
+
 
 class Job:
     """A job of the server.

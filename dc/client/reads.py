@@ -64,6 +64,11 @@ class ResultReader:
                 await patience.pause(error)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether all outcomes have been returned; may be asked from any thread."""
+        return self._ended
+
+    @property
     def is_open(self) -> bool:
         """Whether the server may still send."""
         return self._open is not None
@@ -90,7 +95,7 @@ class ResultReader:
             subscription, lambda: bool(subscription.batches) or subscription.ended
         )
         batches = [self._cursor.advance(batch) for batch in subscription.pop()]
-        if not batches:
+        if subscription.ended and not subscription.batches:
             self._ended = True
             self.close()
         return [batch for batch in batches if batch.numbers]

@@ -125,10 +125,11 @@ class Submitter:
 
         Raises:
             ConnectionLost: `patience` was.
+            DcError: the submission was given up, by another thread.
         """
+        if self._abandoned:
+            raise DcError("the submission was given up")
         while self._live is None or self._live[0].is_lost:
-            if self._abandoned:
-                raise ConnectionLost("the submission was given up")
             try:
                 connection = await self._connector.connection()
             except ConnectionLost as error:

@@ -188,6 +188,10 @@ class AsyncClient:
         """Return the JSON at a path of the server, such as `/api/status`."""
         return await self.connector.get_json(path)
 
+    async def backup(self, to: Path) -> int:
+        """Write a backup of the server's data folder to a file; return its size in bytes."""
+        return await self.connector.download("/api/backup", to)
+
     async def look_up(self, number: int) -> Status:
         """Return a job's state as the server sent it.
 

@@ -21,12 +21,18 @@ from dc import __version__, limits, memory, program
 from dc.blobs import BlobFolder
 from dc.errors import StartError
 from dc.plugins import load_plugins
+from dc.server import folder
 from dc.server.app import ServerApp, Settings
+from dc.server.backup import remove_copies
+from dc.server.retention import Keep
 from dc.server.site import Site
 from dc.server.types import PluginTypes
 from dc.store import Store, open_store
 
 log = logging.getLogger("dc.server")
+
+MOST_KEPT = 1_000_000_000
+"""Days or jobs that can be asked for: more than there will be."""
 
 EXAMPLE = f"""\
 Then start workers, on this computer or others, each with the same plugins:
@@ -43,6 +49,10 @@ class Arguments(Struct, frozen=True):
     data: Path
     plugins: list[Path]
     verbose: bool
+    keep: Keep = Keep()
+    check: bool = False
+    restore: Path | None = None
+    accept_loss: bool = False
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -53,6 +63,27 @@ def parse(argv: list[str] | None = None) -> Arguments:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_usual_options(parser)
+    _add_folder_options(parser)
+    values = parser.parse_args(argv)
+    try:
+        host, port = split_address(values.listen)
+    except StartError as error:
+        parser.error(str(error))
+    return Arguments(
+        host=host,
+        port=port,
+        data=values.data,
+        plugins=values.plugins,
+        verbose=values.verbose,
+        keep=Keep(values.keep_days, values.keep_jobs),
+        check=values.check,
+        restore=values.restore,
+        accept_loss=values.accept_loss,
+    )
+
+
+def _add_usual_options(parser: argparse.ArgumentParser) -> None:
     default = f"{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
     parser.add_argument(
         "--listen",
@@ -77,12 +108,51 @@ def parse(argv: list[str] | None = None) -> Arguments:
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
     parser.add_argument("--version", action="version", version=f"dc {__version__}")
-    values = parser.parse_args(argv)
-    try:
-        host, port = split_address(values.listen)
-    except StartError as error:
-        parser.error(str(error))
-    return Arguments(host, port, values.data, values.plugins, values.verbose)
+
+
+def _add_folder_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--keep-days",
+        metavar="N",
+        type=_days,
+        default=limits.KEEP_DAYS,
+        help="days after which a finished job is removed (default %(default)g; 0: never)",
+    )
+    add(
+        "--keep-jobs",
+        metavar="N",
+        type=_count,
+        default=limits.KEEP_JOBS,
+        help="finished jobs that are kept, the newest (default %(default)s; 0: all)",
+    )
+    add(
+        "--check",
+        action="store_true",
+        help="read all of the data folder, say what is wrong with it, and end",
+    )
+    add(
+        "--restore",
+        metavar="FILE",
+        type=Path,
+        help="make the data folder, a new one, of a backup, and end",
+    )
+    add(
+        "--accept-loss",
+        action="store_true",
+        help="start although what was acknowledged last is lost with the write-ahead log",
+    )
+
+
+def _days(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= MOST_KEPT:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {MOST_KEPT:,}")
+    return value
+
+
+def _count(text: str) -> int:
+    return int(_days(str(int(text))))
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -138,7 +208,9 @@ async def serve(arguments: Arguments) -> None:
         log.error("plugin %s is left out: %s", name, why)
     listeners = await listen(arguments.host, arguments.port)
     try:
-        store = await open_store(arguments.data)
+        if arguments.accept_loss:
+            log.warning("--accept-loss: what is missing from %s is not asked for", arguments.data)
+        store = await open_store(arguments.data, accept_loss=arguments.accept_loss)
         try:
             await _serve(arguments, listeners, store, PluginTypes(plugins))
         finally:
@@ -159,7 +231,9 @@ async def _serve(
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{listeners[0].socket.getsockname()[1]}"
     data = arguments.data.absolute()
-    app = ServerApp(store, blobs, types, Settings(f"dc {__version__}", address, data, time.time()))
+    remove_copies(data)
+    settings = Settings(f"dc {__version__}", address, data, time.time(), arguments.keep)
+    app = ServerApp(store, blobs, types, settings)
     await app.recover()
     site = Site(app)
     async with trio.open_nursery() as nursery:
@@ -198,12 +272,27 @@ async def _watch_signals(
                 os._exit(1)
 
 
+async def _look_after(arguments: Arguments, wrong: list[str]) -> None:
+    """Restore or check the data folder; add what is wrong with it."""
+    data = arguments.data
+    if arguments.restore is not None:
+        jobs = await folder.restore(arguments.restore, data)
+        print(f"restored and checked: {jobs} jobs in {data}")
+        return
+    wrong += await folder.check(data, accept_loss=arguments.accept_loss)
+    print("\n".join(wrong) or f"{data} is whole")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the server; return the exit status."""
     arguments = parse(argv)
     program.log_to_stderr(verbose=arguments.verbose)
     memory.keep_little()
-    return program.run("dc.server", partial(serve, arguments))
+    if not (arguments.check or arguments.restore):
+        return program.run("dc.server", partial(serve, arguments))
+    wrong: list[str] = []
+    status = program.run("dc.server", partial(_look_after, arguments, wrong))
+    return status or bool(wrong)
 
 
 if __name__ == "__main__":

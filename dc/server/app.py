@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +55,7 @@ from dc.server.events import (
     Write,
 )
 from dc.server.reactor import Reactor
+from dc.server.retention import Keep, Retention
 from dc.server.types import PluginTypes
 from dc.store import Store
 
@@ -78,6 +79,7 @@ class Settings(Struct, frozen=True):
     address: str
     data: Path
     started: float
+    keep: Keep = Keep()
 
 
 class ServerApp:
@@ -105,6 +107,7 @@ class ServerApp:
         self.settings = settings
         self.reactor = Reactor(types, settings.software)
         self.committer = Committer(store, self._committed, self._troubled)
+        self.retention = Retention(store, blobs, self._followed, settings.keep, wall)
         self._wall = wall
         self._codec = peer_codec()
         self._connections: dict[int, Connection] = {}
@@ -152,7 +155,9 @@ class ServerApp:
         """Serve until `stop` is called; then say farewell and write down what is left."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.reactor.board.kept = self.settings.keep.text
             nursery.start_soon(self.committer.run)
+            nursery.start_soon(self.retention.run)
             nursery.start_soon(self._tick)
             for action in self._asked:
                 nursery.start_soon(self._load, action)
@@ -219,6 +224,9 @@ class ServerApp:
 
     def _committed(self, count: int) -> None:
         self.feed(Committed(count))
+
+    def _followed(self) -> Collection[int]:
+        return self.reactor.board.jobs
 
     def _troubled(self, text: str) -> None:
         self.feed(Troubled(text))

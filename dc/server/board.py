@@ -127,6 +127,7 @@ class Board:
         self.rate = Rate()
         self.now = 0.0
         self.wall = 0.0
+        self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
         self.trouble = ""
         self.stalled = False
         self.refusals: Counter[str] = Counter()
@@ -139,6 +140,7 @@ class Board:
         self.on_finished: Callable[[Job], None] = _nobody
         self.on_unfollowed: Callable[[Job], None] = _nobody
         self.on_unscheduled: Callable[[Job], None] = _nobody
+        self.absent: Callable[[], str] = str
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class Board:
             if not self.scheduler.class_workers(job.class_):
                 needs = "".join(f", {k}={v}" for k, v in sorted(row.options.requires.items()))
                 text = f"no connected worker has task type {row.type} {row.version}{needs}"
-                return text[:NOTE_CHARS]
+                return text[:NOTE_CHARS] + self.absent()
         return ""
 
     # --- outcomes -------------------------------------------------------------------------------

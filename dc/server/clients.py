@@ -109,7 +109,7 @@ class ClientSide:
             if client.peer not in self.by_peer:
                 return
             if job is None:
-                error = UnknownJob(f"there is no job {message.job}")
+                error = UnknownJob(f"there is no job {message.job}{self._board.kept}")
                 self._board.send(client.peer, Refused(message.request, error.code, str(error)))
             else:
                 do(client, job, message)

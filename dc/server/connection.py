@@ -127,7 +127,7 @@ class Connection:
             else:
                 continue
             for item in column:
-                if isinstance(item, Blob) and self._owner.blobs.size(item.digest) != item.size:
+                if isinstance(item, Blob) and self._owner.blobs.claim(item.digest) != item.size:
                     raise PayloadError(f"blob {item.name} is not here: put it to /blobs first")
 
     async def drain(self) -> None:

@@ -154,7 +154,8 @@ class Leases:
     ) -> list[tuple[int, int]]:
         """Queue tasks of one job again that a worker has; return their (number, attempt).
 
-        Those that have crashed too often by now are recorded as failed.
+        Those that have crashed too often by now are recorded as failed. Of a job that is being
+        cancelled nothing is written down any more.
 
         Args:
             worker: the worker.
@@ -166,6 +167,8 @@ class Leases:
         job = self._board.jobs[number]
         job.changed = True
         back, failed = self._scheduler.lapse(worker.id, number, blame, numbers)
+        if job.cancelled:
+            return []
         if back:
             self._board.note_attempts(number, back)
         if remember:

@@ -144,8 +144,9 @@ class AtHand:
         if self.fetching != first:
             return
         self.fetching = -1
-        self.kept = first + len(payloads)
-        if payloads and self.kept > self.frontier:
+        end = first + len(payloads)
+        self.kept = max(self.kept, end)  # what came meanwhile may be kept behind it
+        if payloads and end > self.frontier:
             self._insert(Chunk(first, payloads, self._weigh(payloads), stays=True, own=True))
 
     def _absent_until(self, first: int) -> int:

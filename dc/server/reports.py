@@ -263,7 +263,7 @@ class Reports:
         the server itself stood still: then the attempt is looked at again later.
         """
         worker, job = self._roster.by_id.get(id_), self._board.jobs.get(number)
-        if worker is None or job is None:
+        if worker is None or job is None or job.cancelled:
             return
         if patient or not worker.ready:
             again = self._board.now + limits.DEADLINE_GRACE_SECONDS

@@ -24,6 +24,7 @@ from dc.link import Link
 from dc.messages import Blob, Payload
 from dc.server.api import Api
 from dc.server.app import ServerApp
+from dc.server.backup import backup
 from dc.server.pages import Pages
 from dc.server.views import Views, number
 
@@ -118,6 +119,8 @@ class Site:
         match parts:
             case ["socket"]:
                 return self._socket(request)
+            case ["api", "backup"]:
+                return await self._backup(request)
             case ["api", *rest]:
                 return await self._api.answer(request, rest)
             case ["blobs", name]:
@@ -138,6 +141,11 @@ class Site:
                 raise
             wanted = [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
             return Response(426, f"{error}\n".encode(), headers=wanted)
+
+    async def _backup(self, request: Request) -> Response:
+        if request.method != "GET":
+            return Response.not_allowed("GET")
+        return await backup(self._app)
 
     # --- bytes ----------------------------------------------------------------------------------
 

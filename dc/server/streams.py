@@ -5,8 +5,12 @@ it is on disk. When the client is slow (it has more than `limits.STREAM_BYTES` u
 just subscribed, the stream is behind: nothing is kept for it in memory, and it reads from the
 store, one read at a time, until a read that began after the last commit gives nothing more.
 
-An ordered stream wants the tasks by number, so it always reads from the store, and only when the
-task that it waits for has been recorded.
+An ordered stream wants the tasks by number. While they are recorded in that order, it is given the
+records as they come; else it reads from the store, and only when the task that it waits for has
+been recorded.
+
+Where nothing has been recorded yet there is nothing to read: such a stream is caught up at once. So
+the results of a short job that is followed from its start never take the way over the disk.
 """
 
 from __future__ import annotations
@@ -60,6 +64,7 @@ class Streams:
         if replaced is not None and replaced is not job:
             self._board.on_unfollowed(replaced)
         stream = Stream(peer, message.request, job.number, message.ordered, message.after)
+        stream.caught_up = job.recorded == 0
         self._streams[key] = self._of_job[job.number][key] = stream
         self._pump(stream, job)
 
@@ -92,7 +97,9 @@ class Streams:
         for stream in list(self._of_job.get(job.number, {}).values()):
             if stream.ordered:
                 if stream.caught_up and stream.cursor in record.numbers:
-                    stream.caught_up = False
+                    stream.caught_up = _is_all(stream, job, record)
+                    if stream.caught_up:
+                        self._send(stream, record)
             elif record.sequence <= stream.cursor:
                 pass  # a read saw it on disk before its commit was told here
             elif stream.caught_up and stream.unconsumed < limits.STREAM_BYTES:
@@ -166,3 +173,17 @@ class Streams:
         )
         self._board.send(stream.peer, message, size)
         stream.unconsumed += size
+
+
+def _is_all(stream: Stream, job: Job, record: Outcomes) -> bool:
+    """Tell whether an ordered stream may have a record, and has then had all that is on disk.
+
+    It has had all tasks below its cursor. If no more are recorded than those and the record's,
+    the record is all there is from there on.
+    """
+    end = stream.cursor + len(record.numbers)
+    return (
+        stream.unconsumed < limits.STREAM_BYTES
+        and job.recorded == end
+        and record.numbers == list(range(stream.cursor, end))
+    )

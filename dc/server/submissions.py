@@ -100,6 +100,7 @@ class Submissions:
         submission = client.submitting.get(request)
         if submission is not None and not submission.job.ended:
             self._desert(submission)
+            self._pass_over(client, request)
 
     def cancelled(self, job: Job) -> None:
         """Tell who submits a job that it was cancelled."""
@@ -301,10 +302,13 @@ class Submissions:
 
     # --- ending ---------------------------------------------------------------------------------
 
-    def _refuse(self, client: Client, request: int, error: DcError) -> None:
+    def _pass_over(self, client: Client, request: int) -> None:
         client.refused[request] = None
         if len(client.refused) > limits.REFUSED_SUBMISSIONS:
             del client.refused[next(iter(client.refused))]
+
+    def _refuse(self, client: Client, request: int, error: DcError) -> None:
+        self._pass_over(client, request)
         self._board.send(client.peer, Refused(request, error.code, str(error)))
 
     def _close(self, submission: Submission) -> None:

@@ -70,6 +70,7 @@ class Views:
             "broken": self._app.types.broken,
             "refused": dict(sorted(board.refusals.items())),
             "trouble": self._app.committer.trouble,
+            "retention": self._app.retention.view(),
         }
 
     def types(self) -> View:
@@ -87,8 +88,11 @@ class Views:
         """Return one job; UnknownJob if there is none."""
         row = await self._app.store.job(job)
         if row is None:
-            raise UnknownJob(f"there is no job {job}")
+            raise self._unknown(job)
         return self._job_view(row)
+
+    def _unknown(self, job: int) -> UnknownJob:
+        return UnknownJob(f"there is no job {job}{self._app.settings.keep.text}")
 
     def _job_view(self, row: JobRow) -> View:
         job = self._live(row.job)
@@ -124,7 +128,7 @@ class Views:
         """Return tasks of a job by number, all or only the failed ones."""
         row = await self._app.store.job(job)
         if row is None:
-            raise UnknownJob(f"there is no job {job}")
+            raise self._unknown(job)
         rows = await self._app.store.tasks(job, first, limit, failed)
         return [self._task_view(task, row) for task in rows]
 
@@ -132,7 +136,7 @@ class Views:
         """Return one task; UnknownJob or UnknownTask if there is none."""
         row = await self._app.store.job(job)
         if row is None:
-            raise UnknownJob(f"there is no job {job}")
+            raise self._unknown(job)
         found = await self._app.store.task(job, task)
         if found is None:
             raise UnknownTask(f"job {job} has no task {task}")

@@ -50,6 +50,7 @@ class WorkerSide:
         self._reports = Reports(board, self.roster, self.leases, self.health)
         self.stop = self.roster.stop
         board.on_unscheduled = self._job_gone
+        board.absent = self._absent
 
     # --- coming and going -----------------------------------------------------------------------
 
@@ -229,6 +230,12 @@ class WorkerSide:
         if state == TRIAL:
             return "trial", f"tried again with one slot, after it was set aside: {reason}"
         return "connected", ""
+
+    def _absent(self) -> str:
+        """Return, for the note of a job that waits, which workers get nothing at present."""
+        counts = {"away": len(self.roster.away), "set aside": self.health.count()}
+        text = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return f" ({text})" if text else ""
 
     def name_of(self, id_: int) -> str:
         """Return the name of a worker of the scheduler."""

@@ -15,14 +15,12 @@ from tests.campaign.ledger import Verdict
 from tests.campaign.plan import Fault, seconds_of
 from tests.campaign.reader import kept
 from tests.campaign.report import Report, of_memory, spread
-from tests.campaign.submitter import takes_keys
 from tests.campaign.world import PLUGINS, World, python
 
 JOB: Final = 1
 SLOTS: Final = 2
 NEAR: Final = ("one", "two", "three")
 FAR: Final = "far"
-SUBMIT_SECONDS: Final = 120.0
 DRAIN_SECONDS: Final = 300.0
 """After the last fault, for what is left of the job: workers may be away for their grace."""
 READ_SECONDS: Final = 60.0
@@ -77,20 +75,15 @@ class Shorts:
             await world.add_worker(FAR, SLOTS, far=True)
         await world.has_workers(*(worker.name for worker in world.workers))
         world.set_pace(LONGEST)
-        over = SUBMIT_PART * self.ends if takes_keys() else 0.0
-        since = time.time()
-        words = [str(PLUGINS), str(self.tasks), str(since), str(over)]
-        submitter = await world.add_client(
-            "submitter", lambda address: python("tests.campaign.submitter", address, *words)
+        words = [PLUGINS, self.tasks, time.time(), SUBMIT_PART * self.ends]
+        await world.add_client(
+            "submitter",
+            lambda address: python("tests.campaign.submitter", address, *map(str, words)),
         )
         words_of_reader = [str(PLUGINS), str(JOB), str(self.output)]
         await world.add_client(
             "reader", lambda address: python("tests.campaign.reader", address, *words_of_reader)
         )
-        if not takes_keys():
-            await world.until(
-                lambda: _true_soon(submitter.is_finished), SUBMIT_SECONDS, "the job's submission"
-            )
 
     async def _faults(self) -> Faults:
         async with trio.open_nursery() as nursery:

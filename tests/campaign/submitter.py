@@ -5,7 +5,6 @@ Killed in the middle and started again with the same arguments, it goes on with 
 
 from __future__ import annotations
 
-import inspect
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ import trio
 import dc
 from tests.campaign.processes import TRY_AGAIN
 
+KEY = "campaign"
 BATCH = 50  # payloads between two looks at the clock
 LARGE_EACH = 2000  # tasks, of which one has a large payload and another a large result
 LARGE_BYTES = 100_000
@@ -45,17 +45,11 @@ async def payloads(count: int, since: float, seconds: float) -> AsyncIterator[di
         yield payload(number)
 
 
-def takes_keys() -> bool:
-    """Whether a submission can be given a key, and so be resumed."""
-    return "key" in inspect.signature(dc.AsyncClient.submit).parameters
-
-
 async def submit(url: str, plugins: Path, count: int, since: float, seconds: float) -> None:
     """Submit the job, or the rest of it."""
-    key: dict[str, Any] = {"key": "campaign"} if takes_keys() else {}
     async with dc.AsyncClient(url, [plugins]) as client:
         work = payloads(count, since, seconds)
-        job = await client.submit("tick", work, name="campaign", **key)
+        job = await client.submit("tick", work, name="campaign", key=KEY)
         print(job.number, flush=True)
 
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from dc.worker import __main__ as worker_program
 from tests.campaign.ledger import Happened
 from tests.campaign.network import NEAR, Link
 from tests.campaign.processes import MARK, Program, memory
@@ -85,8 +84,8 @@ class World:
         address = self.address if link is not None else self.relays[name].address
 
         def command() -> list[str]:
-            place = ["--data", str(self.folder / f"worker-{name}")] if keeps_data() else []
-            words = [address, "--name", name, "--slots", str(slots), *place]
+            words = [address, "--name", name, "--slots", str(slots)]
+            words += ["--data", str(self.folder / f"worker-{name}")]
             inner = python("dc.worker", *words, "--plugins", str(PLUGINS))
             return inner if link is None else link.beyond(inner)
 
@@ -249,11 +248,6 @@ def is_mistake(line: str) -> bool:
 def python(*arguments: str) -> list[str]:
     """Return the command that runs `python -m ARGUMENTS`."""
     return [sys.executable, "-m", *arguments]
-
-
-def keeps_data() -> bool:
-    """Whether a worker has a folder of its own for good."""
-    return "data" in worker_program.Arguments.__struct_fields__
 
 
 def _get(url: str) -> Any:

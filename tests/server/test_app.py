@@ -8,11 +8,14 @@ import pytest
 import trio
 import trio.testing
 
+from dc import limits
 from dc.blobs import BlobFolder
-from dc.errors import InternalError
+from dc.errors import InternalError, StoreFull
+from dc.messages import PROTOCOL, About, Hello, Options
 from dc.plugins import Plugins
+from dc.records import NewJob
 from dc.server.app import ServerApp, Settings
-from dc.server.events import Opened, Tick
+from dc.server.events import Opened, Received, Tick
 from dc.server.types import PluginTypes
 from dc.store_memory import MemoryStore
 
@@ -38,3 +41,33 @@ async def test_a_mistake_in_the_reactor_stops_the_server(
             assert not app.feed(Opened(1, ""))
             monkeypatch.undo()
             assert not app.feed(Tick()), "nothing is done any more"
+
+
+async def test_only_clients_wait_until_there_is_space(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    settings = Settings("dc test", "http://127.0.0.1:1", tmp_path, 0.0)
+    store = MemoryStore()
+    store.fail = StoreFull("the disk is full")
+    app = ServerApp(store, BlobFolder(tmp_path), PluginTypes(Plugins()), settings)
+    await app.recover()
+    about = About("worker", "key", 1, [], {"os": "linux"}, {}, "run")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(app.run)
+        for peer, hello in (
+            (1, Hello(PROTOCOL, "worker", "test", [], about)),
+            (2, Hello(PROTOCOL, "client", "test", [], None)),
+        ):
+            app.feed(Opened(peer, ""))
+            app.feed(Received(peer, [hello]))
+        app.committer.add(NewJob(1, "demo", "1", Options(), "bytes", "bytes", 1.0))
+        app.committer.weigh(limits.UNCOMMITTED_BYTES + 1)
+        await app.wait_space(1)
+        with trio.move_on_after(5.0) as scope:
+            await app.wait_space(2)
+        assert scope.cancelled_caught
+        assert app.committer.trouble == "the disk is full"
+        store.fail = None
+        await app.wait_space(2)
+        assert not app.committer.trouble
+        app.stop()

@@ -11,6 +11,7 @@ from dc.errors import ProtocolError
 from dc.messages import (
     PROTOCOL,
     About,
+    Cancel,
     Done,
     Failed,
     Failure,
@@ -22,7 +23,9 @@ from dc.messages import (
     Refused,
     Returned,
     Running,
+    Status,
     Stop,
+    Watch,
 )
 from dc.records import Attempts, Leases, Outcomes
 from dc.server.events import Broken
@@ -198,6 +201,36 @@ def test_a_cancelled_job_takes_its_tasks_from_those_that_are_away(server: Harnes
     server.reactor.clients.cancel(server.reactor.board.jobs[job], lambda: None)
     server.pass_time(1.0)
     assert not workers_known(server)
+
+
+def test_a_job_that_is_being_cancelled_gets_no_records_of_lost_workers(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, worker = server.client(), server.worker("lab", slots=4)
+    job = server.submit(client, [b"a"] * 4, crashes=1, timeout=1.0)
+    server.settle()
+    server.say(worker, Running(job, [2], [1], [0.2]))
+    monkeypatch.setattr("dc.server.clients.CANCEL_STEP", 1)
+    server.say(client, Cancel(6, job))
+    server.live(15.0, client, worker)  # its time limit is over, and the next step is late
+    server.close(worker)
+    server.live(GRACE + 1, client)
+    assert server.reactor.board.jobs[job].scheduled
+    server.settle()
+    assert server.results(job) == {}
+    assert not server.records(Attempts, job)
+    assert not server.reactor.board.jobs
+
+
+def test_a_job_that_waits_says_which_workers_are_not_here(server: Harness) -> None:
+    client, worker = server.client(), server.worker("lab")
+    server.submit(client, [b"a"])
+    waiting = server.submit(client, [b"b"])
+    server.settle()
+    server.close(worker)
+    server.say(client, Watch(4, waiting))
+    [status] = server.take(client, Status)
+    assert status.note == "no connected worker has task type echo 2 (1 away)"
 
 
 def test_a_goodbye_gives_back_at_once_and_blames_nobody(server: Harness) -> None:

@@ -215,6 +215,7 @@ def test_a_cancelled_job_is_not_gone_on_with(server: Harness) -> None:
 def test_a_submission_that_is_given_up_is_deserted(server: Harness) -> None:
     client = server.client()
     server.say(client, NEW, Payloads(1, 0, [b"0"]), Unsubscribe(1))
+    server.say(client, Payloads(1, 1, [b"late"]), EndOfJob(1))
     assert status(server, client).note == GONE.format(1)
     server.say(client, AGAIN, Payloads(2, 1, [b"1"]), EndOfJob(2), Unsubscribe(2))
     server.commit()

@@ -9,7 +9,7 @@ what it had not committed with it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.messages import Payload
 from dc.plugins import Plugins, load_plugins
+from dc.records import Record
 from dc.server.app import ServerApp, Settings
 from dc.server.site import Site
 from dc.server.types import PluginTypes
@@ -199,6 +200,29 @@ async def run(
         await check(line, job)
         nursery.cancel_scope.cancel()
     return line.pieces
+
+
+async def test_a_small_job_is_one_commit(
+    tmp_path: Path,
+    plugins: Plugins,
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commits: list[list[str]] = []
+
+    async def counted(records: Sequence[Record]) -> None:
+        commits.append([type(record).__name__ for record in records])
+        await commit(records)
+
+    async with trio.open_nursery() as nursery:
+        line = Line(nursery, tmp_path, plugins)
+        commit = line.store.commit
+        monkeypatch.setattr(line.store, "commit", counted)
+        await line.start()
+        async with dc.AsyncClient(open_stream=line.open_stream) as client:
+            await client.submit(resumed, [1])
+            assert commits == [["NewJob", "NewTasks", "JobEnded"]]
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("how", ["whole", "slowly", "keyed"])

@@ -1,0 +1,55 @@
+"""The client's way to the server, where the server cannot take what it is given."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from dc import http, limits
+from dc.client.connector import Connector
+from dc.errors import BlobMismatch
+from dc.http import Request, Response, Upgrade
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+async def no_upgrade(*_: object) -> None:
+    raise AssertionError
+
+
+async def put_to(answers: list[Response]) -> tuple[list[bytes], float]:
+    """Put a blob to a server that gives these answers; return what it got, and how long it took."""
+    got: list[bytes] = []
+
+    async def handle(request: Request) -> Response | Upgrade:
+        got.append(await request.body(100))
+        return answers.pop(0)
+
+    begin = trio.current_time()
+    async with trio.open_nursery() as nursery:
+
+        async def open_stream() -> trio.abc.Stream:
+            near, far = trio.testing.memory_stream_pair()
+            nursery.start_soon(http.serve, far, handle, no_upgrade)
+            return near
+
+        connector = Connector("http://server", nursery, open_stream)
+        try:
+            await connector.put("/blobs/00", b"bytes")
+        finally:
+            nursery.cancel_scope.cancel()
+    return got, trio.current_time() - begin
+
+
+async def test_a_full_disk_is_waited_for() -> None:
+    full = [Response.json({"error": "store_full", "text": "it is full"}, 507) for _ in range(20)]
+    got, took = await put_to([*full, Response.text(503, "later"), Response.text(201, "stored")])
+    assert got == [b"bytes"] * 22
+    assert took == pytest.approx(21 * limits.PUT_RETRY_SECONDS)
+
+
+async def test_what_is_wrong_is_not_tried_again() -> None:
+    wrong = Response.json({"error": "blob_mismatch", "text": "other bytes"}, 400)
+    with pytest.RaisesGroup(pytest.RaisesExc(BlobMismatch, match="other bytes")):
+        await put_to([wrong])

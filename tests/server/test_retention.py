@@ -1,0 +1,203 @@
+"""Retention: what goes, what stays, and when, over a clock that nobody waits for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from dc import limits
+from dc.blobs import BlobFolder
+from dc.errors import StoreFull
+from dc.messages import Blob, Options
+from dc.records import JobCancelled, JobEnded, NewJob, NewTasks, Outcomes
+from dc.server.retention import Keep, Retention
+from dc.store_memory import MemoryStore
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+DAY = 86400.0
+
+
+@pytest.fixture(autouse=True)
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have blocking work done at once: a clock that jumps would not wait for a thread."""
+
+    async def run_sync(work: Callable[..., Any], *arguments: object) -> Any:
+        await trio.lowlevel.checkpoint()
+        return work(*arguments)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
+
+
+class Kept:
+    """A retention over a store in memory, at a time that follows Trio's clock."""
+
+    def __init__(self, folder: Path, keep: Keep) -> None:
+        self.store = MemoryStore()
+        self.blobs = BlobFolder(folder)
+        self.followed: set[int] = set()
+        self.begin = time.time() - trio.current_time()
+        self.retention = Retention(
+            self.store, self.blobs, lambda: self.followed, keep, lambda: self.now
+        )
+
+    @property
+    def now(self) -> float:
+        return self.begin + trio.current_time()
+
+    async def job(self, job: int, *, at: float, payload: bytes | Blob = b"") -> None:
+        options = Options()
+        await self.store.commit(
+            [
+                NewJob(job, "demo", "1", options, "bytes", "bytes", at),
+                *(NewTasks(job, 0, [payload]), JobEnded(job, 1, at)),
+                Outcomes(job, job, "w", at, [0], [1], [0.1], [b""]),
+            ]
+        )
+
+    async def left(self) -> list[int]:
+        return [row.job for row in await self.store.jobs(None, 100)]
+
+
+async def test_jobs_go_by_age_and_by_number(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep(days=3, jobs=4))
+    for job in range(1, 8):
+        await kept.job(job, at=kept.now - (8 - job) * DAY)
+    await kept.store.commit([NewJob(8, "demo", "1", Options(), "", "", 1.0)])
+    await kept.store.commit([NewJob(9, "demo", "1", Options(), "", "", 1.0)])
+    await kept.store.commit([JobCancelled(9, kept.now)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.RETENTION_SECONDS * 1.5)
+        # 5 is older than three days by now, and 8 has not finished.
+        assert await kept.left() == [9, 8, 7, 6]
+        assert kept.retention.view()["removed_jobs"] == 5
+        await trio.sleep(DAY)
+        assert await kept.left() == [9, 8, 7]
+        nursery.cancel_scope.cancel()
+    assert await kept.store.next_ids() == (10, 8)
+
+
+@pytest.mark.parametrize(
+    ("keep", "left"),
+    [(Keep(0, 0), [3, 2, 1]), (Keep(0, 2), [3, 2]), (Keep(2.5, 0), [3, 2]), (Keep(1, 1), [])],
+)
+async def test_no_limit(tmp_path: Path, keep: Keep, left: list[int]) -> None:
+    kept = Kept(tmp_path, keep)
+    for job in (1, 2, 3):
+        await kept.job(job, at=kept.now - (4 - job) * DAY)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.RETENTION_SECONDS * 1.5)
+        assert await kept.left() == left
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_followed_job_is_left_for_later(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    for job in (1, 2):
+        await kept.job(job, at=kept.now - 2 * DAY)
+    kept.followed = {1}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.RETENTION_SECONDS * 1.5)
+        assert await kept.left() == [1]
+        kept.followed = set()
+        await trio.sleep(limits.RETENTION_SECONDS)
+        assert await kept.left() == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_found_a_job_reads_it_to_its_end(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    await kept.job(1, at=kept.now - 2 * DAY)
+    await kept.store.remove(1, 1)  # it is hidden; now somebody turns out to follow it
+    kept.followed = {1}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.RETENTION_SECONDS * 2.5)
+        assert len(await kept.store.outcomes_after(1, 0, 100)) == 1
+        kept.followed = set()
+        await trio.sleep(limits.RETENTION_SECONDS)
+        assert await kept.store.outcomes_after(1, 0, 100) == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_full_disk_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    await kept.job(1, at=kept.now - 2 * DAY)
+    kept.store.fail = StoreFull("the disk is full")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.RETENTION_SECONDS * 5.5)
+        kept.store.fail = None
+        await trio.sleep(limits.RETENTION_SECONDS)
+        assert await kept.left() == []
+        nursery.cancel_scope.cancel()
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
+async def put(kept: Kept, data: bytes, age: float) -> Blob:
+    async def pieces() -> AsyncIterator[bytes]:
+        await trio.lowlevel.checkpoint()
+        yield data
+
+    digest = hashlib.sha256(data).digest()
+    await kept.blobs.put(digest, len(data), pieces())
+    path = kept.blobs.path(digest)
+    assert path is not None
+    os.utime(path, (kept.now - age,) * 2)
+    return Blob(digest, len(data))
+
+
+async def test_blobs_go_when_nobody_names_them(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    old, long = 2 * DAY, limits.BLOB_KEEP_SECONDS + 1
+    shared, own = await put(kept, b"shared", long), await put(kept, b"own", long)
+    young, unused = await put(kept, b"young", 0.0), await put(kept, b"unused", long)
+    for job, payload in enumerate((shared, own, young), 1):
+        await kept.job(job, at=kept.now - old, payload=payload)
+    await kept.job(4, at=kept.now + 365 * DAY, payload=shared)
+
+    def there() -> list[Blob]:
+        return [b for b in (shared, own, young, unused) if kept.blobs.size(b.digest) is not None]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        with kept.retention.hold():
+            await trio.sleep(limits.RETENTION_SECONDS * 1.5)
+            assert await kept.left() == [4]
+            assert there() == [shared, own, young, unused]
+        await trio.sleep(limits.BLOB_SWEEP_SECONDS)
+        assert there() == [shared, young]
+        await trio.sleep(limits.BLOB_KEEP_SECONDS - 2 * DAY)
+        assert kept.blobs.claim(young.digest) == 5  # somebody is about to name it again
+        os.utime(kept.blobs.path(young.digest) or tmp_path, (kept.now,) * 2)
+        await trio.sleep(limits.BLOB_KEEP_SECONDS - DAY)
+        assert there() == [shared, young]
+        await trio.sleep(3 * DAY)
+        assert there() == [shared]
+        nursery.cancel_scope.cancel()
+    view = kept.retention.view()
+    assert (view["removed_blobs"], view["removed_blob_bytes"]) == (3, 3 + 6 + 5)
+
+
+@pytest.mark.parametrize(
+    ("keep", "text"),
+    [
+        (Keep(30, 10000), " (finished jobs are kept for 30 days, at most the newest 10,000)"),
+        (Keep(0.5, 0), " (finished jobs are kept for 0.5 days)"),
+        (Keep(0, 5), " (finished jobs are kept at most the newest 5)"),
+        (Keep(0, 0), ""),
+    ],
+)
+def test_what_is_told_of_a_job_that_is_gone(keep: Keep, text: str) -> None:
+    assert keep.text == text
