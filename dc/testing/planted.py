@@ -14,13 +14,12 @@ from unittest import mock
 from dc.messages import Done, Submit
 from dc.records import Record
 from dc.server.board import Board, Pending
-from dc.server.clients import Client
 from dc.server.events import Write
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.reports import Reports
 from dc.server.roster import Worker
-from dc.server.submissions import Submissions
+from dc.server.submissions import Client, Submissions
 from dc.worker.reactor import WorkerReactor
 
 
@@ -32,7 +31,7 @@ def _write(self: Board, record: Record, then: Callable[[], None]) -> None:
 
 
 def _second_look(
-    self: Reports, worker: Worker, job: Job, message: Done, rejected: list[int]
+    self: Reports, _worker: Worker, job: Job, message: Done, rejected: list[int]
 ) -> list[int]:
     """Drop the attempt check: take whatever answer comes of a task that has none."""
     taken = set(range(len(message.numbers))).difference(rejected)

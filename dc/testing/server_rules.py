@@ -62,7 +62,7 @@ class ServerRules:
         self._leased: dict[Task, str] = {}
         self._options: dict[int, Options] = {}
         self._disturbed: dict[str, float] = {}
-        self._server_began = 0.0
+        self._server_began = -1.0
         self.doubled: Counter[str] = Counter()
 
     # --- what comes about -----------------------------------------------------------------------

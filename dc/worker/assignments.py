@@ -36,6 +36,12 @@ class Assignments:
             numbers = [numbers[at] for at in fresh]
             attempts = [attempts[at] for at in fresh]
             payloads = [payloads[at] for at in fresh]
+        stopped = self._executors.stopped(job)
+        if stopped and not stopped.isdisjoint(pairs := list(zip(numbers, attempts, strict=True))):
+            fresh = self._return_stopped(job, pairs, stopped)
+            numbers = [numbers[at] for at in fresh]
+            attempts = [attempts[at] for at in fresh]
+            payloads = [payloads[at] for at in fresh]
         job.held.update(zip(numbers, attempts, strict=True))
         start = 0
         for kind, group in groupby(payloads, type):
@@ -43,6 +49,19 @@ class Assignments:
             part = slice(start, start + count)
             self._take_in(job, kind, numbers[part], attempts[part], payloads[part])
             start += count
+
+    def _return_stopped(
+        self, job: Job, pairs: list[tuple[int, int]], stopped: set[tuple[int, int]]
+    ) -> list[int]:
+        """Hand back attempts that an executor is just being stopped for; return the other places.
+
+        A server that has forgotten an attempt may give it out once more, number and all. Nobody
+        could tell the two apart; it will come again with a number of its own.
+        """
+        back = [pair for pair in pairs if pair in stopped]
+        numbers, attempts = [number for number, _ in back], [attempt for _, attempt in back]
+        self._board.reports.add_returned(job, numbers, attempts)
+        return [at for at, pair in enumerate(pairs) if pair not in stopped]
 
     def _replace(self, job: Job, numbers: list[int], attempts: list[int]) -> list[int]:
         """Let go of attempts that are replaced; return the positions of the ones to take."""

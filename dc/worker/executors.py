@@ -178,6 +178,18 @@ class Executors:
                 slot.has_dead = True
                 self._check(slot)
 
+    def stopped(self, job: Job) -> set[tuple[int, int]]:
+        """Return (number, attempt) of a job's stopped attempts that executors still have."""
+        return {
+            pair
+            for slot in self._slots
+            if slot.has_dead
+            for chunk in slot.batches
+            if chunk.job is job
+            for pair in zip(chunk.numbers, chunk.attempts, strict=True)
+            if job.held.get(pair[0]) != pair[1]
+        }
+
     def _check(self, slot: Slot) -> None:
         """Kill an executor that must not go on; report a task that runs for long."""
         if slot.state is not State.READY or not slot.batches:
