@@ -22,6 +22,7 @@ from dc.testing.sim_world import SimExecutor, SimWorker, SimWorld, key_of
 from dc.testing.wires import Wire
 from dc.testing.world import Worker
 
+SUPERVISOR_SECONDS = 0.01  # before a server that has ended is started again
 RETRY_SECONDS = 0.5  # before a worker that could not start is started again
 
 
@@ -127,6 +128,7 @@ class Faults:
         while True:
             await self._world.start_server()
             await self._world.wait_ended()
+            await trio.sleep(SUPERVISOR_SECONDS)
             await self._wait(self._server_pause)
             self._server_pause = 0.0
 

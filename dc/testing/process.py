@@ -26,6 +26,7 @@ class Process:
     Attributes:
         is_alive: false once it was killed, or has ended by itself.
         killed: whether it was killed.
+        is_up: whether it has got beyond its start.
         ends: its ends of wires.
         on_death: called when it is killed, before its tasks are cancelled.
     """
@@ -35,6 +36,7 @@ class Process:
         self.run = run
         self.is_alive = True
         self.killed = False
+        self.is_up = False
         self.scope = trio.CancelScope()
         self.ends: list[End] = []
         self.on_death: Callable[[], None] | None = None

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import trio
 
+from dc.errors import StoreError
 from dc.messages import Failure
 from dc.pipe import InFile, Run
 from dc.plugins import Plugins
@@ -265,6 +266,9 @@ class SimWorld(World):
         if process.killed:
             return
         cause = first_of(error)
+        if isinstance(cause, StoreError) and process is self.server and not process.is_up:
+            self.ledger.trace.add("fault", f"{process} cannot start: {cause}")
+            return
         self.ledger.errors.append(error)
         self.ledger.violate(f"{process} ended by {cause!r} (cause: {cause.__cause__!r})")
 

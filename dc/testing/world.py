@@ -167,6 +167,7 @@ class World:
                 context.run(partial(nursery.start_soon, *call))
 
             self._start = start
+            self.server.is_up = True
             up.set()
             await app.wait_stopped()
             nursery.cancel_scope.cancel()
