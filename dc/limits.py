@@ -95,6 +95,16 @@ CANCELLED_JOBS: Final = 1000
 """Cancelled jobs that are remembered by number, the newest: late answers for them are counted as
 such."""
 
+RECENT_SECONDS: Final = 1.0
+"""That a small job stays in memory after its end: its client asks for the results within a few
+milliseconds, or a busy one within some tenths of a second."""
+
+RECENT_JOBS: Final = 256
+"""Such jobs, the newest. With RECENT_BYTES each they take a few megabytes at most."""
+
+RECENT_BYTES: Final = 4 * KIB
+"""Outcomes of a job that stays so: what is larger takes longer to send than to read."""
+
 LAPSED_ATTEMPTS: Final = 100_000
 """Attempts whose workers' leases have lapsed that the server remembers, the newest of all workers:
 their results are still taken as long as nobody else has got the task. At 100 bytes each, 10 MB."""

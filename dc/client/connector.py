@@ -18,6 +18,7 @@ from dc.client.connection import BROKEN, Connection
 from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError, StartError, by_code
 from dc.http_client import HttpClient
 from dc.link import connect
+from dc.messages import Accepted
 
 OpenStream: TypeAlias = Callable[[], Awaitable[Stream]]
 
@@ -71,6 +72,9 @@ class Connector:
             ConnectionLost: the server cannot be reached.
             RuntimeError: the client was closed.
         """
+        connection = self._connection
+        if connection is not None and not connection.is_lost and not self._closed:
+            return connection
         async with self._connecting:
             if self._closed:
                 raise RuntimeError("this client is closed: use it inside its with block")
@@ -78,6 +82,16 @@ class Connector:
                 self._connection = await self._connect()
                 self._nursery.start_soon(self._connection.run)
             return self._connection
+
+    def said(self, type_name: str, version: str) -> Accepted | None:
+        """Return what the server has said of a type on the connection that is open, if it has.
+
+        May be called from any thread.
+        """
+        connection = self._connection
+        if connection is None or connection.is_lost:
+            return None
+        return connection.session.said.get((type_name, version))
 
     @property
     def trouble(self) -> str:

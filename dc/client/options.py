@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 import msgspec
 
@@ -42,6 +42,10 @@ class JobOptions(TypedDict, total=False):
     grace: float | None
 
 
+KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}
+"""What each option has to be."""
+
+
 def check_options(said: JobOptions) -> dict[str, Any]:
     """Return the options that were said.
 
@@ -50,13 +54,12 @@ def check_options(said: JobOptions) -> dict[str, Any]:
         TypeError: there is no such option.
     """
     found = {}
-    kinds = {field.name: field.type for field in msgspec.structs.fields(Options)}
     for name, value in said.items():
-        if name not in kinds:
-            raise TypeError(f"there is no option {name!r}; there are: {', '.join(kinds)}")
+        if name not in KINDS:
+            raise TypeError(f"there is no option {name!r}; there are: {', '.join(KINDS)}")
         if value is not None:
             try:
-                found[name] = msgspec.convert(value, kinds[name])
+                found[name] = msgspec.convert(value, KINDS[name])
             except msgspec.ValidationError as error:
                 raise OptionsError(f"{name}: {error}") from None
     return found

@@ -41,7 +41,8 @@ class ResultReader:
             JobCancelled: there will be no more because the job was cancelled.
             DcError: the server refused the read.
         """
-        await trio.lowlevel.checkpoint()
+        if self._ended or self._open is not None:  # else it waits for the server's first word
+            await trio.lowlevel.checkpoint()
         patience = Patience()
         while not self._ended:
             try:

@@ -25,7 +25,7 @@ HASH_IN_THREAD_BYTES = 256 * limits.KIB  # above, hashing would stop the loop fo
 
 
 class Submitter:
-    """One submission. Each method is to be called from Trio's thread.
+    """One submission. Each method but `recall` is to be called from Trio's thread.
 
     Where a connection breaks, the submission goes on over the next one. Every method raises
     ConnectionLost if the server cannot be reached for limits.FOLLOW_SECONDS, and what it refused.
@@ -81,13 +81,23 @@ class Submitter:
             await self._until(self._is_taken_up)
             self.first, self.complete = self._backlog.take_up(), self._backlog.whole
             return self.accepted
-        connection, _ = await self._reach(Patience())
+        await self._reach(Patience())
         if isinstance(self._kind, TaskType):
             return None
-        said = connection.session.said.get((self._name, self._version))
+        said = self.recall()
         if said is None:
             await self._until(lambda: self.accepted is not None)
         return said or self.accepted
+
+    def recall(self) -> Accepted | None:
+        """Return what the server said earlier of a type that was given by its name.
+
+        Where there is something, `begin` is not needed: the first `send` asks for the job, too. May
+        be called from any thread.
+        """
+        if self._key_is_given or isinstance(self._kind, TaskType):
+            return None
+        return self._connector.said(self._name, self._version)
 
     def encode_as(self, codec: str) -> None:
         """Say how the payloads to come are encoded: `bytes` or `msgpack`."""

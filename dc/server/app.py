@@ -229,7 +229,7 @@ class ServerApp:
         self.feed(Committed(count))
 
     def _followed(self) -> Collection[int]:
-        return self.reactor.board.jobs
+        return self.reactor.in_memory
 
     def _troubled(self, text: str) -> None:
         self.feed(Troubled(text))

@@ -23,6 +23,7 @@ from dc.records import JobCancelled, JobRow
 from dc.server.board import Board
 from dc.server.events import Continue, LoadJob
 from dc.server.jobs import Job
+from dc.server.recent import Recent
 from dc.server.streams import Streams
 from dc.server.submissions import Client, Submissions
 from dc.server.workers import WorkerSide
@@ -38,6 +39,7 @@ class ClientSide:
         self._board = board
         self._workers = workers
         self.streams = streams
+        self.recent = Recent()
         self.submissions = Submissions(board, self.find)
         self.by_peer: dict[int, Client] = {}
         self._watchers: dict[int, set[tuple[int, int]]] = defaultdict(set)
@@ -121,8 +123,13 @@ class ClientSide:
     def find(self, number: int, then: Callable[[Job | None], None]) -> None:
         """Call `then` with a job, from memory or once it was read from the store."""
         job = self._board.jobs.get(number)
+        recent = self.recent.get(number) if job is None else None
         if job is not None:
             then(job)
+        elif recent is not None:
+            self._board.jobs[number] = recent
+            then(recent)
+            self.let_go(recent)
         elif number in self._waiting:
             self._waiting[number].append(then)
         else:
@@ -150,6 +157,8 @@ class ClientSide:
         if job.finished and not followed and not job.scheduled:
             self._board.jobs.pop(job.number, None)
             job.forget_payloads()
+            if job.whole is not None:
+                self.recent.keep(job, self._board.now)
 
     # --- following ------------------------------------------------------------------------------
 

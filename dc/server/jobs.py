@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from dc.messages import Counts, Options, Payload
-from dc.records import JobRow
+from dc.records import JobRow, Outcomes
 from dc.server.payloads import AtHand, Window
 
 BYTES_PER_SECOND = 100e6
@@ -43,6 +43,9 @@ class Job:
         row: the job as the store has it, or will.
         class_: its requirement class in the scheduler.
         window: the bound on payloads in memory that all jobs share.
+
+    Attributes:
+        whole: all outcomes, where they are one small record that has finished the job.
     """
 
     def __init__(self, row: JobRow, class_: int, window: Window) -> None:
@@ -60,6 +63,7 @@ class Job:
         self.cost = -1.0
         self.commits = 0
         self.last_sequence = 0
+        self.whole: Outcomes | None = None
         self.scheduled = False
         self.changed = False
         self.tail = Tail(self.total, 0)

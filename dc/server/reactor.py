@@ -208,6 +208,11 @@ class Reactor:
         """Whether no job is in memory: all have finished and nobody follows one."""
         return not self.board.jobs
 
+    @property
+    def in_memory(self) -> set[int]:
+        """The jobs that may be read, or asked for, without the store."""
+        return {*self.board.jobs, *self.clients.recent.numbers()}
+
     def validate(self) -> None:
         """Check what must always hold; AssertionError says what does not."""
         self.board.scheduler.validate()
@@ -311,6 +316,7 @@ class Reactor:
     def _on_tick(self, stalled: bool) -> None:
         self.board.stalled = stalled
         self.clients.report()
+        self.clients.recent.expire(self.board.now)
         late = self._unheard(stalled)
         for peer in list(self._peers.values()):
             peer.heard = min(peer.heard + late, self.board.now)

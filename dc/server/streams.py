@@ -10,7 +10,8 @@ records as they come; else it reads from the store, and only when the task that 
 been recorded.
 
 Where nothing has been recorded yet there is nothing to read: such a stream is caught up at once. So
-the results of a short job that is followed from its start never take the way over the disk.
+the results of a short job that is followed from its start never take the way over the disk; nor do
+those of a small one that has just finished, whose outcomes are at hand.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from dc.records import Outcomes
 from dc.server.board import Board, outcome_size
 from dc.server.events import LoadOutcomes
 from dc.server.jobs import Job
+
+LEAST_SIZE = 16
+"""Bytes that an outcome counts at least."""
 
 
 class Stream(Struct):
@@ -66,6 +70,9 @@ class Streams:
         stream = Stream(peer, message.request, job.number, message.ordered, message.after)
         stream.caught_up = job.recorded == 0
         self._streams[key] = self._of_job[job.number][key] = stream
+        if job.whole is not None and stream.cursor == 0:
+            self._send(stream, job.whole)
+            stream.caught_up = True
         self._pump(stream, job)
 
     def close(self, peer: int, request: int) -> int | None:
@@ -94,6 +101,8 @@ class Streams:
 
     def recorded(self, job: Job, record: Outcomes) -> None:
         """Pass on outcomes that have just been written to disk."""
+        if len(record.numbers) == job.total and _is_small_whole(job, record):
+            job.whole = record
         for stream in list(self._of_job.get(job.number, {}).values()):
             if stream.ordered:
                 if stream.caught_up and stream.cursor in record.numbers:
@@ -173,6 +182,14 @@ class Streams:
         )
         self._board.send(stream.peer, message, size)
         stream.unconsumed += size
+
+
+def _is_small_whole(job: Job, record: Outcomes) -> bool:
+    """Tell whether a record of all tasks has finished its job, in order, and is worth keeping."""
+    if not job.finished or job.cancelled or job.total > limits.RECENT_BYTES // LEAST_SIZE:
+        return False
+    size = sum(outcome_size(outcome) for outcome in record.outcomes)
+    return size <= limits.RECENT_BYTES and record.numbers == list(range(job.total))
 
 
 def _is_all(stream: Stream, job: Job, record: Outcomes) -> bool:

@@ -34,6 +34,7 @@ THOUGHT = {
     "server.health",
     "server.workers",
     "server.streams",
+    "server.recent",
     "server.clients",
     "server.submissions",
     "server.reactor",
