@@ -170,7 +170,9 @@ class Client:
         self.token  # noqa: B018  # raises if the client is not open
         submitter = Submitter(self._client.connector, kind, version, options, key)
         try:
-            said = submitter.recall() or self.call(submitter.begin)
+            said = submitter.recall()
+            if said is None and submitter.asks_first:
+                said = self.call(submitter.begin)
             if not submitter.complete:
                 task_type = kind if said is None else self._client.types.agreed(kind, said)
                 assert isinstance(task_type, TaskType)

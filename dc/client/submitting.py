@@ -42,6 +42,8 @@ class Submitter:
         accepted: the server's last answer.
         first: how many tasks the server had at the beginning, all on its disk.
         complete: whether the server had all tasks at the beginning.
+        asks_first: whether `begin` is needed, unless `recall` has an answer: where it is not, the
+            first `send` asks for the job, too.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Submitter:
         self._options = options
         self._key_is_given = bool(check_text("key", key))
         self._key = key or secrets.token_hex(16)
+        self.asks_first = self._key_is_given or isinstance(kind, str)
         self._connector = connector
         self._backlog = Backlog(adopts=self._key_is_given)
         self._resumes = self._key_is_given
@@ -92,8 +95,7 @@ class Submitter:
     def recall(self) -> Accepted | None:
         """Return what the server said earlier of a type that was given by its name.
 
-        Where there is something, `begin` is not needed: the first `send` asks for the job, too. May
-        be called from any thread.
+        Where there is something, `begin` is not needed. May be called from any thread.
         """
         if self._key_is_given or isinstance(self._kind, TaskType):
             return None

@@ -40,6 +40,32 @@ async def test_a_small_job_of_a_known_type_goes_out_in_one_frame() -> None:
         assert [count for count in server.frames if count != 1] == [2, 3, 3]
 
 
+def test_the_plain_client_calls_once_for_a_small_job_of_a_known_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    fake = PlainFake()
+    with fake.client() as client:
+        call = client.call
+
+        def counted(function: Any, *args: Any) -> Any:
+            calls.append(function.__name__)
+            return call(function, *args)
+
+        monkeypatch.setattr(client, "call", counted)
+        assert list(client.submit("square", [3]).results()) == [9]
+        assert calls == ["begin", "send", "next_batches"]
+        for kind in ("square", square_type):
+            calls.clear()
+            fake.server.frames.clear()
+            assert list(client.submit(kind, [3]).results()) == [9]
+            assert calls == ["send", "next_batches"]
+            assert fake.server.frames[0] == 3  # Submit, Payloads and EndOfJob
+        calls.clear()
+        client.submit("square", [3], key="k")  # of this one, the server may have a part
+        assert calls == ["begin", "send"]
+
+
 async def test_a_type_that_is_another_one_here() -> None:
     async with connected() as (server, client):
         server.run_limit = 0
