@@ -221,7 +221,7 @@ async def test_a_small_job_is_one_commit(
         await line.start()
         async with dc.AsyncClient(open_stream=line.open_stream) as client:
             await client.submit(resumed, [1])
-            assert commits == [["NewJob", "NewTasks", "JobEnded"]]
+            assert commits == [["JobNumbers"], ["NewJob", "NewTasks", "JobEnded"]], "one at the start"
         nursery.cancel_scope.cancel()
 
 
