@@ -66,15 +66,31 @@ class Assignments:
     def _replace(self, job: Job, numbers: list[int], attempts: list[int]) -> list[int]:
         """Let go of attempts that are replaced; return the positions of the ones to take."""
         fresh: dict[int, int] = {}
+        again: list[tuple[int, int]] = []
         replaced = False
         for at, (number, attempt) in enumerate(zip(numbers, attempts, strict=True)):
             known = attempts[fresh[number]] if number in fresh else job.held.get(number, -1)
             if attempt > known:
                 fresh[number] = at
                 replaced = job.held.pop(number, None) is not None or replaced
+            elif attempt == known and number not in fresh:
+                again.append((number, attempt))
         if replaced:
             self._bury(job)
+        if again:
+            self._return_reported(job, again)
         return sorted(fresh.values())
+
+    def _return_reported(self, job: Job, pairs: list[tuple[int, int]]) -> None:
+        """Hand back attempts that were reported already.
+
+        A server that was killed may have forgotten them and give them out once more, number and
+        all. If it takes the report, it ignores this; if not, it gives the task another number.
+        """
+        reported = self._board.reports.reported(job.number)
+        back = [pair for pair in pairs if pair in reported]
+        numbers, attempts = [number for number, _ in back], [attempt for _, attempt in back]
+        self._board.reports.add_returned(job, numbers, attempts)
 
     def _take_in(
         self,

@@ -186,20 +186,19 @@ class Reports:
 
     # --- looking --------------------------------------------------------------------------------
 
-    def attempts(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (job, number, attempt) of all drafts and reports."""
+    def attempts(self) -> set[tuple[int, int, int]]:
+        """Return (job, number, attempt) of all drafts and reports."""
+        found = {(one.job.number, one.number, one.attempt) for one in self._failed}
         for job, draft in self._done.items():
-            yield from ((job, *pair) for pair in zip(draft.numbers, draft.attempts, strict=True))
-        for failed in self._failed:
-            yield failed.job.number, failed.number, failed.attempt
+            found.update(_keys(job, draft.numbers, draft.attempts))
         for job, (numbers, attempts) in self._returned.items():
-            yield from ((job, *pair) for pair in zip(numbers, attempts, strict=True))
+            found.update(_keys(job, numbers, attempts))
         for report, _ in self._unrecorded:
             if isinstance(report, Failed):
-                yield report.job, report.number, report.attempt
+                found.add((report.job, report.number, report.attempt))
             else:
-                pairs = zip(report.numbers, report.attempts, strict=True)
-                yield from ((report.job, *pair) for pair in pairs)
+                found.update(_keys(report.job, report.numbers, report.attempts))
+        return found
 
     def reported(self, job: int) -> set[tuple[int, int]]:
         """Return (number, attempt) of all drafts and reports of a job."""
@@ -209,3 +208,7 @@ class Reports:
         """Check that the sequences have no gap and end where they should."""
         sequences = [report.sequence for report, _ in self._unrecorded]
         assert sequences == list(range(self.recorded + 1, self.sequence + 1)), sequences
+
+
+def _keys(job: int, numbers: list[int], attempts: list[int]) -> Iterator[tuple[int, int, int]]:
+    return ((job, number, attempt) for number, attempt in zip(numbers, attempts, strict=True))

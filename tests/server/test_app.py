@@ -48,9 +48,9 @@ async def test_only_clients_wait_until_there_is_space(
 ) -> None:
     settings = Settings("dc test", "http://127.0.0.1:1", tmp_path, 0.0)
     store = MemoryStore()
-    store.fail = StoreFull("the disk is full")
     app = ServerApp(store, BlobFolder(tmp_path), PluginTypes(Plugins()), settings)
     await app.recover()
+    store.fail = StoreFull("the disk is full")
     about = About("worker", "key", 1, [], {"os": "linux"}, {}, "run")
     async with trio.open_nursery() as nursery:
         await nursery.start(app.run)

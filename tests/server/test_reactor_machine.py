@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dc import limits
 from dc.messages import (
+    Assign,
     Cancel,
     Consumed,
     Done,
@@ -65,15 +66,30 @@ class PlayedWorker:
 
     def hear(self, server: Ledger) -> None:
         """Take what the server has said."""
-        for job, number, attempt, payload in server.tasks(self.peer):
-            self.holds[job, number] = (job, number, attempt, payload)
-        for stop in server.take(self.peer, Stop):
-            for number, attempt in zip(stop.numbers, stop.attempts, strict=True):
-                if self.holds.get((stop.job, number), (0, 0, -1))[2] == attempt:
-                    del self.holds[stop.job, number]
-        for recorded in server.take(self.peer, Recorded):
-            for sequence in [s for s in self.reports if s <= recorded.sequence]:
-                del self.reports[sequence]
+        mail = server.sent.get(self.peer, [])
+        server.sent[self.peer] = []
+        for message in mail:
+            if isinstance(message, Assign):
+                self._take(server, message)
+            elif isinstance(message, Stop):
+                for number, attempt in zip(message.numbers, message.attempts, strict=True):
+                    if self.holds.get((message.job, number), (0, 0, -1))[2] == attempt:
+                        del self.holds[message.job, number]
+            elif isinstance(message, Recorded):
+                for sequence in [s for s in self.reports if s <= message.sequence]:
+                    del self.reports[sequence]
+
+    def _take(self, server: Ledger, message: Assign) -> None:
+        """Take tasks, but hand back what was reported before: the server has forgotten that."""
+        reported = self.named()
+        for number, attempt, payload in zip(
+            message.numbers, message.attempts, message.payloads, strict=True
+        ):
+            job = message.job
+            if (job, number) not in self.holds and reported.get((job, number)) == attempt:
+                self.report(server, lambda s, j=job, n=number, a=attempt: Returned(s, j, [n], [a]))
+            else:
+                self.holds[job, number] = (job, number, attempt, payload)
 
     def named(self) -> dict[tuple[int, int], int]:
         """Return the attempts that it has, those of unrecorded reports included."""
