@@ -153,12 +153,14 @@ def test_submit_splits_and_merges(
     assert capsys.readouterr().out.splitlines()[0] == '{"a":1}'
 
 
-def test_a_failed_split_is_one_line_and_cancels(dctl: Line, capsys: Capture, plugins: str) -> None:
+def test_a_failed_split_is_one_line_and_leaves_no_job(
+    dctl: Line, capsys: Capture, plugins: str
+) -> None:
     assert dctl("submit", "wordcount", "bad", "--plugins", plugins) == 2
     err = capsys.readouterr().err
     assert err.startswith("dc: the split of wordcount failed: FileNotFoundError")
     assert err.count("\n") == 1
-    assert dctl.server.jobs[1].cancelled
+    assert not dctl.server.jobs
 
 
 def test_inputs_from_files_and_as_bytes(dctl: Line, capsys: Capture, tmp_path: Path) -> None:
