@@ -13,7 +13,18 @@ from collections.abc import Sequence
 
 from dc import limits
 from dc._core import FAILED, RETRY, RUNNING
-from dc.messages import Done, Failed, Failure, Outcome, Recorded, Returned, Running, check_columns
+from dc.errors import UnknownBlob
+from dc.messages import (
+    Blob,
+    Done,
+    Failed,
+    Failure,
+    Outcome,
+    Recorded,
+    Returned,
+    Running,
+    check_columns,
+)
 from dc.server import retries
 from dc.server.board import Board
 from dc.server.health import Health
@@ -56,15 +67,40 @@ class Reports:
 
     # --- results --------------------------------------------------------------------------------
 
-    def done(self, worker: Worker, message: Done) -> None:
-        """Take results."""
+    def done(self, worker: Worker, message: Done, missing: frozenset[Blob]) -> None:
+        """Take results; those that are `missing` are not here, and their tasks are to run again."""
         check_columns(message)
         job = self._leases.scheduled(message.job)
         if job is None:
             self._refuse(worker, message)
-        elif message.numbers:
-            self._on_results(worker, job, message)
+        else:
+            if missing:
+                message = self._without(worker, job, message, missing)
+            if message.numbers:
+                self._on_results(worker, job, message)
         self._acknowledge(worker, message.sequence)
+
+    def _without(self, worker: Worker, job: Job, message: Done, missing: frozenset[Blob]) -> Done:
+        """Queue the tasks again whose results are missing; return the other results."""
+        kept, lost = [], []
+        for at, result in enumerate(message.results):
+            number, attempt = message.numbers[at], message.attempts[at]
+            if result not in missing:
+                kept.append(at)
+            elif self._is_its_own(worker, job, number, attempt):
+                lost.append((number, attempt))
+                self._board.refuse(UnknownBlob.code)
+            else:
+                self._board.refuse(self._leases.refusal(worker, job.number, number, attempt))
+        self._release(worker, job, lost)
+        return Done(
+            message.sequence,
+            job.number,
+            [message.numbers[at] for at in kept],
+            [message.attempts[at] for at in kept],
+            [message.times[at] for at in kept],
+            [message.results[at] for at in kept],
+        )
 
     def _on_results(self, worker: Worker, job: Job, message: Done) -> None:
         numbers, attempts = message.numbers, message.attempts

@@ -11,6 +11,7 @@ from dc.errors import ProtocolError
 from dc.messages import (
     About,
     Assign,
+    Blob,
     Done,
     Failed,
     Goodbye,
@@ -176,8 +177,8 @@ class WorkerSide:
 
     # --- messages -------------------------------------------------------------------------------
 
-    def received(self, worker: Worker, message: Message) -> None:
-        """Take one message of a worker.
+    def received(self, worker: Worker, message: Message, missing: frozenset[Blob]) -> None:
+        """Take one message of a worker; `missing` are results in it whose blobs are not here.
 
         Raises:
             ProtocolError: the message is not one that a worker sends.
@@ -188,7 +189,7 @@ class WorkerSide:
             self._scheduler.set_slots(worker.id, slots)
         match message:
             case Done():
-                self._reports.done(worker, message)
+                self._reports.done(worker, message, missing)
             case Running():
                 self._reports.running(worker, message)
             case Failed():
