@@ -438,11 +438,11 @@ class Machine(RuleBasedStateMachine):
     # --- files, time ----------------------------------------------------------------------------
 
     @precondition(lambda self: self.fetching)
-    @rule(works=st.booleans())
-    def fetch_ends(self, works: bool) -> None:
+    @rule(works=st.booleans(), refused=st.booleans())
+    def fetch_ends(self, works: bool, refused: bool) -> None:
         key = self.fetching.pop(0)
         file = InFile(f"/scratch/payload-{key[1]}", 99)
-        self._do(ev.Fetched(*key, file) if works else ev.FetchFailed(*key, "no"))
+        self._do(ev.Fetched(*key, file) if works else ev.FetchFailed(*key, "no", refused))
 
     @precondition(lambda self: self.putting)
     @rule(works=st.booleans(), refused=st.booleans())
