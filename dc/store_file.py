@@ -127,7 +127,8 @@ def told_plainly(path: Path) -> Iterator[None]:
         raise _plainly(path, error) from error
     except OSError as error:
         kind = StoreFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
-        raise kind(f"{error.filename or path}: {error.strerror}") from error
+        help_ = "free some space" if kind is StoreFull else "mend that, or choose another --data"
+        raise kind(f"{error.filename or path}: {error.strerror}: {help_}") from error
 
 
 def _plainly(path: Path, error: sqlite3.Error) -> StoreError:

@@ -83,7 +83,8 @@ class FakeExecutor:
             with trio.move_on_at(self._next_time()):
                 await news.wait()
                 continue
-            self._turn()
+            if not self._dead:  # it may have been killed in the very moment
+                self._turn()
         return self._messages.popleft()
 
     def die(self, exit_text: str = "killed by signal 9 (SIGKILL)") -> None:
