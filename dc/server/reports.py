@@ -59,6 +59,7 @@ class Reports:
         would take it for one of its own.
         """
         peer = worker.peer
+        worker.taken = max(worker.taken, sequence)
         self._board.after_writes(lambda: self._recorded(peer, sequence))
 
     def _recorded(self, peer: int, sequence: int) -> None:
@@ -72,7 +73,8 @@ class Reports:
         check_columns(message)
         job = self._leases.scheduled(message.job)
         if job is None:
-            self._refuse(worker, message)
+            for number, attempt in zip(message.numbers, message.attempts, strict=True):
+                self._refuse(worker, message, number, attempt)
         else:
             if missing:
                 message = self._without(worker, job, message, missing)
@@ -91,7 +93,7 @@ class Reports:
                 lost.append((number, attempt))
                 self._board.refuse(UnknownBlob.code)
             else:
-                self._board.refuse(self._leases.refusal(worker, job.number, number, attempt))
+                self._refuse(worker, message, number, attempt)
         self._release(worker, job, lost)
         return Done(
             message.sequence,
@@ -128,15 +130,20 @@ class Reports:
             if self._leases.claim(worker, job, numbers[at], attempts[at]):
                 claimed.append(at)
             else:
-                code = self._leases.refusal(worker, job.number, numbers[at], attempts[at])
-                self._board.refuse(code)
+                self._refuse(worker, message, numbers[at], attempts[at])
         if claimed:
             mine = [numbers[at] for at in claimed], [attempts[at] for at in claimed]
             self._scheduler.finish(worker.id, job.number, *mine)
         return sorted(set(range(len(numbers))).difference(rejected).union(claimed))
 
-    def _refuse(self, worker: Worker, message: Done) -> None:
-        for number, attempt in zip(message.numbers, message.attempts, strict=True):
+    def _refuse(self, worker: Worker, message: Done | Failed, number: int, attempt: int) -> None:
+        """Count an answer that is not taken.
+
+        Not if the worker only brings it again, because it did not hear that it was recorded: what
+        was to be counted of it was, when it first came.
+        """
+        worker.doubts.pop((message.job, number, attempt), None)
+        if message.sequence > worker.again:
             self._board.refuse(self._leases.refusal(worker, message.job, number, attempt))
 
     # --- health ---------------------------------------------------------------------------------
@@ -179,7 +186,7 @@ class Reports:
         if job is not None and self._is_its_own(worker, job, number, attempt):
             self._fail(worker, job, number, attempt, message.time, message.failure)
         else:
-            self._board.refuse(self._leases.refusal(worker, message.job, number, attempt))
+            self._refuse(worker, message, number, attempt)
         self._acknowledge(worker, message.sequence)
 
     def _is_its_own(self, worker: Worker, job: Job, number: int, attempt: int) -> bool:

@@ -93,6 +93,7 @@ class WorkerSide:
         for expired in self._scheduler.advance(self._board.now):
             self._reports.overdue(*expired, patient=patient)
         self.leases.expire()
+        self.leases.count_doubts()
         self._reports.try_again()
 
     def _job_gone(self, job: Job) -> None:

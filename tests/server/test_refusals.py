@@ -236,3 +236,73 @@ class TestMissingBlobs:
         server.answer(other, 1, server.tasks(other))
         server.commit()
         assert server.results(job) == {0: b"A"}
+
+
+class TestAgain:
+    """A worker did not hear that its reports were recorded, and brings them again."""
+
+    def come_back(self, server: Harness, run: str = "run 1") -> int:
+        """Reconnect a worker that holds nothing but its reports, all of which have been taken."""
+        held = tuple(Held(job, [0, 1], [1, 1]) for job in server.reactor.board.jobs)
+        worker = server.worker("lab", slots=3, run=run, held=held)
+        for job in server.reactor.board.jobs:
+            server.say(worker, done(job, 0, 1, sequence=1), failed(job, 1, 1, sequence=2))
+        return worker
+
+    def begin(self, server: Harness) -> int:
+        worker = server.worker("lab", slots=3)
+        job = server.submit(server.client(), [b"a"] * 3, retries=3, retry_seconds=0.0)
+        server.settle()
+        assert len(server.tasks(worker)) == 3
+        server.say(worker, done(job, 0, 1, sequence=1), failed(job, 1, 1, sequence=2))
+        return worker
+
+    @pytest.mark.parametrize("recorded", [False, True])
+    def test_what_comes_again_is_acknowledged_and_not_counted(
+        self, server: Harness, recorded: bool
+    ) -> None:
+        worker = self.begin(server)
+        if recorded:
+            server.settle()
+        server.close(worker)
+        worker = self.come_back(server)
+        server.settle()
+        assert server.take(worker, Recorded)[-1] == Recorded(2)
+        server.live(60.0, worker)
+        assert not server.reactor.board.refusals
+        assert server.reactor.workers.by_peer[worker].done == 1
+        assert server.reactor.workers.by_peer[worker].failed == 1
+
+    def test_what_is_new_is_counted(self, server: Harness) -> None:
+        worker = self.begin(server)
+        server.close(worker)
+        worker = self.come_back(server)
+        server.settle()
+        [job] = server.reactor.board.jobs
+        server.say(worker, done(job, 0, 1, sequence=3))
+        assert server.reactor.board.refusals == {"already_done": 1}
+
+    def test_what_it_named_and_did_not_report_is_counted(self, server: Harness) -> None:
+        worker = self.begin(server)
+        [job] = server.reactor.board.jobs
+        server.close(worker)
+        worker = server.worker("lab", slots=3, held=(Held(job, [0, 2, 9], [1, 1, 1]),))
+        server.live(limits.HEARTBEAT_SECONDS, worker)
+        assert server.reactor.board.refusals == {"already_done": 1, "unknown_task": 1}
+
+    def test_another_process_begins_anew(self, server: Harness) -> None:
+        worker = self.begin(server)
+        server.settle()
+        server.close(worker)
+        self.come_back(server, run="run 2")
+        refusals = server.reactor.board.refusals
+        assert refusals["already_done"] == 2, "named once, reported once"
+
+    def test_a_result_under_an_old_sequence_is_still_taken(self, server: Harness) -> None:
+        worker = self.begin(server)
+        [job] = server.reactor.board.jobs
+        server.close(worker)
+        worker = server.worker("lab", slots=3, held=(Held(job, [2], [1]),))
+        server.say(worker, done(job, 2, 1, sequence=1))
+        server.settle()
+        assert server.results(job).keys() == {0, 2}
