@@ -239,8 +239,11 @@ class Leases:
     def claim(self, worker: Worker, job: Job, number: int, attempt: int) -> bool:
         """Give an attempt back to a worker that had it, if nobody else has got the task since."""
         known = self.lapsed.has(worker.key, job.number, number, attempt)
+        before = self._scheduler.state(job.number, number)
         if not self._scheduler.adopt(worker.id, job.number, number, attempt, known):
             return False
+        if not known and before is not None and before[1] == attempt and (before[2] or before[4]):
+            worker.judged.add((job.number, number, attempt))
         self.lapsed.discard(worker.key, job.number, number)
         job.changed = True
         self._board.heads.assigned(job)

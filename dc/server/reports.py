@@ -180,11 +180,18 @@ class Reports:
     # --- failures -------------------------------------------------------------------------------
 
     def failed(self, worker: Worker, message: Failed) -> None:
-        """Take the failure of one attempt."""
+        """Take the failure of one attempt.
+
+        If it may be on disk from before the server restarted, it is not counted a second time.
+        """
         job = self._leases.scheduled(message.job)
         number, attempt = message.number, message.attempt
         if job is not None and self._is_its_own(worker, job, number, attempt):
-            self._fail(worker, job, number, attempt, message.time, message.failure)
+            if (job.number, number, attempt) in worker.judged:
+                worker.judged.discard((job.number, number, attempt))
+                self._release(worker, job, [(number, attempt)])
+            else:
+                self._fail(worker, job, number, attempt, message.time, message.failure)
         else:
             self._refuse(worker, message, number, attempt)
         self._acknowledge(worker, message.sequence)
