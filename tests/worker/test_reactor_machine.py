@@ -526,7 +526,7 @@ class Machine(RuleBasedStateMachine):
             elif process.given:
                 self._ran(index, process, len(process.given), 0.01, ["bytes"])
         while self.fetching:
-            self.fetch_ends(True)
+            self.fetch_ends(True, False)
         while self.putting:
             self.put_ends(True, False)
         self._flush()
