@@ -19,6 +19,7 @@ from dc.messages import (
 )
 from dc.pipe import FileResult, InFile
 from dc.worker import events as ev
+from dc.worker.tasks import Job
 from tests.worker.bench import READY, Bench, short_job
 
 # --- time limits and deaths -----------------------------------------------------------------------
@@ -295,3 +296,10 @@ def test_statistics() -> None:
     now = bench.reactor.statistics()
     assert (now.fetching, now.queued, now.given, now.unrecorded) == (1, 0, 2, 1)
     assert (now.done, now.failed, now.executors, now.connected) == (1, 0, 1, True)
+
+
+def test_an_attempt_that_is_reported_twice_is_forgotten_once() -> None:
+    job = Job(1, "square", "1", 0.0)
+    job.held = {3: 1, 4: 2}
+    job.forget([3, 3], [1, 1])
+    assert job.held == {4: 2}
