@@ -51,7 +51,7 @@ class UnknownTask(DcError):
 
 
 class UnknownBlob(DcError):
-    """A peer asked for a blob that the server does not have."""
+    """A peer asked for, or named as a result, a blob that the server does not have."""
 
     code = "unknown_blob"
 

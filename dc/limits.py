@@ -422,7 +422,7 @@ TRANSFERS_AT_ONCE: Final = 2
 """Payloads fetched, and results put, at one time: one is on the line while the next is prepared."""
 
 TRANSFER_TRIES: Final = 5
-"""After which a payload that cannot be fetched, or a result that is refused, fails its task."""
+"""After which a payload or a result that the server refuses fails its task."""
 
 RECONNECT_SECONDS: Final = 0.2
 """Before a worker tries to reach its server again; doubled with each further try, and jittered."""

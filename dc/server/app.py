@@ -20,7 +20,7 @@ from dc import limits, memory
 from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
-from dc.messages import Message, Payload
+from dc.messages import Blob, Message, Payload
 from dc.records import JobNumbers
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
@@ -234,9 +234,11 @@ class ServerApp:
     def _troubled(self, text: str) -> None:
         self.feed(Troubled(text))
 
-    def received(self, peer: int, batch: list[Message], size: int) -> None:
-        """Take a batch of a peer; `size` is its bytes on the wire."""
-        if self.feed(Received(peer, batch)):
+    def received(
+        self, peer: int, batch: list[Message], size: int, missing: frozenset[Blob]
+    ) -> None:
+        """Take a batch of a peer: its bytes on the wire, and its results that are not here."""
+        if self.feed(Received(peer, batch, missing)):
             self.committer.weigh(size)
 
     def broken(self, peer: int, error: DcError) -> None:

@@ -8,7 +8,7 @@ while more has come, and ends. So nothing waits for a timer, and an idle peer co
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import trio
@@ -17,7 +17,7 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.link import Link
-from dc.messages import Blob, Codec, Done, FromPeer, Message, Payloads
+from dc.messages import Blob, Codec, Done, FromPeer, Message, Payload, Payloads
 
 log = logging.getLogger("dc.server")
 
@@ -36,8 +36,10 @@ class Owner(Protocol):
 
     blobs: BlobFolder
 
-    def received(self, peer: int, batch: list[Message], size: int) -> None:
-        """Take a batch of a peer; `size` is its bytes on the wire."""
+    def received(
+        self, peer: int, batch: list[Message], size: int, missing: frozenset[Blob]
+    ) -> None:
+        """Take a batch of a peer: its bytes on the wire, and its results that are not here."""
 
     def broken(self, peer: int, error: DcError) -> None:
         """Refuse a peer that sent what cannot be taken."""
@@ -103,8 +105,8 @@ class Connection:
         try:
             while (data := await self._link.receive()) is not None:
                 batch = self._codec.decode(data)
-                self._check_blobs(batch)
-                self._owner.received(self._number, batch, len(data))
+                missing = self._missing(batch)
+                self._owner.received(self._number, batch, len(data), missing)
                 await self._owner.wait_space(self._number)
                 while self._waiting > limits.OUTBOX_BYTES:
                     await self._drained.wait()
@@ -113,22 +115,25 @@ class Connection:
         except DcError as error:
             self._owner.broken(self._number, error)
 
-    def _check_blobs(self, batch: list[Message]) -> None:
-        """Check that every blob a batch names is here.
+    def _missing(self, batch: list[Message]) -> frozenset[Blob]:
+        """Claim every blob that a batch names; return those of results that are not here.
 
         Raises:
-            PayloadError: one is not.
+            PayloadError: one of payloads is not here.
         """
+        missing: set[Blob] = set()
         for message in batch:
             if isinstance(message, Payloads):
-                column = message.payloads
+                for lost in self._not_here(message.payloads):
+                    raise PayloadError(f"blob {lost.name} is not here: put it to /blobs first")
             elif isinstance(message, Done):
-                column = message.results
-            else:
-                continue
-            for item in column:
-                if isinstance(item, Blob) and self._owner.blobs.claim(item.digest) != item.size:
-                    raise PayloadError(f"blob {item.name} is not here: put it to /blobs first")
+                missing.update(self._not_here(message.results))
+        return frozenset(missing)
+
+    def _not_here(self, column: Sequence[Payload]) -> Iterator[Blob]:
+        for item in column:
+            if isinstance(item, Blob) and self._owner.blobs.claim(item.digest) != item.size:
+                yield item
 
     async def drain(self) -> None:
         """Send what is queued, until nothing is."""

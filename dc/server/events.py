@@ -12,7 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from dc.errors import DcError
-from dc.messages import Message, Payload
+from dc.messages import Blob, Message, Payload
 from dc.records import JobRow, Outcomes, Record, Unfinished
 
 # --- events -------------------------------------------------------------------------------------
@@ -26,14 +26,15 @@ class Opened(Struct, frozen=True):
 
 
 class Received(Struct, frozen=True):
-    """A peer sent a batch of messages."""
+    """A peer sent a batch of messages; `missing` are results in it whose blobs are not here."""
 
     peer: int
     batch: list[Message]
+    missing: frozenset[Blob] = frozenset()
 
 
 class Broken(Struct, frozen=True):
-    """A peer sent what cannot be taken: bytes that are no batch, or blobs that are not here."""
+    """A peer sent what cannot be taken: bytes that are no batch, or payloads that are not here."""
 
     peer: int
     error: DcError

@@ -196,7 +196,7 @@ class Leases:
                 if had:
                     again.append((task, attempt))
             else:
-                self._board.refuse(self.refusal(worker, number, task, attempt))
+                self._doubt(worker, number, task, attempt)
                 wrong.append((task, attempt))
         if mine and not worker.ready:
             worker.named.setdefault(number, set()).update(mine)
@@ -205,6 +205,26 @@ class Leases:
         if wrong:
             numbers, stale = zip(*wrong, strict=True)
             self._roster.stop(worker.id, number, numbers, stale)
+
+    def _doubt(self, worker: Worker, number: int, task: int, attempt: int) -> None:
+        """Count what a worker names and does not have, at once or once its reports have come.
+
+        It names what it has reported, too, for as long as it does not know that it is recorded.
+        """
+        code = self.refusal(worker, number, task, attempt)
+        waits = worker.again and not worker.ready
+        if waits and len(worker.doubts) < limits.LAPSED_ATTEMPTS:
+            worker.doubts[number, task, attempt] = code
+        else:
+            self._board.refuse(code)
+
+    def count_doubts(self) -> None:
+        """Count what workers named and do not have: their reports did not say why."""
+        for worker in self._roster.by_peer.values():
+            if worker.ready and worker.doubts:
+                for code in worker.doubts.values():
+                    self._board.refuse(code)
+                worker.doubts = {}
 
     def _is_its_own(self, worker: Worker, job: Job, number: int, attempt: int) -> bool:
         if self._roster.holds(worker, job.number, number, attempt):
@@ -219,8 +239,11 @@ class Leases:
     def claim(self, worker: Worker, job: Job, number: int, attempt: int) -> bool:
         """Give an attempt back to a worker that had it, if nobody else has got the task since."""
         known = self.lapsed.has(worker.key, job.number, number, attempt)
+        before = self._scheduler.state(job.number, number)
         if not self._scheduler.adopt(worker.id, job.number, number, attempt, known):
             return False
+        if not known and before is not None and before[1] == attempt and (before[2] or before[4]):
+            worker.judged.add((job.number, number, attempt))
         self.lapsed.discard(worker.key, job.number, number)
         job.changed = True
         self._board.heads.assigned(job)

@@ -31,7 +31,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.errors import DcError, ProtocolError, VersionError
-from dc.messages import PROTOCOL, Heartbeat, Hello, Message, Refused, Trouble, Welcome
+from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Refused, Trouble, Welcome
 from dc.server.board import Board, Types
 from dc.server.clients import ClientSide
 from dc.server.events import (
@@ -242,20 +242,20 @@ class Reactor:
         peer.heard = self.board.now
         for message in event.batch:
             try:
-                self._one(peer, message)
+                self._one(peer, message, event.missing)
             except DcError as error:
                 self._refuse(peer, error)
                 return
             if peer.number not in self._peers:
                 return
 
-    def _one(self, peer: Peer, message: Message) -> None:
+    def _one(self, peer: Peer, message: Message, missing: frozenset[Blob]) -> None:
         if isinstance(message, Hello):
             self._greet(peer, message)
         elif peer.role == "worker":
             worker = self.workers.roster.by_peer.get(peer.number)
             if worker is not None:
-                self.workers.received(worker, message)
+                self.workers.received(worker, message, missing)
         elif peer.role == "client":
             if not isinstance(message, Heartbeat):
                 self.clients.received(self.clients.by_peer[peer.number], message)

@@ -13,7 +13,18 @@ from collections.abc import Sequence
 
 from dc import limits
 from dc._core import FAILED, RETRY, RUNNING
-from dc.messages import Done, Failed, Failure, Outcome, Recorded, Returned, Running, check_columns
+from dc.errors import UnknownBlob
+from dc.messages import (
+    Blob,
+    Done,
+    Failed,
+    Failure,
+    Outcome,
+    Recorded,
+    Returned,
+    Running,
+    check_columns,
+)
 from dc.server import retries
 from dc.server.board import Board
 from dc.server.health import Health
@@ -48,6 +59,7 @@ class Reports:
         would take it for one of its own.
         """
         peer = worker.peer
+        worker.taken = max(worker.taken, sequence)
         self._board.after_writes(lambda: self._recorded(peer, sequence))
 
     def _recorded(self, peer: int, sequence: int) -> None:
@@ -56,15 +68,41 @@ class Reports:
 
     # --- results --------------------------------------------------------------------------------
 
-    def done(self, worker: Worker, message: Done) -> None:
-        """Take results."""
+    def done(self, worker: Worker, message: Done, missing: frozenset[Blob]) -> None:
+        """Take results; those that are `missing` are not here, and their tasks are to run again."""
         check_columns(message)
         job = self._leases.scheduled(message.job)
         if job is None:
-            self._refuse(worker, message)
-        elif message.numbers:
-            self._on_results(worker, job, message)
+            for number, attempt in zip(message.numbers, message.attempts, strict=True):
+                self._refuse(worker, message, number, attempt)
+        else:
+            if missing:
+                message = self._without(worker, job, message, missing)
+            if message.numbers:
+                self._on_results(worker, job, message)
         self._acknowledge(worker, message.sequence)
+
+    def _without(self, worker: Worker, job: Job, message: Done, missing: frozenset[Blob]) -> Done:
+        """Queue the tasks again whose results are missing; return the other results."""
+        kept, lost = [], []
+        for at, result in enumerate(message.results):
+            number, attempt = message.numbers[at], message.attempts[at]
+            if result not in missing:
+                kept.append(at)
+            elif self._is_its_own(worker, job, number, attempt):
+                lost.append((number, attempt))
+                self._board.refuse(UnknownBlob.code)
+            else:
+                self._refuse(worker, message, number, attempt)
+        self._release(worker, job, lost)
+        return Done(
+            message.sequence,
+            job.number,
+            [message.numbers[at] for at in kept],
+            [message.attempts[at] for at in kept],
+            [message.times[at] for at in kept],
+            [message.results[at] for at in kept],
+        )
 
     def _on_results(self, worker: Worker, job: Job, message: Done) -> None:
         numbers, attempts = message.numbers, message.attempts
@@ -92,15 +130,20 @@ class Reports:
             if self._leases.claim(worker, job, numbers[at], attempts[at]):
                 claimed.append(at)
             else:
-                code = self._leases.refusal(worker, job.number, numbers[at], attempts[at])
-                self._board.refuse(code)
+                self._refuse(worker, message, numbers[at], attempts[at])
         if claimed:
             mine = [numbers[at] for at in claimed], [attempts[at] for at in claimed]
             self._scheduler.finish(worker.id, job.number, *mine)
         return sorted(set(range(len(numbers))).difference(rejected).union(claimed))
 
-    def _refuse(self, worker: Worker, message: Done) -> None:
-        for number, attempt in zip(message.numbers, message.attempts, strict=True):
+    def _refuse(self, worker: Worker, message: Done | Failed, number: int, attempt: int) -> None:
+        """Count an answer that is not taken.
+
+        Not if the worker only brings it again, because it did not hear that it was recorded: what
+        was to be counted of it was, when it first came.
+        """
+        worker.doubts.pop((message.job, number, attempt), None)
+        if message.sequence > worker.again:
             self._board.refuse(self._leases.refusal(worker, message.job, number, attempt))
 
     # --- health ---------------------------------------------------------------------------------
@@ -137,13 +180,20 @@ class Reports:
     # --- failures -------------------------------------------------------------------------------
 
     def failed(self, worker: Worker, message: Failed) -> None:
-        """Take the failure of one attempt."""
+        """Take the failure of one attempt.
+
+        If it may be on disk from before the server restarted, it is not counted a second time.
+        """
         job = self._leases.scheduled(message.job)
         number, attempt = message.number, message.attempt
         if job is not None and self._is_its_own(worker, job, number, attempt):
-            self._fail(worker, job, number, attempt, message.time, message.failure)
+            if (job.number, number, attempt) in worker.judged:
+                worker.judged.discard((job.number, number, attempt))
+                self._release(worker, job, [(number, attempt)])
+            else:
+                self._fail(worker, job, number, attempt, message.time, message.failure)
         else:
-            self._board.refuse(self._leases.refusal(worker, message.job, number, attempt))
+            self._refuse(worker, message, number, attempt)
         self._acknowledge(worker, message.sequence)
 
     def _is_its_own(self, worker: Worker, job: Job, number: int, attempt: int) -> bool:

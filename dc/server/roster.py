@@ -30,6 +30,12 @@ class Worker(Struct, eq=False):
         named: by job, those of its tasks that it has named since it came back.
         heard: while it is away, when it was last heard, on the reactor's clock.
         graces: while it is away, for how many seconds from then it keeps each job's tasks.
+        judged: of the attempts (job, task, attempt) that it has from before the server restarted,
+            those whose failure may be on disk already.
+        taken: the highest sequence of a report that this `run` of it has brought.
+        again: what `taken` was when it connected: reports up to there have come before.
+        doubts: what it named since then and does not have, by job, task and attempt, with the code
+            to be counted under, unless it names it for the sake of a report that came before.
     """
 
     id: int
@@ -44,6 +50,10 @@ class Worker(Struct, eq=False):
     named: dict[int, set[int]] = {}
     heard: float = 0.0
     graces: dict[int, float] = {}
+    judged: set[tuple[int, int, int]] = set()
+    taken: int = 0
+    again: int = 0
+    doubts: dict[tuple[int, int, int], str] = {}
 
     @property
     def key(self) -> str:
@@ -105,7 +115,9 @@ class Roster:
         if worker is None:
             worker = self.add(about)
         else:
-            worker.anew |= not about.run or about.run != worker.about.run
+            if not about.run or about.run != worker.about.run:
+                worker.anew, worker.taken = True, 0
+            worker.again, worker.doubts = worker.taken, {}
             self.disconnect(worker)
             self._scheduler.set_group(worker.id, self._board.matching.group_of(about))
             self._board.matching.joined(worker.id, about)

@@ -86,13 +86,17 @@ class Views:
 
     async def job(self, job: int) -> View:
         """Return one job; UnknownJob if there is none."""
-        row = await self._app.store.job(job)
-        if row is None:
-            raise self._unknown(job)
-        return self._job_view(row)
+        return self._job_view(await self._row(job))
 
-    def _unknown(self, job: int) -> UnknownJob:
-        return UnknownJob(f"there is no job {job}{self._app.settings.keep.text}")
+    async def _row(self, job: int) -> JobRow:
+        """Return a job as the store has it or, while it is not on disk yet, as it will have it."""
+        live = self._live(job)
+        row = await self._app.store.job(job)
+        if row is not None:
+            return row
+        if live is not None:
+            return live.row
+        raise UnknownJob(f"there is no job {job}{self._app.settings.keep.text}")
 
     def _job_view(self, row: JobRow) -> View:
         job = self._live(row.job)
@@ -126,17 +130,13 @@ class Views:
 
     async def tasks(self, job: int, first: int, limit: int, failed: bool) -> list[View]:
         """Return tasks of a job by number, all or only the failed ones."""
-        row = await self._app.store.job(job)
-        if row is None:
-            raise self._unknown(job)
+        row = await self._row(job)
         rows = await self._app.store.tasks(job, first, limit, failed)
         return [self._task_view(task, row) for task in rows]
 
     async def task(self, job: int, task: int) -> View:
         """Return one task; UnknownJob or UnknownTask if there is none."""
-        row = await self._app.store.job(job)
-        if row is None:
-            raise self._unknown(job)
+        row = await self._row(job)
         found = await self._app.store.task(job, task)
         if found is None:
             raise UnknownTask(f"job {job} has no task {task}")

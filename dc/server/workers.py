@@ -11,6 +11,7 @@ from dc.errors import ProtocolError
 from dc.messages import (
     About,
     Assign,
+    Blob,
     Done,
     Failed,
     Goodbye,
@@ -92,6 +93,7 @@ class WorkerSide:
         for expired in self._scheduler.advance(self._board.now):
             self._reports.overdue(*expired, patient=patient)
         self.leases.expire()
+        self.leases.count_doubts()
         self._reports.try_again()
 
     def _job_gone(self, job: Job) -> None:
@@ -176,8 +178,8 @@ class WorkerSide:
 
     # --- messages -------------------------------------------------------------------------------
 
-    def received(self, worker: Worker, message: Message) -> None:
-        """Take one message of a worker.
+    def received(self, worker: Worker, message: Message, missing: frozenset[Blob]) -> None:
+        """Take one message of a worker; `missing` are results in it whose blobs are not here.
 
         Raises:
             ProtocolError: the message is not one that a worker sends.
@@ -188,7 +190,7 @@ class WorkerSide:
             self._scheduler.set_slots(worker.id, slots)
         match message:
             case Done():
-                self._reports.done(worker, message)
+                self._reports.done(worker, message, missing)
             case Running():
                 self._reports.running(worker, message)
             case Failed():

@@ -40,7 +40,7 @@ class Carriage:
 
         Args:
             event: how it ended.
-            counts: whether a failed fetch counts; while the server is away, it does not.
+            counts: whether a refused fetch counts; while the server is away, it does not.
         """
         match event:
             case Fetched():
@@ -48,7 +48,7 @@ class Carriage:
             case BlobPut():
                 self._put(event)
             case FetchFailed():
-                self._fetch_failed(event, counts=counts)
+                self._fetch_failed(event, counts=counts and event.refused)
             case BlobPutFailed():
                 self._put_failed(event)
 

@@ -46,14 +46,14 @@ class Carrier:
                     size = await self._http.download(f"/jobs/{job}/tasks/{number}/payload", to)
         except (OSError, DcError, trio.TooSlowError) as error:
             if self._given_up == before:
-                self._tell(FetchFailed(*key, text_of(error)))
+                self._tell(FetchFailed(*key, text_of(error), _is_final(error)))
             return
         if self._given_up > before:
             to.unlink(missing_ok=True)
         elif size != action.size:
             to.unlink(missing_ok=True)
             text = f"got {size} bytes instead of {action.size}"
-            self._tell(FetchFailed(*key, text))
+            self._tell(FetchFailed(*key, text, True))
         else:
             self._tell(Fetched(*key, InFile(str(to), size)))
 
@@ -67,10 +67,7 @@ class Carrier:
                 with trio.fail_after(_transfer_seconds(file.size)):
                     await self._http.upload(f"/blobs/{file.digest.hex()}", Path(file.path))
         except (OSError, DcError, trio.TooSlowError) as error:
-            refused = isinstance(error, OSError)
-            if isinstance(error, HttpError):
-                refused = 400 <= error.status < 500
-            end = BlobPutFailed(*key, text_of(error), refused)
+            end = BlobPutFailed(*key, text_of(error), _is_final(error))
         if self._given_up == before:
             self._tell(end)
 
@@ -85,6 +82,16 @@ class Carrier:
 
 def _transfer_seconds(size: int) -> float:
     return limits.TRANSFER_SECONDS + size / limits.TRANSFER_BYTES_PER_SECOND
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether trying again hardly helps: the server will not, or a file here cannot be used.
+
+    A server that fails (5xx) and a connection that breaks may be well again soon.
+    """
+    if isinstance(error, HttpError):
+        return 400 <= error.status < 500
+    return isinstance(error, OSError)
 
 
 def text_of(error: BaseException) -> str:

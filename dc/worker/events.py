@@ -82,12 +82,17 @@ class Fetched(Struct, frozen=True):
 
 
 class FetchFailed(Struct, frozen=True):
-    """The payload of an attempt could not be fetched; nothing is left behind."""
+    """The payload of an attempt could not be fetched; nothing is left behind.
+
+    `refused` says that the server answered and will not give it, or that it cannot be kept here:
+    trying again hardly helps.
+    """
 
     job: int
     number: int
     attempt: int
     text: str
+    refused: bool
 
 
 class BlobPut(Struct, frozen=True):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
+from itertools import repeat
 
 from msgspec import Struct
 
@@ -71,7 +72,7 @@ class Job:
         """Forget attempts, where they are still the ones held."""
         held = self.held
         if list(map(held.get, numbers)) == attempts:
-            deque(map(held.__delitem__, numbers), maxlen=0)
+            deque(map(held.pop, numbers, repeat(None)), maxlen=0)
             return
         for number, attempt in zip(numbers, attempts, strict=True):
             if held.get(number) == attempt:

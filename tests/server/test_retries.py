@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dc import limits
-from dc.messages import Failed, Failure, Options, Recorded
+from dc.messages import Failed, Failure, Heartbeat, Held, Options, Recorded
 from dc.records import Attempts
 from dc.server.retries import crash_limit, is_tried_again, pause
 from tests.server.harness import Harness
@@ -65,6 +65,48 @@ def test_failures_count_over_a_restart(server: Harness) -> None:
     server.say(worker, failed(1, job, 2))
     server.commit()
     assert server.results(job)[0].kind == "error"
+
+
+@pytest.mark.parametrize("kind", ["error", "crashed"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_failure_that_comes_again_after_a_restart_counts_once(
+    server: Harness, kind: str, named: bool
+) -> None:
+    worker = server.worker()
+    options: dict[str, Any] = {"retries": 1, "crashes": 2, "retry_seconds": 0.0}
+    job = server.submit(server.client(), [b"a"], **options)
+    server.settle()
+    report = failed(1, job, 1, kind)
+    server.say(worker, report)
+    server.commit()
+    server.restart()
+    held = Held(job, [0], [1])
+    peer = server.open()
+    server.worker_says_hello(peer, "w")
+    server.say(peer, *([held, Heartbeat()] if named else []), report)
+    server.settle()
+    assert server.take(peer, Recorded) == [Recorded(1)]
+    assert server.tasks(peer) == [(job, 0, 2, b"a")]
+    assert not server.results(job)
+    server.say(peer, failed(2, job, 2, kind))
+    server.commit()
+    assert server.results(job)[0].kind == kind
+
+
+def test_a_failure_that_is_not_on_disk_counts_after_a_restart(server: Harness) -> None:
+    worker = server.worker()
+    job = server.submit(server.client(), [b"a"], retries=1, retry_seconds=0.0)
+    server.settle()
+    server.say(worker, failed(1, job, 1))
+    server.live(1.0, worker)
+    server.settle()
+    assert server.tasks(worker)[-1] == (job, 0, 2, b"a")
+    server.say(worker, failed(2, job, 2))
+    server.restart()
+    worker = server.worker(held=(Held(job, [0], [2]),))
+    server.say(worker, failed(2, job, 2))
+    server.commit()
+    assert server.results(job)[0].kind == "error", "both of its tries have failed"
 
 
 @pytest.mark.parametrize("kind", ["error", "timeout", "memory", "crashed", "made up"])

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
 from dc import limits
 from dc.blobs import BlobFolder
+from dc.errors import UnknownJob, UnknownTask
 from dc.http import Request
-from dc.messages import PROTOCOL, About, Done, Heartbeat, Hello, Message, Options
+from dc.messages import PROTOCOL, About, Done, Heartbeat, Hello, Message, Options, Submit
 from dc.plugins import Plugins
 from dc.records import JobEnded, Leases, NewJob, NewTasks
 from dc.server.app import ServerApp, Settings
@@ -21,6 +23,7 @@ from dc.server.pages import Pages
 from dc.server.types import PluginTypes
 from dc.server.views import Views
 from dc.store_memory import MemoryStore
+from tests.server.harness import Type
 
 Clock = trio.testing.MockClock
 
@@ -132,3 +135,22 @@ async def test_trouble_is_on_the_page(tmp_path: Path, autojump_clock: Clock) -> 
     assert (await seen.views.status())["trouble"] == "no space left"
     assert "no space left" in await seen.page("/")
     await trio.lowlevel.checkpoint()
+
+
+async def test_a_job_that_is_not_on_disk_yet_is_shown(
+    tmp_path: Path, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = await started(tmp_path)
+    echo = Type("echo", "1")
+    monkeypatch.setattr(seen.app.reactor.board.types, "get", lambda *_: echo)
+    seen.app.feed(Opened(7, "10.0.0.1:5"))
+    seen.say(7, Hello(PROTOCOL, "client", "dc", []), Submit(1, "echo", "1", {"name": "new"}))
+    job = max(seen.app.reactor.board.jobs)
+    assert await seen.app.store.job(job) is None
+    view = await seen.views.job(job)
+    assert (view["job"], view["name"], view["state"]) == (job, "new", "open")
+    assert await seen.views.tasks(job, 0, 10, False) == []
+    with pytest.raises(UnknownTask):
+        await seen.views.task(job, 0)
+    with pytest.raises(UnknownJob):
+        await seen.views.job(job + 1)

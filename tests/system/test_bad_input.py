@@ -382,6 +382,19 @@ def test_a_blob_that_is_not_there(hand: Hand) -> None:
     is_refused(hand, "payload", 1008, digest.hex())
 
 
+def test_a_result_whose_blob_is_not_there(server: Server) -> None:
+    about = ["about", "hand", "key by hand", 0, [], {}]
+    blob = ["blob", hashlib.sha256(b"never put").digest(), 70_000]
+    with opened(server) as link:
+        hand = Hand(link)
+        hand.say(["hello", 1, "worker", "by hand", [], about])
+        hand.hear("welcome")
+        hand.say(["heartbeat"], ["done", 1, 1, [0], [1], [0.1], [blob]])
+        assert hand.hear("recorded") == ["recorded", 1]
+        hand.say(["done", 2, 1, [0], [1], [0.1], [b"x"]])
+        assert hand.hear("recorded") == ["recorded", 2], "the connection goes on"
+
+
 def test_payloads_with_a_gap(hand: Hand) -> None:
     submitted(hand)
     hand.say(["payloads", 1, 1, [pack(1)]])

@@ -57,6 +57,7 @@ class FakeServer:
         self.down = self.deaf = False
         self.records = True
         self.lose = 0
+        self.full = 0  # so many requests more are answered with 507
         self.opened: list[float] = []
         self.heard: list[Any] = []
         self.frames = 0
@@ -83,6 +84,9 @@ class FakeServer:
         if self.lose:
             self.lose -= 1
             raise ConnectionLost("lost")
+        if self.full:
+            self.full -= 1
+            return Response.json({"error": "store_full", "text": "the disk is full"}, 507)
         if request.method == "PUT":
             data = await request.body(2**31)
             good = hashlib.sha256(data).hexdigest() == request.path.rpartition("/")[2]

@@ -158,6 +158,20 @@ async def test_large_payloads_and_results(tmp_path: Path, autojump_clock: MockCl
         assert files_below(tmp_path) == []
 
 
+async def test_a_server_that_fails_is_asked_until_it_is_well(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with scene(tmp_path) as one:
+        one.server.full = 4 * limits.TRANSFER_TRIES
+        await one.server.assign(1, size=BIG)
+        await one.server.wait_for(lambda: done_numbers(one.server) == [1])
+        assert one.server.full == 0
+        one.server.full = 4 * limits.TRANSFER_TRIES
+        await one.server.assign(2, size=BIG)
+        await one.server.wait_for(lambda: done_numbers(one.server) == [1, 2])
+        assert not one.server.of(Failed)
+
+
 async def test_payload_that_is_not_there_fails_its_task(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

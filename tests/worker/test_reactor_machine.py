@@ -440,11 +440,11 @@ class Machine(RuleBasedStateMachine):
     # --- files, time ----------------------------------------------------------------------------
 
     @precondition(lambda self: self.fetching)
-    @rule(works=st.booleans())
-    def fetch_ends(self, works: bool) -> None:
+    @rule(works=st.booleans(), refused=st.booleans())
+    def fetch_ends(self, works: bool, refused: bool) -> None:
         key = self.fetching.pop(0)
         file = InFile(f"/scratch/payload-{key[1]}", 99)
-        self._do(ev.Fetched(*key, file) if works else ev.FetchFailed(*key, "no"))
+        self._do(ev.Fetched(*key, file) if works else ev.FetchFailed(*key, "no", refused))
 
     @precondition(lambda self: self.putting)
     @rule(works=st.booleans(), refused=st.booleans())
@@ -526,7 +526,7 @@ class Machine(RuleBasedStateMachine):
             elif process.given:
                 self._ran(index, process, len(process.given), 0.01, ["bytes"])
         while self.fetching:
-            self.fetch_ends(True)
+            self.fetch_ends(True, False)
         while self.putting:
             self.put_ends(True, False)
         self._flush()

@@ -19,6 +19,7 @@ from dc.messages import (
 )
 from dc.pipe import FileResult, InFile
 from dc.worker import events as ev
+from dc.worker.tasks import Job
 from tests.worker.bench import READY, Bench, short_job
 
 # --- time limits and deaths -----------------------------------------------------------------------
@@ -148,16 +149,16 @@ def test_large_payloads_are_fetched_two_at_a_time() -> None:
     assert bench.of(ev.RemoveFile) == [ev.RemoveFile("/s/p1")]
 
 
-def test_fetch_is_tried_again_and_fails_the_task_in_the_end() -> None:
+def test_fetch_that_is_refused_fails_the_task_in_the_end() -> None:
     bench = Bench()
     blobs(bench, 1)
     for _ in range(limits.TRANSFER_TRIES - 1):
-        bench.do(ev.FetchFailed(1, 1, 1, "404 no such task"))
+        bench.do(ev.FetchFailed(1, 1, 1, "404 no such task", True))
         assert not bench.of(ev.Fetch)
         bench.tick(limits.RECONNECT_SECONDS_MOST)
         assert bench.of(ev.Fetch)
         bench.hear(Heartbeat())
-    bench.do(ev.FetchFailed(1, 1, 1, "404 no such task"))
+    bench.do(ev.FetchFailed(1, 1, 1, "404 no such task", True))
     (failed,) = bench.flush()
     assert failed.failure == Failure("error", "could not fetch payload: 404 no such task")
 
@@ -167,10 +168,24 @@ def test_fetches_that_fail_without_a_connection_do_not_count() -> None:
     blobs(bench, 1)
     for _ in range(20):
         bench.do(ev.Disconnected())
-        bench.do(ev.FetchFailed(1, 1, 1, "gone"))
+        bench.do(ev.FetchFailed(1, 1, 1, "404 no such task", True))
         bench.do(ev.Connected())
         bench.hear(Welcome(PROTOCOL, "test", []))
         assert bench.of(ev.Fetch)
+
+
+def test_fetches_that_the_server_cannot_answer_now_are_tried_until_it_can() -> None:
+    bench = Bench()
+    blobs(bench, 1)
+    for _ in range(10 * limits.TRANSFER_TRIES):
+        bench.do(ev.FetchFailed(1, 1, 1, "507 the disk is full", False))
+        assert not bench.of(ev.Fetch)
+        bench.tick(limits.RECONNECT_SECONDS)
+        assert bench.of(ev.Fetch) == [ev.Fetch(1, 1, 1, 50_000)]
+        bench.hear(Heartbeat())
+    assert bench.flush() == []
+    bench.do(ev.Fetched(1, 1, 1, InFile("/s/p1", 50_000)))
+    assert bench.of(ev.Execute)
 
 
 def test_stopped_fetch_leaves_no_file() -> None:
@@ -281,3 +296,10 @@ def test_statistics() -> None:
     now = bench.reactor.statistics()
     assert (now.fetching, now.queued, now.given, now.unrecorded) == (1, 0, 2, 1)
     assert (now.done, now.failed, now.executors, now.connected) == (1, 0, 1, True)
+
+
+def test_an_attempt_that_is_reported_twice_is_forgotten_once() -> None:
+    job = Job(1, "square", "1", 0.0)
+    job.held = {3: 1, 4: 2}
+    job.forget([3, 3], [1, 1])
+    assert job.held == {4: 2}
