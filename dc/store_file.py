@@ -8,7 +8,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -188,6 +188,19 @@ def mark_log(connection: sqlite3.Connection, *, needed: bool) -> None:
         sqlite3.Error: it cannot be written.
     """
     connection.execute(f"UPDATE folder SET log_needed = {needed:d}")  # noqa: S608
+
+
+def renew_identity(path: Path) -> None:
+    """Give a copy of a database a name of its own.
+
+    Numbers of jobs that were given out after the copy was made will be given out again by whoever
+    serves it, and what workers still have of the first must not be taken for that.
+
+    Raises:
+        sqlite3.Error: it cannot be written.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+        copy.execute("UPDATE folder SET identity = lower(hex(randomblob(16)))")
 
 
 def migrations() -> list[str]:

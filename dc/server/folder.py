@@ -17,7 +17,7 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import BlobMismatch, StoreDamaged, StoreError
 from dc.store import Store, open_store
-from dc.store_file import DATABASE, told_plainly
+from dc.store_file import DATABASE, renew_identity, told_plainly
 
 BLOBS: Final = "blobs"
 
@@ -73,6 +73,7 @@ async def restore(archive: Path, data: Path) -> int:
     with told_plainly(archive):
         part = _new_folder(data) / f"{DATABASE}.part"
         await _unpack(archive, part, BlobFolder(data / BLOBS))
+        await trio.to_thread.run_sync(renew_identity, part)
         await trio.to_thread.run_sync(_publish, part, data / DATABASE)
     wrong = await check(data)
     if wrong:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dc import limits
+from dc.store_file import DATABASE
 from tests.system.processes import Machine
 
 TASKS = 200
+
+
+def identity(data: Path) -> str:
+    with closing(sqlite3.connect(data / DATABASE)) as database:
+        return str(database.execute("SELECT identity FROM folder").fetchone()[0])
 
 
 async def test_a_job_goes_on_from_a_backup(machine: Machine) -> None:
@@ -33,6 +41,7 @@ async def test_a_job_goes_on_from_a_backup(machine: Machine) -> None:
     server.program.kill()
     done = machine.command("dc.server", "--data", restored, "--restore", archive)
     assert done.stdout == f"restored and checked: 2 jobs in {restored}\n", done.stderr
+    assert identity(restored) != identity(machine.data), "its next jobs are others"
     machine.data = restored
     server = await machine.server()
     await machine.worker(server, "two")
