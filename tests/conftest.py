@@ -16,6 +16,7 @@ import trio.testing
 from hypothesis import HealthCheck, settings
 
 import dc._core
+from dc.testing.substitutes import run_here
 
 ROOT = Path(__file__).parent.parent
 TEST_SECONDS = 60.0  # an async test that waits longer is stuck
@@ -44,8 +45,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture
-def autojump_clock() -> trio.testing.MockClock:
-    """Give the test a clock that jumps as soon as every task waits."""
+def autojump_clock(monkeypatch: pytest.MonkeyPatch) -> trio.testing.MockClock:
+    """Give the test a clock that jumps as soon as every task waits.
+
+    It does not see threads: it would jump while one of them works, so their work is done in place.
+    """
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_here)
     return trio.testing.MockClock(autojump_threshold=0)
 
 
