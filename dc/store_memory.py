@@ -52,6 +52,14 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         if self.fail is not None:
             raise self.fail
+        self.apply(records)
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Take in records, all or none of them, at once.
+
+        Raises:
+            StoreConflict: a record contradicts what is there.
+        """
         undo: list[Callable[[], object]] = []
         try:
             for record in records:

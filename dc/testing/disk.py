@@ -79,17 +79,6 @@ class SimStore(MemoryStore):
         self.apply(records)
         self._on_commit(records)
 
-    def apply(self, records: Sequence[Record]) -> None:
-        """Take in records, all or none of them."""
-        undo: list[Callable[[], object]] = []
-        try:
-            for record in records:
-                self._apply(record, undo)
-        except BaseException:
-            for step in reversed(undo):
-                step()
-            raise
-
 
 class SyncedFiles:
     """Knows how much of each file in a folder has been synced, and loses the rest on request.
