@@ -276,6 +276,21 @@ COMMIT_TASKS: Final = 20_000
 """Tasks in one commit, at most; the caller sees to it. About 15 ms of one processor: more would
 make others wait long for theirs, and gain nothing."""
 
+COMMIT_NOW_TASKS: Final = 64
+"""Tasks in a commit that is done in the event loop itself, at most: 0.3 ms on a quick disk."""
+
+COMMIT_NOW_BYTES: Final = 64 * KIB
+"""Received with the records of such a commit, at most."""
+
+COMMIT_NOW_SECONDS: Final = 0.001
+"""That such a commit may take; after a slower one, the next ones go to the store's thread."""
+
+COMMIT_NOW_PAUSE_SECONDS: Final = 1.0
+"""For how long they do before it is tried again; doubled with each further slow one."""
+
+COMMIT_NOW_PAUSE_SECONDS_MOST: Final = 60.0
+"""The longest such pause: a slow disk then holds up the loop for one sync a minute."""
+
 COMMIT_ROWS: Final = 256
 """Records in one statement: 2,560 values, far below SQLite's 32,766."""
 

@@ -9,6 +9,8 @@ row starves (measured in docs/store.md), and everything here makes few trips:
 - a commit is one INSERT of many rows into the view `incoming`, whose triggers spread it, outside
   transactions: SQLite begins, writes, syncs and ends within one step;
 - a read is a few queries, each of which returns one row of JSON lists and joined blobs;
+- a commit of a few records is done in the event loop itself, as long as the disk takes those in a
+  fraction of a millisecond: handing it to a thread and back takes longer (store_pace.py);
 - each connection has a thread of its own, and while a call is under way, the event loop lets go of
   the lock for a moment each millisecond (store_thread.py).
 
@@ -41,6 +43,7 @@ from dc.store_file import (
     told_plainly,
 )
 from dc.store_open import open_database
+from dc.store_pace import Pace
 from dc.store_read import Reader
 from dc.store_remove import Remover
 from dc.store_thread import StoreThread
@@ -62,6 +65,19 @@ class Store(Protocol):
             StoreConflict: a record contradicts what is there: a task has its outcome already,
                 tasks do not follow the last one, a job or task is unknown.
             StoreError: it cannot be written (a full disk); the same records may be tried again.
+        """
+
+    def commit_now(self, records: Sequence[Record]) -> bool:
+        """Do the same without waiting, if it is expected to take no longer than a moment.
+
+        Only while no other commit is under way, and for few records: a thread costs such a commit
+        more than its work does.
+
+        Returns:
+            Whether the records are on disk; if not, nothing of them is.
+
+        Raises:
+            StoreConflict, StoreError: as `commit`.
         """
 
     async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
@@ -175,6 +191,7 @@ class SqliteStore:
             stack.callback(FolderLock(folder).release)
             first, second, *others = self._connect(stack, accept_loss)
             self._writer = Writer(first, self._path)
+            self._pace = Pace()
             self._remover = Remover(self._writer)
             self._checkpoints = Checkpoints(second, self._writer, wal_bytes, wal_bytes_most)
             self._checkpoints.start()
@@ -209,6 +226,20 @@ class SqliteStore:
             self._checkpoints.bound()
             self._writer.commit(records)
             self._checkpoints.after_commit()
+
+    def commit_now(self, records: Sequence[Record]) -> bool:
+        """See Store."""
+        self._check_open()
+        began = time.monotonic()
+        if not self._pace.allows(began) or self._checkpoints.is_bound:
+            return False
+        with told_plainly(self._path):
+            if not self._writer.commit_now(records):
+                return False
+            self._checkpoints.after_commit()
+        now = time.monotonic()
+        self._pace.took(now - began, now)
+        return True
 
     async def _write(self, work: Callable[..., T], *arguments: object) -> T:
         await trio.lowlevel.checkpoint_if_cancelled()

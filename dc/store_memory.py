@@ -47,6 +47,13 @@ class MemoryStore:
         self._identity = identity
         self._next = (1, 1)
 
+    def commit_now(self, records: Sequence[Record]) -> bool:
+        """See Store."""
+        if self.fail is not None:
+            raise self.fail
+        self.apply(records)
+        return True
+
     async def commit(self, records: Sequence[Record]) -> None:
         """See Store."""
         await trio.lowlevel.checkpoint()

@@ -44,16 +44,28 @@ class Writer:
             StoreConflict: a record contradicts what is there.
             sqlite3.Error: it cannot be written.
         """
-        rows = store_rows.rows(records)
         with self.turn:
-            try:
-                self._insert(rows)
-            except sqlite3.IntegrityError as error:
-                self._undo()
-                raise StoreConflict(self._explain(records, error)) from error
-            except BaseException:
-                self._undo()
-                raise
+            self._commit(records)
+
+    def commit_now(self, records: Sequence[Record]) -> bool:
+        """Do the same unless somebody else is writing; return whether it was done."""
+        if not self.turn.acquire(blocking=False):
+            return False
+        try:
+            self._commit(records)
+        finally:
+            self.turn.release()
+        return True
+
+    def _commit(self, records: Sequence[Record]) -> None:
+        try:
+            self._insert(store_rows.rows(records))
+        except sqlite3.IntegrityError as error:
+            self._undo()
+            raise StoreConflict(self._explain(records, error)) from error
+        except BaseException:
+            self._undo()
+            raise
 
     def execute(self, statement: str, values: Mapping[str, object]) -> sqlite3.Cursor:
         """Execute a statement that is a commit of its own, or a query.
@@ -208,10 +220,15 @@ class Checkpoints:
             StoreError: it cannot be emptied.
         """
         # As it was after the last commit: looking costs a trip out of Python's lock and back.
-        if self._seen > self._wal_bytes_most:
+        if self.is_bound:
             self._copy(limits.STORE_BUSY_SECONDS)
             if self._seen > self._wal_bytes_most:
                 raise StoreError(f"{self._log} cannot be emptied: another program reads it")
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether `bound` would have to copy the log first."""
+        return self._seen > self._wal_bytes_most
 
     def after_commit(self) -> None:
         """Have the log copied, if it is time."""

@@ -28,7 +28,8 @@ from wsproto.events import (
 
 from dc import _core, limits
 from dc.errors import ConnectionLost, ProtocolError, VersionError
-from dc.link import Link, accept_key, check_upgrade, connect
+from dc.link import Link
+from dc.link_open import accept_key, check_upgrade, connect
 
 Stream = trio.StapledStream[Any, Any]
 

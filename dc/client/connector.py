@@ -17,7 +17,7 @@ from dc import limits
 from dc.client.connection import BROKEN, Connection
 from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError, StartError, by_code
 from dc.http_client import HttpClient
-from dc.link import connect
+from dc.link_open import connect
 from dc.messages import Accepted
 
 OpenStream: TypeAlias = Callable[[], Awaitable[Stream]]

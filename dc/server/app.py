@@ -285,16 +285,20 @@ class ServerApp:
             self._fail(error)
             return False
         wrote = False
+        spoken_to: dict[int, Connection] = {}
         for action in actions:
             if isinstance(action, Send):
                 if (connection := self._connections.get(action.peer)) is not None:
                     connection.push(action.message, action.size)
+                    spoken_to[action.peer] = connection
             elif isinstance(action, Write):
                 self.committer.add(action.record)
                 wrote = self._worked = True
                 self._wrote = trio.current_time()
             else:
                 self._perform(action)
+        for connection in spoken_to.values():
+            connection.flush()
         return wrote
 
     def _fail(self, error: Exception) -> None:

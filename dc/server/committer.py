@@ -1,7 +1,8 @@
 """Records on their way to disk: one commit at a time, of all that has come since the last began.
 
 While a commit is under way the next one gathers, so that the more there is to do, the more each
-commit carries, and nobody waits for a timer. A commit that fails (a full disk) is told at once and
+commit carries, and nobody waits for a timer. What few records one turn of the loop has brought are
+committed at its end without a thread, if the store says that this takes but a moment. A commit that fails (a full disk) is told at once and
 tried again with the same records until it succeeds: until then nothing of it is acknowledged.
 """
 
@@ -86,13 +87,16 @@ class Committer:
                 self._work = trio.Event()
                 await self._work.wait()
             records, size = self._next_commit()
-            await self._commit(records)
+            if not self._commit_now(records, size):
+                await self._commit(records)
             for _ in records:
                 self._queue.popleft()
             self._bytes -= size
             self._space.set()
             self._space = trio.Event()
             self._on_committed(len(records))
+            if self._queue:  # what it brought about: others of this turn may add to it
+                await trio.lowlevel.checkpoint()
 
     def _next_commit(self) -> tuple[list[Record], int]:
         """Return the oldest records, up to `limits.COMMIT_TASKS` tasks, and their bytes."""
@@ -105,6 +109,19 @@ class Committer:
             records.append(record)
             bytes_ += size
         return records, bytes_
+
+    def _commit_now(self, records: list[Record], size: int) -> bool:
+        """Commit in this very step, if there is little to commit; return whether that was done."""
+        if self.trouble or size > limits.COMMIT_NOW_BYTES:
+            return False
+        if sum(map(_tasks, records)) > limits.COMMIT_NOW_TASKS:
+            return False
+        try:
+            return self._store.commit_now(records)
+        except StoreConflict:
+            raise
+        except StoreError:
+            return False  # tried again, and told, by `_commit`
 
     async def _commit(self, records: list[Record]) -> None:
         while True:

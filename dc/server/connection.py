@@ -1,8 +1,9 @@
 """One peer's socket: batches of messages in, batches out.
 
-A connection has one task, which reads. Sending needs none while there is nothing to send: the first
-message of a turn starts a task that sends all that was queued in the turn as one frame, goes on
-while more has come, and ends. So nothing waits for a timer, and an idle peer costs one task.
+A connection has one task, which reads. What an event brought about goes out in the same step, as one
+frame, straight into the socket (`flush`). Only if the socket has no room is a task started, which
+sends the rest, goes on while more has come, and ends. So nothing waits for a timer or for a turn of
+the loop, and an idle peer costs one task.
 """
 
 from __future__ import annotations
@@ -74,10 +75,21 @@ class Connection:
         self._farewell = (1000, "")
 
     def push(self, message: Message, size: int) -> None:
-        """Queue a message of about `size` bytes."""
+        """Queue a message of about `size` bytes, until the next `flush`."""
         self._outbox.append((message, size))
         self._waiting += size + OVERHEAD_BYTES
-        if not self._draining:
+
+    def flush(self) -> None:
+        """Send what is queued: at once as far as the stream takes it, the rest in a task."""
+        if self._draining:
+            return
+        try:
+            while self._outbox and self._link.can_send_now:
+                self._link.send_now(self._codec.encode(self._next_frame()))
+        except (ConnectionLost, ValueError) as error:
+            self._give_up(error)
+            return
+        if self._outbox or self._link.has_rest:
             self._draining = True
             self._owner.start_soon(self)
 
@@ -138,17 +150,21 @@ class Connection:
     async def drain(self) -> None:
         """Send what is queued, until nothing is."""
         try:
+            await self._link.flush()
             while self._outbox:
                 await self._link.send(self._codec.encode(self._next_frame()))
                 self._drained.set()
                 self._drained = trio.Event()
         except (ConnectionLost, ValueError) as error:
-            if isinstance(error, ValueError):  # a frame above MESSAGE_BYTES: this peer's end alone
-                log.error("peer %d is given up: %s", self._number, error)
-            self._outbox.clear()
-            self._reading.cancel()
+            self._give_up(error)
         finally:
             self._draining = False
+
+    def _give_up(self, error: ConnectionLost | ValueError) -> None:
+        if isinstance(error, ValueError):  # a frame above MESSAGE_BYTES: this peer's end alone
+            log.error("peer %d is given up: %s", self._number, error)
+        self._outbox.clear()
+        self._reading.cancel()
 
     def _next_frame(self) -> list[Message]:
         frame: list[Message] = []

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from dc import http, limits, link
+from dc import http, limits, link_open
 from dc.errors import (
     BlobMismatch,
     DcError,
@@ -78,7 +78,7 @@ class Site:
         try:
             self._check_host(request.headers.get("host", ""))
             if request.method not in ("GET", "HEAD"):
-                link.check_origin(request.headers)
+                link_open.check_origin(request.headers)
             answer = await self._route(request)
         except (UnknownBlob, UnknownJob, UnknownTask) as error:
             answer = self._error(request, error, 404)
@@ -135,7 +135,7 @@ class Site:
         if request.method != "GET":
             return Response.not_allowed("GET")
         try:
-            return Upgrade(link.check_upgrade(request.method, request.headers), None)
+            return Upgrade(link_open.check_upgrade(request.method, request.headers), None)
         except ProtocolError as error:
             if error.status != 426:
                 raise

@@ -28,7 +28,8 @@ from dc import limits
 from dc.errors import ConnectionLost, DcError, ProtocolError, StartError, VersionError
 from dc.executor import ExecutorPort
 from dc.http_client import HttpClient
-from dc.link import Link, connect
+from dc.link import Link
+from dc.link_open import connect
 from dc.messages import Codec, Message, ToWorker
 from dc.pipe import Ready
 from dc.worker.carrying import Carrier, text_of

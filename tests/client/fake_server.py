@@ -19,7 +19,8 @@ from trio.testing import memory_stream_pair
 from dc import limits, messages
 from dc.errors import UnknownJob, UnknownTaskType
 from dc.http import Request, Response, Upgrade, serve
-from dc.link import Link, check_upgrade
+from dc.link import Link
+from dc.link_open import check_upgrade
 from dc.messages import Blob, Codec, Counts, Failure, Finished, FromClient, Outcome, Status
 
 Run = Callable[[int, Any], Outcome]

@@ -57,6 +57,8 @@ THOUGHT = {
 
 HANDS = {
     "link": "link",
+    "link_open": "link",
+    "direct": "link",
     "http": "http",
     "http_messages": "http",
     "http_client": "http",
@@ -67,6 +69,7 @@ HANDS = {
     "store_thread": "store",
     "store_read": "store",
     "store_open": "store",
+    "store_pace": "store",
     "store_log": "store",
     "store_check": "store",
     "store_remove": "store",

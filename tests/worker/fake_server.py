@@ -15,7 +15,8 @@ from trio.testing import memory_stream_pair
 from dc import limits
 from dc.errors import ConnectionLost
 from dc.http import Request, Response, Upgrade, serve
-from dc.link import Link, check_upgrade
+from dc.link import Link
+from dc.link_open import check_upgrade
 from dc.messages import (
     PROTOCOL,
     Assign,
