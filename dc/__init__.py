@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dc.client.open_job import OpenJob
 from dc.client.options import JobOptions
 from dc.client.plain_client import Client, Job
 from dc.client.records import Finished, JobStatus
@@ -47,6 +48,7 @@ __all__ = [
     "JobStatus",
     "KeyConflict",
     "NotPermitted",
+    "OpenJob",
     "OptionsError",
     "PayloadError",
     "PluginError",

@@ -283,11 +283,11 @@ COMMIT_NOW_BYTES: Final = 64 * KIB
 """Received with the records of such a commit, at most."""
 
 COMMIT_NOW_SECONDS: Final = 0.001
-"""That such a commit may take; after a slower one, the next ones go to the store's thread."""
+"""That such commits may take on average; when they are slower, they go to the store's thread."""
 
-COMMIT_NOW_PAUSE_SECONDS: Final = 0.05
-"""For how long they do before it is tried again; doubled with each further slow one, halved with each
-quick one. Short, for one in a hundred is slow on any disk."""
+COMMIT_NOW_PAUSE_SECONDS: Final = 1.0
+"""For how long they do before it is tried again; doubled each time that it is still slow, and halved
+with each quick one."""
 
 COMMIT_NOW_PAUSE_SECONDS_MOST: Final = 60.0
 """The longest such pause: a slow disk then holds up the loop for one sync a minute."""

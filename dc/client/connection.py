@@ -105,9 +105,10 @@ class Connection:
 
     def _lose(self, error: DcError) -> None:
         for exchange in self.session.lose(error):
-            self._wake(exchange)
+            self.wake(exchange)
 
-    def _wake(self, exchange: Exchange) -> None:
+    def wake(self, exchange: Exchange) -> None:
+        """Have who waits for an exchange look at it again."""
         event = self._changes.pop(exchange.request, None)
         if event is not None:
             event.set()
@@ -127,7 +128,7 @@ class Connection:
         if data is None:
             raise ConnectionLost("the server closed the connection")
         for exchange in self.session.receive(self._codec.decode(data)):
-            self._wake(exchange)
+            self.wake(exchange)
         if self.session.has_output:
             self.flush()
 

@@ -18,6 +18,7 @@ import trio
 
 from dc.client.connector import DEFAULT_URL, OpenStream
 from dc.client.loops import Call, plain_results, plain_states
+from dc.client.open_job import OpenJob
 from dc.client.options import JobOptions, check_options
 from dc.client.records import Finished, JobStatus
 from dc.client.submitting import Submitter
@@ -158,6 +159,46 @@ class Client:
         """
         said = check_options(options)
         return self._submit(type, payloads, version, said, key)
+
+    def open(
+        self,
+        type: str | TaskType,  # noqa: A002
+        *,
+        version: str = "",
+        **options: Unpack[JobOptions],
+    ) -> OpenJob:
+        """Begin a job that tasks are added to one at a time, each with a future of its result.
+
+        For results in a loop, `submit` is several times as fast.
+
+        Args:
+            type: a task type or its name.
+            version: of the task type; the server's newest if empty.
+            options: of the job, as in JobOptions.
+
+        Raises:
+            OptionsError: an option is out of its range.
+            UnknownTaskType: the server has no such type.
+            ConnectionLost: the server could not be reached for a minute.
+        """
+        said = check_options(options)
+        return self.call(self._open, type, version, said)  # type: ignore[no-any-return]
+
+    async def _open(self, kind: str | TaskType, version: str, options: dict[str, Any]) -> OpenJob:
+        connector = self._client.connector
+        submitter = Submitter(connector, kind, version, options)
+        await submitter.begin()
+        accepted = await submitter.accept()
+        task_type = self._client.types.agreed(kind, accepted)
+        submitter.encode_as(task_type.payload_codec)
+        job = OpenJob(self, submitter, AsyncJob(connector, accepted.job, task_type))
+        job.start()
+        return job
+
+    @property
+    def nursery(self) -> trio.Nursery:
+        """Where background tasks of the client run, in its thread."""
+        return self._client.nursery
 
     def _submit(
         self,

@@ -119,6 +119,36 @@ class Submitter:
             await self._until(lambda: self._backlog.whole)
             self._forget()
 
+    def send_now(self, cut: Cut) -> bool:
+        """Send a batch in this very step, if it can be sent at once; return whether it was."""
+        if self._live is None or cut.large or not self._backlog.has_room(cut.size):
+            return False
+        connection, submission = self._live
+        if connection.is_lost or submission.error is not None or submission.accepted is None:
+            return False
+        connection.session.send_payloads(submission, list(cut.payloads), cut.size)
+        connection.flush()
+        return True
+
+    async def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready` returns true, which it is asked after each `poke`.
+
+        Meanwhile the submission goes on over the next connection if one is lost.
+        """
+        await self._until(ready)
+
+    def poke(self) -> None:
+        """Have `wait` look again."""
+        if self._live is not None:
+            connection, submission = self._live
+            connection.wake(submission)
+
+    async def accept(self) -> Accepted:
+        """Wait for the server's answer, and return it."""
+        await self._until(lambda: self.accepted is not None)
+        assert self.accepted is not None
+        return self.accepted
+
     async def abandon(self) -> None:
         """Give up; cancel what was begun, as far as that takes no more than a moment.
 

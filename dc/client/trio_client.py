@@ -94,6 +94,17 @@ class AsyncClient:
         await self._manager.__aexit__(None, None, None)
 
     @property
+    def nursery(self) -> trio.Nursery:
+        """Where background tasks run.
+
+        Raises:
+            RuntimeError: the client is not open.
+        """
+        if self._nursery is None:
+            raise RuntimeError("this client is not open: use it as `async with dc.AsyncClient()`")
+        return self._nursery
+
+    @property
     def connector(self) -> Connector:
         """The way to the server.
 
