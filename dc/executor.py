@@ -23,13 +23,14 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
@@ -39,6 +40,9 @@ from dc.pipe import FromExecutor, Run
 from dc.pipe_frames import PAGE_BYTES, FrameReader, encode_frame, marked_task
 
 CHILD = "dc.worker.child"
+
+PIPE_AT_ONCE_BYTES: Final = getattr(select, "PIPE_BUF", 0)
+"""That a pipe takes wholly or not at all (POSIX); 0 where there is no such promise."""
 
 
 class ExecutorPort(Protocol):
@@ -63,6 +67,12 @@ class ExecutorPort(Protocol):
         """Send a batch of tasks. To one that has died this does nothing: `receive` tells.
 
         A cancelled send may have sent half a batch; the executor is killed for it.
+        """
+
+    def send_now(self, run: Run) -> bool:
+        """Send a batch of tasks in this very step; return False if it has to be sent by `send`.
+
+        Only while no `send` is under way.
         """
 
     async def receive(self) -> FromExecutor | None:
@@ -142,6 +152,20 @@ class Executor:
         except trio.Cancelled:
             self.kill()
             raise
+
+    def send_now(self, run: Run) -> bool:
+        """Send a batch of tasks in this very step; return False if it has to be sent by `send`.
+
+        Only while no `send` is under way. A pipe takes so few bytes wholly or not at all.
+        """
+        stream = self._process.stdin
+        frame = encode_frame(run)
+        if len(frame) > PIPE_AT_ONCE_BYTES or not isinstance(stream, trio.lowlevel.FdStream):
+            return False
+        try:
+            return os.write(stream.fileno(), frame) == len(frame)
+        except OSError:  # no room, or nobody there: `send` finds out
+            return False
 
     async def receive(self) -> FromExecutor | None:
         """Return the next message; None once the executor has died and all was received.

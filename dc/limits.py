@@ -250,6 +250,10 @@ HAND_OVER_BYTES: Final = STREAM_BYTES // 4
 """Results handed to the user's loop at once, as counted by the server: the rest of the window
 stays in flight, so that the loop never waits for a way to the server and back."""
 
+CONSUMED_SHARE: Final = 16
+"""Results consumed are told to the server once they are this part of STREAM_BYTES: a message for
+each small one would cost both sides more than the result."""
+
 PAYLOAD_SECONDS: Final = 0.05
 """Payloads are gathered for so long at most before they are sent: a slow iterable's first tasks
 run while its later ones are still being made."""
@@ -285,9 +289,13 @@ COMMIT_NOW_BYTES: Final = 64 * KIB
 COMMIT_NOW_SECONDS: Final = 0.001
 """That such commits may take on average; when they are slower, they go to the store's thread."""
 
+COMMIT_NOW_QUIET_SECONDS: Final = 0.00025
+"""Since the last commit, after which such a commit is done in the step that asks for it: when they
+come more often than that, what a whole turn of the loop brings goes in one."""
+
 COMMIT_NOW_PAUSE_SECONDS: Final = 1.0
-"""For how long they do before it is tried again; doubled each time that it is still slow, and halved
-with each quick one."""
+"""For how long they do before it is tried again; doubled each time that it is still slow, and
+halved with each quick one."""
 
 COMMIT_NOW_PAUSE_SECONDS_MOST: Final = 60.0
 """The longest such pause: a slow disk then holds up the loop for one sync a minute."""
@@ -403,6 +411,9 @@ BUSY_SECONDS: Final = 0.05
 
 EXECUTOR_TICK_SECONDS: Final = 0.01
 """Between two looks of a busy executor at its clock: half of RAN_SECONDS."""
+
+EXECUTOR_IDLE_LOOKS: Final = 50
+"""Such looks at nothing before an executor's watcher goes to sleep: half a second."""
 
 BROKEN_CHARS: Final = 1000
 """Characters of the line that says why a plugin is broken."""

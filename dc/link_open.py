@@ -1,4 +1,4 @@
-"""The opening handshake of a link: how an HTTP connection becomes a WebSocket (RFC 6455, section 4).
+"""The opening handshake of a link: how an HTTP connection becomes a WebSocket (RFC 6455, 4).
 
 `check_upgrade` judges a request at the server, whose HTTP layer reads and answers it; `connect` is
 the client's whole side. No clock here: a caller who wants to bound the time of a call puts a cancel

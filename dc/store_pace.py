@@ -1,4 +1,4 @@
-"""Whether small commits are quick enough to be done in the event loop. No clock: it is told the time.
+"""Whether small commits are quick enough to be done in the event loop. It is told the time.
 
 A disk that syncs in a tenth of a millisecond makes a small commit cheaper than the way to a thread
 and back (0.2 ms against 0.15 to 0.3 more). One that takes ten must never hold up the loop. Which of

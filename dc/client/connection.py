@@ -1,8 +1,9 @@
 """One connection to the server: a link, a session, and the two tasks between them.
 
 The user's tasks only change the session and wait for it: nobody who waits here holds the stream, so
-cancelling them never breaks the connection. One task receives, another sends whatever the session
-has to say (joined to few messages while a send is under way) and the heartbeats.
+cancelling them never breaks the connection. What the session has to say is sent in the step that
+asks for it (`flush`), as far as the socket takes it. One task receives, another sends what was left
+(joined to few messages while a send is under way) and the heartbeats.
 """
 
 from __future__ import annotations
@@ -74,8 +75,15 @@ class Connection:
         return self.session.error is not None
 
     def flush(self) -> None:
-        """Have sent what the session has to say."""
-        self._output.set()
+        """Send what the session has to say: at once if that can be done."""
+        link = self._link
+        try:
+            while self.session.has_output and link.can_send_now:
+                link.send_now(self._codec.encode(self.session.take(trio.current_time())))
+        except ConnectionLost:
+            pass  # the task that receives learns of it, too, and says so
+        if self.session.has_output or link.has_rest:
+            self._output.set()
 
     async def wait_until(self, exchange: Exchange, ready: Callable[[], bool]) -> None:
         """Wait until an exchange has come to where `ready` returns true.
@@ -140,12 +148,14 @@ class Connection:
                     await self._output.wait()
 
     async def _send_batch(self) -> bool:
-        batch = self.session.take(trio.current_time())
-        if batch:
-            try:
+        try:
+            if self._link.has_rest:
+                await self._link.flush()
+            batch = self.session.take(trio.current_time())
+            if batch:
                 await self._link.send(self._codec.encode(batch))
-            except BROKEN as error:
-                raise _as_dc(error) from error
+        except BROKEN as error:
+            raise _as_dc(error) from error
         return bool(batch)
 
 

@@ -4,9 +4,10 @@ Theory of operation
 -------------------
 `submit` encodes a payload in the calling thread, queues it, and wakes Trio's thread if that is not
 awake already. There `_pump` sends all that is queued as one batch: so tasks that come quickly share
-messages by themselves, and a single one leaves in the same step. What cannot leave at once (no room,
-no connection, a large payload) is left as `_cut` to a task, `_send_all`, and while that is at work it
-takes what comes. It also goes on with the submission over a new connection when one is lost.
+messages by themselves, and a single one leaves in the same step. What cannot leave at once (no
+room, no connection, a large payload) is left as `_cut` to a task, `_send_all`, and while that is at
+work, it takes what comes. It also goes on with the submission over a new connection when one is
+lost.
 
 Tasks are numbered in the order in which they are sent, and a future is found by the number of its
 task. `_collect` reads the outcomes as they are recorded and sets the futures.
@@ -159,7 +160,7 @@ class OpenJob:
             raise self._error
 
     def cancel(self) -> None:
-        """Cancel the job: what has no outcome yet is not run, and its future raises JobCancelled."""
+        """Cancel the job: what has no outcome is not run, and its future raises JobCancelled."""
         with self._lock:
             self._closed = True
         try:

@@ -13,7 +13,8 @@ Flow control, both ways:
 - A submission may have `limits.UNSTORED_BYTES` of payloads that the server has not yet
   acknowledged (`Backlog.has_room`); one batch always fits, however large.
 - A subscription hands its batches over in pieces of `limits.HAND_OVER_BYTES`. What was handed over
-  counts as consumed when the next piece is asked for, and only then gives the server room to send.
+  counts as consumed when the next piece is asked for. Once it comes to a part of
+  `limits.STREAM_BYTES`, the server is told, so that it has room to send.
 
 After `lose`, every exchange has an error, and so has each later one; nothing is sent any more. What
 had come before can still be handed over. Going on over a new connection is the caller's business:
@@ -222,9 +223,11 @@ class Session:
         return exchange
 
     def consume(self, exchange: Subscription) -> None:
-        """Count what was handed over as consumed: the server may send more."""
+        """Count what was handed over as consumed; once it is much, the server may send more."""
+        if exchange.held_bytes * limits.CONSUMED_SHARE < limits.STREAM_BYTES:
+            return
         size, exchange.held_bytes = exchange.held_bytes, 0
-        if size and not exchange.ended and exchange.request in self._exchanges:
+        if not exchange.ended and exchange.request in self._exchanges:
             self._queue(Consumed(exchange.request, size))
 
     def watch(self, job: int) -> Watching:

@@ -112,7 +112,8 @@ class Submitter:
             payloads = await self._put_large(cut)
             connection, submission = await self._reach(Patience())
             connection.session.send_payloads(submission, payloads, cut.size)
-            connection.flush()
+            if not cut.last:
+                connection.flush()
         if cut.last:
             connection, submission = await self._reach(Patience())
             connection.session.end_submission(submission)

@@ -172,6 +172,7 @@ class ServerApp:
                 while self._connections:
                     await self._gone.wait()
                 self.committer.add(JobNumbers(self.reactor.board.next_job))
+                self.committer.begin()
                 await self.committer.wait_idle()
             nursery.cancel_scope.cancel()
         self._stopped.set()
@@ -238,8 +239,7 @@ class ServerApp:
         self, peer: int, batch: list[Message], size: int, missing: frozenset[Blob]
     ) -> None:
         """Take a batch of a peer: its bytes on the wire, and its results that are not here."""
-        if self.feed(Received(peer, batch, missing)):
-            self.committer.weigh(size)
+        self.feed(Received(peer, batch, missing), size)
 
     def broken(self, peer: int, error: DcError) -> None:
         """Refuse a peer that sent what cannot be taken."""
@@ -271,19 +271,19 @@ class ServerApp:
 
     # --- events and actions -----------------------------------------------------------------------
 
-    def feed(self, event: Event) -> bool:
-        """Handle an event and perform what follows; return whether something is to be written.
+    def feed(self, event: Event, size: int = 0) -> None:
+        """Handle an event, of so many bytes if it came from a peer, and perform what follows.
 
         An error in here is a mistake of ours, and leaves the reactor half changed: the server then
         stops, before anything is acknowledged that is not on disk. What is there is whole.
         """
         if self._failure is not None:
-            return False
+            return
         try:
             actions = self.reactor.handle(event, trio.current_time(), self._wall())
         except Exception as error:
             self._fail(error)
-            return False
+            return
         wrote = False
         spoken_to: dict[int, Connection] = {}
         for action in actions:
@@ -299,7 +299,9 @@ class ServerApp:
                 self._perform(action)
         for connection in spoken_to.values():
             connection.flush()
-        return wrote
+        if wrote:
+            self.committer.weigh(size)
+            self.committer.begin()
 
     def _fail(self, error: Exception) -> None:
         log.critical("the server stops: this is a mistake in dc", exc_info=error)

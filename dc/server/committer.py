@@ -1,9 +1,12 @@
 """Records on their way to disk: one commit at a time, of all that has come since the last began.
 
 While a commit is under way the next one gathers, so that the more there is to do, the more each
-commit carries, and nobody waits for a timer. What few records one turn of the loop has brought are
-committed at its end without a thread, if the store says that this takes but a moment. A commit that fails (a full disk) is told at once and
-tried again with the same records until it succeeds: until then nothing of it is acknowledged.
+commit carries, and nobody waits for a timer. A few records are committed without a thread, if the
+store says that this takes but a moment: in the very step that brought them if it was quiet before,
+else at the end of the loop's turn, with what the others of that turn brought.
+
+A commit that fails (a full disk) is told at once and tried again with the same records until it
+succeeds: until then nothing of it is acknowledged.
 """
 
 from __future__ import annotations
@@ -51,12 +54,13 @@ class Committer:
         self._work = trio.Event()
         self._space = trio.Event()
         self._bytes = 0
+        self._quiet_since = 0.0
+        self._busy = True  # until it runs
         self.trouble = ""
 
     def add(self, record: Record) -> None:
-        """Have a record written."""
+        """Have a record written; `begin` says when all of an event are there."""
         self._queue.append((record, 0))
-        self._work.set()
 
     def weigh(self, size: int) -> None:
         """Say that the records just added hold about so many bytes."""
@@ -64,6 +68,17 @@ class Committer:
             record, before = self._queue[-1]
             self._queue[-1] = (record, before + size)
             self._bytes += size
+
+    def begin(self) -> None:
+        """Commit what was added: at once, if nothing else is going on and it is little."""
+        if self._busy:
+            return
+        if trio.current_time() - self._quiet_since >= limits.COMMIT_NOW_QUIET_SECONDS:
+            records, size = self._next_commit()
+            if self._commit_now(records, size):
+                self._done(records, size)
+        if self._queue:
+            self._work.set()
 
     @property
     def stalled(self) -> bool:
@@ -83,20 +98,29 @@ class Committer:
     async def run(self) -> None:
         """Commit for as long as it is not cancelled."""
         while True:
-            while not self._queue:
-                self._work = trio.Event()
-                await self._work.wait()
+            await self._wait_work()
             records, size = self._next_commit()
             if not self._commit_now(records, size):
                 await self._commit(records)
-            for _ in records:
-                self._queue.popleft()
-            self._bytes -= size
-            self._space.set()
-            self._space = trio.Event()
-            self._on_committed(len(records))
+            self._done(records, size)
             if self._queue:  # what it brought about: others of this turn may add to it
                 await trio.lowlevel.checkpoint()
+
+    async def _wait_work(self) -> None:
+        while not self._queue:
+            self._work = trio.Event()
+            self._busy = False
+            await self._work.wait()
+        self._busy = True
+
+    def _done(self, records: list[Record], size: int) -> None:
+        for _ in records:
+            self._queue.popleft()
+        self._bytes -= size
+        self._space.set()
+        self._space = trio.Event()
+        self._quiet_since = trio.current_time()
+        self._on_committed(len(records))
 
     def _next_commit(self) -> tuple[list[Record], int]:
         """Return the oldest records, up to `limits.COMMIT_TASKS` tasks, and their bytes."""
@@ -118,8 +142,6 @@ class Committer:
             return False
         try:
             return self._store.commit_now(records)
-        except StoreConflict:
-            raise
         except StoreError:
             return False  # tried again, and told, by `_commit`
 

@@ -1,9 +1,9 @@
 """One peer's socket: batches of messages in, batches out.
 
-A connection has one task, which reads. What an event brought about goes out in the same step, as one
-frame, straight into the socket (`flush`). Only if the socket has no room is a task started, which
-sends the rest, goes on while more has come, and ends. So nothing waits for a timer or for a turn of
-the loop, and an idle peer costs one task.
+A connection has one task, which reads. What an event brought about goes out in the same step, as
+one frame, straight into the socket (`flush`). Only if the socket has no room is a task started,
+which sends the rest, goes on while more has come, and ends. So nothing waits for a timer or for a
+turn of the loop, and an idle peer costs one task.
 """
 
 from __future__ import annotations

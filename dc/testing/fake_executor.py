@@ -73,6 +73,10 @@ class FakeExecutor:
         self._queue.extend((run, place) for place in range(len(run.numbers)))
         self._wake()
 
+    def send_now(self, run: Run) -> bool:  # noqa: ARG002
+        """Leave it to `send`."""
+        return False
+
     async def receive(self) -> FromExecutor | None:
         """Return the next message, when its time has come; None once it has died."""
         await trio.lowlevel.checkpoint()

@@ -4,8 +4,9 @@ What runs here:
 - a task for the connection: connects, receives, and connects again after a pause;
 - for each executor a task that starts it, receives from it and buries it, and one that feeds it;
 - a task for each transfer, which take turns on one HTTP connection;
-- a task that sends, only while there is something to send. It lets one turn of the loop pass first,
-  so that what comes out of that turn goes in one frame;
+- a task that sends, only while there is something that could not be sent at once, or while results
+  are being gathered: it lets one turn of the loop pass first, so that what comes out of that turn
+  goes in one frame;
 - the clock.
 
 Everything outside is given to the app, so it runs over memory streams with fake executors as well.
@@ -188,7 +189,6 @@ class WorkerApp:
             match action:
                 case Send():
                     self._outbox.append((action.message, action.size))
-                    self._drain_soon()
                 case Keep():
                     self._keep(action)
                 case Execute():
@@ -207,6 +207,8 @@ class WorkerApp:
                     start(self._carrier.put, action)
                 case _:
                     self._perform_rare(action)
+        if self._outbox:
+            self._send_now()
 
     def _perform_rare(self, action: Action) -> None:
         assert self._nursery is not None
@@ -244,7 +246,6 @@ class WorkerApp:
         if action.send:
             sizes = [size for _, size in action.reports]
             self._outbox.extend(zip(encoded, sizes, strict=True))
-            self._drain_soon()
 
     async def _keep_time(self) -> None:
         before = self._clock()
@@ -354,6 +355,20 @@ class WorkerApp:
             self._drained = trio.Event()
             self._nursery.start_soon(self._drain)
 
+    def _send_now(self) -> None:
+        """Send what is queued in this step, as far as the socket takes it; the rest in a task."""
+        link = self._link
+        if link is None:
+            self._outbox.clear()
+            return
+        if not self._drained.is_set():
+            return
+        with suppress(ConnectionLost):  # the receiver learns of it, too, and ends the link
+            while self._outbox and link.can_send_now:
+                link.send_now(self._codec.encode(self._next_batch()))
+        if self._outbox or link.has_rest:
+            self._drain_soon()
+
     async def _drain(self) -> None:
         """Send what is queued, a frame for each turn of the loop, until nothing is left."""
         try:
@@ -371,6 +386,12 @@ class WorkerApp:
         if link is None:
             self._outbox.clear()
             return
+        with suppress(ConnectionLost):  # the receiver learns of it, too, and ends the link
+            await link.flush()
+            if self._outbox:
+                await link.send(self._codec.encode(self._next_batch()))
+
+    def _next_batch(self) -> list[Message | Raw]:
         batch: list[Message | Raw] = []
         size = 0
         while self._outbox:
@@ -380,9 +401,7 @@ class WorkerApp:
             self._outbox.popleft()
             batch.append(message)
             size += more + MESSAGE_FIXED_BYTES
-        if batch:
-            with suppress(ConnectionLost):  # the receiver learns of it, too, and ends the link
-                await link.send(self._codec.encode(batch))
+        return batch
 
     # --- executors ------------------------------------------------------------------------------
 

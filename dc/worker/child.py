@@ -5,13 +5,18 @@ Theory of operation
 Three threads share one queue of tasks.
 
 - The *main thread* takes tasks from the queue one by one and runs them. Outcomes are gathered and
-  sent as one `Ran` at the end of each batch.
-- The *reader* puts what the agent sends into the queue. It never takes the lock, so the agent can
-  always write, also while the main thread waits to write. When the agent is gone, it ends the
-  process, and all of its group, in the middle of whatever runs.
+  sent as one `Ran` at the end of each batch. When the queue is empty it reads from the pipe itself:
+  a short task costs no change of threads.
+- The *reader* reads from the pipe while a task runs for long, and puts what the agent sends into
+  the queue. When the agent is gone, it ends the process, and all of its group, in the middle of
+  whatever runs.
 - The *watcher* looks at the clock while a task runs. Outcomes that have waited for RAN_SECONDS are
-  sent. A task that has run for BUSY_SECONDS gives those behind it back, by `Busy`; one that has run
-  for RUNNING_REPORT_SECONDS is reported by `Busy` once.
+  sent. One that has run from one look to the next has the reader read. A task that has run for
+  BUSY_SECONDS gives those behind it back, by `Busy`; one that has run for RUNNING_REPORT_SECONDS is
+  reported by `Busy` once.
+
+One of the main thread and the reader reads at a time: who holds `_reading`. The agent writes and
+reads in tasks of its own, so neither side ever waits for the other to read first.
 
 The lock guards the task that runs, the outcomes not yet sent, taking from the queue, and writing:
 so a `Busy` is written while its task runs, and never after its outcome. Between two tasks the main
@@ -83,6 +88,7 @@ class Work:
         self._news = threading.Event()  # to the main thread: the queue is not empty
         self.watch = threading.Event()  # to the watcher: something runs or waits
         self._current: Item | None = None
+        self._idle_looks = 0
         self._started = 0.0
         self._told = False  # whether the agent knows that the current task takes long
         self._unsent: list[tuple[Item, float, Outcome]] = []
@@ -99,13 +105,18 @@ class Work:
 
     # --- the main thread's side -----------------------------------------------------------------
 
-    def next_item(self) -> Item:
-        """Return the next task, which is running from now on; waits for one."""
-        while True:
-            with self._lock:
-                if self._queue:
-                    return self._begin(self._queue.popleft(), self._clock())
-            self._wait()
+    def next_item(self) -> Item | None:
+        """Return the next task, which is running from now on; None if there is none."""
+        with self._lock:
+            if self._queue:
+                return self._begin(self._queue.popleft(), self._clock())
+        return None
+
+    def wait(self) -> None:
+        """Wait until the reader has put something into the queue."""
+        self._news.clear()
+        if not self._queue:
+            self._news.wait()
 
     def finish(self, outcome: Outcome) -> Item | None:
         """Note the outcome of the current task; return the next one, or None if there is none."""
@@ -137,11 +148,6 @@ class Work:
         self._started = now
         return item
 
-    def _wait(self) -> None:
-        self._news.clear()
-        if not self._queue:
-            self._news.wait()
-
     # --- the watcher's side ---------------------------------------------------------------------
 
     def look(self) -> float | None:
@@ -157,7 +163,8 @@ class Work:
             if self._unsent and now - self._unsent_since >= limits.RAN_SECONDS:
                 self._send_ran()
             if self._current is None:
-                return limits.EXECUTOR_TICK_SECONDS if self._queue else None
+                return self._look_at_nothing()
+            self._idle_looks = 0
             elapsed = now - self._started
             rest = self._queue if elapsed >= limits.BUSY_SECONDS else ()
             long = elapsed >= limits.RUNNING_REPORT_SECONDS
@@ -165,6 +172,18 @@ class Work:
                 self._told = self._told or long
                 self._send_busy(elapsed)
             return None if self._told else limits.EXECUTOR_TICK_SECONDS
+
+    def _look_at_nothing(self) -> float | None:
+        """Go on looking for a while: to wake the watcher for each single task would delay it."""
+        self._idle_looks += 1
+        if self._queue or self._idle_looks < limits.EXECUTOR_IDLE_LOOKS:
+            return limits.EXECUTOR_TICK_SECONDS
+        self._idle_looks = 0
+        return None
+
+    def runs_since(self, time: float) -> bool:
+        """Whether the task that runs has been running since this time, by the clock."""
+        return self._current is not None and self._started <= time
 
     def _send_busy(self, elapsed: float) -> None:
         """Report the current task, and give back all behind it: a message for each of their jobs.
@@ -210,6 +229,10 @@ class Child:
         self._incoming = incoming
         self._outgoing = outgoing
         self._forked = False
+        self._pipe = os.fdopen(incoming, "rb", closefd=False)
+        self._decoder = msgspec.msgpack.Decoder(Run)
+        self._reading = threading.Lock()
+        self._long = threading.Event()  # to the reader: a task runs for long
         self._work = Work(self._write, page)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._leave_pipe)
@@ -226,26 +249,46 @@ class Child:
             broken=dict(self._plugins.broken),
         )
         self._write(encode_frame(ready))
-        for target in (self._read, self._watch):
+        for target in (self._read_on, self._watch):
             threading.Thread(target=self._guarded, args=(target,), daemon=True).start()
         work = self._work
         item: Item | None = None
         while True:
             if item is None:
-                item = work.next_item()
+                item = self._next_item()
             outcome = run_task(*item)
             if self._forked:
                 os._exit(0 if isinstance(outcome, bytes) else 1)
             item = work.finish(outcome)
 
+    def _next_item(self) -> Item:
+        """Return the next task; read from the pipe until there is one, or wait for the reader."""
+        while (item := self._work.next_item()) is None:
+            if self._reading.acquire(blocking=False):
+                try:
+                    self._read()
+                finally:
+                    self._reading.release()
+            else:
+                self._work.wait()
+        return item
+
     def _read(self) -> None:
-        """Put what the agent sends into the queue, until it is gone."""
-        decoder = msgspec.msgpack.Decoder(Run)
-        with os.fdopen(self._incoming, "rb", closefd=False) as pipe:
-            while len(head := pipe.read(HEAD_BYTES)) == HEAD_BYTES:
-                run = decoder.decode(pipe.read(body_size(head)))
-                task_type = self._task_type(run.type, run.version)
-                self._work.put(Batch(run.job, task_type, Path(run.scratch)), run)
+        """Put a batch that the agent sends into the queue; end the process if the agent is gone."""
+        head = self._pipe.read(HEAD_BYTES)
+        if len(head) < HEAD_BYTES:
+            end_group()
+        run = self._decoder.decode(self._pipe.read(body_size(head)))
+        task_type = self._task_type(run.type, run.version)
+        self._work.put(Batch(run.job, task_type, Path(run.scratch)), run)
+
+    def _read_on(self) -> None:
+        """Read while a task runs for long."""
+        while True:
+            self._long.wait()
+            self._long.clear()
+            with self._reading:
+                self._read()
 
     def _watch(self) -> None:
         """Look at the clock while something runs."""
@@ -253,8 +296,11 @@ class Child:
             self._work.watch.wait()
             pause: float | None = limits.EXECUTOR_TICK_SECONDS
             while pause is not None:
+                before = time.perf_counter()
                 time.sleep(pause)
                 pause = self._work.look()
+                if self._work.runs_since(before):
+                    self._long.set()
 
     def _guarded(self, target: Callable[[], None]) -> None:
         """Run a thread; when it ends, for whatever reason, the executor is of no more use."""

@@ -43,6 +43,11 @@ class Executors:
         return sum(slot.state is not State.RESTING for slot in self._slots)
 
     @property
+    def all_idle(self) -> bool:
+        """Whether no executor has anything to do."""
+        return not any(slot.batches for slot in self._slots)
+
+    @property
     def given(self) -> int:
         """The number of tasks that executors have."""
         return sum(slot.unfinished for slot in self._slots)

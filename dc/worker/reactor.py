@@ -201,8 +201,11 @@ class WorkerReactor:
         if self._welcome:
             self._carriage.begin()
         if board.reports.has_drafts and not board.flush_asked:
-            board.flush_asked = True
-            board.out.append(FlushSoon())
+            if not board.queue and self._executors.all_idle:
+                board.flush()  # nothing comes that could go with it
+            else:
+                board.flush_asked = True
+                board.out.append(FlushSoon())
         return board.take()
 
     # --- the connection -------------------------------------------------------------------------

@@ -21,6 +21,7 @@ class Seat:
         self._send, self._receive = trio.open_memory_channel[Run](math.inf)
         self._port: ExecutorPort | None = None
         self._killed = False
+        self._unsent = 0
 
     def take(self, port: ExecutorPort) -> None:
         """Seat the process; it may have been killed before it was there."""
@@ -35,13 +36,17 @@ class Seat:
             self._port.kill()
 
     def feed(self, run: Run) -> None:
-        """Queue a batch for it."""
+        """Send it a batch, at once if that can be done."""
+        if not self._unsent and self._port is not None and self._port.send_now(run):
+            return
+        self._unsent += 1
         self._send.send_nowait(run)
 
     async def keep_feeding(self, port: ExecutorPort) -> None:
         """Send it what is queued."""
         async for run in self._receive:
             await port.send(run)
+            self._unsent -= 1
 
 
 def clear_folder(action: ClearFolder) -> None:

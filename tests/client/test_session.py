@@ -27,6 +27,8 @@ from dc.errors import (
 from dc.messages import Blob, Counts, Failure, Finished, Payload
 from dc.tasktypes import untyped
 
+ENOUGH = limits.STREAM_BYTES // limits.CONSUMED_SHARE  # consumed, for the server to be told
+
 
 def welcomed() -> Session:
     session = Session("test", 0.0)
@@ -254,13 +256,13 @@ def test_results_are_handed_over_and_consumed() -> None:
     session = welcomed()
     subscription = session.subscribe(7, ordered=True, after=5)
     assert session.take(0.0) == [messages.Subscribe(1, 7, True, 5)]
-    first, second = finished(1, 8, [5, 6, 7]), finished(1, 9, [8])
+    first, second = finished(1, 8, [5, 6, 7], ENOUGH), finished(1, 9, [8], 100)
     assert session.receive([first, second]) == [subscription, subscription]
     assert subscription.pop() == [first, second]
     assert not session.has_output
     session.consume(subscription)
     session.consume(subscription)
-    assert session.take(0.0) == [messages.Consumed(1, 200)]
+    assert session.take(0.0) == [messages.Consumed(1, ENOUGH + 100)]
     session.receive([messages.EndOfResults(1)])
     assert subscription.ended
     assert subscription.pop() == []

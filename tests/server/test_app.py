@@ -62,6 +62,7 @@ async def test_only_clients_wait_until_there_is_space(
             app.feed(Received(peer, [hello]))
         app.committer.add(NewJob(1, "demo", "1", Options(), "bytes", "bytes", 1.0))
         app.committer.weigh(limits.UNCOMMITTED_BYTES + 1)
+        app.committer.begin()
         await app.wait_space(1)
         with trio.move_on_after(5.0) as scope:
             await app.wait_space(2)

@@ -32,6 +32,11 @@ class Watched:
         self._begin = trio.current_time()
         self.committer = Committer(self.store, self._note, self._note)
 
+    def add(self, record: Record, size: int = 0) -> None:
+        self.committer.add(record)
+        self.committer.weigh(size)
+        self.committer.begin()
+
     def _note(self, what: int | str) -> None:
         self.said.append((round(trio.current_time() - self._begin, 3), what))
 
@@ -46,11 +51,11 @@ async def test_trouble_is_told_at_once_and_its_end_too(caplog: pytest.LogCapture
     watched.store.fail = StoreFull("the disk is full")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watched.committer.run)
-        watched.committer.add(JOB)
+        watched.add(JOB)
         await trio.sleep(2.5 * RETRY_SECONDS)
         assert watched.said == [(0.0, "the disk is full")]
         assert watched.committer.trouble == "the disk is full"
-        watched.committer.add(tasks(0))
+        watched.add(tasks(0))
         watched.store.fail = StoreFull("the disk is still full")
         await trio.sleep(RETRY_SECONDS)
         watched.store.fail = None
@@ -94,11 +99,9 @@ async def test_who_waits_for_space_goes_on_when_there_is_some() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watched.committer.run)
         with full(watched):
-            watched.committer.add(JOB)
-            watched.committer.weigh(limits.UNCOMMITTED_BYTES)
+            watched.add(JOB, limits.UNCOMMITTED_BYTES)
             assert not watched.committer.stalled
-            watched.committer.add(tasks(0))
-            watched.committer.weigh(1)
+            watched.add(tasks(0), 1)
             assert watched.committer.stalled
             nursery.start_soon(wait)
             await trio.sleep(10)

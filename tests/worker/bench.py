@@ -37,6 +37,7 @@ class Bench:
             own_labels={"room": "12"},
         )
         self.now = 0.0
+        self.reports: list[Any] = []
         self.reactor = WorkerReactor(identity, "/s")
         self.out: list[ev.Action] = self.reactor.start(self.now)
         for index in range(slots):
@@ -47,6 +48,9 @@ class Bench:
 
     def do(self, event: ev.Event) -> None:
         self.out = self.reactor.handle(event, self.now)
+        for action in self.of(ev.Keep):
+            if action.send:
+                self.reports += [report for report, _ in action.reports]
         self.reactor.validate()
 
     def hear(self, message: Message) -> None:
@@ -79,8 +83,10 @@ class Bench:
         self.do(ev.Tick())
 
     def flush(self) -> list[Any]:
+        """Have reports made; return those sent since the last call."""
         self.do(ev.Flush())
-        return self.sent
+        sent, self.reports = self.reports, []
+        return sent
 
     @property
     def sent(self) -> list[Any]:
