@@ -1,0 +1,176 @@
+"""Jobs that stay open: tasks that are added one at a time, each with a future."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, as_completed
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+import dc
+from dc import limits, messages
+from tests.client.fake_server import FakeServer
+
+SECONDS = 20.0
+
+
+class PlainFake:
+    """A fake server inside the plain client's own background thread."""
+
+    def __init__(self) -> None:
+        self.server = FakeServer()
+
+    async def open_stream(self) -> Any:
+        ours, theirs = trio.testing.memory_stream_pair()
+        trio.lowlevel.spawn_system_task(self.server.serve, ours)
+        return theirs
+
+    def client(self) -> dc.Client:
+        return dc.Client(open_stream=self.open_stream)
+
+    def in_its_thread(self, client: dc.Client, do: Callable[[], Any]) -> Any:
+        async def call() -> Any:
+            await trio.lowlevel.checkpoint()
+            return do()
+
+        return client.call(call)
+
+
+def results(futures: list[Future[Any]]) -> list[Any]:
+    return [future.result(SECONDS) for future in futures]
+
+
+def test_each_task_has_a_future() -> None:
+    fake = PlainFake()
+    with fake.client() as client, client.open("square", priority=3) as job:
+        assert (job.number, job.type, repr(job)) == (1, "square", "<job 1 of square>")
+        assert results([job.submit(n) for n in range(10)]) == [n * n for n in range(10)]
+        assert job.submit(12).result(SECONDS) == 144
+        assert fake.server.jobs[1].options == {"priority": 3}
+        assert not fake.server.jobs[1].ended
+        job.close()
+        assert fake.server.jobs[1].ended
+        with pytest.raises(RuntimeError, match="is closed"):
+            job.submit(1)
+
+
+def test_leaving_waits_for_all() -> None:
+    with PlainFake().client() as client:
+        with client.open("square") as job:
+            futures = [job.submit(n) for n in range(14, 500)]
+        assert all(future.done() for future in futures)
+        assert sorted(future.result() for future in as_completed(futures, SECONDS)) == [
+            n * n for n in range(14, 500)
+        ]
+
+
+def test_an_open_job_without_tasks_ends() -> None:
+    fake = PlainFake()
+    with fake.client() as client, client.open("square"):
+        pass
+    assert fake.server.jobs[1].ended
+
+
+def test_a_failure_is_its_futures_own() -> None:
+    with PlainFake().client() as client, client.open("square") as job:
+        good, bad = job.submit(2), job.submit(13)
+        error = bad.exception(SECONDS)
+        assert isinstance(error, dc.TaskFailed)
+        assert (error.number, error.job) == (1, 1)
+        assert good.result(SECONDS) == 4
+
+
+def test_a_payload_that_does_not_fit_is_told_at_once() -> None:
+    with PlainFake().client() as client, client.open("echo") as job:
+        with pytest.raises(dc.PayloadError):
+            job.submit(5)
+        assert job.submit(b"five").result(SECONDS) == b"five"
+
+
+def test_large_payloads_and_results_keep_their_order() -> None:
+    big = bytes(limits.INLINE_BYTES + 1)
+    with PlainFake().client() as client, client.open("echo") as job:
+        futures = [job.submit(payload) for payload in (b"a", big, b"b", big + b"c", b"d")]
+        assert results(futures) == [b"a", big, b"b", big + b"c", b"d"]
+
+
+def test_what_comes_while_nothing_can_leave_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BATCH_TASKS", 4)
+    fake = PlainFake()
+    with fake.client() as client, client.open("square") as job:
+        gate = threading.Event()
+        entered = threading.Event()
+
+        async def hold() -> None:
+            entered.set()
+            gate.wait(SECONDS)  # noqa: ASYNC251  # Trio's thread is to be busy
+            await trio.lowlevel.checkpoint()
+
+        holder = threading.Thread(target=client.call, args=(hold,))
+        holder.start()
+        assert entered.wait(SECONDS)
+        futures = [job.submit(n) for n in range(10)]
+        gate.set()
+        holder.join()
+        assert results(futures) == [n * n for n in range(10)]
+        sent = [len(one.payloads) for one in fake.server.of(messages.Payloads)]
+        assert sent == [4, 4, 2]
+
+
+def test_a_future_that_was_cancelled_in_time_is_no_task() -> None:
+    fake = PlainFake()
+    with fake.client() as client, client.open("square") as job:
+
+        def both() -> tuple[Future[Any], Future[Any]]:
+            first, second = job.submit(1), job.submit(2)  # in Trio's thread: nothing leaves before
+            assert first.cancel()
+            return first, second
+
+        first, second = fake.in_its_thread(client, both)
+        assert second.result(SECONDS) == 4
+        assert first.cancelled()
+        job.close()
+        assert len(fake.server.jobs[1].payloads) == 1
+
+
+def test_a_lost_connection_is_made_again_and_nothing_is_doubled() -> None:
+    fake = PlainFake()
+    with fake.client() as client, client.open("square") as job:
+        assert job.submit(1).result(SECONDS) == 1
+        client.call(fake.server.cut)
+        assert results([job.submit(n) for n in range(5)]) == [n * n for n in range(5)]
+        job.close()
+        assert len(fake.server.jobs[1].payloads) == 6
+
+
+def test_leaving_by_an_error_cancels() -> None:
+    fake = PlainFake()
+    fake.server.run_limit = 0
+    with fake.client() as client:
+        with pytest.raises(ZeroDivisionError), client.open("square") as job:
+            future = job.submit(3)
+            raise ZeroDivisionError
+        assert isinstance(future.exception(SECONDS), dc.JobCancelled)
+        assert fake.server.jobs[1].cancelled
+
+
+def test_a_closed_client_leaves_no_future_waiting() -> None:
+    fake = PlainFake()
+    fake.server.run_limit = 0
+    with fake.client() as client:
+        job = client.open("square")
+        future = job.submit(3)
+    assert isinstance(future.exception(SECONDS), dc.ConnectionLost)
+    with pytest.raises(dc.ConnectionLost):
+        job.submit(4)
+    with pytest.raises(dc.ConnectionLost):
+        job.close()
+
+
+def test_an_unknown_type_cannot_be_opened() -> None:
+    with PlainFake().client() as client, pytest.raises(dc.UnknownTaskType):
+        client.open("nothing")
