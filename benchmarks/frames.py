@@ -1,4 +1,4 @@
-"""Nanoseconds per WebSocket frame of the compiled core, as JSON lines.
+"""Nanoseconds per WebSocket frame of the compiled codec, as JSON lines.
 
     python benchmarks/frames.py
 
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from dc import _core
+from dc import _frames
 
 RUNS = 7
 MASK = b"\x37\xfa\x21\x3d"
@@ -36,13 +36,13 @@ def measure(case: str, size: str, frames: int, run: Callable[[], None]) -> None:
 
 
 def encode(payload: bytes, mask: bytes | None, frames: int) -> None:
-    encode_frame = _core.encode_frame
+    encode_frame = _frames.encode_frame
     for _ in range(frames):
         encode_frame(2, payload, mask)
 
 
 def decode(chunks: list[bytes], client: bool, frames: int) -> None:
-    decoder = _core.FrameDecoder(client=client, limit=LIMIT)
+    decoder = _frames.FrameDecoder(client=client, limit=LIMIT)
     found = 0
     for chunk in chunks:
         decoder.receive_data(chunk)
@@ -56,7 +56,7 @@ def main() -> None:
     for size, (length, frames) in SIZES.items():
         payload = (bytes(range(256)) * (length // 256 + 1))[:length]
         for name, mask in (("masked", MASK), ("plain", None)):
-            frame = _core.encode_frame(2, payload, mask)
+            frame = _frames.encode_frame(2, payload, mask)
             stream = frame * frames
             cuts = range(0, len(stream), RECEIVE_BYTES)
             pieces = [stream[at : at + RECEIVE_BYTES] for at in cuts]

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 import h11
 import trio
 
-from dc import _core, limits
+from dc import _frames, limits
 from dc.errors import ConnectionLost, ProtocolError, VersionError
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Link:
         self.stream = stream
         self.received_bytes = len(initial)
         self.sent_bytes = 0
-        self._decoder = _core.FrameDecoder(client=client, limit=limits.MESSAGE_BYTES)
+        self._decoder = _frames.FrameDecoder(client=client, limit=limits.MESSAGE_BYTES)
         self._decoder.receive_data(initial)
         self._masks = _Masks() if client else None
         self._reading = trio.Lock()
@@ -268,7 +268,7 @@ class Link:
             event = self._decoder.next_event()
             if event is None:
                 self._decoder.receive_data(await self._read())
-            elif event[0] == _core.BINARY:
+            elif event[0] == _frames.BINARY:
                 return event[1]
             else:
                 await self._heed(*event)
@@ -286,13 +286,13 @@ class Link:
 
     async def _heed(self, opcode: int, payload: bytes) -> None:
         """Do what a frame asks for that is no binary message."""
-        if opcode == _core.TEXT:
+        if opcode == _frames.TEXT:
             self._text_came = True
-        elif opcode == _core.PING:
-            await self._answer(_core.PONG, payload)
-        elif opcode == _core.CLOSE:
+        elif opcode == _frames.PING:
+            await self._answer(_frames.PONG, payload)
+        elif opcode == _frames.CLOSE:
             with suppress(ConnectionLost):  # the peer has said its last word, ours is a courtesy
-                await self._answer(_core.CLOSE, payload[:2])
+                await self._answer(_frames.CLOSE, payload[:2])
 
     # --- sending ----------------------------------------------------------------------------------
 
@@ -311,14 +311,14 @@ class Link:
         await trio.lowlevel.checkpoint_if_cancelled()
         await _acquire(self._writing)
         try:
-            await self._write(_core.encode_frame(_core.BINARY, data, self._mask()))
+            await self._write(_frames.encode_frame(_frames.BINARY, data, self._mask()))
             await self._pay()
         finally:
             self._writing.release()
 
     async def _answer(self, opcode: int, payload: bytes) -> None:
         """Send a control frame, or leave it to the sender that is at work."""
-        self._owed[opcode] = _core.encode_frame(opcode, payload, self._mask())
+        self._owed[opcode] = _frames.encode_frame(opcode, payload, self._mask())
         try:
             self._writing.acquire_nowait()
         except trio.WouldBlock:
@@ -332,7 +332,7 @@ class Link:
         """Send what a receiver owes the peer; the caller holds the lock."""
         while self._owed and not self._close_sent and not self._broken:
             opcode, frame = self._owed.popitem()
-            await self._write(frame, closing=opcode == _core.CLOSE)
+            await self._write(frame, closing=opcode == _frames.CLOSE)
 
     async def _write(self, frame: bytes, *, closing: bool = False) -> None:
         """Send a frame; the caller holds the lock. Unless all of it is sent, the link is broken."""
@@ -367,7 +367,7 @@ class Link:
         Raises:
             ValueError: the code may not be sent.
         """
-        frame = _core.encode_close(code, reason, self._mask())
+        frame = _frames.encode_close(code, reason, self._mask())
         try:
             await self._send_close(frame)
             await self._await_close()

@@ -20,6 +20,7 @@ WORDS = {"errors", "limits", "messages", "records", "pipe", "portions"}
 
 THOUGHT = {
     "_core",
+    "_frames",
     "http_head",
     "server.events",
     "server.jobs",
@@ -115,7 +116,7 @@ def module_name(path: Path) -> str:
 def files() -> dict[str, Path]:
     return {
         module_name(path): path
-        for path in [*PACKAGE.rglob("*.py"), PACKAGE / "_core.pyx"]
+        for path in [*PACKAGE.rglob("*.py"), *PACKAGE.glob("*.pyx")]
         if path.name != "__init__.py" or path.parent == PACKAGE
     }
 
