@@ -1,23 +1,20 @@
-"""Nanoseconds per WebSocket frame of the compiled codec, as JSON lines.
+"""Measure the codec of WebSocket frames: nanoseconds of processor time a frame.
 
-    python benchmarks/frames.py
+    python -m benchmarks.frames
 
-Each case is run several times; the line gives the median. `masked` is what a client sends. The
+Each case is run several times; the figure is the median. `masked` is what a client sends. The
 calls from Python are part of the figure: one to encode; to decode, one for each chunk and one for
 each event, and one more that finds the chunk used up.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.figures import median_cpu, show
 from dc import _frames
 
-RUNS = 7
 MASK = b"\x37\xfa\x21\x3d"
 LIMIT = 4 * 1024 * 1024
 RECEIVE_BYTES = 64 * 1024
@@ -25,14 +22,7 @@ SIZES = {"64 B": (64, 16_384), "1 MB": (1_000_000, 64)}
 
 
 def measure(case: str, size: str, frames: int, run: Callable[[], None]) -> None:
-    run()
-    spans = []
-    for _ in range(RUNS):
-        begin = time.perf_counter_ns()
-        run()
-        spans.append((time.perf_counter_ns() - begin) / frames)
-    median = round(statistics.median(spans), 1)
-    print(json.dumps({"case": case, "size": size, "ns_per_frame": median}), flush=True)
+    show(f"{case}, {size}", median_cpu(run) / frames * 1e9, "ns")
 
 
 def encode(payload: bytes, mask: bytes | None, frames: int) -> None:
