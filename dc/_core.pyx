@@ -455,6 +455,7 @@ class Scheduler:
     _given_attempts: cython.longlong[::1]
     _given_crashes: cython.longlong[::1]
     _given_failures: cython.longlong[::1]
+    _found: cython.int[::1]  # the records of the given tasks, or -1
     _clock: cython.longlong  # the newest stamp
     _counts: cython.longlong[::1]  # tasks by state
     _slots: cython.longlong
@@ -486,6 +487,7 @@ class Scheduler:
         self._given_attempts = array("q")
         self._given_crashes = array("q")
         self._given_failures = array("q")
+        self._found = array("i")
         self._clock = 0
         self._counts = array("q", [0] * 6)
         self._slots = 0
@@ -604,6 +606,24 @@ class Scheduler:
         while slot >= 0 and self._key[slot] != key:
             slot = self._chain[slot]
         return slot
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _find_given(self, base: cython.longlong, size: cython.Py_ssize_t) -> cython.void:
+        """Find the records of the given tasks of a job, whose keys begin with `base`.
+
+        Most of the time goes to waiting for memory. In each of these loops no step depends on the
+        one before, so the processor waits for several at once.
+        """
+        i: cython.Py_ssize_t
+        slot: cython.int
+        for i in range(size):
+            self._found[i] = self._index[self._place(base | self._given[i])] - 1
+        for i in range(size):
+            slot = self._found[i]
+            while slot >= 0 and self._key[slot] != base | self._given[i]:
+                slot = self._chain[slot]
+            self._found[i] = slot
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -1123,6 +1143,7 @@ class Scheduler:
             self._given_attempts = array("q", bytes(8 * count))
             self._given_crashes = array("q", bytes(8 * count))
             self._given_failures = array("q", bytes(8 * count))
+            self._found = array("i", bytes(4 * count))
 
     @cython.cfunc
     def _read(
@@ -1661,10 +1682,10 @@ class Scheduler:
         record = self._job_of(job)
         size: cython.Py_ssize_t = self._read_attempts(numbers, attempts)
         rejected: list = []
-        base: cython.longlong = record.number << 32
+        self._find_given(record.number << 32, size)
         i: cython.Py_ssize_t
         for i in range(size):
-            slot: cython.int = self._find(base | self._given[i])
+            slot: cython.int = self._found[i]
             if not self._holds(holder, slot, self._given_attempts[i]):
                 rejected.append(i)
                 continue
@@ -1754,11 +1775,11 @@ class Scheduler:
         holder = self._worker_of(worker)
         record = self._job_of(job)
         size: cython.Py_ssize_t = self._read_attempts(numbers, attempts)
-        base: cython.longlong = record.number << 32
+        self._find_given(record.number << 32, size)
         accepted: cython.longlong = 0
         i: cython.Py_ssize_t
         for i in range(size):
-            slot: cython.int = self._find(base | self._given[i])
+            slot: cython.int = self._found[i]
             if self._holds(holder, slot, self._given_attempts[i]):
                 self._count(record, self._state[slot], -1)
                 self._let_go(holder, slot)
