@@ -15,6 +15,7 @@ import trio
 import trio.testing
 from hypothesis import HealthCheck, settings
 
+import dc._columns
 import dc._core
 import dc._frames
 from dc.testing.substitutes import run_here
@@ -78,3 +79,9 @@ def core(request: pytest.FixtureRequest) -> ModuleType:
 def codec(request: pytest.FixtureRequest) -> ModuleType:
     """Give the test the codec of frames twice: as users run it, and interpreted."""
     return dc._frames if request.param == "compiled" else interpreted("_frames")
+
+
+@pytest.fixture(params=["compiled", "interpreted"])
+def columns(request: pytest.FixtureRequest) -> ModuleType:
+    """Give the test the loops over columns twice: as users run them, and interpreted."""
+    return dc._columns if request.param == "compiled" else interpreted("_columns")

@@ -20,7 +20,7 @@ from dc.worker import __main__ as worker_program
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "dc"
 MADE = {".c", ".so", ".pyd", ".pyc"}
-REPORTS = {"_core.html", "_frames.html"}
+REPORTS = {"_columns.html", "_core.html", "_frames.html"}
 PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 DOCUMENTS = sorted([*(ROOT / name for name in PAGES), *(ROOT / "docs").glob("*.md")])
 

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import dc
+import dc._columns
 import dc._core
 import dc._frames
 from dc import errors
@@ -55,8 +56,8 @@ def test_the_version_is_that_of_the_package() -> None:
     assert importlib.metadata.version("distributed-computing") == dc.__version__
 
 
-def test_core_and_codec_are_compiled() -> None:
-    for module in (dc._core, dc._frames):
+def test_what_is_to_be_fast_is_compiled() -> None:
+    for module in (dc._columns, dc._core, dc._frames):
         assert not str(module.__file__).endswith((".py", ".pyx"))
 
 
@@ -65,8 +66,8 @@ def test_no_command_is_called_like_the_desk_calculator() -> None:
     assert set(project["scripts"]) == {"dctl"}
 
 
-def test_the_stubs_say_what_core_and_codec_have() -> None:
-    command = [sys.executable, "-m", "mypy.stubtest", "dc._core", "dc._frames"]
+def test_the_stubs_say_what_is_compiled() -> None:
+    command = [sys.executable, "-m", "mypy.stubtest", "dc._columns", "dc._core", "dc._frames"]
     allowed = ROOT / "tests" / "house" / "stub_allowlist.txt"
     command += ["--allowlist", str(allowed), "--mypy-config-file", str(ROOT / "pyproject.toml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)

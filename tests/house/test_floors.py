@@ -16,7 +16,7 @@ import dc
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "dc"
 
-WORDS = {"errors", "limits", "messages", "records", "pipe", "portions"}
+WORDS = {"_columns", "errors", "limits", "messages", "records", "pipe", "portions"}
 
 THOUGHT = {
     "_core",
