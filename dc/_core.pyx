@@ -106,6 +106,7 @@ _restored = cython.declare(cython.int, 2)
 _suspect = cython.declare(cython.int, 4)
 
 _RECORD = 64  # bytes of a task's record: a cache line
+_PIECE = 4096  # records (256 KiB) by which a table is lengthened at a time
 _TABLE_KEPT = 65536  # records (4 MiB) that an empty table keeps
 _TASKS_MOST = 2**31 - 2  # records are numbered with C ints
 _JOB_MOST = 2**31 - 1
@@ -549,12 +550,21 @@ class Scheduler:
             )
             self._unbind()
             try:
-                self._table.frombytes(bytes(extra * _RECORD))
+                self._lengthen(extra)
                 self._capacity += extra
             finally:
                 self._bind()
         if wanted > len(self._index):
             self._index_again(wanted)
+
+    @cython.cfunc
+    def _lengthen(self, extra: cython.Py_ssize_t) -> cython.void:
+        """Put so many empty records behind the table, in pieces that a cache holds."""
+        piece = bytes(min(extra, _PIECE) * _RECORD)
+        while extra >= _PIECE:
+            self._table.frombytes(piece)
+            extra -= _PIECE
+        self._table.frombytes(piece[: extra * _RECORD])
 
     @cython.cfunc
     def _start_again(self, count: cython.longlong) -> cython.void:
