@@ -1,7 +1,8 @@
 """The history of the figures: one line of JSON a run, and whether a run is slower than before.
 
-A line has `date`, `commit` (with a "+" if files differed from it), `machine` (the processor's model
-and how many there are), `python`, `calibration` and `figures`, by name. A run need not have all.
+A line has `date`, `commit` (with a "+" if `dc/` or `benchmarks/` differed from it), `machine` (the
+processor's model and how many there are), `python`, `calibration` and `figures`, by name. A run
+need not have all figures.
 
 Two runs on one machine differ by more than a slip in the code makes: wall times have moved by 2.6
 times between two hours. So a run is held against the median of the last runs on the same model of
@@ -46,17 +47,22 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Return the commit that is checked out, or "unknown"."""
-    folder = Path(__file__).parent
-    for command in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "-uno"]):
-        done = subprocess.run(
-            ["git", *command], cwd=folder, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            return "unknown"
-        if command[0] == "rev-parse":
-            name = done.stdout.strip()
-    return f"{name}+" if done.stdout.strip() else name
+    """Return the commit that is checked out, or "unknown". Changes of the history do not count."""
+    name = _git("rev-parse", "--short=12", "HEAD")
+    if name is None:
+        return "unknown"
+    changed = _git("status", "--porcelain", "-uno", "--", "../dc", ".", f":!{FILE.name}")
+    return f"{name}+" if changed else name
+
+
+def _git(*arguments: str) -> str | None:
+    """Return what git says, None if it fails or is not there."""
+    command = ["git", *arguments]
+    try:
+        done = subprocess.run(command, cwd=FILE.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
 
 
 def made(figures: dict[str, float], calibration: dict[str, float]) -> Run:
