@@ -28,7 +28,7 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest dc._core --allowlist tests/house/stub_allowlist.txt
+	$(BIN)/python -m mypy.stubtest dc._columns dc._core dc._frames --allowlist tests/house/stub_allowlist.txt
 
 unit: $(VENV)/dev
 	$(BIN)/python -m pytest
@@ -45,8 +45,8 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (Debian and Ubuntu: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# The package is installed in place, its core compiled beside its source.
-$(VENV)/built: $(VENV)/bin/python pyproject.toml setup.py dc/_core.pyx
+# The package is installed in place, what is compiled beside its sources.
+$(VENV)/built: $(VENV)/bin/python pyproject.toml setup.py $(wildcard dc/*.pyx)
 	@command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || { echo "A C compiler is missing: install one (Debian and Ubuntu: apt install gcc)"; exit 1; }
 	@$(BIN)/python -c 'import sysconfig, pathlib, sys; sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())' || { echo "The headers of Python are missing: install them (Debian and Ubuntu: apt install python3-dev)"; exit 1; }
 	$(PIP) install --editable .
@@ -57,6 +57,6 @@ $(VENV)/dev: $(VENV)/built
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info dc/_core.c dc/_core.html dc/_core.*.so .hypothesis \
+	rm -rf $(VENV) build dist *.egg-info dc/_*.c dc/_*.html dc/_*.so .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

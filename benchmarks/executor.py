@@ -1,6 +1,6 @@
 """No-op tasks through a real executor: tasks per second in batches, and one task there and back.
 
-python benchmarks/executor.py [SECONDS]
+python -m benchmarks.executor [SECONDS]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from benchmarks.figures import show
 from dc.executor import Executor
 from dc.pipe import Ran, Ready, Run
 
@@ -65,11 +66,11 @@ async def main(seconds: float) -> None:
         start = time.perf_counter()
         executor = await Executor.start([Path(folder)], entry_points=False)
         assert isinstance(await executor.receive(), Ready)
-        print(f"start to Ready: {(time.perf_counter() - start) * 1e3:.0f} ms")
+        show("start to Ready", (time.perf_counter() - start) * 1e3, "ms")
         for kind in ("untouched", "add_one"):
             for size in (1, 16, 256, 1024):
                 rate = await throughput(executor, batch(kind, size, folder), seconds)
-                print(f"{kind:9} batches of {size:4}: {rate:9,.0f} tasks/s")
+                show(f"{kind} in batches of {size}", rate, "tasks/s")
         one = batch("add_one", 1, folder)
         times = []
         for _ in range(2000):
@@ -77,7 +78,7 @@ async def main(seconds: float) -> None:
             await executor.send(one)
             await executor.receive()
             times.append(time.perf_counter() - begin)
-        print(f"one task there and back: median {sorted(times)[1000] * 1e6:.0f} µs")
+        show("one task there and back, median", sorted(times)[1000] * 1e6, "µs")
         await executor.aclose()
 
 

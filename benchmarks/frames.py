@@ -1,23 +1,20 @@
-"""Nanoseconds per WebSocket frame of the compiled core, as JSON lines.
+"""Measure the codec of WebSocket frames: nanoseconds of processor time a frame.
 
-    python benchmarks/frames.py
+    python -m benchmarks.frames
 
-Each case is run several times; the line gives the median. `masked` is what a client sends. The
+Each case is run several times; the figure is the least. `masked` is what a client sends. The
 calls from Python are part of the figure: one to encode; to decode, one for each chunk and one for
 each event, and one more that finds the chunk used up.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
-from dc import _core
+from benchmarks.figures import least_cpu, show
+from dc import _frames
 
-RUNS = 7
 MASK = b"\x37\xfa\x21\x3d"
 LIMIT = 4 * 1024 * 1024
 RECEIVE_BYTES = 64 * 1024
@@ -25,24 +22,17 @@ SIZES = {"64 B": (64, 16_384), "1 MB": (1_000_000, 64)}
 
 
 def measure(case: str, size: str, frames: int, run: Callable[[], None]) -> None:
-    run()
-    spans = []
-    for _ in range(RUNS):
-        begin = time.perf_counter_ns()
-        run()
-        spans.append((time.perf_counter_ns() - begin) / frames)
-    median = round(statistics.median(spans), 1)
-    print(json.dumps({"case": case, "size": size, "ns_per_frame": median}), flush=True)
+    show(f"{case}, {size}", least_cpu(run) / frames * 1e9, "ns")
 
 
 def encode(payload: bytes, mask: bytes | None, frames: int) -> None:
-    encode_frame = _core.encode_frame
+    encode_frame = _frames.encode_frame
     for _ in range(frames):
         encode_frame(2, payload, mask)
 
 
 def decode(chunks: list[bytes], client: bool, frames: int) -> None:
-    decoder = _core.FrameDecoder(client=client, limit=LIMIT)
+    decoder = _frames.FrameDecoder(client=client, limit=LIMIT)
     found = 0
     for chunk in chunks:
         decoder.receive_data(chunk)
@@ -56,7 +46,7 @@ def main() -> None:
     for size, (length, frames) in SIZES.items():
         payload = (bytes(range(256)) * (length // 256 + 1))[:length]
         for name, mask in (("masked", MASK), ("plain", None)):
-            frame = _core.encode_frame(2, payload, mask)
+            frame = _frames.encode_frame(2, payload, mask)
             stream = frame * frames
             cuts = range(0, len(stream), RECEIVE_BYTES)
             pieces = [stream[at : at + RECEIVE_BYTES] for at in cuts]

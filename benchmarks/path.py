@@ -3,6 +3,7 @@
     python -m benchmarks.path [--tasks N] [--workers N] [--repeat N]
 
 Prints a JSON line for each figure. Everything runs on this computer, over loopback, durable.
+`server` and `client` are the processor time of these processes for each task.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dc
+from benchmarks import figures
 
 PLUGIN = """\
 import dc
@@ -120,14 +122,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dc-bench-") as name, contextlib.ExitStack() as stack:
         address, pid = stack.enter_context(running(Path(name), arguments.workers, arguments.slots))
         client = stack.enter_context(dc.Client(address))
-        rates, memory = [], []
+        rates, memory, costs, own = [], [], [], []
         for _ in range(arguments.repeat):
+            before = figures.process_cpu(pid), time.process_time()
             rates.append(throughput(client, arguments.tasks))
+            costs.append((figures.process_cpu(pid) - before[0]) / arguments.tasks * 1e6)
+            own.append((time.process_time() - before[1]) / arguments.tasks * 1e6)
             memory.append(memory_kib(pid))
-        show("no-op tasks/s", tasks=arguments.tasks, median=statistics.median(rates), all=rates)
+        each = {"tasks": arguments.tasks, "all": rates}
+        figures.show("no-op tasks", statistics.median(rates), "tasks/s", **each)
+        figures.show("no-op task, server", statistics.median(costs), "µs", all=costs)
+        figures.show("no-op task, client", statistics.median(own), "µs", all=own)
         show("server memory KiB after each job", all=memory)
         times = sorted(latency(client, 300))
-        show("one task, ms", p50=times[150] * 1e3, p99=times[297] * 1e3)
+        figures.show("one task, median", times[150] * 1e3, "ms")
+        figures.show("one task, 99th percentile", times[297] * 1e3, "ms", compared=False)
 
 
 def show(what: str, **values: object) -> None:

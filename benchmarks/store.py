@@ -1,6 +1,6 @@
 """Measure ways to write tasks and outcomes durably beside a busy event loop: JSON lines.
 
-    python benchmarks/store.py [--seconds 3] [--folder DIR]
+    python -m benchmarks.store [--seconds 3] [--folder DIR] [--ways WAY ...]
 
 The loop plays ping-pong over a socket pair and computes for `slice_us` microseconds each turn
 (null: there is no such loop). Each commit holds 4 batches of 1,000 tasks of 64 bytes. The ways:
@@ -12,7 +12,8 @@ The loop plays ping-pong over a socket pair and computes for `slice_us` microsec
     store         dc.store as it is
 
 `cpu_us` is the processor time of the writing thread for each task; `turns_s` is what the loop got
-done; `turns_alone_s` is what it gets done without a writer.
+done; `turns_alone_s` is what it gets done without a writer. Compared with earlier runs is the way
+`store`, and of it only what the disk does not decide.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from typing import Any, TypeAlias
 
 import trio
 
+from benchmarks.figures import show
 from dc import limits
 from dc.messages import Options, Outcome, Payload
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes, Record
@@ -39,6 +41,8 @@ from dc.store_file import connect, make_durable
 
 BATCH = 1000
 BATCHES = 4
+AT_ONCE = 250_000  # tasks without payloads, for those that are to be finished
+MOST_A_SECOND = 2_500_000  # tasks; no way finishes more
 VALUE = bytes(range(64))
 KEY = 1 << 32
 
@@ -58,6 +62,8 @@ SELECT ?1 | value, ?2, CAST(substr(?5, key * 18 + 1, 4) AS INT),
               CAST(substr(?4, key * 16 + 9, 8) AS INT))
 FROM json_each(?6)
 """
+
+WAYS = ["executemany", "spread", "store-greedy", "store"]
 
 Commit: TypeAlias = Callable[[Sequence[Record]], Awaitable[None]]
 
@@ -186,13 +192,13 @@ async def measure(
     }
 
 
-async def prepared(store: SqliteStore, what: str) -> None:
+async def prepared(store: SqliteStore, what: str, tasks: int) -> None:
     await store.commit([NewJob(1, "demo", "1", Options(), "bytes", "bytes", 1.0)])
     if what == "finish":
-        for first in range(0, 8_000_000, 1_000_000):
-            tasks: list[Payload] = [b""] * 1_000_000
-            await store.commit([NewTasks(1, first, tasks)])
-        await store.commit([JobEnded(1, 8_000_000, 1.0)])
+        for first in range(0, tasks, AT_ONCE):
+            empty: list[Payload] = [b""] * AT_ONCE
+            await store.commit([NewTasks(1, first, empty)])
+        await store.commit([JobEnded(1, tasks, 1.0)])
 
 
 class Timed:
@@ -212,7 +218,7 @@ async def run(way: str, what: str, slice_us: int | None, seconds: float, folder:
     store: RowStore | SqliteStore
     if way.startswith("store"):
         store = await open_store(folder)
-        await prepared(store, what)
+        await prepared(store, what, math.ceil(seconds * MOST_A_SECOND / AT_ONCE) * AT_ONCE)
     else:
         store = RowStore(folder, row_by_row if way == "executemany" else spread)
     timed = Timed(store._commit)
@@ -221,6 +227,10 @@ async def run(way: str, what: str, slice_us: int | None, seconds: float, folder:
     cpu = timed.seconds / (found["commits"] * BATCH * BATCHES) * 1e6
     line = {"way": way, "what": what, "slice_us": slice_us} | found | {"cpu_us": round(cpu, 3)}
     print(json.dumps(line), flush=True)
+    if way == "store":
+        beside = "alone" if slice_us is None else f"beside slices of {slice_us} µs"
+        show(f"{what} {beside}, a task", cpu, "µs")
+        show(f"{what} {beside}", found["tasks_s"], "tasks/s", compared=False)
     await store.aclose()
 
 
@@ -255,14 +265,14 @@ async def read(slice_us: int | None, folder: Path) -> None:
     await store.aclose()
 
 
-async def main(seconds: float, folder: str | None) -> None:
+async def main(seconds: float, folder: str | None, ways: Sequence[str]) -> None:
     print(json.dumps({"sqlite": sqlite3.sqlite_version, "processors": os.cpu_count()}))
     giving_way = limits.GIVE_WAY_SECONDS
     for slice_us in (None, 0, 50, 500):
         if slice_us is not None:
             turns = await beside(slice_us, nothing)
             print(json.dumps({"slice_us": slice_us, "turns_alone_s": turns}), flush=True)
-        for way in ("executemany", "spread", "store-greedy", "store"):
+        for way in ways:
             greedy = way == "store-greedy"
             limits.GIVE_WAY_SECONDS = math.inf if greedy else giving_way  # type: ignore[misc]
             for what in ("submit", "finish"):
@@ -276,5 +286,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument("--folder", help="on the disk to measure; default: the system's own")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     options = parser.parse_args()
-    trio.run(main, options.seconds, options.folder)
+    trio.run(main, options.seconds, options.folder, options.ways)

@@ -26,7 +26,7 @@ from contextlib import suppress
 
 import trio
 
-from dc import _core, limits
+from dc import _frames, limits
 from dc.direct import send_now_of
 from dc.errors import ConnectionLost, ProtocolError
 
@@ -54,7 +54,7 @@ class Link:
         self.stream = stream
         self.received_bytes = len(initial)
         self.sent_bytes = 0
-        self._decoder = _core.FrameDecoder(client=client, limit=limits.MESSAGE_BYTES)
+        self._decoder = _frames.FrameDecoder(client=client, limit=limits.MESSAGE_BYTES)
         self._decoder.receive_data(initial)
         self._masks = _Masks() if client else None
         self._reading = trio.Lock()
@@ -106,7 +106,7 @@ class Link:
             event = self._decoder.next_event()
             if event is None:
                 self._decoder.receive_data(await self._read())
-            elif event[0] == _core.BINARY:
+            elif event[0] == _frames.BINARY:
                 return event[1]
             else:
                 await self._heed(*event)
@@ -124,13 +124,13 @@ class Link:
 
     async def _heed(self, opcode: int, payload: bytes) -> None:
         """Do what a frame asks for that is no binary message."""
-        if opcode == _core.TEXT:
+        if opcode == _frames.TEXT:
             self._text_came = True
-        elif opcode == _core.PING:
-            await self._answer(_core.PONG, payload)
-        elif opcode == _core.CLOSE:
+        elif opcode == _frames.PING:
+            await self._answer(_frames.PONG, payload)
+        elif opcode == _frames.CLOSE:
             with suppress(ConnectionLost):  # the peer has said its last word, ours is a courtesy
-                await self._answer(_core.CLOSE, payload[:2])
+                await self._answer(_frames.CLOSE, payload[:2])
 
     # --- sending ----------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class Link:
         await _acquire(self._writing)
         try:
             await self._pay_rest()
-            await self._write(_core.encode_frame(_core.BINARY, data, self._mask()))
+            await self._write(_frames.encode_frame(_frames.BINARY, data, self._mask()))
             await self._pay()
         finally:
             self._writing.release()
@@ -180,7 +180,7 @@ class Link:
         """
         assert self._send_now is not None
         _check_size(data)
-        frame = _core.encode_frame(_core.BINARY, data, self._mask())
+        frame = _frames.encode_frame(_frames.BINARY, data, self._mask())
         self._broken = True
         try:
             sent = self._send_now(frame)
@@ -206,7 +206,7 @@ class Link:
 
     async def _answer(self, opcode: int, payload: bytes) -> None:
         """Send a control frame, or leave it to the sender that is at work."""
-        self._owed[opcode] = _core.encode_frame(opcode, payload, self._mask())
+        self._owed[opcode] = _frames.encode_frame(opcode, payload, self._mask())
         try:
             self._writing.acquire_nowait()
         except trio.WouldBlock:
@@ -221,7 +221,7 @@ class Link:
         await self._pay_rest()
         while self._owed and not self._close_sent and not self._broken:
             opcode, frame = self._owed.popitem()
-            await self._write(frame, closing=opcode == _core.CLOSE)
+            await self._write(frame, closing=opcode == _frames.CLOSE)
 
     async def _write(self, frame: bytes, *, closing: bool = False) -> None:
         """Send a frame; the caller holds the lock. Unless all of it is sent, the link is broken."""
@@ -256,7 +256,7 @@ class Link:
         Raises:
             ValueError: the code may not be sent.
         """
-        frame = _core.encode_close(code, reason, self._mask())
+        frame = _frames.encode_close(code, reason, self._mask())
         try:
             await self._send_close(frame)
             await self._await_close()

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from typing import TypeVar
 
-from dc import limits
+from dc import _columns, limits
+
+Item = TypeVar("Item")
 
 
-def portions(sizes: Iterable[int]) -> list[tuple[int, int]]:
-    """Cut elements of these sizes (in bytes) so that each portion fits one message.
+def portions(
+    column: list[Item], each: int, size_of: Callable[[Item], int]
+) -> list[tuple[int, int]]:
+    """Cut a column so that each portion fits one message.
 
     A portion has at most `limits.BATCH_TASKS` elements and, unless it has only one, at most
     `limits.BATCH_BYTES` bytes.
 
+    Args:
+        column: payloads or outcomes.
+        each: bytes that an element takes beside its own, if it is bytes.
+        size_of: returns the bytes that any other element takes.
+
     Returns:
         For each portion: the position where it stops, and its bytes. One empty portion for nothing.
     """
-    cut = []
-    size = count = stop = 0
-    for stop, bytes_ in enumerate(sizes):
-        if count and (size + bytes_ > limits.BATCH_BYTES or count == limits.BATCH_TASKS):
-            cut.append((stop, size))
-            size = count = 0
-        size += bytes_
-        count += 1
-    cut.append((stop + 1 if count else 0, size))
-    return cut
+    return _columns.cut(column, each, size_of, limits.BATCH_TASKS, limits.BATCH_BYTES)

@@ -1,4 +1,4 @@
-"""What all tests share: async tests, the two faces of the core."""
+"""What all tests share: async tests, the two faces of what is compiled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import trio
 import trio.testing
 from hypothesis import HealthCheck, settings
 
+import dc._columns
 import dc._core
+import dc._frames
 from dc.testing.substitutes import run_here
 
 ROOT = Path(__file__).parent.parent
@@ -54,20 +56,32 @@ def autojump_clock(monkeypatch: pytest.MonkeyPatch) -> trio.testing.MockClock:
     return trio.testing.MockClock(autojump_threshold=0)
 
 
-def interpreted_core() -> ModuleType:
-    """Load dc/_core.pyx as plain Python: the same source, line by line visible to coverage."""
-    name = "dc._core_interpreted"
+def interpreted(module: str) -> ModuleType:
+    """Load a .pyx of dc/ as plain Python: the same source, line by line visible to coverage."""
+    name = f"dc.{module}_interpreted"
     if name not in sys.modules:
-        loader = importlib.machinery.SourceFileLoader(name, str(ROOT / "dc" / "_core.pyx"))
+        loader = importlib.machinery.SourceFileLoader(name, str(ROOT / "dc" / f"{module}.pyx"))
         spec = importlib.util.spec_from_loader(name, loader)
         assert spec is not None
-        module = importlib.util.module_from_spec(spec)
-        loader.exec_module(module)
-        sys.modules[name] = module
+        made = importlib.util.module_from_spec(spec)
+        loader.exec_module(made)
+        sys.modules[name] = made
     return sys.modules[name]
 
 
 @pytest.fixture(params=["compiled", "interpreted"])
 def core(request: pytest.FixtureRequest) -> ModuleType:
-    """Give the test the core twice: as users run it, and interpreted."""
-    return dc._core if request.param == "compiled" else interpreted_core()
+    """Give the test the scheduler's core twice: as users run it, and interpreted."""
+    return dc._core if request.param == "compiled" else interpreted("_core")
+
+
+@pytest.fixture(params=["compiled", "interpreted"])
+def codec(request: pytest.FixtureRequest) -> ModuleType:
+    """Give the test the codec of frames twice: as users run it, and interpreted."""
+    return dc._frames if request.param == "compiled" else interpreted("_frames")
+
+
+@pytest.fixture(params=["compiled", "interpreted"])
+def columns(request: pytest.FixtureRequest) -> ModuleType:
+    """Give the test the loops over columns twice: as users run them, and interpreted."""
+    return dc._columns if request.param == "compiled" else interpreted("_columns")

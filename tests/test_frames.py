@@ -14,9 +14,9 @@ from wsproto import frame_protocol as wsproto_frames
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, Pong, TextMessage
 
-import dc._core
+import dc._frames
 from dc.errors import ProtocolError
-from tests.conftest import interpreted_core
+from tests.conftest import interpreted
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 LIMIT = 1000
@@ -33,9 +33,9 @@ class Outcome(NamedTuple):
 
 
 def run_through(
-    core: ModuleType, chunks: Iterable[bytes], *, client: bool = True, limit: int = LIMIT
+    codec: ModuleType, chunks: Iterable[bytes], *, client: bool = True, limit: int = LIMIT
 ) -> Outcome:
-    decoder = core.FrameDecoder(client=client, limit=limit)
+    decoder = codec.FrameDecoder(client=client, limit=limit)
     events: list[Event] = []
     try:
         for chunk in chunks:
@@ -56,9 +56,9 @@ def every_cut(data: bytes) -> list[list[bytes]]:
     return cuts
 
 
-def check(core: ModuleType, data: bytes, expected: Outcome, *, client: bool = True) -> None:
+def check(codec: ModuleType, data: bytes, expected: Outcome, *, client: bool = True) -> None:
     for chunks in every_cut(data):
-        assert run_through(core, chunks, client=client) == expected
+        assert run_through(codec, chunks, client=client) == expected
 
 
 def head(first: int, second: int, rest: bytes = b"") -> bytes:
@@ -162,42 +162,42 @@ def stream(frames: Sequence[tuple[bytes, bytes]], *, client: bool) -> bytes:
 @pytest.mark.parametrize("client", [True, False])
 @pytest.mark.parametrize(("frames", "events"), [row[1:] for row in GOOD], ids=[r[0] for r in GOOD])
 def test_good_streams(
-    core: ModuleType, frames: list[tuple[bytes, bytes]], events: list[Event], client: bool
+    codec: ModuleType, frames: list[tuple[bytes, bytes]], events: list[Event], client: bool
 ) -> None:
     data = stream(frames, client=client)
-    check(core, data, Outcome(events, None, False), client=client)
+    check(codec, data, Outcome(events, None, False), client=client)
     more = stream([TRAILING], client=client)
-    check(core, data + more, Outcome([*events, (BINARY, b"z")], None, False), client=client)
+    check(codec, data + more, Outcome([*events, (BINARY, b"z")], None, False), client=client)
     # Half a frame behind gives nothing and harms nothing.
-    check(core, data + more[:1], Outcome(events, None, False), client=client)
+    check(codec, data + more[:1], Outcome(events, None, False), client=client)
 
 
 @pytest.mark.parametrize("client", [True, False])
 @pytest.mark.parametrize(("frames", "code"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
 def test_bad_streams(
-    core: ModuleType, frames: list[tuple[bytes, bytes]], code: int, client: bool
+    codec: ModuleType, frames: list[tuple[bytes, bytes]], code: int, client: bool
 ) -> None:
     data = stream(frames, client=client)
     before = [(BINARY, b"a")] if frames[0] == (b"\x82\x01", b"a") else []
-    check(core, data, Outcome(before, code, False), client=client)
+    check(codec, data, Outcome(before, code, False), client=client)
     check(
-        core, data + stream([TRAILING], client=client), Outcome(before, code, False), client=client
+        codec, data + stream([TRAILING], client=client), Outcome(before, code, False), client=client
     )
 
 
 @pytest.mark.parametrize("text", BAD_TEXT.values(), ids=BAD_TEXT)
-def test_text_must_be_utf8(core: ModuleType, text: bytes) -> None:
-    check(core, bytes([0x81, len(text)]) + text, Outcome([], 1007, False))
+def test_text_must_be_utf8(codec: ModuleType, text: bytes) -> None:
+    check(codec, bytes([0x81, len(text)]) + text, Outcome([], 1007, False))
     fragments = bytes([0x01, len(text) - 1]) + text[:-1] + b"\x80\x01" + text[-1:]
-    check(core, fragments, Outcome([], 1007, False))
+    check(codec, fragments, Outcome([], 1007, False))
     # The same bytes are good in a binary message.
-    check(core, bytes([0x82, len(text)]) + text, Outcome([(BINARY, text)], None, False))
+    check(codec, bytes([0x82, len(text)]) + text, Outcome([(BINARY, text)], None, False))
 
 
-def test_masks_are_required_from_the_client_and_refused_from_the_server(core: ModuleType) -> None:
+def test_masks_are_required_from_the_client_and_refused_from_the_server(codec: ModuleType) -> None:
     plain, hidden = b"\x82\x01a", masked(b"\x82\x01", b"a")
-    check(core, hidden, Outcome([], 1002, False), client=True)
-    check(core, plain, Outcome([], 1002, False), client=False)
+    check(codec, hidden, Outcome([], 1002, False), client=True)
+    check(codec, plain, Outcome([], 1002, False), client=False)
 
 
 # --- closing --------------------------------------------------------------------------------------
@@ -207,12 +207,12 @@ BAD_CODES = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65
 
 
 @pytest.mark.parametrize("code", GOOD_CODES)
-def test_close_codes(core: ModuleType, code: int) -> None:
-    data = core.encode_close(code, "fertig \u2713")
+def test_close_codes(codec: ModuleType, code: int) -> None:
+    data = codec.encode_close(code, "fertig \u2713")
     payload = code.to_bytes(2, "big") + "fertig \u2713".encode()
-    check(core, data, Outcome([(CLOSE, payload)], None, True))
-    check(core, data + b"\xff\xff\x82\x01a", Outcome([(CLOSE, payload)], None, True))
-    decoder = core.FrameDecoder(client=True, limit=LIMIT)
+    check(codec, data, Outcome([(CLOSE, payload)], None, True))
+    check(codec, data + b"\xff\xff\x82\x01a", Outcome([(CLOSE, payload)], None, True))
+    decoder = codec.FrameDecoder(client=True, limit=LIMIT)
     decoder.receive_data(data)
     assert (decoder.closed, decoder.close_code, decoder.close_reason) == (False, 0, "")
     decoder.next_event()
@@ -221,22 +221,22 @@ def test_close_codes(core: ModuleType, code: int) -> None:
 
 
 @pytest.mark.parametrize("code", BAD_CODES)
-def test_forbidden_close_codes(core: ModuleType, code: int) -> None:
-    check(core, b"\x88\x02" + code.to_bytes(2, "big"), Outcome([], 1002, False))
+def test_forbidden_close_codes(codec: ModuleType, code: int) -> None:
+    check(codec, b"\x88\x02" + code.to_bytes(2, "big"), Outcome([], 1002, False))
     with pytest.raises(ValueError, match="may not be sent"):
-        core.encode_close(code)
+        codec.encode_close(code)
 
 
-def test_a_close_frame_without_a_code(core: ModuleType) -> None:
-    decoder = core.FrameDecoder(client=True, limit=LIMIT)
+def test_a_close_frame_without_a_code(codec: ModuleType) -> None:
+    decoder = codec.FrameDecoder(client=True, limit=LIMIT)
     decoder.receive_data(b"\x88\x00")
     assert decoder.next_event() == (CLOSE, b"")
     assert (decoder.close_code, decoder.close_reason) == (1005, "")
 
 
-def test_nothing_comes_after_a_close(core: ModuleType) -> None:
-    decoder = core.FrameDecoder(client=True, limit=LIMIT)
-    decoder.receive_data(core.encode_close(1000) + b"\x82\x01a")
+def test_nothing_comes_after_a_close(codec: ModuleType) -> None:
+    decoder = codec.FrameDecoder(client=True, limit=LIMIT)
+    decoder.receive_data(codec.encode_close(1000) + b"\x82\x01a")
     assert decoder.next_event() == (CLOSE, b"\x03\xe8")
     decoder.receive_data(b"\xff" * 10)
     decoder.receive_eof()
@@ -244,8 +244,8 @@ def test_nothing_comes_after_a_close(core: ModuleType) -> None:
     assert decoder.close_code == 1000
 
 
-def test_a_failure_stays(core: ModuleType) -> None:
-    decoder = core.FrameDecoder(client=True, limit=LIMIT)
+def test_a_failure_stays(codec: ModuleType) -> None:
+    decoder = codec.FrameDecoder(client=True, limit=LIMIT)
     decoder.receive_data(b"\x82\x01a\xff")
     assert decoder.next_event() == (BINARY, b"a")
     for _ in range(3):
@@ -259,8 +259,8 @@ def test_a_failure_stays(core: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"\x82", b"\x82\x02a", b"\x02\x01a"])
-def test_the_end_without_a_close_frame(core: ModuleType, begun: bytes) -> None:
-    decoder = core.FrameDecoder(client=True, limit=LIMIT)
+def test_the_end_without_a_close_frame(codec: ModuleType, begun: bytes) -> None:
+    decoder = codec.FrameDecoder(client=True, limit=LIMIT)
     decoder.receive_data(b"\x89\x00" + begun)
     decoder.receive_eof()
     assert decoder.next_event() == (PING, b"")
@@ -273,8 +273,8 @@ def test_the_end_without_a_close_frame(core: ModuleType, begun: bytes) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 40, 41, 42, 400])
-def test_a_long_reason_is_cut_at_a_character(core: ModuleType, count: int) -> None:
-    frame = core.encode_close(1008, "\u2713" * count)
+def test_a_long_reason_is_cut_at_a_character(codec: ModuleType, count: int) -> None:
+    frame = codec.encode_close(1008, "\u2713" * count)
     assert len(frame) <= 127
     assert frame[4:].decode() == "\u2713" * min(count, 41)
 
@@ -283,47 +283,47 @@ def test_a_long_reason_is_cut_at_a_character(core: ModuleType, count: int) -> No
 
 
 @pytest.mark.parametrize("opcode", [-1, 3, 7, 11, 15, 16, 130, 2**31, 2**64, -(2**64)])
-def test_opcodes_are_checked(core: ModuleType, opcode: int) -> None:
+def test_opcodes_are_checked(codec: ModuleType, opcode: int) -> None:
     with pytest.raises(ValueError, match="opcode"):
-        core.encode_frame(opcode, b"")
+        codec.encode_frame(opcode, b"")
 
 
 @pytest.mark.parametrize("opcode", [CLOSE, PING, PONG])
-def test_control_frames_are_checked(core: ModuleType, opcode: int) -> None:
-    assert len(core.encode_frame(opcode, b"x" * 125)) == 127
+def test_control_frames_are_checked(codec: ModuleType, opcode: int) -> None:
+    assert len(codec.encode_frame(opcode, b"x" * 125)) == 127
     with pytest.raises(ValueError, match="125 bytes"):
-        core.encode_frame(opcode, b"x" * 126)
+        codec.encode_frame(opcode, b"x" * 126)
     with pytest.raises(ValueError, match="fragmented"):
-        core.encode_frame(opcode, b"", fin=False)
+        codec.encode_frame(opcode, b"", fin=False)
 
 
 @pytest.mark.parametrize("mask", [b"", b"abc", b"abcde"])
-def test_mask_keys_are_checked(core: ModuleType, mask: bytes) -> None:
+def test_mask_keys_are_checked(codec: ModuleType, mask: bytes) -> None:
     with pytest.raises(ValueError, match="4 bytes"):
-        core.encode_frame(BINARY, b"", mask)
+        codec.encode_frame(BINARY, b"", mask)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 2**31, 2**63, 2**64])
-def test_limits_are_checked(core: ModuleType, limit: int) -> None:
+def test_limits_are_checked(codec: ModuleType, limit: int) -> None:
     with pytest.raises(ValueError, match="limit"):
-        core.FrameDecoder(client=True, limit=limit)
+        codec.FrameDecoder(client=True, limit=limit)
 
 
 @pytest.mark.parametrize("wrong", ["text", 5, None, [1, 2]])
-def test_only_bytes_come_in(core: ModuleType, wrong: Any) -> None:
+def test_only_bytes_come_in(codec: ModuleType, wrong: Any) -> None:
     with pytest.raises(TypeError, match="bytes"):
-        core.encode_frame(BINARY, wrong)
+        codec.encode_frame(BINARY, wrong)
     with pytest.raises(TypeError, match="bytes"):
-        core.FrameDecoder(client=True, limit=LIMIT).receive_data(wrong)
+        codec.FrameDecoder(client=True, limit=LIMIT).receive_data(wrong)
 
 
-def test_buffers_of_all_kinds_come_in(core: ModuleType) -> None:
+def test_buffers_of_all_kinds_come_in(codec: ModuleType) -> None:
     wide = memoryview(bytes(range(16))).cast("I")
     for payload in (b"abcdef", bytearray(b"abcdef"), memoryview(b"abcdef"), wide, wide[::2]):
         plain = bytes(payload)
-        frame = core.encode_frame(BINARY, payload, KEY)
+        frame = codec.encode_frame(BINARY, payload, KEY)
         assert frame == masked(bytes([0x82, len(plain)]), plain)
-        decoder = core.FrameDecoder(client=False, limit=LIMIT)
+        decoder = codec.FrameDecoder(client=False, limit=LIMIT)
         buffer = bytearray(frame)
         decoder.receive_data(memoryview(buffer))
         buffer[:] = bytes(len(buffer))  # the caller uses its buffer again
@@ -334,30 +334,30 @@ def test_buffers_of_all_kinds_come_in(core: ModuleType) -> None:
     "key", [b"\x00\x00\x00\x00", b"\x00\x00\x00\x01", b"\xff\x00\x00\x00", KEY]
 )
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 125, 126, 65535, 65536, 65537])
-def test_lengths_and_masks(core: ModuleType, size: int, key: bytes) -> None:
+def test_lengths_and_masks(codec: ModuleType, size: int, key: bytes) -> None:
     payload = bytes(range(256)) * 257
-    frame = core.encode_frame(BINARY, payload[:size], key)
+    frame = codec.encode_frame(BINARY, payload[:size], key)
     extended = 0 if size < 126 else 2 if size < 65536 else 8
     assert len(frame) == 2 + extended + 4 + size
     assert frame[2 + extended : 6 + extended] == key
     assert all(
         frame[6 + extended + at] == payload[at] ^ key[at % 4] for at in range(min(size, 999))
     )
-    got = run_through(core, [frame], client=False, limit=65537)
+    got = run_through(codec, [frame], client=False, limit=65537)
     assert got == Outcome([(BINARY, payload[:size])], None, False)
 
 
-def test_the_compiled_core_is_compiled() -> None:
-    assert not str(dc._core.__file__).endswith((".py", ".pyx"))
-    assert str(interpreted_core().__file__).endswith(".pyx")
+def test_the_compiled_codec_is_compiled() -> None:
+    assert not str(dc._frames.__file__).endswith((".py", ".pyx"))
+    assert str(interpreted("_frames").__file__).endswith(".pyx")
 
 
 # --- cost -----------------------------------------------------------------------------------------
 
 
-def test_chunks_given_early_are_read_in_order(core: ModuleType) -> None:
-    data = b"".join(core.encode_frame(BINARY, bytes([n]) * n) for n in range(100))
-    decoder = core.FrameDecoder(client=True, limit=LIMIT)
+def test_chunks_given_early_are_read_in_order(codec: ModuleType) -> None:
+    data = b"".join(codec.encode_frame(BINARY, bytes([n]) * n) for n in range(100))
+    decoder = codec.FrameDecoder(client=True, limit=LIMIT)
     for at in range(0, len(data), 7):
         decoder.receive_data(data[at : at + 7])
     events = list(iter(decoder.next_event, None))
@@ -367,8 +367,8 @@ def test_chunks_given_early_are_read_in_order(core: ModuleType) -> None:
 def test_a_message_byte_by_byte_takes_linear_time() -> None:
     """A decoder that copied what it has for each byte would move half a terabyte here."""
     size = 1024 * 1024
-    frame = dc._core.encode_frame(BINARY, bytes(size), KEY)
-    decoder = dc._core.FrameDecoder(client=False, limit=size)
+    frame = dc._frames.encode_frame(BINARY, bytes(size), KEY)
+    decoder = dc._frames.FrameDecoder(client=False, limit=size)
     for at in range(len(frame) - 1):
         decoder.receive_data(frame[at : at + 1])
         assert decoder.next_event() is None
@@ -379,8 +379,8 @@ def test_a_message_byte_by_byte_takes_linear_time() -> None:
 def test_memory_is_bounded_by_the_limit() -> None:
     """The bytearray's slack is an eighth; the copy that is handed over is there for a moment."""
     size, piece = 4 * 1024 * 1024, 64 * 1024
-    frame = dc._core.encode_frame(BINARY, bytes(size), KEY)
-    decoder = dc._core.FrameDecoder(client=False, limit=size)
+    frame = dc._frames.encode_frame(BINARY, bytes(size), KEY)
+    decoder = dc._frames.FrameDecoder(client=False, limit=size)
     tracemalloc.start()
     try:
         for at in range(0, len(frame) - 1, piece):
@@ -402,7 +402,7 @@ def test_an_announced_message_takes_no_memory() -> None:
     announced = b"\x82\x7f" + size.to_bytes(8, "big")
     tracemalloc.start()
     try:
-        decoder = dc._core.FrameDecoder(client=True, limit=size)
+        decoder = dc._frames.FrameDecoder(client=True, limit=size)
         decoder.receive_data(announced + b"x")
         assert decoder.next_event() is None
         peak = tracemalloc.get_traced_memory()[1]
@@ -413,8 +413,8 @@ def test_an_announced_message_takes_no_memory() -> None:
 
 def test_many_small_frames_in_one_chunk_copy_no_tail() -> None:
     """Copying the tail for each of 800,000 frames would move a terabyte."""
-    frame = dc._core.encode_frame(BINARY, b"x")
-    decoder = dc._core.FrameDecoder(client=True, limit=LIMIT)
+    frame = dc._frames.encode_frame(BINARY, b"x")
+    decoder = dc._frames.FrameDecoder(client=True, limit=LIMIT)
     decoder.receive_data(frame * 800_000)
     found = 0
     while decoder.next_event() is not None:
@@ -450,11 +450,11 @@ def controls() -> st.SearchStrategy[Sent]:
 
 SCRIPTS = st.lists(st.one_of(texts(), binaries(), controls()), max_size=8)
 KEYS = st.binary(min_size=4, max_size=4)
-CORES = st.sampled_from(["compiled", "interpreted"])
+FACES = st.sampled_from(["compiled", "interpreted"])
 
 
-def core_named(name: str) -> ModuleType:
-    return dc._core if name == "compiled" else interpreted_core()
+def codec_named(name: str) -> ModuleType:
+    return dc._frames if name == "compiled" else interpreted("_frames")
 
 
 def events_of(script: list[Sent]) -> list[Event]:
@@ -472,15 +472,15 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in zip([0, *ends], [*ends, len(data)], strict=True)]
 
 
-def our_bytes(core: ModuleType, script: list[Sent], key: bytes | None) -> bytes:
+def our_bytes(codec: ModuleType, script: list[Sent], key: bytes | None) -> bytes:
     data = b""
     for sent in script:
         last = len(sent.fragments) - 1
         for at, fragment in enumerate(sent.fragments):
             opcode = sent.kind if at == 0 else 0
-            data += core.encode_frame(opcode, fragment, key, at == last)
+            data += codec.encode_frame(opcode, fragment, key, at == last)
             if sent.between and at < last:
-                data += core.encode_frame(PING, b"between", key)
+                data += codec.encode_frame(PING, b"between", key)
     return data
 
 
@@ -524,36 +524,36 @@ def wsproto_events(chunks: list[bytes], *, client: bool) -> list[Event]:
     return events
 
 
-@given(CORES, SCRIPTS, st.none() | KEYS, st.lists(st.integers(0, 10_000), max_size=12))
+@given(FACES, SCRIPTS, st.none() | KEYS, st.lists(st.integers(0, 10_000), max_size=12))
 def test_wsproto_reads_what_we_write(
     name: str, script: list[Sent], key: bytes | None, places: list[int]
 ) -> None:
-    data = our_bytes(core_named(name), script, key)
+    data = our_bytes(codec_named(name), script, key)
     got = wsproto_events(cut(data, places), client=key is None)
     assert got == events_of(script)
 
 
-@given(CORES, SCRIPTS, st.booleans(), st.lists(st.integers(0, 10_000), max_size=12))
+@given(FACES, SCRIPTS, st.booleans(), st.lists(st.integers(0, 10_000), max_size=12))
 def test_we_read_what_wsproto_writes(
     name: str, script: list[Sent], client: bool, places: list[int]
 ) -> None:
     data = wsproto_bytes(script, client=not client)
-    got = run_through(core_named(name), cut(data, places), client=client)
+    got = run_through(codec_named(name), cut(data, places), client=client)
     assert got == Outcome(events_of(script), None, False)
 
 
 @given(SCRIPTS.filter(lambda script: len(script) < 4), KEYS)
 def test_every_cut_of_the_bytes_gives_the_same(script: list[Sent], key: bytes) -> None:
-    data = our_bytes(dc._core, script, key)
+    data = our_bytes(dc._frames, script, key)
     expected = Outcome(events_of(script), None, False)
     for at in range(len(data) + 1):
-        assert run_through(dc._core, [data[:at], data[at:]], client=False) == expected
+        assert run_through(dc._frames, [data[:at], data[at:]], client=False) == expected
 
 
-@given(CORES, st.sampled_from([1000, 1001, 1002, 1008, 1011]), st.text(max_size=200), KEYS)
+@given(FACES, st.sampled_from([1000, 1001, 1002, 1008, 1011]), st.text(max_size=200), KEYS)
 def test_wsproto_reads_our_close(name: str, code: int, reason: str, key: bytes) -> None:
     connection = Connection(ConnectionType.SERVER)
-    connection.receive_data(core_named(name).encode_close(code, reason, key))
+    connection.receive_data(codec_named(name).encode_close(code, reason, key))
     (event,) = connection.events()
     assert isinstance(event, CloseConnection)
     assert event.code == code
@@ -585,17 +585,17 @@ def nearly_frames() -> st.SearchStrategy[bytes]:
 def test_any_bytes_give_events_or_our_error(
     data: bytes, client: bool, limit: int, places: list[int]
 ) -> None:
-    """Any bytes, cut anywhere, give events or ProtocolError and nothing else, on both cores."""
-    whole = run_through(dc._core, [data], client=client, limit=limit)
-    for core in (dc._core, interpreted_core()):
-        assert run_through(core, cut(data, places), client=client, limit=limit) == whole
+    """Any bytes, cut anywhere, give events or ProtocolError and nothing else, on both faces."""
+    whole = run_through(dc._frames, [data], client=client, limit=limit)
+    for codec in (dc._frames, interpreted("_frames")):
+        assert run_through(codec, cut(data, places), client=client, limit=limit) == whole
     assert all(len(payload) <= max(limit, 125) for _, payload in whole.events)
 
 
 @given(nearly_frames(), st.booleans())
 def test_we_refuse_what_wsproto_refuses(data: bytes, client: bool) -> None:
     """The rules agree with wsproto's; only, it judges text sooner, and a head when it is whole."""
-    ours = run_through(dc._core, [data], client=client, limit=2**31 - 1).refusal
+    ours = run_through(dc._frames, [data], client=client, limit=2**31 - 1).refusal
     if ours == 1009:  # wsproto has no limit
         return
     theirs = wsproto_refusal(data, client=client)

@@ -26,7 +26,7 @@ from wsproto.events import (
     TextMessage,
 )
 
-from dc import _core, limits
+from dc import _frames, limits
 from dc.errors import ConnectionLost, ProtocolError, VersionError
 from dc.link import Link
 from dc.link_open import accept_key, check_upgrade, connect
@@ -161,7 +161,7 @@ async def answer_upgrade(stream: Stream) -> None:
     headers = {name.decode(): value.decode() for name, value in request.headers}
     lines = [f"{name}: {value}" for name, value in check_upgrade("GET", headers)]
     head = "\r\n".join(["HTTP/1.1 101 Switching Protocols", *lines, "", ""]).encode()
-    greeting = _core.encode_frame(_core.BINARY, b"early")
+    greeting = _frames.encode_frame(_frames.BINARY, b"early")
     await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n" + head + greeting)
 
 
@@ -271,7 +271,7 @@ async def test_messages_pass_both_ways_in_order() -> None:
 
 async def test_a_message_cut_anywhere() -> None:
     server, wire = server_and_wire()
-    frame = _core.encode_frame(_core.BINARY, b"message", b"mask")
+    frame = _frames.encode_frame(_frames.BINARY, b"message", b"mask")
     async with trio.open_nursery() as nursery:
 
         @nursery.start_soon
@@ -284,7 +284,7 @@ async def test_a_message_cut_anywhere() -> None:
 
 async def test_initial_bytes_come_first_and_count() -> None:
     ours, theirs = memory_stream_pair()
-    frame = _core.encode_frame(_core.BINARY, b"first", b"mask")
+    frame = _frames.encode_frame(_frames.BINARY, b"first", b"mask")
     server = Link(ours, client=False, initial=frame[:4])
     assert server.received_bytes == 4
     await theirs.send_all(frame[4:])
@@ -337,7 +337,7 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
         await server.receive()
     assert scope.cancelled_caught
     assert await server.receive() == b"a"
-    frame = _core.encode_frame(_core.BINARY, b"second", b"mask")
+    frame = _frames.encode_frame(_frames.BINARY, b"second", b"mask")
     await client.stream.send_all(frame[:5])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.receive)
@@ -362,11 +362,11 @@ async def test_a_message_over_the_limit_is_not_sent() -> None:
 async def test_pings_are_answered_and_pongs_ignored() -> None:
     client, server = link_pair()
     wire = client.stream
-    await wire.send_all(_core.encode_frame(_core.PONG, b"unasked", b"mask"))
-    await wire.send_all(_core.encode_frame(_core.PING, b"hello", b"mask"))
+    await wire.send_all(_frames.encode_frame(_frames.PONG, b"unasked", b"mask"))
+    await wire.send_all(_frames.encode_frame(_frames.PING, b"hello", b"mask"))
     await client.send(b"a")
     assert await server.receive() == b"a"
-    assert bytes(await wire.receive_some()) == _core.encode_frame(_core.PONG, b"hello")
+    assert bytes(await wire.receive_some()) == _frames.encode_frame(_frames.PONG, b"hello")
 
 
 async def test_a_ping_while_a_message_is_being_sent() -> None:
@@ -378,13 +378,13 @@ async def test_a_ping_while_a_message_is_being_sent() -> None:
         nursery.start_soon(server.send, b"x" * 1000)
         await stream.blocked.wait()
         for n in range(3):
-            await wire.send_all(_core.encode_frame(_core.PING, bytes([n]), b"mask"))
-        await wire.send_all(_core.encode_frame(_core.BINARY, b"a", b"mask"))
+            await wire.send_all(_frames.encode_frame(_frames.PING, bytes([n]), b"mask"))
+        await wire.send_all(_frames.encode_frame(_frames.BINARY, b"a", b"mask"))
         assert await server.receive() == b"a"
         stream.room.set()
     got = bytes(await wire.receive_some())
-    expected = _core.encode_frame(_core.BINARY, b"x" * 1000)
-    assert got == expected + _core.encode_frame(_core.PONG, b"\x02")
+    expected = _frames.encode_frame(_frames.BINARY, b"x" * 1000)
+    assert got == expected + _frames.encode_frame(_frames.PONG, b"\x02")
 
 
 async def test_a_close_while_a_message_is_being_sent() -> None:
@@ -394,12 +394,12 @@ async def test_a_close_while_a_message_is_being_sent() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.send, b"x" * 1000)
         await stream.blocked.wait()
-        await wire.send_all(_core.encode_frame(_core.PING, b"p", b"mask"))
-        await wire.send_all(_core.encode_close(1001, "bye", b"mask"))
+        await wire.send_all(_frames.encode_frame(_frames.PING, b"p", b"mask"))
+        await wire.send_all(_frames.encode_close(1001, "bye", b"mask"))
         assert await server.receive() is None
         stream.room.set()
     got = bytes(await wire.receive_some())
-    assert got == _core.encode_frame(_core.BINARY, b"x" * 1000) + _core.encode_close(1001)
+    assert got == _frames.encode_frame(_frames.BINARY, b"x" * 1000) + _frames.encode_close(1001)
 
 
 # --- closing --------------------------------------------------------------------------------------
@@ -437,8 +437,8 @@ async def test_two_closes_of_one_side_both_wait_for_the_peer() -> None:
         nursery.start_soon(server.aclose, 1001)
         nursery.start_soon(server.aclose, 1001)
         await trio.testing.wait_all_tasks_blocked()
-        await wire.send_all(_core.encode_close(1001, mask=b"mask"))
-    assert bytes(await wire.receive_some()) == _core.encode_close(1001)
+        await wire.send_all(_frames.encode_close(1001, mask=b"mask"))
+    assert bytes(await wire.receive_some()) == _frames.encode_close(1001)
     assert server.close_code == 1001
 
 
@@ -477,7 +477,7 @@ async def test_a_peer_that_does_not_close_is_left_after_the_callers_time(
         await server.aclose()
     assert scope.cancelled_caught
     assert trio.current_time() - begin == pytest.approx(3)
-    assert bytes(await wire.receive_some()) == _core.encode_close(1000)
+    assert bytes(await wire.receive_some()) == _frames.encode_close(1000)
     assert await wire.receive_some() == b""
 
 
@@ -489,7 +489,7 @@ async def test_a_close_that_the_peer_does_not_read(
     with trio.move_on_after(3) as scope:
         await server.aclose()
     assert scope.cancelled_caught
-    assert len(await wire.receive_some()) == len(_core.encode_close(1000)) // 2
+    assert len(await wire.receive_some()) == len(_frames.encode_close(1000)) // 2
     assert await wire.receive_some() == b""
 
 
@@ -505,7 +505,7 @@ async def test_a_forbidden_close_code() -> None:
 @pytest.mark.parametrize("size", [0, 1, 6, 10])
 async def test_the_end_in_the_middle_of_a_frame(size: int) -> None:
     server, wire = server_and_wire()
-    await wire.send_all(_core.encode_frame(_core.BINARY, b"message", b"mask")[:size])
+    await wire.send_all(_frames.encode_frame(_frames.BINARY, b"message", b"mask")[:size])
     await wire.send_eof()
     for _ in range(2):
         with pytest.raises(ConnectionLost, match="without closing"):
@@ -515,7 +515,7 @@ async def test_the_end_in_the_middle_of_a_frame(size: int) -> None:
 
 async def test_a_message_before_the_end_is_received() -> None:
     server, wire = server_and_wire()
-    await wire.send_all(_core.encode_frame(_core.BINARY, b"last", b"mask") + b"\x82")
+    await wire.send_all(_frames.encode_frame(_frames.BINARY, b"last", b"mask") + b"\x82")
     await wire.send_eof()
     assert await server.receive() == b"last"
     with pytest.raises(ConnectionLost):
@@ -547,11 +547,14 @@ async def test_a_cancelled_send_breaks_the_link() -> None:
     with pytest.raises(ConnectionLost, match="cut short"):
         await server.send(b"a")
     # It still receives; what it owes to the peer is never sent behind half a frame.
-    await wire.send_all(_core.encode_frame(_core.PING, b"p", b"mask"))
-    await wire.send_all(_core.encode_frame(_core.BINARY, b"a", b"mask"))
+    await wire.send_all(_frames.encode_frame(_frames.PING, b"p", b"mask"))
+    await wire.send_all(_frames.encode_frame(_frames.BINARY, b"a", b"mask"))
     assert await server.receive() == b"a"
     await server.aclose()
-    assert len(await wire.receive_some()) == len(_core.encode_frame(_core.BINARY, b"x" * 1000)) // 2
+    assert (
+        len(await wire.receive_some())
+        == len(_frames.encode_frame(_frames.BINARY, b"x" * 1000)) // 2
+    )
     assert await wire.receive_some() == b""
 
 
@@ -573,10 +576,10 @@ async def test_a_sender_cancelled_in_the_queue_breaks_nothing() -> None:
 
 
 BAD_PEERS = {
-    "text": (_core.encode_frame(_core.TEXT, b"hello", b"mask"), 1003),
-    "not masked": (_core.encode_frame(_core.BINARY, b"hello"), 1002),
+    "text": (_frames.encode_frame(_frames.TEXT, b"hello", b"mask"), 1003),
+    "not masked": (_frames.encode_frame(_frames.BINARY, b"hello"), 1002),
     "oversize": (b"\x82\xff" + (limits.MESSAGE_BYTES + 1).to_bytes(8, "big") + b"mask", 1009),
-    "bad text": (_core.encode_frame(_core.TEXT, b"\xff", b"mask"), 1007),
+    "bad text": (_frames.encode_frame(_frames.TEXT, b"\xff", b"mask"), 1007),
     "no frame": (b"GET / HTTP/1.1\r\n\r\n", 1002),
 }
 
@@ -584,7 +587,7 @@ BAD_PEERS = {
 @pytest.mark.parametrize(("data", "code"), BAD_PEERS.values(), ids=BAD_PEERS)
 async def test_a_peer_that_breaks_the_rules(data: bytes, code: int) -> None:
     server, wire = server_and_wire()
-    await wire.send_all(_core.encode_frame(_core.BINARY, b"good", b"mask") + data)
+    await wire.send_all(_frames.encode_frame(_frames.BINARY, b"good", b"mask") + data)
     assert await server.receive() == b"good"
     for _ in range(2):
         with pytest.raises(ProtocolError) as caught:
@@ -596,7 +599,7 @@ async def test_a_peer_that_breaks_the_rules(data: bytes, code: int) -> None:
         await wire.send_all(b"more that nobody reads")
         await wire.send_eof()
     answer = bytes(await wire.receive_some())
-    assert answer == _core.encode_close(code, str(caught.value))
+    assert answer == _frames.encode_close(code, str(caught.value))
 
 
 # --- a foreign client -----------------------------------------------------------------------------

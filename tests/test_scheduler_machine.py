@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 import dc._core
-from tests.conftest import interpreted_core
+from tests.conftest import interpreted
 from tests.model import Job, Model, Worker
 
 CREDIT_SECONDS = 1 / 8  # and costs in powers of two: every sum is exact
@@ -392,5 +392,5 @@ def run(core: ModuleType, examples: int, steps: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize(("face", "examples"), [("compiled", 300), ("interpreted", 100)])
 def test_scheduler_is_as_its_model(face: str, examples: int) -> None:
-    core = dc._core if face == "compiled" else interpreted_core()
+    core = dc._core if face == "compiled" else interpreted("_core")
     run(core, examples, 50)()

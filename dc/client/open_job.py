@@ -41,10 +41,6 @@ class Trio(Protocol):
     """What an open job needs of its client."""
 
     @property
-    def token(self) -> trio.lowlevel.TrioToken:
-        """Of the background thread."""
-
-    @property
     def nursery(self) -> trio.Nursery:
         """Where the background tasks of a client run."""
 
@@ -68,6 +64,7 @@ class OpenJob:
 
     def __init__(self, client: Trio, submitter: Submitter, job: AsyncJob) -> None:
         self._client = client
+        self._token = trio.lowlevel.current_trio_token()
         self._job = job
         self._encode = encoder(job.task_type)
         self._decode = decoder(job.task_type)
@@ -178,7 +175,7 @@ class OpenJob:
 
     def _wake(self) -> None:
         try:
-            self._client.token.run_sync_soon(self._pump)
+            self._token.run_sync_soon(self._pump)
         except trio.RunFinishedError:
             self._end(ConnectionLost("the client was closed"))
 

@@ -17,6 +17,7 @@ import trio
 from msgspec import Struct
 
 from dc import limits, memory
+from dc._columns import weigh
 from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
@@ -375,5 +376,5 @@ class ServerApp:
             stop = min(start + limits.BATCH_TASKS - start % limits.BATCH_TASKS, end)
             part = await self.store.payloads(job, range(start, stop))
             payloads += part
-            size += sum(len(p) for p in part if isinstance(p, bytes))
+            size += weigh(part).bytes
         return PayloadsPrefetched(job, first, payloads)

@@ -16,6 +16,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from dc import limits
+from dc._columns import total, weigh
 from dc._core import Scheduler
 from dc.messages import Blob, Counts, Failure, Message, Outcome
 from dc.portions import portions
@@ -29,6 +30,9 @@ from dc.server.retries import crash_limit
 
 MOST_ATTEMPTS = 2**30
 """The highest attempt that a task can be restored with: a worker may claim any that it likes."""
+
+OUTCOME_BYTES = 16
+"""Of a result in a message, beside its own: about, and at least."""
 
 NOTE_CHARS = 500
 """Of a note on a job's state: what a job requires may be long, and all who watch are told."""
@@ -257,13 +261,15 @@ class Board:
         outcomes: list[Outcome],
     ) -> None:
         """Write outcomes down, count them, and tell those who wait once they are on disk."""
-        failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
+        failed = 0
+        if weigh(outcomes).others:
+            failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
         job.failed += failed
         job.done += len(numbers) - failed
         job.changed = True
         self.rate.add(len(numbers), self.now)
         start = 0
-        for stop, _ in portions([outcome_size(outcome) for outcome in outcomes]):
+        for stop, _ in portions(outcomes, OUTCOME_BYTES, outcome_size):
             part = slice(start, stop)
             record = Outcomes(
                 self._next_sequence,
@@ -319,4 +325,9 @@ def outcome_size(outcome: Outcome) -> int:
     """Return about how many bytes an outcome takes in a message."""
     if isinstance(outcome, Failure):
         return 64 + len(outcome.error) + len(outcome.traceback)
-    return 64 if isinstance(outcome, Blob) else 16 + len(outcome)
+    return 64 if isinstance(outcome, Blob) else OUTCOME_BYTES + len(outcome)
+
+
+def outcomes_size(outcomes: list[Outcome]) -> int:
+    """Return about how many bytes outcomes take in a message."""
+    return total(outcomes, OUTCOME_BYTES, outcome_size)

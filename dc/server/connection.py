@@ -9,12 +9,13 @@ turn of the loop, and an idle peer costs one task.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import trio
 
 from dc import limits
+from dc._columns import weigh
 from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.link import Link
@@ -142,8 +143,8 @@ class Connection:
                 missing.update(self._not_here(message.results))
         return frozenset(missing)
 
-    def _not_here(self, column: Sequence[Payload]) -> Iterator[Blob]:
-        for item in column:
+    def _not_here(self, column: list[Payload]) -> Iterator[Blob]:
+        for item in column if weigh(column).others else ():
             if isinstance(item, Blob) and self._owner.blobs.claim(item.digest) != item.size:
                 yield item
 

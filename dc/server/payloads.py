@@ -21,6 +21,7 @@ from bisect import bisect_left, bisect_right
 from msgspec import Struct
 
 from dc import limits
+from dc._columns import weigh
 from dc.messages import Payload
 
 UNKNOWN_BYTES = 1024
@@ -157,7 +158,8 @@ class AtHand:
         return self._firsts[at] if at < len(self._firsts) else limits.MAX_NUMBER + 1
 
     def _weigh(self, payloads: list[Payload]) -> int:
-        size = sum(len(p) if isinstance(p, bytes) else limits.BLOB_PAYLOAD_BYTES for p in payloads)
+        weight = weigh(payloads)
+        size = weight.bytes + weight.others * limits.BLOB_PAYLOAD_BYTES
         size += limits.PAYLOAD_OBJECT_BYTES * len(payloads)
         if payloads:
             self.each = size / len(payloads)

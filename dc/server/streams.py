@@ -24,12 +24,9 @@ from dc import limits
 from dc.errors import NotPermitted
 from dc.messages import EndOfResults, Finished, Refused, Subscribe
 from dc.records import Outcomes
-from dc.server.board import Board, outcome_size
+from dc.server.board import OUTCOME_BYTES, Board, outcomes_size
 from dc.server.events import LoadOutcomes
 from dc.server.jobs import Job
-
-LEAST_SIZE = 16
-"""Bytes that an outcome counts at least."""
 
 
 class Stream(Struct):
@@ -168,7 +165,7 @@ class Streams:
             stream.cursor = record.numbers[-1] + 1
         else:
             stream.cursor = record.sequence
-        size = sum(outcome_size(outcome) for outcome in record.outcomes)
+        size = outcomes_size(record.outcomes)
         message = Finished(
             stream.request,
             stream.cursor,
@@ -186,9 +183,9 @@ class Streams:
 
 def _is_small_whole(job: Job, record: Outcomes) -> bool:
     """Tell whether a record of all tasks has finished its job, in order, and is worth keeping."""
-    if not job.finished or job.cancelled or job.total > limits.RECENT_BYTES // LEAST_SIZE:
+    if not job.finished or job.cancelled or job.total > limits.RECENT_BYTES // OUTCOME_BYTES:
         return False
-    size = sum(outcome_size(outcome) for outcome in record.outcomes)
+    size = outcomes_size(record.outcomes)
     return size <= limits.RECENT_BYTES and record.numbers == list(range(job.total))
 
 

@@ -26,6 +26,7 @@ import msgspec
 from msgspec import Struct
 
 from dc import limits
+from dc._columns import weigh
 from dc.errors import (
     DcError,
     JobCancelled,
@@ -361,6 +362,8 @@ def _check(submission: Submission, message: Payloads) -> None:
         PayloadError: one is too large to ride inline or not of the type's shape.
     """
     info, job = submission.info, submission.job.number
+    if info is None and weigh(message.payloads).longest <= limits.INLINE_BYTES:
+        return
     for offset, payload in enumerate(message.payloads):
         if not isinstance(payload, bytes):
             continue

@@ -32,6 +32,9 @@ from dc.server.leases import Leases
 from dc.server.reports import Reports
 from dc.server.roster import Roster, Worker
 
+BLOB_BYTES = 64
+"""Of a Blob in a message, about."""
+
 
 class WorkerSide:
     """Keeps the workers, gives them tasks, takes their reports.
@@ -162,8 +165,7 @@ class WorkerSide:
     ) -> None:
         row = job.row
         start = 0
-        sizes = (len(p) if isinstance(p, bytes) else 64 for p in payloads)
-        for stop, size in portions(sizes):
+        for stop, size in portions(payloads, 0, lambda _: BLOB_BYTES):
             message = Assign(
                 job.number,
                 row.type,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
+from dc._columns import weigh
 from dc.messages import Assign, Blob, Stop
 from dc.worker.board import Board
 from dc.worker.events import RemoveFile
@@ -43,6 +45,10 @@ class Assignments:
             attempts = [attempts[at] for at in fresh]
             payloads = [payloads[at] for at in fresh]
         job.held.update(zip(numbers, attempts, strict=True))
+        weight = weigh(payloads)
+        if payloads and not weight.others:
+            self._queue(job, list(numbers), list(attempts), list(payloads), weight.bytes)
+            return
         start = 0
         for kind, group in groupby(payloads, type):
             count = sum(1 for _ in group)
@@ -92,6 +98,13 @@ class Assignments:
         numbers, attempts = [number for number, _ in back], [attempt for _, attempt in back]
         self._board.reports.add_returned(job, numbers, attempts)
 
+    def _queue(
+        self, job: Job, numbers: list[int], attempts: list[int], payloads: list[Any], size: int
+    ) -> None:
+        """Queue attempts whose payloads are here; the lists become the queue's."""
+        self._board.queue.push(Chunk(job, self._order, numbers, attempts, payloads, size))
+        self._order += len(numbers)
+
     def _take_in(
         self,
         job: Job,
@@ -101,13 +114,11 @@ class Assignments:
         payloads: list[bytes | Blob],
     ) -> None:
         """Put attempts whose payloads are of one kind where they belong."""
+        if kind is bytes:
+            self._queue(job, numbers, attempts, list(payloads), weigh(payloads).bytes)
+            return
         order = self._order
         self._order += len(numbers)
-        if kind is bytes:
-            plain = [payload for payload in payloads if isinstance(payload, bytes)]
-            size = sum(map(len, plain))
-            self._board.queue.push(Chunk(job, order, numbers, attempts, list(plain), size))
-            return
         for at, payload in enumerate(payloads):
             assert isinstance(payload, Blob)
             transfer = Transfer(job, numbers[at], attempts[at], payload.size, order + at)

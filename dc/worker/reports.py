@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from dc import limits
+from dc._columns import total
 from dc.errors import ProtocolError
 from dc.messages import Blob, Done, Failed, Failure, Report, Returned
 from dc.portions import portions
@@ -95,7 +96,7 @@ class Reports:
         results: list[bytes | Blob],
     ) -> None:
         """Take results; of the lists, copies are kept."""
-        size = sum(len(result) if type(result) is bytes else BLOB_BYTES for result in results)
+        size = total(results, 0, _blob_size)
         draft = self._done.get(job.number)
         if draft is None:
             self._done[job.number] = Draft(
@@ -142,8 +143,7 @@ class Reports:
             yield Done(self._next(), job, *columns), draft.size
             return
         start = 0
-        sizes = (len(one) if isinstance(one, bytes) else BLOB_BYTES for one in draft.results)
-        for stop, size in portions(sizes):
+        for stop, size in portions(draft.results, 0, _blob_size):
             part = slice(start, stop)
             start = stop
             yield (
@@ -208,6 +208,10 @@ class Reports:
         """Check that the sequences have no gap and end where they should."""
         sequences = [report.sequence for report, _ in self._unrecorded]
         assert sequences == list(range(self.recorded + 1, self.sequence + 1)), sequences
+
+
+def _blob_size(_: object) -> int:
+    return BLOB_BYTES
 
 
 def _keys(job: int, numbers: list[int], attempts: list[int]) -> Iterator[tuple[int, int, int]]:

@@ -113,10 +113,9 @@ class Chunk(Struct):
 
     def split(self, count: int) -> tuple[Chunk, Chunk]:
         """Return the first `count` tasks and the rest; leave this chunk as it is."""
-        total = len(self.numbers)
-        head, rest = self.pick(list(range(count))), self.pick(list(range(count, total)))
-        rest.order += count
-        return head, rest
+        columns = self.numbers.copy(), self.attempts.copy(), self.payloads.copy()
+        rest = Chunk(self.job, self.order, *columns, self.size, self.alone)
+        return rest.cut(count), rest
 
     def join(self, other: Chunk) -> None:
         """Add another chunk's tasks behind."""
@@ -141,9 +140,11 @@ class Chunk(Struct):
     def live(self) -> Chunk:
         """Return the tasks whose attempts are still held."""
         held = self.job.held
+        if list(map(held.get, self.numbers)) == self.attempts:
+            return self
         rows = enumerate(zip(self.numbers, self.attempts, strict=True))
         alive = [at for at, (number, attempt) in rows if held.get(number) == attempt]
-        return self if len(alive) == len(self.numbers) else self.pick(alive)
+        return self.pick(alive)
 
     def files(self) -> list[str]:
         """Return the paths of payloads that are in files."""

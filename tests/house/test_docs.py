@@ -20,6 +20,7 @@ from dc.worker import __main__ as worker_program
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "dc"
 MADE = {".c", ".so", ".pyd", ".pyc"}
+REPORTS = {"_columns.html", "_core.html", "_frames.html"}
 PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 DOCUMENTS = sorted([*(ROOT / name for name in PAGES), *(ROOT / "docs").glob("*.md")])
 
@@ -41,7 +42,7 @@ def package_files() -> set[str]:
         if path.is_file()
         and path.suffix not in MADE
         and "__pycache__" not in path.parts
-        and path.name != "_core.html"
+        and path.name not in REPORTS
     }
 
 

@@ -10,7 +10,9 @@ import tomllib
 from pathlib import Path
 
 import dc
+import dc._columns
 import dc._core
+import dc._frames
 from dc import errors
 
 ROOT = Path(__file__).parent.parent.parent
@@ -54,8 +56,9 @@ def test_the_version_is_that_of_the_package() -> None:
     assert importlib.metadata.version("distributed-computing") == dc.__version__
 
 
-def test_the_core_is_compiled() -> None:
-    assert not str(dc._core.__file__).endswith((".py", ".pyx"))
+def test_what_is_to_be_fast_is_compiled() -> None:
+    for module in (dc._columns, dc._core, dc._frames):
+        assert not str(module.__file__).endswith((".py", ".pyx"))
 
 
 def test_no_command_is_called_like_the_desk_calculator() -> None:
@@ -63,8 +66,8 @@ def test_no_command_is_called_like_the_desk_calculator() -> None:
     assert set(project["scripts"]) == {"dctl"}
 
 
-def test_the_stub_says_what_the_core_has() -> None:
-    command = [sys.executable, "-m", "mypy.stubtest", "dc._core"]
+def test_the_stubs_say_what_is_compiled() -> None:
+    command = [sys.executable, "-m", "mypy.stubtest", "dc._columns", "dc._core", "dc._frames"]
     allowed = ROOT / "tests" / "house" / "stub_allowlist.txt"
     command += ["--allowlist", str(allowed), "--mypy-config-file", str(ROOT / "pyproject.toml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)

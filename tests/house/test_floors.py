@@ -16,10 +16,11 @@ import dc
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "dc"
 
-WORDS = {"errors", "limits", "messages", "records", "pipe", "portions"}
+WORDS = {"_columns", "errors", "limits", "messages", "records", "pipe", "portions"}
 
 THOUGHT = {
     "_core",
+    "_frames",
     "http_head",
     "server.events",
     "server.jobs",
@@ -118,7 +119,7 @@ def module_name(path: Path) -> str:
 def files() -> dict[str, Path]:
     return {
         module_name(path): path
-        for path in [*PACKAGE.rglob("*.py"), PACKAGE / "_core.pyx"]
+        for path in [*PACKAGE.rglob("*.py"), *PACKAGE.glob("*.pyx")]
         if path.name != "__init__.py" or path.parent == PACKAGE
     }
 
