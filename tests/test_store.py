@@ -67,6 +67,20 @@ def some_outcomes(sequence: int, job: int, numbers: list[int], **changes: Any) -
     return Outcomes(sequence=sequence, job=job, numbers=numbers, **(fields | changes))
 
 
+async def test_a_commit_without_waiting_is_a_commit(opened: Open) -> None:
+    async with opened() as store:
+        assert store.commit_now([new_job(), some_tasks(1, 2)])
+        assert store.commit_now([some_outcomes(1, 1, [1])])
+        with pytest.raises(StoreConflict):
+            store.commit_now([JobEnded(1, 2, 1.0), some_outcomes(2, 1, [1])])
+    async with opened() as store:
+        (row,) = await store.open_jobs()
+        assert (row.counts.total, row.counts.done, row.ended) == (2, 1, False)
+        await store.commit([some_outcomes(3, 1, [0])])
+        assert store.commit_now([JobEnded(1, 2, 1.0)])
+        assert await store.open_jobs() == []
+
+
 async def test_an_empty_store_has_nothing(opened: Open) -> None:
     async with opened() as store:
         assert await store.next_ids() == (1, 1)

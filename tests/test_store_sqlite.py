@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
 import signal
@@ -433,3 +434,18 @@ async def test_open_gives_a_sqlite_store(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
     assert isinstance(store, SqliteStore)
     await store.aclose()
+
+
+async def test_a_commit_does_not_wait_for_others_in_the_loop(tmp_path: Path) -> None:
+    store = await open_store(tmp_path)
+    assert store.commit_now([JOB])
+    with store._writer.turn:
+        assert not store.commit_now([tasks(0, 1)])
+    assert (await store.totals()).total == 0
+    store._pace.took(10.0, math.inf)
+    assert not store.commit_now([tasks(0, 1)])
+    await store.commit([tasks(0, 1)])
+    assert (await store.totals()).total == 1
+    await store.aclose()
+    with pytest.raises(StoreError, match="closed"):
+        store.commit_now([tasks(1, 1)])

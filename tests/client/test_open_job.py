@@ -107,7 +107,7 @@ def test_what_comes_while_nothing_can_leave_goes_together(monkeypatch: pytest.Mo
 
         async def hold() -> None:
             entered.set()
-            gate.wait(SECONDS)  # noqa: ASYNC251  # Trio's thread is to be busy
+            gate.wait(SECONDS)  # Trio's thread is to be busy
             await trio.lowlevel.checkpoint()
 
         holder = threading.Thread(target=client.call, args=(hold,))

@@ -110,3 +110,49 @@ async def test_who_waits_for_space_goes_on_when_there_is_some() -> None:
         await watched.committer.wait_idle()
         assert watched.said[-2:] == [(10.0, ""), (10.0, 2)]
         nursery.cancel_scope.cancel()
+
+
+async def test_little_is_committed_in_the_step_that_brings_it() -> None:
+    watched = Watched()
+    async with trio.open_nursery() as nursery:
+        watched.add(JOB)  # before it runs
+        assert watched.said == []
+        nursery.start_soon(watched.committer.run)
+        await trio.testing.wait_all_tasks_blocked()
+        assert watched.said == [(0.0, 1)]
+        await trio.sleep(limits.COMMIT_NOW_QUIET_SECONDS)
+        watched.add(tasks(0), 100)
+        assert [what for _, what in watched.said] == [1, 1]
+        assert not watched.committer.stalled
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_comes_soon_after_a_commit_goes_together() -> None:
+    watched = Watched()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watched.committer.run)
+        await trio.sleep(1)
+        watched.add(JOB)
+        watched.add(tasks(0))
+        watched.add(tasks(1))
+        assert [what for _, what in watched.said] == [1]
+        await watched.committer.wait_idle()
+        assert [what for _, what in watched.said] == [1, 2]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [(limits.COMMIT_NOW_TASKS + 1, 0), (1, limits.COMMIT_NOW_BYTES + 1)]
+)
+async def test_much_is_not_committed_in_the_loop(count: int, size: int) -> None:
+    watched = Watched()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watched.committer.run)
+        await trio.sleep(1)
+        watched.add(JOB)
+        await trio.sleep(1)
+        watched.add(NewTasks(1, 0, [b"x"] * count), size)
+        assert [what for _, what in watched.said] == [1]
+        await watched.committer.wait_idle()
+        assert (await watched.store.totals()).total == count
+        nursery.cancel_scope.cancel()
