@@ -7,14 +7,13 @@ and on disk: whatever is under a name is whole.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import secrets
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
@@ -22,7 +21,8 @@ from typing import BinaryIO, Final, TypeVar
 import trio
 
 from dc import limits
-from dc.errors import BlobMismatch, StoreError, StoreFull
+from dc.blobs_incoming import Incoming, Pieces, Source
+from dc.errors import StoreError, StoreFull
 
 T = TypeVar("T")
 
@@ -48,6 +48,8 @@ class BlobFolder:
         self._folder = folder
         self._incoming = folder / TEMPORARY
         self._aging = threading.Lock()
+        self._coming = 0  # blobs that are being taken in
+        self._synced: set[str] = set()  # folders whose own names are on disk
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
             for leftover in self._incoming.iterdir():
@@ -114,17 +116,19 @@ class BlobFolder:
             place.unlink()
             return status.st_size
 
-    async def put(self, digest: bytes, size: int | None, pieces: AsyncIterable[bytes]) -> bool:
+    async def put(
+        self, digest: bytes, size: int | None, source: Source | AsyncIterable[bytes]
+    ) -> bool:
         """Take a blob in: it is on disk on return.
 
-        A blob that is there already is not read from `pieces` nor written again. When two come in
+        A blob that is there already is not read from `source` nor written again. When two come in
         at once, one of them gets the name; either is right.
 
         Args:
             digest: its SHA-256, 32 bytes.
             size: its size in bytes, if known.
-            pieces: its bytes; what it raises is raised here, and nothing stays. A generator that
-                was not read to its end is closed.
+            source: its bytes, or pieces of them; what it raises is raised here, and nothing stays.
+                A generator that was not read to its end is closed.
 
         Returns:
             Whether it was new.
@@ -134,46 +138,75 @@ class BlobFolder:
             StoreFull: the disk is full.
             StoreError: it cannot be written for another reason.
         """
-        place = self._place(digest)
-        if await self._in_thread(self._is_there, place):
-            return False
         path = self._incoming / secrets.token_hex(16)
+        file = await self._in_thread(self._open, path, self._place(digest))
+        if file is None:
+            return False
+        self._coming += 1
+        incoming = Incoming(file, digest, size)
+        reader = source if isinstance(source, Source) else Pieces(source)
         try:
-            await self._receive(path, digest, size, pieces)
-            return await self._in_thread(self._publish, path, place)
+            await self._receive(incoming, reader)
+            return await self._in_thread(self._publish, incoming, path)
         except BaseException:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
             raise
-
-    async def _receive(
-        self, path: Path, digest: bytes, size: int | None, pieces: AsyncIterable[bytes]
-    ) -> None:
-        incoming = _Incoming(await self._in_thread(path.open, "xb"))
-        try:
-            async for piece in pieces:
-                if size is not None and incoming.size + incoming.held + len(piece) > size:
-                    raise BlobMismatch(f"blob {digest.hex()} is longer than {size} bytes")
-                if incoming.hold(piece):
-                    await self._in_thread(incoming.write)
-            await self._in_thread(incoming.finish)
         finally:
+            self._coming -= 1
             incoming.close()
-            if isinstance(pieces, AsyncGenerator):
-                await pieces.aclose()
-        if size is not None and incoming.size != size:
-            raise BlobMismatch(f"blob {digest.hex()} has {incoming.size} bytes, not {size}")
-        if incoming.digest() != digest:
-            raise BlobMismatch(f"the bytes sent as blob {digest.hex()} have another SHA-256")
+            if isinstance(reader, Pieces):
+                await reader.aclose()
 
-    def _is_there(self, place: Path) -> bool:
-        found = self.claim(bytes.fromhex(place.parent.name + place.name)) is not None
-        if found:
-            # The process that renamed it may have been killed before it synced the folders.
-            self._sync(place)
-        return found
+    async def _receive(self, incoming: Incoming, source: Source) -> None:
+        """Read all bytes; the last piece of them is not yet written."""
+        size = self._piece_bytes(incoming.expected)
+        piece = await incoming.fill(source, memoryview(bytearray(size)))
+        if len(piece) < size:
+            incoming.last = piece
+            return
+        spare = memoryview(bytearray(size))
+        while len(piece):
+            following = await self._while_reading(incoming, piece, source, spare)
+            spare, piece = piece, following
 
-    def _publish(self, path: Path, place: Path) -> bool:
+    async def _while_reading(
+        self, incoming: Incoming, piece: memoryview, source: Source, spare: memoryview
+    ) -> memoryview:
+        """Hash and write a piece, each in a thread, while the next one is read and returned."""
+        failure: Exception | None = None
+        following = spare[:0]
+        async with trio.open_nursery() as nursery:
+            for work in (incoming.hash, incoming.write):
+                nursery.start_soon(trio.to_thread.run_sync, work, piece)
+            try:
+                following = await incoming.fill(source, spare)
+            except Exception as error:
+                failure = error
+        if failure is not None:
+            raise failure
+        if incoming.failure is not None:
+            raise _told_plainly(incoming.failure, self._folder) from incoming.failure
+        return following
+
+    def _piece_bytes(self, expected: int | None) -> int:
+        most = max(limits.BLOBS_BYTES // (2 * self._coming), limits.BLOB_PIECE_BYTES_LEAST)
+        most = min(most, limits.BLOB_PIECE_BYTES)
+        # One more than there are: so the end is seen within the first piece.
+        return most if expected is None else min(most, expected + 1)
+
+    def _open(self, path: Path, place: Path) -> BinaryIO | None:
+        """Open a temporary file, or return None if the blob is there already."""
+        if self.claim(bytes.fromhex(place.parent.name + place.name)) is None:
+            return path.open("xb", buffering=0)
+        # The process that renamed it may have been killed before it synced the folders.
+        self._sync(place)
+        return None
+
+    def _publish(self, incoming: Incoming, path: Path) -> bool:
+        """Give the file its name once its bytes are right and on disk."""
+        incoming.finish()
+        place = self._place(incoming.digest)
         place.parent.mkdir(exist_ok=True)
         new = not place.exists()
         path.replace(place)
@@ -182,7 +215,9 @@ class BlobFolder:
 
     def _sync(self, place: Path) -> None:
         _sync_folder(place.parent)
-        _sync_folder(self._folder)
+        if place.parent.name not in self._synced:
+            _sync_folder(self._folder)
+            self._synced.add(place.parent.name)
 
     def _place(self, digest: bytes) -> Path:
         name = digest.hex()
@@ -193,44 +228,6 @@ class BlobFolder:
             return await trio.to_thread.run_sync(work, *arguments)
         except OSError as error:
             raise _told_plainly(error, self._folder) from error
-
-
-class _Incoming:
-    """A file that is being written: gathers pieces, hashes and counts what it writes."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.size = 0
-        self.held = 0
-        self._file = file
-        self._hash = hashlib.sha256()
-        self._pieces: list[bytes] = []
-
-    def hold(self, piece: bytes) -> bool:
-        """Take a piece (its bytes are copied) and tell whether it is time to write."""
-        self._pieces.append(bytes(piece))
-        self.held += len(piece)
-        return self.held >= limits.BLOB_PIECE_BYTES
-
-    def write(self) -> None:
-        for piece in self._pieces:
-            self._hash.update(piece)
-            self._file.write(piece)
-        self.size += self.held
-        self._pieces.clear()
-        self.held = 0
-
-    def finish(self) -> None:
-        self.write()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        # Closing writes what Python still buffers, which on a full disk fails once more.
-        with suppress(OSError):
-            self._file.close()
-
-    def digest(self) -> bytes:
-        return self._hash.digest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -235,6 +235,10 @@ RECEIVE_BYTES: Final = 64 * KIB
 FILE_PIECE_BYTES: Final = 256 * KIB
 """Read from or written to a file at once: larger pieces are no quicker (measured)."""
 
+SENDFILE_BYTES: Final = MIB
+"""Of a file given to a socket at once, and of a body that may wait in the system for its turn: what
+costs a thread's switch each time, and no memory of ours."""
+
 ANSWER_BYTES: Final = 4 * MIB
 """Of an answer that a client takes into memory unless its caller says otherwise."""
 
@@ -367,8 +371,19 @@ LET_GO_SECONDS: Final = 20e-6
 TASK_BYTES: Final = 64
 """That an outcome counts for beyond its own bytes, where reads are limited by bytes."""
 
-BLOB_PIECE_BYTES: Final = 256 * KIB
-"""Of a blob held in memory at one time: pieces of 64 to 256 KiB cost the least."""
+BLOB_PIECE_BYTES: Final = MIB
+"""Of a blob that is hashed and written at once, at most; twice as much of it is in memory. Each
+piece costs two switches of threads."""
+
+BLOB_PIECE_BYTES_LEAST: Final = 64 * KIB
+"""The same when many come in at once, and of a buffer for a piece of a body in chunks."""
+
+BLOBS_BYTES: Final = 32 * MIB
+"""Of such pieces of all blobs that come in at once, as long as each has the least."""
+
+BLOB_WRITEBACK_BYTES: Final = 8 * MIB
+"""Of a blob, after which the disk is asked to begin with writing: the sync at the end waits for
+little, and the requests are large enough for any disk."""
 
 # --- executors ----------------------------------------------------------------------------------
 

@@ -142,7 +142,7 @@ async def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     blobs = BlobFolder(tmp_path)
     real = Path.open
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", lambda path, mode: real(Path("/dev/full"), "wb"))
+        patch.setattr(Path, "open", lambda path, mode, **how: real(Path("/dev/full"), "wb", **how))
         with pytest.raises(StoreFull, match="is full: free some space"):
             await blobs.put(DIGEST, len(DATA), pieces())
     assert blobs.path(DIGEST) is None
