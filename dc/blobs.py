@@ -15,8 +15,9 @@ import threading
 import time
 from collections.abc import AsyncIterable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
 import trio
 
@@ -48,7 +49,6 @@ class BlobFolder:
         self._folder = folder
         self._incoming = folder / TEMPORARY
         self._aging = threading.Lock()
-        self._coming = 0  # blobs that are being taken in
         self._synced: set[str] = set()  # folders whose own names are on disk
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
@@ -138,78 +138,36 @@ class BlobFolder:
             StoreFull: the disk is full.
             StoreError: it cannot be written for another reason.
         """
-        path = self._incoming / secrets.token_hex(16)
-        file = await self._in_thread(self._open, path, self._place(digest))
-        if file is None:
+        place = self._place(digest)
+        if self.claim(digest) is not None:
+            # The process that renamed it may have been killed before it synced the folders.
+            await self._in_thread(self._sync, place)
             return False
-        self._coming += 1
-        incoming = Incoming(file, digest, size)
+        incoming = Incoming(self._incoming / secrets.token_hex(16), digest, size)
         reader = source if isinstance(source, Source) else Pieces(source)
         try:
-            await self._receive(incoming, reader)
-            return await self._in_thread(self._publish, incoming, path)
-        except BaseException:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            raise
+            while await reader.move_to(partial(self._take, incoming)):
+                pass
+            return await self._in_thread(self._publish, incoming, place)
         finally:
-            self._coming -= 1
             incoming.close()
+            with suppress(OSError):
+                incoming.path.unlink()
             if isinstance(reader, Pieces):
                 await reader.aclose()
 
-    async def _receive(self, incoming: Incoming, source: Source) -> None:
-        """Read all bytes; the last piece of them is not yet written."""
-        size = self._piece_bytes(incoming.expected)
-        piece = await incoming.fill(source, memoryview(bytearray(size)))
-        if len(piece) < size:
-            incoming.last = piece
-            return
-        spare = memoryview(bytearray(size))
-        while len(piece):
-            following = await self._while_reading(incoming, piece, source, spare)
-            spare, piece = piece, following
+    def _take(self, incoming: Incoming, piece: memoryview) -> None:
+        try:
+            incoming.take(piece)
+        except OSError as error:  # told apart from one of the source
+            raise _told_plainly(error, self._folder) from error
 
-    async def _while_reading(
-        self, incoming: Incoming, piece: memoryview, source: Source, spare: memoryview
-    ) -> memoryview:
-        """Hash and write a piece, each in a thread, while the next one is read and returned."""
-        failure: Exception | None = None
-        following = spare[:0]
-        async with trio.open_nursery() as nursery:
-            for work in (incoming.hash, incoming.write):
-                nursery.start_soon(trio.to_thread.run_sync, work, piece)
-            try:
-                following = await incoming.fill(source, spare)
-            except Exception as error:
-                failure = error
-        if failure is not None:
-            raise failure
-        if incoming.failure is not None:
-            raise _told_plainly(incoming.failure, self._folder) from incoming.failure
-        return following
-
-    def _piece_bytes(self, expected: int | None) -> int:
-        most = max(limits.BLOBS_BYTES // (2 * self._coming), limits.BLOB_PIECE_BYTES_LEAST)
-        most = min(most, limits.BLOB_PIECE_BYTES)
-        # One more than there are: so the end is seen within the first piece.
-        return most if expected is None else min(most, expected + 1)
-
-    def _open(self, path: Path, place: Path) -> BinaryIO | None:
-        """Open a temporary file, or return None if the blob is there already."""
-        if self.claim(bytes.fromhex(place.parent.name + place.name)) is None:
-            return path.open("xb", buffering=0)
-        # The process that renamed it may have been killed before it synced the folders.
-        self._sync(place)
-        return None
-
-    def _publish(self, incoming: Incoming, path: Path) -> bool:
+    def _publish(self, incoming: Incoming, place: Path) -> bool:
         """Give the file its name once its bytes are right and on disk."""
         incoming.finish()
-        place = self._place(incoming.digest)
         place.parent.mkdir(exist_ok=True)
         new = not place.exists()
-        path.replace(place)
+        incoming.path.replace(place)
         self._sync(place)
         return new
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import io
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVarTuple
 
 import h11
 import msgspec
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from trio.abc import Stream
 
     Headers = list[tuple[str, str]]
+
+Ts = TypeVarTuple("Ts")
 
 
 class HttpClient:
@@ -207,24 +209,12 @@ class _Connection:
             text = (await self.body(limits.ERROR_CHARS)).decode(errors="replace").strip() or text
         raise HttpError(text, status=status)
 
-    async def piece(self) -> bytes:
-        """Return the next piece of the answer's body, empty at its end."""
-        if self._left is not None:
-            piece = memoryview(bytearray(min(self._left, limits.RECEIVE_BYTES)))
-            return bytes(piece[: await self.read_into(piece)])
-        while True:
-            event = await self._next_event()
-            if isinstance(event, h11.EndOfMessage):
-                return b""
-            if event.data:
-                return bytes(event.data)
-
     async def body(self, limit: int) -> bytes:
         """Return the whole body of the answer, at most `limit` bytes."""
         pieces, total = [], self._left or 0
         if self._left is not None and total <= limit:
             return await self._whole(total)
-        while total <= limit and (piece := await self.piece()):
+        while total <= limit and (piece := await self._next_piece()):
             pieces.append(piece)
             total += len(piece)
         if total > limit:
@@ -233,30 +223,61 @@ class _Connection:
 
     async def _whole(self, size: int) -> bytes:
         """Return a body of this size, received into the very bytes that are returned."""
-        memory = io.BytesIO(bytes(size))
+        memory, held = io.BytesIO(bytes(size)), self._take_held(size)
         with memory.getbuffer() as view:
-            at = 0
+            view[: len(held)] = held
+            at = len(held)
             while at < size:
-                with view[at:] as rest:
-                    at += await self.read_into(rest)
+                at += await self._receive_more(http_body.receive_into, view[at:])
+        self._left = 0
         return memory.getvalue()
 
-    async def read_into(self, view: memoryview) -> int:
-        """Read more of the answer's body; return how many bytes, 0 at its end."""
-        if self._left is None:
-            self._buffer = self._buffer or await self.piece()
+    async def move_to(self, sink: Callable[[memoryview], object]) -> int:
+        """Give more of the answer's body to a sink, in a thread.
+
+        Args:
+            sink: takes bytes that are gone when it returns.
+
+        Returns:
+            How many bytes; 0 at the body's end.
+        """
+        held = await self._next_piece() if self._left is None else self._take_held(self._left)
+        if self._left is None or self._left == len(held):
+            received = 0
+            if held:
+                await trio.to_thread.run_sync(sink, memoryview(held))
         else:
-            view = view[: self._left]
-        if self._buffer or not view:
-            got = min(len(view), len(self._buffer))
-            view[:got] = self._buffer[:got]
-            self._buffer = self._buffer[got:]
-        elif self._left is None:
-            got = 0
-        elif not (got := await self._receive_into(view)):
-            raise ConnectionLost(f"{self._host} broke off its answer")
+            rest = self._left - len(held), sink, held
+            received = await self._receive_more(http_body.receive_to, *rest)
         if self._left is not None:
-            self._left -= got
+            self._left -= len(held) + received
+        return len(held) + received
+
+    def _take_held(self, size: int) -> bytes:
+        """Return what was received of a body with the head."""
+        held, self._buffer = self._buffer[:size], self._buffer[size:]
+        return held
+
+    async def _next_piece(self) -> bytes:
+        """Return the next piece of a body whose length was not said, empty at its end."""
+        while True:
+            event = await self._next_event()
+            if isinstance(event, h11.EndOfMessage):
+                return b""
+            if event.data:
+                return bytes(event.data)
+
+    async def _receive_more(
+        self, receive: Callable[[Stream, *Ts], Awaitable[int]], *arguments: *Ts
+    ) -> int:
+        """Receive of a body whose length was said; return how many bytes, one at least."""
+        try:
+            got = await receive(self.stream, *arguments)
+        except http_body.CLOSED as error:
+            raise ConnectionLost(f"the connection to {self._host} broke") from error
+        if not got:
+            self._ended = True
+            raise ConnectionLost(f"{self._host} broke off its answer")
         return got
 
     @property
@@ -298,14 +319,6 @@ class _Connection:
                 return event
             await self._receive()
 
-    async def _receive_into(self, view: memoryview) -> int:
-        try:
-            got = await http_body.receive_into(self.stream, view)
-        except http_body.CLOSED as error:
-            raise ConnectionLost(f"the connection to {self._host} broke") from error
-        self._ended = not got
-        return got
-
     async def _receive(self) -> None:
         try:
             piece = await self.stream.receive_some(limits.RECEIVE_BYTES)
@@ -336,7 +349,8 @@ class _Connection:
             return
         await self._send(data)
         http_body.prepare_bulk(self.stream)
-        view, size = memoryview(body), limits.FILE_PIECE_BYTES
+        view = memoryview(body)
+        size = limits.FILE_PIECE_BYTES
         for start in range(0, len(body), size):
             await self._send(view[start : start + size])
 
@@ -370,15 +384,9 @@ async def _write_all(file: BinaryIO, answer: _Connection) -> int:
     """Write the body of an answer to a file, in few large pieces; return its size in bytes."""
     if not answer.is_framed:
         raise ProtocolError("the server's answer has no length; it cannot be known to be whole")
-    size, filled = 0, 0
-    buffer = memoryview(bytearray(limits.FILE_PIECE_BYTES))
-    while got := await answer.read_into(buffer[filled:]):
-        filled += got
+    size = 0
+    while got := await answer.move_to(file.write):
         size += got
-        if filled == len(buffer):
-            await trio.to_thread.run_sync(file.write, buffer)
-            filled = 0
-    await trio.to_thread.run_sync(file.write, buffer[:filled])
     return size
 
 

@@ -103,8 +103,7 @@ class HttpConnection:
         if request is not self._request:
             raise RuntimeError("the request was answered already; its body is gone")
         if self._left is not None:
-            piece = memoryview(bytearray(min(self._left, limits.RECEIVE_BYTES)))
-            return bytes(piece[: await self.read_into(request, piece)])
+            return await self._next_of_known_length(self._left)
         while self._unread:
             event = self._next_event()
             if event is h11.NEED_DATA:
@@ -115,26 +114,25 @@ class HttpConnection:
                 self._end_body()
         return b""
 
-    async def read_into(self, request: Request, view: memoryview) -> int:
-        """Read more of a body, whose length was said, into a buffer; raises as `next_piece` does.
+    async def move_to(self, request: Request, sink: Callable[[memoryview], object]) -> int:
+        """Give more of this request's body to a sink, in a thread; raises as `next_piece` does.
 
         Returns:
             How many bytes; 0 at the body's end.
         """
-        if request is not self._request or self._left is None:
-            raise RuntimeError("no body of a known length is in hand")
-        view = view[: self._left]
-        if not view:
-            return 0
-        if self._buffer:
-            got = min(len(view), len(self._buffer))
-            view[:got] = self._buffer[:got]
-            del self._buffer[:got]
-        else:
-            got = await self._receive_into(view)
-        self._left -= got
-        self._unread = self._left > 0
-        return got
+        held = bytes(self._buffer[: self._left or 0])
+        if request is not self._request or self._left in (None, len(held)):
+            piece = await self.next_piece(request)
+            if piece:
+                await trio.to_thread.run_sync(sink, memoryview(piece))
+            return len(piece)
+        del self._buffer[: len(held)]
+        rest = self._left - len(held)
+        try:
+            got = await self._await_more(http_body.receive_to, self.stream, rest, sink, held)
+        except http_body.CLOSED as error:
+            raise self._broken(error) from error
+        return self._count(got, held)
 
     async def respond(self, response: Response) -> None:
         """Send an answer to the request in hand; what is left of its body is skipped.
@@ -192,8 +190,9 @@ class HttpConnection:
             try:
                 if isinstance(self.stream, trio.abc.HalfCloseableStream):
                     await self.stream.send_eof()
-                    while not self._ended:
-                        await self._receive(limits.RECEIVE_BYTES)
+                    unused = self.stream, limits.MOVE_BYTES, len
+                    while not self._ended and await http_body.receive_to(*unused):
+                        pass
                 await self.stream.aclose()
             except (*http_body.CLOSED, ConnectionLost, trio.BusyResourceError):
                 pass  # busy: what was upgraded to has failed in the midst of a send
@@ -262,24 +261,35 @@ class HttpConnection:
         piece: bytes | bytearray = self._buffer
         self._buffer = bytearray()
         if not piece:
-            await self._let_continue()
-            with _patience():
-                piece = await self._receive(limits.RECEIVE_BYTES)
+            piece = await self._await_more(self._receive, limits.RECEIVE_BYTES)
         self._in_hand().receive_data(bytes(piece))
         self._recent = self._recent[-4:] + piece
 
-    async def _receive_into(self, view: memoryview) -> int:
-        """Receive the next bytes of a body whose length was said."""
+    async def _next_of_known_length(self, left: int) -> bytes:
+        piece = bytes(self._buffer[:left])
+        if piece or not left:
+            del self._buffer[: len(piece)]
+            self._count(0, piece)
+        else:
+            size = min(left, limits.RECEIVE_BYTES)
+            piece = bytes(await self._await_more(self._receive, size))
+            self._count(len(piece))
+        return piece
+
+    async def _await_more(self, receive: Callable[..., Awaitable[T]], *arguments: object) -> T:
         await self._let_continue()
-        try:
-            with _patience():
-                got = await http_body.receive_into(self.stream, view)
-        except http_body.CLOSED as error:
-            raise self._broken(error) from error
-        if not got:
+        with _patience():
+            return await receive(*arguments)
+
+    def _count(self, received: int, held: bytes = b"") -> int:
+        """Count what was read of a body whose length was said; return how much."""
+        assert self._left is not None
+        self._left -= len(held) + received
+        self._unread = self._left > 0
+        if self._unread and not (received or held):
             self._ended = True
             raise ProtocolError(f"the body was broken off, {self._left} bytes before its end")
-        return got
+        return len(held) + received
 
     async def _let_continue(self) -> None:
         link = self._in_hand()

@@ -13,7 +13,7 @@ from dc import http_head
 from dc.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
 
 class Reader(Protocol):
@@ -22,8 +22,8 @@ class Reader(Protocol):
     async def next_piece(self, request: Request) -> bytes:
         """Return the next piece, empty at the end."""
 
-    async def read_into(self, request: Request, view: memoryview) -> int:
-        """Read more of a body of known length; return how many bytes, 0 at its end."""
+    async def move_to(self, request: Request, sink: Callable[[memoryview], object]) -> int:
+        """Give more of it to a sink, in a thread; return how many bytes, 0 at the end."""
 
 
 class Request:
@@ -83,17 +83,16 @@ class Request:
         """Return the next piece of the body, empty at its end. Raises as `stream` does."""
         return await self._reader.next_piece(self)
 
-    async def read_into(self, view: memoryview) -> int:
-        """Read more of the body into a buffer of 64 KiB or more; raises as `stream` does.
+    async def move_to(self, sink: Callable[[memoryview], object]) -> int:
+        """Give more of the body to a sink, in a thread; raises as `stream` and as the sink does.
+
+        Args:
+            sink: takes bytes that are gone when it returns.
 
         Returns:
             How many bytes; 0 at the body's end.
         """
-        if self.content_length is not None:
-            return await self._reader.read_into(self, view)
-        piece = await self.next_piece()
-        view[: len(piece)] = piece
-        return len(piece)
+        return await self._reader.move_to(self, sink)
 
     async def body(self, limit: int) -> bytes:
         """Return the whole body.

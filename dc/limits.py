@@ -235,9 +235,18 @@ RECEIVE_BYTES: Final = 64 * KIB
 FILE_PIECE_BYTES: Final = 256 * KIB
 """Read from or written to a file at once: larger pieces are no quicker (measured)."""
 
-SENDFILE_BYTES: Final = MIB
-"""Of a file given to a socket at once, and of a body that may wait in the system for its turn: what
-costs a thread's switch each time, and no memory of ours."""
+MOVE_BYTES: Final = 8 * MIB
+"""Of a body that a thread moves at once: some 10 ms, for which it cannot be cancelled."""
+
+UNSENT_BYTES: Final = MIB
+"""Of a body that may wait in the system for its turn to be sent."""
+
+MOVE_PAUSE_SECONDS: Final = 0.002
+"""Without a byte, after which a thread leaves a body to the loop: on a line that is worth a thread
+there is none as long."""
+
+HAND_ON_BYTES: Final = 256 * KIB
+"""Of a body that a thread receives before it hands them on: they stay in the processor's cache."""
 
 ANSWER_BYTES: Final = 4 * MIB
 """Of an answer that a client takes into memory unless its caller says otherwise."""
@@ -370,16 +379,6 @@ LET_GO_SECONDS: Final = 20e-6
 
 TASK_BYTES: Final = 64
 """That an outcome counts for beyond its own bytes, where reads are limited by bytes."""
-
-BLOB_PIECE_BYTES: Final = MIB
-"""Of a blob that is hashed and written at once, at most; twice as much of it is in memory. Each
-piece costs two switches of threads."""
-
-BLOB_PIECE_BYTES_LEAST: Final = 64 * KIB
-"""The same when many come in at once, and of a buffer for a piece of a body in chunks."""
-
-BLOBS_BYTES: Final = 32 * MIB
-"""Of such pieces of all blobs that come in at once, as long as each has the least."""
 
 BLOB_WRITEBACK_BYTES: Final = 8 * MIB
 """Of a blob, after which the disk is asked to begin with writing: the sync at the end waits for

@@ -34,7 +34,7 @@ class Nothing:
     async def next_piece(self, _: Request) -> bytes:
         return b""
 
-    async def read_into(self, _: Request, _view: memoryview) -> int:
+    async def move_to(self, _: Request, _sink: object) -> int:
         return 0
 
 
