@@ -33,11 +33,13 @@ STOP_SECONDS = 15.0
 
 
 @contextlib.contextmanager
-def running(folder: Path, workers: int, slots: int) -> Iterator[tuple[str, int]]:
+def running(
+    folder: Path, workers: int, slots: int, plugin: str = PLUGIN
+) -> Iterator[tuple[str, int]]:
     """Start a server and workers; give the server's address and process id."""
     plugins = folder / "plugins"
     plugins.mkdir()
-    (plugins / "noop.py").write_text(PLUGIN, "utf-8")
+    (plugins / "noop.py").write_text(plugin, "utf-8")
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((folder / "log.txt").open("w"))
 

@@ -1,13 +1,14 @@
-"""dc turns a pile of unequal computers into one. These are its public names."""
+"""dc turns a pile of unequal computers into one. These are its public names.
+
+Those of clients are imported when they are first asked for: a plugin imports this module in each
+executor, and a client's modules, Trio among them, would take it three quarters of its start.
+"""
 
 from __future__ import annotations
 
-from dc.client.open_job import OpenJob
-from dc.client.options import JobOptions
-from dc.client.plain_client import Client, Job
-from dc.client.records import Finished, JobStatus
-from dc.client.trio_client import AsyncClient
-from dc.client.trio_job import AsyncJob
+import importlib
+import typing
+
 from dc.errors import (
     ConnectionLost,
     DcError,
@@ -30,6 +31,14 @@ from dc.errors import (
 )
 from dc.hooks import hookimpl
 from dc.tasktypes import Context, TaskType, task_type
+
+if typing.TYPE_CHECKING:
+    from dc.client.open_job import OpenJob
+    from dc.client.options import JobOptions
+    from dc.client.plain_client import Client, Job
+    from dc.client.records import Finished, JobStatus
+    from dc.client.trio_client import AsyncClient
+    from dc.client.trio_job import AsyncJob
 
 __version__ = "0.1.0"
 
@@ -66,3 +75,24 @@ __all__ = [
     "hookimpl",
     "task_type",
 ]
+
+_OF_CLIENTS = {
+    "AsyncClient": "dc.client.trio_client",
+    "AsyncJob": "dc.client.trio_job",
+    "Client": "dc.client.plain_client",
+    "Finished": "dc.client.records",
+    "Job": "dc.client.plain_client",
+    "JobOptions": "dc.client.options",
+    "JobStatus": "dc.client.records",
+    "OpenJob": "dc.client.open_job",
+}
+
+if not typing.TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> object:
+        if name not in _OF_CLIENTS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_OF_CLIENTS[name]), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

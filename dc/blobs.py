@@ -7,22 +7,23 @@ and on disk: whatever is under a name is whole.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import secrets
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
 import trio
 
 from dc import limits
-from dc.errors import BlobMismatch, StoreError, StoreFull
+from dc.blobs_incoming import Incoming, Pieces, Source
+from dc.errors import StoreError, StoreFull
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class BlobFolder:
         self._folder = folder
         self._incoming = folder / TEMPORARY
         self._aging = threading.Lock()
+        self._synced: set[str] = set()  # folders whose own names are on disk
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
             for leftover in self._incoming.iterdir():
@@ -114,17 +116,19 @@ class BlobFolder:
             place.unlink()
             return status.st_size
 
-    async def put(self, digest: bytes, size: int | None, pieces: AsyncIterable[bytes]) -> bool:
+    async def put(
+        self, digest: bytes, size: int | None, source: Source | AsyncIterable[bytes]
+    ) -> bool:
         """Take a blob in: it is on disk on return.
 
-        A blob that is there already is not read from `pieces` nor written again. When two come in
+        A blob that is there already is not read from `source` nor written again. When two come in
         at once, one of them gets the name; either is right.
 
         Args:
             digest: its SHA-256, 32 bytes.
             size: its size in bytes, if known.
-            pieces: its bytes; what it raises is raised here, and nothing stays. A generator that
-                was not read to its end is closed.
+            source: its bytes, or pieces of them; what it raises is raised here, and nothing stays.
+                A generator that was not read to its end is closed.
 
         Returns:
             Whether it was new.
@@ -135,54 +139,43 @@ class BlobFolder:
             StoreError: it cannot be written for another reason.
         """
         place = self._place(digest)
-        if await self._in_thread(self._is_there, place):
+        if self.claim(digest) is not None:
+            # The process that renamed it may have been killed before it synced the folders.
+            await self._in_thread(self._sync, place)
             return False
-        path = self._incoming / secrets.token_hex(16)
+        incoming = Incoming(self._incoming / secrets.token_hex(16), digest, size)
+        reader = source if isinstance(source, Source) else Pieces(source)
         try:
-            await self._receive(path, digest, size, pieces)
-            return await self._in_thread(self._publish, path, place)
-        except BaseException:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            raise
-
-    async def _receive(
-        self, path: Path, digest: bytes, size: int | None, pieces: AsyncIterable[bytes]
-    ) -> None:
-        incoming = _Incoming(await self._in_thread(path.open, "xb"))
-        try:
-            async for piece in pieces:
-                if size is not None and incoming.size + incoming.held + len(piece) > size:
-                    raise BlobMismatch(f"blob {digest.hex()} is longer than {size} bytes")
-                if incoming.hold(piece):
-                    await self._in_thread(incoming.write)
-            await self._in_thread(incoming.finish)
+            while await reader.move_to(partial(self._take, incoming)):
+                pass
+            return await self._in_thread(self._publish, incoming, place)
         finally:
             incoming.close()
-            if isinstance(pieces, AsyncGenerator):
-                await pieces.aclose()
-        if size is not None and incoming.size != size:
-            raise BlobMismatch(f"blob {digest.hex()} has {incoming.size} bytes, not {size}")
-        if incoming.digest() != digest:
-            raise BlobMismatch(f"the bytes sent as blob {digest.hex()} have another SHA-256")
+            with suppress(OSError):
+                incoming.path.unlink()
+            if isinstance(reader, Pieces):
+                await reader.aclose()
 
-    def _is_there(self, place: Path) -> bool:
-        found = self.claim(bytes.fromhex(place.parent.name + place.name)) is not None
-        if found:
-            # The process that renamed it may have been killed before it synced the folders.
-            self._sync(place)
-        return found
+    def _take(self, incoming: Incoming, piece: memoryview) -> None:
+        try:
+            incoming.take(piece)
+        except OSError as error:  # told apart from one of the source
+            raise _told_plainly(error, self._folder) from error
 
-    def _publish(self, path: Path, place: Path) -> bool:
+    def _publish(self, incoming: Incoming, place: Path) -> bool:
+        """Give the file its name once its bytes are right and on disk."""
+        incoming.finish()
         place.parent.mkdir(exist_ok=True)
         new = not place.exists()
-        path.replace(place)
+        incoming.path.replace(place)
         self._sync(place)
         return new
 
     def _sync(self, place: Path) -> None:
         _sync_folder(place.parent)
-        _sync_folder(self._folder)
+        if place.parent.name not in self._synced:
+            _sync_folder(self._folder)
+            self._synced.add(place.parent.name)
 
     def _place(self, digest: bytes) -> Path:
         name = digest.hex()
@@ -193,44 +186,6 @@ class BlobFolder:
             return await trio.to_thread.run_sync(work, *arguments)
         except OSError as error:
             raise _told_plainly(error, self._folder) from error
-
-
-class _Incoming:
-    """A file that is being written: gathers pieces, hashes and counts what it writes."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.size = 0
-        self.held = 0
-        self._file = file
-        self._hash = hashlib.sha256()
-        self._pieces: list[bytes] = []
-
-    def hold(self, piece: bytes) -> bool:
-        """Take a piece (its bytes are copied) and tell whether it is time to write."""
-        self._pieces.append(bytes(piece))
-        self.held += len(piece)
-        return self.held >= limits.BLOB_PIECE_BYTES
-
-    def write(self) -> None:
-        for piece in self._pieces:
-            self._hash.update(piece)
-            self._file.write(piece)
-        self.size += self.held
-        self._pieces.clear()
-        self.held = 0
-
-    def finish(self) -> None:
-        self.write()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        # Closing writes what Python still buffers, which on a full disk fails once more.
-        with suppress(OSError):
-            self._file.close()
-
-    def digest(self) -> bytes:
-        return self._hash.digest()
 
 
 def _sync_folder(folder: Path) -> None:

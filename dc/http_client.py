@@ -8,21 +8,22 @@ How it works:
   be repeated; a POST may not, and therefore always gets a new connection.
 - A server may refuse a body before it has all of it, and close. So when sending fails, the answer
   that may have arrived is still read.
-- Bodies pass in pieces; files are read and written by threads. No timeouts: they are the caller's.
+- Bodies pass by h11, see dc/http_body.py, unless they come in chunks; files are read and written
+  by threads. An h11 connection serves one exchange. No timeouts: they are the caller's.
 """
 
 from __future__ import annotations
 
-import os
+import io
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVarTuple
 
 import h11
 import msgspec
 import trio
 
-from dc import limits
+from dc import http_body, limits
 from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[str, str]]
 
-_CLOSED = (trio.BrokenResourceError, trio.ClosedResourceError)
+Ts = TypeVarTuple("Ts")
 
 
 class HttpClient:
@@ -154,7 +155,7 @@ class HttpClient:
     async def _connect(self) -> _Connection:
         try:
             return _Connection(await self._open_stream(), self._host)
-        except (OSError, *_CLOSED) as error:
+        except (OSError, *http_body.CLOSED) as error:
             raise ConnectionLost(f"cannot connect to {self._host}: {error}") from error
 
 
@@ -174,8 +175,10 @@ class _Connection:
         self.stream = stream
         self.heard = False
         self._host = host
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.HEAD_BYTES)
+        self._h11 = _new_h11()
         self._ended = False  # the server sends nothing more
+        self._buffer = b""  # of a body whose length was said: received with the head
+        self._left: int | None = None  # what of it has not been read
         self._answer = h11.Response(status_code=200, headers=[])  # the last head that came
 
     async def ask(self, method: str, path: str, headers: Headers, source: Path | bytes) -> None:
@@ -192,6 +195,9 @@ class _Connection:
         while not isinstance(event, h11.Response):  # 100 Continue and its like
             event = await self._next_event()
         self._answer = event
+        self._left = self.length
+        if self._left is not None:
+            self._buffer = self._h11.trailing_data[0]
 
     async def raise_for_status(self) -> None:
         """Raise HttpError, with the server's text, for an answer other than success."""
@@ -203,8 +209,57 @@ class _Connection:
             text = (await self.body(limits.ERROR_CHARS)).decode(errors="replace").strip() or text
         raise HttpError(text, status=status)
 
-    async def piece(self) -> bytes:
-        """Return the next piece of the answer's body, empty at its end."""
+    async def body(self, limit: int) -> bytes:
+        """Return the whole body of the answer, at most `limit` bytes."""
+        pieces, total = [], self._left or 0
+        if self._left is not None and total <= limit:
+            return await self._whole(total)
+        while total <= limit and (piece := await self._next_piece()):
+            pieces.append(piece)
+            total += len(piece)
+        if total > limit:
+            raise ProtocolError(f"the server's answer has more than {limit} bytes")
+        return b"".join(pieces)
+
+    async def _whole(self, size: int) -> bytes:
+        """Return a body of this size, received into the very bytes that are returned."""
+        memory, held = io.BytesIO(bytes(size)), self._take_held(size)
+        with memory.getbuffer() as view:
+            view[: len(held)] = held
+            at = len(held)
+            while at < size:
+                at += await self._receive_more(http_body.receive_into, view[at:])
+        self._left = 0
+        return memory.getvalue()
+
+    async def move_to(self, sink: Callable[[memoryview], object]) -> int:
+        """Give more of the answer's body to a sink, in a thread.
+
+        Args:
+            sink: takes bytes that are gone when it returns.
+
+        Returns:
+            How many bytes; 0 at the body's end.
+        """
+        held = await self._next_piece() if self._left is None else self._take_held(self._left)
+        if self._left is None or self._left == len(held):
+            received = 0
+            if held:
+                await trio.to_thread.run_sync(sink, memoryview(held))
+        else:
+            rest = self._left - len(held), sink, held
+            received = await self._receive_more(http_body.receive_to, *rest)
+        if self._left is not None:
+            self._left -= len(held) + received
+        return len(held) + received
+
+    def _take_held(self, size: int) -> bytes:
+        """Return what was received of a body with the head."""
+        held, self._buffer = self._buffer[:size], self._buffer[size:]
+        return held
+
+    async def _next_piece(self) -> bytes:
+        """Return the next piece of a body whose length was not said, empty at its end."""
         while True:
             event = await self._next_event()
             if isinstance(event, h11.EndOfMessage):
@@ -212,36 +267,43 @@ class _Connection:
             if event.data:
                 return bytes(event.data)
 
-    async def body(self, limit: int) -> bytes:
-        """Return the whole body of the answer, at most `limit` bytes."""
-        pieces, total = [], self.length or 0
-        if total <= limit:
-            total = 0
-            while total <= limit and (piece := await self.piece()):
-                pieces.append(piece)
-                total += len(piece)
-        if total > limit:
-            raise ProtocolError(f"the server's answer has more than {limit} bytes")
-        return b"".join(pieces)
+    async def _receive_more(
+        self, receive: Callable[[Stream, *Ts], Awaitable[int]], *arguments: *Ts
+    ) -> int:
+        """Receive of a body whose length was said; return how many bytes, one at least."""
+        try:
+            got = await receive(self.stream, *arguments)
+        except http_body.CLOSED as error:
+            raise ConnectionLost(f"the connection to {self._host} broke") from error
+        if not got:
+            self._ended = True
+            raise ConnectionLost(f"{self._host} broke off its answer")
+        return got
 
     @property
     def length(self) -> int | None:
         """Of the answer's body in bytes, if the server said it."""
+        if self._answer.status_code in (204, 304) or self._is_chunked:
+            return None
         return next((int(v) for name, v in self._answer.headers if name == b"content-length"), None)
+
+    @property
+    def _is_chunked(self) -> bool:
+        return any(name == b"transfer-encoding" for name, _ in self._answer.headers)
 
     @property
     def is_framed(self) -> bool:
         """Whether a broken off answer can be told from a whole one."""
-        chunked = any(name == b"transfer-encoding" for name, _ in self._answer.headers)
-        return chunked or self.length is not None
+        return self._is_chunked or self.length is not None
 
     def can_go_on(self) -> bool:
         """Whether another exchange can follow on this connection; prepare it."""
         link = self._h11
-        done = link.our_state is h11.DONE and link.their_state is h11.DONE
-        if not done or self._ended or link.trailing_data[0]:
+        behind = link.trailing_data[0] if self._left is None else self._buffer
+        ended = link.their_state is h11.DONE if self._left is None else not self._left
+        if link.our_state is not h11.DONE or not ended or self._ended or behind:
             return False
-        link.start_next_cycle()
+        self._h11, self._left, self._buffer = _new_h11(), None, b""
         return True
 
     async def _next_event(self) -> Any:
@@ -260,17 +322,17 @@ class _Connection:
     async def _receive(self) -> None:
         try:
             piece = await self.stream.receive_some(limits.RECEIVE_BYTES)
-        except _CLOSED as error:
+        except http_body.CLOSED as error:
             raise ConnectionLost(f"the connection to {self._host} broke") from error
         self._ended = not piece
         self.heard = self.heard or bool(piece)
         self._h11.receive_data(bytes(piece))
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: bytes | memoryview) -> None:
         try:
             if data:
                 await self.stream.send_all(data)
-        except _CLOSED as error:
+        except http_body.CLOSED as error:
             raise ConnectionLost(f"the connection to {self._host} broke") from error
 
     def _head(self, method: str, path: str, headers: Headers, size: int) -> bytes:
@@ -280,47 +342,56 @@ class _Connection:
         return self._h11.send(h11.Request(method=method, target=path, headers=common + headers))
 
     async def _send_bytes(self, method: str, path: str, headers: Headers, body: bytes) -> None:
-        data, size = self._head(method, path, headers, len(body)), limits.FILE_PIECE_BYTES
+        data = self._head(method, path, headers, len(body))
+        self._count(len(body))
+        if len(body) <= limits.FILE_PIECE_BYTES:
+            await self._send(data + body)
+            return
+        await self._send(data)
+        http_body.prepare_bulk(self.stream)
+        view = memoryview(body)
+        size = limits.FILE_PIECE_BYTES
         for start in range(0, len(body), size):
-            await self._send(data)
-            data = self._h11.send(h11.Data(data=body[start : start + size]))
-        await self._send(data + self._h11.send(h11.EndOfMessage()))
+            await self._send(view[start : start + size])
 
     async def _send_file(self, method: str, path: str, headers: Headers, source: Path) -> None:
-        file, size = await trio.to_thread.run_sync(_open, source)
+        file, size = await trio.to_thread.run_sync(http_body.open_file, source)
         with file:
             await self._send(self._head(method, path, headers, size))
-            while size:
-                wanted = min(size, limits.FILE_PIECE_BYTES)
-                piece = await trio.to_thread.run_sync(file.read, wanted)
-                if not piece:
+            self._count(size)
+            http_body.prepare_bulk(self.stream)
+            start = 0
+            while start < size:
+                sent = await self._send_span(file, start, size - start)
+                if not sent:
                     raise OSError(f"{source} became shorter while it was sent")
-                size -= len(piece)
-                await self._send(self._h11.send(h11.Data(data=piece)))
-        await self._send(self._h11.send(h11.EndOfMessage()))
+                start += sent
+
+    def _count(self, size: int) -> None:
+        """Have h11 know that a body is sent, without any of its bytes."""
+        if size:
+            self._h11.send_with_data_passthrough(http_body.unseen(size))
+        self._h11.send(h11.EndOfMessage())
+
+    async def _send_span(self, file: BinaryIO, start: int, size: int) -> int:
+        try:
+            return await http_body.send_from_file(self.stream, file, start, size)
+        except http_body.CLOSED as error:
+            raise ConnectionLost(f"the connection to {self._host} broke") from error
 
 
 async def _write_all(file: BinaryIO, answer: _Connection) -> int:
     """Write the body of an answer to a file, in few large pieces; return its size in bytes."""
     if not answer.is_framed:
         raise ProtocolError("the server's answer has no length; it cannot be known to be whole")
-    size, batch = 0, bytearray()
-    while piece := await answer.piece():
-        if len(batch) + len(piece) > limits.FILE_PIECE_BYTES:
-            await trio.to_thread.run_sync(file.write, batch)
-            batch = bytearray()
-        batch += piece
-        size += len(piece)
-    await trio.to_thread.run_sync(file.write, batch)
+    size = 0
+    while got := await answer.move_to(file.write):
+        size += got
     return size
 
 
-def _open(path: Path) -> tuple[BinaryIO, int]:
-    """Return the open file, positioned at its start, and its size in bytes."""
-    file = path.open("rb")
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    return file, size
+def _new_h11() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.HEAD_BYTES)
 
 
 def _create(path: Path) -> BinaryIO:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -13,7 +13,17 @@ from dc import http_head
 from dc.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+
+
+class Reader(Protocol):
+    """Reads the body of the request in hand."""
+
+    async def next_piece(self, request: Request) -> bytes:
+        """Return the next piece, empty at the end."""
+
+    async def move_to(self, request: Request, sink: Callable[[memoryview], object]) -> int:
+        """Give more of it to a sink, in a thread; return how many bytes, 0 at the end."""
 
 
 class Request:
@@ -28,7 +38,7 @@ class Request:
         content_length: of the body, in bytes; None if the client sends it in chunks.
 
     Args:
-        read: returns the next piece of this request's body, empty at its end.
+        reader: of this request's body.
         method: as sent.
         target: as sent.
         version: `1.0` or `1.1`.
@@ -38,17 +48,17 @@ class Request:
         ProtocolError: the head is against the rules of `http_head`.
     """
 
-    __slots__ = ("_read", "content_length", "headers", "method", "path", "query", "target")
+    __slots__ = ("_reader", "content_length", "headers", "method", "path", "query", "target")
 
     def __init__(
         self,
-        read: Callable[[Request], Awaitable[bytes]],
+        reader: Reader,
         method: str,
         target: str,
         version: str,
         pairs: Iterable[tuple[bytes, bytes]],
     ) -> None:
-        self._read = read
+        self._reader = reader
         self.method = method
         self.target = target
         self.headers = http_head.join_headers(pairs)
@@ -71,7 +81,18 @@ class Request:
 
     async def next_piece(self) -> bytes:
         """Return the next piece of the body, empty at its end. Raises as `stream` does."""
-        return await self._read(self)
+        return await self._reader.next_piece(self)
+
+    async def move_to(self, sink: Callable[[memoryview], object]) -> int:
+        """Give more of the body to a sink, in a thread; raises as `stream` and as the sink does.
+
+        Args:
+            sink: takes bytes that are gone when it returns.
+
+        Returns:
+            How many bytes; 0 at the body's end.
+        """
+        return await self._reader.move_to(self, sink)
 
     async def body(self, limit: int) -> bytes:
         """Return the whole body.

@@ -235,6 +235,19 @@ RECEIVE_BYTES: Final = 64 * KIB
 FILE_PIECE_BYTES: Final = 256 * KIB
 """Read from or written to a file at once: larger pieces are no quicker (measured)."""
 
+MOVE_BYTES: Final = 8 * MIB
+"""Of a body that a thread moves at once: some 10 ms, for which it cannot be cancelled."""
+
+UNSENT_BYTES: Final = MIB
+"""Of a body that may wait in the system for its turn to be sent."""
+
+MOVE_PAUSE_SECONDS: Final = 0.002
+"""Without a byte, after which a thread leaves a body to the loop: on a line that is worth a thread
+there is none as long."""
+
+HAND_ON_BYTES: Final = 256 * KIB
+"""Of a body that a thread receives before it hands them on: they stay in the processor's cache."""
+
 ANSWER_BYTES: Final = 4 * MIB
 """Of an answer that a client takes into memory unless its caller says otherwise."""
 
@@ -391,8 +404,9 @@ LET_GO_SECONDS: Final = 20e-6
 TASK_BYTES: Final = 64
 """That an outcome counts for beyond its own bytes, where reads are limited by bytes."""
 
-BLOB_PIECE_BYTES: Final = 256 * KIB
-"""Of a blob held in memory at one time: pieces of 64 to 256 KiB cost the least."""
+BLOB_WRITEBACK_BYTES: Final = 8 * MIB
+"""Of a blob, after which the disk is asked to begin with writing: the sync at the end waits for
+little, and the requests are large enough for any disk."""
 
 # --- executors ----------------------------------------------------------------------------------
 

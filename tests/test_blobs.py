@@ -43,7 +43,7 @@ async def test_a_blob_is_kept_under_its_name(tmp_path: Path) -> None:
     assert temporary(tmp_path / "new" / "blobs") == []
 
 
-@pytest.mark.parametrize("each", [1000, limits.BLOB_PIECE_BYTES, len(DATA)])
+@pytest.mark.parametrize("each", [1000, limits.HAND_ON_BYTES, len(DATA)])
 @pytest.mark.parametrize("size", [None, len(DATA)])
 async def test_pieces_of_any_size(tmp_path: Path, each: int, size: int | None) -> None:
     blobs = BlobFolder(tmp_path)
@@ -95,7 +95,7 @@ async def test_a_cut_upload_leaves_nothing(tmp_path: Path) -> None:
     blobs = BlobFolder(tmp_path)
 
     async def cut() -> AsyncIterator[bytes]:
-        yield DATA[: limits.BLOB_PIECE_BYTES]
+        yield DATA[: limits.HAND_ON_BYTES]
         raise ConnectionResetError("gone")
 
     with pytest.raises(ConnectionResetError):
@@ -103,7 +103,7 @@ async def test_a_cut_upload_leaves_nothing(tmp_path: Path) -> None:
     assert temporary(tmp_path) == []
 
     async def stuck() -> AsyncIterator[bytes]:
-        yield DATA[: limits.BLOB_PIECE_BYTES]
+        yield DATA[: limits.HAND_ON_BYTES]
         scope.cancel()
         await trio.sleep_forever()
 
@@ -142,7 +142,7 @@ async def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     blobs = BlobFolder(tmp_path)
     real = Path.open
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", lambda path, mode: real(Path("/dev/full"), "wb"))
+        patch.setattr(Path, "open", lambda path, mode, **how: real(Path("/dev/full"), "wb", **how))
         with pytest.raises(StoreFull, match="is full: free some space"):
             await blobs.put(DIGEST, len(DATA), pieces())
     assert blobs.path(DIGEST) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import trio
@@ -175,8 +174,7 @@ class Site:
         if len(digest) != 32:
             raise UnknownBlob("a blob's name is its SHA-256 in 64 hexadecimal digits")
         if request.method == "PUT":
-            pieces: AsyncIterator[bytes] = request.stream()
-            new = await self._app.blobs.put(digest, request.content_length, pieces)
+            new = await self._app.blobs.put(digest, request.content_length, request)
             return Response.text(201 if new else 200, "stored\n" if new else "was here already\n")
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD", "PUT")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +54,17 @@ def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -
 def _into_file(path: Path, result: bytes) -> InFile:
     """Write a large result to a file; nothing stays of it when that fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    hashing = threading.Thread(target=digest.update, args=(result,))
+    hashing.start()
     try:
         path.write_bytes(result)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return InFile(path=str(path), size=len(result), digest=hashlib.sha256(result).digest())
+    finally:
+        hashing.join()
+    return InFile(path=str(path), size=len(result), digest=digest.digest())
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -19,10 +19,30 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_all_is_what_is_there() -> None:
-    modules = {name for name, value in vars(dc).items() if inspect.ismodule(value)}
-    public = {name for name in vars(dc) if not name.startswith("_")} - modules - {"annotations"}
+    modules = {name for name in dir(dc) if inspect.ismodule(getattr(dc, name))}
+    public = {name for name in dir(dc) if not name.startswith("_")} - modules - {"annotations"}
     assert public == set(dc.__all__) - {"__version__"}
     assert list(dc.__all__) == sorted(dc.__all__)
+
+
+def test_names_of_clients_are_imported_when_they_are_asked_for() -> None:
+    program = """if True:
+        import sys
+        import dc, dc.worker.child
+        heavy = {name for name in sys.modules if name.partition(".")[0] in ("trio", "h11", "ssl")}
+        assert not heavy, heavy
+        assert not [name for name in sys.modules if name.startswith("dc.client")]
+        from dc import *
+        assert all(name in globals() for name in dc.__all__)
+        assert Client is dc.Client and "Client" in dir(dc)
+        try:
+            dc.Cliente
+        except AttributeError as error:
+            assert "Cliente" in str(error)
+        else:
+            raise AssertionError
+    """
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
 def test_every_public_name_is_described() -> None:

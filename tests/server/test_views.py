@@ -28,8 +28,14 @@ from tests.server.harness import Type
 Clock = trio.testing.MockClock
 
 
-async def nothing(_: Request) -> bytes:
-    return b""
+class Nothing:
+    """No body."""
+
+    async def next_piece(self, _: Request) -> bytes:
+        return b""
+
+    async def move_to(self, _: Request, _sink: object) -> int:
+        return 0
 
 
 class Seen:
@@ -52,7 +58,7 @@ class Seen:
         return self.peers
 
     async def page(self, path: str) -> str:
-        request = Request(nothing, "GET", path, "1.1", [(b"host", b"localhost")])
+        request = Request(Nothing(), "GET", path, "1.1", [(b"host", b"localhost")])
         response = await self.pages.answer(request, path[1:].split("/"))
         assert isinstance(response.body, bytes)
         return response.body.decode()

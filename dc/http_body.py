@@ -1,0 +1,229 @@
+"""Moves the bytes of bodies between a stream and memory or files, with as few copies as there are.
+
+How it works:
+- What flows comes in many small pieces, and a turn of the loop for each of them costs more than the
+  piece. So a thread takes what comes over a socket as long as there is no pause, and hands it on
+  while it is in the processor's cache; the loop waits for what is slow, and it alone. The thread
+  has a descriptor of its own: the stream may be closed meanwhile.
+- Files go out by `os.sendfile` where there is one.
+- Any other Trio stream does the same through its own methods.
+- Timeouts are the caller's, and what a stream raises is raised as it is. A move that is cancelled
+  ends first, which takes MOVE_PAUSE_SECONDS beyond what flows.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, TypeVarTuple
+
+import h11
+import trio
+
+from dc import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from trio.abc import Stream
+
+    Sink = Callable[[memoryview], object]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+CLOSED: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+HAS_DESCRIPTORS: Final = sys.platform != "win32"
+HAS_SENDFILE: Final = sys.platform == "linux"
+
+
+class _Span:
+    """So many bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+
+def unseen(size: int) -> h11.Data:
+    """Return so many bytes of a body, sent by other means, as the event that has h11 count them."""
+    return h11.Data(data=_Span(size))  # type: ignore[arg-type]
+
+
+async def receive_into(stream: Stream, view: memoryview) -> int:
+    """Receive some bytes into a buffer, not empty; return how many, 0 at the end of the stream.
+
+    Raises:
+        BrokenResourceError: the connection broke.
+        ClosedResourceError: it was closed here.
+    """
+    if not isinstance(stream, trio.SocketStream):
+        piece = await stream.receive_some(len(view))
+        view[: len(piece)] = piece
+        return len(piece)
+    try:
+        got = await stream.socket.recv_into(view)
+        if HAS_DESCRIPTORS and got > 0 and len(view) - got > limits.HAND_ON_BYTES:
+            more, _ = await _in_thread(stream, _receive_all, view[got:])
+            got += more
+    except OSError as error:
+        raise trio.BrokenResourceError(str(error)) from error
+    return got
+
+
+async def receive_to(stream: Stream, size: int, sink: Sink, held: bytes = b"") -> int:
+    """Receive some bytes and give them to a sink, in a thread; what that raises is raised here.
+
+    Args:
+        stream: where from.
+        size: how many at most.
+        sink: takes bytes in a buffer that is used again afterwards.
+        held: bytes that were received before; the sink gets them first.
+
+    Returns:
+        How many, without those; 0 at the end of the stream.
+
+    Raises:
+        BrokenResourceError: the connection broke.
+        ClosedResourceError: it was closed here.
+    """
+    if not (HAS_DESCRIPTORS and isinstance(stream, trio.SocketStream)):
+        piece = await stream.receive_some(min(size, limits.RECEIVE_BYTES))
+        for one in (held, piece):
+            if one:
+                await trio.to_thread.run_sync(sink, memoryview(one))
+        return len(piece)
+    while True:
+        if stream.socket.fileno() < 0:
+            raise trio.ClosedResourceError("the connection was closed here")
+        await trio.lowlevel.wait_readable(stream.socket)
+        got = await _in_thread(stream, _receive_to, min(size, limits.MOVE_BYTES), sink, held)
+        if got is not None:
+            return got
+        held = b""
+
+
+async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) -> int:
+    """Send some bytes of a file; return how many, 0 if it ends before `start`.
+
+    Args:
+        stream: where to.
+        file: open for reading; its position counts for nothing.
+        start: of the bytes in the file.
+        size: how many at most.
+
+    Raises:
+        OSError: the file cannot be read.
+        BrokenResourceError: the connection broke.
+        ClosedResourceError: it was closed here.
+    """
+    if not (HAS_SENDFILE and isinstance(stream, trio.SocketStream)):
+        size = min(size, limits.FILE_PIECE_BYTES)
+        piece = await trio.to_thread.run_sync(_read, file, start, size)
+        if piece:
+            await stream.send_all(piece)
+        return len(piece)
+    span = file.fileno(), start, min(size, limits.MOVE_BYTES)
+    while (sent := await _in_thread(stream, _send_span, *span)) is None:
+        await trio.lowlevel.wait_writable(stream.socket)
+    return sent
+
+
+def open_file(path: Path) -> tuple[BinaryIO, int]:
+    """Return the open file, positioned at its start, and its size in bytes."""
+    file = path.open("rb")
+    return file, os.fstat(file.fileno()).st_size
+
+
+def prepare_bulk(stream: Stream) -> None:
+    """Let more than a few kilobytes wait in the system for their turn: a whole body is to be sent.
+
+    Trio keeps that low, so that what is sent last is not stuck behind what nobody needs any more.
+    """
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None and isinstance(stream, trio.SocketStream):
+        stream.setsockopt(socket.IPPROTO_TCP, option, limits.UNSENT_BYTES)
+
+
+def _read(file: BinaryIO, start: int, size: int) -> bytes:
+    file.seek(start)
+    return file.read(size)
+
+
+async def _in_thread(
+    stream: trio.SocketStream, work: Callable[[int, *Ts], T], *arguments: *Ts
+) -> T:
+    """Have a thread work with the socket's descriptor."""
+    number = stream.socket.fileno()
+    if number < 0:
+        raise trio.ClosedResourceError("the connection was closed here")
+    descriptor = os.dup(number)
+    try:
+        return await trio.to_thread.run_sync(work, descriptor, *arguments)
+    finally:
+        os.close(descriptor)
+
+
+def _receive_to(descriptor: int, size: int, sink: Sink, held: bytes) -> int | None:
+    """Hand on bytes as long as they flow; return how many, None for none, 0 at the end."""
+    if held:
+        sink(memoryview(held))
+    buffer = memoryview(bytearray(min(size, limits.HAND_ON_BYTES)))
+    done = 0
+    while done < size:
+        view = buffer[: size - done]
+        at, ended = _receive_all(descriptor, view)
+        if at:
+            sink(view[:at])
+            done += at
+        if at < len(view):
+            return done if done or ended else None
+    return done
+
+
+def _receive_all(descriptor: int, view: memoryview) -> tuple[int, bool]:
+    """Receive as long as bytes flow; return how many, and whether the stream has ended."""
+    at = 0
+    while at < len(view):
+        try:
+            got = os.readv(descriptor, [view[at:]])
+        except BlockingIOError:
+            if not _is_ready(descriptor, select.POLLIN):
+                break
+            continue
+        except OSError as error:
+            raise trio.BrokenResourceError(str(error)) from error
+        if not got:
+            return at, True
+        at += got
+    return at, False
+
+
+def _send_span(descriptor: int, file: int, start: int, size: int) -> int | None:
+    """Send of a file as long as bytes flow; return how many, None for none, 0 at the file's end."""
+    sent = 0
+    while sent < size:
+        try:
+            more = os.sendfile(descriptor, file, start + sent, size - sent)
+        except BlockingIOError:
+            if not _is_ready(descriptor, select.POLLOUT):
+                return sent or None
+            continue
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise trio.BrokenResourceError(str(error)) from error
+        if not more:
+            break
+        sent += more
+    return sent
+
+
+def _is_ready(descriptor: int, event: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, event)
+    return bool(poll.poll(limits.MOVE_PAUSE_SECONDS * 1000))
