@@ -28,7 +28,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +104,7 @@ def idle(workers: int, seconds: float) -> None:
             time.sleep(seconds)
             after, used = fleet.ask(), process.processor() - used
             heard = after.get("heartbeats", 0) - before.get("heartbeats", 0)
+            own = after["processor"] - before["processor"]
             show(
                 "idle workers",
                 workers=workers,
@@ -113,8 +113,7 @@ def idle(workers: int, seconds: float) -> None:
                 pss_bytes_a_worker=(process.pss_kib() - pss) * 1024 // workers,
                 heartbeats_a_second=heard / seconds,
                 server_us_a_heartbeat=round(used / max(1, heard) * 1e6, 2),
-                generator_percent=round((after["processor"] - before["processor"]) / seconds, 4)
-                * 100,
+                generator_percent=round(own / seconds * 100, 2),
             )
 
 
@@ -258,11 +257,11 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Run one mode."""
     asked = parse()
-    raise_file_limit(max(getattr(asked, "workers", 0)) if asked.mode == "busy" else 10_000)
     if asked.mode == "idle":
         raise_file_limit(asked.workers)
         idle(asked.workers, asked.seconds)
     elif asked.mode == "busy":
+        raise_file_limit(max(asked.workers))
         for workers in asked.workers:
             busy(workers, asked.tasks)
     elif asked.mode == "jobs":

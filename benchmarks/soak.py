@@ -5,8 +5,8 @@
 One client submits jobs of M no-op tasks with 64-byte payloads, one after the other, and reads all
 results; W fake workers run them. Once a second the server's memory, open files and threads, and the
 bytes of its data folder are written down. Prints a JSON line for each job and a last one with how
-memory moved between the first and the last quarter; all samples go to FILE with the ending `.json`,
-and to a plot (SVG and PNG) where matplotlib is installed (`pip install distributed-computing[bench]`).
+the quarters of the run compare; all samples go to FILE with the ending `.json`, and to a plot (SVG
+and PNG) where matplotlib is installed, which is in the extra `bench`.
 """
 
 from __future__ import annotations

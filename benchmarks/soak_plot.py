@@ -43,8 +43,8 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     path = parser.parse_args().file
     figure = draw(json.loads(path.read_text("utf-8")))
-    for ending in (".svg", ".png"):
-        figure.savefig(path.with_suffix(ending), dpi=110, metadata={"Date": None} if ending == ".svg" else None)
+    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    figure.savefig(path.with_suffix(".png"), dpi=110)
 
 
 if __name__ == "__main__":
