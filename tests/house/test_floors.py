@@ -84,6 +84,7 @@ HANDS = {
     "folder_lock": "folder_lock",
     "program": "program",
     "memory": "memory",
+    "sockets": "sockets",
 }
 
 NOT_IN_THOUGHT = {
