@@ -27,6 +27,7 @@ THOUGHT = {
     "server.heads",
     "server.matching",
     "server.board",
+    "server.peers",
     "server.roster",
     "server.leases",
     "server.reports",
