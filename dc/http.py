@@ -24,7 +24,7 @@ import trio
 
 from dc import http_head, limits
 from dc.errors import ConnectionLost, ProtocolError
-from dc.http_messages import Request, Response, Upgrade
+from dc.http_messages import Request, Response, Upgrade, interim
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Response | Upgrade]]
     OnUpgrade = Callable[[Upgrade, Stream, bytes], Awaitable[None]]
 
-__all__ = ["HttpConnection", "Request", "Response", "Upgrade", "serve"]
+__all__ = ["HttpConnection", "Request", "Response", "Upgrade", "serve", "serve_requests"]
 
 log: Final = logging.getLogger("dc.http")
 
@@ -162,7 +162,7 @@ class HttpConnection:
         link = self._in_hand()
         if self._unread or link.next_event() is not h11.PAUSED:
             raise ProtocolError("no upgrade was asked for, or the request has a body")
-        await self._send(link.send(_interim(101, headers)))
+        await self._send(link.send(interim(101, headers)))
         self.closing, self._h11, self._request = True, None, None
         return bytes(self._buffer)
 
@@ -245,7 +245,7 @@ class HttpConnection:
         self._buffer = bytearray()
         if not piece:
             if link.they_are_waiting_for_100_continue:
-                await self._send(link.send(_interim(100, [])))
+                await self._send(link.send(interim(100, [])))
             with trio.move_on_after(limits.BODY_IDLE_SECONDS) as scope:
                 piece = await self._receive(limits.RECEIVE_BYTES)
             if scope.cancelled_caught:
@@ -382,35 +382,52 @@ async def serve(stream: Stream, handler: Handler, on_upgrade: OnUpgrade) -> None
         stream: the connection.
         handler: called with each request. Its ProtocolError is answered with the error's status,
             any other exception with 500; both close the connection.
-        on_upgrade: called when an upgrade has been answered, with what the handler returned, the
-            stream, and the bytes received behind the request. The stream is closed when it returns.
+        on_upgrade: called with what `serve_requests` returns; then the stream is closed.
     """
-    connection = HttpConnection(stream)
+    upgraded = await serve_requests(stream, handler)
+    if upgraded is None:
+        return
     try:
-        while not connection.closing:
-            try:
-                await _serve_one(connection, handler, on_upgrade)
-            except ProtocolError as error:
-                await connection.refuse(error)
-        await connection.finish()
-    except ConnectionLost as error:
-        log.debug("%s", error)
+        await on_upgrade(upgraded[0], stream, upgraded[1])
+        await HttpConnection(stream).finish()
+    except Exception:
+        log.exception("an upgraded connection failed")
     finally:
         await trio.aclose_forcefully(stream)
 
 
-async def _serve_one(connection: HttpConnection, handler: Handler, on_upgrade: OnUpgrade) -> None:
+async def serve_requests(stream: Stream, handler: Handler) -> tuple[Upgrade, bytes] | None:
+    """Serve one connection until it ends, and close it; then return None. Or until it is upgraded:
+    return what the handler did, and the bytes received behind the request; the stream is open.
+    """
+    connection = HttpConnection(stream)
+    upgraded = None
+    try:
+        while not connection.closing:
+            try:
+                upgraded = await _serve_one(connection, handler)
+            except ProtocolError as error:
+                await connection.refuse(error)
+        if upgraded is None:
+            await connection.finish()
+    except ConnectionLost as error:
+        log.debug("%s", error)
+    finally:
+        if upgraded is None:
+            await trio.aclose_forcefully(stream)
+    return upgraded
+
+
+async def _serve_one(connection: HttpConnection, handler: Handler) -> tuple[Upgrade, bytes] | None:
     request = await connection.next_request()
     if request is None:
         connection.closing = True
-        return
+        return None
     try:
         answer = await handler(request)
         if isinstance(answer, Upgrade):
-            behind = await connection.upgrade(answer.headers)
-        else:
-            await connection.respond(answer)
-            return
+            return answer, await connection.upgrade(answer.headers)
+        await connection.respond(answer)
     except ProtocolError:
         raise
     except Exception as error:
@@ -418,16 +435,7 @@ async def _serve_one(connection: HttpConnection, handler: Handler, on_upgrade: O
             raise
         log.exception("%s %r failed", request.method, request.target)
         await connection.refuse(ProtocolError("the server failed; its log says why", status=500))
-        return
-    try:
-        await on_upgrade(answer, connection.stream, behind)
-    except Exception:
-        log.exception("the upgraded connection of %r failed", request.target)
-
-
-def _interim(status: int, headers: list[tuple[str, str]]) -> h11.InformationalResponse:
-    reason = Response(status).reason
-    return h11.InformationalResponse(status_code=status, headers=headers, reason=reason)
+    return None
 
 
 def _open(path: Path) -> tuple[BinaryIO, int]:

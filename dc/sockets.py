@@ -31,7 +31,7 @@ class Buffer:
     def __init__(self) -> None:
         self._view = memoryview(bytearray(limits.RECEIVE_BYTES - 64))
 
-    def receive(self, sock: socket.socket, most: int) -> bytes:
+    def receive(self, sock: socket.socket, most: int = limits.RECEIVE_BYTES) -> bytes:
         """Return what has come, `most` bytes at most; empty at the end.
 
         Raises:
@@ -71,16 +71,22 @@ class TcpStream(trio.abc.HalfCloseableStream):
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._ended:
             raise trio.ClosedResourceError("nothing can be sent behind the end")
-        sent = self._send(data)
+        sent = self.send_now(data)
         if sent < len(data):
             with memoryview(data) as view:
                 while sent < len(view):
                     await trio.lowlevel.wait_writable(self.socket)
-                    sent += self._send(view[sent:])
+                    sent += self.send_now(view[sent:])
         elif sent > SMALL_BYTES:
             await trio.lowlevel.checkpoint()
 
-    def _send(self, data: bytes | bytearray | memoryview) -> int:
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Send as much as the system takes at once; return how many bytes that is.
+
+        Raises:
+            trio.BrokenResourceError: the connection broke.
+            trio.ClosedResourceError: it was closed.
+        """
         try:
             return self.socket.send(data)
         except BlockingIOError:

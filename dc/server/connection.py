@@ -17,7 +17,7 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.link import Link
-from dc.messages import Blob, Codec, Done, FromPeer, Message, Payload, Payloads
+from dc.messages import Blob, Codec, Done, FromPeer, Heartbeat, Message, Payload, Payloads
 
 log = logging.getLogger("dc.server")
 
@@ -46,6 +46,9 @@ class Owner(Protocol):
 
     async def wait_space(self, peer: int) -> None:
         """Wait until more may be received from this peer."""
+
+    def may_park(self, peer: int, stream: trio.abc.Stream) -> bool:
+        """Whether a peer's connection may be parked: it has nothing to say but heartbeats."""
 
     def start_soon(self, connection: Connection) -> None:
         """Run `connection.drain` in a task of its own."""
@@ -86,22 +89,28 @@ class Connection:
         self._farewell = (code, reason)
         self._reading.cancel()
 
-    async def run(self, on_end: Callable[[], None]) -> None:
+    async def run(self, on_end: Callable[[], None]) -> bool:
         """Read until the peer closes, breaks the rules, or `close` is called; then say farewell.
 
         Args:
             on_end: called when reading has ended, before the farewell.
+
+        Returns:
+            Whether reading has only paused: the connection may be parked, and this object dropped.
         """
         with self._reading:
-            await self._read()
+            if await self._read():
+                return True
         on_end()
         with trio.move_on_after(CLOSE_SECONDS) as scope:
             scope.shield = True
             await self.drain()
             await self._link.aclose(*self._farewell)
         await trio.aclose_forcefully(self._link.stream)
+        return False
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
+        """Read to the end; return whether there is none yet, and the connection may be parked."""
         try:
             while (data := await self._link.receive()) is not None:
                 batch = self._codec.decode(data)
@@ -110,10 +119,28 @@ class Connection:
                 await self._owner.wait_space(self._number)
                 while self._waiting > limits.OUTBOX_BYTES:
                     await self._drained.wait()
+                if self._is_sign_of_life(batch) and await self._may_park():
+                    return True
         except ConnectionLost:
             pass
         except DcError as error:
             self._owner.broken(self._number, error)
+        return False
+
+    def _is_sign_of_life(self, batch: list[Message]) -> bool:
+        return len(batch) == 1 and isinstance(batch[0], Heartbeat)
+
+    async def _may_park(self) -> bool:
+        """Whether nothing is under way, either way, nor will be soon, once what is queued is sent.
+
+        Between this and what the caller does nothing else happens.
+        """
+        if not self._owner.may_park(self._number, self._link.stream):
+            return False
+        while self._draining:
+            await self._drained.wait()
+        at_rest = self._link.at_rest and not self._outbox
+        return at_rest and self._owner.may_park(self._number, self._link.stream)
 
     def _missing(self, batch: list[Message]) -> frozenset[Blob]:
         """Claim every blob that a batch names; return those of results that are not here.

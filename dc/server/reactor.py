@@ -26,6 +26,7 @@ What the rest of the design hangs on:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from dc import limits
 from dc.errors import DcError, ProtocolError, VersionError
@@ -305,6 +306,20 @@ class Reactor:
         for peer in self._peers.all():
             if peer.role:
                 self.board.send(peer.number, Trouble(text))
+
+    def alive(self, numbers: Iterable[int], now: float) -> list[int]:
+        """Note heartbeats of workers that hold nothing; return who is to be answered by one.
+
+        For such a peer it is what Received with a Heartbeat alone comes to.
+        """
+        answered = []
+        for number in numbers:
+            peer = self._peers[number]
+            peer.heard = now
+            if now - peer.spoke >= ANSWER_SECONDS:
+                peer.spoke = now
+                answered.append(number)
+        return answered
 
     # --- time -----------------------------------------------------------------------------------
 
