@@ -1,4 +1,4 @@
-"""What a benchmark needs of other processes: a server, a fleet of fake workers, and their figures."""
+"""What a benchmark needs of other processes: a server, fake workers, and their figures."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Watcher(threading.Thread):
         self._process = process
         self._folder = folder
         self._stopped = threading.Event()
-        self._started = time.perf_counter()
+        self._began = time.perf_counter()
         self.done = 0
         self.samples: list[Sample] = []
 
@@ -64,7 +64,7 @@ class Watcher(threading.Thread):
         process = self._process
         disk = sum(one.stat().st_size for one in self._folder.glob("dc.sqlite3*"))
         return {
-            "seconds": round(time.perf_counter() - self._started, 2),
+            "seconds": round(time.perf_counter() - self._began, 2),
             "done": self.done,
             "rss_kib": process.kib("VmRSS"),
             "files": process.files(),
