@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -49,6 +50,11 @@ SUBMITTERS = 16
 
 FLOW_TASKS = 2_500
 """Tasks of each job that is submitted while a long queue is worked off."""
+
+WARM_TASKS = 700_000
+"""That run before a long queue is measured. What its submission left behind (a log to be copied,
+and what the system still writes) costs the first ones two to three times as much: 200,000 of them
+after a million, 600,000 after ten million."""
 
 WAIT_SECONDS = 0.02
 
@@ -202,9 +208,10 @@ def queue(depth: int, run: int) -> None:
         queued = [client.submit("noop", itertools.repeat(PAYLOAD, depth))]
         show("queued", tasks=depth, **meter.read(depth))
         memory = (process.kib("VmRSS") - idle_kib) * 1024
+        os.sync()  # a gigabyte that the system still writes is no cost of what follows
         with fakes(url, 2) as fleet:
             results = iterate(queued)
-            flow(client, queued, results, FLOW_TASKS * 40)  # until all is warm
+            flow(client, queued, results, WARM_TASKS)
             before, meter = fleet.ask(), Meter(process)
             flow(client, queued, results, run)
             figures, after = meter.read(run), fleet.ask()
