@@ -2,8 +2,8 @@
 
 A connection has one task, which reads. Sending needs none while there is nothing to send: the first
 message of a turn starts a task that sends all that was queued in the turn as one frame, goes on
-while more has come, and ends. So nothing waits for a timer, and an idle peer costs one task; an idle
-worker not even that (`parking.py`).
+while more has come, and ends. So nothing waits for a timer, and an idle peer costs one task;
+an idle worker not even that (`parking.py`).
 """
 
 from __future__ import annotations
