@@ -55,7 +55,9 @@ known to be short, while all that it holds counts for less than `credit_seconds`
 counts with its cost, but never with more than `credit_seconds`, which is also what an unknown cost
 counts as: a long task fills one slot's credit and leaves that of the others. One call of assign()
 gives the worker its share at most: the group's ready tasks, of all its classes, divided by its
-workers; its free slots if they are more. So a short queue is spread over everybody.
+workers; its free slots if they are more; and of tasks so short that a message costs more than the
+work in it, as many as make up a hundredth of a slot's credit. So a short queue is spread over
+everybody, unless that would cost more than it gains.
 For this a group counts the ready tasks of its classes, again without a walk for each change: a
 class that is in many groups shows them a number that may lag behind. It never shows more than it
 has, so nobody gets more than a share; fewer than sixteen groups are shown the exact number; and
@@ -120,6 +122,7 @@ _ATTEMPT_START = 2**30  # of a restored or adopted task: leaves room for a billi
 _COST_MOST = 1e9  # seconds
 
 _batch_most = cython.declare(cython.longlong, 4096)  # tasks of a call: more make none cheaper
+_worth_credit = cython.declare(cython.double, 0.01)  # of a slot's credit that is worth a message
 _never = cython.declare(cython.longlong, 2**63 - 1)  # an age after every age
 _lowest = cython.declare(cython.int, -(2**31))  # a priority below every priority
 _number_bits = cython.declare(cython.longlong, 0xFFFFFFFF)
@@ -1596,14 +1599,15 @@ class Scheduler:
         # Many groups may be shown nothing yet; and a call that gives nothing is no answer.
         ready: cython.longlong = max(group.ready, kind.ready)
         left: cython.longlong = (ready + group.bearing - 1) // group.bearing
-        left = min(max(left, worker.slots - worker.held), _batch_most)
+        job: _Job = kind.heap[0]
+        left = min(max(left, worker.slots - worker.held, self._worth(job.cost)), _batch_most)
         before: _Job = None
         numbers: list = []
         attempts: list = []
         while left > 0 and self._first_member(group):
             member = group.heap[0]
             kind = self._classes[member.kind]
-            job: _Job = kind.heap[0]
+            job = kind.heap[0]
             if not self._may_take(worker, job.cost):
                 return False
             if job is not before:
@@ -1617,6 +1621,14 @@ class Scheduler:
             left -= self._give(worker, job, left, until, numbers, attempts)
             self._requeued(job)
         return self._may_take(worker, 0.0)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _worth(self, cost: cython.double) -> cython.longlong:
+        """Return how many tasks of a known cost are worth a message; 0 for any other."""
+        if not 0.0 < cost < self._credit_seconds * _worth_credit:
+            return 0
+        return cython.cast(cython.longlong, self._credit_seconds * _worth_credit / cost)
 
     @cython.cfunc
     def _give(

@@ -339,6 +339,12 @@ class FrameDecoder:
         else:
             self._later.append(chunk)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that was received has been given out, to the last byte of a message."""
+        given: cython.bint = self._at == len(self._chunk) and not self._later
+        return given and self._head_at == 0 and self._message == 0 and self._failure is None
+
     def receive_eof(self) -> None:
         """Take note that the stream has ended; next_event raises if a close frame is missing."""
         self._eof = True

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Response | Upgrade]]
     OnUpgrade = Callable[[Upgrade, Stream, bytes], Awaitable[None]]
 
-__all__ = ["HttpConnection", "Request", "Response", "Upgrade", "serve"]
+__all__ = ["HttpConnection", "Request", "Response", "Upgrade", "serve", "serve_requests"]
 
 log: Final = logging.getLogger("dc.http")
 
@@ -35,35 +35,52 @@ async def serve(stream: Stream, handler: Handler, on_upgrade: OnUpgrade) -> None
         stream: the connection.
         handler: called with each request. Its ProtocolError is answered with the error's status,
             any other exception with 500; both close the connection.
-        on_upgrade: called when an upgrade has been answered, with what the handler returned, the
-            stream, and the bytes received behind the request. The stream is closed when it returns.
+        on_upgrade: called with what `serve_requests` returns; then the stream is closed.
     """
-    connection = HttpConnection(stream)
+    upgraded = await serve_requests(stream, handler)
+    if upgraded is None:
+        return
     try:
-        while not connection.closing:
-            try:
-                await _serve_one(connection, handler, on_upgrade)
-            except ProtocolError as error:
-                await connection.refuse(error)
-        await connection.finish()
-    except ConnectionLost as error:
-        log.debug("%s", error)
+        await on_upgrade(upgraded[0], stream, upgraded[1])
+        await HttpConnection(stream).finish()
+    except Exception:
+        log.exception("an upgraded connection failed")
     finally:
         await trio.aclose_forcefully(stream)
 
 
-async def _serve_one(connection: HttpConnection, handler: Handler, on_upgrade: OnUpgrade) -> None:
+async def serve_requests(stream: Stream, handler: Handler) -> tuple[Upgrade, bytes] | None:
+    """Serve one connection until it ends, and close it; then return None. Or until it is upgraded:
+    return what the handler did, and the bytes received behind the request; the stream is open.
+    """
+    connection = HttpConnection(stream)
+    upgraded = None
+    try:
+        while not connection.closing:
+            try:
+                upgraded = await _serve_one(connection, handler)
+            except ProtocolError as error:
+                await connection.refuse(error)
+        if upgraded is None:
+            await connection.finish()
+    except ConnectionLost as error:
+        log.debug("%s", error)
+    finally:
+        if upgraded is None:
+            await trio.aclose_forcefully(stream)
+    return upgraded
+
+
+async def _serve_one(connection: HttpConnection, handler: Handler) -> tuple[Upgrade, bytes] | None:
     request = await connection.next_request()
     if request is None:
         connection.closing = True
-        return
+        return None
     try:
         answer = await handler(request)
         if isinstance(answer, Upgrade):
-            behind = await connection.upgrade(answer.headers)
-        else:
-            await connection.respond(answer)
-            return
+            return answer, await connection.upgrade(answer.headers)
+        await connection.respond(answer)
     except ProtocolError:
         raise
     except Exception as error:
@@ -71,8 +88,4 @@ async def _serve_one(connection: HttpConnection, handler: Handler, on_upgrade: O
             raise
         log.exception("%s %r failed", request.method, request.target)
         await connection.refuse(ProtocolError("the server failed; its log says why", status=500))
-        return
-    try:
-        await on_upgrade(answer, connection.stream, behind)
-    except Exception:
-        log.exception("the upgraded connection of %r failed", request.target)
+    return None

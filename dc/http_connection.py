@@ -25,7 +25,7 @@ import trio
 
 from dc import http_body, http_head, limits
 from dc.errors import ConnectionLost, ProtocolError
-from dc.http_messages import Request, Response
+from dc.http_messages import Request, Response, interim
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
@@ -180,7 +180,7 @@ class HttpConnection:
         link = self._in_hand()
         if self._unread or link.next_event() is not h11.PAUSED:
             raise ProtocolError("no upgrade was asked for, or the request has a body")
-        await self._send(link.send(_interim(101, headers)))
+        await self._send(link.send(interim(101, headers)))
         self.closing, self._h11, self._request = True, None, None
         return bytes(self._buffer)
 
@@ -294,7 +294,7 @@ class HttpConnection:
     async def _let_continue(self) -> None:
         link = self._in_hand()
         if link.they_are_waiting_for_100_continue:
-            await self._send(link.send(_interim(100, [])))
+            await self._send(link.send(interim(100, [])))
 
     def _broken(self, error: Exception) -> ConnectionLost:
         self.closing = self.lost = self._ended = True
@@ -428,10 +428,6 @@ class HttpConnection:
             if close is not None:
                 await close()
 
-
-def _interim(status: int, headers: list[tuple[str, str]]) -> h11.InformationalResponse:
-    reason = Response(status).reason
-    return h11.InformationalResponse(status_code=status, headers=headers, reason=reason)
 
 
 @contextmanager

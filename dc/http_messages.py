@@ -7,6 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import h11
 import msgspec
 
 from dc import http_head
@@ -212,3 +213,9 @@ class Upgrade:
 
     headers: list[tuple[str, str]]
     state: object = None
+
+
+def interim(status: int, headers: list[tuple[str, str]]) -> h11.InformationalResponse:
+    """Return the head of an answer that is none yet, 100 or 101."""
+    reason = Response(status).reason
+    return h11.InformationalResponse(status_code=status, headers=headers, reason=reason)

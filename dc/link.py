@@ -76,6 +76,14 @@ class Link:
         """The reason of the peer's close frame, for a log."""
         return self._decoder.close_reason
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way, either way, and another link may go on over the stream."""
+        busy = self._reading.locked() or self._writing.locked() or self._owed or self._text_came
+        busy = busy or bool(self._rest)
+        over = self._broken or self._close_sent or self._decoder.closed
+        return not (busy or over) and self._decoder.at_rest
+
     # --- receiving --------------------------------------------------------------------------------
 
     async def receive(self) -> bytes | None:

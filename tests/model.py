@@ -143,7 +143,8 @@ class Model:
         record = self.workers[worker]
         ready = self._ready(self.groups[record.group])
         share = math.ceil(len(ready) / self.bearing(record.group))
-        limit = min(max(record.slots - len(self.held(worker)), share), BATCH)
+        worth = self._worth(self.jobs[ready[0][2][0]].cost) if ready else 0
+        limit = min(max(record.slots - len(self.held(worker)), share, worth), BATCH)
         runs: Runs = []
         for _, _, (job, number) in ready[:limit]:
             if not self._may_take(worker, self.jobs[job].cost):
@@ -155,6 +156,11 @@ class Model:
             runs[-1][1].append(number)
             runs[-1][2].append(attempt)
         return runs
+
+    def _worth(self, cost: float) -> int:
+        """Return how many tasks of a known cost are worth a message."""
+        least = self.credit_seconds * 0.01
+        return int(least / cost) if 0.0 < cost < least else 0
 
     def _holds(self, worker: int, job: int, number: int, attempt: int) -> Task | None:
         task = self.tasks.get((job, number))

@@ -367,6 +367,17 @@ def test_a_short_queue_is_spread_over_the_workers(bench: Bench) -> None:
     assert [len(tasks) for _, tasks in rounds] == [2] * 5 + [1] * 10
 
 
+def test_tasks_that_are_worth_less_than_a_message_go_together(bench: Bench) -> None:
+    s = bench.scheduler
+    for _ in range(10):
+        bench.worker(slots=1)
+    s.set_cost(JOB, 0.0001)  # a hundredth of the credit of 0.1 s is ten of them
+    s.submit(JOB, 0, 25)
+    assert [len(tasks) for _, tasks in bench.rounds()] == [10, 10, 5]
+    s.submit(JOB, 25, 1000)
+    assert len(bench.rounds()[0][1]) == 100, "the share of a long queue is more"
+
+
 def test_a_batch_goes_through_many_small_classes(bench: Bench) -> None:
     s = bench.scheduler
     for job in range(100, 400):

@@ -25,7 +25,7 @@ from tests.model import Job, Model, Worker
 CREDIT_SECONDS = 1 / 8  # and costs in powers of two: every sum is exact
 CREDIT_TASKS = 12
 EXACT_GROUPS = 15  # more of them need not know exactly how much is ready
-COSTS = (-1.0, 0.0, 1 / 64, 1 / 32, 1 / 8, 1 / 4)
+COSTS = (-1.0, 0.0, 2**-12, 1 / 64, 1 / 32, 1 / 8, 1 / 4)
 JOBS = (0, 1, 2, 7, 2**31 - 1)
 EDGES = (-1, 0, 1, 2**30, 2**31, 2**32 - 2, 2**32 - 1, 2**63 - 1, 2**63, 2**64, -(2**63) - 1)
 

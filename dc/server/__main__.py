@@ -27,6 +27,7 @@ from dc.server.backup import remove_copies
 from dc.server.retention import Keep
 from dc.server.site import Site
 from dc.server.types import PluginTypes
+from dc.sockets import Buffer, TcpStream
 from dc.store import Store, open_store
 
 log = logging.getLogger("dc.server")
@@ -239,7 +240,8 @@ async def _serve(
     async with trio.open_nursery() as nursery:
         await nursery.start(app.run)
         await nursery.start(_watch_signals, app)
-        nursery.start_soon(trio.serve_listeners, partial(_serve_one, site), listeners)
+        serve_one = partial(_serve_one, site, Buffer())
+        nursery.start_soon(trio.serve_listeners, serve_one, listeners)
         print(address, flush=True)
         log.info("listening at %s, data in %s", address, data)
         log.info("%d task types from plugins", len(types.rows()))
@@ -248,10 +250,12 @@ async def _serve(
     log.info("stopped")
 
 
-async def _serve_one(site: Site, stream: trio.SocketStream) -> None:
+async def _serve_one(site: Site, buffer: Buffer, accepted: trio.SocketStream) -> None:
+    stream = TcpStream.of(accepted, buffer)
     try:
         peer = stream.socket.getpeername()
     except OSError:
+        stream.socket.close()
         return
     await site.serve_stream(stream, f"{peer[0]}:{peer[1]}")
 

@@ -56,6 +56,7 @@ from dc.server.events import (
     Troubled,
     Write,
 )
+from dc.server.parking import Parked, Parking
 from dc.server.reactor import Reactor
 from dc.server.retention import Keep, Retention
 from dc.server.types import PluginTypes
@@ -112,7 +113,8 @@ class ServerApp:
         self.retention = Retention(store, blobs, self._followed, settings.keep, wall)
         self._wall = wall
         self._codec = peer_codec()
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, Connection | Parked] = {}
+        self.parking = Parking(self)
         self._next_peer = 1
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
@@ -162,6 +164,7 @@ class ServerApp:
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self.retention.run)
             nursery.start_soon(self._tick)
+            nursery.start_soon(self.parking.run)
             for action in self._asked:
                 nursery.start_soon(self._load, action)
             self._asked = []
@@ -209,18 +212,47 @@ class ServerApp:
     # --- connections ----------------------------------------------------------------------------
 
     async def serve_socket(self, link: Link, address: str) -> None:
-        """Serve one peer's socket to its end."""
+        """Serve one peer's socket to its end, or until it is parked."""
         number = self._next_peer
         self._next_peer += 1
-        connection = Connection(self, number, link, self._codec)
-        self._connections[number] = connection
+        connection = self._connections[number] = Connection(self, number, link, self._codec)
         self.feed(Opened(number, address))
+        await self._serve(number, connection, link.stream)
+
+    async def _serve(self, number: int, connection: Connection, stream: trio.abc.Stream) -> None:
+        parked = False
         try:
-            await connection.run(partial(self._closed, number))
+            if parked := await connection.run(partial(self._closed, number)):
+                self._connections[number] = self.parking.park(number, stream)
+        except Exception:
+            log.exception("the connection of peer %d failed", number)
         finally:
-            del self._connections[number]
-            self._gone.set()
-            self._gone = trio.Event()
+            if not parked:
+                del self._connections[number]
+                self._gone.set()
+                self._gone = trio.Event()
+                await trio.aclose_forcefully(stream)
+
+    def may_park(self, peer: int, stream: trio.abc.Stream) -> bool:
+        """Whether a peer's connection may be parked: it has nothing to say but heartbeats."""
+        return self.parking.may_take(stream) and self.reactor.workers.is_idle(peer)
+
+    def alive(self, peers: Collection[int], now: float) -> list[int]:
+        """Note that heartbeats of parked peers came; return which are to be answered."""
+        return self.reactor.alive(peers, now)
+
+    def wake(self, peer: int, stream: trio.abc.Stream, initial: bytes) -> Connection:
+        """Serve a connection again that was parked; `initial` has been read from it."""
+        link = Link(stream, client=False, initial=initial)
+        connection = self._connections[peer] = Connection(self, peer, link, self._codec)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._serve, peer, connection, stream)
+        return connection
+
+    @property
+    def sockets(self) -> int:
+        """How many sockets of peers are open."""
+        return len(self._connections)
 
     def _closed(self, peer: int) -> None:
         # A worker that the server itself sends away is not to blame: its tasks stay its own.

@@ -3,7 +3,8 @@
 A connection has one task, which reads. What an event brought about goes out in the same step, as
 one frame, straight into the socket (`flush`). Only if the socket has no room is a task started,
 which sends the rest, goes on while more has come, and ends. So nothing waits for a timer or for a
-turn of the loop, and an idle peer costs one task.
+turn of the loop, and an idle peer costs one task;
+an idle worker not even that (`parking.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dc._columns import weigh
 from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.link import Link
-from dc.messages import Blob, Codec, Done, FromPeer, Message, Payload, Payloads
+from dc.messages import Blob, Codec, Done, FromPeer, Heartbeat, Message, Payload, Payloads
 
 log = logging.getLogger("dc.server")
 
@@ -48,6 +49,9 @@ class Owner(Protocol):
 
     async def wait_space(self, peer: int) -> None:
         """Wait until more may be received from this peer."""
+
+    def may_park(self, peer: int, stream: trio.abc.Stream) -> bool:
+        """Whether a peer's connection may be parked: it has nothing to say but heartbeats."""
 
     def start_soon(self, connection: Connection) -> None:
         """Run `connection.drain` in a task of its own."""
@@ -99,22 +103,29 @@ class Connection:
         self._farewell = (code, reason)
         self._reading.cancel()
 
-    async def run(self, on_end: Callable[[], None]) -> None:
+    async def run(self, on_end: Callable[[], None]) -> bool:
         """Read until the peer closes, breaks the rules, or `close` is called; then say farewell.
 
         Args:
             on_end: called when reading has ended, before the farewell.
+
+        Returns:
+            Whether reading has only paused: the connection may be parked, and this object dropped.
         """
+        self.flush()  # what woke it, if it was parked
         with self._reading:
-            await self._read()
+            if await self._read():
+                return True
         on_end()
         with trio.move_on_after(CLOSE_SECONDS) as scope:
             scope.shield = True
             await self.drain()
             await self._link.aclose(*self._farewell)
         await trio.aclose_forcefully(self._link.stream)
+        return False
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
+        """Read to the end; return whether there is none yet, and the connection may be parked."""
         try:
             while (data := await self._link.receive()) is not None:
                 batch = self._codec.decode(data)
@@ -123,10 +134,28 @@ class Connection:
                 await self._owner.wait_space(self._number)
                 while self._waiting > limits.OUTBOX_BYTES:
                     await self._drained.wait()
+                if self._is_sign_of_life(batch) and await self._may_park():
+                    return True
         except ConnectionLost:
             pass
         except DcError as error:
             self._owner.broken(self._number, error)
+        return False
+
+    def _is_sign_of_life(self, batch: list[Message]) -> bool:
+        return len(batch) == 1 and isinstance(batch[0], Heartbeat)
+
+    async def _may_park(self) -> bool:
+        """Whether nothing is under way, either way, nor will be soon, once what is queued is sent.
+
+        Between this and what the caller does nothing else happens.
+        """
+        if not self._owner.may_park(self._number, self._link.stream):
+            return False
+        while self._draining:
+            await self._drained.wait()
+        at_rest = self._link.at_rest and not self._outbox
+        return at_rest and self._owner.may_park(self._number, self._link.stream)
 
     def _missing(self, batch: list[Message]) -> frozenset[Blob]:
         """Claim every blob that a batch names; return those of results that are not here.
@@ -160,6 +189,8 @@ class Connection:
             self._give_up(error)
         finally:
             self._draining = False
+            self._drained.set()
+            self._drained = trio.Event()
 
     def _give_up(self, error: ConnectionLost | ValueError) -> None:
         if isinstance(error, ValueError):  # a frame above MESSAGE_BYTES: this peer's end alone

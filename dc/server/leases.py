@@ -91,6 +91,7 @@ class Leases:
         self._scheduler = board.scheduler
         self._roster = roster
         self.lapsed = Lapsed()
+        self._doubtful: dict[int, Worker] = {}
 
     # --- going away -----------------------------------------------------------------------------
 
@@ -215,16 +216,19 @@ class Leases:
         waits = worker.again and not worker.ready
         if waits and len(worker.doubts) < limits.LAPSED_ATTEMPTS:
             worker.doubts[number, task, attempt] = code
+            self._doubtful[worker.id] = worker
         else:
             self._board.refuse(code)
 
     def count_doubts(self) -> None:
         """Count what workers named and do not have: their reports did not say why."""
-        for worker in self._roster.by_peer.values():
-            if worker.ready and worker.doubts:
+        for worker in list(self._doubtful.values()):
+            if worker.ready:
                 for code in worker.doubts.values():
                     self._board.refuse(code)
                 worker.doubts = {}
+            if not worker.doubts or self._roster.by_id.get(worker.id) is not worker:
+                del self._doubtful[worker.id]
 
     def _is_its_own(self, worker: Worker, job: Job, number: int, attempt: int) -> bool:
         if self._roster.holds(worker, job.number, number, attempt):

@@ -26,8 +26,7 @@ What the rest of the design hangs on:
 from __future__ import annotations
 
 import math
-
-from msgspec import Struct
+from collections.abc import Iterable
 
 from dc import limits
 from dc.errors import DcError, ProtocolError, VersionError
@@ -59,6 +58,7 @@ from dc.server.events import (
 )
 from dc.server.heads import HeadLimits
 from dc.server.jobs import Job
+from dc.server.peers import ANSWER_SECONDS, OWN_SECONDS, Peer, Peers
 from dc.server.streams import Streams
 from dc.server.workers import WorkerSide
 
@@ -66,17 +66,6 @@ CAPABILITIES = ["batch", "blobs"]
 CLOSE_POLICY = 1008
 CLOSE_GOING = 1001
 HEADS = HeadLimits()
-
-
-class Peer(Struct):
-    """An open socket. `role` is empty until its Hello."""
-
-    number: int
-    address: str
-    opened: float
-    heard: float
-    spoke: float
-    role: str = ""
 
 
 class Reactor:
@@ -111,7 +100,7 @@ class Reactor:
         self.board.on_unfollowed = self.clients.let_go
         self._software = software
         self._server = server
-        self._peers: dict[int, Peer] = {}
+        self._peers = Peers()
         self._ticked: float | None = None
         self._patient_until = 0.0
 
@@ -142,8 +131,7 @@ class Reactor:
             case Received():
                 self._on_received(event)
             case Opened(number, address):
-                now = self.board.now
-                self._peers[number] = Peer(number, address, now, now, now)
+                self._peers.add(number, address, self.board.now)
             case Closed():
                 self._forget(event.peer)
             case Broken():
@@ -217,6 +205,7 @@ class Reactor:
         """Check what must always hold; AssertionError says what does not."""
         self.board.scheduler.validate()
         self.workers.validate()
+        self._peers.validate()
         for peer in self.workers.roster.by_peer:
             assert self._peers[peer].role == "worker", f"worker {peer} has no open socket"
         for peer in self.clients.by_peer:
@@ -248,6 +237,13 @@ class Reactor:
                 return
             if peer.number not in self._peers:
                 return
+        if len(event.batch) == 1 and isinstance(event.batch[0], Heartbeat):
+            self._answer(peer)
+
+    def _answer(self, peer: Peer) -> None:
+        """Answer a heartbeat by one, if nothing else was said to this peer for a while."""
+        if peer.role and self.board.now - peer.spoke >= ANSWER_SECONDS:
+            self.board.send(peer.number, Heartbeat())
 
     def _one(self, peer: Peer, message: Message, missing: frozenset[Blob]) -> None:
         if isinstance(message, Hello):
@@ -286,7 +282,7 @@ class Reactor:
             raise ProtocolError("a worker says in Hello what it is")
         replaced = self.workers.join(peer.number, peer.address, hello.about)
         if replaced is not None:
-            del self._peers[replaced]
+            self._peers.pop(replaced)
             self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
 
     def _refuse(self, peer: Peer, error: DcError) -> None:
@@ -298,7 +294,7 @@ class Reactor:
         self._forget(peer.number)
 
     def _forget(self, number: int) -> None:
-        peer = self._peers.pop(number, None)
+        peer = self._peers.pop(number)
         if peer is not None and number in self.workers.roster.by_peer:
             self.workers.lost(number, peer.heard)
         elif number in self.clients.by_peer:
@@ -307,9 +303,23 @@ class Reactor:
     def _on_trouble(self, text: str) -> None:
         """Tell everybody why nothing is acknowledged at present, or that it is again."""
         self.board.trouble = text
-        for peer in self._peers.values():
+        for peer in self._peers.all():
             if peer.role:
                 self.board.send(peer.number, Trouble(text))
+
+    def alive(self, numbers: Iterable[int], now: float) -> list[int]:
+        """Note heartbeats of workers that hold nothing; return who is to be answered by one.
+
+        For such a peer it is what Received with a Heartbeat alone comes to.
+        """
+        answered = []
+        for number in numbers:
+            peer = self._peers[number]
+            peer.heard = now
+            if now - peer.spoke >= ANSWER_SECONDS:
+                peer.spoke = now
+                answered.append(number)
+        return answered
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -318,8 +328,8 @@ class Reactor:
         self.clients.report()
         self.clients.recent.expire(self.board.now)
         late = self._unheard(stalled)
-        for peer in list(self._peers.values()):
-            peer.heard = min(peer.heard + late, self.board.now)
+        self._peers.postpone(late, self.board.now)
+        for peer in self._peers.due(self.board.now):
             self._watch_over(peer)
         self.workers.tick(late, patient=self.board.now < self._patient_until)
 
@@ -346,8 +356,11 @@ class Reactor:
         elif now - peer.heard > limits.SILENCE_SECONDS:
             self.board.out.append(Close(peer.number, CLOSE_GOING, "silent for too long"))
             self._forget(peer.number)
-        elif peer.role and now - peer.spoke >= limits.HEARTBEAT_SECONDS:
-            self.board.send(peer.number, Heartbeat())
+        else:
+            if peer.role and now - peer.spoke >= OWN_SECONDS:
+                self.board.send(peer.number, Heartbeat())
+                peer.spoke = now
+            self._peers.look_later(peer)
 
     def _note_sends(self, out: list[Action]) -> None:
         for action in out:

@@ -59,18 +59,18 @@ class Site:
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
         """Serve one connection to its end, whatever comes over it."""
-        if self._open >= limits.CONNECTIONS or self._app.stopping:
+        if self._open + self._app.sockets >= limits.CONNECTIONS or self._app.stopping:
             await _turn_away(stream)
             return
-
-        async def upgraded(_: Upgrade, stream: trio.abc.Stream, initial: bytes) -> None:
-            await self._app.serve_socket(Link(stream, client=False, initial=initial), address)
-
         self._open += 1
         try:
-            await http.serve(stream, self.answer, upgraded)
+            upgraded = await http.serve_requests(stream, self.answer)
         finally:
             self._open -= 1
+        if upgraded is not None:
+            socket = Link(stream, client=False, initial=upgraded[1])
+            del upgraded  # the frame of this call stays for as long as the socket is open
+            await self._app.serve_socket(socket, address)
 
     async def answer(self, request: Request) -> Response | Upgrade:
         """Answer one request."""

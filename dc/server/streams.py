@@ -49,6 +49,7 @@ class Streams:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._streams: dict[tuple[int, int], Stream] = {}
+        self._of_peer: dict[int, dict[int, Stream]] = defaultdict(dict)
         self._of_job: dict[int, dict[tuple[int, int], Stream]] = defaultdict(dict)
 
     def has(self, job: int) -> bool:
@@ -59,7 +60,7 @@ class Streams:
         """Begin a subscription."""
         key = (peer, message.request)
         replaced = self._board.jobs.get(self.close(*key) or 0)
-        if sum(one == peer for one, _ in self._streams) >= limits.STREAMS:
+        if len(self._of_peer.get(peer, ())) >= limits.STREAMS:
             text = f"{limits.STREAMS} subscriptions are open on this connection: end some first"
             raise NotPermitted(text)
         if replaced is not None and replaced is not job:
@@ -67,6 +68,7 @@ class Streams:
         stream = Stream(peer, message.request, job.number, message.ordered, message.after)
         stream.caught_up = job.recorded == 0
         self._streams[key] = self._of_job[job.number][key] = stream
+        self._of_peer[peer][message.request] = stream
         if job.whole is not None and stream.cursor == 0:
             self._send(stream, job.whole)
             stream.caught_up = True
@@ -79,15 +81,17 @@ class Streams:
             del self._of_job[stream.job][peer, request]
             if not self._of_job[stream.job]:
                 del self._of_job[stream.job]
+            del self._of_peer[peer][request]
+            if not self._of_peer[peer]:
+                del self._of_peer[peer]
         return stream.job if stream is not None else None
 
     def close_all(self, peer: int) -> list[int]:
         """End all subscriptions of a client that has gone; return their jobs."""
-        keys = [key for key in self._streams if key[0] == peer]
-        jobs = [self._streams[key].job for key in keys]
-        for key in keys:
-            self.close(*key)
-        return jobs
+        streams = list(self._of_peer.get(peer, {}).values())
+        for stream in streams:
+            self.close(peer, stream.request)
+        return [stream.job for stream in streams]
 
     def consumed(self, peer: int, request: int, size: int) -> None:
         """Send more to a client that has consumed some."""

@@ -211,6 +211,11 @@ class WorkerSide:
 
     # --- looking --------------------------------------------------------------------------------
 
+    def is_idle(self, peer: int) -> bool:
+        """Whether a peer is a worker that has said what it holds, and holds nothing."""
+        worker = self.roster.by_peer.get(peer)
+        return worker is not None and worker.ready and not self._scheduler.worker_load(worker.id)[0]
+
     def tasks_of(self, worker: Worker, limit: int) -> list[tuple[int, int, int, bool]]:
         """Return up to `limit` of (job, number, attempt, reported as running) that it holds."""
         rows = []

@@ -28,6 +28,7 @@ THOUGHT = {
     "server.heads",
     "server.matching",
     "server.board",
+    "server.peers",
     "server.roster",
     "server.leases",
     "server.reports",
@@ -91,6 +92,7 @@ HANDS = {
     "folder_lock": "folder_lock",
     "program": "program",
     "memory": "memory",
+    "sockets": "sockets",
 }
 
 NOT_IN_THOUGHT = {

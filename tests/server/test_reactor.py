@@ -31,6 +31,7 @@ from dc.messages import (
     Welcome,
 )
 from dc.records import JobEnded, NewJob, Outcomes
+from dc.server.events import Tick
 from tests.server.harness import Harness
 
 
@@ -470,9 +471,37 @@ def test_nobodys_silence_counts_while_the_disk_is_stalled(server: Harness) -> No
 def test_heartbeats_go_out_when_there_is_nothing_else_to_say(server: Harness) -> None:
     client = server.client()
     server.pass_time(limits.HEARTBEAT_SECONDS)
+    assert not server.take(client, Heartbeat), "the peer's own heartbeat is still awaited"
+    server.pass_time(limits.TICK_SECONDS)
     assert len(server.take(client, Heartbeat)) == 1
     server.pass_time(1.0)
     assert not server.take(client, Heartbeat)
+
+
+def test_a_heartbeat_is_answered_by_one_if_nothing_else_was_said(server: Harness) -> None:
+    client, worker = server.client(), server.worker("w")
+    for _ in range(5):
+        server.pass_time(limits.HEARTBEAT_SECONDS)
+        for peer in (client, worker):
+            server.say(peer, Heartbeat())
+            assert len(server.take(peer, Heartbeat)) == 1, "one for one, and none beside"
+            server.say(peer, Heartbeat())
+            assert not server.take(peer, Heartbeat)
+    server.pass_time(limits.SILENCE_SECONDS + 1)
+    assert server.closed[client].code == 1001
+    assert server.closed[worker].code == 1001
+
+
+def test_small_delays_of_ticks_are_not_counted_as_silence(server: Harness) -> None:
+    client = server.client()
+    heard = server.now
+    for _ in range(18):  # each a third of a second late: six seconds in all
+        server.now += limits.TICK_SECONDS * 4 / 3
+        server.feed(Tick())
+    assert server.now - heard > limits.SILENCE_SECONDS + 3
+    assert not server.closed
+    server.pass_time(limits.SILENCE_SECONDS - 18 + 2)
+    assert server.closed[client].code == 1001
 
 
 def test_who_says_no_hello_is_closed(server: Harness) -> None:

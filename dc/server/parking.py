@@ -1,0 +1,184 @@
+"""Connections of idle workers, parked: they have no task, no link and no buffers.
+
+Theory of operation
+-------------------
+A worker that holds no task has nothing to say but heartbeats, and thousands of them say nothing
+else for hours. When such a worker's heartbeat has been answered, its connection is parked: all that
+is left of it is the socket. One task looks after all parked ones every PARK_SECONDS, and answers
+the heartbeats that came meanwhile, a hundred at a time; that costs a fifth of a turn of the loop
+for each (measured: see `benchmarks.fleet`).
+
+Whatever else happens wakes the connection: a message for the worker, its goodbye, the end of the
+stream, a rule of the wire that it breaks. It then has a task again, which finds all as it was: a
+connection is only parked between two frames, and what was received is handed to its new link. So
+nothing is decided here, and none of the link's rules is known here but the bytes of one heartbeat.
+
+Only sockets are parked, and only where the system has epoll.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Final, Protocol
+
+import trio
+
+from dc._frames import BINARY, encode_frame
+from dc.messages import Codec, FromWorker, Heartbeat, Message
+from dc.server.connection import Connection
+from dc.sockets import TcpStream
+
+PARK_SECONDS: Final = 0.2
+"""Between two looks at parked connections: what a worker without tasks says has so much time. Half
+of it costs a third more for each heartbeat (measured with 10,000 workers)."""
+
+EVENTS_AT_ONCE: Final = 512
+"""Parked connections that are looked at before others have their turn: some milliseconds."""
+
+PIECE_BYTES: Final = 64
+"""Received of a parked connection: a heartbeat, or the beginning of what its link receives."""
+
+_BODY: Final = Codec(FromWorker).encode([Heartbeat()])
+_FRAME: Final = encode_frame(BINARY, _BODY)
+_HEAD: Final = bytes([_FRAME[0], 0x80 | _FRAME[1]])
+_SIZE: Final = len(_HEAD) + 4 + len(_BODY)
+_WANTED: Final = int.from_bytes(_BODY.ljust(16, b"\0"))
+_MASKS: Final = 1 + (1 << 32) + (1 << 64) + (1 << 96)
+_SPARE: Final = 8 * (16 - len(_BODY))
+
+
+def is_heartbeat(data: bytes) -> bool:
+    """Whether these bytes are one frame of a worker, whole, with a heartbeat alone."""
+    if len(data) != _SIZE or not data.startswith(_HEAD):
+        return False
+    masks = (int.from_bytes(data[2:6]) * _MASKS) >> _SPARE
+    return (int.from_bytes(data[6:]) ^ masks) << _SPARE == _WANTED
+
+
+class Owner(Protocol):
+    """What parked connections need of the app."""
+
+    def alive(self, peers: Collection[int], now: float) -> list[int]:
+        """Note that heartbeats of peers came now; return which are to be answered."""
+
+    def wake(self, peer: int, stream: TcpStream, initial: bytes) -> Connection:
+        """Serve a connection again that was parked; `initial` has been read from it."""
+
+
+class Parked:
+    """A parked connection; it takes what a Connection takes."""
+
+    __slots__ = ("_parking", "number", "stream")
+
+    def __init__(self, parking: Parking, number: int, stream: TcpStream) -> None:
+        self._parking = parking
+        self.number = number
+        self.stream = stream
+
+    def push(self, message: Message, size: int) -> None:
+        """Send a message; anything but a heartbeat wakes the connection."""
+        if isinstance(message, Heartbeat):
+            self._parking.say(self)
+        else:
+            self._parking.wake(self).push(message, size)
+
+    def flush(self) -> None:
+        """Do nothing: what was pushed is sent, or left to the connection that was woken."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Wake the connection and close it."""
+        self._parking.wake(self).close(code, reason)
+
+
+class Parking:
+    """All parked connections.
+
+    Args:
+        owner: the app.
+    """
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._parked: dict[int, Parked] = {}
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._some = trio.Event()
+
+    def __len__(self) -> int:
+        return len(self._parked)
+
+    def may_take(self, stream: trio.abc.Stream) -> bool:
+        """Whether connections over such a stream can be parked."""
+        return self._epoll is not None and isinstance(stream, TcpStream)
+
+    def park(self, number: int, stream: trio.abc.Stream) -> Parked:
+        """Look after the connection of a peer until it is woken; it may be taken."""
+        assert self._epoll is not None
+        assert isinstance(stream, TcpStream)
+        file = stream.socket.fileno()
+        parked = self._parked[file] = Parked(self, number, stream)
+        self._epoll.register(file, select.EPOLLIN)
+        self._some.set()
+        return parked
+
+    def wake(self, parked: Parked, initial: bytes = b"") -> Connection:
+        """Give a connection a task again."""
+        assert self._epoll is not None
+        file = parked.stream.socket.fileno()
+        del self._parked[file]
+        self._epoll.unregister(file)
+        return self._owner.wake(parked.number, parked.stream, initial)
+
+    async def run(self) -> None:
+        """Look after parked connections until cancelled; then close those that are left."""
+        try:
+            while True:
+                if not self._parked:
+                    self._some = trio.Event()
+                    await self._some.wait()
+                await trio.sleep(PARK_SECONDS)
+                while self._look():
+                    await trio.lowlevel.checkpoint()
+        finally:
+            self.close()
+
+    def _look(self) -> bool:
+        """Look at some to which something has come; return whether there may be more."""
+        assert self._epoll is not None
+        ready = self._epoll.poll(0, EVENTS_AT_ONCE)
+        alive: dict[int, Parked] = {}
+        for file, _ in ready:
+            parked = self._parked[file]
+            try:
+                data = parked.stream.socket.recv(PIECE_BYTES)
+            except OSError:
+                data = b""  # whoever is woken meets the error again
+            if is_heartbeat(data):
+                alive[parked.number] = parked
+            else:
+                self.wake(parked, data)
+        for number in self._owner.alive(alive, trio.current_time()):
+            self.say(alive[number])
+        return len(ready) == EVENTS_AT_ONCE
+
+    def say(self, parked: Parked) -> None:
+        """Send a heartbeat; a worker that does not take it is woken, and found to be lost."""
+        try:
+            sent = parked.stream.socket.send(_FRAME)
+        except OSError:
+            sent = 0
+        if sent < len(_FRAME):
+            with suppress(OSError):  # half a frame may be on its way: nothing can follow it
+                parked.stream.socket.shutdown(socket.SHUT_RDWR)
+            self.wake(parked)
+
+    def close(self) -> None:
+        """Close what is parked still."""
+        for parked in self._parked.values():
+            parked.stream.socket.close()
+        self._parked.clear()
+        if self._epoll is not None:
+            self._epoll.close()
+            self._epoll = None
