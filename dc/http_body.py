@@ -17,6 +17,7 @@ import os
 import select
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, TypeVarTuple
 
 import h11
@@ -99,6 +100,7 @@ async def receive_to(stream: Stream, size: int, sink: Sink, held: bytes = b"") -
                 await trio.to_thread.run_sync(sink, memoryview(one))
         return len(piece)
     while True:
+        _check_open(stream)
         await trio.lowlevel.wait_readable(stream.socket)
         got = await _in_thread(stream, _receive_to, min(size, limits.MOVE_BYTES), sink, held)
         if got is not None:
@@ -128,6 +130,7 @@ async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) 
         return len(piece)
     span = file.fileno(), start, min(size, limits.MOVE_BYTES)
     while (sent := await _in_thread(stream, _send_span, *span)) is None:
+        _check_open(stream)
         await trio.lowlevel.wait_writable(stream.socket)
     return sent
 
@@ -145,7 +148,8 @@ def prepare_bulk(stream: Stream) -> None:
     """
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     if option is not None and isinstance(stream, trio.SocketStream):
-        stream.setsockopt(socket.IPPROTO_TCP, option, limits.UNSENT_BYTES)
+        with suppress(OSError):  # no TCP
+            stream.setsockopt(socket.IPPROTO_TCP, option, limits.UNSENT_BYTES)
 
 
 def _read(file: BinaryIO, start: int, size: int) -> bytes:
@@ -157,14 +161,17 @@ async def _in_thread(
     stream: trio.SocketStream, work: Callable[[int, *Ts], T], *arguments: *Ts
 ) -> T:
     """Have a thread work with the socket's descriptor."""
-    number = stream.socket.fileno()
-    if number < 0:
-        raise trio.ClosedResourceError("the connection was closed here")
-    descriptor = os.dup(number)
+    _check_open(stream)
+    descriptor = os.dup(stream.socket.fileno())
     try:
         return await trio.to_thread.run_sync(work, descriptor, *arguments)
     finally:
         os.close(descriptor)
+
+
+def _check_open(stream: trio.SocketStream) -> None:
+    if stream.socket.fileno() < 0:
+        raise trio.ClosedResourceError("the connection was closed here")
 
 
 def _receive_to(descriptor: int, size: int, sink: Sink, held: bytes) -> int | None:
