@@ -17,6 +17,7 @@ import os
 import select
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, TypeVarTuple
 
 import h11
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from trio.abc import Stream
 
     Sink = Callable[[memoryview], object]
+    Socket = trio.socket.SocketType | socket.socket
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -63,18 +65,28 @@ async def receive_into(stream: Stream, view: memoryview) -> int:
         BrokenResourceError: the connection broke.
         ClosedResourceError: it was closed here.
     """
-    if not isinstance(stream, trio.SocketStream):
+    sock = _socket_of(stream)
+    if sock is None:
         piece = await stream.receive_some(len(view))
         view[: len(piece)] = piece
         return len(piece)
-    try:
-        got = await stream.socket.recv_into(view)
-        if HAS_DESCRIPTORS and got > 0 and len(view) - got > limits.HAND_ON_BYTES:
-            more, _ = await _in_thread(stream, _receive_all, view[got:])
-            got += more
-    except OSError as error:
-        raise trio.BrokenResourceError(str(error)) from error
+    got = await _receive(sock, view)
+    if got > 0 and len(view) - got > limits.HAND_ON_BYTES:
+        more, _ = await _in_thread(sock, _receive_all, view[got:])
+        got += more
     return got
+
+
+async def _receive(sock: Socket, view: memoryview) -> int:
+    await trio.lowlevel.checkpoint()
+    while True:
+        _check_open(sock)
+        try:
+            return os.readv(sock.fileno(), [view])
+        except BlockingIOError:
+            await trio.lowlevel.wait_readable(sock)
+        except OSError as error:
+            raise trio.BrokenResourceError(str(error)) from error
 
 
 async def receive_to(stream: Stream, size: int, sink: Sink, held: bytes = b"") -> int:
@@ -93,17 +105,17 @@ async def receive_to(stream: Stream, size: int, sink: Sink, held: bytes = b"") -
         BrokenResourceError: the connection broke.
         ClosedResourceError: it was closed here.
     """
-    if not (HAS_DESCRIPTORS and isinstance(stream, trio.SocketStream)):
+    sock = _socket_of(stream)
+    if sock is None:
         piece = await stream.receive_some(min(size, limits.RECEIVE_BYTES))
         for one in (held, piece):
             if one:
                 await trio.to_thread.run_sync(sink, memoryview(one))
         return len(piece)
     while True:
-        if stream.socket.fileno() < 0:
-            raise trio.ClosedResourceError("the connection was closed here")
-        await trio.lowlevel.wait_readable(stream.socket)
-        got = await _in_thread(stream, _receive_to, min(size, limits.MOVE_BYTES), sink, held)
+        _check_open(sock)
+        await trio.lowlevel.wait_readable(sock)
+        got = await _in_thread(sock, _receive_to, min(size, limits.MOVE_BYTES), sink, held)
         if got is not None:
             return got
         held = b""
@@ -123,15 +135,17 @@ async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) 
         BrokenResourceError: the connection broke.
         ClosedResourceError: it was closed here.
     """
-    if not (HAS_SENDFILE and isinstance(stream, trio.SocketStream)):
+    sock = _socket_of(stream)
+    if sock is None or not HAS_SENDFILE:
         size = min(size, limits.FILE_PIECE_BYTES)
         piece = await trio.to_thread.run_sync(_read, file, start, size)
         if piece:
             await stream.send_all(piece)
         return len(piece)
     span = file.fileno(), start, min(size, limits.MOVE_BYTES)
-    while (sent := await _in_thread(stream, _send_span, *span)) is None:
-        await trio.lowlevel.wait_writable(stream.socket)
+    while (sent := await _in_thread(sock, _send_span, *span)) is None:
+        _check_open(sock)
+        await trio.lowlevel.wait_writable(sock)
     return sent
 
 
@@ -147,8 +161,10 @@ def prepare_bulk(stream: Stream) -> None:
     Trio keeps that low, so that what is sent last is not stuck behind what nobody needs any more.
     """
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    if option is not None and isinstance(stream, trio.SocketStream):
-        stream.setsockopt(socket.IPPROTO_TCP, option, limits.UNSENT_BYTES)
+    sock = _socket_of(stream)
+    if option is not None and sock is not None:
+        with suppress(OSError):  # no TCP
+            sock.setsockopt(socket.IPPROTO_TCP, option, limits.UNSENT_BYTES)
 
 
 def _read(file: BinaryIO, start: int, size: int) -> bytes:
@@ -156,18 +172,24 @@ def _read(file: BinaryIO, start: int, size: int) -> bytes:
     return file.read(size)
 
 
-async def _in_thread(
-    stream: trio.SocketStream, work: Callable[[int, *Ts], T], *arguments: *Ts
-) -> T:
+def _socket_of(stream: Stream) -> Socket | None:
+    """Return the socket of a stream that has one, where sockets have descriptors."""
+    return getattr(stream, "socket", None) if HAS_DESCRIPTORS else None
+
+
+async def _in_thread(sock: Socket, work: Callable[[int, *Ts], T], *arguments: *Ts) -> T:
     """Have a thread work with the socket's descriptor."""
-    number = stream.socket.fileno()
-    if number < 0:
-        raise trio.ClosedResourceError("the connection was closed here")
-    descriptor = os.dup(number)
+    _check_open(sock)
+    descriptor = os.dup(sock.fileno())
     try:
         return await trio.to_thread.run_sync(work, descriptor, *arguments)
     finally:
         os.close(descriptor)
+
+
+def _check_open(sock: Socket) -> None:
+    if sock.fileno() < 0:
+        raise trio.ClosedResourceError("the connection was closed here")
 
 
 def _receive_to(descriptor: int, size: int, sink: Sink, held: bytes) -> int | None:

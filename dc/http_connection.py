@@ -429,7 +429,6 @@ class HttpConnection:
                 await close()
 
 
-
 @contextmanager
 def _patience() -> Iterator[None]:
     """Bound a wait for more of a body."""

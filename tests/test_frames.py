@@ -618,10 +618,10 @@ def wsproto_refusal(data: bytes, *, client: bool) -> int | None:
     return None
 
 
-def test_a_decoder_is_at_rest_only_between_messages(core: Any) -> None:
-    decoder = core.FrameDecoder(client=True, limit=1000)
+def test_a_decoder_is_at_rest_only_between_messages(codec: Any) -> None:
+    decoder = codec.FrameDecoder(client=True, limit=1000)
     assert decoder.at_rest
-    parts = [core.encode_frame(core.BINARY, b"ab", fin=False), core.encode_frame(0, b"cd")]
+    parts = [codec.encode_frame(codec.BINARY, b"ab", fin=False), codec.encode_frame(0, b"cd")]
     for byte in b"".join(parts)[:-1]:
         decoder.receive_data(bytes([byte]))
         assert not decoder.at_rest
@@ -629,9 +629,9 @@ def test_a_decoder_is_at_rest_only_between_messages(core: Any) -> None:
         assert not decoder.at_rest
     decoder.receive_data(b"d")
     assert not decoder.at_rest
-    assert decoder.next_event() == (core.BINARY, b"abcd")
+    assert decoder.next_event() == (codec.BINARY, b"abcd")
     assert decoder.at_rest
     decoder.receive_data(parts[0] + parts[1])
-    decoder.receive_data(core.encode_frame(core.BINARY, b"later"))
+    decoder.receive_data(codec.encode_frame(codec.BINARY, b"later"))
     assert decoder.next_event() is not None
     assert not decoder.at_rest, "more was given early"

@@ -1,63 +1,134 @@
-"""Bodies that move between a socket and a sink, in a thread."""
+"""Bodies over real sockets: whole, in order, slow, at their end, broken, cancelled."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
 
-from dc.http_body import receive_to
+from dc import http_body, limits
 
-SECONDS = 20.0
-
-
-@asynccontextmanager
-async def sockets() -> AsyncIterator[tuple[trio.SocketStream, trio.SocketStream]]:
-    one, other = socket.socketpair()
-    streams = [trio.SocketStream(trio.socket.from_stdlib_socket(end)) for end in (one, other)]
-    async with streams[0], streams[1]:
-        yield streams[0], streams[1]
+DATA = bytes(range(256)) * 12_000
 
 
-async def test_bytes_come_whole_whenever_they_come() -> None:
-    data = bytes(range(256)) * 40
+def pair() -> tuple[trio.SocketStream, trio.SocketStream]:
+    near, far = trio.socket.socketpair()
+    return trio.SocketStream(near), trio.SocketStream(far)
+
+
+def descriptors() -> int:
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+async def send_and_end(stream: trio.SocketStream, data: bytes, each: int) -> None:
+    for start in range(0, len(data), each):
+        await stream.send_all(data[start : start + each])
+    await stream.send_eof()
+
+
+@pytest.mark.parametrize("each", [len(DATA), 70_000])
+async def test_a_sink_gets_all_bytes_in_order_and_those_that_were_held_first(each: int) -> None:
+    near, far = pair()
     got = bytearray()
-    async with sockets() as (one, other):
-
-        async def send() -> None:
-            for at in range(0, len(data), 7):
-                await other.send_all(data[at : at + 7])
-            await other.send_eof()
-
-        with trio.fail_after(SECONDS):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(send)
-                while await receive_to(one, 1 << 20, got.extend):
-                    pass
-    assert got == data
+    with trio.fail_after(20):
+        async with near, far, trio.open_nursery() as nursery:
+            nursery.start_soon(send_and_end, far, DATA, each)
+            moved = await http_body.receive_to(near, len(DATA) + 1, got.extend, b"held")
+            while more := await http_body.receive_to(near, len(DATA) + 1, got.extend):
+                moved += more
+    assert moved == len(DATA)
+    assert bytes(got) == b"held" + DATA
 
 
-async def test_what_was_held_comes_first_and_the_end_is_told_apart_from_a_pause() -> None:
+async def test_no_more_is_received_than_was_asked_for() -> None:
+    near, far = pair()
     got = bytearray()
-    async with sockets() as (one, other):
-        with trio.fail_after(SECONDS):
-            await other.send_all(b"b")
-            assert await receive_to(one, 10, got.extend, b"a") == 1
-            with trio.move_on_after(0.01) as scope:
-                await receive_to(one, 10, got.extend)
+    async with near, far:
+        await far.send_all(b"0123456789")
+        assert await http_body.receive_to(near, 4, got.extend) == 4
+        assert await near.receive_some(100) == b"456789"
+    assert got == b"0123"
+
+
+async def test_a_buffer_is_filled_by_what_flows() -> None:
+    near, far = pair()
+    memory = bytearray(len(DATA))
+    with trio.fail_after(20), memoryview(memory) as view:
+        async with near, far, trio.open_nursery() as nursery:
+            nursery.start_soon(send_and_end, far, DATA, len(DATA))
+            at = 0
+            while at < len(DATA):
+                at += await http_body.receive_into(near, view[at:])
+            assert await http_body.receive_into(near, view) == 0
+    assert memory == DATA
+
+
+async def test_what_a_sink_raises_comes_out() -> None:
+    def refuse(piece: memoryview) -> None:
+        raise OSError(f"no room for {len(piece)}")
+
+    near, far = pair()
+    async with near, far:
+        await far.send_all(b"abc")
+        with pytest.raises(OSError, match="no room for 3"):
+            await http_body.receive_to(near, 3, refuse)
+
+
+async def test_a_slow_file_arrives_whole_and_its_end_is_told(tmp_path: Path) -> None:
+    near, far = pair()
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+    got = bytearray()
+
+    async def read_slowly() -> None:
+        while piece := await far.receive_some(50_000):
+            await trio.lowlevel.checkpoint()
+            got.extend(piece)
+
+    with trio.fail_after(20), path.open("rb") as file:
+        async with near, far, trio.open_nursery() as nursery:
+            http_body.prepare_bulk(near)
+            nursery.start_soon(read_slowly)
+            start = 10
+            while sent := await http_body.send_from_file(near, file, start, len(DATA)):
+                start += sent
+            await near.send_eof()
+    assert start == len(DATA)
+    assert got == DATA[10:]
+
+
+async def test_a_peer_that_is_gone_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+    near, far = pair()
+    await far.aclose()
+    async with near:
+        with path.open("rb") as file, pytest.raises(trio.BrokenResourceError):
+            await http_body.send_from_file(near, file, 0, len(DATA))
+
+
+async def test_a_stream_that_was_closed_here_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+    near, far = pair()
+    await near.aclose()
+    async with far:
+        with pytest.raises(http_body.CLOSED):
+            await http_body.receive_to(near, 10, len)
+        with pytest.raises(http_body.CLOSED):
+            await http_body.receive_into(near, memoryview(bytearray(10)))
+        with path.open("rb") as file, pytest.raises(http_body.CLOSED):
+            await http_body.send_from_file(near, file, 0, len(DATA))
+
+
+async def test_waiting_can_be_cancelled_and_leaves_no_descriptor() -> None:
+    near, far = pair()
+    async with near, far:
+        before = descriptors()
+        for _ in range(20):
+            with trio.move_on_after(0.001) as scope:
+                await http_body.receive_to(near, limits.MIB, len)
             assert scope.cancelled_caught
-            await other.send_all(b"c")
-            await other.send_eof()
-            assert await receive_to(one, 10, got.extend) == 1
-            assert await receive_to(one, 10, got.extend) == 0
-    assert got == b"abc"
-
-
-async def test_a_stream_that_was_closed_here_says_so() -> None:
-    async with sockets() as (one, _):
-        await one.aclose()
-        with pytest.raises(trio.ClosedResourceError):
-            await receive_to(one, 10, len)
+        assert descriptors() == before

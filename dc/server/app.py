@@ -316,9 +316,13 @@ class ServerApp:
             actions = self.reactor.handle(event, trio.current_time(), self._wall())
         except Exception as error:
             self._fail(error)
-            return
+        else:
+            self._act(actions, size)
+
+    def _act(self, actions: list[Action], size: int) -> None:
+        """Perform actions in order; what is sent leaves together, before anything is committed."""
         wrote = False
-        spoken_to: dict[int, Connection] = {}
+        spoken_to: dict[int, Connection | Parked] = {}
         for action in actions:
             if isinstance(action, Send):
                 if (connection := self._connections.get(action.peer)) is not None:

@@ -151,8 +151,9 @@ def test_leaving_by_an_error_cancels() -> None:
     fake = PlainFake()
     fake.server.run_limit = 0
     with fake.client() as client:
-        with pytest.raises(ZeroDivisionError), client.open("square") as job:
-            future = job.submit(3)
+        job = client.open("square")
+        future = job.submit(3)
+        with pytest.raises(ZeroDivisionError), job:
             raise ZeroDivisionError
         assert isinstance(future.exception(SECONDS), dc.JobCancelled)
         assert fake.server.jobs[1].cancelled

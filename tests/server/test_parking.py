@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits, link
+from dc import limits, link_open
 from dc._frames import BINARY, encode_frame
 from dc.blobs import BlobFolder
 from dc.link import Link
@@ -63,7 +63,7 @@ class Running:
         """Connect a worker over a real socket; it is idle."""
         ours, theirs = socket.socketpair()
         self._nursery.start_soon(self._site.serve_stream, TcpStream(ours, Buffer()))
-        opened = await link.connect(TcpStream(theirs, Buffer()), "localhost", "/socket")
+        opened = await link_open.connect(TcpStream(theirs, Buffer()), "localhost", "/socket")
         self.workers.append(opened)
         name = f"worker-{next(self._names)}"
         about = About(name, f"key of {name}", 2, [], {}, {}, "run")
