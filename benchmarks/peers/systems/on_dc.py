@@ -31,6 +31,7 @@ class Dc(System):
     least = 1_000_000
     settle = 12.0  # the server gives memory back when it has been quiet for a while
 
+    address: str
     _client: dc.Client
     _ready = 0.0
 
@@ -43,12 +44,12 @@ class Dc(System):
         plugins.mkdir()
         (plugins / "bench_tasks.py").write_text(PLUGIN, "utf-8")
         begun = time.perf_counter()
-        address = self._serve(str(plugins))
+        self.address = self._serve(str(plugins))
         self._ready = time.perf_counter() - begun
         for number in range(2 if workers else 0):
             own = "--slots", "1", "--name", f"w{number}", "--data", str(self.folder / f"w{number}")
-            self._program("dc.worker", address, *own, "--plugins", str(plugins))
-        self._client = self._stack.enter_context(dc.Client(address))
+            self._program("dc.worker", self.address, *own, "--plugins", str(plugins))
+        self._client = self._stack.enter_context(dc.Client(self.address))
 
     def _serve(self, plugins: str) -> str:
         where = "--listen", "127.0.0.1:0", "--data", str(self.folder / "data")
