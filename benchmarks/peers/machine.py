@@ -17,7 +17,7 @@ def machine() -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.0f} GB",
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
-        "filesystem": _filesystem(Path("/tmp")),  # the data of a run is there
+        "filesystem": _filesystem(Path(__file__).resolve()),
     }
 
 

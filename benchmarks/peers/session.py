@@ -21,6 +21,8 @@ from benchmarks.peers.systems.proc import descendants
 
 ROOT = Path(__file__).parent.parent.parent
 PR_SET_CHILD_SUBREAPER = 36
+FOLDER = ROOT / ".bench"
+"""What a run writes is here: on the project's disk, and not on a memory disk as /tmp may be."""
 END_SECONDS = 3.0
 """For processes to end when they were told to, before they are killed."""
 LOG_LINES = 20
@@ -77,7 +79,10 @@ class Session:
         Raises:
             LeftOut: it listens beyond loopback, or cannot be kept apart.
         """
-        with tempfile.TemporaryDirectory(prefix="dcb-", ignore_cleanup_errors=True) as name:
+        FOLDER.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix="run-", dir=FOLDER, ignore_cleanup_errors=True
+        ) as name:
             log = Path(name) / "log.txt"
             with log.open("wb") as file:
                 driver = self._start(Path(name), file)

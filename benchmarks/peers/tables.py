@@ -219,4 +219,4 @@ def two(value: float) -> str:
 
 def three(value: float) -> str:
     """Write with three figures that say something."""
-    return f"{value:.3g}"
+    return f"{value:.3g}" if abs(value) < 1000 else count(value)

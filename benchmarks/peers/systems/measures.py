@@ -15,7 +15,7 @@ from benchmarks.peers.systems.base import System
 PAYLOAD_BYTES = 64
 WARM_UP = 200
 """Tasks before anything is timed."""
-SHORT_RUN = 0.15
+SHORT_RUN = 0.25
 """Share of a run that a shorter one must last, to tell how many tasks make a whole one."""
 SLOTS = 2
 MOST = 2_000_000
