@@ -6,16 +6,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 INPUT ?=
 CAMPAIGN ?=
+BENCH ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check unit bench campaign clean
+.PHONY: help demo test check unit bench bench-parts campaign clean
 
 help:
 	@echo "make demo    a server, two workers and a plugin count the words of a folder (INPUT=DIR)"
 	@echo "make test    set up and run every check and test"
 	@echo "make check   only ruff, mypy and the stub test"
 	@echo "make unit    only the tests"
-	@echo "make bench   time the core, the store, HTTP and the executor"
+	@echo "make bench   measure dc beside other systems, write docs/benchmarks.md (BENCH=OPTIONS); 30 minutes"
+	@echo "make bench-parts   time the core, the store, the executor and the whole path"
 	@echo "make campaign   kill real processes 300 times over one job (CAMPAIGN=OPTIONS); 15 minutes"
 	@echo "make clean   remove all that was made here"
 
@@ -33,7 +35,10 @@ check: $(VENV)/dev
 unit: $(VENV)/dev
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/dev
+bench: $(VENV)/built
+	$(BIN)/python -m benchmarks.peers $(BENCH)
+
+bench-parts: $(VENV)/dev
 	$(BIN)/python -m benchmarks
 
 campaign: $(VENV)/dev
@@ -57,6 +62,6 @@ $(VENV)/dev: $(VENV)/built
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info dc/_*.c dc/_*.html dc/_*.so .hypothesis \
+	rm -rf $(VENV) .bench build dist *.egg-info dc/_*.c dc/_*.html dc/_*.so .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,6 +13,7 @@ EXIT_STATUS: Final = """\
 exit status: 0 all is done, 1 some tasks failed or the job was cancelled,
 2 wrong usage or the server cannot be reached, 130 interrupted by Ctrl-C
 """
+MOST_SECONDS: Final = 3600  # of a benchmark: whoever wants more runs it again
 MOST_LISTED: Final = 1000  # rows that the server gives in one answer
 
 
@@ -145,6 +146,39 @@ def _add_lists(commands: Any) -> None:
         "python -m dc backup monday.tar",
     )
     backup.add_argument("file", type=Path, metavar="FILE", help="a tar file, made by this")
+    _add_bench(commands)
+
+
+def _add_bench(commands: Any) -> None:
+    command = _command(
+        commands,
+        "bench",
+        "Measure a server with its workers: tasks a second, time of one task, large payloads.",
+        "python -m dc bench http://127.0.0.1:8220",
+    )
+    add = command.add_argument
+    add("url", metavar="URL", nargs="?", help="the server's address, as --server")
+    add(
+        "--type",
+        default="noop",
+        metavar="NAME",
+        help="a task type that gives bytes back as they came (default: noop, of plugins/bench)",
+    )
+    add("--tasks", type=_some, metavar="N", help="no-ops (default: what fits the time)")
+    add(
+        "--size",
+        type=_some,
+        default=20_000_000,
+        metavar="BYTES",
+        help="of the large payload (default: 20000000)",
+    )
+    add(
+        "--seconds",
+        type=_seconds,
+        default=20.0,
+        metavar="SECONDS",
+        help="for everything, after which it is cancelled (default: 20)",
+    )
 
 
 def _add_job_commands(commands: Any) -> None:
@@ -182,6 +216,23 @@ def _count(text: str) -> int:
     value = _number(text)
     if not 0 < value <= MOST_LISTED:
         raise argparse.ArgumentTypeError(f"{text} is not between 1 and {MOST_LISTED}")
+    return value
+
+
+def _some(text: str) -> int:
+    value = _number(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("0 is not enough")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {MOST_SECONDS:,} seconds")
     return value
 
 

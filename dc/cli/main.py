@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, jobs, show
+from dc.cli import backup, bench, jobs, show
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "types": show.types,
         "status": show.status,
         "backup": backup.backup,
+        "bench": bench.bench,
     }
 )
 UNABLE: Final = 2
@@ -64,7 +65,9 @@ def main(argv: Sequence[str] | None = None, open_client: Callable[..., Client] =
 
 def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) -> int:
     try:
-        with open_client(args.server, plugins=_plugins(args)) as client:
+        with open_client(
+            getattr(args, "url", None) or args.server, plugins=_plugins(args)
+        ) as client:
             return COMMANDS[args.command](args, client, screen)
     except jobs.Interrupted as error:
         screen.note(str(error))
@@ -78,6 +81,8 @@ def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) ->
 
 def _left(args: Namespace) -> str:
     """What becomes of a job whose submission is interrupted."""
+    if args.command == "bench":
+        return "; its job is cancelled"
     if args.command != "submit":
         return ""
     if args.key:

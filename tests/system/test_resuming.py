@@ -210,14 +210,14 @@ async def test_a_small_job_is_one_commit(
 ) -> None:
     commits: list[list[str]] = []
 
-    async def counted(records: Sequence[Record]) -> None:
+    def counted(records: Sequence[Record]) -> None:
         commits.append([type(record).__name__ for record in records])
-        await commit(records)
+        apply(records)
 
     async with trio.open_nursery() as nursery:
         line = Line(nursery, tmp_path, plugins)
-        commit = line.store.commit
-        monkeypatch.setattr(line.store, "commit", counted)
+        apply = line.store.apply
+        monkeypatch.setattr(line.store, "apply", counted)
         await line.start()
         async with dc.AsyncClient(open_stream=line.open_stream) as client:
             await client.submit(resumed, [1])
