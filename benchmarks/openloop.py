@@ -7,7 +7,8 @@ so many a second; a payload bears the time at which it was due, so that what com
 late. Way `generator`: one client submits a job from a generator that makes each payload when it is
 due, and another client, in a process of its own, reads the results as they come. Way `futures`: one
 client calls `job.submit` of an open job for each task when it is due, and notes when its future is
-done. Prints a JSON line for each run: p50 and p99 in ms, and how many seconds it took in all.
+done. What is due in the first second (finding the job, the first batches) is not counted. Prints a
+JSON line for each run: p50 and p99 in ms, and how many seconds it took in all.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from array import array
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -31,6 +31,8 @@ from benchmarks.peers.systems.on_dc import Dc
 PAYLOAD_BYTES = 64
 TICK_SECONDS = 0.001
 """Tasks that are due are given out so often, all at once."""
+SETTLE_SECONDS = 1.0
+"""Tasks that are due within so long of the start are not counted."""
 FIND_SECONDS = 10.0
 """For a job to appear on the server."""
 WAYS = "generator", "futures"
@@ -49,9 +51,14 @@ def due(rate: int, seconds: float) -> Iterator[bytes]:
         time.sleep(TICK_SECONDS)
 
 
-def latency_ms(result: bytes) -> float:
-    """Return how long ago a result's payload was due."""
-    return (time.perf_counter_ns() - int.from_bytes(result, "little")) / 1e6
+Seen = list[tuple[int, float]]
+"""For each task when it was due, in nanoseconds, and its latency in ms."""
+
+
+def seen(result: bytes) -> tuple[int, float]:
+    """Return when a result's payload was due, and how many ms ago that is."""
+    stamp = int.from_bytes(result, "little")
+    return stamp, (time.perf_counter_ns() - stamp) / 1e6
 
 
 def submit(address: str, name: str, rate: int, seconds: float) -> None:
@@ -60,7 +67,7 @@ def submit(address: str, name: str, rate: int, seconds: float) -> None:
         client.submit("noop", due(rate, seconds), name=name)
 
 
-def by_generator(address: str, name: str, rate: int, seconds: float) -> array[float]:
+def by_generator(address: str, name: str, rate: int, seconds: float) -> Seen:
     """Return the latencies of one run, by a generator and another client's loop."""
     process = multiprocessing.get_context("spawn").Process(
         target=submit, args=(address, name, rate, seconds)
@@ -69,7 +76,7 @@ def by_generator(address: str, name: str, rate: int, seconds: float) -> array[fl
         process.start()
         try:
             job = find(client, name)
-            return array("d", map(latency_ms, job.results(ordered=False)))
+            return list(map(seen, job.results(ordered=False)))
         finally:
             process.join(FIND_SECONDS)
             process.kill()
@@ -86,12 +93,12 @@ def find(client: dc.Client, name: str) -> dc.Job:
     raise SystemExit(f"no job {name} within {FIND_SECONDS:g} s")
 
 
-def by_futures(address: str, name: str, rate: int, seconds: float) -> array[float]:
+def by_futures(address: str, name: str, rate: int, seconds: float) -> Seen:
     """Return the latencies of one run, by one call and one future for each task."""
-    latencies = array("d")
+    latencies: Seen = []
 
     def note(future: Future[bytes]) -> None:
-        latencies.append(latency_ms(future.result()))
+        latencies.append(seen(future.result()))
 
     with dc.Client(address) as client, open_job(client, name) as job:
         for payload in due(rate, seconds):
@@ -133,10 +140,12 @@ def show(address: str, name: str, rate: int, seconds: float) -> None:
     """Make one run, and print its figures as a JSON line."""
     way = by_generator if name.startswith(WAYS[0]) else by_futures
     started = time.perf_counter()
-    latencies = way(address, name, rate, seconds)
+    found = way(address, name, rate, seconds + SETTLE_SECONDS)
     took = time.perf_counter() - started
-    count = int(rate * seconds)
-    assert len(latencies) == count, f"{len(latencies)} of {count} results came"
+    count = int(rate * (seconds + SETTLE_SECONDS))
+    assert len(found) == count, f"{len(found)} of {count} results came"
+    first = int(rate * SETTLE_SECONDS)
+    latencies = [latency for _, latency in sorted(found)[first:]]
     cuts = statistics.quantiles(latencies, n=100, method="inclusive")
     figures = {
         "p50_ms": round(cuts[49], 2),

@@ -7,6 +7,7 @@ says `bytes`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -61,6 +62,10 @@ def join(cuts: list[Cut], *, last: bool) -> Cut:
 class Cutter:
     """Cuts encoded payloads into batches.
 
+    A batch is cut off that is not full once it has been gathered for several times as long as it
+    took to send the last one: a slow iterable's tasks leave soon, and sending never takes more than
+    a small part of the time.
+
     Args:
         task_type: of the payloads.
         clock: gives the time in seconds.
@@ -72,6 +77,7 @@ class Cutter:
         self._encode = encoder(task_type)
         self._clock = clock
         self._number = first
+        self._gave = math.inf  # when the last batch was given out
 
     def cut(self, payloads: Iterable[Any]) -> Cut:
         """Return the next payloads of an iterator, until a batch is full or has taken long.
@@ -83,7 +89,7 @@ class Cutter:
         size = 0
         encode, clock, inline = self._encode, self._clock, limits.INLINE_BYTES
         large: list[int] = []
-        until = clock() + limits.PAYLOAD_SECONDS
+        until = self._until()
         for payload in payloads:
             try:
                 data = encode(payload)
@@ -97,8 +103,15 @@ class Cutter:
                 return self._done(out, size, large, last=False)
         return self._done(out, size, large, last=True)
 
+    def _until(self) -> float:
+        """Return until when the next batch may be gathered."""
+        now = self._clock()
+        sending = max(0.0, now - self._gave) * limits.PAYLOAD_SHARE
+        return now + min(max(sending, limits.PAYLOAD_SECONDS), limits.PAYLOAD_SECONDS_MOST)
+
     def _done(self, out: list[bytes], size: int, large: list[int], *, last: bool) -> Cut:
         self._number += len(out)
+        self._gave = self._clock()
         for index in large:
             size -= len(out[index]) - BLOB_COST
         return Cut(out, size, large, last)
