@@ -331,8 +331,8 @@ WRITER_STATEMENTS: Final = 2
 and there is one for each size of a commit: more of them are megabytes for nothing."""
 
 WAL_BYTES: Final = 16 * MIB
-"""Of the store's log, after which it is copied into the database beside the commits: 64 MiB at a time
-cost 3 % less, and made a commit wait for 70 ms instead of 25 to 30 once in each of them."""
+"""Of the store's log, after which it is copied into the database beside the commits: 64 MiB at a
+time cost 3 % less, and made commits wait for up to 70 ms while they were copied."""
 
 WAL_BYTES_MOST: Final = 256 * MIB
 """Of the store's log, after which commits wait until it has been copied."""
