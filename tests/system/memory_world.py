@@ -118,9 +118,12 @@ class World(world.World):
 
     async def check_recorded(self, job: int, total: int) -> None:
         """Check that each task of a job has one outcome, and the server nothing left of it."""
-        records = await self.store.outcomes_after(job, 0, 1 << 30)
-        numbers = sorted(number for record in records for number in record.numbers)
-        assert numbers == list(range(total))
+        numbers: list[int] = []
+        after = 0
+        while records := await self.store.outcomes_after(job, after, 1 << 30):
+            numbers += (number for record in records for number in record.numbers)
+            after = records[-1].sequence
+        assert sorted(numbers) == list(range(total))
         self.app.reactor.validate()
 
 
