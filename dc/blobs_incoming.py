@@ -128,5 +128,9 @@ class Incoming:
         return BlobMismatch(f"blob {self.digest.hex()} {what}")
 
 
-sync = getattr(os, "fdatasync", os.fsync)
-"""Has the disk have a file's bytes and its size; times and the like do not count."""
+def sync(descriptor: int) -> None:
+    """Have the disk have a file's bytes and its size; times and the like do not count."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)

@@ -34,6 +34,8 @@ class Worker(Struct, eq=False):
             those whose failure may be on disk already.
         taken: the highest sequence of a report that this `run` of it has brought.
         again: what `taken` was when it connected: reports up to there have come before.
+        unsent: of its attempts (job, task, attempt), those whose payloads are still being read, so
+            that it has not heard of them.
         doubts: what it named since then and does not have, by job, task and attempt, with the code
             to be counted under, unless it names it for the sake of a report that came before.
     """
@@ -53,6 +55,7 @@ class Worker(Struct, eq=False):
     judged: set[tuple[int, int, int]] = set()
     taken: int = 0
     again: int = 0
+    unsent: set[tuple[int, int, int]] = set()
     doubts: dict[tuple[int, int, int], str] = {}
 
     @property
@@ -130,16 +133,26 @@ class Roster:
     def disconnect(self, worker: Worker) -> None:
         """Take a worker's connection from it; it is away from now on.
 
-        What it may be running is noted, because it cannot say so any more.
+        What it may be running is noted, because it cannot say so any more. What it has not heard of
+        is not among that, and is queued again.
         """
         if worker.peer < 0:
             return
+        self.release_unsent(worker)
         del self.by_peer[worker.peer], self.by_name[worker.about.name]
         self._scheduler.suspect(worker.id, worker.about.slots)
         self._scheduler.set_slots(worker.id, 0)
         worker.peer = -1
         worker.ready = False
         self.away[worker.key] = worker
+
+    def release_unsent(self, worker: Worker) -> None:
+        """Queue again what a worker was given and has not been sent."""
+        unsent, worker.unsent = worker.unsent, set()
+        for number, task, attempt in unsent:
+            job = self._board.jobs.get(number)
+            if job is not None and job.scheduled and not job.cancelled:
+                self._scheduler.release(worker.id, number, [task], [attempt])
 
     # --- places ---------------------------------------------------------------------------------
 

@@ -83,7 +83,9 @@ class WorkerSide:
 
         It would do so again: so its tasks do not wait for it, and it does not get them back.
         """
-        self.leases.give_up(self.roster.by_peer[peer], blame=True, remember=False)
+        worker = self.roster.by_peer[peer]
+        self.roster.release_unsent(worker)
+        self.leases.give_up(worker, blame=True, remember=False)
 
     def tick(self, late: float, *, patient: bool) -> None:
         """Do what time alone brings about.
@@ -126,6 +128,7 @@ class WorkerSide:
         self, worker: Worker, job: int, numbers: list[int], attempts: list[int], missing: list[int]
     ) -> None:
         rows = [numbers[at] for at in missing], [attempts[at] for at in missing]
+        worker.unsent.update((job, *row) for row in zip(*rows, strict=True))
         self._board.out.append(LoadPayloads(worker.peer, job, *rows))
 
     def loaded(
@@ -139,6 +142,10 @@ class WorkerSide:
         """Send tasks whose payloads came from the store, if they are still the worker's."""
         worker = self.roster.by_peer.get(peer)
         job = self._board.jobs.get(number)
+        if worker is not None:
+            worker.unsent.difference_update(
+                (number, *row) for row in zip(numbers, attempts, strict=True)
+            )
         if worker is None or job is None or not job.scheduled:
             return
         mine = [

@@ -91,7 +91,7 @@ class SimStore(MemoryStore):
 class SyncedFiles:
     """Knows how much of each file in a folder has been synced, and loses the rest on request.
 
-    It stands in for os.fsync, which it does not call.
+    It stands in for os.fsync and os.fdatasync, which it does not call.
     """
 
     def __init__(self, random: Random) -> None:
@@ -100,9 +100,10 @@ class SyncedFiles:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Be told of each os.fsync in this block, and let killed processes write no more."""
+        """Be told of each sync in this block, and let killed processes write no more."""
         with (
             mock.patch.object(os, "fsync", self.fsync),
+            mock.patch.object(os, "fdatasync", self.fsync, create=True),
             mock.patch.object(os, "write", _unless_killed(os.write, len)),
             mock.patch.object(os, "ftruncate", _unless_killed(os.ftruncate, int)),
         ):

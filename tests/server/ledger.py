@@ -24,6 +24,7 @@ class Ledger(Harness):
         self.newest: dict[Task, Holder | None] = {}
         self.given: set[tuple[Task, Holder]] = set()
         self.leases: dict[Task, Holder] = {}
+        self.loading: dict[tuple[Task, int], int] = {}  # the connection whose payload is read
         self.graces: dict[int, float] = {}
         self.names: dict[int, str] = {}
         self.heard: dict[str, float] = {}
@@ -89,8 +90,14 @@ class Ledger(Harness):
             self.on_outcomes(action.record)
         elif isinstance(action, LoadPayloads):
             self.on_given(self.names[action.peer], action)
+            for number, attempt in zip(action.numbers, action.attempts, strict=True):
+                self.loading[(action.job, number), attempt] = action.peer
         elif isinstance(action, Send) and isinstance(action.message, Assign):
             self.on_given(self.names[action.peer], action.message)
+            for number, attempt in zip(
+                action.message.numbers, action.message.attempts, strict=True
+            ):
+                self.loading.pop(((action.message.job, number), attempt), None)
         elif isinstance(action, Send) and isinstance(action.message, Stop):
             self.on_stop(self.names[action.peer], action.message)
 
@@ -120,7 +127,10 @@ class Ledger(Harness):
             self.unsure.discard(task)
 
     def check_lapsed(self, task: Task) -> None:
-        holder = self.leases[task][0]
+        holder, attempt = self.leases[task]
+        loaded_for = self.loading.get((task, attempt))
+        if loaded_for is not None and loaded_for not in self.reactor.workers.by_peer:
+            return  # it was never sent, and the connection that it was for is gone
         silent = self.now - self.heard[holder]
         assert silent >= self.graces[task[0]] - 1e-6, f"{task} is with {holder}, {silent:g} s away"
 
