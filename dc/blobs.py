@@ -165,6 +165,7 @@ class BlobFolder:
     def _publish(self, incoming: Incoming, place: Path) -> bool:
         """Give the file its name once its bytes are right and on disk."""
         incoming.finish()
+        incoming.close()  # Windows renames no open file
         place.parent.mkdir(exist_ok=True)
         new = not place.exists()
         incoming.path.replace(place)

@@ -13,10 +13,12 @@ How it works:
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, TypeVarTuple
 
@@ -41,6 +43,9 @@ CLOSED: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 HAS_DESCRIPTORS: Final = sys.platform != "win32"
 HAS_SENDFILE: Final = sys.platform == "linux"
+
+_OF_FILES: Final = (errno.EIO, errno.EISDIR, errno.ESTALE, errno.EINVAL, errno.ENOSYS)
+"""What sendfile says of the file; all else is of the connection."""
 
 
 class _Span:
@@ -72,7 +77,7 @@ async def receive_into(stream: Stream, view: memoryview) -> int:
         return len(piece)
     got = await _receive(sock, view)
     if got > 0 and len(view) - got > limits.HAND_ON_BYTES:
-        more, _ = await _in_thread(sock, _receive_all, view[got:])
+        more, _ = await _in_thread(sock, _receive_some, view[got : got + limits.MOVE_BYTES])
         got += more
     return got
 
@@ -197,10 +202,10 @@ def _receive_to(descriptor: int, size: int, sink: Sink, held: bytes) -> int | No
     if held:
         sink(memoryview(held))
     buffer = memoryview(bytearray(min(size, limits.HAND_ON_BYTES)))
-    done = 0
+    done, until = 0, time.monotonic() + limits.MOVE_SECONDS
     while done < size:
         view = buffer[: size - done]
-        at, ended = _receive_all(descriptor, view)
+        at, ended = _receive_all(descriptor, view, until)
         if at:
             sink(view[:at])
             done += at
@@ -209,10 +214,14 @@ def _receive_to(descriptor: int, size: int, sink: Sink, held: bytes) -> int | No
     return done
 
 
-def _receive_all(descriptor: int, view: memoryview) -> tuple[int, bool]:
-    """Receive as long as bytes flow; return how many, and whether the stream has ended."""
+def _receive_some(descriptor: int, view: memoryview) -> tuple[int, bool]:
+    return _receive_all(descriptor, view, time.monotonic() + limits.MOVE_SECONDS)
+
+
+def _receive_all(descriptor: int, view: memoryview, until: float) -> tuple[int, bool]:
+    """Receive as long as bytes flow, until a time; return how many, and whether it has ended."""
     at = 0
-    while at < len(view):
+    while at < len(view) and time.monotonic() < until:
         try:
             got = os.readv(descriptor, [view[at:]])
         except BlockingIOError:
@@ -229,20 +238,22 @@ def _receive_all(descriptor: int, view: memoryview) -> tuple[int, bool]:
 
 def _send_span(descriptor: int, file: int, start: int, size: int) -> int | None:
     """Send of a file as long as bytes flow; return how many, None for none, 0 at the file's end."""
-    sent = 0
-    while sent < size:
+    sent, until = 0, time.monotonic() + limits.MOVE_SECONDS
+    while sent < size and time.monotonic() < until:
         try:
             more = os.sendfile(descriptor, file, start + sent, size - sent)
         except BlockingIOError:
             if not _is_ready(descriptor, select.POLLOUT):
                 return sent or None
             continue
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except OSError as error:
+            if error.errno in _OF_FILES:
+                raise
             raise trio.BrokenResourceError(str(error)) from error
         if not more:
-            break
+            return sent
         sent += more
-    return sent
+    return sent or None
 
 
 def _is_ready(descriptor: int, event: int) -> bool:

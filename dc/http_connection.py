@@ -132,6 +132,9 @@ class HttpConnection:
             got = await self._await_more(http_body.receive_to, self.stream, rest, sink, held)
         except http_body.CLOSED as error:
             raise self._broken(error) from error
+        except BaseException:
+            self.closing = True  # nobody knows how much of the body was taken
+            raise
         return self._count(got, held)
 
     async def respond(self, response: Response) -> None:
@@ -194,7 +197,7 @@ class HttpConnection:
                     while not self._ended and await http_body.receive_to(*unused):
                         pass
                 await self.stream.aclose()
-            except (*http_body.CLOSED, ConnectionLost, trio.BusyResourceError):
+            except (*http_body.CLOSED, ConnectionLost, trio.BusyResourceError, OSError):
                 pass  # busy: what was upgraded to has failed in the midst of a send
         await trio.aclose_forcefully(self.stream)
 
@@ -321,7 +324,7 @@ class HttpConnection:
         link, request = self._in_hand(), self._request
         if not self._unread or request is None:
             return not self._unread
-        if link.they_are_waiting_for_100_continue:
+        if self.closing or link.they_are_waiting_for_100_continue:
             return False
         left = limits.DRAIN_BYTES
         if request.content_length is not None and request.content_length > left:

@@ -237,7 +237,10 @@ FILE_PIECE_BYTES: Final = 256 * KIB
 """Read from or written to a file at once: larger pieces are no quicker (measured)."""
 
 MOVE_BYTES: Final = 8 * MIB
-"""Of a body that a thread moves at once: some 10 ms, for which it cannot be cancelled."""
+"""Of a body that a thread moves at once: some 10 ms on a quick line."""
+
+MOVE_SECONDS: Final = 0.05
+"""For which it does so at most, on a slower one: it cannot be cancelled meanwhile."""
 
 UNSENT_BYTES: Final = MIB
 """Of a body that may wait in the system for its turn to be sent."""

@@ -64,7 +64,9 @@ class TcpStream(trio.abc.HalfCloseableStream):
     @classmethod
     def of(cls, stream: trio.SocketStream, buffer: Buffer) -> TcpStream:
         """Take over the connection of a stream that is not to be used any more."""
-        return cls(socket.socket(fileno=stream.socket.detach()), buffer)
+        raw = stream.socket
+        family, kind, proto = raw.family, raw.type, raw.proto
+        return cls(socket.socket(family, kind, proto, fileno=raw.detach()), buffer)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of it; see trio.abc.SendStream. What is small may go without a checkpoint."""

@@ -233,13 +233,15 @@ class SqliteStore:
         began = time.monotonic()
         if not self._pace.allows(began) or self._checkpoints.is_bound:
             return False
-        with told_plainly(self._path):
-            if not self._writer.commit_now(records):
-                return False
-            self._checkpoints.after_commit()
-        now = time.monotonic()
-        self._pace.took(now - began, now)
-        return True
+        try:
+            with told_plainly(self._path):
+                if not self._writer.commit_now(records):
+                    return False
+                self._checkpoints.after_commit()
+                return True
+        finally:
+            now = time.monotonic()
+            self._pace.took(now - began, now)
 
     async def _write(self, work: Callable[..., T], *arguments: object) -> T:
         await trio.lowlevel.checkpoint_if_cancelled()

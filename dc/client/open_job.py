@@ -148,10 +148,8 @@ class OpenJob:
             DcError: the tasks could not all be submitted; their futures say the same.
         """
         with self._lock:
-            self._closed = True
-            wake, self._awake = not self._awake, True
-        if wake:
-            self._wake()
+            self._closed = self._awake = True
+        self._wake()
         self._ended.wait()
         if self._error is not None:
             raise self._error
@@ -267,13 +265,14 @@ class OpenJob:
         """Set the futures of a batch."""
         decode, futures = self._decode, self._futures
         for index, (number, outcome) in enumerate(zip(batch.numbers, batch.outcomes, strict=True)):
+            if isinstance(outcome, Blob):
+                nursery.start_soon(self._fetch, number, outcome.size)
+                continue
             future = futures.pop(number, None)
             if future is None:
                 continue
             if isinstance(outcome, Failure):
                 future.set_exception(task_failed(self.number, batch, index, outcome))
-            elif isinstance(outcome, Blob):
-                nursery.start_soon(self._fetch, future, number, outcome.size)
             elif decode is None:
                 future.set_result(outcome)
             else:
@@ -285,11 +284,15 @@ class OpenJob:
         except ValueError as error:  # msgspec's errors are such
             future.set_exception(misfit(self.number, error))
 
-    async def _fetch(self, future: Future[Any], number: int, size: int) -> None:
+    async def _fetch(self, number: int, size: int) -> None:
         try:
-            self._set(future, await self._reader.fetch(number, size))
+            data = await self._reader.fetch(number, size)
         except DcError as error:
-            future.set_exception(error)
+            if (future := self._futures.pop(number, None)) is not None:
+                future.set_exception(error)
+        else:
+            if (future := self._futures.pop(number, None)) is not None:
+                self._set(future, data)
 
     def _end(self, error: BaseException | None) -> None:
         """Let nobody wait any more; without an error, all outcomes have come."""
@@ -298,11 +301,14 @@ class OpenJob:
                 return
             self._error = error
             self._closed = True
-            left = [*self._futures.values(), *(future for _, future in self._waiting)]
+            waiting = [future for _, future in self._waiting]
             self._waiting.clear()
-            self._futures.clear()
+            left, self._futures = self._futures, {}
             self._ended.set()
             self._room.notify_all()
-        for future in left:
-            if not future.done():
-                future.set_exception(error or DcError(f"{self!r} ended without this task"))
+        error = error or DcError(f"{self!r} ended without this task")
+        for future in left.values():
+            future.set_exception(error)
+        for future in waiting:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)

@@ -251,13 +251,14 @@ async def _serve(
 
 
 async def _serve_one(site: Site, buffer: Buffer, accepted: trio.SocketStream) -> None:
+    """Serve a connection; whatever becomes of it, the server goes on."""
     stream = TcpStream.of(accepted, buffer)
     try:
         peer = stream.socket.getpeername()
-    except OSError:
+        await site.serve_stream(stream, f"{peer[0]}:{peer[1]}")
+    except OSError as error:  # it is gone already, or there are too many open files
+        log.warning("a connection was given up: %s", error)
         stream.socket.close()
-        return
-    await site.serve_stream(stream, f"{peer[0]}:{peer[1]}")
 
 
 async def _watch_signals(

@@ -142,8 +142,8 @@ class Committer:
             return False
         try:
             return self._store.commit_now(records)
-        except StoreError:
-            return False  # tried again, and told, by `_commit`
+        except Exception:
+            return False  # tried again, and told, by `_commit`, in the committer's own task
 
     async def _commit(self, records: list[Record]) -> None:
         while True:

@@ -114,7 +114,7 @@ class Connection:
         """
         self.flush()  # what woke it, if it was parked
         with self._reading:
-            if await self._read():
+            if await self._read() and not self._reading.cancel_called:
                 return True
         on_end()
         with trio.move_on_after(CLOSE_SECONDS) as scope:
@@ -134,7 +134,7 @@ class Connection:
                 await self._owner.wait_space(self._number)
                 while self._waiting > limits.OUTBOX_BYTES:
                     await self._drained.wait()
-                if self._is_sign_of_life(batch) and await self._may_park():
+                if self._is_sign_of_life(batch) and self._may_park():
                     return True
         except ConnectionLost:
             pass
@@ -145,17 +145,14 @@ class Connection:
     def _is_sign_of_life(self, batch: list[Message]) -> bool:
         return len(batch) == 1 and isinstance(batch[0], Heartbeat)
 
-    async def _may_park(self) -> bool:
-        """Whether nothing is under way, either way, nor will be soon, once what is queued is sent.
+    def _may_park(self) -> bool:
+        """Whether nothing is under way, either way, nor will be soon.
 
         Between this and what the caller does nothing else happens.
         """
-        if not self._owner.may_park(self._number, self._link.stream):
+        if self._draining or self._outbox or not self._link.at_rest:
             return False
-        while self._draining:
-            await self._drained.wait()
-        at_rest = self._link.at_rest and not self._outbox
-        return at_rest and self._owner.may_park(self._number, self._link.stream)
+        return self._owner.may_park(self._number, self._link.stream)
 
     def _missing(self, batch: list[Message]) -> frozenset[Blob]:
         """Claim every blob that a batch names; return those of results that are not here.

@@ -80,7 +80,9 @@ class Parked:
 
     def push(self, message: Message, size: int) -> None:
         """Send a message; anything but a heartbeat wakes the connection."""
-        if isinstance(message, Heartbeat):
+        if self._parking.is_closed:
+            pass  # the server has ended
+        elif isinstance(message, Heartbeat):
             self._parking.say(self)
         else:
             self._parking.wake(self).push(message, size)
@@ -90,7 +92,8 @@ class Parked:
 
     def close(self, code: int, reason: str) -> None:
         """Wake the connection and close it."""
-        self._parking.wake(self).close(code, reason)
+        if not self._parking.is_closed:
+            self._parking.wake(self).close(code, reason)
 
 
 class Parking:
@@ -105,6 +108,7 @@ class Parking:
         self._parked: dict[int, Parked] = {}
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         self._some = trio.Event()
+        self.is_closed = False
 
     def __len__(self) -> int:
         return len(self._parked)
@@ -179,6 +183,7 @@ class Parking:
         for parked in self._parked.values():
             parked.stream.socket.close()
         self._parked.clear()
+        self.is_closed = True
         if self._epoll is not None:
             self._epoll.close()
             self._epoll = None

@@ -372,7 +372,7 @@ class WorkerApp:
     async def _drain(self) -> None:
         """Send what is queued, a frame for each turn of the loop, until nothing is left."""
         try:
-            while self._flush_asked or self._outbox:
+            while self._flush_asked or self._outbox or self._has_rest:
                 await trio.lowlevel.checkpoint()
                 if self._flush_asked:
                     self._flush_asked = False
@@ -380,6 +380,10 @@ class WorkerApp:
                 await self._send_batch()
         finally:
             self._drained.set()
+
+    @property
+    def _has_rest(self) -> bool:
+        return self._link is not None and self._link.has_rest
 
     async def _send_batch(self) -> None:
         link = self._link

@@ -85,7 +85,6 @@ class Work:
         self._clock = clock
         self._lock = threading.Lock()
         self._queue: deque[Item] = deque()
-        self._news = threading.Event()  # to the main thread: the queue is not empty
         self.watch = threading.Event()  # to the watcher: something runs or waits
         self._current: Item | None = None
         self._idle_looks = 0
@@ -100,7 +99,6 @@ class Work:
     def put(self, batch: Batch, run: Run) -> None:
         """Put a batch of tasks into the queue; never blocks."""
         self._queue.extend(zip(repeat(batch), run.numbers, run.attempts, run.payloads))
-        self._news.set()
         self.watch.set()
 
     # --- the main thread's side -----------------------------------------------------------------
@@ -111,12 +109,6 @@ class Work:
             if self._queue:
                 return self._begin(self._queue.popleft(), self._clock())
         return None
-
-    def wait(self) -> None:
-        """Wait until the reader has put something into the queue."""
-        self._news.clear()
-        if not self._queue:
-            self._news.wait()
 
     def finish(self, outcome: Outcome) -> Item | None:
         """Note the outcome of the current task; return the next one, or None if there is none."""
@@ -182,8 +174,8 @@ class Work:
         return None
 
     def runs_since(self, time: float) -> bool:
-        """Whether the task that runs has been running since this time, by the clock."""
-        return self._current is not None and self._started <= time
+        """Whether the task that runs has been running since this time, or takes long."""
+        return self._current is not None and (self._told or self._started <= time)
 
     def _send_busy(self, elapsed: float) -> None:
         """Report the current task, and give back all behind it: a message for each of their jobs.
@@ -233,6 +225,7 @@ class Child:
         self._decoder = msgspec.msgpack.Decoder(Run)
         self._reading = threading.Lock()
         self._long = threading.Event()  # to the reader: a task runs for long
+        self._news = threading.Event()  # to the main thread: the reader has read, and reads not
         self._work = Work(self._write, page)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._leave_pipe)
@@ -263,22 +256,30 @@ class Child:
 
     def _next_item(self) -> Item:
         """Return the next task; read from the pipe until there is one, or wait for the reader."""
-        while (item := self._work.next_item()) is None:
+        while True:
+            # Cleared before the look, and set by the reader once it reads no more: what it put
+            # meanwhile is seen, and the pipe is never left to nobody.
+            self._news.clear()
+            if (item := self._work.next_item()) is not None:
+                return item
             if self._reading.acquire(blocking=False):
                 try:
                     self._read()
                 finally:
                     self._reading.release()
             else:
-                self._work.wait()
-        return item
+                self._news.wait()
 
     def _read(self) -> None:
         """Put a batch that the agent sends into the queue; end the process if the agent is gone."""
         head = self._pipe.read(HEAD_BYTES)
         if len(head) < HEAD_BYTES:
             end_group()
-        run = self._decoder.decode(self._pipe.read(body_size(head)))
+        size = body_size(head)
+        body = self._pipe.read(size)
+        if len(body) < size:
+            end_group()
+        run = self._decoder.decode(body)
         task_type = self._task_type(run.type, run.version)
         self._work.put(Batch(run.job, task_type, Path(run.scratch)), run)
 
@@ -289,6 +290,7 @@ class Child:
             self._long.clear()
             with self._reading:
                 self._read()
+            self._news.set()
 
     def _watch(self) -> None:
         """Look at the clock while something runs."""
@@ -393,9 +395,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         plugins = load_plugins(options.plugins, entry_points=not options.no_entry_points)
     except StartError as error:
         sys.exit(f"executor: {error}")
-    with contextlib.suppress(OSError):  # the agent is gone, or a task has closed the pipe
+    try:
         Child(plugins, incoming, outgoing, page).run()
-    end_group()
+    except OSError:
+        pass  # the agent is gone, or a task has closed the pipe
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        end_group()
 
 
 if __name__ == "__main__":

@@ -56,14 +56,18 @@ def _into_file(path: Path, result: bytes) -> InFile:
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     hashing = threading.Thread(target=digest.update, args=(result,))
-    hashing.start()
+    try:
+        hashing.start()
+    except RuntimeError:  # no further thread may be started here
+        digest.update(result)
     try:
         path.write_bytes(result)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     finally:
-        hashing.join()
+        if hashing.ident is not None:
+            hashing.join()
     return InFile(path=str(path), size=len(result), digest=digest.digest())
 
 

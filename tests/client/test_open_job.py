@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, as_completed
+from concurrent.futures import Future, as_completed, wait
 from typing import Any
 
 import pytest
@@ -175,3 +175,36 @@ def test_a_closed_client_leaves_no_future_waiting() -> None:
 def test_an_unknown_type_cannot_be_opened() -> None:
     with PlainFake().client() as client, pytest.raises(dc.UnknownTaskType):
         client.open("nothing")
+
+
+def test_a_large_result_that_never_comes_leaves_no_future_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(number: int, size: int) -> bytes:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    with PlainFake().client() as client:
+        job = client.open("echo")
+        monkeypatch.setattr(job._reader, "fetch", never)
+        future, small = job.submit(bytes(limits.INLINE_BYTES + 1)), job.submit(b"x")
+        assert small.result(SECONDS) == b"x"
+    assert isinstance(future.exception(SECONDS), dc.ConnectionLost)
+
+
+def test_a_future_cancelled_in_the_queue_is_told_when_the_job_ends() -> None:
+    fake = PlainFake()
+    fake.server.run_limit = 0
+    with fake.client() as client:
+        job = client.open("square")
+
+        def both() -> tuple[Future[Any], Future[Any]]:
+            futures = job.submit(1), job.submit(2)  # in Trio's thread: nothing leaves before
+            futures[0].cancel()
+            job._end(dc.ConnectionLost("made up"))
+            return futures
+
+        first, second = fake.in_its_thread(client, both)
+    assert not wait([first, second], SECONDS).not_done
+    assert first.cancelled()
+    assert isinstance(second.exception(), dc.ConnectionLost)

@@ -32,6 +32,7 @@ from dc.messages import (
     Welcome,
 )
 from dc.testing import FakeExecutor
+from dc.testing.wires import Wire
 from dc.worker.app import WorkerApp
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
@@ -48,6 +49,7 @@ class FakeServer:
         down: refuses connections.
         records: acknowledges reports.
         deaf: hears, and says nothing more.
+        room: bytes that are on their way before a sender waits; any number if it is None.
         lose: breaks so many HTTP exchanges before it answers one.
     """
 
@@ -58,6 +60,7 @@ class FakeServer:
         self.down = self.deaf = False
         self.records = True
         self.lose = 0
+        self.room: int | None = None
         self.full = 0  # so many requests more are answered with 507
         self.opened: list[float] = []
         self.heard: list[Any] = []
@@ -74,7 +77,12 @@ class FakeServer:
         await trio.lowlevel.checkpoint()
         if self.down:
             raise ConnectionRefusedError(111, "refused")
+        ours: Stream
+        theirs: Stream
         ours, theirs = memory_stream_pair()
+        if self.room is not None:
+            wire = Wire(room=self.room)
+            ours, theirs = wire.server, wire.client
         self.streams.append(ours)
         self.nursery.start_soon(serve, ours, self.handle, self.on_upgrade)
         return theirs

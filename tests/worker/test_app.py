@@ -67,6 +67,22 @@ async def test_what_comes_out_of_one_turn_is_one_frame(
         assert len(one.server.of(Done)) == 1
 
 
+async def test_what_the_socket_does_not_take_at_once_follows_at_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with scene(tmp_path) as one:
+        server = one.server
+        await server.wait_for(lambda: server.of(Heartbeat))
+        server.room = 50
+        await server.cut()
+        await server.wait_for(lambda: len(server.of(Hello)) == 2)
+        await trio.sleep(1)
+        began = trio.current_time()
+        await server.assign(*range(20))
+        await server.wait_for(lambda: len(done_numbers(server)) == 20)
+        assert trio.current_time() - began < 1.0
+
+
 async def test_reconnects_with_growing_pauses(
     tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
