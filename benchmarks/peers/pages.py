@@ -34,6 +34,15 @@ quickest here; the last table says how, and what is durable.
 run.
 {gaps}
 """
+SOAK = """\
+## Twenty million tasks
+
+`python -m benchmarks.fleet soak` runs 20 million no-ops through one server, in jobs of 500,000, by
+workers that only answer; here are its memory, its open files and its threads meanwhile
+([figures](benchmarks/soak.json)).
+
+![Memory, files and threads of the server](benchmarks/soak.svg)
+"""
 TEXTS = {
     "overview": "## In one table\n\n",
     "throughput": """\
@@ -105,7 +114,7 @@ def page(results: Mapping[str, Any]) -> str:
         parts.append(text.format(**_facts(results)) + getattr(tables, name)(results))
         if name in PLOTS:
             parts.append(f"![{PLOTS[name]}](benchmarks/{name}.svg)\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, SOAK])
 
 
 def with_table(readme: str, results: Mapping[str, Any]) -> str:
