@@ -244,10 +244,13 @@ class ReactorMachine(RuleBasedStateMachine):
     def lie(self, at: int, job: int, number: int, attempt: int, kind: str) -> None:
         """A worker speaks of what it may never have been given.
 
-        Of what was not given out since a restart the server must take a worker's word.
+        Of what was not given out since a restart the server must take a worker's word. So a report
+        that is kept is never of a job that is yet to come: its number is nobody's to know.
         """
         worker = self.workers[at]
         if worker.peer < 0 or (job, number) in self.server.unsure:
+            return
+        if job not in self.totals and kind in ("done", "failed", "returned"):
             return
         if kind == "held":
             self.server.hear(worker.peer, Held(job, [number], [attempt]))
