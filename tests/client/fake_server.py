@@ -16,6 +16,7 @@ import trio
 from trio.abc import Stream
 from trio.testing import memory_stream_pair
 
+import dc
 from dc import limits, messages
 from dc.errors import UnknownJob, UnknownTaskType
 from dc.http import Request, Response, Upgrade, serve
@@ -351,3 +352,18 @@ class FakePeer:
         attempts, times = [1] * len(rows), [0.5] * len(rows)
         cursor = rows[-1] + 1
         return Finished(asked.request, cursor, "box", 1e9, size, rows, attempts, times, outcomes)
+
+
+class PlainFake:
+    """A fake server inside the plain client's own background thread."""
+
+    def __init__(self) -> None:
+        self.server = FakeServer()
+
+    async def open_stream(self) -> Any:
+        ours, theirs = memory_stream_pair()
+        trio.lowlevel.spawn_system_task(self.server.serve, ours)
+        return theirs
+
+    def client(self) -> dc.Client:
+        return dc.Client(open_stream=self.open_stream)

@@ -6,7 +6,6 @@ import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +15,7 @@ import trio.testing
 import dc
 from dc import limits, messages
 from dc.messages import Blob
-from tests.client.fake_server import FakeServer, FakeType, pack
+from tests.client.fake_server import FakeServer, FakeType, PlainFake, pack
 
 
 @asynccontextmanager
@@ -379,21 +378,6 @@ async def test_many_tasks_share_a_client() -> None:
 
 
 # --- the plain client -----------------------------------------------------------------------------
-
-
-class PlainFake:
-    """A fake server inside the plain client's own background thread."""
-
-    def __init__(self) -> None:
-        self.server = FakeServer()
-
-    async def open_stream(self) -> Any:
-        ours, theirs = trio.testing.memory_stream_pair()
-        trio.lowlevel.spawn_system_task(self.server.serve, ours)
-        return theirs
-
-    def client(self) -> dc.Client:
-        return dc.Client(open_stream=self.open_stream)
 
 
 def test_plain_submit_and_results() -> None:

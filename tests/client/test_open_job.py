@@ -9,35 +9,20 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 
 import dc
 from dc import limits, messages
-from tests.client.fake_server import FakeServer
+from tests.client.fake_server import PlainFake
 
 SECONDS = 20.0
 
 
-class PlainFake:
-    """A fake server inside the plain client's own background thread."""
+def in_its_thread(client: dc.Client, do: Callable[[], Any]) -> Any:
+    async def call() -> Any:
+        await trio.lowlevel.checkpoint()
+        return do()
 
-    def __init__(self) -> None:
-        self.server = FakeServer()
-
-    async def open_stream(self) -> Any:
-        ours, theirs = trio.testing.memory_stream_pair()
-        trio.lowlevel.spawn_system_task(self.server.serve, ours)
-        return theirs
-
-    def client(self) -> dc.Client:
-        return dc.Client(open_stream=self.open_stream)
-
-    def in_its_thread(self, client: dc.Client, do: Callable[[], Any]) -> Any:
-        async def call() -> Any:
-            await trio.lowlevel.checkpoint()
-            return do()
-
-        return client.call(call)
+    return client.call(call)
 
 
 def results(futures: list[Future[Any]]) -> list[Any]:
@@ -130,7 +115,7 @@ def test_a_future_that_was_cancelled_in_time_is_no_task() -> None:
             assert first.cancel()
             return first, second
 
-        first, second = fake.in_its_thread(client, both)
+        first, second = in_its_thread(client, both)
         assert second.result(SECONDS) == 4
         assert first.cancelled()
         job.close()
@@ -204,7 +189,7 @@ def test_a_future_cancelled_in_the_queue_is_told_when_the_job_ends() -> None:
             job._end(dc.ConnectionLost("made up"))
             return futures
 
-        first, second = fake.in_its_thread(client, both)
+        first, second = in_its_thread(client, both)
     assert not wait([first, second], SECONDS).not_done
     assert first.cancelled()
     assert isinstance(second.exception(), dc.ConnectionLost)

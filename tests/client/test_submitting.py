@@ -12,8 +12,8 @@ import trio.testing
 
 import dc
 from dc import limits, messages
-from tests.client.fake_server import FakeServer, FakeType, square, unpack
-from tests.client.test_client import PlainFake, connected
+from tests.client.fake_server import FakeServer, FakeType, PlainFake, square, unpack
+from tests.client.test_client import connected
 
 Clock = trio.testing.MockClock
 
