@@ -245,12 +245,10 @@ class ReactorMachine(RuleBasedStateMachine):
         """A worker speaks of what it may never have been given.
 
         Of what was not given out since a restart the server must take a worker's word. So a report
-        that is kept is never of a job that is yet to come: its number is nobody's to know.
+        of this kind is acknowledged at once, and not kept over a restart to be told again.
         """
         worker = self.workers[at]
         if worker.peer < 0 or (job, number) in self.server.unsure:
-            return
-        if job not in self.totals and kind in ("done", "failed", "returned"):
             return
         if kind == "held":
             self.server.hear(worker.peer, Held(job, [number], [attempt]))
@@ -263,6 +261,7 @@ class ReactorMachine(RuleBasedStateMachine):
             worker.report(self.server, lambda s: Failed(s, job, number, attempt, 0.1, failure))
         else:
             worker.report(self.server, lambda s: Returned(s, job, [number], [attempt]))
+        self.server.commit()
 
     @rule(at=st.integers(0, 2), count=st.integers(1, 3))
     def say_running(self, at: int, count: int) -> None:
