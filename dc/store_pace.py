@@ -11,7 +11,7 @@ from __future__ import annotations
 from dc import limits
 
 WEIGHT = 1 / 16
-"""Of the last commit in the average: one in a hundred is slow on any disk, and does not count."""
+"""Of the last commit in the average: a single slow one among quick ones does not count."""
 
 
 class Pace:

@@ -261,7 +261,8 @@ class ReactorMachine(RuleBasedStateMachine):
             worker.report(self.server, lambda s: Failed(s, job, number, attempt, 0.1, failure))
         else:
             worker.report(self.server, lambda s: Returned(s, job, [number], [attempt]))
-        self.server.commit()
+        if kind not in ("held", "running"):
+            self.server.commit()
 
     @rule(at=st.integers(0, 2), count=st.integers(1, 3))
     def say_running(self, at: int, count: int) -> None:
