@@ -334,9 +334,9 @@ WRITER_STATEMENTS: Final = 2
 and there is one for each size of a commit: more of them are megabytes for nothing."""
 
 WAL_BYTES: Final = 16 * MIB
-"""Of the store's log, after which it is copied into the database beside the commits. At 50,000 tasks
-a second results had a p99 of 38 and 42 ms with 64 MiB, 28 and 47 with 16, 25 and 32 with 6 (two runs
-each); 64 took 3 % off the processor time of a saturated server."""
+"""Of the store's log, after which it is copied into the database beside the commits. At 50,000
+tasks a second results had a p99 of 38 and 42 ms with 64 MiB, 28 and 47 with 16, 25 and 32 with 6
+(two runs each); with 16, a saturated server did 3 to 4 % fewer tasks a second than with 64."""
 
 WAL_BYTES_MOST: Final = 256 * MIB
 """Of the store's log, after which commits wait until it has been copied."""
