@@ -68,6 +68,18 @@ class PayloadError(DcError):
     code = "payload"
 
 
+class UnknownWorker(DcError):
+    """No worker that the server knows of is meant by this name or filter."""
+
+    code = "unknown_worker"
+
+
+class NotPossible(DcError):
+    """What was asked for cannot be done as things are: the message says why."""
+
+    code = "not_possible"
+
+
 class OptionsError(DcError):
     """An option of a job is out of its range: the submitter's fault."""
 

@@ -252,6 +252,13 @@ there is none as long."""
 HAND_ON_BYTES: Final = 256 * KIB
 """Of a body that a thread receives before it hands them on: they stay in the processor's cache."""
 
+COMMAND_BYTES: Final = 64 * KIB
+"""Of the body of a command: hundreds of names and labels."""
+
+ASK_SECONDS: Final = 30.0
+"""That a command waits for the disk before its caller is told that it is not there yet: a disk that
+is full may stay so for days."""
+
 ANSWER_BYTES: Final = 4 * MIB
 """Of an answer that a client takes into memory unless its caller says otherwise."""
 

@@ -6,7 +6,6 @@ own: the app turns the world into events and performs the actions, in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -14,6 +13,7 @@ from msgspec import Struct
 from dc.errors import DcError
 from dc.messages import Blob, Message, Payload
 from dc.records import JobRow, Outcomes, Record, Unfinished
+from dc.server.commands import Command, Then
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -123,11 +123,11 @@ class Continued(Struct, frozen=True):
     job: int
 
 
-class CancelJob(Struct, frozen=True):
-    """Somebody asked over HTTP to cancel a job; `then` is to be called once that is on disk."""
+class Asked(Struct, frozen=True):
+    """An operator asks for something; `then` takes the answer once all of it is on disk."""
 
-    job: int
-    then: Callable[[], None]
+    command: Command
+    then: Then
 
 
 class Tick(Struct, frozen=True):
@@ -152,7 +152,7 @@ Event: TypeAlias = (
     | JobRecovered
     | TasksRecovered
     | Continued
-    | CancelJob
+    | Asked
     | Tick
 )
 

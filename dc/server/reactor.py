@@ -35,8 +35,8 @@ from dc.server.board import Board, Types
 from dc.server.clients import ClientSide
 from dc.server.events import (
     Action,
+    Asked,
     Broken,
-    CancelJob,
     Close,
     Closed,
     Committed,
@@ -58,6 +58,7 @@ from dc.server.events import (
 )
 from dc.server.heads import HeadLimits
 from dc.server.jobs import Job
+from dc.server.operations import Operations
 from dc.server.peers import ANSWER_SECONDS, OWN_SECONDS, Peer, Peers
 from dc.server.streams import Streams
 from dc.server.workers import WorkerSide
@@ -95,6 +96,7 @@ class Reactor:
         self.workers = WorkerSide(self.board)
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
+        self.operations = Operations(self.board, self.clients)
         self.board.on_outcomes = self.streams.recorded
         self.board.on_finished = self.clients.finished
         self.board.on_unfollowed = self.clients.let_go
@@ -137,8 +139,8 @@ class Reactor:
             case Broken():
                 if (peer := self._peers.get(event.peer)) is not None:
                     self._refuse(peer, event.error)
-            case CancelJob():
-                self.clients.cancel(self.board.jobs[event.job], event.then)
+            case Asked(command, then):
+                self.operations.ask(command, then)
             case Tick():
                 self._on_tick(event.stalled)
             case _:

@@ -22,6 +22,8 @@ THOUGHT = {
     "_core",
     "_frames",
     "http_head",
+    "server.commands",
+    "server.operations",
     "server.events",
     "server.jobs",
     "server.payloads",
