@@ -55,6 +55,7 @@ from dc.server.events import (
     TasksRecovered,
     Tick,
     Troubled,
+    WorkersRecovered,
     Write,
 )
 from dc.server.parking import Parked, Parking
@@ -139,6 +140,7 @@ class ServerApp:
             next_sequence,
             server=await self.store.identity(),
         )
+        self.feed(WorkersRecovered(await self.store.workers()))
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))

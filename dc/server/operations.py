@@ -8,8 +8,9 @@ from functools import partial
 from dc.errors import DcError, UnknownJob
 from dc.server.board import Board
 from dc.server.clients import ClientSide
-from dc.server.commands import CancelJob, Command, Then
+from dc.server.commands import CancelJob, Command, OrderWorkers, SetWorkers, Then
 from dc.server.jobs import Job
+from dc.server.orders import Orders
 
 
 class Operations:
@@ -18,11 +19,13 @@ class Operations:
     Args:
         board: what all share.
         clients: who has the jobs.
+        orders: who has the workers.
     """
 
-    def __init__(self, board: Board, clients: ClientSide) -> None:
+    def __init__(self, board: Board, clients: ClientSide, orders: Orders) -> None:
         self._board = board
         self._clients = clients
+        self._orders = orders
 
     def ask(self, command: Command, then: Then) -> None:
         """Do what is asked; call `then` with the answer, or the DcError, once that is on disk."""
@@ -33,6 +36,14 @@ class Operations:
             case CancelJob(number):
                 done = partial(then, None)
                 self._with_job(number, then, lambda job: self._clients.cancel(job, done))
+            case OrderWorkers():
+                self._answer(then, self._orders.order(command))
+            case SetWorkers():
+                self._answer(then, self._orders.set(command))
+
+    def _answer(self, then: Then, answer: object) -> None:
+        """Give an answer once all that is now to be written is on disk."""
+        self._board.after_writes(partial(then, answer))
 
     def _with_job(self, number: int, then: Then, do: Callable[[Job], None]) -> None:
         """Do something with a job, once it is in memory."""

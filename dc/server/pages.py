@@ -102,10 +102,7 @@ class Pages:
         return self._render("task.html", task=view, job=await self._views.job(view["job"]))
 
     def _worker(self, name: str) -> Response:
-        view = self._views.worker(name)
-        if view is None:
-            return self.error(404, f"no worker named {name} is connected, or away with tasks")
-        return self._render("worker.html", worker=view)
+        return self._render("worker.html", worker=self._views.worker(name))
 
 
 def count_text(value: float) -> str:

@@ -114,7 +114,7 @@ async def test_a_sick_worker_is_shown_with_the_reason(
     view = seen.views.worker("lab")
     assert view is not None
     assert view["state"] == "sick"
-    assert view["note"].endswith("the last error: <no such file>; tried again in 60 s")
+    assert view["why"].endswith("the last error: <no such file>; tried again in 60 s")
     assert (await seen.views.status())["sick"] == 1
     assert "&lt;no such file&gt;" in await seen.page("/")
     health.due(now + limits.SICK_SECONDS)
