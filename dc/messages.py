@@ -10,7 +10,7 @@ first message.
 
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
-    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye
+    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Leaving
     server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused, Slots, Rest,
                         End
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
@@ -230,6 +230,10 @@ class Returned(Message, frozen=True):
 
 class Goodbye(Message, frozen=True):
     """The worker leaves for good: what it still holds goes to others, without blame."""
+
+
+class Leaving(Message, frozen=True):
+    """The worker takes no more; it says Goodbye once it has finished what it has begun."""
 
 
 # --- server to worker ---------------------------------------------------------------------------
@@ -479,7 +483,9 @@ class Status(Message, frozen=True):
 ToWorker: TypeAlias = (
     Welcome | Assign | Stop | Recorded | Heartbeat | Trouble | Refused | Slots | Rest | End
 )
-FromWorker: TypeAlias = Hello | Held | Heartbeat | Running | Done | Failed | Returned | Goodbye
+FromWorker: TypeAlias = (
+    Hello | Held | Heartbeat | Running | Done | Failed | Returned | Goodbye | Leaving
+)
 FromClient: TypeAlias = (
     Hello
     | Submit

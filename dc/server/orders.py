@@ -132,6 +132,7 @@ class Orders:
             self._roster.regroup(worker, about)
         self._room.look(worker)
         if (new.state or new.order) and not (old.state or old.order):
+            self._roster.release_unsent(worker)
             self._tell(worker, Rest())
         if new.order and new.order != old.order:
             self._end(worker, new.order)

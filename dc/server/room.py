@@ -29,7 +29,7 @@ class Room:
 
     def _slots(self, worker: Worker) -> int:
         row = self._register.get(worker.key)
-        if row is not None and (row.state or row.order):
+        if worker.leaving or (row is not None and (row.state or row.order)):
             return 0
         if worker.until - self._board.now <= limits.LAST_SECONDS:
             return 0

@@ -44,6 +44,7 @@ class Worker(Struct, eq=False):
         doubts: what it named since then and does not have, by job, task and attempt, with the code
             to be counted under, unless it names it for the sake of a report that came before.
         obeys: whether it understands orders.
+        leaving: whether it takes no more, as it says.
         until: when it will leave, on the reactor's clock.
         stop_by: when it must have stopped, if it was told to.
     """
@@ -67,6 +68,7 @@ class Worker(Struct, eq=False):
     unsent: set[tuple[int, int, int]] = set()
     doubts: dict[tuple[int, int, int], str] = {}
     obeys: bool = False
+    leaving: bool = False
     until: float = math.inf
     stop_by: float = math.inf
 
@@ -143,7 +145,7 @@ class Roster:
             self.disconnect(worker)
             self.regroup(worker, about)
         self.away.pop(about.key, None)
-        worker.obeys, worker.stop_by = obeys, math.inf
+        worker.obeys, worker.leaving, worker.stop_by = obeys, False, math.inf
         worker.said, worker.about, worker.peer, worker.address = said, about, peer, address
         worker.until = self._board.now + said.leaves_in if said.leaves_in else math.inf
         worker.since, worker.named, worker.graces = self._board.wall, {}, {}

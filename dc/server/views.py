@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from dc import limits
 from dc._core import ASSIGNED, RUNNING
 from dc.errors import UnknownJob, UnknownTask, UnknownWorker
 from dc.messages import PROTOCOL, Blob, Counts, Failure, Payload
@@ -196,11 +197,15 @@ class Views:
 
     # --- workers --------------------------------------------------------------------------------
 
-    def workers(self) -> list[View]:
-        """Return all workers by name: those that are here, away, or gone and remembered."""
+    def workers(self, gone: int = limits.KNOWN_WORKERS) -> list[View]:
+        """Return all workers by name: those that are here or away, and the last that have gone.
+
+        Args:
+            gone: so many of these at most.
+        """
         side = self._app.reactor.workers
         views = [self._worker_view(one) for one in side.roster.by_key.values()]
-        views += [gone_view(row) for row in side.register.gone()]
+        views += [gone_view(row) for row in list(side.register.gone())[-gone:]]
         return sorted(views, key=lambda view: (view["name"], view["state"] == GONE))
 
     def worker(self, name: str) -> View:

@@ -17,6 +17,7 @@ from dc.messages import (
     Goodbye,
     Heartbeat,
     Held,
+    Leaving,
     Message,
     Payload,
     Returned,
@@ -212,7 +213,7 @@ class WorkerSide:
         Raises:
             ProtocolError: the message is not one that a worker sends.
         """
-        if not worker.ready and not isinstance(message, Held):
+        if not worker.ready and not isinstance(message, (Held, Leaving)):
             self.leases.settle(worker)
             self.orders.meet(worker)
         match message:
@@ -230,6 +231,9 @@ class WorkerSide:
             case Goodbye():
                 self.register.ended(worker.key)
                 self.leases.give_up(worker, blame=False)
+            case Leaving():
+                worker.leaving = True
+                self._room.look(worker)
             case Heartbeat():
                 pass
             case _:

@@ -53,6 +53,8 @@ THOUGHT = {
     "worker.slots",
     "worker.executors",
     "worker.identity",
+    "worker.leaving",
+    "worker.lifetime",
     "worker.board",
     "worker.assignments",
     "worker.reactor",
