@@ -57,7 +57,7 @@ class WorkerSide:
         self.by_name = self.roster.by_name
         self.leases = Leases(board, self.roster)
         self.health = Health()
-        self._room = Room(board, self.health, self.register)
+        self._room = Room(board, self.roster, self.health, self.register)
         self._reports = Reports(board, self.roster, self.leases, self.health, self._room)
         self.orders = Orders(
             *(board, self.roster, self.register, self.leases, self._room),
@@ -119,6 +119,7 @@ class WorkerSide:
         self.leases.count_doubts()
         self._reports.try_again()
         self.orders.tick()
+        self._room.tick()
         self.register.write()
 
     def _job_gone(self, job: Job) -> None:
