@@ -68,6 +68,24 @@ class PayloadError(DcError):
     code = "payload"
 
 
+class UnknownWorker(DcError):
+    """No worker that the server knows of is meant by this name or filter."""
+
+    code = "unknown_worker"
+
+
+class WorkerDeleted(DcError):
+    """An operator has deleted this worker: it is taken in again only with a new key."""
+
+    code = "worker_deleted"
+
+
+class NotPossible(DcError):
+    """What was asked for cannot be done as things are: the message says why."""
+
+    code = "not_possible"
+
+
 class OptionsError(DcError):
     """An option of a job is out of its range: the submitter's fault."""
 

@@ -66,11 +66,16 @@ class HttpClient:
         """Return the JSON at a path, decoded."""
         return _from_json(await self.get(path, limit))
 
-    async def post_json(self, path: str, value: Any, limit: int = limits.ANSWER_BYTES) -> Any:
-        """Post a value as JSON; return the answer's, or None if the answer is empty."""
-        body = msgspec.json.encode(value)
-        headers = [("Content-Type", "application/json")]
-        async with self._exchange("POST", path, headers, body) as answer:
+    async def send_json(
+        self, method: str, path: str, value: Any = None, limit: int = limits.ANSWER_BYTES
+    ) -> Any:
+        """Send a value as JSON, None as no body; return the answer's, None if that is empty.
+
+        It is never sent twice: whoever does not hear the answer knows best what to do.
+        """
+        body = b"" if value is None else msgspec.json.encode(value)
+        headers = [("Content-Type", "application/json")] if body else []
+        async with self._exchange(method, path, headers, body) as answer:
             data = await answer.body(limit)
         return _from_json(data) if data else None
 
@@ -138,7 +143,7 @@ class HttpClient:
     async def _ask(
         self, method: str, path: str, headers: Headers, source: Path | bytes
     ) -> _Connection:
-        if method == "POST":
+        if method not in ("GET", "PUT"):
             await self.aclose()
         if (used := self._connection) is not None:
             try:

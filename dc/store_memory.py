@@ -25,6 +25,8 @@ from dc.records import (
     Removed,
     TaskRow,
     Unfinished,
+    WorkerRow,
+    Workers,
 )
 from dc.store_memory_job import MemoryJob, one_task
 from dc.store_rows import NO_TRIES, pack, task_row
@@ -46,6 +48,7 @@ class MemoryStore:
         self._sequences: set[int] = set()
         self._identity = identity
         self._next = (1, 1)
+        self._workers: dict[str, WorkerRow] = {}
 
     def commit_now(self, records: Sequence[Record]) -> bool:
         """See Store."""
@@ -86,6 +89,11 @@ class MemoryStore:
         if isinstance(record, JobNumbers):
             undo.append(partial(setattr, self, "_next", self._next))
             self._next = (record.job, self._next[1])
+            return
+        if isinstance(record, Workers):
+            undo.append(partial(setattr, self, "_workers", self._workers))
+            kept = {k: row for k, row in self._workers.items() if k not in record.forgotten}
+            self._workers = kept | {row.key: row for row in record.rows}
             return
         job = self._known(record.job)
         if isinstance(record, NewTasks):
@@ -248,6 +256,11 @@ class MemoryStore:
             max(self._next[0], max(self._jobs, default=0) + 1),
             max(self._next[1], max(self._sequences, default=0) + 1),
         )
+
+    async def workers(self) -> list[WorkerRow]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        return sorted(self._workers.values(), key=lambda row: (row.seen, row.key.encode()))
 
     async def open_jobs(self) -> list[JobRow]:
         """See Store."""

@@ -26,6 +26,8 @@ from dc.records import (
     Outcomes,
     Record,
     TaskRow,
+    WorkerRow,
+    Workers,
 )
 
 Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
@@ -79,6 +81,7 @@ _batch_heads = msgspec.json.Decoder(list[BatchHead])
 _record_heads = msgspec.json.Decoder(list[RecordHead])
 _columns = msgspec.json.Decoder(list[list[int]])
 _texts = msgspec.json.Decoder(list[str])
+_workers = msgspec.json.Decoder(list[WorkerRow])
 _leases = msgspec.json.Decoder(list[tuple[int, int, int, str]])
 _integers = msgspec.json.Decoder(list[int])
 
@@ -101,6 +104,11 @@ def columns(text: str) -> list[list[int]]:
 def texts(text: str) -> list[str]:
     """Return a JSON list of strings."""
     return _texts.decode(text)
+
+
+def workers(text: str) -> list[WorkerRow]:
+    """Return a JSON list of workers."""
+    return _workers.decode(text)
 
 
 def leases(text: str) -> list[tuple[int, int, int, str]]:
@@ -143,6 +151,8 @@ def _row(record: Record) -> Row | None:
         return _line(3, record.job, count=record.count, at=record.at)
     if isinstance(record, JobNumbers):
         return _line(8, record.job)
+    if isinstance(record, Workers):
+        return _line(20, 0, numbers=to_json(record.forgotten), head=to_json(record.rows))
     return _line(4, record.job, at=record.at)
 
 

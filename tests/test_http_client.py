@@ -152,8 +152,8 @@ async def test_several_tasks_take_turns() -> None:
 async def test_json_is_posted() -> None:
     async with site(talker) as (client, _):
         got = {"got": '{"a":1}', "type": "application/json"}
-        assert await client.post_json("/json", {"a": 1}) == got
-        assert await client.post_json("/empty", None) is None
+        assert await client.send_json("POST", "/json", {"a": 1}) == got
+        assert await client.send_json("POST", "/empty", None) is None
         with pytest.raises(ProtocolError, match="no JSON"):
             await client.get_json("/no-json")
 

@@ -77,7 +77,7 @@ async def test_a_post_is_never_made_twice() -> None:
         client = HttpClient(script.open, "x")
         assert await client.get("/1") == b"ok"
         with pytest.raises(ConnectionLost):
-            await client.post_json("/2", 1)
+            await client.send_json("POST", "/2", 1)
         assert [line[:6] for line in script.asked if line] == [b"GET /1", b"POST /"]
 
 

@@ -134,6 +134,14 @@ class Connector:
         except HttpError as error:
             raise _named(error) from error
 
+    async def send_json(self, method: str, path: str, value: Any = None) -> Any:
+        """Send a value, if it is one, as JSON to a path of the server; return the answer's."""
+        try:
+            with _bounded(limits.ANSWER_BYTES):
+                return await self._http.send_json(method, path, value)
+        except HttpError as error:
+            raise _named(error) from error
+
     async def aclose(self) -> None:
         """Close what is open; later calls fail."""
         self._closed = True

@@ -290,6 +290,19 @@ class Client:
         """Return the JSON at a path of the server, such as `/api/status`."""
         return self.call(self._client.get, path)
 
+    def request(self, method: str, path: str, value: Any = None) -> Any:
+        """Ask for a change: send a value, if it is one, as JSON to a path such as `/api/workers/W`.
+
+        Args:
+            method: `POST`, `PATCH` or `DELETE`.
+            path: of the server's API, see docs/protocol.md.
+            value: anything that has a form in JSON.
+
+        Returns:
+            The JSON of the answer, once the change is on the server's disk.
+        """
+        return self.call(self._client.request, method, path, value)
+
     def backup(self, to: Path) -> int:
         """Write a backup of the server's data folder to a file; return its size in bytes."""
         size: int = self.call(self._client.backup, to)

@@ -199,6 +199,19 @@ class AsyncClient:
         """Return the JSON at a path of the server, such as `/api/status`."""
         return await self.connector.get_json(path)
 
+    async def request(self, method: str, path: str, value: Any = None) -> Any:
+        """Ask for a change: send a value, if it is one, as JSON to a path such as `/api/workers/W`.
+
+        Args:
+            method: `POST`, `PATCH` or `DELETE`.
+            path: of the server's API, see docs/protocol.md.
+            value: anything that has a form in JSON.
+
+        Returns:
+            The JSON of the answer, once the change is on the server's disk.
+        """
+        return await self.connector.send_json(method, path, value)
+
     async def backup(self, to: Path) -> int:
         """Write a backup of the server's data folder to a file; return its size in bytes."""
         return await self.connector.download("/api/backup", to)

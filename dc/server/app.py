@@ -23,12 +23,13 @@ from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
 from dc.messages import Blob, Message, Payload
 from dc.records import JobNumbers
+from dc.server.commands import Command
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.events import (
     Action,
+    Asked,
     Broken,
-    CancelJob,
     Close,
     Closed,
     Committed,
@@ -54,6 +55,7 @@ from dc.server.events import (
     TasksRecovered,
     Tick,
     Troubled,
+    WorkersRecovered,
     Write,
 )
 from dc.server.parking import Parked, Parking
@@ -138,6 +140,7 @@ class ServerApp:
             next_sequence,
             server=await self.store.identity(),
         )
+        self.feed(WorkersRecovered(await self.store.workers()))
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
@@ -291,16 +294,29 @@ class ServerApp:
         if self._nursery is not None:
             self._nursery.start_soon(connection.drain)
 
-    def cancel(self, job: int, then: Callable[[], None]) -> bool:
-        """Cancel a job that is in memory, and call `then` once that is on disk.
+    async def ask(self, command: Command) -> object:
+        """Do what an operator asks for; return the answer once all of it is on disk.
 
-        Returns:
-            False when it is not: there is no such job, or it has finished.
+        Raises:
+            DcError: why nothing was done.
+            StoreError: it is done, and not on disk for limits.ASK_SECONDS.
         """
-        if job not in self.reactor.board.jobs:
-            return False
-        self.feed(CancelJob(job, then))
-        return True
+        answered = trio.Event()
+        answers: list[object] = []
+
+        def then(answer: object) -> None:
+            answers.append(answer)
+            answered.set()
+
+        self.feed(Asked(command, then))
+        with trio.move_on_after(limits.ASK_SECONDS):
+            await answered.wait()
+        if not answers:
+            why = self.committer.trouble or "the disk is slow"
+            raise StoreError(f"this is not on disk yet, and will be once that is mended: {why}")
+        if isinstance(answers[0], DcError):
+            raise answers[0]
+        return answers[0]
 
     # --- events and actions -----------------------------------------------------------------------
 

@@ -6,14 +6,14 @@ own: the app turns the world into events and performs the actions, in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from dc.errors import DcError
 from dc.messages import Blob, Message, Payload
-from dc.records import JobRow, Outcomes, Record, Unfinished
+from dc.records import JobRow, Outcomes, Record, Unfinished, WorkerRow
+from dc.server.commands import Command, Then
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -105,6 +105,12 @@ class PayloadsPrefetched(Struct, frozen=True):
     payloads: list[Payload]
 
 
+class WorkersRecovered(Struct, frozen=True):
+    """The workers that are remembered, at the start; before all jobs."""
+
+    rows: list[WorkerRow]
+
+
 class JobRecovered(Struct, frozen=True):
     """An unfinished job was found at the start."""
 
@@ -123,11 +129,11 @@ class Continued(Struct, frozen=True):
     job: int
 
 
-class CancelJob(Struct, frozen=True):
-    """Somebody asked over HTTP to cancel a job; `then` is to be called once that is on disk."""
+class Asked(Struct, frozen=True):
+    """An operator asks for something; `then` takes the answer once all of it is on disk."""
 
-    job: int
-    then: Callable[[], None]
+    command: Command
+    then: Then
 
 
 class Tick(Struct, frozen=True):
@@ -149,10 +155,11 @@ Event: TypeAlias = (
     | Troubled
     | HeadLoaded
     | PayloadsPrefetched
+    | WorkersRecovered
     | JobRecovered
     | TasksRecovered
     | Continued
-    | CancelJob
+    | Asked
     | Tick
 )
 

@@ -35,8 +35,8 @@ from dc.server.board import Board, Types
 from dc.server.clients import ClientSide
 from dc.server.events import (
     Action,
+    Asked,
     Broken,
-    CancelJob,
     Close,
     Closed,
     Committed,
@@ -55,9 +55,11 @@ from dc.server.events import (
     TasksRecovered,
     Tick,
     Troubled,
+    WorkersRecovered,
 )
 from dc.server.heads import HeadLimits
 from dc.server.jobs import Job
+from dc.server.operations import Operations
 from dc.server.peers import ANSWER_SECONDS, OWN_SECONDS, Peer, Peers
 from dc.server.streams import Streams
 from dc.server.workers import WorkerSide
@@ -95,6 +97,8 @@ class Reactor:
         self.workers = WorkerSide(self.board)
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
+        self.operations = Operations(self.board, self.clients, self.workers.orders)
+        self.workers.orders.dismiss = self._dismiss
         self.board.on_outcomes = self.streams.recorded
         self.board.on_finished = self.clients.finished
         self.board.on_unfollowed = self.clients.let_go
@@ -120,7 +124,7 @@ class Reactor:
         board.out = out
         if not self._of_a_peer(event):
             self._of_the_store(event)
-        if not isinstance(event, (JobRecovered, TasksRecovered)):
+        if not isinstance(event, (JobRecovered, TasksRecovered, WorkersRecovered)):
             self.workers.assign()
         self._note_sends(out)
         return out
@@ -137,8 +141,8 @@ class Reactor:
             case Broken():
                 if (peer := self._peers.get(event.peer)) is not None:
                     self._refuse(peer, event.error)
-            case CancelJob():
-                self.clients.cancel(self.board.jobs[event.job], event.then)
+            case Asked(command, then):
+                self.operations.ask(command, then)
             case Tick():
                 self._on_tick(event.stalled)
             case _:
@@ -163,6 +167,8 @@ class Reactor:
                 self.clients.cancel_step(event.job)
             case KeyLoaded():
                 self.clients.submissions.key_loaded(event.key, event.row)
+            case WorkersRecovered(rows):
+                self.workers.register.recovered(rows)
             case JobRecovered():
                 self._on_recovered(self.board.add_job(event.row))
             case TasksRecovered(tasks):
@@ -267,23 +273,28 @@ class Reactor:
                 f"{hello.software} speaks version {hello.version} of the protocol, this server "
                 f"({self._software}) version {PROTOCOL}: update {older[1]} to match {newer[1]}"
             )
-        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self._server)
+        slots = 0
         if hello.role == "client":
             self.clients.join(peer.number, peer.address)
         else:
-            self._greet_worker(peer, hello)
+            slots = self._greet_worker(peer, hello)
         peer.role = hello.role
+        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self._server, slots)
         self.board.send(peer.number, welcome)
         if self.board.trouble:
             self.board.send(peer.number, Trouble(self.board.trouble))
 
-    def _greet_worker(self, peer: Peer, hello: Hello) -> None:
+    def _greet_worker(self, peer: Peer, hello: Hello) -> int:
+        """Take a worker in; return how many slots it is to use, 0 for its own."""
         if hello.about is None:
             raise ProtocolError("a worker says in Hello what it is")
-        replaced = self.workers.join(peer.number, peer.address, hello.about)
+        obeys = "orders" in hello.capabilities
+        replaced = self.workers.join(peer.number, peer.address, hello.about, obeys=obeys)
         if replaced is not None:
             self._peers.pop(replaced)
             self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
+        row = self.workers.register.get(hello.about.key)
+        return row.slots if row is not None else 0
 
     def _refuse(self, peer: Peer, error: DcError) -> None:
         code = error.close_code if isinstance(error, ProtocolError) else CLOSE_POLICY
@@ -292,6 +303,11 @@ class Reactor:
         if peer.number in self.workers.roster.by_peer:
             self.workers.expel(peer.number)
         self._forget(peer.number)
+
+    def _dismiss(self, number: int, error: DcError) -> None:
+        """Send a peer away that is nobody's any more."""
+        if (peer := self._peers.get(number)) is not None:
+            self._refuse(peer, error)
 
     def _forget(self, number: int) -> None:
         peer = self._peers.pop(number)

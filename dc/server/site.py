@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import urlsplit
 
 import trio
@@ -11,12 +14,16 @@ from dc import http, limits, link_open
 from dc.errors import (
     BlobMismatch,
     DcError,
+    NotPossible,
+    OptionsError,
     ProtocolError,
     StoreError,
     StoreFull,
     UnknownBlob,
     UnknownJob,
     UnknownTask,
+    UnknownTaskType,
+    UnknownWorker,
 )
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
@@ -40,6 +47,22 @@ SECURITY_HEADERS = [
 
 
 FILES = ("/payload", "/result")
+
+STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
+    {
+        UnknownBlob: 404,
+        UnknownJob: 404,
+        UnknownTask: 404,
+        UnknownTaskType: 404,
+        UnknownWorker: 404,
+        BlobMismatch: 400,
+        OptionsError: 400,
+        NotPossible: 409,
+        StoreFull: 507,
+        StoreError: 503,
+    }
+)
+"""Which status answers a request for which nothing was done."""
 
 
 class Site:
@@ -79,14 +102,8 @@ class Site:
             if request.method not in ("GET", "HEAD"):
                 link_open.check_origin(request.headers)
             answer = await self._route(request)
-        except (UnknownBlob, UnknownJob, UnknownTask) as error:
-            answer = self._error(request, error, 404)
-        except BlobMismatch as error:
-            answer = self._error(request, error, 400)
-        except StoreFull as error:
-            answer = self._error(request, error, 507)
-        except StoreError as error:
-            answer = self._error(request, error, 503)
+        except tuple(STATUSES) as error:
+            answer = self._error(request, error, _status(error))
         if isinstance(answer, Response):
             answer.headers.extend(SECURITY_HEADERS)
         return answer
@@ -179,6 +196,10 @@ class Site:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD", "PUT")
         return self._file(digest)
+
+
+def _status(error: DcError) -> int:
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
 def is_loopback(host: str) -> bool:

@@ -33,6 +33,8 @@ from dc.records import (
     Outcomes,
     Record,
     Unfinished,
+    WorkerRow,
+    Workers,
 )
 from dc.server.events import (
     Action,
@@ -60,6 +62,7 @@ from dc.server.events import (
     Send,
     TasksRecovered,
     Tick,
+    WorkersRecovered,
     Write,
 )
 from dc.server.reactor import Reactor
@@ -199,6 +202,8 @@ class Harness:
             max(sequences, default=0) + 1,
             **self._options,
         )
+        remembered = WorkersRecovered(self.stored_workers())
+        assert not self.reactor.handle(remembered, self.now, self.now + 1e9)
         for job in jobs:
             row = self.stored_job(job)
             missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
@@ -245,6 +250,14 @@ class Harness:
             [row[2] for row in rows],
             [row[3] for row in rows],
         )
+
+    def stored_workers(self) -> list[WorkerRow]:
+        rows: dict[str, WorkerRow] = {}
+        for record in self.written:
+            if isinstance(record, Workers):
+                kept = {key: row for key, row in rows.items() if key not in record.forgotten}
+                rows = kept | {row.key: row for row in record.rows}
+        return sorted(rows.values(), key=lambda row: row.seen)
 
     def records(self, kind: type[Any], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and r.job == job]

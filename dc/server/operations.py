@@ -1,0 +1,64 @@
+"""Does what operators ask: each command finds the part of the reactor that can do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from dc.errors import DcError, UnknownJob
+from dc.server.board import Board
+from dc.server.clients import ClientSide
+from dc.server.commands import CancelJob, Command, OrderWorkers, SetWorkers, Then
+from dc.server.jobs import Job
+from dc.server.orders import Orders
+
+
+class Operations:
+    """Takes commands.
+
+    Args:
+        board: what all share.
+        clients: who has the jobs.
+        orders: who has the workers.
+    """
+
+    def __init__(self, board: Board, clients: ClientSide, orders: Orders) -> None:
+        self._board = board
+        self._clients = clients
+        self._orders = orders
+
+    def ask(self, command: Command, then: Then) -> None:
+        """Do what is asked; call `then` with the answer, or the DcError, once that is on disk."""
+        _answering(then, lambda: self._do(command, then))
+
+    def _do(self, command: Command, then: Then) -> None:
+        match command:
+            case CancelJob(number):
+                done = partial(then, None)
+                self._with_job(number, then, lambda job: self._clients.cancel(job, done))
+            case OrderWorkers():
+                self._answer(then, self._orders.order(command))
+            case SetWorkers():
+                self._answer(then, self._orders.set(command))
+
+    def _answer(self, then: Then, answer: object) -> None:
+        """Give an answer once all that is now to be written is on disk."""
+        self._board.after_writes(partial(then, answer))
+
+    def _with_job(self, number: int, then: Then, do: Callable[[Job], None]) -> None:
+        """Do something with a job, once it is in memory."""
+
+        def found(job: Job | None) -> None:
+            if job is None:
+                then(UnknownJob(f"there is no job {number}{self._board.kept}"))
+            else:
+                _answering(then, lambda: do(job))
+
+        self._clients.find(number, found)
+
+
+def _answering(then: Then, do: Callable[[], None]) -> None:
+    try:
+        do()
+    except DcError as error:
+        then(error)

@@ -1,0 +1,200 @@
+"""The API's door: which path takes which method, what a body may be, what a problem looks like."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from msgspec import Struct
+
+from dc import limits
+from dc.blobs import BlobFolder
+from dc.errors import ProtocolError, StoreError, StoreFull
+from dc.http import Request, Response
+from dc.messages import Options
+from dc.plugins import Plugins
+from dc.records import JobEnded, NewJob, NewTasks
+from dc.server.api_body import BadRequest, read_body
+from dc.server.app import ServerApp, Settings
+from dc.server.commands import CancelJob
+from dc.server.site import Site
+from dc.server.types import PluginTypes
+from dc.store_memory import MemoryStore
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Body:
+    """The body of one request."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def next_piece(self, request: Request) -> bytes:
+        piece, self._data = self._data[:1000], self._data[1000:]
+        return piece
+
+    async def move_to(self, request: Request, sink: Callable[[memoryview], object]) -> int:
+        raise NotImplementedError
+
+
+def request(
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: dict[str, str] | None = None,
+    *,
+    chunked: bool = False,
+) -> Request:
+    pairs = {"Host": "localhost", **(headers or {})}
+    pairs |= {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(body))}
+    encoded = [(name.encode(), value.encode()) for name, value in pairs.items()]
+    return Request(Body(body), method, path, "1.1", encoded)
+
+
+class Served:
+    """A server without a socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = MemoryStore()
+        settings = Settings("dc test", "http://127.0.0.1:1", folder, 0.0)
+        blobs, types = BlobFolder(folder), PluginTypes(Plugins())
+        self.app = ServerApp(self.store, blobs, types, settings)
+        self.site = Site(self.app)
+
+    async def ask(self, method: str, path: str, value: Any = None) -> tuple[int, Any]:
+        body = b"" if value is None else msgspec.json.encode(value)
+        answer = await self.site.answer(request(method, path, body, JSON if body else {}))
+        assert isinstance(answer, Response)
+        assert isinstance(answer.body, bytes)
+        if answer.content_type != "application/json":
+            return answer.status, answer.body.decode()
+        return answer.status, msgspec.json.decode(answer.body)
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Served]:
+    """Serve two jobs of one task: job 1 is open, job 2 finished long ago."""
+    served = Served(folder)
+    for job in (1, 2):
+        await served.store.commit([NewJob(job, "demo", "1", Options(), "bytes", "bytes", 1.0)])
+    await served.store.commit([NewTasks(1, 0, [b"x"]), JobEnded(1, 1, 2.0), JobEnded(2, 0, 2.0)])
+    await served.app.recover()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(served.app.run)
+        yield served
+        served.app.stop()
+
+
+# --- paths and methods --------------------------------------------------------------------------
+
+
+async def test_a_path_has_its_methods_and_no_others(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for method, path, allowed in (
+            ("POST", "/api/status", "GET, HEAD"),
+            ("DELETE", "/api/jobs/1", "GET, HEAD"),
+            ("GET", "/api/jobs/1/cancel", "POST"),
+        ):
+            answer = await served.site.answer(request(method, path))
+            assert isinstance(answer, Response)
+            assert (answer.status, dict(answer.headers)["Allow"]) == (405, allowed)
+        for path in ("/api/nothing", "/api/jobs/1/nothing", "/api", "/api/status/more"):
+            status, problem = await served.ask("GET", path)
+            assert (status, problem["error"]) == (404, "not_found")
+        assert (await served.ask("HEAD", "/api/jobs/1"))[0] == 200
+
+
+async def test_a_page_of_another_site_changes_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        bad = request("POST", "/api/jobs/1/cancel", headers={"Origin": "http://evil.example"})
+        with pytest.raises(ProtocolError, match="may not do this") as refused:
+            await served.site.answer(bad)
+        assert refused.value.status == 403
+        assert (await served.ask("GET", "/api/jobs/1"))[1]["state"] == "queued"
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+async def test_a_job_is_cancelled_once_and_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for _ in range(2):
+            status, view = await served.ask("POST", "/api/jobs/1/cancel")
+            assert (status, view["state"]) == (200, "cancelled")
+        row = await served.store.job(1)
+        assert row is not None
+        assert row.cancelled_at is not None
+
+
+async def test_a_finished_job_stays_as_it_is(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        assert (await served.ask("POST", "/api/jobs/2/cancel"))[1]["state"] == "done"
+        assert not served.app.reactor.board.jobs.keys() - {1}, "it has left memory again"
+
+
+async def test_an_unknown_job_is_said_to_be_unknown(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for path in ("/api/jobs/77/cancel", "/api/jobs/x/cancel"):
+            status, problem = await served.ask("POST", path)
+            assert (status, problem["error"]) == (404, "unknown_job")
+
+
+async def test_who_asks_is_told_when_the_disk_does_not_take_it(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with serving(tmp_path) as served:
+        served.store.fail = StoreFull("the disk is full")
+        status, problem = await served.ask("POST", "/api/jobs/1/cancel")
+        assert (status, problem["error"]) == (503, StoreError.code)
+        assert "the disk is full" in problem["text"]
+        served.store.fail = None
+        assert await served.app.ask(CancelJob(1)) is None
+        assert (await served.ask("GET", "/api/jobs/1"))[1]["state"] == "cancelled"
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+
+class Wish(Struct, forbid_unknown_fields=True):
+    """A body."""
+
+    name: str = ""
+    count: int = 0
+
+
+async def test_a_body_is_json() -> None:
+    assert await read_body(request("POST", "/"), Wish) == Wish()
+    said = request("POST", "/", b'{"name": "a"}', {"Content-Type": "Application/JSON; charset=x"})
+    assert await read_body(said, Wish) == Wish("a")
+    in_chunks = request("POST", "/", b'{"count": 3}', JSON, chunked=True)
+    assert await read_body(in_chunks, Wish) == Wish("", 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "says"),
+    [
+        (b"{}", {}, 415, "Content-Type: application/json"),
+        (b"{}", {"Content-Type": "text/plain"}, 415, "Content-Type: application/json"),
+        (b'{"nmae": "a"}', JSON, 400, "nmae"),
+        (b'{"count": "x"}', JSON, 400, "count"),
+        (b"{", JSON, 400, "truncated"),
+        (b"\xff", JSON, 400, "body"),
+        (b'"\xff"', JSON, 400, "body"),
+        (b"[" * 5000, JSON, 400, "body"),
+        (b"[]", JSON, 400, "object"),
+        (b" " * (limits.COMMAND_BYTES + 1), JSON, 413, "65536"),
+    ],
+)
+async def test_a_body_that_is_not_taken(
+    body: bytes, headers: dict[str, str], status: int, says: str
+) -> None:
+    for chunked in (False, True):
+        with pytest.raises(BadRequest, match=says) as bad:
+            await read_body(request("POST", "/", body, headers, chunked=chunked), Wish)
+        assert (bad.value.status, bad.value.code) == (status, "body")
