@@ -525,7 +525,7 @@ SLEPT_SECONDS: Final = 5.0
 """Between two looks of a worker at the clock, after which it takes itself to have slept: fifty
 times what is usual, so a busy computer does not look like it."""
 
-# --- jobs in hand -----------------------------------------------------------------------------------
+# --- jobs in hand -------------------------------------------------------------------------------
 
 LEAST_WEIGHT: Final = 0.001
 """Of a job or a submitter: a thousandth of the usual share is as good as none."""
@@ -537,7 +537,7 @@ AFTER_JOBS: Final = 100
 """Jobs that a job comes after: it is looked at whenever one of them finishes."""
 
 EACH_TASKS: Final = 1_000_000
-"""Tasks of a job that waits task by task: of each that may run, its number is in memory, 100 bytes."""
+"""Tasks of a job that waits task by task: of each that may run 100 bytes are in memory."""
 
 END_TASKS: Final = 4096
 """Tasks that are ended in one turn of the loop: 10 ms."""
@@ -549,7 +549,7 @@ CANCEL_RANGES: Final = 1000
 """Tasks, or runs of tasks, that one command cancels."""
 
 TAIL_GAPS: Final = 10_000
-"""Runs of ended tasks in the tail of a job: each is 100 bytes and is looked at when the tail moves."""
+"""Runs of ended tasks in the tail of a job: each takes 100 bytes."""
 
 SUBMITTERS: Final = 10_000
 """Submitters whose weights are remembered."""
