@@ -323,8 +323,9 @@ class SqliteStore:
     async def jobs(self, before: int | None, limit: int, submitter: str = "") -> list[JobRow]:
         """See Store."""
         below = limits.MAX_JOB + 1 if before is None else before
-        values = {"before": below, "limit": limit, "submitter": submitter}
-        return await self._read(lambda reader: reader.jobs("jobs", **values))
+        return await self._read(
+            lambda reader: reader.jobs("jobs", before=below, limit=limit, submitter=submitter)
+        )
 
     async def submitters(self) -> dict[str, float]:
         """See Store."""

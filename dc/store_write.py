@@ -161,7 +161,9 @@ class Writer:
                 number = self._twice(record, seen)
                 if number is not None:
                     return f"task {number} of job {record.job} has its outcome already"
-        kinds = ", ".join(f"{type(record).__name__}({record.job})" for record in records[:5])
+        kinds = ", ".join(
+            f"{type(record).__name__}({getattr(record, 'job', '')})" for record in records[:5]
+        )
         return f"{self.path}: {error} (in a commit of {len(records)} records: {kinds}, …)"
 
     def _twice(self, record: Outcomes, seen: set[tuple[int, int]]) -> int | None:

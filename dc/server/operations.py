@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from dc.errors import DcError, UnknownJob
 from dc.server.board import Board
 from dc.server.clients import ClientSide
-from dc.server.commands import CancelJob, Command, Then
+from dc.server.commands import (
+    CancelJob,
+    CancelJobs,
+    CancelTasks,
+    ChangeJob,
+    Command,
+    PauseJob,
+    ResumeJob,
+    RetryTasks,
+    SetWeight,
+    Then,
+)
+from dc.server.job_control import JobControl
 from dc.server.jobs import Job
+
+OfOneJob: TypeAlias = CancelTasks | PauseJob | ResumeJob | ChangeJob | RetryTasks
 
 
 class Operations:
@@ -18,11 +33,13 @@ class Operations:
     Args:
         board: what all share.
         clients: who has the jobs.
+        jobs: what can be done with jobs.
     """
 
-    def __init__(self, board: Board, clients: ClientSide) -> None:
+    def __init__(self, board: Board, clients: ClientSide, jobs: JobControl) -> None:
         self._board = board
         self._clients = clients
+        self._jobs = jobs
 
     def ask(self, command: Command, then: Then) -> None:
         """Do what is asked; call `then` with the answer, or the DcError, once that is on disk."""
@@ -33,6 +50,26 @@ class Operations:
             case CancelJob(number):
                 done = partial(then, None)
                 self._with_job(number, then, lambda job: self._clients.cancel(job, done))
+            case CancelJobs(type_, version, submitter):
+                self._jobs.cancel_jobs(type_, version, submitter, then)
+            case SetWeight(submitter, weight):
+                self._jobs.set_weight(submitter, weight, then)
+            case CancelTasks() | PauseJob() | ResumeJob() | ChangeJob() | RetryTasks():
+                self._with_job(command.job, then, lambda job: self._with(job, command, then))
+
+    def _with(self, job: Job, command: OfOneJob, then: Then) -> None:
+        jobs = self._jobs
+        match command:
+            case CancelTasks(_, ranges):
+                jobs.cancel_tasks(job, ranges, then)
+            case PauseJob(_, now):
+                jobs.pause(job, now=now, then=then)
+            case ResumeJob():
+                jobs.resume(job, then)
+            case ChangeJob(_, changes):
+                jobs.change(job, changes, then)
+            case RetryTasks(_, ranges):
+                jobs.retry(job, ranges, then)
 
     def _with_job(self, number: int, then: Then, do: Callable[[Job], None]) -> None:
         """Do something with a job, once it is in memory."""
