@@ -547,3 +547,35 @@ WORKER_FOLDERS: Final = 1000
 SLEPT_SECONDS: Final = 5.0
 """Between two looks of a worker at the clock, after which it takes itself to have slept: fifty
 times what is usual, so a busy computer does not look like it."""
+
+# --- jobs in hand -------------------------------------------------------------------------------
+
+LEAST_WEIGHT: Final = 0.001
+"""Of a job or a submitter: a thousandth of the usual share is as good as none."""
+
+MOST_WEIGHT: Final = 1000.0
+"""Of a job or a submitter: who has a thousand times the share of others has all."""
+
+AFTER_JOBS: Final = 100
+"""Jobs that a job comes after: it is looked at whenever one of them finishes."""
+
+EACH_TASKS: Final = 1_000_000
+"""Tasks of a job that waits task by task: of each that may run 100 bytes are in memory."""
+
+END_TASKS: Final = 4096
+"""Tasks that are ended in one turn of the loop: 10 ms."""
+
+RETRY_TASKS: Final = 4096
+"""Failed tasks that are queued again in one turn of the loop: 10 ms."""
+
+CANCEL_RANGES: Final = 1000
+"""Tasks, or runs of tasks, that one command cancels."""
+
+TAIL_GAPS: Final = 10_000
+"""Runs of ended tasks in the tail of a job: each takes 100 bytes."""
+
+SUBMITTERS: Final = 10_000
+"""Submitters whose weights are remembered."""
+
+INPUT_BYTES: Final = 256 * MIB
+"""Of a result of another job that a task reads into memory."""

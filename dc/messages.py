@@ -55,6 +55,8 @@ Attempts: TypeAlias = Annotated[list[Attempt], Meta(max_length=limits.BATCH_TASK
 FailureKind: TypeAlias = Literal["error", "timeout", "memory", "crashed"]
 FailureKinds: TypeAlias = Annotated[tuple[FailureKind, ...], Meta(max_length=4)]
 WorkerSlots: TypeAlias = Annotated[int, Meta(ge=0, le=limits.WORKER_SLOTS)]
+Weight: TypeAlias = Annotated[float, Meta(ge=limits.LEAST_WEIGHT, le=limits.MOST_WEIGHT)]
+UnixTime: TypeAlias = Annotated[float, Meta(ge=0, le=1e11)]
 Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
 
 
@@ -78,9 +80,11 @@ class Blob(Message, frozen=True):
 
 
 class Failure(Message, frozen=True):
-    """How a task failed: `error`, `timeout`, `memory`, `crashed`, `payload` or `cancelled`.
+    """How a task failed: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled` or
+    `deadline`.
 
-    `crashed` stands for a lost worker as well.
+    `crashed` stands for a lost worker as well, `cancelled` for a task that was cancelled by itself,
+    `deadline` for one that was not finished by the deadline of its job.
     """
 
     kind: Text
@@ -308,6 +312,14 @@ class Options(Message, frozen=True):
         long: whether its tasks run long: then a worker whose connection is lost keeps them for
             limits.LONG_GRACE_SECONDS, instead of limits.GRACE_SECONDS.
         grace: for how many seconds instead; 0 for what `long` says.
+        weight: its share among jobs of the same priority and submitter, 0.001 to 1000.
+        submitter: who submitted it, as USER@HOST or any other name; may be empty.
+        after: the jobs that it comes after, at most limits.AFTER_JOBS.
+        after_what: `done`: it waits until all of them have succeeded, and is cancelled if one has
+            not; `finished`: until all have finished, whatever came of them; `any`: until one has.
+        each: its task n waits for task n of the one job in `after` alone.
+        not_before: the Unix time before which nothing of it is handed out; 0 for none.
+        deadline: the Unix time at which tasks fail that have not finished by then; 0 for none.
     """
 
     name: Text = ""
@@ -320,6 +332,13 @@ class Options(Message, frozen=True):
     crashes: Annotated[int, Meta(ge=1, le=limits.MAX_CRASHES)] = limits.CRASH_LIMIT
     long: bool = False
     grace: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] = 0.0
+    weight: Weight = 1.0
+    submitter: Text = ""
+    after: Annotated[tuple[JobId, ...], Meta(max_length=limits.AFTER_JOBS)] = ()
+    after_what: Literal["done", "finished", "any"] = "done"
+    each: bool = False
+    not_before: UnixTime = 0.0
+    deadline: UnixTime = 0.0
 
 
 class Submit(Message, frozen=True):
@@ -462,8 +481,8 @@ class Counts(Message, frozen=True):
 
 
 class Status(Message, frozen=True):
-    """A job's state: `open` (more tasks may come), `queued`, `running`, `done`, `failed` or
-    `cancelled`.
+    """A job's state: `open` (more tasks may come), `waiting` (for a job or a time), `paused`,
+    `queued`, `running`, `done`, `failed` or `cancelled`.
 
     `note` says in one sentence why nothing runs, where that is known. `payload` and `result` are
     as in Accepted.

@@ -52,10 +52,41 @@ class JobEnded(Struct, frozen=True):
 
 
 class JobCancelled(Struct, frozen=True):
-    """The job was cancelled at this Unix time; tasks without an outcome are cancelled."""
+    """The job was cancelled at this Unix time; tasks without an outcome are cancelled.
+
+    `why` says in a sentence what for, where nobody asked for it.
+    """
 
     job: int
     at: float
+    why: str = ""
+
+
+class JobChanged(Struct, frozen=True):
+    """A job has other options from now on, or is paused, or is not any more."""
+
+    job: int
+    options: Options
+    paused: bool
+
+
+class Retried(Struct, frozen=True):
+    """Failed tasks of a job are to run again: they have no outcome any more.
+
+    `attempts` are their last ones and one more: nobody has that, and answers to the ones before
+    come too late.
+    """
+
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+
+
+class SubmitterChanged(Struct, frozen=True):
+    """A submitter has this weight from now on; with 1, what everybody has, it is forgotten."""
+
+    name: str
+    weight: float
 
 
 class Outcomes(Struct, frozen=True):
@@ -141,6 +172,9 @@ Record: TypeAlias = (
     | Attempts
     | Leases
     | Workers
+    | JobChanged
+    | Retried
+    | SubmitterChanged
 )
 
 # --- from the store -----------------------------------------------------------------------------
@@ -148,7 +182,8 @@ Record: TypeAlias = (
 
 class JobRow(Struct, frozen=True):
     """A job as the store knows it. `counts` has total, done, failed and (if cancelled) cancelled;
-    everything else of an unfinished job counts as queued."""
+    everything else of an unfinished job counts as queued. `why` is as in JobCancelled; `retried`
+    counts the outcomes that were set aside by Retried."""
 
     job: int
     type: str
@@ -161,6 +196,9 @@ class JobRow(Struct, frozen=True):
     cancelled_at: float | None
     counts: Counts
     key: str = ""
+    paused: bool = False
+    why: str = ""
+    retried: int = 0
 
 
 class TaskRow(Struct, frozen=True):

@@ -90,7 +90,8 @@ class Store(Protocol):
     async def outcomes_after(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
         """Return the first records of a job whose sequences are above `after`, ascending.
 
-        The last one returned may pass the limit; there is at least one if there is any.
+        The last one returned may pass the limit; there is at least one if there is any. Outcomes
+        that were set aside, because their tasks run again, are not among them.
         """
 
     async def outcomes_from(
@@ -129,8 +130,20 @@ class Store(Protocol):
     async def job_of_key(self, key: str) -> JobRow | None:
         """Return the newest job that was submitted under this key, or None."""
 
-    async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
-        """Return the newest jobs, of those below `before`, the newest first."""
+    async def jobs(self, before: int | None, limit: int, submitter: str = "") -> list[JobRow]:
+        """Return the newest jobs, of those below `before`, the newest first.
+
+        Args:
+            before: only jobs with lower numbers.
+            limit: so many at most.
+            submitter: only those of this one, if it is not empty.
+        """
+
+    async def submitters(self) -> dict[str, float]:
+        """Return the weights of the submitters of whom one was set."""
+
+    async def settled(self, job: int, numbers: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return which of these tasks have a result, and which have failed, ascending."""
 
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
         """Return the tasks of a job from `first` on, ascending; on request only failed ones."""
@@ -314,10 +327,20 @@ class SqliteStore:
         found = await self._read(lambda reader: reader.jobs("job_of_key", key=key))
         return found[0] if found else None
 
-    async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
+    async def jobs(self, before: int | None, limit: int, submitter: str = "") -> list[JobRow]:
         """See Store."""
         below = limits.MAX_JOB + 1 if before is None else before
-        return await self._read(lambda reader: reader.jobs("jobs", before=below, limit=limit))
+        return await self._read(
+            lambda reader: reader.jobs("jobs", before=below, limit=limit, submitter=submitter)
+        )
+
+    async def submitters(self) -> dict[str, float]:
+        """See Store."""
+        return await self._read(lambda reader: reader.submitters())
+
+    async def settled(self, job: int, numbers: Sequence[int]) -> tuple[list[int], list[int]]:
+        """See Store."""
+        return await self._read(lambda reader: reader.settled(job, numbers))
 
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
         """See Store."""

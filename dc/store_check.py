@@ -25,7 +25,7 @@ RULES: Final = {
             OR failed != (SELECT count(*) FROM failures WHERE task {range}))
     """,
     "a job's finished tasks are not those of its records": """
-        SELECT job FROM jobs j WHERE NOT removed AND done + failed != coalesce(
+        SELECT job FROM jobs j WHERE NOT removed AND done + failed + retried != coalesce(
             (SELECT sum(json_array_length(numbers)) FROM records r WHERE r.job = j.job), 0)
         UNION
         SELECT task >> 32 FROM finished f LEFT JOIN records r USING (sequence)

@@ -14,6 +14,7 @@ from dc.messages import Counts, Failure, Outcome, Payload
 from dc.records import (
     Attempts,
     JobCancelled,
+    JobChanged,
     JobEnded,
     JobNumbers,
     JobRow,
@@ -23,13 +24,15 @@ from dc.records import (
     Outcomes,
     Record,
     Removed,
+    Retried,
+    SubmitterChanged,
     TaskRow,
     Unfinished,
     WorkerRow,
     Workers,
 )
-from dc.store_memory_job import MemoryJob, one_task
-from dc.store_rows import NO_TRIES, pack, task_row
+from dc.store_memory_job import MemoryJob, one_task, stored_task, with_past
+from dc.store_rows import NO_TRIES, pack
 
 
 class MemoryStore:
@@ -49,6 +52,7 @@ class MemoryStore:
         self._identity = identity
         self._next = (1, 1)
         self._workers: dict[str, WorkerRow] = {}
+        self._weights: dict[str, float] = {}
 
     def commit_now(self, records: Sequence[Record]) -> bool:
         """See Store."""
@@ -95,6 +99,12 @@ class MemoryStore:
             kept = {k: row for k, row in self._workers.items() if k not in record.forgotten}
             self._workers = kept | {row.key: row for row in record.rows}
             return
+        if isinstance(record, SubmitterChanged):
+            undo.append(partial(setattr, self, "_weights", self._weights))
+            others = {n: weight for n, weight in self._weights.items() if n != record.name}
+            mine = {record.name: record.weight} if record.weight != 1 else {}
+            self._weights = others | mine
+            return
         job = self._known(record.job)
         if isinstance(record, NewTasks):
             self._add_tasks(job, record, undo)
@@ -104,6 +114,12 @@ class MemoryStore:
             self._add_attempts(job, record, undo)
         elif isinstance(record, Leases):
             self._add_leases(job, record, undo)
+        elif isinstance(record, JobChanged):
+            if job is None:
+                raise StoreConflict("there is no such job")
+            undo.append(job.change(record))
+        elif isinstance(record, Retried):
+            self._retry(job, record, undo)
         else:
             self._close(job, record, undo)
 
@@ -188,6 +204,17 @@ class MemoryStore:
             job.attempts[number] = (attempt, *job.attempts.get(number, NO_TRIES)[1:])
         undo.append(lambda: job.take_back(attempts, leases))
 
+    def _retry(
+        self, job: MemoryJob | None, record: Retried, undo: list[Callable[[], object]]
+    ) -> None:
+        numbers = set(record.numbers)
+        if not numbers:
+            return
+        whole = job is not None and len(numbers & job.failed) == len(record.numbers)
+        if job is None or job.cancelled_at is not None or not whole:
+            raise StoreConflict("the job has no such failed task")
+        undo.append(job.retry(record))
+
     def _close(
         self,
         job: MemoryJob | None,
@@ -197,17 +224,18 @@ class MemoryStore:
         if isinstance(record, JobEnded):
             if job is None or record.count != len(job.payloads):
                 raise StoreConflict("the job does not have so many tasks")
-            undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at))
+            undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at, job.why))
             job.ended = True
             job.set_finished(record.at)
             return
         if job is None:
             raise StoreConflict("there is no such job")
-        undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at))
+        undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at, job.why))
         undo.append(partial(job.take_back, job.attempts, job.leases))
         job.leases = {}
         if job.cancelled_at is None:
             job.cancelled_at = record.at
+            job.why = record.why
         if job.finished_at is None:
             job.finished_at = record.at
 
@@ -223,9 +251,16 @@ class MemoryStore:
     async def outcomes_after(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        records = self._jobs[job].records if job in self._jobs else []
+        if job not in self._jobs:
+            return []
+        found, records = self._jobs[job], self._jobs[job].records
         waiting = [record for record in records if record.sequence > after]
-        return _up_to(waiting[: limits.READ_RECORDS], limit_bytes)
+        while waiting:
+            page = _up_to(waiting[: limits.READ_RECORDS], limit_bytes)
+            if standing := [part for record in page if (part := found.standing(record))]:
+                return standing
+            waiting = waiting[len(page) :]
+        return []
 
     async def outcomes_from(
         self, job: int, first: int, limit_bytes: int, limit_tasks: int
@@ -274,13 +309,13 @@ class MemoryStore:
         if known is None:
             return Unfinished(job, [], [], [], [], [])
         numbers = [n for n in range(first, len(known.payloads)) if n not in known.finished][:limit]
-        return _with_past(known, numbers)
+        return with_past(known, numbers)
 
     async def leased(self) -> list[Unfinished]:
         """See Store."""
         await trio.lowlevel.checkpoint()
         return [
-            _with_past(known, sorted(known.leases))
+            with_past(known, sorted(known.leases))
             for _, known in sorted(self._jobs.items())
             if known.leases
         ]
@@ -297,10 +332,30 @@ class MemoryStore:
         rows = [j.row() for j in self._jobs.values() if j.record.key == key and not j.removed]
         return max(rows, key=lambda row: row.job) if rows and key else None
 
-    async def jobs(self, before: int | None, limit: int) -> list[JobRow]:
+    async def submitters(self) -> dict[str, float]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        numbers = sorted((n for n, j in self._jobs.items() if not j.removed), reverse=True)
+        return dict(sorted(self._weights.items()))
+
+    async def settled(self, job: int, numbers: Sequence[int]) -> tuple[list[int], list[int]]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        found = self._jobs.get(job)
+        finished = sorted(found.finished.keys() & set(numbers)) if found is not None else []
+        failed = found.failed if found is not None else set()
+        return [n for n in finished if n not in failed], [n for n in finished if n in failed]
+
+    async def jobs(self, before: int | None, limit: int, submitter: str = "") -> list[JobRow]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        numbers = sorted(
+            (
+                number
+                for number, job in self._jobs.items()
+                if not job.removed and submitter in ("", job.options.submitter)
+            ),
+            reverse=True,
+        )
         return [self._jobs[n].row() for n in numbers if before is None or n < before][:limit]
 
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
@@ -310,7 +365,7 @@ class MemoryStore:
         if known is None or first < 0:
             return []
         numbers = [n for n in range(first, len(known.payloads)) if not failed or n in known.failed]
-        return [_row(known, number, False) for number in numbers[: max(limit, 0)]]
+        return [stored_task(known, number, False) for number in numbers[: max(limit, 0)]]
 
     async def task(self, job: int, number: int, outcome: bool = False) -> TaskRow | None:
         """See Store."""
@@ -318,7 +373,7 @@ class MemoryStore:
         known = self._known(job)
         if known is None or not 0 <= number < len(known.payloads):
             return None
-        return _row(known, number, outcome)
+        return stored_task(known, number, outcome)
 
     async def totals(self) -> Counts:
         """See Store."""
@@ -384,24 +439,6 @@ class MemoryStore:
     async def aclose(self) -> None:
         """Do nothing: what is stored stays, as on a disk, for who still has this object."""
         await trio.lowlevel.checkpoint()
-
-
-def _with_past(job: MemoryJob, numbers: list[int]) -> Unfinished:
-    tries = [job.attempts.get(number, NO_TRIES) for number in numbers]
-    return Unfinished(
-        job=job.record.job,
-        numbers=numbers,
-        attempts=[attempts for attempts, _, _ in tries],
-        crashes=[crashes for _, crashes, _ in tries],
-        failures=[failures for _, _, failures in tries],
-        workers=[job.leases.get(number, (0, ""))[1] for number in numbers],
-    )
-
-
-def _row(job: MemoryJob, number: int, outcome: bool) -> TaskRow:
-    finished = one_task(*job.finished[number]) if number in job.finished else None
-    tries = job.attempts.get(number, NO_TRIES)
-    return task_row(job.record.job, number, job.payloads[number], finished, tries, outcome)
 
 
 def _extend(record: Outcomes, other: Outcomes) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from dc.messages import Blob, Outcome, Payload
-from dc.records import JobRow, NewJob, Outcomes
-from dc.store_rows import counts
+from dc.records import JobChanged, JobRow, NewJob, Outcomes, Retried, TaskRow, Unfinished
+from dc.store_rows import NO_TRIES, counts, task_row
 
 
 class MemoryJob:
@@ -24,6 +26,10 @@ class MemoryJob:
         self.cancelled_at: float | None = None
         self.finished_at: float | None = None
         self.removed = False
+        self.options = record.options
+        self.paused = False
+        self.why = ""
+        self.retried = 0
 
     def row(self) -> JobRow:
         """Return what Store tells of the job."""
@@ -33,7 +39,7 @@ class MemoryJob:
             job=record.job,
             type=record.type,
             version=record.version,
-            options=record.options,
+            options=self.options,
             payload=record.payload,
             result=record.result,
             created=record.created,
@@ -43,6 +49,9 @@ class MemoryJob:
                 total, len(self.finished) - failed, failed, self.cancelled_at is not None
             ),
             key=record.key,
+            paused=self.paused,
+            why=self.why,
+            retried=self.retried,
         )
 
     def set_finished(self, at: float) -> None:
@@ -50,6 +59,48 @@ class MemoryJob:
         whole = self.ended and len(self.finished) == len(self.payloads)
         if self.finished_at is None and whole:
             self.finished_at = max(at, self.record.created)
+
+    def change(self, record: JobChanged) -> Callable[[], None]:
+        """Take other options; return what takes them back."""
+        before = self.options, self.paused
+        self.options, self.paused = record.options, record.paused
+
+        def take_back() -> None:
+            self.options, self.paused = before
+
+        return take_back
+
+    def retry(self, record: Retried) -> Callable[[], None]:
+        """Set the outcomes of failed tasks aside; return what takes that back."""
+        before = dict(self.finished), set(self.failed), dict(self.attempts)
+        ends = self.retried, self.finished_at
+        for number, attempt in zip(record.numbers, record.attempts, strict=True):
+            del self.finished[number]
+            self.failed.remove(number)
+            self.attempts[number] = (attempt, 0, 0)
+        self.retried += len(record.numbers)
+        self.finished_at = None
+
+        def take_back() -> None:
+            self.finished, self.failed, self.attempts = before
+            self.retried, self.finished_at = ends
+
+        return take_back
+
+    def standing(self, record: Outcomes) -> Outcomes | None:
+        """Return a record without the outcomes that were set aside; None if that is all."""
+        places = [
+            at for at, n in enumerate(record.numbers) if self.finished.get(n, (0, 0))[0] is record
+        ]
+        if len(places) == len(record.numbers):
+            return record
+        if not places:
+            return None
+        columns = {
+            name: [getattr(record, name)[at] for at in places]
+            for name in ("numbers", "attempts", "times", "outcomes")
+        }
+        return msgspec.structs.replace(record, **columns)
 
     def blobs(self) -> set[bytes]:
         """Return the digests of the blobs that the job names."""
@@ -66,9 +117,12 @@ class MemoryJob:
         """Undo what changed attempts and leases."""
         self.attempts, self.leases = attempts, leases
 
-    def reopen(self, ended: bool, cancelled_at: float | None, finished_at: float | None) -> None:
+    def reopen(
+        self, ended: bool, cancelled_at: float | None, finished_at: float | None, why: str
+    ) -> None:
         """Undo what closed the job."""
         self.ended, self.cancelled_at, self.finished_at = ended, cancelled_at, finished_at
+        self.why = why
 
 
 def one_task(record: Outcomes, at: int) -> Outcomes:
@@ -80,3 +134,23 @@ def one_task(record: Outcomes, at: int) -> Outcomes:
         times=[record.times[at]],
         outcomes=[record.outcomes[at]],
     )
+
+
+def with_past(job: MemoryJob, numbers: list[int]) -> Unfinished:
+    """Return tasks of a job with what is known of them."""
+    tries = [job.attempts.get(number, NO_TRIES) for number in numbers]
+    return Unfinished(
+        job=job.record.job,
+        numbers=numbers,
+        attempts=[attempts for attempts, _, _ in tries],
+        crashes=[crashes for _, crashes, _ in tries],
+        failures=[failures for _, _, failures in tries],
+        workers=[job.leases.get(number, (0, ""))[1] for number in numbers],
+    )
+
+
+def stored_task(job: MemoryJob, number: int, outcome: bool) -> TaskRow:
+    """Return a task of a job, on request with its outcome."""
+    finished = one_task(*job.finished[number]) if number in job.finished else None
+    tries = job.attempts.get(number, NO_TRIES)
+    return task_row(job.record.job, number, job.payloads[number], finished, tries, outcome)

@@ -60,6 +60,10 @@ class Reader:
         found = self._connection.execute(self._queries[query], values).fetchall()
         return [store_rows.job_row(row) for row in found]
 
+    def submitters(self) -> dict[str, float]:
+        """See Store."""
+        return dict(self._connection.execute(self._queries["submitters"]).fetchall())
+
     def _total(self, job: int) -> int:
         found = self.jobs("job", job=job) if 0 <= job <= limits.MAX_JOB else []
         return found[0].counts.total if found else 0
@@ -125,9 +129,29 @@ class Reader:
 
     def outcomes_after(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
         """See Store."""
-        values = {"job": job, "after": after, "bytes": max(limit_bytes, 1)}
-        sequences, _ = self._one("records_after", **values, most=limits.READ_RECORDS)
-        return [record.whole() for record in self._records(job, sequences)]
+        values = {"job": job, "bytes": max(limit_bytes, 1), "most": limits.READ_RECORDS}
+        (retried,) = self._one("retried", job=job)
+        while True:
+            sequences, _ = self._one("records_after", after=after, **values)
+            records = self._records(job, sequences)
+            if not retried:
+                return [record.whole() for record in records]
+            standing = [part for record in records if (part := self._standing(job, record))]
+            if standing or not records:
+                return standing
+            after = records[-1].sequence
+
+    def _standing(self, job: int, record: StoredOutcomes) -> Outcomes | None:
+        """Return a record without the outcomes that were set aside; None if that is all."""
+        asked = to_json(record.numbers)
+        lists = [integers(text) for text in self._one("finished_among", job=job, numbers=asked)]
+        now = dict(zip(*lists, strict=True))
+        places = [
+            place
+            for place, number in enumerate(record.numbers)
+            if now.get(number) == record.sequence
+        ]
+        return record.part(places) if places else None
 
     def _records(self, job: int, sequences: str) -> list[StoredOutcomes]:
         return store_rows.stored_outcomes(job, self._one("records", sequences=sequences))
@@ -201,6 +225,13 @@ class Reader:
             known = _attempts(self._one("attempts_among", job=job, numbers=asked))
             found.append(_with_past(job, list(workers), known, workers))
         return found
+
+    def settled(self, job: int, numbers: Sequence[int]) -> tuple[list[int], list[int]]:
+        """See Store."""
+        asked = to_json(list(numbers))
+        failed = set(integers(self._one("failures_among", job=job, numbers=asked)[0]))
+        finished = integers(self._one("finished_among", job=job, numbers=asked)[0])
+        return sorted(set(finished) - failed), sorted(failed)
 
     def _unfinished(self, job: int, first: int, end: int) -> Iterable[int]:
         (count,) = self._one("finished_count", job=job, first=first, end=end)

@@ -17,6 +17,8 @@ from dc import limits
 from dc.messages import Blob, Counts, Failure, Options, Outcome, Payload
 from dc.records import (
     Attempts,
+    JobCancelled,
+    JobChanged,
     JobEnded,
     JobNumbers,
     JobRow,
@@ -25,6 +27,8 @@ from dc.records import (
     NewTasks,
     Outcomes,
     Record,
+    Retried,
+    SubmitterChanged,
     TaskRow,
     WorkerRow,
     Workers,
@@ -54,6 +58,7 @@ class Spec(Struct):
     options: Options
     payload: str
     result: str
+    submitter: str = ""
 
 
 class BatchHead(Struct):
@@ -145,15 +150,36 @@ def _row(record: Record) -> Row | None:
     if isinstance(record, Leases):
         return _leases_row(record) if record.numbers else None
     if isinstance(record, NewJob):
-        spec = Spec(record.type, record.version, record.options, record.payload, record.result)
-        return _line(1, record.job, key=record.key, at=record.created, head=to_json(spec))
-    if isinstance(record, JobEnded):
-        return _line(3, record.job, count=record.count, at=record.at)
-    if isinstance(record, JobNumbers):
-        return _line(8, record.job)
-    if isinstance(record, Workers):
-        return _line(20, 0, numbers=to_json(record.forgotten), head=to_json(record.rows))
-    return _line(4, record.job, at=record.at)
+        return _job_row(record)
+    if isinstance(record, Retried):
+        return _retried_row(record) if record.numbers else None
+    return _plain_row(record)
+
+
+def _plain_row(
+    record: JobEnded | JobNumbers | JobCancelled | JobChanged | SubmitterChanged | Workers,
+) -> Row:
+    match record:
+        case JobEnded():
+            return _line(3, record.job, count=record.count, at=record.at)
+        case JobCancelled():
+            return _line(4, record.job, at=record.at, head=record.why)
+        case JobNumbers():
+            return _line(8, record.job)
+        case JobChanged():
+            head = to_json(record.options)
+            return _line(11, record.job, count=int(record.paused), head=head)
+        case SubmitterChanged():
+            return _line(13, 0, at=record.weight, head=record.name)
+        case Workers(rows, forgotten):
+            return _line(20, 0, numbers=to_json(forgotten), head=to_json(rows))
+
+
+def _job_row(record: NewJob) -> Row:
+    options = record.options
+    codecs = (record.payload, record.result)
+    spec = Spec(record.type, record.version, options, *codecs, options.submitter)
+    return _line(1, record.job, key=record.key, at=record.created, head=to_json(spec))
 
 
 def _line(
@@ -201,6 +227,11 @@ def _attempts_row(record: Attempts) -> Row:
     columns = (record.numbers, record.attempts, record.crashes, record.failures)
     lists = to_json(list(zip(*columns, strict=True)))
     return _line(6, record.job, count=max(record.numbers) + 1, numbers=lists)
+
+
+def _retried_row(record: Retried) -> Row:
+    lists = to_json(list(zip(record.numbers, record.attempts, strict=True)))
+    return _line(12, record.job, count=len(record.numbers), numbers=lists)
 
 
 def _leases_row(record: Leases) -> Row:
@@ -333,7 +364,7 @@ def _split(sizes: Any, body: Any) -> list[bytes]:
 
 def job_row(row: Row) -> JobRow:
     """Return the job in a row of the queries of jobs."""
-    job, text, created, ended, cancelled_at, total, done, failed, key = row
+    job, text, created, ended, cancelled_at, total, done, failed, key, *control = row
     spec = _spec.decode(str(text))
     return JobRow(
         job=int(job or 0),
@@ -347,6 +378,9 @@ def job_row(row: Row) -> JobRow:
         cancelled_at=None if cancelled_at is None else float(cancelled_at),
         counts=counts(int(total or 0), int(done or 0), int(failed or 0), cancelled_at is not None),
         key=str(key),
+        paused=bool(control[0]),
+        why=str(control[1]),
+        retried=int(control[2] or 0),
     )
 
 

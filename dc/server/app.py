@@ -28,6 +28,7 @@ from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.events import (
     Action,
+    Answered,
     Asked,
     Broken,
     Close,
@@ -40,11 +41,14 @@ from dc.server.events import (
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadFailed,
     LoadHead,
     LoadJob,
     LoadKey,
     LoadOutcomes,
     LoadPayloads,
+    LoadSettled,
+    LoadUnfinished,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
@@ -141,6 +145,7 @@ class ServerApp:
             server=await self.store.identity(),
         )
         self.feed(WorkersRecovered(await self.store.workers()))
+        self.reactor.board.submitters.weights = await self.store.submitters()
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
@@ -397,7 +402,14 @@ class ServerApp:
             case Prefetch(job, first, count):
                 return await self._prefetch(job, first, count)
             case LoadJob(job):
-                return JobLoaded(job, await self.store.job(job))
+                row = await self.store.job(job)
+                return JobLoaded(job, row if job != self.retention.removing else None)
+            case LoadUnfinished(job, first, limit, then):
+                return Answered(then, await self.store.unfinished(job, first, limit))
+            case LoadFailed(job, first, limit, then):
+                return Answered(then, await self.store.tasks(job, first, limit, failed=True))
+            case LoadSettled(job, numbers, then):
+                return Answered(then, await self.store.settled(job, numbers))
             case LoadKey(key):
                 return KeyLoaded(key, await self.store.job_of_key(key))
             case Continue(job):

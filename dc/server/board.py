@@ -9,7 +9,8 @@ record of its own (the acknowledgement of a report that said nothing new) waits 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
 from dc.server.payloads import Window
 from dc.server.retries import crash_limit
+from dc.server.submitters import Submitters
 
 MOST_ATTEMPTS = 2**30
 """The highest attempt that a task can be restored with: a worker may claim any that it likes."""
@@ -36,6 +38,10 @@ OUTCOME_BYTES = 16
 
 NOTE_CHARS = 500
 """Of a note on a job's state: what a job requires may be long, and all who watch are told."""
+
+
+NAMED_JOBS = 5
+"""Of many, in a sentence."""
 
 
 class TypeInfo(Protocol):
@@ -125,6 +131,7 @@ class Board:
             credit_tasks=limits.CREDIT_TASKS,
         )
         self.matching = Matching(self.scheduler)
+        self.submitters = Submitters(self.scheduler)
         self.jobs: dict[int, Job] = {}
         self.heads = Heads(self.scheduler, lambda action: self.out.append(action), heads)
         self.window = Window(window)
@@ -145,6 +152,8 @@ class Board:
         self.on_finished: Callable[[Job], None] = _nobody
         self.on_unfollowed: Callable[[Job], None] = _nobody
         self.on_unscheduled: Callable[[Job], None] = _nobody
+        self.on_submitted: Callable[[Job], None] = _nobody
+        self.on_stored: Callable[[Job, int], None] = _nobody
         self.absent: Callable[[], str] = str
 
     # --- actions --------------------------------------------------------------------------------
@@ -192,26 +201,44 @@ class Board:
 
     def add_job(self, row: JobRow) -> Job:
         """Take a job into memory; schedule it unless it has finished."""
-        class_ = -1
         finished = row.cancelled_at is not None or (
             row.ended and row.counts.done + row.counts.failed == row.counts.total
         )
+        job = self.jobs[row.job] = Job(row, -1, self.window)
         if not finished:
-            class_ = self.matching.class_of(row.type, row.version, row.options.requires)
-        job = self.jobs[row.job] = Job(row, class_, self.window)
-        if not finished:
-            options = row.options
-            self.scheduler.add_job(
-                row.job, class_, options.priority, options.retries, crash_limit(options)
-            )
-            job.scheduled = True
+            self.schedule(job)
         return job
+
+    def schedule(self, job: Job) -> None:
+        """Take a job into the scheduler that has, or may get, tasks to run."""
+        row, options = job.row, job.row.options
+        job.class_ = self.matching.class_of(row.type, row.version, options.requires)
+        self.scheduler.add_job(
+            job.number,
+            job.class_,
+            options.priority,
+            options.retries,
+            crash_limit(options),
+            self.submitters.enter(options.submitter),
+            options.weight,
+        )
+        job.scheduled = True
+        self.hold(job)
+
+    def hold(self, job: Job) -> None:
+        """Let a job be handed out, or not, as its holds say now."""
+        job.changed = True
+        if job.scheduled and job.holds.any:
+            self.scheduler.hold_job(job.number)
+        elif job.scheduled:
+            self.scheduler.resume_job(job.number)
 
     def unschedule(self, job: Job) -> None:
         """Take a job that has no tasks left out of the scheduler."""
         if job.scheduled and not any(self.scheduler.job_counts(job.number)):
             self.scheduler.remove_job(job.number)
             job.scheduled = False
+            self.submitters.leave(job.options.submitter)
             job.forget_payloads()
             self.on_unscheduled(job)
             if job.cancelled:
@@ -232,13 +259,22 @@ class Board:
     def state(self, job: Job) -> tuple[str, Counts, str]:
         """Return a job's state, its counts, and a note on why nothing of it runs, or nothing."""
         counts = self.counts(job)
-        state = job_state(job.ended, job.cancelled, counts)
+        state = job_state(job.ended, job.cancelled, counts, self._held(job))
         return state, counts, self._note(job, counts)
 
+    def _held(self, job: Job) -> str:
+        """Return `paused` or `waiting`, if a job is that."""
+        only_others = job.tail.closed and not any(self.scheduler.job_counts(job.number))
+        return job.holds.state or ("waiting" if job.scheduled and only_others else "")
+
     def _note(self, job: Job, counts: Counts) -> str:
+        if job.cancelled and job.why:
+            return job.why
         if job.deserted and not job.cancelled:
             how = f"go on under its key {job.row.key}, or cancel it" if job.row.key else "cancel it"
             return f"its submitter is gone after {job.total} tasks: {how}"
+        if held := self._why_held(job):
+            return held
         if counts.queued and not counts.assigned and not counts.running:
             if self.trouble:
                 return f"nothing is handed out: {self.trouble}"[:NOTE_CHARS]
@@ -248,6 +284,18 @@ class Board:
                 text = f"no connected worker has task type {row.type} {row.version}{needs}"
                 return text[:NOTE_CHARS] + self.absent()
         return ""
+
+    def _why_held(self, job: Job) -> str:
+        holds = job.holds
+        if holds.paused:
+            return f"paused; go on with it: python -m dc resume {job.number}"
+        if holds.after:
+            return f"waits for {named_jobs(holds.after)}"
+        if holds.not_before:
+            return f"waits until {utc(holds.not_before)}"
+        return (
+            f"waits, task by task, for {named_jobs(job.options.after)}" if self._held(job) else ""
+        )
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -319,6 +367,18 @@ class Board:
 
 def _nobody(*_: object) -> None:
     """Stand in for a side that is not there."""
+
+
+def named_jobs(numbers: Sequence[int]) -> str:
+    """Return what a few jobs are called in a sentence."""
+    shown = ", ".join(str(number) for number in numbers[:NAMED_JOBS])
+    more = f" and {len(numbers) - NAMED_JOBS} more" if len(numbers) > NAMED_JOBS else ""
+    return f"job{'s' if len(numbers) > 1 else ''} {shown}{more}"
+
+
+def utc(unix: float) -> str:
+    """Return a Unix time for people."""
+    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def outcome_size(outcome: Outcome) -> int:

@@ -154,7 +154,7 @@ class ClientSide:
         if not watched:
             self._watchers.pop(job.number, None)
         followed = bool(watched) or self.streams.has(job.number)
-        if job.finished and not followed and not job.scheduled:
+        if job.finished and not followed and not job.scheduled and not job.busy:
             self._board.jobs.pop(job.number, None)
             job.forget_payloads()
             if job.whole is not None:
@@ -232,22 +232,36 @@ class ClientSide:
 
         self.cancel(job, on_disk)
 
-    def cancel(self, job: Job, then: Callable[[], None]) -> None:
-        """Cancel a job; call `then` once that is on disk. A finished job stays as it is."""
+    def cancel(
+        self,
+        job: Job,
+        then: Callable[[], None],
+        why: str = "",
+        error: DcError | None = None,
+    ) -> None:
+        """Cancel a job; a finished job stays as it is.
+
+        Args:
+            job: the job.
+            then: called once that is on disk.
+            why: in a sentence, what for, if nobody asked for it.
+            error: what is said to who is submitting it.
+        """
         if job.finished or job.cancelled:
             self._board.after_writes(then)
             return
         job.cancelled = job.changed = True
         job.forget_payloads()
         job.drop_tail()
-        self.submissions.cancelled(job)
+        job.why = why
+        self.submissions.cancelled(job, error)
 
         def on_disk() -> None:
             job.cancel_stored = True
             then()
             self._board.look_at_end(job)
 
-        self._board.write(JobCancelled(job.number, self._board.wall), on_disk)
+        self._board.write(JobCancelled(job.number, self._board.wall, why), on_disk)
         self.cancel_step(job.number)
 
     def cancel_step(self, number: int) -> None:

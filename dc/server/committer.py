@@ -19,7 +19,7 @@ import trio
 
 from dc import limits
 from dc.errors import StoreConflict, StoreError
-from dc.records import NewTasks, Outcomes, Record
+from dc.records import NewTasks, Outcomes, Record, Retried
 from dc.store import Store
 
 log = logging.getLogger("dc.server")
@@ -172,4 +172,4 @@ class Committer:
 def _tasks(record: Record) -> int:
     if isinstance(record, NewTasks):
         return len(record.payloads)
-    return len(record.numbers) if isinstance(record, Outcomes) else 1
+    return len(record.numbers) if isinstance(record, Outcomes | Retried) else 1

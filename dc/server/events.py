@@ -6,13 +6,14 @@ own: the app turns the world into events and performs the actions, in order.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from dc.errors import DcError
 from dc.messages import Blob, Message, Payload
-from dc.records import JobRow, Outcomes, Record, Unfinished, WorkerRow
+from dc.records import JobRow, Outcomes, Record, TaskRow, Unfinished, WorkerRow
 from dc.server.commands import Command, Then
 
 # --- events -------------------------------------------------------------------------------------
@@ -136,6 +137,13 @@ class Asked(Struct, frozen=True):
     then: Then
 
 
+class Answered(Struct, frozen=True):
+    """The answer to LoadUnfinished, LoadFailed or LoadSettled, for whoever asked."""
+
+    then: Callable[[Any], None]
+    answer: object
+
+
 class Tick(Struct, frozen=True):
     """Time has passed. While the disk is `stalled` nobody is read, so nobody's silence counts."""
 
@@ -160,6 +168,7 @@ Event: TypeAlias = (
     | TasksRecovered
     | Continued
     | Asked
+    | Answered
     | Tick
 )
 
@@ -236,6 +245,32 @@ class Prefetch(Struct, frozen=True):
     count: int
 
 
+class LoadUnfinished(Struct, frozen=True):
+    """Read the next `limit` unfinished tasks of a job from `first` on, for `then`."""
+
+    job: int
+    first: int
+    limit: int
+    then: Callable[[Unfinished], None]
+
+
+class LoadFailed(Struct, frozen=True):
+    """Read the next `limit` failed tasks of a job from `first` on, for `then`."""
+
+    job: int
+    first: int
+    limit: int
+    then: Callable[[list[TaskRow]], None]
+
+
+class LoadSettled(Struct, frozen=True):
+    """Read which of these tasks have a result, and which have failed, for `then`."""
+
+    job: int
+    numbers: list[int]
+    then: Callable[[tuple[list[int], list[int]]], None]
+
+
 class Continue(Struct, frozen=True):
     """There is more to do for this job: give others a turn, then answer with Continued."""
 
@@ -252,5 +287,8 @@ Action: TypeAlias = (
     | LoadKey
     | LoadHead
     | Prefetch
+    | LoadUnfinished
+    | LoadFailed
+    | LoadSettled
     | Continue
 )

@@ -13,7 +13,9 @@ allowance are queued, the next ones go into the scheduler:
   asked for a page of the others (LoadHead), early enough that the head does not run dry.
 
 Tasks that were with workers when the server stopped are in the scheduler from the start, wherever
-they are in the job: those from `next` on are `ahead`, and the pages leave them out.
+they are in the job: those from `next` on are `gaps` of the tail, and the pages leave them out. So
+are tasks that have got an outcome without having run, and those of a job that waits task by task
+for another, as they are let in.
 
 Payloads are not a matter of the tail: a job's tasks are assigned in order, and this part sees to it
 that those which are not in memory are read (Prefetch) shortly before.
@@ -22,7 +24,7 @@ that those which are not in memory are read (Prefetch) shortly before.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -30,6 +32,7 @@ from dc import limits
 from dc._core import Scheduler
 from dc.records import Unfinished
 from dc.server.events import Action, LoadHead, Prefetch
+from dc.server.gaps import Gaps
 from dc.server.jobs import Job, Tail
 
 SPARSE = 4
@@ -81,27 +84,39 @@ class Heads:
 
     def recovered(self, job: Job) -> None:
         """Take up a job after a restart: its unfinished tasks are its tail."""
-        job.tail = Tail(0, job.total, job.total - job.done - job.failed)
+        left = job.total - job.done - job.failed
+        job.tail = Tail(0, job.total, left, closed=job.options.each)
         self._fill(job)
 
     def restored(self, job: Job, tasks: Unfinished) -> None:
-        """Queue tasks from anywhere in the tail of a recovered job, before its first page comes."""
+        """Queue tasks from anywhere in the tail of a job."""
         self._restore(job, tasks)
-        job.tail.ahead.update(tasks.numbers)
+        for first, end in _runs(tasks.numbers):
+            job.tail.gaps.add(first, end)
+        job.tail.close_up()
+
+    def again(self, job: Job, tasks: Unfinished) -> None:
+        """Queue tasks again that had their outcome: they are not in the tail."""
+        job.tail.count += len(tasks.numbers)
+        self._restore(job, tasks)
+        for number in tasks.numbers[bisect_left(tasks.numbers, job.tail.next) :]:
+            job.tail.gaps.add(number, number + 1)
+        job.tail.close_up()
 
     def loaded(self, job: Job, tasks: Unfinished, next_: int) -> None:
         """Queue a page of the tail of a recovered job; go on at `next_`."""
         tail = job.tail
         tail.loading = False
-        if tail.ahead or (tasks.numbers and tasks.numbers[-1] >= tail.recovered):
-            tasks = _below(tasks, tail.recovered, tail.ahead)
+        if tail.gaps or (tasks.numbers and tasks.numbers[-1] >= tail.recovered):
+            tasks = _below(tasks, tail.recovered, tail.gaps)
         if tasks.numbers:
             span = tasks.numbers[-1] + 1 - tasks.numbers[0]
             tail.sparse = span > SPARSE * len(tasks.numbers)
             if not self._queued(job):
                 job.at_hand.passed(tasks.numbers[0])
         tail.next = min(next_, tail.recovered)
-        tail.ahead = {number for number in tail.ahead if number >= tail.next}
+        tail.gaps.cut(tail.next)
+        tail.close_up()
         self._restore(job, tasks)
         self.assigned(job)
 
@@ -130,16 +145,20 @@ class Heads:
     def _fill(self, job: Job, *, late: bool = True) -> None:
         tail = job.tail
         room = self._allowance() - self._queued(job)
-        if room <= 0 or not tail.count or tail.loading or job.unsure:
+        if room <= 0 or not tail.count or tail.loading or tail.closed or job.holds.unsure:
             return
         if tail.next < tail.recovered:
             tail.loading = True
             self._ask(LoadHead(job.number, tail.next, room))
             return
-        count = min(room, tail.count)
-        self._scheduler.submit(job.number, tail.next, count, late)
-        tail.next += count
-        tail.count -= count
+        while room > 0 and tail.count:
+            count = tail.gaps.free_until(tail.next, tail.next + min(room, tail.count)) - tail.next
+            self._scheduler.submit(job.number, tail.next, count, late)
+            tail.next += count
+            tail.count -= count
+            room -= count
+            late = True
+            tail.close_up()
 
     def _queued(self, job: Job) -> int:
         return self._scheduler.job_counts(job.number)[0]
@@ -149,7 +168,16 @@ class Heads:
         return self._most.least if crowded else self._most.one
 
 
-def _below(tasks: Unfinished, end: int, known: set[int]) -> Unfinished:
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Cut ascending numbers into runs, each from a number up to, and without, another."""
+    start = 0
+    for at in range(1, len(numbers) + 1):
+        if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
+            yield numbers[start], numbers[at - 1] + 1
+            start = at
+
+
+def _below(tasks: Unfinished, end: int, known: Gaps) -> Unfinished:
     """Return the tasks below a number that the scheduler does not know."""
     stop = bisect_left(tasks.numbers, end)
     kept = [at for at in range(stop) if tasks.numbers[at] not in known]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dc.messages import Counts, Options, Payload
 from dc.records import JobRow, Outcomes
+from dc.server.gaps import Gaps
+from dc.server.holds import Holds
 from dc.server.payloads import AtHand, Window
 
 BYTES_PER_SECOND = 100e6
@@ -20,8 +22,10 @@ class Tail(Struct):
     """The tasks of a job that the scheduler does not know.
 
     Their numbers are from `next` on, `count` of them; those below `recovered` are from before the
-    restart: some of these are finished, and some are `ahead`, in the scheduler already. `loading`
-    says that a page of them is being read, `sparse` that few of them are unfinished.
+    restart: some of these are finished. Those in `gaps` are not of the tail: they are in the
+    scheduler already, or have their outcome. `loading` says that a page is being read, `sparse`
+    that few of them are unfinished, `closed` that the tasks are let in one by one, as those of
+    another job finish.
     """
 
     next: int
@@ -29,11 +33,24 @@ class Tail(Struct):
     count: int = 0
     loading: bool = False
     sparse: bool = False
-    ahead: set[int] = set()
+    closed: bool = False
+    gaps: Gaps = field(default_factory=Gaps)
 
     def has(self, number: int) -> bool:
         """Whether the scheduler does not know an unfinished task yet."""
-        return number >= self.next and number not in self.ahead
+        return number >= self.next and number not in self.gaps
+
+    def drop(self, number: int) -> None:
+        """Take out a task that is in it."""
+        self.gaps.add(number, number + 1)
+        self.count -= 1
+        self.close_up()
+
+    def close_up(self) -> None:
+        """Begin behind the tasks that are not in it any more."""
+        if not self.loading and self.gaps:
+            self.next = self.gaps.free_from(self.next)
+            self.gaps.cut(self.next)
 
 
 class Job:
@@ -46,6 +63,10 @@ class Job:
 
     Attributes:
         whole: all outcomes, where they are one small record that has finished the job.
+        holds: why nothing of it is handed out, if nothing is.
+        why: what it was cancelled for, where nobody asked for it.
+        retried: whether outcomes of it were set aside.
+        busy: how many operations on it are under way, for which it stays in memory.
     """
 
     def __init__(self, row: JobRow, class_: int, window: Window) -> None:
@@ -69,7 +90,10 @@ class Job:
         self.tail = Tail(self.total, 0)
         self.at_hand = AtHand(window, self.total)
         self.deserted = False
-        self.unsure = False
+        self.holds = Holds(paused=row.paused)
+        self.why = row.why
+        self.retried = row.retried > 0
+        self.busy = 0
         self._seconds = -1.0
 
     @property
@@ -102,8 +126,10 @@ class Job:
         tail = self.tail
         assert 0 <= tail.count <= self.total - tail.next, f"job {self.number}: the tail's count"
         if tail.next >= tail.recovered:
-            assert tail.count == self.total - tail.next, f"job {self.number}: the tail has a hole"
-        assert all(number >= tail.next for number in tail.ahead), f"job {self.number}: ahead"
+            whole = self.total - tail.next - tail.gaps.count
+            assert tail.count == whole, f"job {self.number}: the tail has a hole"
+        tail.gaps.validate()
+        assert not tail.gaps or tail.gaps.first >= tail.next, f"job {self.number}: gaps"
         self.at_hand.validate()
 
     # --- payloads -------------------------------------------------------------------------------
@@ -161,8 +187,8 @@ class Job:
         return self.cost
 
 
-def job_state(ended: bool, cancelled: bool, counts: Counts) -> str:
-    """Return a job's state as all outside see it."""
+def job_state(ended: bool, cancelled: bool, counts: Counts, held: str = "") -> str:
+    """Return a job's state as all outside see it; `held` is that of its holds."""
     if cancelled:
         return "cancelled"
     finished = counts.done + counts.failed
@@ -170,6 +196,8 @@ def job_state(ended: bool, cancelled: bool, counts: Counts) -> str:
         return "open"
     if finished == counts.total:
         return "failed" if counts.failed else "done"
+    if held:
+        return held
     if finished or counts.assigned or counts.running:
         return "running"
     return "queued"

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from dc.errors import DcError, UnknownJob
 from dc.server.board import Board
 from dc.server.clients import ClientSide
-from dc.server.commands import CancelJob, Command, OrderWorkers, SetWorkers, Then
+from dc.server.commands import (
+    CancelJob,
+    CancelJobs,
+    CancelTasks,
+    ChangeJob,
+    Command,
+    OrderWorkers,
+    PauseJob,
+    ResumeJob,
+    RetryTasks,
+    SetWeight,
+    SetWorkers,
+    Then,
+)
+from dc.server.job_control import JobControl
 from dc.server.jobs import Job
 from dc.server.orders import Orders
+
+OfOneJob: TypeAlias = CancelTasks | PauseJob | ResumeJob | ChangeJob | RetryTasks
 
 
 class Operations:
@@ -19,12 +36,14 @@ class Operations:
     Args:
         board: what all share.
         clients: who has the jobs.
+        jobs: what can be done with jobs.
         orders: who has the workers.
     """
 
-    def __init__(self, board: Board, clients: ClientSide, orders: Orders) -> None:
+    def __init__(self, board: Board, clients: ClientSide, jobs: JobControl, orders: Orders) -> None:
         self._board = board
         self._clients = clients
+        self._jobs = jobs
         self._orders = orders
 
     def ask(self, command: Command, then: Then) -> None:
@@ -40,10 +59,30 @@ class Operations:
                 self._answer(then, self._orders.order(command))
             case SetWorkers():
                 self._answer(then, self._orders.set(command))
+            case CancelJobs(type_, version, submitter):
+                self._jobs.cancel_jobs(type_, version, submitter, then)
+            case SetWeight(submitter, weight):
+                self._jobs.set_weight(submitter, weight, then)
+            case CancelTasks() | PauseJob() | ResumeJob() | ChangeJob() | RetryTasks():
+                self._with_job(command.job, then, lambda job: self._with(job, command, then))
 
     def _answer(self, then: Then, answer: object) -> None:
         """Give an answer once all that is now to be written is on disk."""
         self._board.after_writes(partial(then, answer))
+
+    def _with(self, job: Job, command: OfOneJob, then: Then) -> None:
+        jobs = self._jobs
+        match command:
+            case CancelTasks(_, ranges):
+                jobs.cancel_tasks(job, ranges, then)
+            case PauseJob(_, now):
+                jobs.pause(job, now=now, then=then)
+            case ResumeJob():
+                jobs.resume(job, then)
+            case ChangeJob(_, changes):
+                jobs.change(job, changes, then)
+            case RetryTasks(_, ranges):
+                jobs.retry(job, ranges, then)
 
     def _with_job(self, number: int, then: Then, do: Callable[[Job], None]) -> None:
         """Do something with a job, once it is in memory."""

@@ -31,10 +31,12 @@ from collections.abc import Iterable
 from dc import limits
 from dc.errors import DcError, ProtocolError, VersionError
 from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Refused, Trouble, Welcome
+from dc.records import Outcomes
 from dc.server.board import Board, Types
 from dc.server.clients import ClientSide
 from dc.server.events import (
     Action,
+    Answered,
     Asked,
     Broken,
     Close,
@@ -58,6 +60,7 @@ from dc.server.events import (
     WorkersRecovered,
 )
 from dc.server.heads import HeadLimits
+from dc.server.job_control import JobControl
 from dc.server.jobs import Job
 from dc.server.operations import Operations
 from dc.server.peers import ANSWER_SECONDS, OWN_SECONDS, Peer, Peers
@@ -97,10 +100,12 @@ class Reactor:
         self.workers = WorkerSide(self.board)
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
-        self.operations = Operations(self.board, self.clients, self.workers.orders)
-        self.workers.orders.dismiss = self._dismiss
-        self.board.on_outcomes = self.streams.recorded
-        self.board.on_finished = self.clients.finished
+        self.control = JobControl(self.board, self.clients, self.workers)
+        orders = self.workers.orders
+        self.operations = Operations(self.board, self.clients, self.control, orders)
+        orders.dismiss = self._dismiss
+        self.board.on_outcomes = self._recorded
+        self.board.on_finished = self._finished
         self.board.on_unfollowed = self.clients.let_go
         self._software = software
         self._server = server
@@ -165,6 +170,8 @@ class Reactor:
                 self.clients.job_loaded(event.job, event.row)
             case Continued():
                 self.clients.cancel_step(event.job)
+            case Answered(then, answer):
+                then(answer)
             case KeyLoaded():
                 self.clients.submissions.key_loaded(event.key, event.row)
             case WorkersRecovered(rows):
@@ -186,6 +193,15 @@ class Reactor:
     def _on_recovered(self, job: Job) -> None:
         self.clients.submissions.recovered(job)
         self.board.heads.recovered(job)
+        self.control.recovered(job)
+
+    def _recorded(self, job: Job, record: Outcomes) -> None:
+        self.streams.recorded(job, record)
+        self.control.recorded(job, record)
+
+    def _finished(self, job: Job) -> None:
+        self.control.finished(job)
+        self.clients.finished(job)
 
     def _queued(self, number: int) -> Job | None:
         """Return a job that has tasks to hand out: what was read for any other comes too late."""
@@ -195,7 +211,9 @@ class Reactor:
     def pause(self) -> float:
         """Return after how many seconds the next Tick is wanted."""
         usual = limits.STATUS_SECONDS if self.clients.watching else limits.TICK_SECONDS
-        return max(0.001, min(usual, self.board.scheduler.next_time() - self.board.now))
+        board = self.board
+        due = min(board.scheduler.next_time() - board.now, self.control.next_time() - board.wall)
+        return max(0.001, min(usual, due))
 
     @property
     def idle(self) -> bool:
@@ -204,12 +222,14 @@ class Reactor:
 
     @property
     def in_memory(self) -> set[int]:
-        """The jobs that may be read, or asked for, without the store."""
-        return {*self.board.jobs, *self.clients.recent.numbers()}
+        """The jobs that may be read or asked for without the store, and those that others need."""
+        needed = self.control.dependencies.needed()
+        return {*self.board.jobs, *self.clients.recent.numbers(), *needed}
 
     def validate(self) -> None:
         """Check what must always hold; AssertionError says what does not."""
         self.board.scheduler.validate()
+        self.board.submitters.validate()
         self.workers.validate()
         self._peers.validate()
         for peer in self.workers.roster.by_peer:
@@ -343,6 +363,7 @@ class Reactor:
         self.board.stalled = stalled
         self.clients.report()
         self.clients.recent.expire(self.board.now)
+        self.control.tick()
         late = self._unheard(stalled)
         self._peers.postpone(late, self.board.now)
         for peer in self._peers.due(self.board.now):

@@ -51,6 +51,7 @@ class Retention:
         jobs: how many jobs were removed since the start.
         blobs: how many blobs were.
         blob_bytes: their bytes.
+        removing: the job that is being removed, or 0: whoever asks for it now comes too late.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Retention:
         self._wall = wall
         self._holds = 0
         self._trouble = ""
+        self.removing = 0
 
     async def run(self) -> None:
         """Look for what is to be removed, for as long as it is not cancelled."""
@@ -115,6 +117,13 @@ class Retention:
                 await self._remove_job(job)
 
     async def _remove_job(self, job: int) -> None:
+        self.removing = job
+        try:
+            await self._remove_steps(job)
+        finally:
+            self.removing = 0
+
+    async def _remove_steps(self, job: int) -> None:
         while True:
             removed = await self._store.remove(job, limits.REMOVE_ROWS)
             await self._remove_blobs(removed.blobs)

@@ -5,6 +5,9 @@ it is on disk. When the client is slow (it has more than `limits.STREAM_BYTES` u
 just subscribed, the stream is behind: nothing is kept for it in memory, and it reads from the
 store, one read at a time, until a read that began after the last commit gives nothing more.
 
+An outcome that was set aside, because its task runs again, is not read from the store any more. Who
+has had it as it came gets the new one as well; who reads in order does not come back to it.
+
 An ordered stream wants the tasks by number. While they are recorded in that order, it is given the
 records as they come; else it reads from the store, and only when the task that it waits for has
 been recorded.
@@ -159,6 +162,7 @@ class Streams:
         self.close(stream.peer, stream.request)
         if job.cancelled:
             text = f"job {job.number} was cancelled; {job.done + job.failed} of its tasks had ended"
+            text += f": {job.why}" if job.why else ""
             self._board.send(stream.peer, Refused(stream.request, "cancelled", text))
         else:
             self._board.send(stream.peer, EndOfResults(stream.request))
@@ -197,11 +201,13 @@ def _is_all(stream: Stream, job: Job, record: Outcomes) -> bool:
     """Tell whether an ordered stream may have a record, and has then had all that is on disk.
 
     It has had all tasks below its cursor. If no more are recorded than those and the record's,
-    the record is all there is from there on.
+    the record is all there is from there on. Of a job with tasks that run again that cannot be told
+    by counting.
     """
     end = stream.cursor + len(record.numbers)
     return (
         stream.unconsumed < limits.STREAM_BYTES
+        and not job.retried
         and job.recorded == end
         and record.numbers == list(range(stream.cursor, end))
     )

@@ -103,13 +103,14 @@ class Submissions:
             self._desert(submission)
             self._pass_over(client, request)
 
-    def cancelled(self, job: Job) -> None:
-        """Tell who submits a job that it was cancelled."""
+    def cancelled(self, job: Job, error: DcError | None = None) -> None:
+        """Tell who submits a job that it was cancelled, by the error for which it was, if any."""
         submission = self._of_job.get(job.number)
-        if submission is not None and not job.ended:
+        if submission is not None and (not job.ended or error is not None):
             text = f"job {job.number} was cancelled while it was being submitted"
+            text += f": {job.why}" if job.why else ""
             self._close(submission)
-            self._refuse(submission.client, submission.request, JobCancelled(text))
+            self._refuse(submission.client, submission.request, error or JobCancelled(text))
 
     # --- beginning ------------------------------------------------------------------------------
 
@@ -138,6 +139,7 @@ class Submissions:
             raise KeyConflict(f"job {number} has this key already: resume it, or take another key")
         info = self._board.types.get(message.type, message.version)
         options = _options(info, message.options)
+        _check_after(self._board.next_job, options)
         number, sure = self._board.take_number()
         row = JobRow(
             job=number,
@@ -154,14 +156,17 @@ class Submissions:
         )
         self._remember(message.key, row.job)
         job = self._board.add_job(row)
-        job.unsure = not sure
+        job.holds.unsure = not sure
+        self._board.hold(job)
         self._open(client, message.request, job, info)
         self._board.write(_new_job(row), partial(self._begun, job))
+        self._board.on_submitted(job)
 
     def _begun(self, job: Job) -> None:
         """Let the tasks of a job be given out whose number may have been another's until now."""
-        if job.unsure:
-            job.unsure = False
+        if job.holds.unsure:
+            job.holds.unsure = False
+            self._board.hold(job)
             self._board.heads.begun(job)
 
     def _open(self, client: Client, request: int, job: Job, info: TypeInfo | None) -> None:
@@ -256,6 +261,8 @@ class Submissions:
         if count > limits.MAX_NUMBER:
             raise ProtocolError(f"a job has at most {limits.MAX_NUMBER} tasks")
         try:
+            if job.options.each and count > limits.EACH_TASKS:
+                raise PayloadError(f"with `each` a job has at most {limits.EACH_TASKS} tasks")
             _check(submission, message)
         except PayloadError as error:
             self._desert(submission)
@@ -263,7 +270,7 @@ class Submissions:
             return
         job.changed = True
         record = NewTasks(job.number, message.first, message.payloads)
-        self._board.write(record, partial(self._stored, job, count))
+        self._board.write(record, partial(self._stored, job, message.first, count))
         job.add(message.payloads)
         self._board.heads.submitted(job, len(message.payloads))
 
@@ -292,19 +299,25 @@ class Submissions:
             raise ProtocolError(f"request {request}: more of a submission after its end")
         return submission
 
-    def _stored(self, job: Job, count: int) -> None:
+    def _stored(self, job: Job, first: int, count: int) -> None:
         job.stored_up_to(count)
         self._tell(job)
+        self._board.on_stored(job, first)
 
     def _end_stored(self, job: Job) -> None:
         job.end_stored = True
         self._tell(job)
         self._board.look_at_end(job)
 
+    def looked_up(self, job: Job) -> None:
+        """Go on with a job now that it is known that those which it comes after are there."""
+        if job.stored or job.end_stored:
+            self._tell(job)
+
     def _tell(self, job: Job) -> None:
         """Tell who submits a job what of it is on disk."""
         submission = self._of_job.get(job.number)
-        if submission is not None:
+        if submission is not None and not job.holds.unknown:
             stored = Stored(submission.request, job.stored, job.end_stored)
             self._board.send(submission.client.peer, stored)
             if job.end_stored:
@@ -348,6 +361,21 @@ def _options(info: TypeInfo, said: dict[str, object]) -> Options:
         return msgspec.convert(["options", *values], Options)
     except msgspec.ValidationError as error:
         raise OptionsError(f"options do not fit: {error}") from None
+
+
+def _check_after(number: int, options: Options) -> None:
+    """Check the jobs that a new one comes after: they have lower numbers, so there is no circle."""
+    for former in options.after:
+        if not 0 < former < number:
+            raise OptionsError(f"after: there is no job {former}")
+    if len(set(options.after)) < len(options.after):
+        raise OptionsError("after: a job is named twice")
+    if options.each and len(options.after) != 1:
+        raise OptionsError("each: `after` must name one job, whose tasks are waited for")
+    if 0 < options.deadline <= options.not_before:
+        raise OptionsError("deadline: it comes before not_before")
+    if options.each and options.after_what == "any":
+        raise OptionsError("each: `after_what` must be done or finished")
 
 
 def _defaults() -> dict[str, object]:

@@ -22,23 +22,36 @@ SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
 
 -- name: job
 -- One job.
-SELECT job, spec, created, ended, cancelled_at, total, done, failed, key FROM jobs
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
+       paused, why, retried FROM jobs
 WHERE job = :job AND NOT removed;
 
 -- name: job_of_key
 -- The newest job that was submitted under a key.
-SELECT job, spec, created, ended, cancelled_at, total, done, failed, key FROM jobs
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
+       paused, why, retried FROM jobs
 WHERE key = :key AND key != '' AND NOT removed ORDER BY job DESC LIMIT 1;
 
 -- name: jobs
--- Jobs below a number, the newest first.
-SELECT job, spec, created, ended, cancelled_at, total, done, failed, key FROM jobs
-WHERE job < :before AND NOT removed ORDER BY job DESC LIMIT :limit;
+-- Jobs below a number, of one submitter or (with an empty name) of all, the newest first.
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
+       paused, why, retried FROM jobs
+WHERE job < :before AND NOT removed AND (:submitter = '' OR submitter = :submitter)
+ORDER BY job DESC LIMIT :limit;
 
 -- name: open_jobs
 -- Jobs that are not cancelled and have, or may get, tasks without outcome; the oldest first.
-SELECT job, spec, created, ended, cancelled_at, total, done, failed, key FROM jobs
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
+       paused, why, retried FROM jobs
 WHERE finished_at IS NULL ORDER BY job;
+
+-- name: submitters
+-- The weights of submitters.
+SELECT name, weight FROM submitters ORDER BY name;
+
+-- name: retried
+-- How many outcomes of a job were set aside.
+SELECT coalesce((SELECT retried FROM jobs WHERE job = :job), 0);
 
 -- name: totals
 -- Tasks of all jobs: all, done, failed, cancelled.
@@ -119,6 +132,11 @@ SELECT json_group_array(task & 0xffffffff) FROM (
     SELECT task FROM failures
     WHERE task >= (:job << 32 | :first) AND task < (:job + 1) << 32 ORDER BY task LIMIT :limit
 );
+
+-- name: failures_among
+-- Which of these tasks have failed.
+SELECT json_group_array(task & 0xffffffff) FROM failures
+WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
 
 -- name: attempts_between
 -- Attempts, crashes and failures of tasks from :first to :last, where they are known.

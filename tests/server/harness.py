@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, TypeVar
+
+from msgspec import structs
 
 from dc import limits
 from dc.errors import PayloadError, UnknownTaskType
@@ -25,6 +28,7 @@ from dc.messages import (
 from dc.records import (
     Attempts,
     JobCancelled,
+    JobChanged,
     JobEnded,
     JobRow,
     Leases,
@@ -32,12 +36,18 @@ from dc.records import (
     NewTasks,
     Outcomes,
     Record,
+    Retried,
+    SubmitterChanged,
+    TaskRow,
     Unfinished,
     WorkerRow,
     Workers,
 )
+from dc.server.commands import Command
 from dc.server.events import (
     Action,
+    Answered,
+    Asked,
     Close,
     Closed,
     Committed,
@@ -48,11 +58,14 @@ from dc.server.events import (
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadFailed,
     LoadHead,
     LoadJob,
     LoadKey,
     LoadOutcomes,
     LoadPayloads,
+    LoadSettled,
+    LoadUnfinished,
     Opened,
     OutcomesLoaded,
     PayloadsLoaded,
@@ -184,6 +197,14 @@ class Harness:
                 return PayloadsPrefetched(job, first, payloads)
             case LoadJob(job):
                 return JobLoaded(job, self.stored_job(job))
+            case LoadUnfinished(job, first, limit, then):
+                return Answered(then, self.stored_head(job, first, limit).tasks)
+            case LoadFailed(job, first, limit, then):
+                return Answered(then, self.stored_failures(job, first, limit))
+            case LoadSettled(job, numbers, then):
+                known = {n: o for n, o in self.results(job).items() if n in numbers}
+                failed = sorted(n for n, o in known.items() if isinstance(o, Failure))
+                return Answered(then, (sorted(set(known).difference(failed)), failed))
             case LoadKey(key):
                 return KeyLoaded(key, self.stored_key(key))
             case Continue(job):
@@ -204,6 +225,9 @@ class Harness:
         )
         remembered = WorkersRecovered(self.stored_workers())
         assert not self.reactor.handle(remembered, self.now, self.now + 1e9)
+        for record in self.written:
+            if isinstance(record, SubmitterChanged):
+                self.reactor.board.submitters.weights[record.name] = record.weight
         for job in jobs:
             row = self.stored_job(job)
             missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
@@ -225,6 +249,12 @@ class Harness:
             else:
                 self.perform(action)
 
+    def ask(self, command: Command) -> list[object]:
+        """Ask for something as an operator; return where the answer will be."""
+        answers: list[object] = []
+        self.feed(Asked(command, answers.append))
+        return answers
+
     # --- the store ------------------------------------------------------------------------------
 
     def unfinished(self, job: int) -> Unfinished:
@@ -232,7 +262,11 @@ class Harness:
         done = self.results(job)
         past = {n: (0, 0, 0, "") for n in range(len(self.stored_payloads(job))) if n not in done}
         for record in self.written:
-            if isinstance(record, Attempts) and record.job == job:
+            if isinstance(record, Retried) and record.job == job:
+                for number, attempt in zip(record.numbers, record.attempts, strict=True):
+                    if number in past:
+                        past[number] = (attempt, 0, 0, "")
+            elif isinstance(record, Attempts) and record.job == job:
                 columns = (record.attempts, record.crashes, record.failures)
                 for number, *row in zip(record.numbers, *columns, strict=True):
                     if number in past:
@@ -260,7 +294,7 @@ class Harness:
         return sorted(rows.values(), key=lambda row: row.seen)
 
     def records(self, kind: type[Any], job: int) -> list[Any]:
-        return [r for r in self.written if isinstance(r, kind) and r.job == job]
+        return [r for r in self.written if isinstance(r, kind) and getattr(r, "job", 0) == job]
 
     def stored_payloads(self, job: int) -> list[Payload]:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]
@@ -275,11 +309,14 @@ class Harness:
     def stored_outcomes(self, job: int, ordered: bool, cursor: int) -> list[Outcomes]:
         records: list[Outcomes] = self.records(Outcomes, job)
         if not ordered:
-            return [r for r in records if r.sequence > cursor][:2]
+            found = [self.standing(r) for r in records if r.sequence > cursor]
+            return [r for r in found if r.numbers][:2]
+        finished = self.results(job)
         rows = {
             n: Outcomes(r.sequence, job, r.worker, r.at, [n], [a], [t], [o])
             for r in records
             for n, a, t, o in zip(r.numbers, r.attempts, r.times, r.outcomes, strict=True)
+            if n in finished
         }
         run: list[Outcomes] = []
         while cursor in rows and len(run) < 3:
@@ -294,11 +331,12 @@ class Harness:
         outcomes = self.results(job).values()
         failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
         cancelled = self.records(JobCancelled, job)
+        changed = self.records(JobChanged, job)
         return JobRow(
             job,
             new[0].type,
             new[0].version,
-            new[0].options,
+            changed[-1].options if changed else new[0].options,
             new[0].payload,
             new[0].result,
             new[0].created,
@@ -306,6 +344,9 @@ class Harness:
             cancelled[0].at if cancelled else None,
             Counts(len(self.stored_payloads(job)), done=len(outcomes) - failed, failed=failed),
             new[0].key,
+            changed[-1].paused if changed else False,
+            cancelled[0].why if cancelled else "",
+            sum(len(record.numbers) for record in self.records(Retried, job)),
         )
 
     def stored_key(self, key: str) -> JobRow | None:
@@ -315,11 +356,40 @@ class Harness:
     def results(self, job: int) -> dict[int, Any]:
         """Return what is on disk: the outcome of each finished task, each recorded once."""
         found: dict[int, Any] = {}
-        for record in self.records(Outcomes, job):
+        for record in self.records(Outcomes | Retried, job):
+            if isinstance(record, Retried):
+                for number in record.numbers:
+                    assert isinstance(found.pop(number), Failure), "a result was set aside"
+                continue
             for number, outcome in zip(record.numbers, record.outcomes, strict=True):
                 assert number not in found, f"task {number} recorded twice"
                 found[number] = outcome
         return found
+
+    def standing(self, record: Outcomes) -> Outcomes:
+        """Return a record without the outcomes that were set aside since."""
+        after = self.written[self.written.index(record) :]
+        gone = {
+            number
+            for later in after
+            if isinstance(later, Retried) and later.job == record.job
+            for number in later.numbers
+        }
+        places = [at for at, number in enumerate(record.numbers) if number not in gone]
+        names = ("numbers", "attempts", "times", "outcomes")
+        columns = {name: [getattr(record, name)[at] for at in places] for name in names}
+        return structs.replace(record, **columns)
+
+    def stored_failures(self, job: int, first: int, limit: int) -> list[TaskRow]:
+        rows = [
+            TaskRow(job, n, 1, finished=True, failed=True, attempt=a, outcome=o)
+            for record in self.records(Outcomes, job)
+            for n, a, o in zip(
+                *attrgetter("numbers", "attempts", "outcomes")(self.standing(record)), strict=True
+            )
+            if isinstance(o, Failure) and n >= first
+        ]
+        return sorted(rows, key=lambda row: row.number)[:limit]
 
     # --- peers ----------------------------------------------------------------------------------
 
