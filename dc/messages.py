@@ -54,6 +54,8 @@ Attempts: TypeAlias = Annotated[list[Attempt], Meta(max_length=limits.BATCH_TASK
 FailureKind: TypeAlias = Literal["error", "timeout", "memory", "crashed"]
 FailureKinds: TypeAlias = Annotated[tuple[FailureKind, ...], Meta(max_length=4)]
 Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
+Amount: TypeAlias = Annotated[float, Meta(ge=0, le=limits.AMOUNT_MOST)]
+Resources: TypeAlias = Annotated[dict[Text, Amount], Meta(max_length=limits.RESOURCES)]
 
 
 class Message(Struct, frozen=True, array_like=True, gc=False, tag_field="message", tag=str.lower):
@@ -109,7 +111,9 @@ class About(Message, frozen=True):
     `key` is the worker's own for good: it is kept in the worker's folder, so a worker that comes
     back, after whatever time and from whatever address, shows the same key and takes its place
     again; a second worker of that name does not. `run` tells its processes apart: in a new one
-    nothing runs of what the last one was running.
+    nothing runs of what the last one was running. `resources` are the amounts that its tasks may
+    use together: `cpus`, `memory` in bytes, `gpus`, and others by name; one that does not say its
+    cpus has as many as slots.
     """
 
     name: Text
@@ -119,6 +123,7 @@ class About(Message, frozen=True):
     labels: Labels
     broken: Annotated[dict[Text, LongText], Meta(max_length=limits.TYPES)] = {}
     run: Text = ""
+    resources: Resources = {}
 
 
 class Hello(Message, frozen=True):
@@ -230,6 +235,8 @@ class Assign(Message, frozen=True):
     """Attempts to run. `timeout` is the time limit of each in seconds, 0 for none.
 
     A Blob among the payloads is to be fetched from the task's page, `/jobs/J/tasks/T/payload`.
+    `resources` are the amounts that each of these tasks uses while it runs: the worker starts no
+    more of them at a time than it has amounts for. Empty stands for one cpu.
     """
 
     job: JobId
@@ -239,6 +246,7 @@ class Assign(Message, frozen=True):
     numbers: Numbers
     attempts: Attempts
     payloads: PayloadColumn
+    resources: Resources = {}
 
 
 class Stop(Message, frozen=True):
@@ -258,6 +266,13 @@ class Recorded(Message, frozen=True):
 # --- client to server ---------------------------------------------------------------------------
 
 
+class Alternative(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One of several things that a job can do with: conditions on labels, and amounts."""
+
+    requires: Labels = {}
+    resources: Resources = {}
+
+
 class Options(Message, frozen=True):
     """Options of a job.
 
@@ -266,7 +281,8 @@ class Options(Message, frozen=True):
         priority: higher runs first, -1,000,000 to 1,000,000.
         retries: further tries of a task that failed by `error`, `timeout` or `memory`, 0 to 100.
         timeout: run time limit of each task in seconds; 0 for none.
-        requires: labels that a worker must have, with equal values.
+        requires: what must hold of a worker's labels: by label the value, or a condition such as
+            `>=3.11`; see dc/requirements.py.
         retry_on: the kinds of failure that are tried again, of `error`, `timeout`, `memory` and
             `crashed`; `payload` never is.
         retry_seconds: the pause before the first further try; doubled with each one, and jittered.
@@ -274,6 +290,10 @@ class Options(Message, frozen=True):
         long: whether its tasks run long: then a worker whose connection is lost keeps them for
             limits.LONG_GRACE_SECONDS, instead of limits.GRACE_SECONDS.
         grace: for how many seconds instead; 0 for what `long` says.
+        resources: amounts that each task uses while it runs: `cpus`, `memory` in bytes, `gpus`,
+            and others by name. Without cpus it uses one.
+        alternatives: several things any one of which will do, in order of liking; what `requires`
+            and `resources` say holds for each, the larger amount of the two.
     """
 
     name: Text = ""
@@ -286,6 +306,8 @@ class Options(Message, frozen=True):
     crashes: Annotated[int, Meta(ge=1, le=limits.MAX_CRASHES)] = limits.CRASH_LIMIT
     long: bool = False
     grace: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] = 0.0
+    resources: Resources = {}
+    alternatives: Annotated[list[Alternative], Meta(max_length=limits.ALTERNATIVES)] = []
 
 
 class Submit(Message, frozen=True):
@@ -370,7 +392,8 @@ class Accepted(Message, frozen=True):
     """The job's number; it is on disk with the first Stored.
 
     `payload` and `result` say how bytes are typed: `bytes` (untouched) or `msgpack`. Of a resumed
-    job, `stored` tasks are there already, and `ended` says whether it has all of them.
+    job, `stored` tasks are there already, and `ended` says whether it has all of them. `warning`
+    says, where it is so, why none of the connected workers can run it.
     """
 
     request: Request
@@ -381,6 +404,7 @@ class Accepted(Message, frozen=True):
     result: Text
     stored: Annotated[int, Meta(ge=0, le=2**32)] = 0
     ended: bool = False
+    warning: LongText = ""
 
 
 class Stored(Message, frozen=True):

@@ -16,7 +16,7 @@ import dc
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "dc"
 
-WORDS = {"_columns", "errors", "limits", "messages", "records", "pipe", "portions"}
+WORDS = {"_columns", "errors", "limits", "requirements", "messages", "records", "pipe", "portions"}
 
 THOUGHT = {
     "_core",
@@ -49,6 +49,7 @@ THOUGHT = {
     "worker.executors",
     "worker.identity",
     "worker.board",
+    "worker.amounts",
     "worker.assignments",
     "worker.reactor",
     "client.backlog",
