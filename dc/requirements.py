@@ -23,8 +23,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from dc import limits
@@ -235,6 +236,42 @@ def check_amount(name: str, value: float) -> None:
         raise OptionsError(f"{name}: {value:g} is too little; the least is {least}")
 
 
+def gathered(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with `cpus`, `memory` and `gpus` put where they belong, into `resources`.
+
+    Amounts may be texts, as `4GiB`; the same holds in each of the `alternatives`.
+
+    Args:
+        said: options by name; what is None was not said.
+
+    Raises:
+        OptionsError: an amount is none, or an alternative has a field that none has.
+    """
+    left = {name: value for name, value in said.items() if value is not None}
+    amounts = {name: left.pop(name) for name in (CPUS, MEMORY, GPUS) if name in left}
+    if "resources" in left or amounts:
+        every = {**_dict("resources", left.get("resources", {})), **amounts}
+        left["resources"] = {name: read_amount(str(name), value) for name, value in every.items()}
+    if "alternatives" in left:
+        left["alternatives"] = [_alternative(one) for one in left["alternatives"]]
+    return left
+
+
+def _alternative(said: Any) -> Alternative:
+    if isinstance(said, Alternative):
+        return said
+    try:
+        return msgspec.convert(gathered(_dict("alternatives", said)), Alternative)
+    except msgspec.ValidationError as error:
+        raise OptionsError(f"alternatives: {error}") from None
+
+
+def _dict(what: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise OptionsError(f"{what}: expected a dict, not {value!r}")
+    return dict(value)
+
+
 # --- what a job needs ---------------------------------------------------------------------------
 
 
@@ -273,22 +310,21 @@ def _need(options: Options, one: Alternative) -> Need:
     return Need(tuple(sorted(conditions)), tuple(sorted(kept.items())))
 
 
-def check_needs(options: Options) -> None:
+def check_needs(
+    requires: Mapping[str, str], resources: Mapping[str, float], alternatives: Iterable[Alternative]
+) -> None:
     """Check what a job requires.
 
     Raises:
         OptionsError: a condition cannot be read, or an amount is none.
     """
-    for requires, resources in (
-        (options.requires, options.resources),
-        *((one.requires, one.resources) for one in options.alternatives),
-    ):
-        for label, condition in requires.items():
+    for one in (Alternative(dict(requires), dict(resources)), *alternatives):
+        for label, condition in one.requires.items():
             try:
                 parse_condition(condition)
             except OptionsError as error:
                 raise OptionsError(f"requires {label}: {error}") from None
-        for name, value in resources.items():
+        for name, value in one.resources.items():
             check_amount(name, value)
 
 

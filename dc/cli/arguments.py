@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from dc.cli.needs import AND, OR, needs_said
 from dc.client.connector import DEFAULT_URL
+from dc.errors import OptionsError
 
 EXIT_STATUS: Final = """\
 exit status: 0 all is done, 1 some tasks failed or the job was cancelled,
@@ -102,14 +104,36 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         help="tasks run long: a worker that is cut off keeps them for ten minutes",
     )
     add("--grace", type=float, metavar="SECONDS", help="for so many seconds instead")
+    _add_needs(command)
+
+
+def _add_needs(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    words: dict[str, Any] = {"action": Said, "dest": "needs", "default": []}
     add(
         "--require",
-        type=_pair,
-        action="append",
+        **words,
         metavar="LABEL=VALUE",
-        default=[],
-        help="run only on workers with this label; may be repeated",
+        help="run only on workers of which this holds, as os=linux, 'python>=3.11', "
+        "'room=lab|attic'; may be repeated",
     )
+    add("--cpus", **words, metavar="N", help="processors that each task uses (default: 1)")
+    add("--memory", **words, metavar="SIZE", help="memory that each task uses, as 4GiB")
+    add("--gpus", **words, metavar="N", help="cards that each task uses")
+    add(
+        "--resource",
+        **words,
+        metavar="NAME=AMOUNT",
+        help="so much of something that workers have; may be repeated",
+    )
+    add(
+        "--or",
+        **words,
+        nargs=0,
+        help="what is said before and behind are alternatives, the better liked first; may be "
+        "repeated. What stands before --and holds for all of them",
+    )
+    add("--and", **words, nargs=0, help="ends what holds for all alternatives")
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
@@ -240,8 +264,21 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
 
-def _pair(text: str) -> tuple[str, str]:
-    label, equals, value = text.partition("=")
-    if not (label and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=VALUE")
-    return label, value
+class Said(argparse.Action):
+    """Notes (option, text) in the order in which they stand on the command line."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add what was said to what is there, if it can be read."""
+        said = (option_string or "").removeprefix("--"), values if isinstance(values, str) else ""
+        if said[0] not in (OR, AND):
+            try:
+                needs_said([said])
+            except OptionsError as error:
+                raise argparse.ArgumentError(self, str(error)) from None
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), said])

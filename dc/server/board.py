@@ -21,6 +21,7 @@ from dc._core import Scheduler
 from dc.messages import Blob, Counts, Failure, Message, Outcome
 from dc.portions import portions
 from dc.records import Attempts, JobNumbers, JobRow, Outcomes, Record
+from dc.requirements import needs_of
 from dc.server.events import Action, Send, Write
 from dc.server.heads import HeadLimits, Heads
 from dc.server.jobs import Job, job_state
@@ -197,7 +198,7 @@ class Board:
             row.ended and row.counts.done + row.counts.failed == row.counts.total
         )
         if not finished:
-            class_ = self.matching.class_of(row.type, row.version, row.options.requires)
+            class_ = self.matching.class_of(row.type, row.version, needs_of(row.options))
         job = self.jobs[row.job] = Job(row, class_, self.window)
         if not finished:
             options = row.options
@@ -211,6 +212,7 @@ class Board:
         """Take a job that has no tasks left out of the scheduler."""
         if job.scheduled and not any(self.scheduler.job_counts(job.number)):
             self.scheduler.remove_job(job.number)
+            self.matching.release(job.class_)
             job.scheduled = False
             job.forget_payloads()
             self.on_unscheduled(job)

@@ -372,7 +372,7 @@ class Matching:
             assert worker in self._groups[ability].workers, f"worker {worker} is not in its group"
             types = {(one.name, one.version) for one in about.types}
             for wanted, class_ in self._classes.items():
-                right = [at for at, need in enumerate(wanted.needs) if meets(about, need)]
+                right = [at for at, need in enumerate(wanted.needs) if not lacking(about, need)]
                 right = right if (wanted.type, wanted.version) in types else []
                 assert ability.alternatives(class_) == right, f"worker {worker}: {wanted}"
         for ability, group in self._groups.items():
@@ -397,13 +397,14 @@ def counts_of(about: About) -> dict[str, int]:
     return counts
 
 
-def meets(about: About, need: Need) -> bool:
-    """Whether a worker has all that an alternative asks."""
+def lacking(about: About, need: Need) -> list[Trait]:
+    """Return what an alternative asks and a worker has not, whatever its task types."""
     make = Make(frozenset(), about.labels, counts_of(about))
-    return all(
-        make.has(trait, terms_of(trait.condition) if trait.label else ())
+    return [
+        trait
         for trait in traits_of(need)
-    )
+        if not make.has(trait, terms_of(trait.condition) if trait.label else ())
+    ]
 
 
 def _key(make: Make) -> object:
