@@ -130,7 +130,7 @@ class Scenario:
         seconds = time.process_time() - begin
         tasks = 0
         for worker, runs in taken:
-            for job, numbers, attempts in runs:
+            for job, _, numbers, attempts in runs:
                 tasks += len(numbers)
                 for at in range(0, len(numbers), REPORT):
                     piece = array("I", numbers[at : at + REPORT])

@@ -120,6 +120,13 @@ _SLOTS_MOST = 1_000_000
 _ATTEMPT_MOST = 2**31 - 1
 _ATTEMPT_START = 2**30  # of a restored or adopted task: leaves room for a billion assignments
 _COST_MOST = 1e9  # seconds
+_CPU = 10_000  # amounts of cpus are in 1/10,000
+_RESOURCE_MOST = 255  # resources are numbered from 0, the cpus
+_AMOUNT_MOST = 2**62
+_ALTERNATIVES_MOST = 16
+_SUBMITTER_MOST = 2**31 - 1
+_WEIGHT_MOST = 1e6
+_WEIGHT_LEAST = 1e-6
 
 _batch_most = cython.declare(cython.longlong, 4096)  # tasks of a call: more make none cheaper
 _worth_credit = cython.declare(cython.double, 0.01)  # of a slot's credit that is worth a message
@@ -159,6 +166,25 @@ def _seconds(value: object, what: str) -> cython.double:
     if math.isnan(seconds):
         raise ValueError(f"{what} must be a number of seconds, not {seconds}")
     return seconds
+
+
+@cython.cfunc
+def _weight(value: object) -> cython.double:
+    """Return a weight in the sharing, or raise the caller's error."""
+    weight: cython.double = value
+    if not _WEIGHT_LEAST <= weight <= _WEIGHT_MOST:
+        raise ValueError(f"a weight must be from {_WEIGHT_LEAST} to {_WEIGHT_MOST}, not {weight}")
+    return weight
+
+
+@cython.cfunc
+def _amounts(given: object) -> dict:
+    """Return amounts of resources, or raise the caller's error."""
+    found: dict = {}
+    for resource, amount in dict(given).items():
+        number = _within(resource, 0, _RESOURCE_MOST, "a resource")
+        found[number] = _within(amount, 0, _AMOUNT_MOST, "an amount")
+    return found
 
 
 @cython.cfunc
@@ -286,6 +312,9 @@ class _Job(_Ranked):
     end: cython.longlong  # above the highest number so far
     stamp: cython.longlong  # in the age of the tasks that came last, or -1
     held_back: cython.bint  # being cancelled: nothing of it is handed out
+    on_hold: cython.bint  # nor while an operator wants it so
+    submitter: cython.int  # its place in the table of submitters
+    weight: cython.double  # of the job among those of its submitter
     first: cython.int  # its queue: a list in order of age
     last: cython.int
     root: cython.int  # its returned tasks: a pairing heap by age
@@ -310,7 +339,9 @@ class _Job(_Ranked):
         self.cost = -1.0
         self.end = 0
         self.stamp = -1
-        self.held_back = False
+        self.held_back = self.on_hold = False
+        self.submitter = -1
+        self.weight = 1.0
         self.first = self.last = self.root = -1
         self.tasks_first = self.tasks_last = -1
         self.queued = self.delayed = self.assigned = self.running = self.counted = 0
@@ -339,6 +370,7 @@ class _Member(_Ranked):
 class _Class:
     """A requirement class: a heap of its jobs that have ready tasks."""
 
+    alternatives: list  # the amounts that its tasks need, in order of liking
     heap: list
     ready: cython.longlong  # tasks that may be handed out
     shown: cython.longlong  # so many of them its groups count
@@ -349,7 +381,8 @@ class _Class:
     members: list
     behind: list
 
-    def __init__(self) -> None:
+    def __init__(self, alternatives: list) -> None:
+        self.alternatives = alternatives
         self.heap = []
         self.ready = self.shown = 0
         self.priority = _lowest
@@ -366,7 +399,7 @@ class _Group:
     """Workers of equal abilities: a heap of memberships, and the workers with room in turn."""
 
     heap: list
-    kinds: set
+    kinds: dict  # its classes, each with the alternatives that its workers can run
     ready: cython.longlong  # the sum of what its classes show
     bearing: cython.longlong  # workers that have slots
     first: cython.int  # workers with room
@@ -376,7 +409,7 @@ class _Group:
 
     def __init__(self) -> None:
         self.heap = []
-        self.kinds = set()
+        self.kinds = {}
         self.ready = self.bearing = 0
         self.first = self.last = self.next = -1
         self.listed = False
@@ -392,6 +425,8 @@ class _Worker:
     slots: cython.longlong
     held: cython.longlong
     seconds: cython.double  # what the held tasks count against its credit
+    amounts: dict  # of resources; empty: a cpu for each slot
+    longest: cython.double  # seconds of the longest task that it may get; negative: any
     first: cython.int  # held tasks, in order of assignment
     last: cython.int
     waiting: cython.bint  # in its group's list of workers with room
@@ -403,6 +438,8 @@ class _Worker:
         self.group = group
         self.slots = self.held = 0
         self.seconds = 0.0
+        self.amounts = {}
+        self.longest = -1.0
         self.first = self.last = self.next = self.prev = -1
         self.waiting = False
 
@@ -464,6 +501,7 @@ class Scheduler:
     _counts: cython.longlong[::1]  # tasks by state
     _slots: cython.longlong
     _by_number: dict
+    _submitters: dict  # weights of those that have another than 1
     _jobs: list
     _free_jobs: list
     _classes: list
@@ -496,6 +534,7 @@ class Scheduler:
         self._counts = array("q", [0] * 6)
         self._slots = 0
         self._by_number = {}
+        self._submitters = {}
         self._jobs = []
         self._free_jobs = []
         self._classes = []
@@ -826,8 +865,9 @@ class Scheduler:
     def _requeued(self, job: _Job) -> cython.void:
         """Rank a job anew among those of its class, after its queue has changed."""
         kind: _Class = self._classes[job.kind]
-        oldest: cython.int = -1 if job.held_back else self._oldest(job)
-        ready: cython.longlong = 0 if job.held_back else job.queued
+        kept: cython.bint = job.held_back or job.on_hold
+        oldest: cython.int = -1 if kept else self._oldest(job)
+        ready: cython.longlong = 0 if kept else job.queued
         if ready != job.counted:
             kind.ready += ready - job.counted
             job.counted = ready
@@ -1205,36 +1245,67 @@ class Scheduler:
 
     # --- doors: classes, groups, jobs -------------------------------------------------------------
 
-    def add_class(self) -> int:
-        """Make a requirement class and return its number, counted from 0."""
-        self._classes.append(_Class())
+    def add_class(self, alternatives=()) -> int:
+        """Make a requirement class and return its number, counted from 0.
+
+        Args:
+            alternatives: what a task needs of a worker while it runs, in order of liking: amounts
+                by the numbers of the resources. None: one cpu, 10,000 of resource 0.
+
+        Raises:
+            ValueError: there are more than 16, or a number is out of its range.
+        """
+        needs = [_amounts(needed) for needed in alternatives] or [{0: _CPU}]
+        if len(needs) > _ALTERNATIVES_MOST:
+            raise ValueError(f"a class may have {_ALTERNATIVES_MOST} alternatives at most")
+        self._classes.append(_Class(needs))
         return len(self._classes) - 1
 
     def add_group(self, classes) -> int:
         """Make a group of workers that can run these classes; return its number, from 0.
 
+        Args:
+            classes: the classes; or a mapping from each to those of its alternatives, by position
+                and in order of liking, that these workers can ever run.
+
         Raises:
             KeyError: one of the classes is not there.
+            ValueError: a class has no such alternative.
         """
-        wanted = list(classes)
-        for class_ in wanted:
-            self._class_of(class_)
+        wanted = classes if hasattr(classes, "items") else dict.fromkeys(classes, ())
+        checked = {class_: self._liked(class_, liked) for class_, liked in wanted.items()}
         self._groups.append(_Group())
-        for class_ in wanted:
-            self.extend_group(len(self._groups) - 1, class_)
+        for class_, liked in checked.items():
+            self.extend_group(len(self._groups) - 1, class_, liked)
         return len(self._groups) - 1
 
-    def extend_group(self, group: object, class_: object) -> None:
+    @cython.cfunc
+    def _liked(self, class_: object, alternatives: object) -> tuple:
+        """Return the given alternatives of a class, or all of them if none is given."""
+        kind = self._class_of(class_)
+        most = len(kind.alternatives) - 1
+        liked = tuple([_within(one, 0, most, "an alternative") for one in alternatives])
+        return liked or tuple(range(most + 1))
+
+    def extend_group(self, group: object, class_: object, alternatives=()) -> None:
         """Let the workers of a group run one more class; nothing happens if they do already.
+
+        Args:
+            group: the group.
+            class_: the class.
+            alternatives: those of the class, by position and in order of liking, that these
+                workers can ever run; none given: all.
 
         Raises:
             KeyError: the group or the class is not there.
+            ValueError: the class has no such alternative.
         """
         crowd = self._group_of(group)
+        liked = self._liked(class_, alternatives)
         kind = self._class_of(class_)
         if class_ in crowd.kinds:
             return
-        crowd.kinds.add(class_)
+        crowd.kinds[class_] = liked
         member = _Member(class_, group)
         kind.members.append(member)
         crowd.ready += kind.shown
@@ -1250,6 +1321,8 @@ class Scheduler:
         priority: object,
         retries: object,
         crashes: object = 5,
+        submitter: object = 0,
+        weight: object = 1.0,
     ) -> None:
         """Make a job without tasks.
 
@@ -1259,6 +1332,8 @@ class Scheduler:
             priority: -1,000,000 to 1,000,000, higher first.
             retries: how often each of its tasks may fail and be tried again, 0 to 255.
             crashes: how often each may crash, the last of which fails it, 1 to 255.
+            submitter: whose it is, 0 to 2**31 - 1.
+            weight: of the job among those of its submitter, 1e-6 to 1e6.
 
         Raises:
             KeyError: the class is not there.
@@ -1268,6 +1343,8 @@ class Scheduler:
         rank = _within(priority, -_PRIORITY_MOST, _PRIORITY_MOST, "priority")
         tries = _within(retries, 0, _RETRIES_MOST, "retries")
         limit = _within(crashes, 1, _CRASHES_MOST, "crashes")
+        owner = _within(submitter, 0, _SUBMITTER_MOST, "submitter")
+        share = _weight(weight)
         self._class_of(class_)
         if number in self._by_number:
             raise ValueError(f"there is a job {number} already")
@@ -1275,6 +1352,8 @@ class Scheduler:
         record = _Job(number, index, class_, rank)
         record.retries = tries
         record.crashes = limit
+        record.submitter = owner
+        record.weight = share
         self._jobs[index] = self._by_number[number] = record
 
     def set_cost(self, job: object, seconds: object) -> None:
@@ -1287,6 +1366,48 @@ class Scheduler:
         if cost > _COST_MOST:
             raise ValueError(f"seconds must be at most {_COST_MOST}, not {seconds}")
         record.cost = array("f", [cost])[0] if cost >= 0.0 else -1.0
+
+    def set_priority(self, job: object, priority: object) -> None:
+        """Change a job's priority; what is held stays where it is.
+
+        Raises:
+            KeyError: the job is not there.
+            ValueError: the priority is not from -1,000,000 to 1,000,000.
+        """
+        record = self._job_of(job)
+        record.priority = _within(priority, -_PRIORITY_MOST, _PRIORITY_MOST, "priority")
+        self._requeued(record)
+
+    def set_weight(self, job: object, weight: object) -> None:
+        """Change a job's weight among those of its submitter.
+
+        Raises:
+            KeyError: the job is not there.
+            ValueError: the weight is not from 1e-6 to 1e6.
+        """
+        record = self._job_of(job)
+        record.weight = _weight(weight)
+
+    def set_submitter_weight(self, submitter: object, weight: object) -> None:
+        """Set the weight of a submitter, which is 1 until then; it need not have a job.
+
+        Raises:
+            ValueError: the weight is not from 1e-6 to 1e6, or the submitter no number.
+        """
+        owner = _within(submitter, 0, _SUBMITTER_MOST, "submitter")
+        self._submitters[owner] = _weight(weight)
+
+    def hold_job(self, job: object) -> None:
+        """Hand nothing of a job out, until resume_job(); what workers hold goes on."""
+        record = self._job_of(job)
+        record.on_hold = True
+        self._requeued(record)
+
+    def resume_job(self, job: object) -> None:
+        """Hand a job out again. One that is being cancelled stays so."""
+        record = self._job_of(job)
+        record.on_hold = False
+        self._requeued(record)
 
     def remove_job(self, job: object) -> None:
         """Forget a job that has no tasks.
@@ -1388,17 +1509,20 @@ class Scheduler:
 
     # --- doors: workers ---------------------------------------------------------------------------
 
-    def add_worker(self, group: object, slots: object) -> int:
+    def add_worker(self, group: object, slots: object, amounts=()) -> int:
         """Make a worker and return its number, which may be one of a removed worker.
 
         Args:
             group: its group.
             slots: how many tasks it runs at once, 0 to 1,000,000; 0: it gets none.
+            amounts: of each resource, by its number; none given: a cpu for each slot.
         """
         self._group_of(group)
         count = _within(slots, 0, _SLOTS_MOST, "slots")
+        checked = _amounts(amounts)
         index = _free_place(self._workers, self._free_workers)
         worker = self._workers[index] = _Worker(index, group)
+        worker.amounts = checked
         self._resize(worker, count)
         return index
 
@@ -1406,6 +1530,24 @@ class Scheduler:
         """Change a worker's slots; 0 gives it nothing more, and what it holds stays."""
         record = self._worker_of(worker)
         self._resize(record, _within(slots, 0, _SLOTS_MOST, "slots"))
+
+    def set_amounts(self, worker: object, amounts) -> None:
+        """Change what a worker has of each resource; what it holds stays.
+
+        Raises:
+            KeyError: the worker is not there.
+            ValueError: a number is out of its range.
+        """
+        record = self._worker_of(worker)
+        record.amounts = _amounts(amounts)
+
+    def set_longest(self, worker: object, seconds: object) -> None:
+        """Give a worker no task of a job whose known cost is longer; negative: any task.
+
+        For a worker that leaves at a set time. What it holds stays.
+        """
+        record = self._worker_of(worker)
+        record.longest = _seconds(seconds, "seconds")
 
     def set_group(self, worker: object, group: object) -> None:
         """Move a worker to another group; what it holds stays.
@@ -1572,8 +1714,9 @@ class Scheduler:
         """Give the next worker with room a batch of tasks; call it until it returns None.
 
         Returns:
-            (worker, [(job, numbers, attempts), …]) in order of dispatch, or None when no worker
-            can take anything.
+            (worker, [(job, alternative, numbers, attempts), …]) in order of dispatch, or None
+            when no worker can take anything. The alternative is the position of what the worker is
+            to reserve for each of these tasks, among those of the job's class.
         """
         while self._ring_first >= 0:
             index: cython.int = self._ring_first
@@ -1613,7 +1756,8 @@ class Scheduler:
             if job is not before:
                 numbers = []
                 attempts = []
-                runs.append((job.number, numbers, attempts))
+                liked: tuple = group.kinds[member.kind]
+                runs.append((job.number, liked[0], numbers, attempts))
                 before = job
             until: cython.longlong = min(
                 _runner_up(kind.heap, job.priority), _runner_up(group.heap, job.priority)
@@ -2098,7 +2242,8 @@ class Scheduler:
         assert job.delayed == counts[_delayed], "a job's delayed count is wrong"
         assert job.assigned == counts[_assigned], "a job's assigned count is wrong"
         assert job.running == counts[_running], "a job's running count is wrong"
-        assert job.counted == (0 if job.held_back else job.queued), "a job is counted wrongly"
+        kept = job.held_back or job.on_hold
+        assert job.counted == (0 if kept else job.queued), "a job is counted wrongly"
         kind: _Class = self._classes[job.kind]
         if job.counted:
             assert kind.heap[job.position] is job, "a ready job is not where it says"

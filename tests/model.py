@@ -11,7 +11,7 @@ STALE, RETRY, FAILED = 0, 1, 2
 BATCH = 4096
 
 Key = tuple[int, int]
-Runs = list[tuple[int, list[int], list[int]]]
+Runs = list[tuple[int, int, list[int], list[int]]]
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Job:
     end: int = 0
     stamp: int = 0
     held_back: bool = False
+    on_hold: bool = False
 
 
 @dataclass
@@ -97,7 +98,8 @@ class Model:
         found = []
         for key, task in self.tasks.items():
             job = self.jobs[key[0]]
-            if task.state == QUEUED and not job.held_back and job.class_ in classes:
+            kept = job.held_back or job.on_hold
+            if task.state == QUEUED and not kept and job.class_ in classes:
                 found.append((-job.priority, task.age, key))
         return sorted(found)
 
@@ -152,9 +154,9 @@ class Model:
             attempt = self.tasks[job, number].attempt + 1
             self._hold((job, number), worker, attempt)
             if not runs or runs[-1][0] != job:
-                runs.append((job, [], []))
-            runs[-1][1].append(number)
-            runs[-1][2].append(attempt)
+                runs.append((job, 0, [], []))
+            runs[-1][2].append(number)
+            runs[-1][3].append(attempt)
         return runs
 
     def _worth(self, cost: float) -> int:

@@ -43,8 +43,8 @@ class Bench:
         while (answer := self.scheduler.assign()) is not None:
             self.scheduler.validate()
             worker, runs = answer
-            assert all(len(numbers) == len(attempts) for _, numbers, attempts in runs)
-            found.append((worker, [(job, n) for job, numbers, _ in runs for n in numbers]))
+            assert all(len(numbers) == len(attempts) for _, _, numbers, attempts in runs)
+            found.append((worker, [(job, n) for job, _, numbers, _ in runs for n in numbers]))
         self.scheduler.validate()
         return found
 
@@ -103,7 +103,7 @@ def test_runs_of_one_job_are_one_entry(bench: Bench) -> None:
     worker = bench.worker(slots=9)
     assert s.assign() == (
         worker,
-        [(JOB, [0, 1, 2], [1, 1, 1]), (6, [0], [1]), (JOB, [10, 11], [1, 1])],
+        [(JOB, 0, [0, 1, 2], [1, 1, 1]), (6, 0, [0], [1]), (JOB, 0, [10, 11], [1, 1])],
     )
 
 
@@ -116,7 +116,7 @@ def test_a_task_that_comes_back_keeps_its_age(bench: Bench) -> None:
     assert s.remove_worker(lost, blame=False) == []
     s.validate()
     worker = bench.worker(slots=9)
-    assert s.assign() == (worker, [(JOB, [0, 1, 2, 3, 4, 5], [2, 2, 2, 2, 1, 1])])
+    assert s.assign() == (worker, [(JOB, 0, [0, 1, 2, 3, 4, 5], [2, 2, 2, 2, 1, 1])])
 
 
 def test_many_returned_tasks_come_in_order(bench: Bench) -> None:
@@ -413,7 +413,7 @@ def test_many_groups_know_about_how_much_is_ready(bench: Bench, groups: int) -> 
     workers = [bench.worker() for _ in range(4)]
     answer = s.assign()
     assert answer is not None
-    first = sum(len(numbers) for _, numbers, _ in answer[1])
+    first = sum(len(numbers) for _, _, numbers, _ in answer[1])
     assert (110 - lag) / 4 <= first <= 28
     assert first + len(bench.tasks()) == 110
     for number in range(100):
@@ -504,7 +504,7 @@ def test_life_of_a_task(bench: Bench) -> None:
         s.state(JOB, 0)
     s.add_job(6, bench.class_, 0, 0)
     s.submit(6, 0, 1)
-    assert s.assign() == (worker, [(6, [0], [1])])
+    assert s.assign() == (worker, [(6, 0, [0], [1])])
 
 
 def test_a_failed_task_waits_and_is_tried_again(bench: Bench) -> None:
@@ -517,7 +517,7 @@ def test_a_failed_task_waits_and_is_tried_again(bench: Bench) -> None:
     assert bench.tasks() == []
     assert s.advance(12.5) == []
     assert s.next_time() == math.inf
-    assert s.assign() == (worker, [(JOB, [0], [2])])
+    assert s.assign() == (worker, [(JOB, 0, [0], [2])])
     assert s.fail(worker, JOB, 0, 1, 20.0) == STALE
     assert s.fail(worker, JOB, 0, 2, 20.0) == FAILED
     assert s.state(JOB, 0) is None
@@ -540,11 +540,11 @@ def test_a_lost_worker_is_blamed_or_not(core: ModuleType) -> None:
     s = bench.scheduler
     s.restore(JOB, [3, 8], [4, 0], [1, 0], [0, 0])
     worker = bench.worker(slots=2)
-    assert s.assign() == (worker, [(JOB, [3, 8], [5, 1])])
+    assert s.assign() == (worker, [(JOB, 0, [3, 8], [5, 1])])
     assert s.remove_worker(worker, blame=False) == []
     assert s.state(JOB, 3) == (QUEUED, 5, 1, -1, 0)
     assert bench.worker(slots=2) == worker, "the number is used again"
-    assert s.assign() == (worker, [(JOB, [3, 8], [6, 2])])
+    assert s.assign() == (worker, [(JOB, 0, [3, 8], [6, 2])])
     s.suspect(worker, 2)
     assert s.remove_worker(worker, blame=True) == [(JOB, 3, 6)]
     assert s.state(JOB, 3) is None
@@ -661,7 +661,7 @@ def test_the_newest_attempt_is_the_one_that_counts(bench: Bench) -> None:
     s.lapse(a, JOB, blame=False)
     s.set_slots(a, 0)
     b = bench.worker()
-    assert s.assign() == (b, [(JOB, [0], [2])])
+    assert s.assign() == (b, [(JOB, 0, [0], [2])])
     s.start(b, JOB, 0, 2, 7.0)
     assert s.finish(a, JOB, [0, 0], [1, 2]) == [0, 1], "its attempt has lapsed, the other is b's"
     assert s.state(JOB, 0) == (RUNNING, 2, 0, b, 0)
@@ -698,7 +698,7 @@ def test_the_tasks_of_one_job_lapse_and_the_worker_stays(bench: Bench) -> None:
     assert s.lapse(worker, JOB, blame=False) == ([(0, 1, 0, 0), (1, 1, 0, 0)], [])
     s.validate()
     assert s.jobs_of(worker) == [6]
-    assert s.assign() == (worker, [(JOB, [0, 1], [2, 2])]), "there is room again"
+    assert s.assign() == (worker, [(JOB, 0, [0, 1], [2, 2])]), "there is room again"
     s.set_slots(worker, 0)
     assert s.lapse(worker, 6, blame=False) == ([(0, 1, 0, 0), (1, 1, 0, 0)], [])
     assert bench.tasks() == []
@@ -755,7 +755,7 @@ def test_a_task_that_was_given_out_since_is_not_restored_any_more(bench: Bench) 
     s = bench.scheduler
     s.restore(JOB, [0], [3], [0], [0])
     worker = bench.worker()
-    assert s.assign() == (worker, [(JOB, [0], [4])])
+    assert s.assign() == (worker, [(JOB, 0, [0], [4])])
     s.release(worker, JOB, [0], [4])
     for attempt in (3, 4, 5):
         assert not s.adopt(worker, JOB, 0, attempt, lapsed=False)
@@ -776,7 +776,7 @@ def test_failures_survive_and_may_be_more_than_the_retries(bench: Bench) -> None
     s = bench.scheduler
     s.restore(JOB, [0, 1], [2, 2], [0, 0], [0, 7])
     worker = bench.worker(slots=2)
-    assert s.assign() == (worker, [(JOB, [0, 1], [3, 3])])
+    assert s.assign() == (worker, [(JOB, 0, [0, 1], [3, 3])])
     assert s.state(JOB, 1) == (ASSIGNED, 3, 0, worker, 7)
     assert s.fail(worker, JOB, 0, 3, 1.0) == RETRY
     assert s.fail(worker, JOB, 1, 3, 1.0) == FAILED
@@ -887,6 +887,66 @@ def test_a_job_is_cancelled_in_slices_and_not_handed_out_meanwhile(bench: Bench)
     s.validate()
 
 
+# --- by an operator's hand ------------------------------------------------------------------------
+
+
+def test_nothing_of_a_job_on_hold_is_handed_out(bench: Bench) -> None:
+    s = bench.scheduler
+    s.add_job(6, bench.class_, -1, 0)
+    s.submit(6, 0, 1)
+    s.submit(JOB, 0, 4)
+    worker = bench.worker(slots=2)
+    assert bench.tasks() == [(JOB, 0), (JOB, 1)]
+    s.hold_job(JOB)
+    s.hold_job(JOB)
+    assert s.class_ready(bench.class_) == 1
+    assert s.held(worker) == [(JOB, 0, 1), (JOB, 1, 1)], "what is held goes on"
+    assert s.finish(worker, JOB, [0], [1]) == []
+    s.release(worker, JOB, [1], [1])
+    s.submit(JOB, 4, 1)
+    assert bench.tasks() == [(6, 0)]
+    assert s.adopt(worker, JOB, 1, 1), "what comes back may stay"
+    s.release(worker, JOB, [1], [1])
+    s.resume_job(JOB)
+    s.resume_job(JOB)
+    assert bench.tasks() == [(JOB, 1)]
+
+
+def test_a_cancelled_job_stays_so_when_it_is_resumed(bench: Bench) -> None:
+    s = bench.scheduler
+    s.submit(JOB, 0, 3)
+    bench.worker(slots=3)
+    s.hold_job(JOB)
+    assert s.cancel_job(JOB, 1) == ([], True)
+    s.resume_job(JOB)
+    assert bench.tasks() == []
+    s.hold_job(JOB)
+    assert s.cancel_job(JOB, 2) == ([], False)
+    s.submit(JOB, 3, 1)
+    assert bench.tasks() == []
+    s.resume_job(JOB)
+    assert bench.tasks() == [(JOB, 3)]
+
+
+def test_a_priority_is_changed_while_tasks_wait(bench: Bench) -> None:
+    s = bench.scheduler
+    other = s.add_class()
+    s.extend_group(bench.group, other)
+    s.add_job(6, other, 0, 0)
+    s.add_job(7, bench.class_, 0, 0)
+    for job in (JOB, 6, 7):
+        s.submit(job, 0, 2)
+    worker = bench.worker(slots=1)
+    assert bench.tasks() == [(JOB, 0)]
+    s.set_priority(7, 5)
+    s.finish(worker, JOB, [0], [1])
+    assert bench.tasks() == [(7, 0)]
+    s.set_priority(7, -5)
+    s.set_priority(6, 1)
+    s.set_slots(worker, 5)
+    assert bench.tasks() == [(6, 0), (6, 1), (JOB, 1), (7, 1)]
+
+
 # --- misuse ---------------------------------------------------------------------------------------
 
 
@@ -920,6 +980,13 @@ def test_a_job_is_cancelled_in_slices_and_not_handed_out_meanwhile(bench: Bench)
         lambda s: s.adopt(0, 9, 0, 1),
         lambda s: s.submit(9, 0, 1),
         lambda s: s.restore(9, [0], [0], [0], [0]),
+        lambda s: s.add_group({9: [0]}),
+        lambda s: s.set_priority(9, 0),
+        lambda s: s.set_weight(9, 1.0),
+        lambda s: s.hold_job(9),
+        lambda s: s.resume_job(9),
+        lambda s: s.set_amounts(9, {}),
+        lambda s: s.set_longest(9, 1.0),
         lambda s: s.cancel(9, 0),
         lambda s: s.cancel_job(9, 1),
         lambda s: s.remove_job(9),
@@ -946,6 +1013,26 @@ def test_what_is_not_there(bench: Bench, call: Callable[[Scheduler], object]) ->
         lambda s: s.add_job(6, 0, 0, -1),
         lambda s: s.add_job(6, 0, 0, 0, 0),
         lambda s: s.add_job(6, 0, 0, 0, 256),
+        lambda s: s.add_job(6, 0, 0, 0, 5, -1),
+        lambda s: s.add_job(6, 0, 0, 0, 5, 2**31),
+        lambda s: s.add_job(6, 0, 0, 0, 5, 0, 0.0),
+        lambda s: s.add_job(6, 0, 0, 0, 5, 0, math.nan),
+        lambda s: s.set_priority(JOB, 10**6 + 1),
+        lambda s: s.set_weight(JOB, 2e6),
+        lambda s: s.set_weight(JOB, math.inf),
+        lambda s: s.set_submitter_weight(-1, 1.0),
+        lambda s: s.set_submitter_weight(0, -1.0),
+        lambda s: s.add_class([{-1: 1}]),
+        lambda s: s.add_class([{0: -1}]),
+        lambda s: s.add_class([{0: 2**63}]),
+        lambda s: s.add_class([{256: 1}]),
+        lambda s: s.add_class([{}] * 17),
+        lambda s: s.add_group({0: [1]}),
+        lambda s: s.add_group({0: [-1]}),
+        lambda s: s.extend_group(0, 0, [1]),
+        lambda s: s.add_worker(0, 1, {0: -1}),
+        lambda s: s.set_amounts(0, {256: 1}),
+        lambda s: s.set_longest(0, math.nan),
         lambda s: s.suspect(0, -1),
         lambda s: s.remove_job(JOB),
         lambda s: s.submit(JOB, 2, 1),
@@ -1045,7 +1132,7 @@ def test_the_edges_of_the_numbers(bench: Bench) -> None:
     worker = bench.worker(slots=10**6)
     assert s.assign() == (
         worker,
-        [(2**31 - 1, [2**32 - 3, 2**32 - 2], [1, 1]), (0, [0, 2**32 - 2], [2**30 + 1, 1])],
+        [(2**31 - 1, 0, [2**32 - 3, 2**32 - 2], [1, 1]), (0, 0, [0, 2**32 - 2], [2**30 + 1, 1])],
     )
     s.validate()
     assert s.finish(worker, 2**31 - 1, [2**32 - 2, 2**32 - 3], [1, 1]) == []

@@ -151,6 +151,21 @@ class Machine(RuleBasedStateMachine):
         self.model.jobs[job].cost = cost
 
     @precondition(lambda self: self.model.jobs)
+    @rule(pick=picks, priority=st.sampled_from((0, 0, 1, 10**6, -(10**6))))
+    def set_priority(self, pick: int, priority: int) -> None:
+        job = sorted(self.model.jobs)[pick % len(self.model.jobs)]
+        self.real.set_priority(job, priority)
+        self.model.jobs[job].priority = priority
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=picks, on_hold=st.booleans())
+    def hold_or_resume(self, pick: int, on_hold: bool) -> None:
+        job = sorted(self.model.jobs)[pick % len(self.model.jobs)]
+        door = self.real.hold_job if on_hold else self.real.resume_job
+        door(job)
+        self.model.jobs[job].on_hold = on_hold
+
+    @precondition(lambda self: self.model.jobs)
     @rule(
         pick=picks, gap=st.sampled_from((0, 0, 1, 17)), count=st.integers(0, 40), late=st.booleans()
     )

@@ -112,7 +112,7 @@ class WorkerSide:
             return
         while (given := self._scheduler.assign()) is not None:
             worker = self.roster.by_id[given[0]]
-            for number, numbers, attempts in given[1]:
+            for number, _, numbers, attempts in given[1]:
                 job = self._board.jobs[number]
                 job.changed = True
                 payloads, missing = job.take(numbers)
