@@ -50,6 +50,12 @@ class UnknownTask(DcError):
     code = "unknown_task"
 
 
+class UnknownWorker(DcError):
+    """Somebody named a worker that the server does not have."""
+
+    code = "unknown_worker"
+
+
 class UnknownBlob(DcError):
     """A peer asked for, or named as a result, a blob that the server does not have."""
 

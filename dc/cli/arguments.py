@@ -225,8 +225,28 @@ def _add_job_commands(commands: Any) -> None:
     tasks.add_argument(
         "--limit", type=_count, default=50, metavar="N", help="at most (default: 50)"
     )
+    _add_why(commands)
     results.add_argument("--merge", action="store_true", help="print the type's merged answer")
     _add_reading(results)
+
+
+def _add_why(commands: Any) -> None:
+    command = _command(
+        commands,
+        "why",
+        "Say why a job, a task or a worker waits.",
+        "python -m dc why 3/17",
+    )
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "task", type=_task, metavar="J[/T]", nargs="?", help="a job's number, or a task of it"
+    )
+    what.add_argument("--worker", metavar="NAME", help="a worker that has nothing to do")
+
+
+def _task(text: str) -> tuple[int, int | None]:
+    job, slash, task = text.partition("/")
+    return _number(job), _number(task) if slash else None
 
 
 def _number(text: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, jobs, show
+from dc.cli import backup, bench, jobs, show, why
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "status": show.status,
         "backup": backup.backup,
         "bench": bench.bench,
+        "why": why.why,
     }
 )
 UNABLE: Final = 2

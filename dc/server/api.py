@@ -55,6 +55,8 @@ class Api:
                 return "GET", self._types
             case ["workers"]:
                 return "GET", self._workers
+            case ["workers", name]:
+                return "GET", lambda: self._worker(name)
             case ["jobs"]:
                 return "GET", lambda: self._jobs(request)
             case ["jobs", job]:
@@ -72,6 +74,12 @@ class Api:
 
     async def _workers(self) -> object:
         return {"workers": self._views.workers()}
+
+    async def _worker(self, name: str) -> object:
+        found = self._views.worker(name)
+        if found is None:
+            raise UnknownWorker(f"there is no worker {name!r}")
+        return found
 
     async def _jobs(self, request: Request) -> object:
         before = _parameter(request, "before", 0) or None

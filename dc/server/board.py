@@ -146,7 +146,8 @@ class Board:
         self.on_finished: Callable[[Job], None] = _nobody
         self.on_unfollowed: Callable[[Job], None] = _nobody
         self.on_unscheduled: Callable[[Job], None] = _nobody
-        self.absent: Callable[[], str] = str
+        self.why: Callable[[Job], str] = lambda job: ""
+        self.warning: Callable[[Job], str] = lambda job: ""
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -193,13 +194,14 @@ class Board:
 
     def add_job(self, row: JobRow) -> Job:
         """Take a job into memory; schedule it unless it has finished."""
-        class_ = -1
+        class_, needs = -1, needs_of(row.options)
         finished = row.cancelled_at is not None or (
             row.ended and row.counts.done + row.counts.failed == row.counts.total
         )
         if not finished:
-            class_ = self.matching.class_of(row.type, row.version, needs_of(row.options))
+            class_ = self.matching.class_of(row.type, row.version, needs)
         job = self.jobs[row.job] = Job(row, class_, self.window)
+        job.resources = [need.resources for need in needs]
         if not finished:
             options = row.options
             self.scheduler.add_job(
@@ -241,14 +243,8 @@ class Board:
         if job.deserted and not job.cancelled:
             how = f"go on under its key {job.row.key}, or cancel it" if job.row.key else "cancel it"
             return f"its submitter is gone after {job.total} tasks: {how}"
-        if counts.queued and not counts.assigned and not counts.running:
-            if self.trouble:
-                return f"nothing is handed out: {self.trouble}"[:NOTE_CHARS]
-            row = job.row
-            if not self.scheduler.class_workers(job.class_):
-                needs = "".join(f", {k}={v}" for k, v in sorted(row.options.requires.items()))
-                text = f"no connected worker has task type {row.type} {row.version}{needs}"
-                return text[:NOTE_CHARS] + self.absent()
+        if counts.queued and job.scheduled and not counts.assigned and not counts.running:
+            return self.why(job)[:NOTE_CHARS]
         return ""
 
     # --- outcomes -------------------------------------------------------------------------------

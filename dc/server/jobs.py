@@ -46,12 +46,14 @@ class Job:
 
     Attributes:
         whole: all outcomes, where they are one small record that has finished the job.
+        resources: what each alternative of what it needs uses, as a worker is told it.
     """
 
     def __init__(self, row: JobRow, class_: int, window: Window) -> None:
         self.number = row.job
         self.row = row
         self.class_ = class_
+        self.resources: list[dict[str, float]] = []
         self.total = row.counts.total
         self.done = row.counts.done
         self.failed = row.counts.failed

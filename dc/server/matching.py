@@ -273,12 +273,13 @@ class Matching:
         self._tidy()
 
     def left(self, worker: int) -> None:
-        """Forget a worker that leaves the scheduler next."""
+        """Forget a worker that has left the scheduler."""
         _, make, ability = self._workers.pop(worker)
         make.workers.discard(worker)
         if not make.workers:
             self._makes.pop(_key(make), None)
         self._leave_group(worker, ability)
+        self._tidy()
 
     def _tidy(self) -> None:
         """Let the oldest groups go that have no workers, beyond those that are kept."""
@@ -359,6 +360,16 @@ class Matching:
             if alternatives := ability.alternatives(self._by_id[class_]):
                 for worker in group.workers:
                     yield worker, alternatives
+
+    def groups(self, class_: int) -> Iterator[int]:
+        """Yield the groups, those with workers, that can ever run a class."""
+        for ability, group in self._groups.items():
+            if group.workers and ability.alternatives(self._by_id[class_]):
+                yield group.id
+
+    def by_name(self, amounts: Mapping[int, int]) -> dict[str, int]:
+        """Return amounts by the names of the resources instead of their numbers."""
+        return {name: amounts[id_] for name, id_ in self._resources.items() if id_ in amounts}
 
     def can_run(self, worker: int, class_: int) -> list[int]:
         """Return by which of its alternatives a worker can ever run a class."""

@@ -60,6 +60,7 @@ from dc.server.heads import HeadLimits
 from dc.server.jobs import Job
 from dc.server.peers import ANSWER_SECONDS, OWN_SECONDS, Peer, Peers
 from dc.server.streams import Streams
+from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 
 CAPABILITIES = ["batch", "blobs"]
@@ -93,6 +94,7 @@ class Reactor:
     ) -> None:
         self.board = Board(types, next_job, next_sequence, window, heads)
         self.workers = WorkerSide(self.board)
+        self.whys = Whys(self.board, self.workers)
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
         self.board.on_outcomes = self.streams.recorded
@@ -153,8 +155,8 @@ class Reactor:
                 self.board.committed(event.count)
             case Troubled(text):
                 self._on_trouble(text)
-            case PayloadsLoaded(peer, job, numbers, attempts, payloads):
-                self.workers.loaded(peer, job, numbers, attempts, payloads)
+            case PayloadsLoaded():
+                self.workers.loaded(event)
             case OutcomesLoaded():
                 self.streams.loaded(event.peer, event.request, event.records)
             case JobLoaded():
@@ -204,6 +206,7 @@ class Reactor:
     def validate(self) -> None:
         """Check what must always hold; AssertionError says what does not."""
         self.board.scheduler.validate()
+        self.board.matching.validate()
         self.workers.validate()
         self._peers.validate()
         for peer in self.workers.roster.by_peer:

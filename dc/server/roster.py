@@ -122,7 +122,6 @@ class Roster:
                 worker.anew, worker.taken = True, 0
             worker.again, worker.doubts = worker.taken, {}
             self.disconnect(worker)
-            self._scheduler.set_group(worker.id, self._board.matching.group_of(about))
             self._board.matching.joined(worker.id, about)
         self.away.pop(about.key, None)
         worker.about, worker.peer, worker.address = about, peer, address
@@ -158,17 +157,18 @@ class Roster:
 
     def add(self, about: About) -> Worker:
         """Make a place for a worker; it is away."""
-        group = self._board.matching.group_of(about)
-        worker = Worker(self._scheduler.add_worker(group, 0), about)
-        self._board.matching.joined(worker.id, about)
+        matching = self._board.matching
+        id_ = self._scheduler.add_worker(matching.group_of(about), 0, matching.amounts_of(about))
+        worker = Worker(id_, about)
+        matching.joined(worker.id, about)
         self.by_key[about.key] = self.by_id[worker.id] = self.away[about.key] = worker
         return worker
 
     def remove(self, worker: Worker) -> None:
         """Forget a worker that is away; what it holds is queued again, without blame."""
         del self.by_key[worker.key], self.by_id[worker.id], self.away[worker.key]
-        self._board.matching.left(worker.id)
         self._scheduler.remove_worker(worker.id, False)
+        self._board.matching.left(worker.id)
 
     # --- looking --------------------------------------------------------------------------------
 

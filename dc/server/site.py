@@ -17,6 +17,7 @@ from dc.errors import (
     UnknownBlob,
     UnknownJob,
     UnknownTask,
+    UnknownWorker,
 )
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
@@ -79,7 +80,7 @@ class Site:
             if request.method not in ("GET", "HEAD"):
                 link_open.check_origin(request.headers)
             answer = await self._route(request)
-        except (UnknownBlob, UnknownJob, UnknownTask) as error:
+        except (UnknownBlob, UnknownJob, UnknownTask, UnknownWorker) as error:
             answer = self._error(request, error, 404)
         except BlobMismatch as error:
             answer = self._error(request, error, 400)

@@ -13,8 +13,10 @@ from dc._core import ASSIGNED, RUNNING
 from dc.errors import UnknownJob, UnknownTask
 from dc.messages import PROTOCOL, Blob, Counts, Failure, Payload
 from dc.records import JobRow, TaskRow
+from dc.requirements import need_text, needs_of
 from dc.server.app import ServerApp
 from dc.server.jobs import Job, job_state
+from dc.server.reason import Reason
 from dc.server.roster import Worker
 
 View = dict[str, Any]
@@ -100,8 +102,11 @@ class Views:
 
     def _job_view(self, row: JobRow) -> View:
         job = self._live(row.job)
+        reason = None
         if job is not None:
             state, counts, note = self._app.reactor.board.state(job)
+            if counts.queued and job.scheduled:
+                reason = self._app.reactor.whys.of_job(job, fresh=False)
         else:
             counts, note = _settled(row), ""
             state = job_state(row.ended, row.cancelled_at is not None, counts)
@@ -115,11 +120,15 @@ class Views:
             "result": row.result,
             "state": state,
             "note": note,
+            **_why(reason),
             "counts": _plain(counts),
             "priority": options.priority,
             "retries": options.retries,
             "timeout": options.timeout,
             "requires": options.requires,
+            "resources": options.resources,
+            "alternatives": [_plain(one) for one in options.alternatives],
+            "needs": [text for need in needs_of(options) if (text := need_text(need))],
             "created": row.created,
         }
 
@@ -157,7 +166,12 @@ class Views:
             "payload_size": row.payload_size,
             "result_size": row.outcome_size if row.finished and not row.failed else None,
             "failure": _plain(failure) if failure is not None else None,
+            **_why(self._reason(row)),
         }
+
+    def _reason(self, row: TaskRow) -> Reason | None:
+        live = self._live(row.job) if not row.finished else None
+        return self._app.reactor.whys.of_task(live, row.number) if live is not None else None
 
     def _task_state(self, row: TaskRow, job: JobRow) -> tuple[str, int, int, str]:
         if row.finished:
@@ -222,6 +236,8 @@ class Views:
             "running": [{"job": j, "number": n, "attempt": a} for j, n, a, _ in running],
             "types": [{"name": t.name, "version": t.version} for t in about.types],
             "labels": about.labels,
+            "resources": about.resources,
+            **_why(self._app.reactor.whys.of_worker(worker)),
             "broken": about.broken,
             "lapses_in": self._app.reactor.workers.leases.lapses_in(worker),
             "connected_at": worker.since or None,
@@ -242,6 +258,13 @@ def _settled(row: JobRow) -> Counts:
     counts = row.counts
     missing = counts.total - counts.done - counts.failed
     return msgspec.structs.replace(counts, queued=0, cancelled=missing)
+
+
+def _why(reason: Reason | None) -> View:
+    """Return a reason as fields of what it is about: the sentence, and the same for programs."""
+    if reason is None:
+        return {"why": "", "reason": None}
+    return {"why": reason.text, "reason": {"kind": reason.kind, "figures": reason.figures}}
 
 
 def _plain(struct: msgspec.Struct) -> View:

@@ -169,9 +169,10 @@ class Harness:
 
     def _answer(self, load: Action) -> Event:
         match load:
-            case LoadPayloads(peer, job, numbers, attempts):
+            case LoadPayloads(peer, job, numbers, attempts, alternative):
                 stored = self.stored_payloads(job)
-                return PayloadsLoaded(peer, job, numbers, attempts, [stored[n] for n in numbers])
+                payloads = [stored[n] for n in numbers]
+                return PayloadsLoaded(peer, job, numbers, attempts, payloads, alternative)
             case LoadOutcomes(peer, request, job, ordered, cursor, _):
                 return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
             case LoadHead(job, first, limit):
