@@ -42,8 +42,8 @@ class Run(Message, frozen=True):
     numbers: list[int]
     attempts: list[int]
     payloads: list[bytes | InFile]
-    resources: dict[str, float] = {}
-    environment: dict[str, str] = {}
+    resources: dict[str, float] = {}  # noqa: RUF012  # a field; each message gets its own
+    environment: dict[str, str] = {}  # noqa: RUF012
 
 
 class Ready(Message, frozen=True):
@@ -52,7 +52,7 @@ class Ready(Message, frozen=True):
     types: list[TypeId]
     labels: dict[str, str]
     broken: dict[str, str]
-    resources: dict[str, float] = {}
+    resources: dict[str, float] = {}  # noqa: RUF012  # a field; each message gets its own
 
 
 class Ran(Message, frozen=True):

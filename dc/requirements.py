@@ -8,8 +8,8 @@ whole value. Otherwise it is one term, or several joined by commas, all of which
     >=3.11,<3.14        it is in this range           =<5             it is the text `<5`
 
 Operators are `=`, `!=`, `>=`, `>`, `<=` and `<`. The last four compare part by part at the dots,
-numbers by their value: 3.9 < 3.11 < 4. In an operand a backslash takes the meaning from `,`, `|` and
-itself. A worker without the label meets `!=` and nothing else.
+numbers by their value: 3.9 < 3.11 < 4. In an operand a backslash takes the meaning from `,`, `|`
+and itself. A worker without the label meets `!=` and nothing else.
 
 An *amount* is how much of a resource a task uses while it runs: `cpus`, `memory` in bytes, `gpus`,
 or any name that workers were given. Amounts are counted in whole units: bytes of memory, and ten
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -44,7 +44,7 @@ OPERATORS: Final = ("!=", ">=", "<=", "=", ">", "<")
 
 ORDERED: Final = (">=", "<=", ">", "<")
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-EXAMPLES: Final = "as linux, =linux|darwin, !=3.12, >=3.11 or >=3.11,<3.14"
+EXAMPLES: Final = "linux, =linux|darwin, !=3.12, >=3.11 or >=3.11,<3.14"
 
 BYTES: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b?)", re.IGNORECASE)
 POWERS: Final = " kmgt"
@@ -62,7 +62,9 @@ class Term(Struct, frozen=True):
 
     def holds(self, value: str | None) -> bool:
         """Whether a label of this value, None where there is none, meets the term."""
-        if value is None or self.operator in ("=", "!="):
+        if value is None:
+            return self.operator == "!="
+        if self.operator in ("=", "!="):
             return (value in self.operands) == (self.operator == "=")
         mine, bound = order_of(value), order_of(self.operands[0])
         if mine is None or bound is None:
@@ -130,7 +132,9 @@ def holds(terms: Iterable[Term], value: str | None) -> bool:
 
 def joined(first: str, second: str) -> str:
     """Return the condition that holds where both hold."""
-    return ",".join(one if one.startswith(OPERATORS) else f"={escaped(one)}" for one in (first, second))
+    return ",".join(
+        one if one.startswith(OPERATORS) else f"={escaped(one)}" for one in (first, second)
+    )
 
 
 def order_of(text: str) -> Order | None:
@@ -250,10 +254,13 @@ def gathered(said: Mapping[str, Any]) -> dict[str, Any]:
     left = {name: value for name, value in said.items() if value is not None}
     amounts = {name: left.pop(name) for name in (CPUS, MEMORY, GPUS) if name in left}
     if "resources" in left or amounts:
-        every = {**_dict("resources", left.get("resources", {})), **amounts}
+        every: dict[str, Any] = {**_dict("resources", left.get("resources", {})), **amounts}
         left["resources"] = {name: read_amount(str(name), value) for name, value in every.items()}
     if "alternatives" in left:
-        left["alternatives"] = [_alternative(one) for one in left["alternatives"]]
+        several = left["alternatives"]
+        if isinstance(several, str) or not isinstance(several, Sequence):
+            raise OptionsError(f"alternatives: expected a list of dicts, not {several!r}")
+        left["alternatives"] = [_alternative(one) for one in several]
     return left
 
 
@@ -301,7 +308,9 @@ def needs_of(options: Options) -> tuple[Need, ...]:
 
 def _need(options: Options, one: Alternative) -> Need:
     conditions = {*options.requires.items(), *one.requires.items()}
-    amounts = {CPUS: UNITS} if CPUS not in {*options.resources, *one.resources} else {}
+    amounts: dict[str, int] = {}
+    if CPUS not in {*options.resources, *one.resources}:
+        amounts[CPUS] = UNITS
     for resources in (options.resources, one.resources):
         for name, value in resources.items():
             amounts[name] = max(units(name, value), amounts.get(name, 0))
@@ -361,4 +370,6 @@ def resources_text(resources: Mapping[str, float]) -> str:
 def need_text(need: Need) -> str:
     """Return in words what an alternative needs beside one cpu: `os=linux, 2 gpus`; or nothing."""
     conditions = [condition_text(*one) for one in need.conditions]
-    return ", ".join([*conditions, *(amount_text(*one) for one in need.amounts if one != (CPUS, UNITS))])
+    return ", ".join(
+        [*conditions, *(amount_text(*one) for one in need.amounts if one != (CPUS, UNITS))]
+    )

@@ -352,9 +352,15 @@ def task_type(
         PluginError: the function cannot be a task type; the text says what to write instead.
     """
     options = {
-        **{"retries": retries, "timeout": timeout, "priority": priority, "requires": requires},
-        **{"cpus": cpus, "memory": memory, "gpus": gpus},
-        **{"resources": resources, "alternatives": alternatives},
+        "retries": retries,
+        "timeout": timeout,
+        "priority": priority,
+        "requires": requires,
+        "cpus": cpus,
+        "memory": memory,
+        "gpus": gpus,
+        "resources": resources,
+        "alternatives": alternatives,
     }
 
     def decorate(function: Callable[..., Any]) -> TaskType:

@@ -1,4 +1,4 @@
-"""From what was typed to what a job needs: `--require`, `--cpus`, `--memory`, `--or` and the like."""
+"""From what was typed to what a job needs: `--require`, `--cpus`, `--or` and the like."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Final
 from dc.errors import OptionsError
 from dc.requirements import joined, read_amount, read_requirement
 
-OR, AND: Final = "or", "and"
+OR: Final = "or"
+AND: Final = "and"
 
 
 def needs_said(said: Sequence[tuple[str, str]]) -> dict[str, Any]:

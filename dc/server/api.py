@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from dc.errors import UnknownWorker
 from dc.http import Request, Response
 from dc.server.app import ServerApp
 from dc.server.views import Views, number

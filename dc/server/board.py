@@ -146,8 +146,8 @@ class Board:
         self.on_finished: Callable[[Job], None] = _nobody
         self.on_unfollowed: Callable[[Job], None] = _nobody
         self.on_unscheduled: Callable[[Job], None] = _nobody
-        self.why: Callable[[Job], str] = lambda job: ""
-        self.warning: Callable[[Job], str] = lambda job: ""
+        self.why: Callable[[Job], str] = lambda _: ""
+        self.warning: Callable[[Job], str] = lambda _: ""
 
     # --- actions --------------------------------------------------------------------------------
 

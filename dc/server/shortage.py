@@ -8,15 +8,15 @@ from msgspec import Struct
 
 from dc.messages import About
 from dc.requirements import (
-    UNITS,
     MEMORY,
+    UNITS,
     Need,
     amount_text,
     bytes_text,
     condition_text,
     need_text,
 )
-from dc.server.matching import Trait, Wanted, counts_of, lacking, traits_of
+from dc.server.matching import Trait, Wanted, counts_of, lacking
 from dc.server.reason import Reason
 
 

@@ -36,12 +36,11 @@ from dc.errors import (
     ProtocolError,
 )
 from dc.messages import Accepted, Counts, EndOfJob, Options, Payloads, Refused, Stored, Submit
-from dc.requirements import check_needs
 from dc.records import JobEnded, JobRow, NewJob, NewTasks
+from dc.requirements import check_needs
 from dc.server.board import Board, TypeInfo
 from dc.server.events import LoadKey
 from dc.server.jobs import Job
-
 
 DEFAULTS = Options()
 

@@ -231,8 +231,7 @@ class Whys:
             since = self._board.wall - (self._board.now - worker.heard)
             until = since + worker.graces.get(job.number, 0.0)
             text = (
-                f"its worker {worker.name} is away since {clock(since)}, "
-                f"lease until {clock(until)}"
+                f"its worker {worker.name} is away since {clock(since)}, lease until {clock(until)}"
             )
             return Reason("away", text, {"worker": worker.name, "since": since, "until": until})
         if state == RUNNING:
@@ -324,7 +323,7 @@ class Whys:
         free = self._scheduler.worker_free(worker.id)
         return self._board.matching.by_name(free)
 
-    def _next(self, job: Job) -> Reason:
+    def _next(self, _: Job) -> Reason:
         return Reason("next", "its turn comes next")
 
     # --- workers --------------------------------------------------------------------------------

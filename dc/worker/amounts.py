@@ -1,4 +1,4 @@
-"""What a worker has, and what of it its slots use: whether waiting tasks may start, and on which cards.
+"""What of a worker its slots use: whether waiting tasks may start, and on which cards.
 
 A slot runs one task at a time, so it uses what one of its tasks needs, from its first task until
 it has none and its process is well. The server gives a worker more than that only to wait, so what

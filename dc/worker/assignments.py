@@ -32,7 +32,8 @@ class Assignments:
             self._unwanted.append(message)
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
-        numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
+        numbers, attempts = message.numbers, message.attempts
+        payloads: list[Any] = message.payloads
         if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
             fresh = self._replace(job, numbers, attempts)
             numbers = [numbers[at] for at in fresh]

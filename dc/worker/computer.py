@@ -22,9 +22,9 @@ def hostname() -> str:
 
 
 def labels() -> dict[str, str]:
-    """Return what is known of this computer: os, arch, hostname, and engine and python (major.minor).
+    """Return what is known of this computer: os, arch and hostname, engine and python.
 
-    The engine is what runs Python, such as cpython.
+    The engine is what runs Python, such as cpython; the latter is its version as major.minor.
     """
     return {
         "os": platform.system().lower(),

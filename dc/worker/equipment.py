@@ -29,7 +29,16 @@ ROOT: Final = Path("/")
 NVIDIA_SMI: Final = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
 NVIDIA, AMD = VARIABLES
 AMD_VENDOR: Final = "0x1002"
-VIRTUAL: Final = ("kvm", "qemu", "vmware", "virtualbox", "hyper-v", "virtual machine", "xen", "bochs")
+VIRTUAL: Final = (
+    "kvm",
+    "qemu",
+    "vmware",
+    "virtualbox",
+    "hyper-v",
+    "virtual machine",
+    "xen",
+    "bochs",
+)
 CONTAINER_FILES: Final = (".dockerenv", "run/.containerenv")
 FILE_BYTES: Final = 64 * limits.KIB
 
@@ -169,9 +178,9 @@ class Equipment:
         for path in self._paths("sys/class/drm/card*/device/vendor"):
             card = path.rpartition("/")[0]
             # Connectors stand beside the cards, and processors with graphics have no memory there.
-            if "-" not in card.split("/")[3] and self._read(path).strip() == AMD_VENDOR:
-                if self._paths(f"{card}/mem_info_vram_total") and self._paths("dev/kfd"):
-                    names.append(self._read(f"{card}/product_name").strip() or "AMD")
+            is_card = "-" not in card.split("/")[3] and self._paths(f"{card}/mem_info_vram_total")
+            if is_card and self._read(path).strip() == AMD_VENDOR and self._paths("dev/kfd"):
+                names.append(self._read(f"{card}/product_name").strip() or "AMD")
         return names
 
     def _battery(self) -> str:

@@ -12,7 +12,7 @@ from dc.worker.amounts import Card
 
 
 class Identity:
-    """A worker's name, key, slots, labels and resources, and, once an executor is ready, its task types.
+    """A worker's name, key, slots, labels and resources, and in time its task types.
 
     Args:
         name: the name to try first.

@@ -17,8 +17,8 @@ class Transfer(Struct):
 
     `size` is in bytes. A payload has the `order` of its task, a result its `file` and the `time` in
     seconds that the task ran. `failures` counts the tries that count. `restored` says that the file
-    is from before this process began, and may be less than was written to it. `resources` are what the
-    task of a payload uses while it runs.
+    is from before this process began, and may be less than was written to it. `resources` are what
+    the task of a payload uses while it runs.
     """
 
     job: Job
