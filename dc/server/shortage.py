@@ -30,9 +30,13 @@ class Near(Struct, frozen=True):
 
     @property
     def distance(self) -> tuple[int, float, str]:
-        """Orders workers: what lacks less is nearer, then what has more of what it lacks."""
+        """Orders workers: what lacks less is nearer, then what has more of what it lacks.
+
+        Another value of a label is more than no such label.
+        """
         counts = counts_of(self.about)
         have = sum(counts.get(one.resource, 0) / one.count for one in self.lacks if one.count)
+        have += sum(one.label in self.about.labels for one in self.lacks)
         return len(self.lacks), -have, self.name
 
 

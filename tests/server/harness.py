@@ -331,12 +331,12 @@ class Harness:
         run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
+        resources: dict[str, float] | None = None,
         held: tuple[Message, ...] = (),
     ) -> int:
         peer = self.open()
-        self.worker_says_hello(
-            peer, name, slots=slots, key=key, run=run, types=types, labels=labels
-        )
+        about: Any = {"types": types, "labels": labels, "resources": resources}
+        self.worker_says_hello(peer, name, slots=slots, key=key, run=run, **about)
         self.say(peer, *held, Heartbeat())
         return peer
 
@@ -350,9 +350,11 @@ class Harness:
         run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
+        resources: dict[str, float] | None = None,
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
-        about = About(name, key or f"key of {name}", slots, ids, labels or {}, {}, run)
+        head = name, key or f"key of {name}", slots, ids
+        about = About(*head, labels or {}, {}, run, resources or {})
         self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
 
     def client(self) -> int:
