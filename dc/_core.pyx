@@ -380,9 +380,11 @@ class _Class:
     told_age: cython.longlong
     members: list
     behind: list
+    jobs: cython.Py_ssize_t  # that have it
 
     def __init__(self, alternatives: list) -> None:
         self.alternatives = alternatives
+        self.jobs = 0
         self.heap = []
         self.ready = self.shown = 0
         self.priority = _lowest
@@ -402,6 +404,7 @@ class _Group:
     kinds: dict  # its classes, each with the alternatives that its workers can run
     ready: cython.longlong  # the sum of what its classes show
     bearing: cython.longlong  # workers that have slots
+    crowd: cython.Py_ssize_t  # workers
     first: cython.int  # workers with room
     last: cython.int
     listed: cython.bint  # in the ring of groups
@@ -411,6 +414,7 @@ class _Group:
         self.heap = []
         self.kinds = {}
         self.ready = self.bearing = 0
+        self.crowd = 0
         self.first = self.last = self.next = -1
         self.listed = False
 
@@ -505,7 +509,9 @@ class Scheduler:
     _jobs: list
     _free_jobs: list
     _classes: list
+    _free_classes: list
     _groups: list
+    _free_groups: list
     _workers: list
     _free_workers: list
     _ring_first: cython.int
@@ -538,7 +544,9 @@ class Scheduler:
         self._jobs = []
         self._free_jobs = []
         self._classes = []
+        self._free_classes = []
         self._groups = []
+        self._free_groups = []
         self._workers = []
         self._free_workers = []
 
@@ -1177,13 +1185,13 @@ class Scheduler:
 
     @cython.cfunc
     def _class_of(self, class_: object) -> _Class:
-        if not 0 <= class_ < len(self._classes):
+        if not 0 <= class_ < len(self._classes) or self._classes[class_] is None:
             raise KeyError(f"there is no class {class_}")
         return self._classes[class_]
 
     @cython.cfunc
     def _group_of(self, group: object) -> _Group:
-        if not 0 <= group < len(self._groups):
+        if not 0 <= group < len(self._groups) or self._groups[group] is None:
             raise KeyError(f"there is no group {group}")
         return self._groups[group]
 
@@ -1246,7 +1254,7 @@ class Scheduler:
     # --- doors: classes, groups, jobs -------------------------------------------------------------
 
     def add_class(self, alternatives=()) -> int:
-        """Make a requirement class and return its number, counted from 0.
+        """Make a requirement class and return its number, which may be one of a removed class.
 
         Args:
             alternatives: what a task needs of a worker while it runs, in order of liking: amounts
@@ -1258,11 +1266,34 @@ class Scheduler:
         needs = [_amounts(needed) for needed in alternatives] or [{0: _CPU}]
         if len(needs) > _ALTERNATIVES_MOST:
             raise ValueError(f"a class may have {_ALTERNATIVES_MOST} alternatives at most")
-        self._classes.append(_Class(needs))
-        return len(self._classes) - 1
+        index = _free_place(self._classes, self._free_classes)
+        self._classes[index] = _Class(needs)
+        return index
+
+    def remove_class(self, class_: object) -> None:
+        """Forget a requirement class that no job has.
+
+        Raises:
+            KeyError: the class is not there.
+            ValueError: a job has it.
+        """
+        kind = self._class_of(class_)
+        if kind.jobs > 0:
+            raise ValueError(f"a job has class {class_}")
+        for item in kind.members:
+            member: _Member = item
+            group: _Group = self._groups[member.group]
+            del group.kinds[member.kind]
+            group.ready -= kind.shown
+            if member.position >= 0:
+                _take_out(group.heap, member)
+        self._classes[class_] = None
+        self._free_classes.append(class_)
 
     def add_group(self, classes) -> int:
-        """Make a group of workers that can run these classes; return its number, from 0.
+        """Make a group of workers that can run these classes; return its number.
+
+        It may be the number of a removed group.
 
         Args:
             classes: the classes; or a mapping from each to those of its alternatives, by position
@@ -1274,10 +1305,48 @@ class Scheduler:
         """
         wanted = classes if hasattr(classes, "items") else dict.fromkeys(classes, ())
         checked = {class_: self._liked(class_, liked) for class_, liked in wanted.items()}
-        self._groups.append(_Group())
+        index = _free_place(self._groups, self._free_groups)
+        self._groups[index] = _Group()
         for class_, liked in checked.items():
-            self.extend_group(len(self._groups) - 1, class_, liked)
-        return len(self._groups) - 1
+            self.extend_group(index, class_, liked)
+        return index
+
+    def remove_group(self, group: object) -> None:
+        """Forget a group that no worker is of.
+
+        Raises:
+            KeyError: the group is not there.
+            ValueError: there are workers of it.
+        """
+        crowd = self._group_of(group)
+        if crowd.crowd > 0:
+            raise ValueError(f"there are workers of group {group}")
+        for class_ in crowd.kinds:
+            kind: _Class = self._classes[class_]
+            kind.members = [one for one in kind.members if not _is_of(one, group)]
+            kind.behind = [one for one in kind.behind if not _is_of(one, group)]
+            self._show(kind)
+        if crowd.listed:
+            self._unlist(group)
+        self._groups[group] = None
+        self._free_groups.append(group)
+
+    @cython.cfunc
+    def _unlist(self, index: cython.int) -> cython.void:
+        """Take a group out of the ring, wherever it stands."""
+        gone: _Group = self._groups[index]
+        before: cython.int = -1
+        at: cython.int = self._ring_first
+        while at != index:
+            before = at
+            at = cython.cast(_Group, self._groups[at]).next
+        if before < 0:
+            self._leave_ring(gone)
+            return
+        cython.cast(_Group, self._groups[before]).next = gone.next
+        if gone.next < 0:
+            self._ring_last = before
+        gone.listed = False
 
     @cython.cfunc
     def _liked(self, class_: object, alternatives: object) -> tuple:
@@ -1345,7 +1414,7 @@ class Scheduler:
         limit = _within(crashes, 1, _CRASHES_MOST, "crashes")
         owner = _within(submitter, 0, _SUBMITTER_MOST, "submitter")
         share = _weight(weight)
-        self._class_of(class_)
+        kind = self._class_of(class_)
         if number in self._by_number:
             raise ValueError(f"there is a job {number} already")
         index = _free_place(self._jobs, self._free_jobs)
@@ -1355,6 +1424,7 @@ class Scheduler:
         record.submitter = owner
         record.weight = share
         self._jobs[index] = self._by_number[number] = record
+        kind.jobs += 1
 
     def set_cost(self, job: object, seconds: object) -> None:
         """Say how long a task of the job is going to run; negative: not known.
@@ -1420,6 +1490,8 @@ class Scheduler:
         if record.tasks_first >= 0:
             raise ValueError(f"job {job} has tasks")
         del self._by_number[record.number]
+        kind: _Class = self._classes[record.kind]
+        kind.jobs -= 1
         self._jobs[record.index] = None
         self._free_jobs.append(record.index)
 
@@ -1523,6 +1595,8 @@ class Scheduler:
         index = _free_place(self._workers, self._free_workers)
         worker = self._workers[index] = _Worker(index, group)
         worker.amounts = checked
+        crowd: _Group = self._groups[group]
+        crowd.crowd += 1
         self._resize(worker, count)
         return index
 
@@ -1559,7 +1633,11 @@ class Scheduler:
         self._group_of(group)
         slots = record.slots
         self._resize(record, 0)
+        crowd: _Group = self._groups[record.group]
+        crowd.crowd -= 1
         record.group = group
+        crowd = self._groups[group]
+        crowd.crowd += 1
         self._resize(record, slots)
 
     @cython.cfunc
@@ -1672,6 +1750,8 @@ class Scheduler:
                 self._forget(job, slot)
         if job is not None:
             self._requeued(job)
+        crowd: _Group = self._groups[record.group]
+        crowd.crowd -= 1
         self._workers[record.index] = None
         self._free_workers.append(record.index)
         return failed
@@ -2087,6 +2167,16 @@ class Scheduler:
             self._failures[slot],
         )
 
+    def due(self, job: object, number: object) -> float:
+        """Return when a task's timer rings: a retry, or a deadline; inf if it has none.
+
+        The same for a task that is not there.
+        """
+        slot: cython.int = self._named(self._job_of(job), number)
+        if slot < 0 or self._timer[slot] < 0:
+            return math.inf
+        return self._times[self._timer[slot]]
+
     def held(self, worker: object) -> list:
         """Return (job, number, attempt) of what a worker holds, in order of assignment."""
         record = self._worker_of(worker)
@@ -2113,6 +2203,11 @@ class Scheduler:
         record = self._worker_of(worker)
         return (record.held, record.slots, record.seconds)
 
+    def worker_free(self, worker: object) -> dict:
+        """Return what a worker has of each resource that none of its tasks uses."""
+        record = self._worker_of(worker)
+        return dict(record.amounts) or {0: _CPU * record.slots}
+
     def class_ready(self, class_: object) -> int:
         """Return how many tasks of a class are ready to be handed out."""
         return self._class_of(class_).ready
@@ -2134,8 +2229,8 @@ class Scheduler:
             assigned=self._counts[_assigned],
             running=self._counts[_running],
             workers=len(self._workers) - len(self._free_workers),
-            classes=len(self._classes),
-            groups=len(self._groups),
+            classes=len(self._classes) - len(self._free_classes),
+            groups=len(self._groups) - len(self._free_groups),
             jobs=len(self._by_number),
             capacity=self._capacity,
             slots=self._slots,
@@ -2153,9 +2248,11 @@ class Scheduler:
         for job in self._by_number.values():
             self._validate_job(job)
         for number, kind in enumerate(self._classes):
-            self._validate_class(number, kind)
+            if kind is not None:
+                self._validate_class(number, kind)
         for number, group in enumerate(self._groups):
-            self._validate_group(number, group)
+            if group is not None:
+                self._validate_group(number, group)
         slots: cython.longlong = 0
         for item in self._workers:
             if item is not None:
@@ -2285,11 +2382,14 @@ class Scheduler:
     def _validate_class(self, number: cython.int, kind: _Class) -> cython.void:
         """A class's count and rank, and what its groups know of it."""
         _validate_heap(kind.heap)
+        jobs: cython.Py_ssize_t = 0
         ready: cython.longlong = 0
         for item in self._by_number.values():
             job: _Job = item
             if job.kind == number:
                 ready += job.counted
+                jobs += 1
+        assert kind.jobs == jobs, "a class's count of jobs is wrong"
         assert kind.ready == ready, "a class's ready count is wrong"
         most: cython.longlong = kind.shown + 2 * (len(kind.members) >> 4)
         assert 0 <= kind.shown <= ready <= most, "a class's groups count it wrongly"
@@ -2321,14 +2421,16 @@ class Scheduler:
         """A group's heap, its counts, and its list of workers with room."""
         _validate_heap(group.heap)
         bearing: cython.longlong = 0
+        crowd: cython.Py_ssize_t = 0
         waiting: cython.longlong = 0
         worker: _Worker
         for item in self._workers:
             worker = item
             if item is not None and worker.group == number:
+                crowd += 1
                 bearing += worker.slots > 0
                 waiting -= worker.waiting
-        assert group.bearing == bearing, "a group's count of workers is wrong"
+        assert (group.crowd, group.bearing) == (crowd, bearing), "a group's workers are miscounted"
         ready: cython.longlong = 0
         for item in group.kinds:
             kind: _Class = self._classes[item]
@@ -2379,8 +2481,9 @@ class Scheduler:
         listed: cython.Py_ssize_t = 0
         group: _Group
         for item in self._groups:
-            group = item
-            listed -= group.listed
+            if item is not None:
+                group = item
+                listed -= group.listed
         while index >= 0:
             group = self._groups[index]
             assert group.listed, "a group in the ring does not know it"
@@ -2389,6 +2492,11 @@ class Scheduler:
             index = group.next
         assert last == self._ring_last, "the ring's last group is wrong"
         assert listed == 0, "a listed group is lost"
+
+
+@cython.cfunc
+def _is_of(member: _Member, group: cython.int) -> cython.bint:
+    return member.group == group
 
 
 @cython.cfunc

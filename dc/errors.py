@@ -269,6 +269,10 @@ class StartError(DcError):
     code = "start"
 
 
+class NoWorkerWarning(UserWarning):
+    """None of the connected workers can run a job that was submitted: it waits for one that can."""
+
+
 def by_code(code: str, text: str) -> DcError:
     """Return the error that a peer named by its code.
 

@@ -27,3 +27,8 @@ def dc_task_types() -> list[TaskType]:  # type: ignore[empty-body]
 @hookspec
 def dc_worker_labels() -> dict[str, str]:  # type: ignore[empty-body]
     """Return labels of this computer, which jobs can require; called in each executor."""
+
+
+@hookspec
+def dc_worker_resources() -> dict[str, float]:  # type: ignore[empty-body]
+    """Return amounts that this computer has, which tasks can use; called in each executor."""

@@ -42,6 +42,27 @@ LABELS: Final = 64
 
 WORKER_SLOTS: Final = 10_000
 """Slots of a worker: far above any computer's processors."""
+RESOURCES: Final = 16
+"""Resources of which a worker has amounts, or a task uses some."""
+
+ALTERNATIVES: Final = 8
+"""That a job may name: each worker that can run it is looked at for one after the other."""
+
+COUNT_MOST: Final = 1_000_000_000
+"""Of a resource other than memory: its ten thousandths are 64-bit integers, as are sums of them."""
+
+AMOUNT_MOST: Final = 2**53
+"""Bytes of memory: up to here a float has each whole number."""
+
+PROGRAM_SECONDS: Final = 5.0
+"""For a program that says what a computer has: `nvidia-smi` takes one or two on a cold driver."""
+
+SPARE_CLASSES: Final = 1000
+"""Requirement classes that no job has and that are kept, the newest: another job may have it soon,
+and to let one go costs a look at each ability of workers."""
+
+SPARE_GROUPS: Final = 64
+"""Groups without workers that are kept, the newest: a worker may be back soon."""
 
 TYPES: Final = 1024
 """Task types that a worker may announce."""

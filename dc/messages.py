@@ -58,6 +58,8 @@ WorkerSlots: TypeAlias = Annotated[int, Meta(ge=0, le=limits.WORKER_SLOTS)]
 Weight: TypeAlias = Annotated[float, Meta(ge=limits.LEAST_WEIGHT, le=limits.MOST_WEIGHT)]
 UnixTime: TypeAlias = Annotated[float, Meta(ge=0, le=1e11)]
 Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
+Amount: TypeAlias = Annotated[float, Meta(ge=0, le=limits.AMOUNT_MOST)]
+Resources: TypeAlias = Annotated[dict[Text, Amount], Meta(max_length=limits.RESOURCES)]
 
 
 class Message(Struct, frozen=True, array_like=True, gc=False, tag_field="message", tag=str.lower):
@@ -117,6 +119,9 @@ class About(Message, frozen=True):
     again; a second worker of that name does not. `run` tells its processes apart: in a new one
     nothing runs of what the last one was running. `leaves_in` is after how many seconds it will
     leave, 0 if that is not known.
+    nothing runs of what the last one was running. `resources` are the amounts that its tasks may
+    use together: `cpus`, `memory` in bytes, `gpus`, and others by name; one that does not say its
+    cpus has as many as slots.
     """
 
     name: Text
@@ -127,6 +132,7 @@ class About(Message, frozen=True):
     broken: Annotated[dict[Text, LongText], Meta(max_length=limits.TYPES)] = {}
     run: Text = ""
     leaves_in: Seconds = 0.0
+    resources: Resources = {}
 
 
 class Hello(Message, frozen=True):
@@ -247,6 +253,8 @@ class Assign(Message, frozen=True):
     """Attempts to run. `timeout` is the time limit of each in seconds, 0 for none.
 
     A Blob among the payloads is to be fetched from the task's page, `/jobs/J/tasks/T/payload`.
+    `resources` are the amounts that each of these tasks uses while it runs: the worker starts no
+    more of them at a time than it has amounts for. Empty stands for one cpu.
     """
 
     job: JobId
@@ -256,6 +264,7 @@ class Assign(Message, frozen=True):
     numbers: Numbers
     attempts: Attempts
     payloads: PayloadColumn
+    resources: Resources = {}
 
 
 class Stop(Message, frozen=True):
@@ -296,6 +305,13 @@ class End(Message, frozen=True):
 # --- client to server ---------------------------------------------------------------------------
 
 
+class Alternative(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One of several things that a job can do with: conditions on labels, and amounts."""
+
+    requires: Labels = {}
+    resources: Resources = {}
+
+
 class Options(Message, frozen=True):
     """Options of a job.
 
@@ -304,7 +320,8 @@ class Options(Message, frozen=True):
         priority: higher runs first, -1,000,000 to 1,000,000.
         retries: further tries of a task that failed by `error`, `timeout` or `memory`, 0 to 100.
         timeout: run time limit of each task in seconds; 0 for none.
-        requires: labels that a worker must have, with equal values.
+        requires: what must hold of a worker's labels: by label the value, or a condition such as
+            `>=3.11`; see dc/requirements.py.
         retry_on: the kinds of failure that are tried again, of `error`, `timeout`, `memory` and
             `crashed`; `payload` never is.
         retry_seconds: the pause before the first further try; doubled with each one, and jittered.
@@ -320,6 +337,10 @@ class Options(Message, frozen=True):
         each: its task n waits for task n of the one job in `after` alone.
         not_before: the Unix time before which nothing of it is handed out; 0 for none.
         deadline: the Unix time at which tasks fail that have not finished by then; 0 for none.
+        resources: amounts that each task uses while it runs: `cpus`, `memory` in bytes, `gpus`,
+            and others by name. Without cpus it uses one.
+        alternatives: several things any one of which will do, in order of liking; what `requires`
+            and `resources` say holds for each, the larger amount of the two.
     """
 
     name: Text = ""
@@ -339,6 +360,8 @@ class Options(Message, frozen=True):
     each: bool = False
     not_before: UnixTime = 0.0
     deadline: UnixTime = 0.0
+    resources: Resources = {}
+    alternatives: Annotated[list[Alternative], Meta(max_length=limits.ALTERNATIVES)] = []
 
 
 class Submit(Message, frozen=True):
@@ -423,7 +446,8 @@ class Accepted(Message, frozen=True):
     """The job's number; it is on disk with the first Stored.
 
     `payload` and `result` say how bytes are typed: `bytes` (untouched) or `msgpack`. Of a resumed
-    job, `stored` tasks are there already, and `ended` says whether it has all of them.
+    job, `stored` tasks are there already, and `ended` says whether it has all of them. `warning`
+    says, where it is so, why none of the connected workers can run it.
     """
 
     request: Request
@@ -434,6 +458,7 @@ class Accepted(Message, frozen=True):
     result: Text
     stored: Annotated[int, Meta(ge=0, le=2**32)] = 0
     ended: bool = False
+    warning: LongText = ""
 
 
 class Stored(Message, frozen=True):

@@ -30,7 +30,10 @@ class FileResult(Message, frozen=True):
 
 
 class Run(Message, frozen=True):
-    """Agent to executor: run these, in this order; `scratch` is the folder for large results."""
+    """Agent to executor: run these, in this order; `scratch` is the folder for large results.
+
+    `resources` are the amounts that each may use while it runs, empty for one cpu.
+    """
 
     job: int
     type: str
@@ -39,6 +42,8 @@ class Run(Message, frozen=True):
     numbers: list[int]
     attempts: list[int]
     payloads: list[bytes | InFile]
+    resources: dict[str, float] = {}  # noqa: RUF012  # a field; each message gets its own
+    environment: dict[str, str] = {}  # noqa: RUF012
 
 
 class Ready(Message, frozen=True):
@@ -47,6 +52,7 @@ class Ready(Message, frozen=True):
     types: list[TypeId]
     labels: dict[str, str]
     broken: dict[str, str]
+    resources: dict[str, float] = {}  # noqa: RUF012  # a field; each message gets its own
 
 
 class Ran(Message, frozen=True):

@@ -19,8 +19,9 @@ from typing import Any, Final, TypeAlias
 import pluggy
 
 from dc import hooks, limits
-from dc.errors import PluginError, UnknownTaskType
+from dc.errors import OptionsError, PluginError, UnknownTaskType
 from dc.plugin_sources import Source, find_sources
+from dc.requirements import read_amount
 from dc.tasktypes import TaskType
 
 VersionKey: TypeAlias = tuple[tuple[int, int, str], ...]
@@ -78,6 +79,20 @@ class Plugins:
             except (Exception, SystemExit) as error:
                 self._break(name, f"its hook dc_worker_labels failed: {_reason(error)}")
         return labels
+
+    def resources(self) -> dict[str, float]:
+        """Return the amounts that plugins say this computer has; of two, the first one's stays.
+
+        A plugin that fails to say becomes broken, and keeps its task types.
+        """
+        amounts: dict[str, float] = {}
+        for name, plugin in self._manager.list_name_plugin():
+            try:
+                for given in self._ask(plugin, "dc_worker_resources"):
+                    amounts = {**_checked_amounts(given), **amounts}
+            except (Exception, SystemExit) as error:
+                self._break(name, f"its hook dc_worker_resources failed: {_reason(error)}")
+        return amounts
 
     def load(self, source: Source) -> None:
         """Load one plugin, or note why it is broken."""
@@ -196,6 +211,15 @@ def _checked_labels(given: Any) -> dict[str, str]:
             if not isinstance(text, str) or not 0 < len(text) <= limits.TEXT_CHARS:
                 raise PluginError(f"label {pair!r} must be two texts of 1 to 256 characters")
     return given
+
+
+def _checked_amounts(given: Any) -> dict[str, float]:
+    if not isinstance(given, dict):
+        raise PluginError(f"it returned {given!r}, which is no dict of amounts")
+    try:
+        return {str(name): read_amount(str(name), value) for name, value in given.items()}
+    except OptionsError as error:
+        raise PluginError(str(error)) from None
 
 
 def _hook_reason(error: BaseException) -> str:

@@ -20,15 +20,16 @@ import functools
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
 from dc import limits
-from dc.errors import PayloadError, PluginError
+from dc.errors import OptionsError, PayloadError, PluginError
 from dc.messages import Options
+from dc.requirements import check_needs, gathered
 from dc.typed import Codec, Typed, declared
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -307,6 +308,11 @@ def task_type(
     timeout: float | None = ...,
     priority: int | None = ...,
     requires: Mapping[str, str] | None = ...,
+    cpus: float | None = ...,
+    memory: float | str | None = ...,
+    gpus: float | None = ...,
+    resources: Mapping[str, float | str] | None = ...,
+    alternatives: Sequence[Mapping[str, Any]] | None = ...,
 ) -> Callable[[Callable[..., Any]], TaskType]: ...
 
 
@@ -320,6 +326,11 @@ def task_type(
     timeout: float | None = None,
     priority: int | None = None,
     requires: Mapping[str, str] | None = None,
+    cpus: float | None = None,
+    memory: float | str | None = None,
+    gpus: float | None = None,
+    resources: Mapping[str, float | str] | None = None,
+    alternatives: Sequence[Mapping[str, Any]] | None = None,
 ) -> TaskType | Callable[[Callable[..., Any]], TaskType]:
     """Make a typed function of one payload a task type. Used as `@task_type` or with arguments.
 
@@ -330,13 +341,27 @@ def task_type(
         retries: default of a job: further tries of a task that raised or ran out of time.
         timeout: default of a job: seconds that one task may run.
         priority: default of a job: higher runs first.
-        requires: default of a job: labels that a worker must have.
+        requires: default of a job: what must hold of a worker's labels.
+        cpus: default of a job: processors that each task uses.
+        memory: default of a job: bytes that each task uses, or a text such as `4GiB`.
+        gpus: default of a job: cards that each task uses.
+        resources: default of a job: amounts of anything else, by name.
+        alternatives: default of a job: several things any one of which will do.
 
     Raises:
         PluginError: the function cannot be a task type; the text says what to write instead.
     """
-    given = {"retries": retries, "timeout": timeout, "priority": priority, "requires": requires}
-    options = {key: value for key, value in given.items() if value is not None}
+    options = {
+        "retries": retries,
+        "timeout": timeout,
+        "priority": priority,
+        "requires": requires,
+        "cpus": cpus,
+        "memory": memory,
+        "gpus": gpus,
+        "resources": resources,
+        "alternatives": alternatives,
+    }
 
     def decorate(function: Callable[..., Any]) -> TaskType:
         return _from_function(function, name, version, options)
@@ -362,7 +387,7 @@ def _from_function(
     name = name or function.__name__
     for what, text in (("name", name), ("version", version)):
         _check_text(where, what, text)
-    _check_options(where, options)
+    options = _checked_options(where, options)
     payload, result, context = _declared(function, where)
     return TaskType(
         name,
@@ -412,11 +437,15 @@ def _check_text(where: str, what: str, text: str) -> None:
         )
 
 
-def _check_options(where: str, options: Mapping[str, Any]) -> None:
+def _checked_options(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        msgspec.convert(dict(options), _OptionsByName)
-    except msgspec.ValidationError as error:
+        found = gathered(options)
+        msgspec.convert(msgspec.to_builtins(found), _OptionsByName)
+        alternatives = found.get("alternatives", ())
+        check_needs(found.get("requires", {}), found.get("resources", {}), alternatives)
+    except (msgspec.ValidationError, OptionsError) as error:
         raise PluginError(f"{where}: its options: {error}") from None
+    return found
 
 
 _OPTION_TYPES: Final = typing.get_type_hints(Options, include_extras=True)

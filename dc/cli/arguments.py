@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from dc.cli.needs import AND, OR, needs_said
 from dc.cli.worker_arguments import add_worker, pair
 from dc.client.connector import DEFAULT_URL
+from dc.errors import OptionsError
 
 EXIT_STATUS: Final = """\
 exit status: 0 all is done, 1 some tasks failed or the job was cancelled,
@@ -104,14 +106,37 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         help="tasks run long: a worker that is cut off keeps them for ten minutes",
     )
     add("--grace", type=float, metavar="SECONDS", help="for so many seconds instead")
+    _add_needs(command)
+
+
+def _add_needs(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    words: dict[str, Any] = {"action": Said, "dest": "needs", "default": []}
     add(
         "--require",
         type=pair,
         action="append",
         metavar="LABEL=VALUE",
-        default=[],
-        help="run only on workers with this label; may be repeated",
+        help="run only on workers of which this holds, as os=linux, 'python>=3.11', "
+        "'room=lab|attic'; may be repeated",
     )
+    add("--cpus", **words, metavar="N", help="processors that each task uses (default: 1)")
+    add("--memory", **words, metavar="SIZE", help="memory that each task uses, as 4GiB")
+    add("--gpus", **words, metavar="N", help="cards that each task uses")
+    add(
+        "--resource",
+        **words,
+        metavar="NAME=AMOUNT",
+        help="so much of something that workers have; may be repeated",
+    )
+    add(
+        "--or",
+        **words,
+        nargs=0,
+        help="what is said before and behind are alternatives, the better liked first; may be "
+        "repeated. What stands before --and holds for all of them",
+    )
+    add("--and", **words, nargs=0, help="ends what holds for all alternatives")
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
@@ -203,8 +228,28 @@ def _add_job_commands(commands: Any) -> None:
     tasks.add_argument(
         "--limit", type=_count, default=50, metavar="N", help="at most (default: 50)"
     )
+    _add_why(commands)
     results.add_argument("--merge", action="store_true", help="print the type's merged answer")
     _add_reading(results)
+
+
+def _add_why(commands: Any) -> None:
+    command = _command(
+        commands,
+        "why",
+        "Say why a job, a task or a worker waits.",
+        "python -m dc why 3/17",
+    )
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "task", type=_task, metavar="J[/T]", nargs="?", help="a job's number, or a task of it"
+    )
+    what.add_argument("--worker", metavar="NAME", help="a worker that has nothing to do")
+
+
+def _task(text: str) -> tuple[int, int | None]:
+    job, slash, task = text.partition("/")
+    return _number(job), _number(task) if slash else None
 
 
 def _number(text: str) -> int:
@@ -240,3 +285,23 @@ def _seconds(text: str) -> float:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
+
+
+class Said(argparse.Action):
+    """Notes (option, text) in the order in which they stand on the command line."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002  # argparse gives it
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add what was said to what is there, if it can be read."""
+        said = (option_string or "").removeprefix("--"), values if isinstance(values, str) else ""
+        if said[0] not in (OR, AND):
+            try:
+                needs_said([said])
+            except OptionsError as error:
+                raise argparse.ArgumentError(self, str(error)) from None
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), said])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -9,11 +10,19 @@ from typing import Any, NoReturn
 from msgspec import structs
 
 from dc.cli.inputs import payloads_of
+from dc.cli.needs import needs_said
 from dc.cli.progress import Pace, describe, following, telling_trouble
 from dc.cli.screen import SHOWN_FAILURES, Screen
 from dc.client.plain_client import Client, Job
 from dc.client.records import Finished, JobStatus
-from dc.errors import DcError, JobCancelled, PluginError, TaskFailed, UnknownTaskType
+from dc.errors import (
+    DcError,
+    JobCancelled,
+    NoWorkerWarning,
+    PluginError,
+    TaskFailed,
+    UnknownTaskType,
+)
 from dc.tasktypes import TaskType
 
 DONE, NOT_ALL_DONE = 0, 1  # exit statuses
@@ -46,8 +55,11 @@ def submit(args: Namespace, client: Client, screen: Screen) -> int:
     known = _known_type(args, client, screen)
     codec = known.payload_codec if known is not None else _codec(client, args.type, args.version)
     payloads = payloads_of(known, codec, args.inputs, args.file)
-    with telling_trouble(client, screen):
+    with telling_trouble(client, screen), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", NoWorkerWarning)
         job = _submit(args, client, known or args.type, payloads)
+    for warning in warned:
+        screen.note(f"dc: {warning.message}")
     if args.no_wait:
         if args.json:
             screen.json({"job": job.number})
@@ -66,7 +78,6 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         name=args.name or None,
         priority=args.priority,
         retries=args.retries,
-        requires=dict(args.require) or None,
         timeout=args.timeout,
         retry_on=args.retry_on,
         retry_seconds=args.retry_seconds,
@@ -74,6 +85,7 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         long=args.long,
         grace=args.grace,
         key=args.key,
+        **needs_said(args.needs),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, jobs, show, worker
+from dc.cli import backup, bench, jobs, show, why, worker
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "status": show.status,
         "backup": backup.backup,
         "bench": bench.bench,
+        "why": why.why,
     }
 )
 UNABLE: Final = 2

@@ -10,6 +10,7 @@ import msgspec
 from dc import limits
 from dc.errors import OptionsError
 from dc.messages import Options
+from dc.requirements import check_needs, gathered
 
 
 class JobOptions(TypedDict, total=False):
@@ -20,7 +21,8 @@ class JobOptions(TypedDict, total=False):
         priority: higher runs first.
         retries: further tries of a task that raised, or ran out of time or memory.
         timeout: run time limit of each task, in seconds.
-        requires: labels that a worker must have, with equal values.
+        requires: what must hold of a worker's labels, by label: its value, or a condition such as
+            `>=3.11`, `!=lab|attic`, `>=3.11,<3.14`.
         retry_on: the kinds of failure that are tried again: of `error`, `timeout`, `memory` and
             `crashed`.
         retry_seconds: the pause before the first further try; doubled with each one.
@@ -28,6 +30,12 @@ class JobOptions(TypedDict, total=False):
         long: whether tasks run long: a worker whose connection is lost keeps them for ten minutes
             then, instead of half a minute.
         grace: for how many seconds instead.
+        cpus: processors that each task uses, 1 if nothing is said; parts of one, too.
+        memory: that each uses: bytes, or a text such as `4GiB`.
+        gpus: that each uses; parts of one, too.
+        resources: amounts of anything that workers have, by name.
+        alternatives: several things any one of which will do, in order of liking: dicts of
+            `requires`, `resources`, `cpus`, `memory` and `gpus`.
     """
 
     name: str | None
@@ -40,6 +48,11 @@ class JobOptions(TypedDict, total=False):
     crashes: int | None
     long: bool | None
     grace: float | None
+    cpus: float | None
+    memory: float | str | None
+    gpus: float | None
+    resources: Mapping[str, float | str] | None
+    alternatives: Sequence[Mapping[str, Any]] | None
 
 
 KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}
@@ -53,15 +66,18 @@ def check_options(said: JobOptions) -> dict[str, Any]:
         OptionsError: one is out of its range or of a wrong type.
         TypeError: there is no such option.
     """
-    found = {}
-    for name, value in said.items():
-        if name not in KINDS:
-            raise TypeError(f"there is no option {name!r}; there are: {', '.join(KINDS)}")
-        if value is not None:
-            try:
-                found[name] = msgspec.convert(value, KINDS[name])
-            except msgspec.ValidationError as error:
-                raise OptionsError(f"{name}: {error}") from None
+    for name in said:
+        if name not in JobOptions.__annotations__:
+            known = ", ".join(JobOptions.__annotations__)
+            raise TypeError(f"there is no option {name!r}; there are: {known}")
+    found = gathered(said)
+    for name, value in found.items():
+        try:
+            found[name] = msgspec.convert(value, KINDS[name])
+        except msgspec.ValidationError as error:
+            raise OptionsError(f"{name}: {error}") from None
+    needs = found.get("requires", {}), found.get("resources", {}), found.get("alternatives", [])
+    check_needs(*needs)
     return found
 
 

@@ -182,9 +182,13 @@ class Client:
             ConnectionLost: the server could not be reached for a minute.
         """
         said = check_options(options)
-        return self.call(self._open, type, version, said)  # type: ignore[no-any-return]
+        job, submitter = self.call(self._open, type, version, said)
+        submitter.warn(3)
+        return job  # type: ignore[no-any-return]
 
-    async def _open(self, kind: str | TaskType, version: str, options: dict[str, Any]) -> OpenJob:
+    async def _open(
+        self, kind: str | TaskType, version: str, options: dict[str, Any]
+    ) -> tuple[OpenJob, Submitter]:
         connector = self._client.connector
         submitter = Submitter(connector, kind, version, options)
         await submitter.begin()
@@ -193,7 +197,7 @@ class Client:
         submitter.encode_as(task_type.payload_codec)
         job = OpenJob(self, submitter, AsyncJob(connector, accepted.job, task_type))
         job.start()
-        return job
+        return job, submitter
 
     @property
     def nursery(self) -> trio.Nursery:
@@ -225,6 +229,7 @@ class Client:
         accepted = submitter.accepted
         assert accepted is not None, "what is stored was accepted"
         task_type = self._client.types.agreed(kind, accepted)
+        submitter.warn()
         return Job(self, AsyncJob(self._client.connector, accepted.job, task_type))
 
     def _feed(self, submitter: Submitter, task_type: TaskType, payloads: Iterable[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from dc.client.connector import Connector, Patience
 from dc.client.options import check_text
 from dc.client.session import Submission
 from dc.client.values import Cut
-from dc.errors import ConnectionLost, DcError, PayloadError
+from dc.errors import ConnectionLost, DcError, NoWorkerWarning, PayloadError
 from dc.messages import Accepted, Blob, Payload
 from dc.tasktypes import TaskType
 
@@ -149,6 +150,16 @@ class Submitter:
         await self._until(lambda: self.accepted is not None)
         assert self.accepted is not None
         return self.accepted
+
+    def warn(self, stacklevel: int = 4) -> None:
+        """Warn whoever submits if none of the connected workers can run the job.
+
+        Args:
+            stacklevel: as of warnings.warn.
+        """
+        if self.accepted is not None and self.accepted.warning:
+            text = f"job {self.accepted.job} waits: {self.accepted.warning}"
+            warnings.warn(text, NoWorkerWarning, stacklevel=stacklevel)
 
     async def abandon(self) -> None:
         """Give up; cancel what was begun, as far as that takes no more than a moment.

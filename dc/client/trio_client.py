@@ -253,6 +253,7 @@ class AsyncClient:
             raise
         accepted = submitter.accepted
         assert accepted is not None, "what is stored was accepted"
+        submitter.warn()
         return AsyncJob(self.connector, accepted.job, await self._agreed(kind, accepted))
 
     async def _agreed(self, kind: str | TaskType, said: Accepted | Status) -> TaskType:

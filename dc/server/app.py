@@ -392,9 +392,9 @@ class ServerApp:
 
     async def _answer(self, action: Action) -> Event:
         match action:
-            case LoadPayloads(peer, job, numbers, attempts):
+            case LoadPayloads(peer, job, numbers, attempts, alternative):
                 payloads = await self.store.payloads(job, numbers)
-                return PayloadsLoaded(peer, job, numbers, attempts, payloads)
+                return PayloadsLoaded(peer, job, numbers, attempts, payloads, alternative)
             case LoadOutcomes():
                 return await self._load_outcomes(action)
             case LoadHead(job, first, limit):

@@ -22,6 +22,7 @@ from dc._core import Scheduler
 from dc.messages import Blob, Counts, Failure, Message, Outcome
 from dc.portions import portions
 from dc.records import Attempts, JobNumbers, JobRow, Outcomes, Record
+from dc.requirements import needs_of
 from dc.server.events import Action, Send, Write
 from dc.server.heads import HeadLimits, Heads
 from dc.server.jobs import Job, job_state
@@ -154,7 +155,9 @@ class Board:
         self.on_unscheduled: Callable[[Job], None] = _nobody
         self.on_submitted: Callable[[Job], None] = _nobody
         self.on_stored: Callable[[Job, int], None] = _nobody
-        self.absent: Callable[[], str] = str
+        self.why: Callable[[Job], str] = lambda _: ""
+        self.why_held: Callable[[Job], str] = lambda _: ""
+        self.warning: Callable[[Job], str] = lambda _: ""
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -212,7 +215,9 @@ class Board:
     def schedule(self, job: Job) -> None:
         """Take a job into the scheduler that has, or may get, tasks to run."""
         row, options = job.row, job.row.options
-        job.class_ = self.matching.class_of(row.type, row.version, options.requires)
+        needs = needs_of(options)
+        job.class_ = self.matching.class_of(row.type, row.version, needs)
+        job.resources = [need.resources for need in needs]
         self.scheduler.add_job(
             job.number,
             job.class_,
@@ -237,6 +242,7 @@ class Board:
         """Take a job that has no tasks left out of the scheduler."""
         if job.scheduled and not any(self.scheduler.job_counts(job.number)):
             self.scheduler.remove_job(job.number)
+            self.matching.release(job.class_)
             job.scheduled = False
             self.submitters.leave(job.options.submitter)
             job.forget_payloads()
@@ -264,8 +270,12 @@ class Board:
 
     def _held(self, job: Job) -> str:
         """Return `paused` or `waiting`, if a job is that."""
-        only_others = job.tail.closed and not any(self.scheduler.job_counts(job.number))
-        return job.holds.state or ("waiting" if job.scheduled and only_others else "")
+        return job.holds.state or ("waiting" if self.waits_for_others(job) else "")
+
+    def waits_for_others(self, job: Job) -> bool:
+        """Whether all that is left of a job waits for single tasks of another one."""
+        left = any(self.scheduler.job_counts(job.number)) if job.scheduled else True
+        return job.tail.closed and not left
 
     def _note(self, job: Job, counts: Counts) -> str:
         if job.cancelled and job.why:
@@ -273,29 +283,11 @@ class Board:
         if job.deserted and not job.cancelled:
             how = f"go on under its key {job.row.key}, or cancel it" if job.row.key else "cancel it"
             return f"its submitter is gone after {job.total} tasks: {how}"
-        if held := self._why_held(job):
+        if held := self.why_held(job):
             return held
         if counts.queued and not counts.assigned and not counts.running:
-            if self.trouble:
-                return f"nothing is handed out: {self.trouble}"[:NOTE_CHARS]
-            row = job.row
-            if not self.scheduler.class_workers(job.class_):
-                needs = "".join(f", {k}={v}" for k, v in sorted(row.options.requires.items()))
-                text = f"no connected worker has task type {row.type} {row.version}{needs}"
-                return text[:NOTE_CHARS] + self.absent()
+            return self.why(job)[:NOTE_CHARS]
         return ""
-
-    def _why_held(self, job: Job) -> str:
-        holds = job.holds
-        if holds.paused:
-            return f"paused; go on with it: python -m dc resume {job.number}"
-        if holds.after:
-            return f"waits for {named_jobs(holds.after)}"
-        if holds.not_before:
-            return f"waits until {utc(holds.not_before)}"
-        return (
-            f"waits, task by task, for {named_jobs(job.options.after)}" if self._held(job) else ""
-        )
 
     # --- outcomes -------------------------------------------------------------------------------
 

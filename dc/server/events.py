@@ -61,6 +61,7 @@ class PayloadsLoaded(Struct, frozen=True):
     numbers: list[int]
     attempts: list[int]
     payloads: list[Payload]
+    alternative: int = 0
 
 
 class OutcomesLoaded(Struct, frozen=True):
@@ -198,12 +199,16 @@ class Write(Struct, frozen=True):
 
 
 class LoadPayloads(Struct, frozen=True):
-    """Read payloads from the store for attempts that were assigned to a worker."""
+    """Read payloads from the store for attempts that were assigned to a worker.
+
+    They were assigned by an `alternative` of what their job needs.
+    """
 
     peer: int
     job: int
     numbers: list[int]
     attempts: list[int]
+    alternative: int = 0
 
 
 class LoadOutcomes(Struct, frozen=True):

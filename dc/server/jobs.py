@@ -67,12 +67,14 @@ class Job:
         why: what it was cancelled for, where nobody asked for it.
         retried: whether outcomes of it were set aside.
         busy: how many operations on it are under way, for which it stays in memory.
+        resources: what each alternative of what it needs uses, as a worker is told it.
     """
 
     def __init__(self, row: JobRow, class_: int, window: Window) -> None:
         self.number = row.job
         self.row = row
         self.class_ = class_
+        self.resources: list[dict[str, float]] = []
         self.total = row.counts.total
         self.done = row.counts.done
         self.failed = row.counts.failed

@@ -1,103 +1,422 @@
 """Which workers can run which tasks.
 
-Jobs that need the same (task type, version, labels) are one requirement *class*; workers that can
-run the same are one *group*. A worker's ability is its task types and those of its labels that any
-class has asked for so far: so a thousand computers that differ only in their names are one group,
-and a new class costs one look at each ability, never at each worker.
+Jobs that need the same are one requirement *class*; workers that can run the same are one *group*.
+
+Theory of operation
+-------------------
+What classes ask is cut into *traits*: a condition on one label, or so much of one resource. Each
+trait that any class asks has a bit, and an alternative of a class is a mask of them. A worker's
+*ability* is its task types and the mask of the traits that it has: so a thousand computers that
+differ only in what nobody asks, or only beyond what anybody asks, are one group, and whether a
+group can run a class is one comparison of integers for each alternative.
+
+Workers whose task types are the same, and their values of all that any trait is about, are one
+*make*. A new trait costs a look at each make; only if it is about a label or resource that nobody
+has asked for before, a look at each worker. A class of known traits costs a look at each group.
+
+A class that no job has is kept for a while, for the next job that needs the same. When there are
+too many, the older half goes, and what is left is laid out anew: bits, makes and groups. So what
+is kept follows what jobs and workers there are, and not how many there ever were.
+
+Resources get small numbers, which the scheduler counts by; one that no class asks loses its own.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from dc import limits
 from dc.messages import About
+from dc.requirements import CPUS, UNITS, Need, Term, holds, terms_of, units
+
+Types: TypeAlias = frozenset[tuple[str, str]]
+"""Names and versions of task types."""
+
+CPUS_ID: Final = 0
+"""The scheduler's number of the cpus: what says nothing of amounts needs one of these."""
 
 
 class Groups(Protocol):
     """What is needed of the scheduler."""
 
-    def add_class(self) -> int:
+    def add_class(self, alternatives: Sequence[Mapping[int, int]] = ()) -> int:
         """Make a requirement class."""
 
-    def add_group(self, classes: list[int]) -> int:
-        """Make a group of workers that can run these classes."""
+    def remove_class(self, class_: int) -> None:
+        """Forget a class that no job has."""
 
-    def extend_group(self, group: int, class_: int) -> None:
+    def add_group(self, classes: Mapping[int, Sequence[int]]) -> int:
+        """Make a group of workers that can run these classes, by these of their alternatives."""
+
+    def remove_group(self, group: int) -> None:
+        """Forget a group that no worker is of."""
+
+    def extend_group(self, group: int, class_: int, alternatives: Sequence[int] = ()) -> None:
         """Let a group run one more class."""
 
     def set_group(self, worker: int, group: int) -> None:
         """Move a worker to another group."""
 
+    def set_amounts(self, worker: int, amounts: Mapping[int, int]) -> None:
+        """Say how much a worker has."""
 
-class Need(Struct, frozen=True):
-    """What a requirement class asks of a worker."""
+
+class Trait(Struct, frozen=True):
+    """Something that classes ask of a worker: a condition on a label, or `count` of a resource."""
+
+    label: str = ""
+    condition: str = ""
+    resource: str = ""
+    count: int = 0
+
+
+class Wanted(Struct, frozen=True):
+    """What a class is known by."""
 
     type: str
     version: str
-    labels: frozenset[tuple[str, str]]
+    needs: tuple[Need, ...]
+
+
+class Class(Struct, eq=False):
+    """A requirement class: its number in the scheduler, how many jobs have it, and its masks."""
+
+    id: int
+    wanted: Wanted
+    jobs: int = 0
+    masks: tuple[int, ...] = ()
 
 
 class Ability(Struct, frozen=True):
-    """What a group's workers have: task types with versions, and the labels that matter."""
+    """What the workers of a group can do: their task types, and the bits of their traits."""
 
-    types: frozenset[tuple[str, str]]
-    labels: frozenset[tuple[str, str]]
+    types: Types
+    mask: int
 
-    def meets(self, need: Need) -> bool:
-        """Whether a worker of this ability can run tasks of this need."""
-        return (need.type, need.version) in self.types and need.labels <= self.labels
+    def alternatives(self, class_: Class) -> list[int]:
+        """Return which alternatives of a class a worker of this ability can ever run."""
+        if (class_.wanted.type, class_.wanted.version) not in self.types:
+            return []
+        return [at for at, mask in enumerate(class_.masks) if mask & self.mask == mask]
+
+
+class Group(Struct, eq=False):
+    """Workers of one ability: the group's number in the scheduler, and theirs."""
+
+    id: int
+    workers: set[int] = set()
+
+
+class Make(Struct, eq=False):
+    """Workers that are the same in all that any trait is about."""
+
+    types: Types
+    labels: dict[str, str]
+    counts: dict[str, int]
+    mask: int = 0
+    workers: set[int] = set()
+
+    def has(self, trait: Trait, terms: Sequence[Term]) -> bool:
+        """Whether it has a trait, whose condition consists of these terms."""
+        if trait.label:
+            return holds(terms, self.labels.get(trait.label))
+        return self.counts.get(trait.resource, 0) >= trait.count
+
+
+class Bit(Struct, eq=False):
+    """The place of a trait in masks, and what its condition consists of."""
+
+    mask: int
+    terms: tuple[Term, ...]
 
 
 class Matching:
     """Keeps the scheduler's classes and groups in step with what jobs ask and workers have."""
 
     def __init__(self, groups: Groups) -> None:
-        self._groups = groups
-        self._keys: set[str] = set()
-        self._classes: dict[Need, int] = {}
-        self._abilities: dict[Ability, int] = {}
-        self._workers: dict[int, About] = {}
+        self._scheduler = groups
+        self._classes: dict[Wanted, Class] = {}
+        self._by_id: dict[int, Class] = {}
+        self._spare: dict[Wanted, None] = {}
+        self._bits: dict[Trait, Bit] = {}
+        self._labels: set[str] = set()
+        self._resources: dict[str, int] = {CPUS: CPUS_ID}
+        self._makes: dict[object, Make] = {}
+        self._groups: dict[Ability, Group] = {}
+        self._empty: dict[Ability, None] = {}
+        self._workers: dict[int, tuple[About, Make, Ability]] = {}
 
-    def class_of(self, type_: str, version: str, requires: dict[str, str]) -> int:
-        """Return the requirement class of a job, made if it is new."""
-        need = Need(type_, version, frozenset(requires.items()))
-        found = self._classes.get(need)
-        if found is not None:
-            return found
-        class_ = self._classes[need] = self._groups.add_class()
-        for ability, group in self._abilities.items():
-            if ability.meets(need):
-                self._groups.extend_group(group, class_)
-        if not self._keys.issuperset(requires):
-            self._keys.update(requires)
-            self._regroup()
-        return class_
+    # --- classes --------------------------------------------------------------------------------
+
+    def class_of(self, type_: str, version: str, needs: tuple[Need, ...]) -> int:
+        """Return the requirement class of a job, made if it is new; `release` gives it back.
+
+        Args:
+            type_: of the job's tasks.
+            version: of the type.
+            needs: what each alternative needs.
+        """
+        wanted = Wanted(type_, version, needs)
+        found = self._classes.get(wanted) or self._add_class(wanted)
+        self._spare.pop(wanted, None)
+        found.jobs += 1
+        return found.id
+
+    def release(self, class_: int) -> None:
+        """Note that a job that had a class has gone from the scheduler."""
+        found = self._by_id[class_]
+        found.jobs -= 1
+        if found.jobs == 0:
+            self._spare[found.wanted] = None
+            if len(self._spare) > limits.SPARE_CLASSES:
+                self._thin_out()
+
+    def _add_class(self, wanted: Wanted) -> Class:
+        new = Class(-1, wanted)
+        self._ask(new)
+        amounts = [
+            {self._resources[name]: count for name, count in need.amounts} for need in wanted.needs
+        ]
+        new.id = self._scheduler.add_class(amounts)
+        self._classes[wanted] = self._by_id[new.id] = new
+        for ability, group in self._groups.items():
+            if alternatives := ability.alternatives(new):
+                self._scheduler.extend_group(group.id, new.id, alternatives)
+        return new
+
+    def _thin_out(self) -> None:
+        """Let the older half of the classes go that no job has, and lay out the rest anew."""
+        for wanted in list(self._spare)[: limits.SPARE_CLASSES // 2]:
+            class_ = self._classes.pop(wanted)
+            del self._spare[wanted], self._by_id[class_.id]
+            self._scheduler.remove_class(class_.id)
+        self._bits, self._labels = {}, set()
+        asked = {name for one in self._classes for need in one.needs for name, _ in need.amounts}
+        self._resources = {n: id_ for n, id_ in self._resources.items() if n in asked or n == CPUS}
+        for class_ in self._classes.values():
+            self._note_asked(class_)
+            class_.masks = tuple(self._mask(need) for need in class_.wanted.needs)
+        before, self._groups, self._empty = self._groups, {}, {}
+        self._place_all()
+        for group in before.values():
+            self._scheduler.remove_group(group.id)
+
+    # --- traits ---------------------------------------------------------------------------------
+
+    def _ask(self, class_: Class) -> None:
+        """Make the traits of a new class known, and move the workers that they tell apart."""
+        known = len(self._bits)
+        anew = self._note_asked(class_)
+        class_.masks = tuple(self._mask(need) for need in class_.wanted.needs)
+        if anew:
+            self._place_all()
+            return
+        fresh = list(self._bits.items())[known:]
+        for make in list(self._makes.values()):
+            had = make.mask
+            for trait, bit in fresh:
+                make.mask |= bit.mask if make.has(trait, bit.terms) else 0
+            if make.mask != had:
+                for worker in make.workers:
+                    self._move(worker, make)
+
+    def _note_asked(self, class_: Class) -> bool:
+        """Note which labels and resources a class asks; return whether any was not asked before."""
+        before = len(self._labels) + len(self._resources)
+        for need in class_.wanted.needs:
+            self._labels.update(label for label, _ in need.conditions)
+            for name, _ in need.amounts:
+                if name not in self._resources:
+                    taken = set(self._resources.values())
+                    free = next(id_ for id_ in range(len(taken) + 1) if id_ not in taken)
+                    self._resources[name] = free
+        return len(self._labels) + len(self._resources) > before
+
+    def _mask(self, need: Need) -> int:
+        mask = 0
+        for trait in traits_of(need):
+            bit = self._bits.get(trait)
+            if bit is None:
+                terms = terms_of(trait.condition) if trait.label else ()
+                bit = self._bits[trait] = Bit(1 << len(self._bits), terms)
+            mask |= bit.mask
+        return mask
+
+    # --- workers --------------------------------------------------------------------------------
 
     def group_of(self, about: About) -> int:
         """Return the group of a worker, made if it is the first of its ability."""
-        ability = self._ability(about)
-        found = self._abilities.get(ability)
-        if found is not None:
-            return found
-        classes = [class_ for need, class_ in self._classes.items() if ability.meets(need)]
-        group = self._abilities[ability] = self._groups.add_group(classes)
-        return group
+        return self._group(self._ability(self._make(about))).id
+
+    def amounts_of(self, about: About) -> dict[int, int]:
+        """Return what a worker has of the resources that anybody asks, by the scheduler's numbers.
+
+        A worker that does not say how many cpus it has has as many as slots.
+        """
+        counts = counts_of(about)
+        return {id_: counts[name] for name, id_ in self._resources.items() if name in counts}
 
     def joined(self, worker: int, about: About) -> None:
-        """Note a worker of the scheduler, so that it can be moved when other labels matter."""
-        self._workers[worker] = about
+        """Note a worker of the scheduler, and put it into its group.
+
+        It may have been known before, as another or with less.
+        """
+        if worker in self._workers:
+            self.left(worker)
+        make = self._make(about)
+        self._enter(worker, about, make)
+        self._scheduler.set_group(worker, self._groups[self._ability(make)].id)
+        self._scheduler.set_amounts(worker, self.amounts_of(about))
+        self._tidy()
 
     def left(self, worker: int) -> None:
-        """Forget a worker."""
-        del self._workers[worker]
+        """Forget a worker that has left the scheduler."""
+        _, make, ability = self._workers.pop(worker)
+        make.workers.discard(worker)
+        if not make.workers:
+            self._makes.pop(_key(make), None)
+        self._leave_group(worker, ability)
+        self._tidy()
 
-    def _ability(self, about: About) -> Ability:
-        types = frozenset((t.name, t.version) for t in about.types)
-        labels = frozenset((k, v) for k, v in about.labels.items() if k in self._keys)
-        return Ability(types, labels)
+    def _tidy(self) -> None:
+        """Let the oldest groups go that have no workers, beyond those that are kept."""
+        while len(self._empty) > limits.SPARE_GROUPS:
+            ability = next(iter(self._empty))
+            del self._empty[ability]
+            self._scheduler.remove_group(self._groups.pop(ability).id)
 
-    def _regroup(self) -> None:
-        for worker, about in self._workers.items():
-            self._groups.set_group(worker, self.group_of(about))
+    def _make(self, about: About) -> Make:
+        labels = {key: about.labels[key] for key in self._labels if key in about.labels}
+        counts = counts_of(about)
+        counts = {name: counts[name] for name in self._resources if name in counts}
+        new = Make(frozenset((t.name, t.version) for t in about.types), labels, counts)
+        found = self._makes.get(_key(new))
+        if found is not None:
+            return found
+        for trait, bit in self._bits.items():
+            new.mask |= bit.mask if new.has(trait, bit.terms) else 0
+        return new
+
+    def _ability(self, make: Make) -> Ability:
+        return Ability(make.types, make.mask)
+
+    def _group(self, ability: Ability) -> Group:
+        group = self._groups.get(ability)
+        if group is None:
+            classes = {one.id: ability.alternatives(one) for one in self._classes.values()}
+            able = {class_: which for class_, which in classes.items() if which}
+            group = self._groups[ability] = Group(self._scheduler.add_group(able))
+            self._empty[ability] = None
+        return group
+
+    def _enter(self, worker: int, about: About, make: Make) -> None:
+        self._makes[_key(make)] = make
+        make.workers.add(worker)
+        ability = self._ability(make)
+        self._group(ability).workers.add(worker)
+        self._empty.pop(ability, None)
+        self._workers[worker] = about, make, ability
+
+    def _leave_group(self, worker: int, ability: Ability) -> None:
+        group = self._groups.get(ability)
+        if group is not None:
+            group.workers.discard(worker)
+            if not group.workers:
+                self._empty[ability] = None
+
+    def _move(self, worker: int, make: Make) -> None:
+        """Put a worker whose make has got another mask into its new group."""
+        about, _, before = self._workers[worker]
+        ability = self._ability(make)
+        group = self._group(ability)
+        group.workers.add(worker)
+        self._empty.pop(ability, None)
+        self._leave_group(worker, before)
+        self._workers[worker] = about, make, ability
+        self._scheduler.set_group(worker, group.id)
+
+    def _place_all(self) -> None:
+        """Make all workers known anew: other labels, resources or bits matter now."""
+        self._makes = {}
+        for worker, (about, _, before) in list(self._workers.items()):
+            make = self._make(about)
+            self._leave_group(worker, before)
+            self._enter(worker, about, make)
+            self._scheduler.set_group(worker, self._groups[self._ability(make)].id)
+            self._scheduler.set_amounts(worker, self.amounts_of(about))
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def wanted(self, class_: int) -> Wanted:
+        """Return what a class is known by."""
+        return self._by_id[class_].wanted
+
+    def able(self, class_: int) -> Iterator[tuple[int, list[int]]]:
+        """Yield the workers that can ever run a class, and by which of its alternatives."""
+        for ability, group in self._groups.items():
+            if alternatives := ability.alternatives(self._by_id[class_]):
+                for worker in group.workers:
+                    yield worker, alternatives
+
+    def groups(self, class_: int) -> Iterator[int]:
+        """Yield the groups, those with workers, that can ever run a class."""
+        for ability, group in self._groups.items():
+            if group.workers and ability.alternatives(self._by_id[class_]):
+                yield group.id
+
+    def by_name(self, amounts: Mapping[int, int]) -> dict[str, int]:
+        """Return amounts by the names of the resources instead of their numbers."""
+        return {name: amounts[id_] for name, id_ in self._resources.items() if id_ in amounts}
+
+    def can_run(self, worker: int, class_: int) -> list[int]:
+        """Return by which of its alternatives a worker can ever run a class."""
+        return self._workers[worker][2].alternatives(self._by_id[class_])
+
+    def validate(self) -> None:
+        """Check that everybody is where its labels and amounts say; AssertionError if not."""
+        for worker, (about, make, ability) in self._workers.items():
+            assert worker in make.workers, f"worker {worker} is not of its make"
+            assert self._makes[_key(make)] is make, f"worker {worker} is of a forgotten make"
+            assert worker in self._groups[ability].workers, f"worker {worker} is not in its group"
+            types = {(one.name, one.version) for one in about.types}
+            for wanted, class_ in self._classes.items():
+                right = [at for at, need in enumerate(wanted.needs) if not lacking(about, need)]
+                right = right if (wanted.type, wanted.version) in types else []
+                assert ability.alternatives(class_) == right, f"worker {worker}: {wanted}"
+        for ability, group in self._groups.items():
+            assert bool(group.workers) != (ability in self._empty), "an empty group is not listed"
+        assert self._spare.keys() == {w for w, c in self._classes.items() if not c.jobs}
+        assert len(set(self._resources.values())) == len(self._resources), "two of one number"
+
+
+def traits_of(need: Need) -> Iterator[Trait]:
+    """Yield what an alternative asks of a worker, each trait for itself."""
+    for label, condition in need.conditions:
+        yield Trait(label=label, condition=condition)
+    for resource, count in need.amounts:
+        if count:
+            yield Trait(resource=resource, count=count)
+
+
+def counts_of(about: About) -> dict[str, int]:
+    """Return what a worker has, in whole units, by resource."""
+    counts = {name: units(name, value) for name, value in about.resources.items()}
+    counts.setdefault(CPUS, about.slots * UNITS)
+    return counts
+
+
+def lacking(about: About, need: Need) -> list[Trait]:
+    """Return what an alternative asks and a worker has not, whatever its task types."""
+    make = Make(frozenset(), about.labels, counts_of(about))
+    return [
+        trait
+        for trait in traits_of(need)
+        if not make.has(trait, terms_of(trait.condition) if trait.label else ())
+    ]
+
+
+def _key(make: Make) -> object:
+    return make.types, frozenset(make.labels.items()), frozenset(make.counts.items())

@@ -65,6 +65,7 @@ from dc.server.jobs import Job
 from dc.server.operations import Operations
 from dc.server.peers import ANSWER_SECONDS, OWN_SECONDS, Peer, Peers
 from dc.server.streams import Streams
+from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 
 CAPABILITIES = ["batch", "blobs"]
@@ -98,6 +99,7 @@ class Reactor:
     ) -> None:
         self.board = Board(types, next_job, next_sequence, window, heads)
         self.workers = WorkerSide(self.board)
+        self.whys = Whys(self.board, self.workers)
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
         self.control = JobControl(self.board, self.clients, self.workers)
@@ -162,8 +164,8 @@ class Reactor:
                 self.board.committed(event.count)
             case Troubled(text):
                 self._on_trouble(text)
-            case PayloadsLoaded(peer, job, numbers, attempts, payloads):
-                self.workers.loaded(peer, job, numbers, attempts, payloads)
+            case PayloadsLoaded():
+                self.workers.loaded(event)
             case OutcomesLoaded():
                 self.streams.loaded(event.peer, event.request, event.records)
             case JobLoaded():
@@ -230,6 +232,7 @@ class Reactor:
         """Check what must always hold; AssertionError says what does not."""
         self.board.scheduler.validate()
         self.board.submitters.validate()
+        self.board.matching.validate()
         self.workers.validate()
         self._peers.validate()
         for peer in self.workers.roster.by_peer:

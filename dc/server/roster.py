@@ -181,24 +181,25 @@ class Roster:
     def add(self, about: About) -> Worker:
         """Make a place for a worker; it is away."""
         self._register.here(about.key)
-        group = self._board.matching.group_of(about)
-        worker = Worker(self._scheduler.add_worker(group, 0), about, about)
-        self._board.matching.joined(worker.id, about)
+        matching = self._board.matching
+        group = matching.group_of(about)
+        amounts = matching.amounts_of(about)
+        worker = Worker(self._scheduler.add_worker(group, 0, amounts), about, about)
+        matching.joined(worker.id, about)
         self.by_key[about.key] = self.by_id[worker.id] = self.away[about.key] = worker
         return worker
 
     def regroup(self, worker: Worker, about: About) -> None:
         """Have a worker be what it says, or is decided to be."""
         worker.about = about
-        self._scheduler.set_group(worker.id, self._board.matching.group_of(about))
         self._board.matching.joined(worker.id, about)
 
     def remove(self, worker: Worker) -> None:
         """Forget a worker that is away; what it holds is queued again, without blame."""
         self._register.went(worker.key)
         del self.by_key[worker.key], self.by_id[worker.id], self.away[worker.key]
-        self._board.matching.left(worker.id)
         self._scheduler.remove_worker(worker.id, False)
+        self._board.matching.left(worker.id)
 
     # --- looking --------------------------------------------------------------------------------
 

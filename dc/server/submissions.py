@@ -37,9 +37,12 @@ from dc.errors import (
 )
 from dc.messages import Accepted, Counts, EndOfJob, Options, Payloads, Refused, Stored, Submit
 from dc.records import JobEnded, JobRow, NewJob, NewTasks
+from dc.requirements import check_needs
 from dc.server.board import Board, TypeInfo
 from dc.server.events import LoadKey
 from dc.server.jobs import Job
+
+DEFAULTS = Options()
 
 
 class Client(Struct):
@@ -175,7 +178,8 @@ class Submissions:
         client.submitting[request] = self._of_job[job.number] = submission
         job.deserted = False
         answer = (row.type, row.version, row.payload, row.result, job.total, job.ended)
-        self._board.send(client.peer, Accepted(request, job.number, *answer))
+        warning = self._board.warning(job)
+        self._board.send(client.peer, Accepted(request, job.number, *answer, warning))
 
     def _remember(self, key: str, job: int) -> None:
         if key:
@@ -356,11 +360,22 @@ def _options(info: TypeInfo, said: dict[str, object]) -> Options:
         known = ", ".join(Options.__struct_fields__)
         raise OptionsError(f"unknown option {unknown[0]}; there are: {known}")
     fields = {**info.options, **said}
+    if isinstance(own := info.options.get("resources"), dict):
+        # Amount by amount: who says how much memory says nothing of the cards that it takes.
+        fields["resources"] = {**own, **_dict(said.get("resources", {}))}
     try:
         values = [fields.get(name, default) for name, default in _defaults().items()]
-        return msgspec.convert(["options", *values], Options)
+        options = msgspec.convert(["options", *values], Options)
     except msgspec.ValidationError as error:
         raise OptionsError(f"options do not fit: {error}") from None
+    check_needs(options.requires, options.resources, options.alternatives)
+    return options
+
+
+def _dict(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise OptionsError(f"options do not fit: expected a dict of resources, not {value!r}")
+    return value
 
 
 def _check_after(number: int, options: Options) -> None:
@@ -379,8 +394,7 @@ def _check_after(number: int, options: Options) -> None:
 
 
 def _defaults() -> dict[str, object]:
-    fields = zip(Options.__struct_fields__, Options.__struct_defaults__, strict=True)
-    return {name: {} if name == "requires" else default for name, default in fields}
+    return {field: getattr(DEFAULTS, field) for field in Options.__struct_fields__}
 
 
 def _check(submission: Submission, message: Payloads) -> None:

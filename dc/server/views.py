@@ -15,9 +15,11 @@ from dc._core import ASSIGNED, RUNNING
 from dc.errors import UnknownJob, UnknownTask, UnknownWorker
 from dc.messages import PROTOCOL, Blob, Counts, Failure, Payload
 from dc.records import JobRow, TaskRow, WorkerRow
+from dc.requirements import need_text, needs_of
 from dc.server.app import ServerApp
 from dc.server.jobs import Job, job_state
 from dc.server.orders import GONE
+from dc.server.reason import Reason
 from dc.server.roster import KEY_SHOWN, Worker
 
 View = dict[str, Any]
@@ -103,8 +105,11 @@ class Views:
 
     def _job_view(self, row: JobRow) -> View:
         job = self._live(row.job)
+        reason = None
         if job is not None:
             state, counts, note = self._app.reactor.board.state(job)
+            if counts.queued and job.scheduled:
+                reason = self._app.reactor.whys.of_job(job, fresh=False)
         else:
             counts, note = _settled(row), ""
             state = job_state(row.ended, row.cancelled_at is not None, counts)
@@ -118,11 +123,15 @@ class Views:
             "result": row.result,
             "state": state,
             "note": note,
+            **_why(reason),
             "counts": _plain(counts),
             "priority": options.priority,
             "retries": options.retries,
             "timeout": options.timeout,
             "requires": options.requires,
+            "resources": options.resources,
+            "alternatives": [_plain(one) for one in options.alternatives],
+            "needs": [text for need in needs_of(options) if (text := need_text(need))],
             "created": row.created,
         }
 
@@ -160,7 +169,12 @@ class Views:
             "payload_size": row.payload_size,
             "result_size": row.outcome_size if row.finished and not row.failed else None,
             "failure": _plain(failure) if failure is not None else None,
+            **_why(self._reason(row)),
         }
+
+    def _reason(self, row: TaskRow) -> Reason | None:
+        live = self._live(row.job) if not row.finished else None
+        return self._app.reactor.whys.of_task(live, row.number) if live is not None else None
 
     def _task_state(self, row: TaskRow, job: JobRow) -> tuple[str, int, int, str]:
         if row.finished:
@@ -244,12 +258,11 @@ class Views:
         about, now = worker.about, self._app.reactor.board.now
         tasks = self._app.reactor.workers.tasks_of(worker, max(about.slots, RUNNING_SHOWN))
         running = [task for task in tasks if task[3]] or tasks[: about.slots]
-        state, why = self._app.reactor.workers.state_of(worker)
+        state, _ = self._app.reactor.workers.state_of(worker)
         row = self._app.reactor.workers.register.get(worker.key)
         return {
             "name": worker.name,
             "state": state,
-            "why": why,
             "note": row.note if row is not None else "",
             "address": worker.address,
             "slots": about.slots,
@@ -258,6 +271,8 @@ class Views:
             "running": [{"job": j, "number": n, "attempt": a} for j, n, a, _ in running],
             "types": [{"name": t.name, "version": t.version} for t in about.types],
             "labels": about.labels,
+            "resources": about.resources,
+            **_why(self._app.reactor.whys.of_worker(worker)),
             "broken": about.broken,
             "lapses_in": self._app.reactor.workers.leases.lapses_in(worker),
             "connected_at": worker.since or None,
@@ -305,6 +320,13 @@ def _settled(row: JobRow) -> Counts:
     counts = row.counts
     missing = counts.total - counts.done - counts.failed
     return msgspec.structs.replace(counts, queued=0, cancelled=missing)
+
+
+def _why(reason: Reason | None) -> View:
+    """Return a reason as fields of what it is about: the sentence, and the same for programs."""
+    if reason is None:
+        return {"why": "", "reason": None}
+    return {"why": reason.text, "reason": {"kind": reason.kind, "figures": reason.figures}}
 
 
 def _plain(struct: msgspec.Struct) -> View:

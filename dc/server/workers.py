@@ -27,7 +27,7 @@ from dc.messages import (
 from dc.portions import portions
 from dc.records import WorkerRow
 from dc.server.board import Board
-from dc.server.events import LoadPayloads
+from dc.server.events import LoadPayloads, PayloadsLoaded
 from dc.server.health import SICK, TRIAL, Health
 from dc.server.jobs import Job
 from dc.server.leases import Leases
@@ -65,7 +65,6 @@ class WorkerSide:
         )
         self.stop = self.roster.stop
         board.on_unscheduled = self._job_gone
-        board.absent = self._absent
 
     # --- coming and going -----------------------------------------------------------------------
 
@@ -133,35 +132,35 @@ class WorkerSide:
             return
         while (given := self._scheduler.assign()) is not None:
             worker = self.roster.by_id[given[0]]
-            for number, _, numbers, attempts in given[1]:
+            for number, alternative, numbers, attempts in given[1]:
                 job = self._board.jobs[number]
                 job.changed = True
                 payloads, missing = job.take(numbers)
                 self._board.heads.assigned(job)
                 if missing:
-                    self._load(worker, number, numbers, attempts, missing)
+                    self._load(worker, number, alternative, numbers, attempts, missing)
                     for at in reversed(missing):
                         del numbers[at], attempts[at], payloads[at]
                 if numbers:
-                    self._send_tasks(worker, job, numbers, attempts, payloads)
+                    self._send_tasks(worker, job, alternative, numbers, attempts, payloads)
 
     def _load(
-        self, worker: Worker, job: int, numbers: list[int], attempts: list[int], missing: list[int]
+        self,
+        worker: Worker,
+        job: int,
+        alternative: int,
+        numbers: list[int],
+        attempts: list[int],
+        missing: list[int],
     ) -> None:
         rows = [numbers[at] for at in missing], [attempts[at] for at in missing]
         worker.unsent.update((job, *row) for row in zip(*rows, strict=True))
-        self._board.out.append(LoadPayloads(worker.peer, job, *rows))
+        self._board.out.append(LoadPayloads(worker.peer, job, *rows, alternative))
 
-    def loaded(
-        self,
-        peer: int,
-        number: int,
-        numbers: list[int],
-        attempts: list[int],
-        payloads: list[Payload],
-    ) -> None:
+    def loaded(self, event: PayloadsLoaded) -> None:
         """Send tasks whose payloads came from the store, if they are still the worker's."""
-        worker = self.roster.by_peer.get(peer)
+        number, numbers, attempts = event.job, event.numbers, event.attempts
+        worker = self.roster.by_peer.get(event.peer)
         job = self._board.jobs.get(number)
         if worker is not None:
             worker.unsent.difference_update(
@@ -178,15 +177,17 @@ class WorkerSide:
             self._send_tasks(
                 worker,
                 job,
+                event.alternative,
                 [numbers[at] for at in mine],
                 [attempts[at] for at in mine],
-                [payloads[at] for at in mine],
+                [event.payloads[at] for at in mine],
             )
 
     def _send_tasks(
         self,
         worker: Worker,
         job: Job,
+        alternative: int,
         numbers: list[int],
         attempts: list[int],
         payloads: list[Payload],
@@ -202,6 +203,7 @@ class WorkerSide:
                 numbers[start:stop],
                 attempts[start:stop],
                 payloads[start:stop],
+                job.resources[alternative],
             )
             self._board.send(worker.peer, message, size)
             start = stop
@@ -273,12 +275,6 @@ class WorkerSide:
         if state == TRIAL:
             return "trial", f"tried again with one slot, after it was set aside: {reason}"
         return "connected", ""
-
-    def _absent(self) -> str:
-        """Return, for the note of a job that waits, which workers get nothing at present."""
-        counts = {"away": len(self.roster.away), "set aside": self.health.count()}
-        text = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        return f" ({text})" if text else ""
 
     def name_of(self, id_: int) -> str:
         """Return the name of a worker of the scheduler."""

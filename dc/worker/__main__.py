@@ -17,11 +17,15 @@ import trio
 from msgspec import Struct
 
 from dc import __version__, limits, program
-from dc.errors import StartError
+from dc.errors import OptionsError, StartError
 from dc.executor import Executor, ExecutorPort
+from dc.messages import About
+from dc.pipe import Ready
+from dc.requirements import CPUS, GPUS, MEMORY, amount_text, read_amount, units
 from dc.worker import computer
 from dc.worker.app import WorkerApp
-from dc.worker.folder import WorkerFolder, open_folder
+from dc.worker.equipment import Equipment
+from dc.worker.folder import open_folder
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.lifetime import end_of, seconds_of
@@ -50,9 +54,11 @@ class Arguments(Struct, frozen=True):
     name: str | None
     plugins: list[Path]
     labels: dict[str, str]
+    resources: dict[str, float]
     data: Path | None
     scratch: Path | None
     verbose: bool
+    show: bool
     new_key: bool = False
     finish: float = 0.0
     until: float = math.inf
@@ -79,8 +85,9 @@ def parse(argv: list[str] | None = None) -> Arguments:
         host, port = split_url(values.url)
         labels = dict(map(_split_label, values.label))
         times = _times(values)
+        resources = _resources(values)
         _check(values, labels)
-    except StartError as error:
+    except (StartError, OptionsError) as error:
         parser.error(str(error))
     return Arguments(
         host,
@@ -89,9 +96,11 @@ def parse(argv: list[str] | None = None) -> Arguments:
         values.name,
         [folder.absolute() for folder in values.plugins],
         labels,
+        resources,
         values.data,
         values.scratch,
         values.verbose,
+        values.show,
         values.new_key,
         **times,
     )
@@ -104,7 +113,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--slots",
         metavar="N",
         type=int,
-        default=computer.processors(),
+        default=max(1, math.floor(Equipment().processors())),
         help="tasks to run at one time (default: the processors it may use, here %(default)s)",
     )
     add("--name", metavar="NAME", help="of the worker (default: the computer's name, or NAME-2 …)")
@@ -123,6 +132,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="something that jobs may require of a worker; may be given again",
     )
+    _add_resources(parser)
     add(
         "--data",
         metavar="DIR",
@@ -137,6 +147,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--new-key", action="store_true", help="join the server anew, as another worker")
     _add_times(parser)
+    add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
     add("--version", action="version", version=f"dc {__version__}")
 
@@ -173,6 +184,20 @@ def _times(values: argparse.Namespace) -> dict[str, float]:
     return times
 
 
+def _add_resources(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--resource",
+        metavar="NAME=AMOUNT",
+        action="append",
+        default=[],
+        help="something of which tasks may use so much together, as licence=2; may be given again",
+    )
+    add("--cpus", metavar="N", help="that tasks may use (default: the processors, or the slots)")
+    add("--memory", metavar="SIZE", help="that tasks may use, as 4GiB (default: what there is)")
+    add("--gpus", metavar="N", help="that tasks may use (default: the cards that are found)")
+
+
 def split_url(url: str) -> tuple[str, int]:
     """Return host and port of `HOST`, `HOST:PORT`, or these behind `http://` or `ws://`.
 
@@ -198,6 +223,20 @@ def _split_label(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _resources(values: argparse.Namespace) -> dict[str, float]:
+    """Return the amounts that were given.
+
+    Raises:
+        OptionsError: one is none.
+    """
+    said = dict(text.partition("=")[::2] for text in values.resource)
+    said |= {name: getattr(values, name) for name in (CPUS, MEMORY, GPUS)}
+    found = {name: read_amount(name, text) for name, text in said.items() if text is not None}
+    if len(found) > limits.RESOURCES // 2:
+        raise OptionsError(f"--resource: {limits.RESOURCES // 2} resources at most")
+    return found
+
+
 def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
     """Check what argparse cannot.
 
@@ -215,16 +254,20 @@ def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
             raise StartError(f"--plugins {folder}: there is no such folder")
 
 
-def _identity(arguments: Arguments, folder: WorkerFolder) -> Identity:
+def _identity(arguments: Arguments, key: str, run: str) -> Identity:
+    equipment = Equipment()
     return Identity(
         arguments.name or computer.hostname(),
         is_default=arguments.name is None,
-        key=folder.key,
-        run=folder.run,
+        key=key,
+        run=run,
         slots=arguments.slots,
         software=f"dc {__version__}",
-        labels=computer.labels(),
+        labels={**computer.labels(), **equipment.labels()},
         own_labels=arguments.labels,
+        resources=equipment.resources(),
+        own_resources=arguments.resources,
+        cards=equipment.cards(),
     )
 
 
@@ -248,7 +291,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     with open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder:
         app = WorkerApp(
-            _identity(arguments, folder),
+            _identity(arguments, folder.key, folder.run),
             open_stream=partial(trio.open_tcp_stream, arguments.host, arguments.port),
             start_executor=_starter(arguments.plugins),
             scratch=folder.scratch,
@@ -264,6 +307,35 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             await app.run()
             ended.again = app.again
             nursery.cancel_scope.cancel()
+
+
+async def show(arguments: Arguments) -> None:
+    """Print what a server would be told of this worker. It connects to none.
+
+    Raises:
+        StartError: no executor can be started.
+    """
+    identity = _identity(arguments, "", "")
+    executor = await Executor.start(arguments.plugins)
+    try:
+        ready = await executor.receive()
+        if isinstance(ready, Ready):
+            identity.learn(ready)
+    finally:
+        await executor.aclose()
+    sys.stdout.write(shown(identity.about()))
+
+
+def shown(about: About) -> str:
+    """Return what is to be known of a worker as lines of text."""
+    rows = [("name", about.name), ("slots", str(about.slots))]
+    rows += [
+        (name, amount_text(name, units(name, value))) for name, value in about.resources.items()
+    ]
+    rows += [("label", f"{name}={value}") for name, value in about.labels.items()]
+    rows += [("type", f"{one.name} {one.version}") for one in about.types]
+    rows += [("broken", why) for why in about.broken.values()]
+    return "".join(f"{title:8}  {text}\n" for title, text in rows)
 
 
 async def _watch_signals(
@@ -288,6 +360,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
     arguments = parse(argv)
     program.log_to_stderr(verbose=arguments.verbose)
+    if arguments.show:
+        return program.run("dc.worker", partial(show, arguments))
     ended = Ended()
     status = program.run("dc.worker", partial(work, arguments, ended))
     if ended.again and status == 0:

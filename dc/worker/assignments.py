@@ -37,7 +37,8 @@ class Assignments:
             self._board.reports.add_returned(job, message.numbers, message.attempts)
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
-        numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
+        numbers, attempts = message.numbers, message.attempts
+        payloads: list[Any] = message.payloads
         if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
             fresh = self._replace(job, numbers, attempts)
             numbers = [numbers[at] for at in fresh]
@@ -52,13 +53,19 @@ class Assignments:
         job.held.update(zip(numbers, attempts, strict=True))
         weight = weigh(payloads)
         if payloads and not weight.others:
-            self._queue(job, list(numbers), list(attempts), list(payloads), weight.bytes)
+            chunk = Chunk(
+                job, self._order, list(numbers), list(attempts), list(payloads), weight.bytes
+            )
+            chunk.resources = message.resources
+            self._queue(chunk)
             return
         start = 0
         for kind, group in groupby(payloads, type):
             count = sum(1 for _ in group)
             part = slice(start, start + count)
-            self._take_in(job, kind, numbers[part], attempts[part], payloads[part])
+            chunk = Chunk(job, self._order, numbers[part], attempts[part], payloads[part], 0)
+            chunk.resources = message.resources
+            self._take_in(kind, chunk)
             start += count
 
     def _return_stopped(
@@ -103,30 +110,23 @@ class Assignments:
         numbers, attempts = [number for number, _ in back], [attempt for _, attempt in back]
         self._board.reports.add_returned(job, numbers, attempts)
 
-    def _queue(
-        self, job: Job, numbers: list[int], attempts: list[int], payloads: list[Any], size: int
-    ) -> None:
-        """Queue attempts whose payloads are here; the lists become the queue's."""
-        self._board.queue.push(Chunk(job, self._order, numbers, attempts, payloads, size))
-        self._order += len(numbers)
+    def _queue(self, chunk: Chunk) -> None:
+        """Queue attempts whose payloads are here; the chunk becomes the queue's."""
+        self._order += len(chunk.numbers)
+        self._board.queue.push(chunk)
 
-    def _take_in(
-        self,
-        job: Job,
-        kind: type[bytes | Blob],
-        numbers: list[int],
-        attempts: list[int],
-        payloads: list[bytes | Blob],
-    ) -> None:
+    def _take_in(self, kind: type[bytes | Blob], chunk: Chunk) -> None:
         """Put attempts whose payloads are of one kind where they belong."""
+        payloads: list[Any] = chunk.payloads
         if kind is bytes:
-            self._queue(job, numbers, attempts, list(payloads), weigh(payloads).bytes)
+            chunk.size = weigh(payloads).bytes
+            self._queue(chunk)
             return
         order = self._order
-        self._order += len(numbers)
+        self._order += len(chunk.numbers)
         for at, payload in enumerate(payloads):
-            assert isinstance(payload, Blob)
-            transfer = Transfer(job, numbers[at], attempts[at], payload.size, order + at)
+            row = chunk.numbers[at], chunk.attempts[at], payload.size, order + at
+            transfer = Transfer(chunk.job, *row, resources=chunk.resources)
             self._board.fetches.add(transfer)
 
     def return_unwanted(self) -> None:

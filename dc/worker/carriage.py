@@ -61,6 +61,7 @@ class Carriage:
         chunk = Chunk(
             fetched.job, fetched.order, [event.number], [event.attempt], [event.file], size=0
         )
+        chunk.resources = fetched.resources
         board.queue.push(chunk)
 
     def _put(self, event: BlobPut) -> None:

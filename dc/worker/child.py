@@ -239,6 +239,7 @@ class Child:
         ready = Ready(
             types=[TypeId(one.name, one.version) for one in self._plugins.types],
             labels=self._plugins.labels(),
+            resources=self._plugins.resources(),
             broken=dict(self._plugins.broken),
         )
         self._write(encode_frame(ready))

@@ -22,10 +22,14 @@ def hostname() -> str:
 
 
 def labels() -> dict[str, str]:
-    """Return what is known of this computer: os, arch, python (major.minor) and hostname."""
+    """Return what is known of this computer: os, arch and hostname, engine and python.
+
+    The engine is what runs Python, such as cpython; the latter is its version as major.minor.
+    """
     return {
         "os": platform.system().lower(),
         "arch": platform.machine().lower(),
+        "engine": platform.python_implementation().lower(),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "hostname": hostname(),
     }

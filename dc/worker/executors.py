@@ -17,6 +17,7 @@ from itertools import chain
 from dc import limits
 from dc.messages import Blob, Failure, Running
 from dc.pipe import Busy, InFile, Ran
+from dc.worker.amounts import Amounts
 from dc.worker.board import Board
 from dc.worker.events import ClearFolder, Execute, Kill, RemoveFile, StartExecutor
 from dc.worker.slots import Current, Slot, State
@@ -30,11 +31,13 @@ class Executors:
         board: what is shared with the other half.
         count: how many slots there are.
         scratch: the path of the folder for files.
+        amounts: what the worker has, and what of it slots use.
     """
 
-    def __init__(self, board: Board, count: int, scratch: str) -> None:
+    def __init__(self, board: Board, count: int, scratch: str, amounts: Amounts) -> None:
         self._board = board
         self._scratch = scratch
+        self._amounts = amounts
         self._slots = [Slot(index, scratch) for index in range(count)]
         self._leaving = False
 
@@ -91,9 +94,10 @@ class Executors:
     def dispatch(self) -> None:
         """Give waiting tasks to idle executors, then a batch ahead to those with short ones."""
         queue = self._board.queue
+        self._release()
         for slot in self._slots:
-            if not queue:
-                return
+            if not queue or not self._amounts.fits(queue.head().resources):
+                break
             if slot.is_idle:
                 self._give(slot)
         for slot in self._slots:
@@ -104,8 +108,16 @@ class Executors:
 
     def _give(self, slot: Slot) -> None:
         board = self._board
-        run = slot.give(board.queue.take_batch(), board.now)
-        board.out.append(Execute(slot.index, run))
+        batch = board.queue.take_batch()
+        environment = self._amounts.take(slot.index, batch.resources)
+        board.out.append(Execute(slot.index, slot.give(batch, board.now, environment)))
+
+    def _release(self) -> None:
+        """Free the amounts of slots that have nothing to do, and of which no process may run on."""
+        for index in self._amounts.users:
+            slot = self._slots[index]
+            if not slot.batches and slot.state is not State.DYING:
+                self._amounts.give_back(index)
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -345,4 +357,7 @@ class Executors:
         for slot in self._slots:
             slot.validate()
         if not self._leaving and self._board.queue:
-            assert not any(slot.is_idle for slot in self._slots), "tasks wait, executors idle"
+            blocked = not self._amounts.fits(self._board.queue.head().resources)
+            idle = any(slot.is_idle for slot in self._slots)
+            assert blocked or not idle, "tasks wait, executors idle"
+        self._amounts.validate()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dc import limits
 from dc.messages import About, TypeId
 from dc.pipe import Ready
+from dc.requirements import CPUS
+from dc.worker.amounts import Card
 
 
 class Identity:
-    """A worker's name, key, slots and labels, and, once an executor is ready, its task types.
+    """A worker's name, key, slots, labels and resources, and in time its task types.
 
     Args:
         name: the name to try first.
@@ -21,6 +23,9 @@ class Identity:
         labels: found out about the computer.
         own_labels: given by the user; they win over all others.
         run: tells this process of the worker from all others.
+        resources: amounts found out about the computer.
+        own_resources: given by the user; they win over all others.
+        cards: those that tasks may be given.
     """
 
     def __init__(
@@ -34,7 +39,11 @@ class Identity:
         labels: Mapping[str, str] | None = None,
         own_labels: Mapping[str, str] | None = None,
         run: str = "",
+        resources: Mapping[str, float] | None = None,
+        own_resources: Mapping[str, float] | None = None,
+        cards: Sequence[Card] = (),
     ) -> None:
+        self.cards = cards
         self.name = name
         self.key = key
         self.run = run
@@ -44,6 +53,8 @@ class Identity:
         self.labels = dict(labels or {})
         self.broken: dict[str, str] = {}
         self._own_labels = dict(own_labels or {})
+        self._own_resources = dict(own_resources or {})
+        self._resources = dict(resources or {})
         self._base = name
         self._is_default = is_default
         self._tried = 1
@@ -53,6 +64,19 @@ class Identity:
         self.types = ready.types
         self.broken = ready.broken
         self.labels = {**self.labels, **ready.labels}
+        self._resources = {**self._resources, **ready.resources}
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """The amounts that tasks may use together; the cpus are no fewer than the slots.
+
+        Unless the user said how many there are.
+        """
+        found = {**self._resources, **self._own_resources}
+        if CPUS not in self._own_resources:
+            found[CPUS] = max(found.get(CPUS, 0.0), float(self.slots))
+        # The user's own are the last ones, and the ones to be kept.
+        return dict([(CPUS, found.pop(CPUS)), *list(found.items())[1 - limits.RESOURCES :]])
 
     def take_next_name(self) -> bool:
         """Take another name, if the user did not ask for this one; return whether that is so."""
@@ -82,6 +106,7 @@ class Identity:
             },
             run=self.run,
             leaves_in=leaves_in,
+            resources=self.resources,
         )
 
 

@@ -57,6 +57,7 @@ from dc.messages import (
     Welcome,
     check_columns,
 )
+from dc.worker.amounts import Amounts
 from dc.worker.assignments import Assignments
 from dc.worker.board import Board
 from dc.worker.carriage import Carriage
@@ -121,7 +122,8 @@ class WorkerReactor:
         self.identity = identity
         self._board = Board()
         self._carriage = Carriage(self._board)
-        self._executors = Executors(self._board, identity.slots, scratch)
+        self._amounts = Amounts(identity.resources, identity.cards)
+        self._executors = Executors(self._board, identity.slots, scratch, self._amounts)
         self._assignments = Assignments(self._board, self._executors)
         self._connecting = False
         self._online = False
@@ -227,6 +229,7 @@ class WorkerReactor:
         if not self._connecting:
             self._connecting = True
             self.identity.learn(event.ready)
+            self._amounts.set_total(self.identity.resources)
             for plugin, why in self.identity.broken.items():
                 self._board.say(f"plugin {plugin} is broken: {why}")
             self._board.out.append(Connect())

@@ -95,7 +95,8 @@ class Slot:
             return False
         batch = self.batches[0]
         same = batch.job is head.job and not (batch.alone or head.alone)
-        return same and head.job.is_short and not (self.has_dead or self.closing)
+        alike = same and batch.resources == head.resources
+        return alike and head.job.is_short and not (self.has_dead or self.closing)
 
     @property
     def unfinished(self) -> int:
@@ -133,14 +134,15 @@ class Slot:
 
     # --- tasks ----------------------------------------------------------------------------------
 
-    def give(self, chunk: Chunk, now: float) -> Run:
+    def give(self, chunk: Chunk, now: float, environment: dict[str, str]) -> Run:
         """Take a batch in; return it as a message to the executor."""
         if not self.batches:
             self.progress = now
         self.batches.append(chunk)
         job = chunk.job
         columns = chunk.numbers, chunk.attempts, chunk.payloads
-        return Run(job.number, job.type, job.version, self.folder, *columns)
+        head = job.number, job.type, job.version, self.folder
+        return Run(*head, *columns, resources=chunk.resources, environment=environment)
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.

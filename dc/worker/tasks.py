@@ -83,7 +83,8 @@ class Chunk(Struct):
     """Tasks of one job that follow each other in the order of assignment.
 
     `size` is about the bytes of their payloads. `alone` marks tasks that may have crashed an
-    executor: each of them gets one to itself, so that the next crash has one culprit.
+    executor: each of them gets one to itself, so that the next crash has one culprit. `resources`
+    are the amounts that each uses while it runs, empty for one cpu.
     """
 
     job: Job
@@ -93,6 +94,7 @@ class Chunk(Struct):
     payloads: list[LocalPayload]
     size: int
     alone: bool = False
+    resources: dict[str, float] = {}
 
     def cut(self, count: int) -> Chunk:
         """Take the first `count` tasks out, as a chunk of their own."""
@@ -105,6 +107,7 @@ class Chunk(Struct):
             self.payloads[:count],
             share,
             self.alone,
+            self.resources,
         )
         del self.numbers[:count], self.attempts[:count], self.payloads[:count]
         self.order += count
@@ -114,7 +117,7 @@ class Chunk(Struct):
     def split(self, count: int) -> tuple[Chunk, Chunk]:
         """Return the first `count` tasks and the rest; leave this chunk as it is."""
         columns = self.numbers.copy(), self.attempts.copy(), self.payloads.copy()
-        rest = Chunk(self.job, self.order, *columns, self.size, self.alone)
+        rest = Chunk(self.job, self.order, *columns, self.size, self.alone, self.resources)
         return rest.cut(count), rest
 
     def join(self, other: Chunk) -> None:
@@ -135,6 +138,7 @@ class Chunk(Struct):
             [self.payloads[at] for at in positions],
             share,
             self.alone,
+            self.resources,
         )
 
     def live(self) -> Chunk:
@@ -190,7 +194,7 @@ class Queue:
         job, alone = batch.job, batch.alone
         while self and (head := self.head()).job is job and not (alone or head.alone):
             room = job.batch_size() - len(batch.numbers)
-            if room <= 0 or batch.size >= limits.BATCH_BYTES:
+            if room <= 0 or batch.size >= limits.BATCH_BYTES or head.resources != batch.resources:
                 break
             batch.join(self._take(room))
         return batch

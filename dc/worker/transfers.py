@@ -17,7 +17,8 @@ class Transfer(Struct):
 
     `size` is in bytes. A payload has the `order` of its task, a result its `file` and the `time` in
     seconds that the task ran. `failures` counts the tries that count. `restored` says that the file
-    is from before this process began, and may be less than was written to it.
+    is from before this process began, and may be less than was written to it. `resources` are what
+    the task of a payload uses while it runs.
     """
 
     job: Job
@@ -29,6 +30,7 @@ class Transfer(Struct):
     time: float = 0.0
     failures: int = 0
     restored: bool = False
+    resources: dict[str, float] = {}
 
     @property
     def key(self) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ import dc
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "dc"
 
-WORDS = {"_columns", "errors", "limits", "messages", "records", "pipe", "portions"}
+WORDS = {"_columns", "errors", "limits", "requirements", "messages", "records", "pipe", "portions"}
 
 THOUGHT = {
     "_core",
@@ -29,6 +29,9 @@ THOUGHT = {
     "server.payloads",
     "server.heads",
     "server.matching",
+    "server.reason",
+    "server.shortage",
+    "server.why",
     "server.board",
     "server.peers",
     "server.roster",
@@ -65,6 +68,7 @@ THOUGHT = {
     "worker.leaving",
     "worker.lifetime",
     "worker.board",
+    "worker.amounts",
     "worker.assignments",
     "worker.reactor",
     "client.backlog",

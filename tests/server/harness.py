@@ -185,9 +185,10 @@ class Harness:
 
     def _answer(self, load: Action) -> Event:
         match load:
-            case LoadPayloads(peer, job, numbers, attempts):
+            case LoadPayloads(peer, job, numbers, attempts, alternative):
                 stored = self.stored_payloads(job)
-                return PayloadsLoaded(peer, job, numbers, attempts, [stored[n] for n in numbers])
+                payloads = [stored[n] for n in numbers]
+                return PayloadsLoaded(peer, job, numbers, attempts, payloads, alternative)
             case LoadOutcomes(peer, request, job, ordered, cursor, _):
                 return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
             case LoadHead(job, first, limit):
@@ -413,12 +414,12 @@ class Harness:
         run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
+        resources: dict[str, float] | None = None,
         held: tuple[Message, ...] = (),
     ) -> int:
         peer = self.open()
-        self.worker_says_hello(
-            peer, name, slots=slots, key=key, run=run, types=types, labels=labels
-        )
+        about: Any = {"types": types, "labels": labels, "resources": resources}
+        self.worker_says_hello(peer, name, slots=slots, key=key, run=run, **about)
         self.say(peer, *held, Heartbeat())
         return peer
 
@@ -432,9 +433,11 @@ class Harness:
         run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
+        resources: dict[str, float] | None = None,
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
-        about = About(name, key or f"key of {name}", slots, ids, labels or {}, {}, run)
+        head = name, key or f"key of {name}", slots, ids
+        about = About(*head, labels or {}, {}, run, resources=resources or {})
         self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
 
     def client(self) -> int:

@@ -230,7 +230,7 @@ def test_a_job_that_waits_says_which_workers_are_not_here(server: Harness) -> No
     server.close(worker)
     server.say(client, Watch(4, waiting))
     [status] = server.take(client, Status)
-    assert status.note == "no connected worker has task type echo 2 (1 away)"
+    assert status.note == "the only worker that can run it, lab, is away"
 
 
 def test_a_goodbye_gives_back_at_once_and_blames_nobody(server: Harness) -> None:

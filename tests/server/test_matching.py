@@ -1,0 +1,243 @@
+"""Classes and groups, kept in step with what jobs ask and workers have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from dc import limits
+from dc._core import Scheduler
+from dc.messages import About, Alternative, Options, TypeId
+from dc.requirements import needs_of
+from dc.server.matching import Matching, lacking
+
+TYPES = [TypeId("echo", "1"), TypeId("render", "1")]
+
+
+class Counting:
+    """A scheduler that counts what it is told."""
+
+    def __init__(self) -> None:
+        self.real = Scheduler()
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls[name] += 1
+        return getattr(self.real, name)
+
+
+def about(labels: Mapping[str, str], resources: Mapping[str, float], slots: int = 2) -> About:
+    return About("w", "key", slots, TYPES[:1], dict(labels), resources=dict(resources))
+
+
+class World:
+    """Matching on a scheduler, with workers and jobs by number."""
+
+    def __init__(self) -> None:
+        self.scheduler = Counting()
+        self.matching = Matching(self.scheduler)
+        self.jobs: dict[int, int] = {}
+        self.workers: dict[int, About] = {}
+        self._next = 0
+
+    def add_job(self, options: Options, type_: str = "echo") -> int:
+        class_ = self.matching.class_of(type_, "1", needs_of(options))
+        self._next += 1
+        self.scheduler.add_job(self._next, class_, 0, 0)
+        self.jobs[self._next] = class_
+        return self._next
+
+    def remove_job(self, job: int) -> None:
+        self.scheduler.remove_job(job)
+        self.matching.release(self.jobs.pop(job))
+
+    def add_worker(self, about: About) -> int:
+        amounts = self.matching.amounts_of(about)
+        worker: int = self.scheduler.add_worker(self.matching.group_of(about), 0, amounts)
+        self.matching.joined(worker, about)
+        self.scheduler.set_slots(worker, about.slots)
+        self.workers[worker] = about
+        return worker
+
+    def change_worker(self, worker: int, about: About) -> None:
+        self.matching.joined(worker, about)
+        self.workers[worker] = about
+
+    def remove_worker(self, worker: int) -> None:
+        self.scheduler.remove_worker(worker, False)
+        self.matching.left(worker)
+        del self.workers[worker]
+
+    def validate(self) -> None:
+        self.matching.validate()
+        self.scheduler.real.validate()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_workers_that_differ_in_what_nobody_asks_are_one_group(world: World) -> None:
+    world.add_job(Options(requires={"os": "linux"}, resources={"memory": 4096}))
+    for at in range(1000):
+        world.add_worker(about({"hostname": f"lab-{at}", "os": "linux"}, {"memory": 10_000 + at}))
+    assert world.scheduler.real.statistics().groups == 1
+    world.validate()
+
+
+def test_a_threshold_tells_apart_only_who_has_less(world: World) -> None:
+    world.add_job(Options())
+    for at in range(10):
+        world.add_worker(about({}, {"memory": 1000 * at}))
+    job = world.add_job(Options(resources={"memory": 7000}))
+    assert sorted(worker for worker, _ in world.matching.able(world.jobs[job])) == [7, 8, 9]
+    assert world.scheduler.real.statistics().groups <= 3
+    world.validate()
+
+
+def test_a_class_of_known_traits_costs_a_look_at_each_group(world: World) -> None:
+    world.add_job(Options(requires={"os": "linux"}))
+    world.add_job(Options(resources={"gpus": 1}))
+    for at in range(100):
+        world.add_worker(about({"os": "linux" if at % 2 else "x"}, {"gpus": at % 3}))
+    world.scheduler.calls.clear()
+    job = world.add_job(Options(requires={"os": "linux"}, resources={"gpus": 1}))
+    assert world.scheduler.calls["set_group"] == world.scheduler.calls["set_amounts"] == 0
+    assert world.scheduler.calls["extend_group"] <= 2
+    assert len(list(world.matching.able(world.jobs[job]))) == 33
+    world.validate()
+
+
+def test_jobs_that_need_the_same_are_one_class(world: World) -> None:
+    first = world.add_job(Options(requires={"a": "1", "b": "2"}, resources={"cpus": 1}))
+    second = world.add_job(Options(requires={"b": "2", "a": "1"}, priority=3))
+    assert world.jobs[first] == world.jobs[second]
+    third = world.add_job(Options(requires={"b": "2"}))
+    assert world.jobs[third] != world.jobs[first]
+
+
+def test_alternatives_in_order_of_liking(world: World) -> None:
+    worker = world.add_worker(about({"gpu": "yes"}, {"gpus": 1, "cpus": 4}))
+    other = world.add_worker(about({}, {"cpus": 16}))
+    job = world.add_job(
+        Options(
+            alternatives=[
+                Alternative({}, {"gpus": 4}),
+                Alternative({"gpu": "yes"}, {"gpus": 1}),
+                Alternative({}, {"cpus": 4}),
+            ]
+        )
+    )
+    class_ = world.jobs[job]
+    assert world.matching.can_run(worker, class_) == [1, 2]
+    assert world.matching.can_run(other, class_) == [2]
+
+
+def test_a_worker_that_says_no_cpus_has_as_many_as_slots(world: World) -> None:
+    worker = world.add_worker(about({}, {}, slots=4))
+    job = world.add_job(Options(resources={"cpus": 4}))
+    assert world.matching.can_run(worker, world.jobs[job]) == [0]
+    job = world.add_job(Options(resources={"cpus": 4.5}))
+    assert world.matching.can_run(worker, world.jobs[job]) == []
+
+
+def test_what_nobody_has_any_more_is_forgotten(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(limits, "SPARE_CLASSES", 20)
+    monkeypatch.setattr(limits, "SPARE_GROUPS", 4)
+    kept = world.add_job(Options(requires={"os": "linux"}, resources={"gpus": 1}))
+    worker = world.add_worker(about({"os": "linux"}, {"gpus": 1, "x3": 1}))
+    for at in range(500):
+        world.remove_job(world.add_job(Options(requires={f"l{at}": "1"}, resources={f"x{at}": 1})))
+        world.remove_worker(world.add_worker(about({f"l{at}": "1"}, {f"x{at}": 1})))
+    counts = world.scheduler.real.statistics()
+    assert counts.classes <= 21
+    assert counts.groups <= 10
+    assert len(world.matching.amounts_of(about({}, {f"x{at}": 1 for at in range(500)}))) <= 23
+    assert world.matching.can_run(worker, world.jobs[kept]) == [0]
+    world.validate()
+
+
+LABELS = st.dictionaries(st.sampled_from("ab"), st.sampled_from(["1", "2", "3.10"]))
+CONDITIONS = st.dictionaries(
+    st.sampled_from("ab"), st.sampled_from(["1", "!=2", ">=2", "<3.9", "=1|2", ">=1,!=3.10"])
+)
+AMOUNTS = st.dictionaries(
+    st.sampled_from(["cpus", "gpus", "memory", "x"]), st.sampled_from([0.0, 0.5, 1.0, 2.0])
+)
+NEEDS = st.builds(Alternative, CONDITIONS, AMOUNTS)
+OPTIONS = st.builds(
+    lambda one, several: Options(
+        requires=one.requires, resources=one.resources, alternatives=several
+    ),
+    NEEDS,
+    st.lists(NEEDS, max_size=3),
+)
+
+
+class MatchingMachine(RuleBasedStateMachine):
+    """Jobs and workers come and go; everybody stays where the needs say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spares = limits.SPARE_CLASSES, limits.SPARE_GROUPS
+        limits.SPARE_CLASSES, limits.SPARE_GROUPS = 3, 2  # type: ignore[misc]
+        self.world = World()
+
+    def teardown(self) -> None:
+        limits.SPARE_CLASSES, limits.SPARE_GROUPS = self._spares  # type: ignore[misc]
+
+    @rule(options=OPTIONS, type_=st.sampled_from(["echo", "render"]))
+    def submit(self, options: Options, type_: str) -> None:
+        self.world.add_job(options, type_)
+
+    @precondition(lambda self: self.world.jobs)
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        self.world.remove_job(data.draw(st.sampled_from(sorted(self.world.jobs))))
+
+    @rule(labels=LABELS, resources=AMOUNTS, slots=st.integers(0, 2), kinds=st.integers(0, 2))
+    def come(
+        self, labels: dict[str, str], resources: dict[str, float], slots: int, kinds: int
+    ) -> None:
+        self.world.add_worker(About("w", "k", slots, TYPES[:kinds], labels, resources=resources))
+
+    @precondition(lambda self: self.world.workers)
+    @rule(data=st.data(), labels=LABELS, resources=AMOUNTS)
+    def change(
+        self, data: st.DataObject, labels: dict[str, str], resources: dict[str, float]
+    ) -> None:
+        worker = data.draw(st.sampled_from(sorted(self.world.workers)))
+        self.world.change_worker(worker, about(labels, resources))
+
+    @precondition(lambda self: self.world.workers)
+    @rule(data=st.data())
+    def go(self, data: st.DataObject) -> None:
+        self.world.remove_worker(data.draw(st.sampled_from(sorted(self.world.workers))))
+
+    @invariant()
+    def whole(self) -> None:
+        self.world.validate()
+
+    @invariant()
+    def who_can_run_what(self) -> None:
+        matching = self.world.matching
+        for class_ in set(self.world.jobs.values()):
+            wanted = matching.wanted(class_)
+            able: dict[int, Sequence[int]] = dict(matching.able(class_))
+            for worker, about_ in self.world.workers.items():
+                kinds = {(one.name, one.version) for one in about_.types}
+                right = [at for at, need in enumerate(wanted.needs) if not lacking(about_, need)]
+                if (wanted.type, wanted.version) not in kinds:
+                    right = []
+                assert able.get(worker, []) == right
+
+
+MatchingMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+TestMatching = MatchingMachine.TestCase
