@@ -68,6 +68,10 @@ class ExecutorPort(Protocol):
         """
 
     @property
+    def folder(self) -> Path | None:
+        """Its working folder, if it has one of its own."""
+
+    @property
     def out_of_memory(self) -> bool:
         """Whether it died for want of memory; known once `receive` has returned None."""
 
@@ -124,6 +128,7 @@ class Executor:
     def __init__(self, process: trio.Process, page: mmap.mmap, start: Start) -> None:
         self._process = process
         self._page = page
+        self.folder = start.folder
         self._fence = Fence(process.pid, start.cgroup, start.folder, start.after)
         self._frames = FrameReader()
         self._killed = False
@@ -181,6 +186,14 @@ class Executor:
     def is_gone(self) -> bool:
         """Whether its process is no more, and its number may be another's."""
         return self._gone
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has ended by itself, though that was not received yet."""
+        if sys.platform == "win32" or self._gone:
+            return self._gone or self._process.poll() is not None
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, options) is not None
 
     def usage(self, processes: Sequence[Process] | None = None) -> Usage:
         """Return what it and its tasks use, found in `processes`, or in all that there are.

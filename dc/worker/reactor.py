@@ -397,6 +397,10 @@ class WorkerReactor:
 
     # --- looking --------------------------------------------------------------------------------
 
+    def busy(self) -> list[int]:
+        """Return the slots whose executors have something to do."""
+        return self._executors.busy()
+
     def statistics(self) -> Statistics:
         """Return how much there is of what."""
         board = self._board
