@@ -49,6 +49,7 @@ class Arguments(Struct, frozen=True):
     verbose: bool
     recycling: Recycling
     spares: int
+    use_cgroups: bool
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -79,6 +80,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         values.verbose,
         Recycling(values.recycle_tasks, values.recycle_seconds, values.recycle_memory),
         values.spares,
+        not values.no_cgroups,
     )
 
 
@@ -155,6 +157,7 @@ def _add_executors(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="executor processes that are started ahead, to replace others (default: %(default)s)",
     )
+    add("--no-cgroups", action="store_true", help="make no control groups (Linux), if any can be")
 
 
 def split_url(url: str) -> tuple[str, int]:
@@ -227,7 +230,12 @@ async def work(arguments: Arguments) -> None:
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     with (
         open_folder(arguments.data, arguments.scratch) as folder,
-        Launcher.of_a_worker(arguments.plugins, folder.scratch, arguments.recycling) as launcher,
+        Launcher.of_a_worker(
+            arguments.plugins,
+            folder.scratch,
+            arguments.recycling,
+            use_cgroups=arguments.use_cgroups,
+        ) as launcher,
     ):
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(

@@ -88,6 +88,9 @@ class Guard:
         """Return whether a task uses more than its own limits."""
         usage = one.port.usage(processes)
         memory = one.limits.get("memory", 0)
+        if memory and usage.out_of_memory:
+            text = f"reached its limit of {_size(memory)} of memory, and was killed"
+            return Exceeded(one.executor, "memory", text, one.port.running)
         if memory and usage.memory > memory:
             return _exceeded(one, "memory", "of memory", usage.memory, memory)
         most = one.limits.get("processes", limits.TASK_PROCESSES)
