@@ -254,8 +254,8 @@ def gathered(said: Mapping[str, Any]) -> dict[str, Any]:
     left = {name: value for name, value in said.items() if value is not None}
     amounts = {name: left.pop(name) for name in (CPUS, MEMORY, GPUS) if name in left}
     if "resources" in left or amounts:
-        said = _dict("resources", left.get("resources", {}))
-        every: dict[str, Any] = {**said, **dict(amounts)}
+        every: dict[str, Any] = {}
+        every.update(_dict("resources", left.get("resources", {})), **amounts)
         left["resources"] = {name: read_amount(str(name), value) for name, value in every.items()}
     if "alternatives" in left:
         several = left["alternatives"]

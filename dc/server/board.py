@@ -19,7 +19,7 @@ from msgspec import Struct
 from dc import limits
 from dc._columns import total, weigh
 from dc._core import Scheduler
-from dc.messages import Blob, Counts, Failure, Message, Outcome
+from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome
 from dc.portions import portions
 from dc.records import Attempts, JobNumbers, JobRow, Outcomes, Record
 from dc.requirements import needs_of
@@ -218,6 +218,7 @@ class Board:
         needs = needs_of(options)
         job.class_ = self.matching.class_of(row.type, row.version, needs)
         job.resources = [need.resources for need in needs]
+        job.limits = [limits_of(options, need.resources) for need in needs]
         self.scheduler.add_job(
             job.number,
             job.class_,
@@ -355,6 +356,13 @@ class Board:
         if job.finished:
             self.unschedule(job)
             self.on_finished(job)
+
+
+def limits_of(options: Options, resources: dict[str, float]) -> Limits:
+    """Return the limits of a job's tasks: who needs so much memory may use so much, and no more."""
+    if "memory" in resources and "memory" not in options.limits:
+        return {**options.limits, "memory": max(1, int(resources["memory"]))}
+    return options.limits
 
 
 def _nobody(*_: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from dc.messages import Counts, Options, Payload
+from dc.messages import Counts, Limits, Options, Payload
 from dc.records import JobRow, Outcomes
 from dc.server.gaps import Gaps
 from dc.server.holds import Holds
@@ -68,6 +68,7 @@ class Job:
         retried: whether outcomes of it were set aside.
         busy: how many operations on it are under way, for which it stays in memory.
         resources: what each alternative of what it needs uses, as a worker is told it.
+        limits: of a task, by alternative.
     """
 
     def __init__(self, row: JobRow, class_: int, window: Window) -> None:
@@ -75,6 +76,7 @@ class Job:
         self.row = row
         self.class_ = class_
         self.resources: list[dict[str, float]] = []
+        self.limits: list[Limits] = []
         self.total = row.counts.total
         self.done = row.counts.done
         self.failed = row.counts.failed

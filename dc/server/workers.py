@@ -204,6 +204,8 @@ class WorkerSide:
                 attempts[start:stop],
                 payloads[start:stop],
                 job.resources[alternative],
+                job.limits[alternative],
+                row.options.environment,
             )
             self._board.send(worker.peer, message, size)
             start = stop

@@ -52,6 +52,7 @@ from dc.worker.events import (
     FlushSoon,
     Forget,
     ForgetFile,
+    Interrupt,
     Keep,
     KeepFile,
     Kill,
@@ -66,6 +67,7 @@ from dc.worker.events import (
     Tick,
     Woke,
 )
+from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.outbox import Outbox
@@ -86,6 +88,7 @@ class WorkerApp:
         host: the server as the header Host names it, and as the log does.
         jitter: returns a random number from 0 to 1.
         keeping: keeps reports on disk; without it they are in memory alone.
+        guard: watches what tasks use; without it only their executors' own limits hold.
         clock: the time in seconds, of a clock that goes on while the computer sleeps.
         idle_exit: seconds without anything to do, after which it ends.
         until: when it ends, in Unix time.
@@ -105,6 +108,7 @@ class WorkerApp:
         host: str,
         jitter: Callable[[], float],
         keeping: Keeping | None = None,
+        guard: Guard | None = None,
         clock: Callable[[], float] = trio.current_time,
         idle_exit: float = math.inf,
         until: float = math.inf,
@@ -116,6 +120,7 @@ class WorkerApp:
         self._host = host
         self._jitter = jitter
         self._keeping = keeping or Keeping()
+        self._guard = guard
         self._clock = clock
         self._until = until
         self._wall = wall
@@ -177,6 +182,8 @@ class WorkerApp:
         assert self._nursery is not None
         self._looked = trio.current_time()
         self._nursery.start_soon(self._keep_time)
+        if self._guard is not None:
+            self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
         self._perform(self._reactor.start(self._now()))
         restored = self._keeping.start()
         if restored is not None:
@@ -213,6 +220,8 @@ class WorkerApp:
                 case StartExecutor():
                     self._executors[action.executor] = seat = Seat()
                     start(self._run_executor, action.executor, seat)
+                case Interrupt():
+                    self._executors[action.executor].feed(action.halt)
                 case Kill():
                     self._executors[action.executor].kill()
                 case Fetch():
@@ -275,6 +284,11 @@ class WorkerApp:
                 log.info("its time is over")
                 self.leave()
             self._keeping.tick(trio.current_time())
+
+    def _watched(self) -> list[Watched]:
+        """Return what is to be watched of those executors that run something."""
+        seats = [self._executors[index].watched(index) for index in self._reactor.busy()]
+        return [one for one in seats if one is not None]
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -435,4 +449,7 @@ class WorkerApp:
                 nursery.cancel_scope.cancel()
         finally:
             await port.aclose()
-        self._handle(ExecutorDied(index, port.exit_text))
+        text, kind = port.exit_text, "crashed"
+        if port.out_of_memory:
+            text, kind = f"{text}, for it had reached its limit of memory", "memory"
+        self._handle(ExecutorDied(index, text, kind))

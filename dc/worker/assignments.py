@@ -37,6 +37,7 @@ class Assignments:
             self._board.reports.add_returned(job, message.numbers, message.attempts)
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
+        job.confine(message.limits, message.environment)
         numbers, attempts = message.numbers, message.attempts
         payloads: list[Any] = message.payloads
         if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):

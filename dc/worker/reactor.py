@@ -70,6 +70,7 @@ from dc.worker.events import (
     Disconnected,
     Drop,
     Event,
+    Exceeded,
     ExecutorDied,
     ExecutorReady,
     ExecutorSaid,
@@ -191,7 +192,9 @@ class WorkerReactor:
             case ExecutorReady():
                 self._on_ready(event)
             case ExecutorDied():
-                self._executors.died(event.executor, event.text)
+                self._executors.died(event.executor, event.text, event.kind)
+            case Exceeded():
+                self._executors.exceeded(event)
             case Connected(leaves_in):
                 self._on_connected(leaves_in)
             case Disconnected():
@@ -398,6 +401,10 @@ class WorkerReactor:
         self._board.out.append(Finish(error, again=self._departure.again and not error))
 
     # --- looking --------------------------------------------------------------------------------
+
+    def busy(self) -> list[int]:
+        """Return the slots whose executors have something to do."""
+        return self._executors.busy()
 
     def statistics(self) -> Statistics:
         """Return how much there is of what."""

@@ -17,8 +17,9 @@ from enum import Enum
 from msgspec import Struct
 
 from dc import limits
+from dc.messages import Failure
 from dc.pipe import Busy, Ran, Run
-from dc.worker.tasks import Chunk, Job
+from dc.worker.tasks import Chunk, Job, Setting
 
 
 class State(Enum):
@@ -56,7 +57,10 @@ class Slot:
         reported: whether the server knows that the current task is running.
         has_dead: whether attempts may be among `batches` that are not held any more.
         achieved: whether the process has finished a task.
-        timed_out: the task for whose time limit the executor was killed.
+        culprit: the task that was told to stop by itself, or for which the executor was killed.
+        verdict: the failure of that task, however it ends.
+        halt_by: when the executor is killed, if the culprit has not stopped.
+        setting: what the tasks that it has run have set for good; None as long as it has run none.
         suspect: why it was killed, if any of its tasks may be the reason.
         start_at: when a resting executor starts again.
         closing: whether it gets no more tasks, and ends once it has finished those that it has.
@@ -71,7 +75,10 @@ class Slot:
         self.reported = False
         self.has_dead = False
         self.achieved = False
-        self.timed_out: Current | None = None
+        self.culprit: Current | None = None
+        self.verdict: Failure | None = None
+        self.halt_by = 0.0
+        self.setting: tuple[Setting, dict[str, str]] | None = None
         self.suspect = ""
         self.start_at = 0.0
         self.closing = False
@@ -88,6 +95,13 @@ class Slot:
     def is_idle(self) -> bool:
         """Whether it waits for tasks."""
         return self.state is State.READY and not self.batches and not self.closing
+
+    def suits(self, job: Job, cards: dict[str, str] | None = None) -> bool:
+        """Whether its executor can still be set up for the tasks of a job, on these cards."""
+        if self.setting is None:
+            return True
+        setting, named = self.setting
+        return setting == job.setting and (cards is None or cards == named)
 
     def takes_ahead(self, head: Chunk) -> bool:
         """Whether a batch that begins like this may be sent ahead of the end of the one in hand."""
@@ -120,7 +134,7 @@ class Slot:
         self._processes += 1
         self.achieved = False
         self.suspect = ""
-        self.timed_out = None
+        self.culprit = self.verdict = self.setting = None
 
     def rest(self, now: float, *, blameless: bool) -> None:
         """Note that the process is gone; wait for longer if it achieved nothing."""
@@ -134,15 +148,23 @@ class Slot:
 
     # --- tasks ----------------------------------------------------------------------------------
 
-    def give(self, chunk: Chunk, now: float, environment: dict[str, str]) -> Run:
-        """Take a batch in; return it as a message to the executor."""
+    def give(self, chunk: Chunk, now: float, cards: dict[str, str]) -> Run:
+        """Take a batch in; return it as a message to the executor.
+
+        Args:
+            chunk: the batch.
+            now: the time.
+            cards: variables that name the cards that its tasks may use.
+        """
         if not self.batches:
             self.progress = now
         self.batches.append(chunk)
         job = chunk.job
+        self.setting = job.setting, cards
         columns = chunk.numbers, chunk.attempts, chunk.payloads
         head = job.number, job.type, job.version, self.folder
-        return Run(*head, *columns, resources=chunk.resources, environment=environment)
+        environment = {**job.environment, **cards} if cards else job.environment
+        return Run(*head, *columns, chunk.resources, job.limits, environment)
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.
@@ -183,6 +205,8 @@ class Slot:
         if self.busy is None or not self._has(self.busy):
             self.busy = None
             self.reported = False
+        if self.culprit is not None and not self._has(self.culprit):
+            self.culprit = self.verdict = None
         self.has_dead = self.has_dead and bool(self.batches)
 
     def _has(self, task: Current) -> bool:
@@ -214,6 +238,14 @@ class Slot:
                 self.busy = Current(chunk.job, busy.number, busy.attempt, since)
                 return
 
+    def find(self, job: int, number: int) -> Current | None:
+        """Return a task that it was given and that has no outcome."""
+        for chunk in self.batches:
+            if chunk.job.number == job and number in chunk.numbers:
+                attempt = chunk.attempts[chunk.numbers.index(number)]
+                return Current(chunk.job, number, attempt, self.progress)
+        return None
+
     def take_all(self) -> list[Chunk]:
         """Take out all tasks without an outcome."""
         chunks = list(self.batches)
@@ -232,3 +264,6 @@ class Slot:
             assert all(chunk.live() is chunk for chunk in self.batches), "unnoticed dead attempts"
         if self.busy is not None:
             assert self._has(self.busy), "busy with what it was not given"
+        if self.culprit is not None and self.state is State.READY:
+            assert self._has(self.culprit), "stopping what it was not given"
+        assert (self.culprit is None) == (self.verdict is None), "a verdict on nobody"
