@@ -10,7 +10,8 @@ first message.
 
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
-    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye
+    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Output,
+                        Progress, Checkpoint
     server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
                         Heartbeat
@@ -91,6 +92,10 @@ Outcome: TypeAlias = bytes | Blob | Failure
 PayloadColumn: TypeAlias = Annotated[list[Payload], Meta(max_length=limits.BATCH_TASKS)]
 InlineResult: TypeAlias = Annotated[bytes, Meta(max_length=limits.INLINE_BYTES)]
 ResultColumn: TypeAlias = Annotated[list[InlineResult | Blob], Meta(max_length=limits.BATCH_TASKS)]
+Saved: TypeAlias = InlineResult | Blob
+Checkpoints: TypeAlias = Annotated[dict[Number, Saved], Meta(max_length=limits.BATCH_TASKS)]
+Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Size: TypeAlias = Annotated[int, Meta(ge=0, le=2**62)]
 Times: TypeAlias = Annotated[list[Seconds], Meta(max_length=limits.BATCH_TASKS)]
 
 # --- both directions ----------------------------------------------------------------------------
@@ -223,6 +228,41 @@ class Goodbye(Message, frozen=True):
     """The worker leaves for good: what it still holds goes to others, without blame."""
 
 
+class Output(Message, frozen=True):
+    """What an attempt has written to its standard output and error: `data`, from `start` on.
+
+    Where `start` is beyond what came before, what is between is left out. `total` is how much was
+    written by now; `ended` says that this is the end of it. It goes before the attempt's outcome.
+    """
+
+    job: JobId
+    number: Number
+    attempt: Attempt
+    start: Size
+    data: InlineResult
+    total: Size
+    ended: bool = False
+
+
+class Progress(Message, frozen=True):
+    """How far an attempt says that it is, of 1, and what it says of it."""
+
+    job: JobId
+    number: Number
+    attempt: Attempt
+    fraction: Fraction
+    text: Text
+
+
+class Checkpoint(Message, frozen=True):
+    """What an attempt wants the next attempt of its task to have, should it not come to its end."""
+
+    job: JobId
+    number: Number
+    attempt: Attempt
+    data: Saved
+
+
 # --- server to worker ---------------------------------------------------------------------------
 
 
@@ -230,6 +270,8 @@ class Assign(Message, frozen=True):
     """Attempts to run. `timeout` is the time limit of each in seconds, 0 for none.
 
     A Blob among the payloads is to be fetched from the task's page, `/jobs/J/tasks/T/payload`.
+    `checkpoints` has, by number, what an earlier attempt has saved last; a Blob is to be fetched
+    from `/blobs`.
     """
 
     job: JobId
@@ -239,6 +281,7 @@ class Assign(Message, frozen=True):
     numbers: Numbers
     attempts: Attempts
     payloads: PayloadColumn
+    checkpoints: Checkpoints = {}
 
 
 class Stop(Message, frozen=True):
@@ -447,7 +490,19 @@ class Status(Message, frozen=True):
 
 
 ToWorker: TypeAlias = Welcome | Assign | Stop | Recorded | Heartbeat | Trouble | Refused
-FromWorker: TypeAlias = Hello | Held | Heartbeat | Running | Done | Failed | Returned | Goodbye
+FromWorker: TypeAlias = (
+    Hello
+    | Held
+    | Heartbeat
+    | Running
+    | Done
+    | Failed
+    | Returned
+    | Goodbye
+    | Output
+    | Progress
+    | Checkpoint
+)
 FromClient: TypeAlias = (
     Hello
     | Submit

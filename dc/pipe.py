@@ -6,9 +6,9 @@ speaks first, with `Ready`.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from dc.messages import Failure, Message, TypeId
+from dc.messages import Failure, Message, Progress, TypeId
 
 
 class InFile(Message, frozen=True):
@@ -30,7 +30,10 @@ class FileResult(Message, frozen=True):
 
 
 class Run(Message, frozen=True):
-    """Agent to executor: run these, in this order; `scratch` is the folder for large results."""
+    """Agent to executor: run these, in this order; `scratch` is the folder for large results.
+
+    `checkpoints` has, by number, what an earlier attempt of a task has saved last.
+    """
 
     job: int
     type: str
@@ -39,6 +42,7 @@ class Run(Message, frozen=True):
     numbers: list[int]
     attempts: list[int]
     payloads: list[bytes | InFile]
+    checkpoints: dict[int, bytes | InFile] = {}
 
 
 class Ready(Message, frozen=True):
@@ -50,13 +54,17 @@ class Ready(Message, frozen=True):
 
 
 class Ran(Message, frozen=True):
-    """Executor to agent: outcomes, in the order of the tasks; `times` in seconds."""
+    """Executor to agent: outcomes, in the order of the tasks; `times` in seconds.
+
+    `wrote` says that a mark was put behind the output of one of them, see dc/output_marks.py.
+    """
 
     job: int
     numbers: list[int]
     attempts: list[int]
     times: list[float]
     outcomes: list[bytes | InFile | Failure]
+    wrote: bool = False
 
 
 class Busy(Message, frozen=True):
@@ -73,4 +81,26 @@ class Busy(Message, frozen=True):
     unstarted_attempts: list[int]
 
 
-FromExecutor: TypeAlias = Ready | Ran | Busy
+class Saved(Message, frozen=True):
+    """Executor to agent: a checkpoint of the task that runs; a file is the agent's from then on."""
+
+    job: int
+    number: int
+    attempt: int
+    data: bytes | InFile
+
+
+class Wrote(Message, frozen=True):
+    """Output of an executor, as its agent reads it from the pipe of its own.
+
+    `owner` is the job, number and attempt to which this belongs, and all since the last owner: it
+    has ended. (0, 0, 0) stands for none of them, None says that it is not known yet.
+    """
+
+    data: bytes
+    owner: tuple[int, int, int] | None = None
+
+
+NOBODY: Final = (0, 0, 0)
+
+FromExecutor: TypeAlias = Ready | Ran | Busy | Progress | Saved
