@@ -56,6 +56,16 @@ FailureKind: TypeAlias = Literal["error", "timeout", "memory", "crashed"]
 FailureKinds: TypeAlias = Annotated[tuple[FailureKind, ...], Meta(max_length=4)]
 Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
 
+LimitName: TypeAlias = Literal["memory", "disk", "open_files", "processes", "nice"]
+Limits: TypeAlias = dict[LimitName, Annotated[int, Meta(ge=1, le=2**62)]]
+Variable: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=limits.TEXT_CHARS)
+]
+VariableValue: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[^\x00]*$", max_length=4 * limits.ERROR_CHARS)
+]
+Environment: TypeAlias = Annotated[dict[Variable, VariableValue], Meta(max_length=limits.VARIABLES)]
+
 
 class Message(Struct, frozen=True, array_like=True, gc=False, tag_field="message", tag=str.lower):
     """The root of all messages: its name in lower case, then its fields.
@@ -270,6 +280,7 @@ class Assign(Message, frozen=True):
     """Attempts to run. `timeout` is the time limit of each in seconds, 0 for none.
 
     A Blob among the payloads is to be fetched from the task's page, `/jobs/J/tasks/T/payload`.
+    `limits` and `environment` are as in Options.
     `checkpoints` has, by number, what an earlier attempt has saved last; a Blob is to be fetched
     from `/blobs`.
     """
@@ -281,6 +292,8 @@ class Assign(Message, frozen=True):
     numbers: Numbers
     attempts: Attempts
     payloads: PayloadColumn
+    limits: Limits = {}
+    environment: Environment = {}
     checkpoints: Checkpoints = {}
 
 
@@ -317,6 +330,9 @@ class Options(Message, frozen=True):
         long: whether its tasks run long: then a worker whose connection is lost keeps them for
             limits.LONG_GRACE_SECONDS, instead of limits.GRACE_SECONDS.
         grace: for how many seconds instead; 0 for what `long` says.
+        limits: of each task: bytes of `memory`, bytes of `disk` in its folders, `open_files` of a
+            process, `processes` and threads, and `nice`, the niceness that it runs with, 1 to 19.
+        environment: variables that are set for each task.
     """
 
     name: Text = ""
@@ -329,6 +345,8 @@ class Options(Message, frozen=True):
     crashes: Annotated[int, Meta(ge=1, le=limits.MAX_CRASHES)] = limits.CRASH_LIMIT
     long: bool = False
     grace: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] = 0.0
+    limits: Limits = {}
+    environment: Environment = {}
 
 
 class Submit(Message, frozen=True):

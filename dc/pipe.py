@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from dc.messages import Failure, Message, Progress, TypeId
+from dc.messages import Environment, Failure, Limits, Message, Progress, TypeId
 
 
 class InFile(Message, frozen=True):
@@ -32,6 +32,8 @@ class FileResult(Message, frozen=True):
 class Run(Message, frozen=True):
     """Agent to executor: run these, in this order; `scratch` is the folder for large results.
 
+    `limits` is what the job says of each task, by name, see dc.messages.Limits. `environment` is
+    set for it, beside what the executor was started with.
     `checkpoints` has, by number, what an earlier attempt of a task has saved last.
     """
 
@@ -42,7 +44,23 @@ class Run(Message, frozen=True):
     numbers: list[int]
     attempts: list[int]
     payloads: list[bytes | InFile]
-    checkpoints: dict[int, bytes | InFile] = {}
+    limits: Limits = {}  # noqa: RUF012  # a field; each message gets its own
+    environment: Environment = {}  # noqa: RUF012
+    checkpoints: dict[int, bytes | InFile] = {}  # noqa: RUF012
+
+
+class Halt(Message, frozen=True):
+    """Agent to executor: have this attempt stop by itself, if it still runs.
+
+    An exception is raised in it, and what it has started gets SIGTERM. If it fails of that, it
+    fails as `kind` and `text` say.
+    """
+
+    job: int
+    number: int
+    attempt: int
+    kind: str
+    text: str
 
 
 class Ready(Message, frozen=True):
@@ -81,6 +99,17 @@ class Busy(Message, frozen=True):
     unstarted_attempts: list[int]
 
 
+class Retire(Message, frozen=True):
+    """Executor to agent, its last: it runs nothing more and is to be replaced; `reason` says why.
+
+    What it was given and has not reported, it did not begin. `left` says that a task has left
+    something behind.
+    """
+
+    reason: str
+    left: bool = False
+
+
 class Saved(Message, frozen=True):
     """Executor to agent: a checkpoint of the task that runs; a file is the agent's from then on."""
 
@@ -103,4 +132,5 @@ class Wrote(Message, frozen=True):
 
 NOBODY: Final = (0, 0, 0)
 
-FromExecutor: TypeAlias = Ready | Ran | Busy | Progress | Saved
+ToExecutor: TypeAlias = Run | Halt
+FromExecutor: TypeAlias = Ready | Ran | Busy | Retire | Progress | Saved

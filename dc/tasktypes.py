@@ -20,7 +20,7 @@ import functools
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
@@ -45,14 +45,31 @@ class Context:
         attempt: which try this is.
     """
 
-    __slots__ = ("_folder", "_made", "attempt", "job", "number")
+    __slots__ = ("_folder", "_made", "_stops", "attempt", "job", "number")
 
-    def __init__(self, job: int, number: int, attempt: int, folder: Path) -> None:
+    def __init__(
+        self,
+        job: int,
+        number: int,
+        attempt: int,
+        folder: Path,
+        stops: Collection[tuple[int, int, int]] = (),
+    ) -> None:
         self.job = job
         self.number = number
         self.attempt = attempt
         self._folder = folder
         self._made = False
+        self._stops = stops
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this attempt is to stop: it was cancelled, or its time is over.
+
+        In the main thread TaskStopped or TimeLimit is raised as well; this is for loops that look
+        by themselves, and for threads. What does not end soon is killed.
+        """
+        return (self.job, self.number, self.attempt) in self._stops
 
     @property
     def scratch(self) -> Path:

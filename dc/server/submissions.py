@@ -352,7 +352,10 @@ def _options(info: TypeInfo, said: dict[str, object]) -> Options:
 
 def _defaults() -> dict[str, object]:
     fields = zip(Options.__struct_fields__, Options.__struct_defaults__, strict=True)
-    return {name: {} if name == "requires" else default for name, default in fields}
+    return {
+        name: default.factory() if hasattr(default, "factory") else default
+        for name, default in fields
+    }
 
 
 def _check(submission: Submission, message: Payloads) -> None:

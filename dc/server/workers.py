@@ -181,6 +181,8 @@ class WorkerSide:
                 numbers[start:stop],
                 attempts[start:stop],
                 payloads[start:stop],
+                row.options.limits,
+                row.options.environment,
             )
             self._board.send(worker.peer, message, size)
             start = stop

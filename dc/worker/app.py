@@ -52,6 +52,7 @@ from dc.worker.events import (
     FlushSoon,
     Forget,
     ForgetFile,
+    Interrupt,
     Keep,
     KeepFile,
     Kill,
@@ -199,6 +200,8 @@ class WorkerApp:
                 case StartExecutor():
                     self._executors[action.executor] = seat = Seat()
                     start(self._run_executor, action.executor, seat)
+                case Interrupt():
+                    self._executors[action.executor].feed(action.halt)
                 case Kill():
                     self._executors[action.executor].kill()
                 case Fetch():
@@ -428,4 +431,7 @@ class WorkerApp:
                 nursery.cancel_scope.cancel()
         finally:
             await port.aclose()
-        self._handle(ExecutorDied(index, port.exit_text))
+        text, kind = port.exit_text, "crashed"
+        if port.out_of_memory:
+            text, kind = f"{text}, for it had reached its limit of memory", "memory"
+        self._handle(ExecutorDied(index, text, kind))

@@ -63,6 +63,7 @@ from dc.worker.events import (
     Disconnected,
     Drop,
     Event,
+    Exceeded,
     ExecutorDied,
     ExecutorReady,
     ExecutorSaid,
@@ -178,7 +179,9 @@ class WorkerReactor:
             case ExecutorReady():
                 self._on_ready(event)
             case ExecutorDied():
-                self._executors.died(event.executor, event.text)
+                self._executors.died(event.executor, event.text, event.kind)
+            case Exceeded():
+                self._executors.exceeded(event)
             case Connected():
                 self._on_connected()
             case Disconnected():

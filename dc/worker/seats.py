@@ -10,7 +10,7 @@ from pathlib import Path
 import trio
 
 from dc.executor import ExecutorPort
-from dc.pipe import Run
+from dc.pipe import ToExecutor
 from dc.worker.events import ClearFolder
 
 
@@ -18,7 +18,7 @@ class Seat:
     """What one executor process is to get, and its end of the line."""
 
     def __init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[Run](math.inf)
+        self._send, self._receive = trio.open_memory_channel[ToExecutor](math.inf)
         self._port: ExecutorPort | None = None
         self._killed = False
         self._unsent = 0
@@ -35,17 +35,17 @@ class Seat:
         if self._port is not None:
             self._port.kill()
 
-    def feed(self, run: Run) -> None:
-        """Send it a batch, at once if that can be done."""
-        if not self._unsent and self._port is not None and self._port.send_now(run):
+    def feed(self, message: ToExecutor) -> None:
+        """Send it a batch, or a halt, at once if that can be done."""
+        if not self._unsent and self._port is not None and self._port.send_now(message):
             return
         self._unsent += 1
-        self._send.send_nowait(run)
+        self._send.send_nowait(message)
 
     async def keep_feeding(self, port: ExecutorPort) -> None:
         """Send it what is queued."""
-        async for run in self._receive:
-            await port.send(run)
+        async for message in self._receive:
+            await port.send(message)
             self._unsent -= 1
 
 

@@ -17,8 +17,9 @@ from enum import Enum
 from msgspec import Struct
 
 from dc import limits
+from dc.messages import Failure
 from dc.pipe import Busy, Ran, Run
-from dc.worker.tasks import Chunk, Job
+from dc.worker.tasks import Chunk, Job, Setting
 
 
 class State(Enum):
@@ -56,7 +57,11 @@ class Slot:
         reported: whether the server knows that the current task is running.
         has_dead: whether attempts may be among `batches` that are not held any more.
         achieved: whether the process has finished a task.
-        timed_out: the task for whose time limit the executor was killed.
+        halted: the task that was told to stop by itself.
+        halt_by: when the executor is killed for it, if it has not stopped.
+        culprit: the task for which the executor was killed.
+        verdict: the failure of that task.
+        setting: what the tasks that it has run have set for good; None as long as it has run none.
         suspect: why it was killed, if any of its tasks may be the reason.
         start_at: when a resting executor starts again.
     """
@@ -70,7 +75,11 @@ class Slot:
         self.reported = False
         self.has_dead = False
         self.achieved = False
-        self.timed_out: Current | None = None
+        self.halted: Current | None = None
+        self.halt_by = 0.0
+        self.culprit: Current | None = None
+        self.verdict: Failure | None = None
+        self.setting: Setting | None = None
         self.suspect = ""
         self.start_at = 0.0
         self._pause = 0.0
@@ -86,6 +95,10 @@ class Slot:
     def is_idle(self) -> bool:
         """Whether it waits for tasks."""
         return self.state is State.READY and not self.batches
+
+    def suits(self, job: Job) -> bool:
+        """Whether its executor can still be set up for the tasks of a job."""
+        return self.setting is None or self.setting == job.setting
 
     def takes_ahead(self, head: Chunk) -> bool:
         """Whether a batch that begins like this may be sent ahead of the end of the one in hand."""
@@ -117,7 +130,7 @@ class Slot:
         self._processes += 1
         self.achieved = False
         self.suspect = ""
-        self.timed_out = None
+        self.culprit = self.verdict = self.setting = self.halted = None
 
     def rest(self, now: float, *, blameless: bool) -> None:
         """Note that the process is gone; wait for longer if it achieved nothing."""
@@ -137,8 +150,10 @@ class Slot:
             self.progress = now
         self.batches.append(chunk)
         job = chunk.job
+        self.setting = job.setting
         columns = chunk.numbers, chunk.attempts, chunk.payloads
-        return Run(job.number, job.type, job.version, self.folder, *columns)
+        confines = job.limits, job.environment
+        return Run(job.number, job.type, job.version, self.folder, *columns, *confines)
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.
@@ -179,6 +194,8 @@ class Slot:
         if self.busy is None or not self._has(self.busy):
             self.busy = None
             self.reported = False
+        if self.halted is not None and not self._has(self.halted):
+            self.halted = None
         self.has_dead = self.has_dead and bool(self.batches)
 
     def _has(self, task: Current) -> bool:
@@ -210,11 +227,19 @@ class Slot:
                 self.busy = Current(chunk.job, busy.number, busy.attempt, since)
                 return
 
+    def find(self, job: int, number: int) -> Current | None:
+        """Return a task that it was given and that has no outcome."""
+        for chunk in self.batches:
+            if chunk.job.number == job and number in chunk.numbers:
+                attempt = chunk.attempts[chunk.numbers.index(number)]
+                return Current(chunk.job, number, attempt, self.progress)
+        return None
+
     def take_all(self) -> list[Chunk]:
         """Take out all tasks without an outcome."""
         chunks = list(self.batches)
         self.batches.clear()
-        self.busy = None
+        self.busy = self.halted = None
         self.reported = self.has_dead = False
         return chunks
 
@@ -228,3 +253,6 @@ class Slot:
             assert all(chunk.live() is chunk for chunk in self.batches), "unnoticed dead attempts"
         if self.busy is not None:
             assert self._has(self.busy), "busy with what it was not given"
+        if self.halted is not None:
+            assert self._has(self.halted), "stopping what it was not given"
+        assert (self.culprit is None) == (self.verdict is None), "a verdict on nobody"
