@@ -44,6 +44,7 @@ from dc.messages import (
     Held,
     Hello,
     Message,
+    Progress,
     Recorded,
     Refused,
     Stop,
@@ -51,6 +52,7 @@ from dc.messages import (
     Welcome,
     check_columns,
 )
+from dc.pipe import Saved
 from dc.worker.assignments import Assignments
 from dc.worker.board import Board
 from dc.worker.carriage import Carriage
@@ -58,6 +60,7 @@ from dc.worker.events import (
     Action,
     BlobPut,
     BlobPutFailed,
+    CheckpointPut,
     Connect,
     Connected,
     Disconnected,
@@ -67,6 +70,7 @@ from dc.worker.events import (
     ExecutorDied,
     ExecutorReady,
     ExecutorSaid,
+    ExecutorWrote,
     Fetched,
     FetchFailed,
     Finish,
@@ -81,6 +85,8 @@ from dc.worker.events import (
 )
 from dc.worker.executors import Executors
 from dc.worker.identity import Identity
+from dc.worker.outputs import Outputs
+from dc.worker.telling import Telling
 
 
 class Statistics(Struct, frozen=True):
@@ -114,6 +120,8 @@ class WorkerReactor:
         self._carriage = Carriage(self._board)
         self._executors = Executors(self._board, identity.slots, scratch)
         self._assignments = Assignments(self._board, self._executors)
+        self._outputs = Outputs(self._board)
+        self._telling = Telling(self._board)
         self._connecting = False
         self._online = False
         self._welcome = False
@@ -168,8 +176,13 @@ class WorkerReactor:
         match event:
             case Received():
                 self._on_received(event.message)
-            case ExecutorSaid():
-                self._executors.said(event.executor, event.message)
+            case ExecutorSaid(executor, message):
+                if isinstance(message, Progress | Saved):
+                    self._telling.said(message)
+                else:
+                    self._executors.said(executor, message)
+            case ExecutorWrote():
+                self._outputs.wrote(event.executor, event.wrote)
             case Flush():
                 board.flush()
             case Tick():
@@ -178,7 +191,10 @@ class WorkerReactor:
                 self._carriage.ended(event, counts=self._welcome)
             case ExecutorReady():
                 self._on_ready(event)
+            case CheckpointPut():
+                self._telling.put(event)
             case ExecutorDied():
+                self._outputs.died(event.executor, self._executors.current(event.executor))
                 self._executors.died(event.executor, event.text, event.kind)
             case Exceeded():
                 self._executors.exceeded(event)
@@ -274,6 +290,8 @@ class WorkerReactor:
             more = f"; {left} results wait for the former one" if left and self._durable else ""
             self._board.say(f"this is another server than before{more}")
         self._board.let_go()
+        self._telling.let_go()
+        self._outputs.let_go()
         self._executors.begin_anew()
         self._switching = server
         self._board.out.append(SwitchJournal(server))
@@ -298,6 +316,8 @@ class WorkerReactor:
                 part = slice(start, start + limits.BATCH_TASKS)
                 board.send(Held(job.number, numbers[part], attempts[part]))
         board.send(Heartbeat())  # that was all: tasks may come
+        self._outputs.begin()
+        self._telling.begin()
         for report, size in board.reports:
             board.send(report, size)
         board.fetches.try_now()
@@ -340,6 +360,8 @@ class WorkerReactor:
     def _on_tick(self) -> None:
         board = self._board
         self._executors.tick()
+        self._outputs.tick(self._executors.running())
+        self._telling.tick()
         if self._online and board.now - self._heard >= limits.SILENCE_SECONDS:
             self._drop(f"nothing was heard of the server for {limits.SILENCE_SECONDS:g} s")
         elif self._welcome and board.now - board.sent >= limits.HEARTBEAT_SECONDS:
@@ -417,6 +439,8 @@ class WorkerReactor:
         board = self._board
         board.validate()
         self._executors.validate()
+        self._outputs.validate()
+        self._telling.validate()
         if self._finished:
             return
         places = [*board.places(), *self._executors.places()]

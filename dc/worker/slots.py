@@ -153,7 +153,10 @@ class Slot:
         self.setting = job.setting
         columns = chunk.numbers, chunk.attempts, chunk.payloads
         confines = job.limits, job.environment
-        return Run(job.number, job.type, job.version, self.folder, *columns, *confines)
+        saved = job.checkpoints
+        if saved:
+            saved = {number: saved[number] for number in chunk.numbers if number in saved}
+        return Run(job.number, job.type, job.version, self.folder, *columns, *confines, saved)
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.
