@@ -23,10 +23,13 @@ from dc.records import (
     Outcomes,
     Record,
     Removed,
+    TaskCheckpoint,
+    TaskOutput,
     TaskRow,
     Unfinished,
 )
 from dc.store_memory_job import MemoryJob, one_task
+from dc.store_memory_notes import add_note, drop_checkpoints
 from dc.store_rows import NO_TRIES, pack, task_row
 
 
@@ -96,6 +99,8 @@ class MemoryStore:
             self._add_attempts(job, record, undo)
         elif isinstance(record, Leases):
             self._add_leases(job, record, undo)
+        elif isinstance(record, TaskOutput | TaskCheckpoint):
+            add_note(job, record, undo)
         else:
             self._close(job, record, undo)
 
@@ -140,6 +145,7 @@ class MemoryStore:
         leases, finished_at = dict(job.leases), job.finished_at
         for number in record.numbers:
             job.leases.pop(number, None)
+        drop_checkpoints(job, record.numbers, undo)
         job.set_finished(record.at)
 
         def take_back() -> None:
@@ -198,6 +204,7 @@ class MemoryStore:
         undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at))
         undo.append(partial(job.take_back, job.attempts, job.leases))
         job.leases = {}
+        drop_checkpoints(job, None, undo)
         if job.cancelled_at is None:
             job.cancelled_at = record.at
         if job.finished_at is None:
@@ -306,6 +313,23 @@ class MemoryStore:
         if known is None or not 0 <= number < len(known.payloads):
             return None
         return _row(known, number, outcome)
+
+    async def output(self, job: int, number: int) -> TaskOutput | None:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._known(job)
+        return None if known is None else known.outputs.get(number)
+
+    async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._jobs[job].checkpoints if job in self._jobs else {}
+        return {number: known[number].data for number in numbers if number in known}
+
+    async def checkpointed(self) -> list[tuple[int, int]]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        return sorted((job, n) for job, known in self._jobs.items() for n in known.checkpoints)
 
     async def totals(self) -> Counts:
         """See Store."""

@@ -21,7 +21,7 @@ from dc import limits
 from dc.errors import ProtocolError
 from dc.executor import Executor, exit_text
 from dc.messages import Failure
-from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run
+from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run, Wrote
 from dc.pipe_frames import FrameReader, encode_frame, marked_task, task_mark
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")
@@ -303,7 +303,7 @@ async def test_long_task_gives_the_rest_back(folder: Path) -> None:
 async def test_long_task_that_ends_goes_on_with_what_comes(folder: Path) -> None:
     async with started(folder) as executor:
         await executor.send(batch("spin", [0.3, 0.0]))
-        messages: list[FromExecutor | None] = [await executor.receive()]
+        messages: list[FromExecutor | Wrote | None] = [await executor.receive()]
         while isinstance(messages[-1], Busy):
             messages.append(await executor.receive())
         first, last = messages[0], messages[-1]

@@ -23,6 +23,8 @@ from dc.records import (
     NewTasks,
     Outcomes,
     Record,
+    TaskCheckpoint,
+    TaskOutput,
 )
 from dc.store import SqliteStore, Store, open_store
 from dc.store_memory import MemoryStore
@@ -133,6 +135,16 @@ class Twins(RuleBasedStateMachine):
     def lease(self, job: int, worker: str, pairs: dict[int, int]) -> None:
         self.commit(Leases(job, worker, list(pairs), list(pairs.values())))
 
+    @rule(job=JOBS, number=NUMBERS, head=st.binary(max_size=5), tail=st.binary(max_size=5))
+    def write(self, job: int, number: int, head: bytes, tail: bytes) -> None:
+        self.commit(TaskOutput(job, number, number, head, tail, len(head + tail)))
+        self.same(lambda store: store.output, job, number)
+
+    @rule(job=JOBS, number=NUMBERS, attempt=NUMBERS, data=PAYLOADS)
+    def save(self, job: int, number: int, attempt: int, data: Payload) -> None:
+        self.commit(TaskCheckpoint(job, number, attempt, data))
+        self.same(lambda store: store.checkpoints, job, [number, 0, 1, 77])
+
     @rule(before=SECONDS, keep=st.integers(0, 2), limit=st.integers(1, 9), all_=st.booleans())
     def remove(self, before: float, keep: int, limit: int, all_: bool) -> None:
         self.same(lambda store: store.removable, before, keep, 5)
@@ -187,6 +199,7 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.open_jobs)
             self.same(lambda store: store.jobs, None, 10)
             self.same(lambda store: store.leased)
+            self.same(lambda store: store.checkpointed)
             self.same(lambda store: store.used_blobs, bytes(32), bytes([255] * 32))
             self.same(lambda store: store.job_of_key, "a")
 

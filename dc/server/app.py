@@ -29,6 +29,8 @@ from dc.server.events import (
     Action,
     Broken,
     CancelJob,
+    CheckpointsFound,
+    CheckpointsLoaded,
     Close,
     Closed,
     Committed,
@@ -39,6 +41,7 @@ from dc.server.events import (
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadCheckpoints,
     LoadHead,
     LoadJob,
     LoadKey,
@@ -147,6 +150,7 @@ class ServerApp:
                 self.feed(TasksRecovered(leased[row.job]))
             await self._recover_head()
             log.info("job %d goes on", row.job)
+        self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
 
     async def _recover_head(self) -> None:
@@ -374,6 +378,9 @@ class ServerApp:
             case LoadPayloads(peer, job, numbers, attempts):
                 payloads = await self.store.payloads(job, numbers)
                 return PayloadsLoaded(peer, job, numbers, attempts, payloads)
+            case LoadCheckpoints(peer, job, numbers, attempts, payloads):
+                found = await self.store.checkpoints(job, numbers)
+                return CheckpointsLoaded(peer, job, numbers, attempts, payloads, found)
             case LoadOutcomes():
                 return await self._load_outcomes(action)
             case LoadHead(job, first, limit):

@@ -117,6 +117,23 @@ class TasksRecovered(Struct, frozen=True):
     tasks: Unfinished
 
 
+class CheckpointsLoaded(Struct, frozen=True):
+    """The answer to LoadCheckpoints: `checkpoints` by number, where there is one."""
+
+    peer: int
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+    payloads: list[Payload]
+    checkpoints: dict[int, Payload]
+
+
+class CheckpointsFound(Struct, frozen=True):
+    """Tasks, by job and number, that have a checkpoint on disk: found at the start."""
+
+    tasks: list[tuple[int, int]]
+
+
 class Continued(Struct, frozen=True):
     """The loop has had a turn since Continue."""
 
@@ -151,6 +168,8 @@ Event: TypeAlias = (
     | PayloadsPrefetched
     | JobRecovered
     | TasksRecovered
+    | CheckpointsLoaded
+    | CheckpointsFound
     | Continued
     | CancelJob
     | Tick
@@ -188,6 +207,16 @@ class LoadPayloads(Struct, frozen=True):
     job: int
     numbers: list[int]
     attempts: list[int]
+
+
+class LoadCheckpoints(Struct, frozen=True):
+    """Read the checkpoints that attempts begin with which were assigned to a worker."""
+
+    peer: int
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+    payloads: list[Payload]
 
 
 class LoadOutcomes(Struct, frozen=True):
@@ -240,6 +269,7 @@ Action: TypeAlias = (
     | Close
     | Write
     | LoadPayloads
+    | LoadCheckpoints
     | LoadOutcomes
     | LoadJob
     | LoadKey

@@ -37,6 +37,8 @@ from dc.server.events import (
     Action,
     Broken,
     CancelJob,
+    CheckpointsFound,
+    CheckpointsLoaded,
     Close,
     Closed,
     Committed,
@@ -120,7 +122,7 @@ class Reactor:
         board.out = out
         if not self._of_a_peer(event):
             self._of_the_store(event)
-        if not isinstance(event, (JobRecovered, TasksRecovered)):
+        if not isinstance(event, (JobRecovered, TasksRecovered, CheckpointsFound)):
             self.workers.assign()
         self._note_sends(out)
         return out
@@ -155,6 +157,10 @@ class Reactor:
                 self._on_trouble(text)
             case PayloadsLoaded(peer, job, numbers, attempts, payloads):
                 self.workers.loaded(peer, job, numbers, attempts, payloads)
+            case CheckpointsLoaded():
+                self.workers.checkpoints_loaded(event)
+            case CheckpointsFound(tasks):
+                self.workers.telling.recovered(tasks)
             case OutcomesLoaded():
                 self.streams.loaded(event.peer, event.request, event.records)
             case JobLoaded():

@@ -76,7 +76,7 @@ class FakeExecutor:
         self._news = trio.Event()
         self._dead = False
         self._written: deque[Wrote] = deque()
-        self._desk = Desk(self._say, int, trio.current_time)
+        self._desk = Desk(self._say, lambda: None, trio.current_time)
         self._obeys = obeys
         self.runs: list[Run] = []
         self.halts: list[Halt] = []
