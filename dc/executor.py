@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import secrets
 import select
 import signal
 import subprocess
@@ -38,9 +39,11 @@ from msgspec import Struct
 from dc import limits
 from dc.cgroups import Cgroup
 from dc.errors import ProtocolError, StartError
+from dc.executor_output import OutputPipe
 from dc.fence import Fence, Usage
-from dc.pipe import FromExecutor, ToExecutor
-from dc.pipe_frames import PAGE_BYTES, FrameReader, encode_frame, marked_task
+from dc.output_marks import TOKEN_BYTES
+from dc.pipe import FromExecutor, Ran, ToExecutor, Wrote
+from dc.pipe_frames import PAGE_BYTES, READ, RUNNING, FrameReader, encode_frame, marked_task
 from dc.process_tree import Process
 
 CHILD = "dc.worker.child"
@@ -90,10 +93,16 @@ class ExecutorPort(Protocol):
         Only while no `send` is under way.
         """
 
-    async def receive(self) -> FromExecutor | None:
+    async def receive(self) -> FromExecutor | Wrote | None:
         """Return the next message; None once the executor has died and all was received.
 
-        A cancelled receive loses nothing.
+        Output that belongs to a task comes before its outcome. A cancelled receive loses nothing.
+        """
+
+    async def receive_output(self) -> Wrote | None:
+        """Return the output that comes otherwise; None once nobody is left to write any.
+
+        Another task calls this than `receive`, all the time. It may be cancelled.
         """
 
     def kill(self) -> None:
@@ -125,10 +134,16 @@ class Executor:
     One task of the agent may send while another receives.
     """
 
-    def __init__(self, process: trio.Process, page: mmap.mmap, start: Start) -> None:
+    def __init__(
+        self, process: trio.Process, page: mmap.mmap, start: Start, token: bytes = b""
+    ) -> None:
         self._process = process
         self._page = page
         self.folder = start.folder
+        assert process.stderr is not None
+        self._output = OutputPipe(process.stderr, token, page, READ)
+        self._ran: Ran | None = None  # whose output is looked for
+        self._unread = limits.OUTPUT_DRAIN_BYTES
         self._fence = Fence(process.pid, start.cgroup, start.folder, start.after)
         self._frames = FrameReader()
         self._killed = False
@@ -152,7 +167,8 @@ class Executor:
             StartError: the operating system can start no process.
         """
         start = start or Start()
-        command = [sys.executable, "-m", CHILD, *start.arguments]
+        token = secrets.token_bytes(TOKEN_BYTES)
+        command = [sys.executable, "-m", CHILD, "--token", token.hex(), *start.arguments]
         if start.folder is not None:
             command += ["--folder", str(start.folder)]
         for group in start.cgroup.folders if start.cgroup is not None else ():
@@ -165,7 +181,7 @@ class Executor:
             with tempfile.TemporaryFile() as file:
                 file.truncate(PAGE_BYTES)
                 process = await _open(command, file.fileno())
-                return cls(process, mmap.mmap(file.fileno(), PAGE_BYTES), start)
+                return cls(process, mmap.mmap(file.fileno(), PAGE_BYTES), start, token)
         except OSError as error:
             raise StartError(f"cannot start an executor: {error}") from None
 
@@ -180,7 +196,7 @@ class Executor:
 
         After its death: the task it died of, if that task has no outcome yet.
         """
-        return marked_task(int.from_bytes(self._page[:PAGE_BYTES], sys.byteorder))
+        return marked_task(int.from_bytes(self._page[RUNNING], sys.byteorder))
 
     @property
     def is_gone(self) -> bool:
@@ -230,15 +246,21 @@ class Executor:
         except OSError:  # no room, or nobody there: `send` finds out
             return False
 
-    async def receive(self) -> FromExecutor | None:
+    async def receive(self) -> FromExecutor | Wrote | None:
         """Return the next message; None once the executor has died and all was received.
 
-        What is no message of an executor kills it. A cancelled receive loses nothing.
+        Output that belongs to a task comes before its outcome. What is no message of an executor
+        kills it. A cancelled receive loses nothing.
         """
         assert self._process.stdout is not None
         while not self._gone:
+            if self._ran is not None:
+                return self._next_of_ran(self._ran)
             try:
                 message = self._frames.next_message()
+                if isinstance(message, Ran) and message.wrote:
+                    self._ran = message
+                    continue
                 if message is not None:
                     return message
                 data = await self._process.stdout.receive_some(limits.RECEIVE_BYTES)
@@ -250,7 +272,19 @@ class Executor:
             if not data:
                 await self._end()
             self._frames.feed(data)
-        return None
+        return self._output.at_hand()  # its last words
+
+    def _next_of_ran(self, ran: Ran) -> Ran | Wrote:
+        """Return the output that was written before some outcomes, piece by piece, then these."""
+        if self._unread > 0 and (wrote := self._output.at_hand()) is not None:
+            self._unread -= len(wrote.data) + 1
+            return wrote
+        self._ran, self._unread = None, limits.OUTPUT_DRAIN_BYTES
+        return ran
+
+    async def receive_output(self) -> Wrote | None:
+        """Return the output that comes otherwise; None once nobody is left to write any."""
+        return await self._output.receive()
 
     def kill(self) -> None:
         """Begin to kill it and what its tasks have started; returns at once."""
@@ -269,6 +303,7 @@ class Executor:
             for stream in (self._process.stdin, self._process.stdout):
                 assert stream is not None
                 await stream.aclose()
+            await self._output.aclose()
 
     async def _end(self) -> None:
         """Kill all that is left, for the leader is dead or useless, and reap the leader.
@@ -297,11 +332,12 @@ async def _open(command: list[str], page: int) -> trio.Process:
     pipe = subprocess.PIPE
     if sys.platform == "win32":
         # Descriptors are not inherited there: the page stays empty.
-        return await trio.lowlevel.open_process(command, stdin=pipe, stdout=pipe)
+        return await trio.lowlevel.open_process(command, stdin=pipe, stdout=pipe, stderr=pipe)
     return await trio.lowlevel.open_process(
         [*command, "--page", str(page)],
         stdin=pipe,
         stdout=pipe,
+        stderr=pipe,
         start_new_session=True,
         pass_fds=[page],
     )

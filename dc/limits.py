@@ -676,3 +676,63 @@ SUBMITTERS: Final = 10_000
 
 INPUT_BYTES: Final = 256 * MIB
 """Of a result of another job that a task reads into memory."""
+# --- from inside a task -------------------------------------------------------------------------
+
+OUTPUT_HEAD_BYTES: Final = 24 * KIB
+"""Of what a task writes to its standard output and error, kept from its beginning."""
+
+OUTPUT_TAIL_BYTES: Final = 40 * KIB
+"""Kept from its end, where a failure is told; what is between is counted and left out. Together
+they are one inline payload."""
+
+OUTPUT_SECONDS: Final = 1.0
+"""Between two messages with new output of a task that runs: as often as its page is looked at."""
+
+OUTPUT_CHUNK_BYTES: Final = 8 * KIB
+"""Of output in such a message; of more, the latest. At its end a task's rest goes whole."""
+
+OUTPUT_RATE_BYTES: Final = MIB
+"""Of output that a worker sends a second, and after a rest four times as much at once: what its
+tasks write beyond is counted and left out, so that results never wait behind output."""
+
+OUTPUT_MESSAGE_BYTES: Final = 256
+"""That a message with output counts for beside its data: short tasks that each print a word cost
+the server a row each."""
+
+OUTPUT_UNSENT_BYTES: Final = 4 * MIB
+"""Of output that a worker keeps for a server that it cannot reach; the oldest goes first."""
+
+OUTPUT_SERVER_BYTES: Final = 64 * MIB
+"""Of output of running tasks in the server's memory; further output is counted and left out."""
+
+OUTPUT_JOB_BYTES: Final = 64 * MIB
+"""Of output that is kept of one job: that of further tasks is left out."""
+
+OUTPUT_LOG_BYTES: Final = 2 * KIB
+"""Of what an executor writes between tasks that goes to the worker's log at one time."""
+
+OUTPUT_UNNOTICED_SECONDS: Final = 100e-6
+"""A task that ran for so long is worth a system call to see whether it, or what it has started, has
+written past Python's own streams."""
+
+OUTPUT_DRAIN_BYTES: Final = MIB
+"""Of output that an agent reads before the outcome of the task that wrote it: far above what a pipe
+holds, and a bound where others go on writing to it."""
+
+OUTPUT_SHOWN_BYTES: Final = 2 * KIB
+"""Of a task's last output that is shown beside its failure."""
+
+NOTE_SECONDS: Final = 0.5
+"""Between two messages of a task about its progress, and between two checkpoints: of what comes
+faster, the last one goes."""
+
+PROGRESS_TASKS: Final = 20_000
+"""Tasks whose progress the server keeps in memory, at 300 bytes each: more do not run at a time."""
+
+CHECKPOINT_UNSTORED_BYTES: Final = 64 * MIB
+"""Of checkpoints that are not on disk yet in the server's memory; further ones are passed over, for
+the next one will do as well."""
+
+CHECKPOINT_HOLDERS: Final = 10_000
+"""Failed attempts to be tried again whose worker the server remembers, the newest: a large
+checkpoint may be on its way still."""

@@ -10,7 +10,8 @@ first message.
 
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
-    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Leaving
+    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Leaving,
+                        Output, Progress, Checkpoint
     server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused, Slots, Rest,
                         End
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
@@ -109,6 +110,10 @@ Outcome: TypeAlias = bytes | Blob | Failure
 PayloadColumn: TypeAlias = Annotated[list[Payload], Meta(max_length=limits.BATCH_TASKS)]
 InlineResult: TypeAlias = Annotated[bytes, Meta(max_length=limits.INLINE_BYTES)]
 ResultColumn: TypeAlias = Annotated[list[InlineResult | Blob], Meta(max_length=limits.BATCH_TASKS)]
+Saved: TypeAlias = InlineResult | Blob
+Checkpoints: TypeAlias = Annotated[dict[Number, Saved], Meta(max_length=limits.BATCH_TASKS)]
+Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Size: TypeAlias = Annotated[int, Meta(ge=0, le=2**62)]
 Times: TypeAlias = Annotated[list[Seconds], Meta(max_length=limits.BATCH_TASKS)]
 
 # --- both directions ----------------------------------------------------------------------------
@@ -256,6 +261,41 @@ class Leaving(Message, frozen=True):
     """The worker takes no more; it says Goodbye once it has finished what it has begun."""
 
 
+class Output(Message, frozen=True):
+    """What an attempt has written to its standard output and error: `data`, from `start` on.
+
+    Where `start` is beyond what came before, what is between is left out. `total` is how much was
+    written by now; `ended` says that this is the end of it. It goes before the attempt's outcome.
+    """
+
+    job: JobId
+    number: Number
+    attempt: Attempt
+    start: Size
+    data: InlineResult
+    total: Size
+    ended: bool = False
+
+
+class Progress(Message, frozen=True):
+    """How far an attempt says that it is, of 1, and what it says of it."""
+
+    job: JobId
+    number: Number
+    attempt: Attempt
+    fraction: Fraction
+    text: Text
+
+
+class Checkpoint(Message, frozen=True):
+    """What an attempt wants the next attempt of its task to have, should it not come to its end."""
+
+    job: JobId
+    number: Number
+    attempt: Attempt
+    data: Saved
+
+
 # --- server to worker ---------------------------------------------------------------------------
 
 
@@ -266,6 +306,8 @@ class Assign(Message, frozen=True):
     `resources` are the amounts that each of these tasks uses while it runs: the worker starts no
     more of them at a time than it has amounts for. Empty stands for one cpu.
     `limits` and `environment` are as in Options.
+    `checkpoints` has, by number, what an earlier attempt has saved last; a Blob is to be fetched
+    from `/blobs`.
     """
 
     job: JobId
@@ -278,6 +320,7 @@ class Assign(Message, frozen=True):
     resources: Resources = {}
     limits: Limits = {}
     environment: Environment = {}
+    checkpoints: Checkpoints = {}
 
 
 class Stop(Message, frozen=True):
@@ -546,7 +589,18 @@ ToWorker: TypeAlias = (
     Welcome | Assign | Stop | Recorded | Heartbeat | Trouble | Refused | Slots | Rest | End
 )
 FromWorker: TypeAlias = (
-    Hello | Held | Heartbeat | Running | Done | Failed | Returned | Goodbye | Leaving
+    Hello
+    | Held
+    | Heartbeat
+    | Running
+    | Done
+    | Failed
+    | Returned
+    | Goodbye
+    | Leaving
+    | Output
+    | Progress
+    | Checkpoint
 )
 FromClient: TypeAlias = (
     Hello

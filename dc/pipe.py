@@ -6,9 +6,9 @@ speaks first, with `Ready`.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from dc.messages import Environment, Failure, Limits, Message, TypeId
+from dc.messages import Environment, Failure, Limits, Message, Progress, TypeId
 
 
 class InFile(Message, frozen=True):
@@ -35,6 +35,7 @@ class Run(Message, frozen=True):
     `resources` are the amounts that each may use while it runs, empty for one cpu.
     `limits` is what the job says of each task, by name, see dc.messages.Limits. `environment` is
     set for it, beside what the executor was started with.
+    `checkpoints` has, by number, what an earlier attempt of a task has saved last.
     """
 
     job: int
@@ -47,6 +48,7 @@ class Run(Message, frozen=True):
     resources: dict[str, float] = {}  # noqa: RUF012  # a field; each message gets its own
     limits: Limits = {}  # noqa: RUF012
     environment: Environment = {}  # noqa: RUF012
+    checkpoints: dict[int, bytes | InFile] = {}  # noqa: RUF012
 
 
 class Halt(Message, frozen=True):
@@ -73,13 +75,17 @@ class Ready(Message, frozen=True):
 
 
 class Ran(Message, frozen=True):
-    """Executor to agent: outcomes, in the order of the tasks; `times` in seconds."""
+    """Executor to agent: outcomes, in the order of the tasks; `times` in seconds.
+
+    `wrote` says that a mark was put behind the output of one of them, see dc/output_marks.py.
+    """
 
     job: int
     numbers: list[int]
     attempts: list[int]
     times: list[float]
     outcomes: list[bytes | InFile | Failure]
+    wrote: bool = False
 
 
 class Busy(Message, frozen=True):
@@ -107,5 +113,27 @@ class Retire(Message, frozen=True):
     left: bool = False
 
 
+class Saved(Message, frozen=True):
+    """Executor to agent: a checkpoint of the task that runs; a file is the agent's from then on."""
+
+    job: int
+    number: int
+    attempt: int
+    data: bytes | InFile
+
+
+class Wrote(Message, frozen=True):
+    """Output of an executor, as its agent reads it from the pipe of its own.
+
+    `owner` is the job, number and attempt to which this belongs, and all since the last owner: it
+    has ended. (0, 0, 0) stands for none of them, None says that it is not known yet.
+    """
+
+    data: bytes
+    owner: tuple[int, int, int] | None = None
+
+
+NOBODY: Final = (0, 0, 0)
+
 ToExecutor: TypeAlias = Run | Halt
-FromExecutor: TypeAlias = Ready | Ran | Busy | Retire
+FromExecutor: TypeAlias = Ready | Ran | Busy | Retire | Progress | Saved

@@ -1,6 +1,7 @@
 """Frames on the pipe between a worker's agent and its executors: a length, then a message.
 
-Beside the pipe they share a page of memory, whose first 8 bytes name the task that runs.
+Beside the pipe they share a page of memory, whose first 8 bytes name the task that runs. In the
+next 8 the agent counts the bytes that it has read of the executor's output.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from dc.messages import Message
 from dc.pipe import FromExecutor
 
 HEAD_BYTES: Final = 4
-PAGE_BYTES: Final = 8
+PAGE_BYTES: Final = 16
+RUNNING: Final = slice(0, 8)
+READ: Final = slice(8, 16)
 
 
 def task_mark(job: int, number: int) -> int:

@@ -162,6 +162,30 @@ class Workers(Struct, frozen=True):
     forgotten: list[str]
 
 
+class TaskOutput(Struct, frozen=True):
+    """What an attempt has written: the beginning, the end, and how many bytes in `total`.
+
+    It takes the place of that of an earlier attempt. It is not kept where the job has
+    limits.OUTPUT_JOB_BYTES of output already.
+    """
+
+    job: int
+    number: int
+    attempt: int
+    head: bytes
+    tail: bytes
+    total: int
+
+
+class TaskCheckpoint(Struct, frozen=True):
+    """What an attempt has saved last; it is kept until the task has its outcome."""
+
+    job: int
+    number: int
+    attempt: int
+    data: Payload
+
+
 Record: TypeAlias = (
     NewJob
     | NewTasks
@@ -175,6 +199,8 @@ Record: TypeAlias = (
     | JobChanged
     | Retried
     | SubmitterChanged
+    | TaskOutput
+    | TaskCheckpoint
 )
 
 # --- from the store -----------------------------------------------------------------------------

@@ -33,7 +33,16 @@ import trio
 from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, Record, Removed, TaskRow, Unfinished, WorkerRow
+from dc.records import (
+    JobRow,
+    Outcomes,
+    Record,
+    Removed,
+    TaskOutput,
+    TaskRow,
+    Unfinished,
+    WorkerRow,
+)
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -150,6 +159,15 @@ class Store(Protocol):
 
     async def task(self, job: int, number: int, outcome: bool = False) -> TaskRow | None:
         """Return a task, on request with its outcome, or None."""
+
+    async def output(self, job: int, number: int) -> TaskOutput | None:
+        """Return what a task has written, or None."""
+
+    async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
+        """Return the checkpoints of these tasks, by number, where there is one."""
+
+    async def checkpointed(self) -> list[tuple[int, int]]:
+        """Return all tasks that have a checkpoint, as job and number, ascending."""
 
     async def totals(self) -> Counts:
         """Return the counts of the tasks of all jobs."""
@@ -350,6 +368,18 @@ class SqliteStore:
         """See Store."""
         found = await self._read(lambda reader: reader.tasks(job, number, 1, False, outcome))
         return found[0] if found else None
+
+    async def output(self, job: int, number: int) -> TaskOutput | None:
+        """See Store."""
+        return await self._read(lambda reader: reader.output(job, number))
+
+    async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
+        """See Store."""
+        return await self._read(lambda reader: reader.checkpoints(job, numbers))
+
+    async def checkpointed(self) -> list[tuple[int, int]]:
+        """See Store."""
+        return await self._read(lambda reader: reader.checkpointed())
 
     async def totals(self) -> Counts:
         """See Store."""

@@ -39,11 +39,21 @@ RULES: Final = {
     "a finished task is still with a worker": """
         SELECT task >> 32 FROM leases WHERE task IN (SELECT task FROM finished)
     """,
+    "a finished task still has a checkpoint": """
+        SELECT task >> 32 FROM checkpoints WHERE task IN (SELECT task FROM finished)
+    """,
+    "the size of a job's outputs is wrong": """
+        SELECT job FROM jobs j WHERE NOT removed AND coalesce(
+            (SELECT bytes FROM output_sizes s WHERE s.job = j.job), 0
+        ) != (SELECT coalesce(sum(length(body) + 64), 0) FROM outputs WHERE task {range})
+    """,
     "rows belong to no job": """
         SELECT DISTINCT job FROM (
             SELECT task >> 32 AS job FROM batches UNION SELECT job FROM records
             UNION SELECT task >> 32 FROM finished UNION SELECT task >> 32 FROM attempts
             UNION SELECT task >> 32 FROM leases UNION SELECT job FROM blob_uses
+            UNION SELECT task >> 32 FROM outputs UNION SELECT job FROM output_sizes
+            UNION SELECT task >> 32 FROM checkpoints
         ) WHERE job NOT IN (SELECT job FROM jobs)
     """,
     "a record of tasks or outcomes cannot be read": """

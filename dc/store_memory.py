@@ -26,12 +26,15 @@ from dc.records import (
     Removed,
     Retried,
     SubmitterChanged,
+    TaskCheckpoint,
+    TaskOutput,
     TaskRow,
     Unfinished,
     WorkerRow,
     Workers,
 )
 from dc.store_memory_job import MemoryJob, one_task, stored_task, with_past
+from dc.store_memory_notes import add_note, drop_checkpoints
 from dc.store_rows import NO_TRIES, pack
 
 
@@ -120,6 +123,8 @@ class MemoryStore:
             undo.append(job.change(record))
         elif isinstance(record, Retried):
             self._retry(job, record, undo)
+        elif isinstance(record, TaskOutput | TaskCheckpoint):
+            add_note(job, record, undo)
         else:
             self._close(job, record, undo)
 
@@ -164,6 +169,7 @@ class MemoryStore:
         leases, finished_at = dict(job.leases), job.finished_at
         for number in record.numbers:
             job.leases.pop(number, None)
+        drop_checkpoints(job, record.numbers, undo)
         job.set_finished(record.at)
 
         def take_back() -> None:
@@ -233,6 +239,7 @@ class MemoryStore:
         undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at, job.why))
         undo.append(partial(job.take_back, job.attempts, job.leases))
         job.leases = {}
+        drop_checkpoints(job, None, undo)
         if job.cancelled_at is None:
             job.cancelled_at = record.at
             job.why = record.why
@@ -374,6 +381,23 @@ class MemoryStore:
         if known is None or not 0 <= number < len(known.payloads):
             return None
         return stored_task(known, number, outcome)
+
+    async def output(self, job: int, number: int) -> TaskOutput | None:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._known(job)
+        return None if known is None else known.outputs.get(number)
+
+    async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._jobs[job].checkpoints if job in self._jobs else {}
+        return {number: known[number].data for number in numbers if number in known}
+
+    async def checkpointed(self) -> list[tuple[int, int]]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        return sorted((job, n) for job, known in self._jobs.items() for n in known.checkpoints)
 
     async def totals(self) -> Counts:
         """See Store."""

@@ -7,7 +7,17 @@ from collections.abc import Callable
 import msgspec
 
 from dc.messages import Blob, Outcome, Payload
-from dc.records import JobChanged, JobRow, NewJob, Outcomes, Retried, TaskRow, Unfinished
+from dc.records import (
+    JobChanged,
+    JobRow,
+    NewJob,
+    Outcomes,
+    Retried,
+    TaskCheckpoint,
+    TaskOutput,
+    TaskRow,
+    Unfinished,
+)
 from dc.store_rows import NO_TRIES, counts, task_row
 
 
@@ -22,6 +32,8 @@ class MemoryJob:
         self.failed: set[int] = set()
         self.attempts: dict[int, tuple[int, int, int]] = {}
         self.leases: dict[int, tuple[int, str]] = {}  # an attempt, and its worker's key
+        self.outputs: dict[int, TaskOutput] = {}
+        self.checkpoints: dict[int, TaskCheckpoint] = {}
         self.ended = False
         self.cancelled_at: float | None = None
         self.finished_at: float | None = None
@@ -107,6 +119,7 @@ class MemoryJob:
         pieces: list[Outcome] = [*self.payloads]
         for record in self.records:
             pieces.extend(record.outcomes)
+        pieces.extend(saved.data for saved in self.checkpoints.values())
         return {piece.digest for piece in pieces if isinstance(piece, Blob)}
 
     def take_back(

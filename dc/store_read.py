@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from dc import limits, store_check, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, TaskRow, Unfinished, WorkerRow
+from dc.records import JobRow, Outcomes, TaskOutput, TaskRow, Unfinished, WorkerRow
 from dc.store_file import queries, told_plainly
 from dc.store_rows import NO_TRIES, Batch, StoredOutcomes, columns, integers, task_row, to_json
 
@@ -190,6 +190,23 @@ class Reader:
     def _sizes(self, sequences: Iterable[int]) -> list[list[int]]:
         row = self._one("record_bytes", sequences=to_json(list(sequences)))
         return [integers(text) for text in row]
+
+    # --- what tasks tell of themselves ----------------------------------------------------------
+
+    def output(self, job: int, number: int) -> TaskOutput | None:
+        """See Store."""
+        if not (0 <= job <= limits.MAX_JOB and 0 <= number <= limits.MAX_NUMBER):
+            return None
+        return store_rows.task_output(job, number, self._one("output", job=job, number=number))
+
+    def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
+        """See Store."""
+        asked = to_json(list(numbers))
+        return store_rows.checkpoints(self._one("checkpoints_among", job=job, numbers=asked))
+
+    def checkpointed(self) -> list[tuple[int, int]]:
+        """See Store."""
+        return [(job, number) for job, number in columns(self._one("checkpointed")[0])]
 
     # --- tasks ----------------------------------------------------------------------------------
 

@@ -22,6 +22,9 @@ STEPS: Final = (
     "remove_failures",
     "remove_attempts",
     "remove_leases",
+    "remove_checkpoints",
+    "remove_outputs",
+    "remove_output_size",
     "remove_batches",
     "remove_records",
 )

@@ -29,6 +29,8 @@ from dc.records import (
     Record,
     Retried,
     SubmitterChanged,
+    TaskCheckpoint,
+    TaskOutput,
     TaskRow,
     WorkerRow,
     Workers,
@@ -80,13 +82,14 @@ class RecordHead(Struct):
 
 
 _encode = msgspec.json.Encoder().encode
-_special = msgspec.json.Decoder(Blob | Failure)
+_special: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Blob | Failure)
 _spec = msgspec.json.Decoder(Spec)
 _batch_heads = msgspec.json.Decoder(list[BatchHead])
 _record_heads = msgspec.json.Decoder(list[RecordHead])
 _columns = msgspec.json.Decoder(list[list[int]])
 _texts = msgspec.json.Decoder(list[str])
 _workers = msgspec.json.Decoder(list[WorkerRow])
+_names = msgspec.json.Decoder(list[str | None])
 _leases = msgspec.json.Decoder(list[tuple[int, int, int, str]])
 _integers = msgspec.json.Decoder(list[int])
 
@@ -157,9 +160,20 @@ def _row(record: Record) -> Row | None:
 
 
 def _plain_row(
-    record: JobEnded | JobNumbers | JobCancelled | JobChanged | SubmitterChanged | Workers,
+    record: JobEnded
+    | JobNumbers
+    | JobCancelled
+    | JobChanged
+    | SubmitterChanged
+    | Workers
+    | TaskOutput
+    | TaskCheckpoint,
 ) -> Row:
     match record:
+        case TaskOutput():
+            return _output_row(record)
+        case TaskCheckpoint():
+            return _checkpoint_row(record)
         case JobEnded():
             return _line(3, record.job, count=record.count, at=record.at)
         case JobCancelled():
@@ -237,6 +251,22 @@ def _retried_row(record: Retried) -> Row:
 def _leases_row(record: Leases) -> Row:
     lists = to_json(list(zip(record.numbers, record.attempts, strict=True)))
     return _line(7, record.job, count=max(record.numbers) + 1, numbers=lists, head=record.worker)
+
+
+def _output_row(record: TaskOutput) -> Row:
+    head = to_json([record.attempt, record.total, len(record.head)])
+    most, body = limits.OUTPUT_JOB_BYTES, record.head + record.tail
+    return (30, record.job, record.number, most, None, None, None, None, None, head, body)
+
+
+def _checkpoint_row(record: TaskCheckpoint) -> Row:
+    data = record.data
+    digest = data.name if isinstance(data, Blob) else None
+    body = _encode(data) if isinstance(data, Blob) else data
+    return (
+        *(31, record.job, record.number, record.attempt),
+        *(None, None, None, None, None, digest, body),
+    )
 
 
 def pack(pieces: Sequence[Outcome]) -> tuple[list[int], str, bytes]:
@@ -360,6 +390,26 @@ def stored_outcomes(job: int, row: Row) -> list[StoredOutcomes]:
 def _split(sizes: Any, body: Any) -> list[bytes]:
     ends = list(accumulate(integers(sizes)))
     return cut(ends, "", body, range(len(ends)))
+
+
+def task_output(
+    job: int, number: int, row: tuple[int, int, int, bytes] | None
+) -> TaskOutput | None:
+    """Return the output in a row of the query `output`."""
+    if row is None:
+        return None
+    attempt, total, split, body = row
+    return TaskOutput(job, number, attempt, body[:split], body[split:], total)
+
+
+def checkpoints(row: Row) -> dict[int, Payload]:
+    """Return the checkpoints in a row of the query `checkpoints_among`, by number."""
+    numbers, digests, sizes, body = row
+    if numbers == NONE:
+        return {}
+    names = _names.decode(str(digests))
+    rows = zip(integers(str(numbers)), names, _split(sizes, body), strict=True)
+    return {n: piece if name is None else _special.decode(piece) for n, name, piece in rows}
 
 
 def job_row(row: Row) -> JobRow:

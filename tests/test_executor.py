@@ -21,7 +21,7 @@ from dc import limits
 from dc.errors import ProtocolError
 from dc.executor import Executor, exit_text
 from dc.messages import Failure
-from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run
+from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run, Wrote
 from dc.pipe_frames import FrameReader, encode_frame, marked_task, task_mark
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")
@@ -89,10 +89,19 @@ async def started(folder: Path) -> AsyncIterator[Executor]:
         executor = await Executor.start([folder], entry_points=False)
         try:
             assert isinstance(await executor.receive(), Ready)
-            yield executor
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(drain, executor)
+                yield executor
+                nursery.cancel_scope.cancel()
         finally:
             await executor.aclose()
     assert was_reaped(executor.pid)
+
+
+async def drain(executor: Executor) -> None:
+    """Take all output, so that nobody waits for it."""
+    while await executor.receive_output() is not None:
+        pass
 
 
 def batch(
@@ -115,6 +124,8 @@ async def outcomes(executor: Executor, run: Run) -> list[Any]:
     while len(found) < len(run.numbers):
         message = await executor.receive()
         assert message is not None, executor.exit_text
+        if isinstance(message, Wrote):
+            continue
         if isinstance(message, Ran):
             assert message.job == run.job
             assert len(message.times) == len(message.attempts) == len(message.numbers)
@@ -303,7 +314,7 @@ async def test_long_task_gives_the_rest_back(folder: Path) -> None:
 async def test_long_task_that_ends_goes_on_with_what_comes(folder: Path) -> None:
     async with started(folder) as executor:
         await executor.send(batch("spin", [0.3, 0.0]))
-        messages: list[FromExecutor | None] = [await executor.receive()]
+        messages: list[FromExecutor | Wrote | None] = [await executor.receive()]
         while isinstance(messages[-1], Busy):
             messages.append(await executor.receive())
         first, last = messages[0], messages[-1]
@@ -601,6 +612,9 @@ trio.run(main)
 async def test_missing_plugin_folder_ends_it(tmp_path: Path) -> None:
     with trio.fail_after(BOUND_SECONDS):
         executor = await Executor.start([tmp_path / "absent"])
+        last = await executor.receive()
+        assert isinstance(last, Wrote)
+        assert b"absent" in last.data
         assert await executor.receive() is None
         assert executor.exit_text == "exit status 1"
         await executor.aclose()

@@ -21,6 +21,8 @@ from dc.records import (
     NewTasks,
     Outcomes,
     Record,
+    TaskCheckpoint,
+    TaskOutput,
     Unfinished,
     WorkerRow,
     Workers,
@@ -405,3 +407,83 @@ async def test_a_commit_of_very_many_records(opened: Open) -> None:
             await store.commit([new_job(2), some_tasks(2, count), *bad])
         assert await store.totals() == Counts(total=count, done=count)
         assert len(await store.outcomes_after(1, 0, 1 << 30)) == count
+
+
+# --- what tasks tell of themselves --------------------------------------------------------------
+
+
+async def test_outputs_are_kept_with_their_tasks(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 2), TaskOutput(1, 1, 1, b"a", b"bc", 9)])
+        assert await store.output(1, 0) is None
+        assert await store.output(2, 0) is None
+    async with opened() as store:
+        assert await store.output(1, 1) == TaskOutput(1, 1, 1, b"a", b"bc", 9)
+        newer = TaskOutput(1, 1, 2, b"", b"", 0)
+        await store.commit([newer, some_outcomes(1, 1, [0, 1]), JobEnded(1, 2, 1.0)])
+        assert await store.output(1, 1) == newer
+        while (await store.remove(1, 100)).more:
+            assert await store.output(1, 1) is None
+        assert await store.check() == []
+
+
+async def test_output_of_no_task_is_passed_over(opened: Open) -> None:
+    async with opened() as store:
+        late = TaskOutput(7, 0, 1, b"x", b"", 1), TaskCheckpoint(7, 0, 1, b"x")
+        await store.commit([*late, new_job(), some_tasks(1, 1), TaskOutput(1, 1, 1, b"x", b"", 1)])
+        assert await store.output(7, 0) is None
+        assert await store.output(1, 1) is None
+        assert await store.checkpointed() == []
+
+
+async def test_the_outputs_of_a_job_are_bounded(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "OUTPUT_JOB_BYTES", 210)
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 3)])
+        for number in (0, 1, 1, 1, 2):
+            await store.commit([TaskOutput(1, number, 1, b"x" * 40, b"", 40)])
+        assert [await store.output(1, number) is not None for number in range(3)] == [True] * 3
+        await store.commit([TaskOutput(1, 0, 2, b"y", b"", 1)])
+        assert (await store.output(1, 0)) == TaskOutput(1, 0, 1, b"x" * 40, b"", 40)
+        assert await store.check() == []
+
+
+async def test_a_checkpoint_is_kept_until_the_task_has_its_outcome(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 4), TaskCheckpoint(1, 1, 1, b"old")])
+        await store.commit([TaskCheckpoint(1, 1, 2, b"new"), TaskCheckpoint(1, 3, 1, BLOB)])
+    async with opened() as store:
+        assert await store.checkpointed() == [(1, 1), (1, 3)]
+        assert await store.checkpoints(1, [0, 1, 3]) == {1: b"new", 3: BLOB}
+        assert await store.used_blobs(bytes(32), b"\xff" * 32) == [BLOB.digest]
+        await store.commit([some_outcomes(1, 1, [1])])
+        await store.commit([TaskCheckpoint(1, 1, 3, b"too late")])
+        assert await store.checkpointed() == [(1, 3)]
+        await store.commit([JobCancelled(1, 5.0), TaskCheckpoint(1, 0, 1, b"too late")])
+        assert await store.checkpointed() == []
+        assert await store.used_blobs(bytes(32), b"\xff" * 32) == []
+        assert await store.check() == []
+
+
+async def test_a_commit_that_is_refused_leaves_notes_as_they_were(opened: Open) -> None:
+    async with opened() as store:
+        before = TaskOutput(1, 0, 1, b"x", b"", 1)
+        await store.commit([new_job(), some_tasks(1, 1), before, TaskCheckpoint(1, 0, 1, b"x")])
+        refused: list[Record] = [TaskOutput(1, 0, 2, b"y", b"", 1), TaskCheckpoint(1, 0, 2, b"y")]
+        with pytest.raises(StoreConflict):
+            await store.commit([*refused, some_outcomes(1, 1, [0]), some_tasks(1, 1, 5)])
+        assert await store.output(1, 0) == before
+        assert await store.checkpoints(1, [0]) == {0: b"x"}
+
+
+async def test_a_blob_that_a_checkpoint_names_stays(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(1), NewTasks(1, 0, [BLOB]), some_outcomes(1, 1, [0])])
+        await store.commit([JobEnded(1, 1, 1.0), new_job(2), some_tasks(2, 1)])
+        await store.commit([TaskCheckpoint(2, 0, 1, BLOB)])
+        found = []
+        while (removed := await store.remove(1, 100)).more:
+            found += removed.blobs
+        assert found + removed.blobs == []

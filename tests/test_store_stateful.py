@@ -23,6 +23,8 @@ from dc.records import (
     NewTasks,
     Outcomes,
     Record,
+    TaskCheckpoint,
+    TaskOutput,
     WorkerRow,
     Workers,
 )
@@ -144,6 +146,16 @@ class Twins(RuleBasedStateMachine):
         row = WorkerRow(key, name, name, seen, labels=labels, state=state)
         self.commit(Workers([row], [gone]))
 
+    @rule(job=JOBS, number=NUMBERS, head=st.binary(max_size=5), tail=st.binary(max_size=5))
+    def write(self, job: int, number: int, head: bytes, tail: bytes) -> None:
+        self.commit(TaskOutput(job, number, number, head, tail, len(head + tail)))
+        self.same(lambda store: store.output, job, number)
+
+    @rule(job=JOBS, number=NUMBERS, attempt=NUMBERS, data=PAYLOADS)
+    def save(self, job: int, number: int, attempt: int, data: Payload) -> None:
+        self.commit(TaskCheckpoint(job, number, attempt, data))
+        self.same(lambda store: store.checkpoints, job, [number, 0, 1, 77])
+
     @rule(before=SECONDS, keep=st.integers(0, 2), limit=st.integers(1, 9), all_=st.booleans())
     def remove(self, before: float, keep: int, limit: int, all_: bool) -> None:
         self.same(lambda store: store.removable, before, keep, 5)
@@ -199,6 +211,7 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.jobs, None, 10)
             self.same(lambda store: store.leased)
             self.same(lambda store: store.workers)
+            self.same(lambda store: store.checkpointed)
             self.same(lambda store: store.used_blobs, bytes(32), bytes([255] * 32))
             self.same(lambda store: store.job_of_key, "a")
 

@@ -31,6 +31,8 @@ from dc.server.events import (
     Answered,
     Asked,
     Broken,
+    CheckpointsFound,
+    CheckpointsLoaded,
     Close,
     Closed,
     Committed,
@@ -41,6 +43,7 @@ from dc.server.events import (
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadCheckpoints,
     LoadFailed,
     LoadHead,
     LoadJob,
@@ -155,6 +158,7 @@ class ServerApp:
                 self.feed(TasksRecovered(leased[row.job]))
             await self._recover_head()
             log.info("job %d goes on", row.job)
+        self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
 
     async def _recover_head(self) -> None:
@@ -395,6 +399,10 @@ class ServerApp:
             case LoadPayloads(peer, job, numbers, attempts, alternative):
                 payloads = await self.store.payloads(job, numbers)
                 return PayloadsLoaded(peer, job, numbers, attempts, payloads, alternative)
+            case LoadCheckpoints(peer, job, numbers, attempts, payloads, alternative):
+                found = await self.store.checkpoints(job, numbers)
+                columns = numbers, attempts, payloads
+                return CheckpointsLoaded(peer, job, *columns, found, alternative)
             case LoadOutcomes():
                 return await self._load_outcomes(action)
             case LoadHead(job, first, limit):

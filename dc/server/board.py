@@ -158,6 +158,8 @@ class Board:
         self.why: Callable[[Job], str] = lambda _: ""
         self.why_held: Callable[[Job], str] = lambda _: ""
         self.warning: Callable[[Job], str] = lambda _: ""
+        self.on_retry: Callable[[str, int, int, int], None] = _nobody
+        self.checkpointed: dict[int, set[int]] = {}  # tasks that have a checkpoint, by job
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -247,6 +249,7 @@ class Board:
             job.scheduled = False
             self.submitters.leave(job.options.submitter)
             job.forget_payloads()
+            self.checkpointed.pop(job.number, None)
             self.on_unscheduled(job)
             if job.cancelled:
                 self._remember_cancelled(job.number)
@@ -309,6 +312,8 @@ class Board:
         job.done += len(numbers) - failed
         job.changed = True
         self.rate.add(len(numbers), self.now)
+        if job.number in self.checkpointed:
+            self._forget_checkpoints(job.number, numbers)
         start = 0
         for stop, _ in portions(outcomes, OUTCOME_BYTES, outcome_size):
             part = slice(start, stop)
@@ -326,6 +331,12 @@ class Board:
             self.write(record, partial(self._recorded, job, record))
             start = stop
         self.after_writes(partial(self.look_at_end, job))
+
+    def _forget_checkpoints(self, job: int, numbers: list[int]) -> None:
+        having = self.checkpointed[job]
+        having.difference_update(numbers)
+        if not having:
+            del self.checkpointed[job]
 
     def _recorded(self, job: Job, record: Outcomes) -> None:
         job.recorded += len(record.numbers)

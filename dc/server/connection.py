@@ -20,7 +20,17 @@ from dc._columns import weigh
 from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.link import Link
-from dc.messages import Blob, Codec, Done, FromPeer, Heartbeat, Message, Payload, Payloads
+from dc.messages import (
+    Blob,
+    Checkpoint,
+    Codec,
+    Done,
+    FromPeer,
+    Heartbeat,
+    Message,
+    Payload,
+    Payloads,
+)
 
 log = logging.getLogger("dc.server")
 
@@ -167,6 +177,8 @@ class Connection:
                     raise PayloadError(f"blob {lost.name} is not here: put it to /blobs first")
             elif isinstance(message, Done):
                 missing.update(self._not_here(message.results))
+            elif isinstance(message, Checkpoint):
+                missing.update(self._not_here([message.data]))
         return frozenset(missing)
 
     def _not_here(self, column: list[Payload]) -> Iterator[Blob]:

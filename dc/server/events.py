@@ -125,6 +125,24 @@ class TasksRecovered(Struct, frozen=True):
     tasks: Unfinished
 
 
+class CheckpointsLoaded(Struct, frozen=True):
+    """The answer to LoadCheckpoints: `checkpoints` by number, where there is one."""
+
+    peer: int
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+    payloads: list[Payload]
+    checkpoints: dict[int, Payload]
+    alternative: int = 0
+
+
+class CheckpointsFound(Struct, frozen=True):
+    """Tasks, by job and number, that have a checkpoint on disk: found at the start."""
+
+    tasks: list[tuple[int, int]]
+
+
 class Continued(Struct, frozen=True):
     """The loop has had a turn since Continue."""
 
@@ -167,6 +185,8 @@ Event: TypeAlias = (
     | WorkersRecovered
     | JobRecovered
     | TasksRecovered
+    | CheckpointsLoaded
+    | CheckpointsFound
     | Continued
     | Asked
     | Answered
@@ -208,6 +228,17 @@ class LoadPayloads(Struct, frozen=True):
     job: int
     numbers: list[int]
     attempts: list[int]
+    alternative: int = 0
+
+
+class LoadCheckpoints(Struct, frozen=True):
+    """Read the checkpoints that attempts begin with which were assigned to a worker."""
+
+    peer: int
+    job: int
+    numbers: list[int]
+    attempts: list[int]
+    payloads: list[Payload]
     alternative: int = 0
 
 
@@ -287,6 +318,7 @@ Action: TypeAlias = (
     | Close
     | Write
     | LoadPayloads
+    | LoadCheckpoints
     | LoadOutcomes
     | LoadJob
     | LoadKey

@@ -39,6 +39,8 @@ from dc.server.events import (
     Answered,
     Asked,
     Broken,
+    CheckpointsFound,
+    CheckpointsLoaded,
     Close,
     Closed,
     Committed,
@@ -72,6 +74,8 @@ CAPABILITIES = ["batch", "blobs"]
 CLOSE_POLICY = 1008
 CLOSE_GOING = 1001
 HEADS = HeadLimits()
+RECOVERED = JobRecovered, TasksRecovered, WorkersRecovered, CheckpointsFound
+"""Events of the start, before which nobody gets anything."""
 
 
 class Reactor:
@@ -131,7 +135,7 @@ class Reactor:
         board.out = out
         if not self._of_a_peer(event):
             self._of_the_store(event)
-        if not isinstance(event, (JobRecovered, TasksRecovered, WorkersRecovered)):
+        if not isinstance(event, RECOVERED):
             self.workers.assign()
         self._note_sends(out)
         return out
@@ -166,6 +170,10 @@ class Reactor:
                 self._on_trouble(text)
             case PayloadsLoaded():
                 self.workers.loaded(event)
+            case CheckpointsLoaded():
+                self.workers.checkpoints_loaded(event)
+            case CheckpointsFound(tasks):
+                self.workers.telling.recovered(tasks)
             case OutcomesLoaded():
                 self.streams.loaded(event.peer, event.request, event.records)
             case JobLoaded():

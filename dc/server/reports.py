@@ -221,6 +221,7 @@ class Reports:
         state = self._scheduler.state(job.number, number) if verdict == RETRY else None
         if state is not None:
             self._board.note_attempts(job.number, [(number, attempt, state[2], state[4])])
+            self._board.on_retry(worker.key, job.number, number, attempt)
         else:
             self._board.record(job, worker.name, [number], [attempt], [time], [failure])
         self._find_sick(worker, job, number, failure)

@@ -12,6 +12,7 @@ from dc.messages import (
     About,
     Assign,
     Blob,
+    Checkpoint,
     Done,
     Failed,
     Goodbye,
@@ -19,7 +20,9 @@ from dc.messages import (
     Held,
     Leaving,
     Message,
+    Output,
     Payload,
+    Progress,
     Returned,
     Running,
     check_columns,
@@ -27,15 +30,17 @@ from dc.messages import (
 from dc.portions import portions
 from dc.records import WorkerRow
 from dc.server.board import Board
-from dc.server.events import LoadPayloads, PayloadsLoaded
+from dc.server.events import CheckpointsLoaded, LoadCheckpoints, LoadPayloads, PayloadsLoaded
 from dc.server.health import SICK, TRIAL, Health
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.orders import Orders
+from dc.server.outputs import Outputs
 from dc.server.register import Register
 from dc.server.reports import Reports
 from dc.server.room import Room
 from dc.server.roster import Roster, Worker
+from dc.server.telling import Telling
 
 BLOB_BYTES = 64
 """Of a Blob in a message, about."""
@@ -63,6 +68,8 @@ class WorkerSide:
             *(board, self.roster, self.register, self.leases, self._room),
             lambda worker: self.state_of(worker)[0],
         )
+        self.outputs = Outputs(board, self.roster, self.leases)
+        self.telling = Telling(board, self.roster, self.leases)
         self.stop = self.roster.stop
         board.on_unscheduled = self._job_gone
 
@@ -120,6 +127,8 @@ class WorkerSide:
         self.orders.tick()
         self._room.tick()
         self.register.write()
+        self.outputs.tick()
+        self.telling.tick()
 
     def _job_gone(self, job: Job) -> None:
         self.health.job_gone(job.number)
@@ -142,7 +151,7 @@ class WorkerSide:
                     for at in reversed(missing):
                         del numbers[at], attempts[at], payloads[at]
                 if numbers:
-                    self._send_tasks(worker, job, alternative, numbers, attempts, payloads)
+                    self._hand_out(worker, job, alternative, numbers, attempts, payloads)
 
     def _load(
         self,
@@ -162,26 +171,74 @@ class WorkerSide:
         number, numbers, attempts = event.job, event.numbers, event.attempts
         worker = self.roster.by_peer.get(event.peer)
         job = self._board.jobs.get(number)
-        if worker is not None:
-            worker.unsent.difference_update(
-                (number, *row) for row in zip(numbers, attempts, strict=True)
-            )
-        if worker is None or job is None or not job.scheduled:
+        if worker is None or job is None:
             return
-        mine = [
-            at
-            for at, (task, attempt) in enumerate(zip(numbers, attempts, strict=True))
-            if self.roster.holds(worker, number, task, attempt)
-        ]
+        mine = self._still(worker, job, numbers, attempts)
         if mine:
-            self._send_tasks(
-                worker,
-                job,
-                event.alternative,
-                [numbers[at] for at in mine],
-                [attempts[at] for at in mine],
-                [event.payloads[at] for at in mine],
-            )
+            columns = _pick(mine, numbers, attempts, event.payloads)
+            self._hand_out(worker, job, event.alternative, *columns)
+
+    def _still(
+        self, worker: Worker, job: Job, numbers: list[int], attempts: list[int]
+    ) -> list[int]:
+        """Return the places of attempts that were being read for and still are the worker's."""
+        rows = list(zip(numbers, attempts, strict=True))
+        worker.unsent.difference_update((job.number, *row) for row in rows)
+        if not job.scheduled:
+            return []
+        return [at for at, row in enumerate(rows) if self.roster.holds(worker, job.number, *row)]
+
+    def _hand_out(
+        self,
+        worker: Worker,
+        job: Job,
+        alternative: int,
+        numbers: list[int],
+        attempts: list[int],
+        payloads: list[Payload],
+    ) -> None:
+        """Send tasks; those that have a checkpoint on disk, once it is read."""
+        if job.number in self._board.checkpointed:
+            having = self.telling.having(job.number, numbers)
+            columns = _pick(having, numbers, attempts, payloads)
+            self._with_checkpoints(worker, job, alternative, *columns)
+            rest = sorted(set(range(len(numbers))).difference(having))
+            numbers, attempts, payloads = _pick(rest, numbers, attempts, payloads)
+        if numbers:
+            self._send_tasks(worker, job, alternative, numbers, attempts, payloads)
+
+    def _with_checkpoints(
+        self,
+        worker: Worker,
+        job: Job,
+        alternative: int,
+        numbers: list[int],
+        attempts: list[int],
+        payloads: list[Payload],
+    ) -> None:
+        at_hand = [self.telling.at_hand(job.number, number) for number in numbers]
+        for at, saved in enumerate(at_hand):
+            if saved is not None:
+                row = [numbers[at]], [attempts[at]], [payloads[at]]
+                self._send_tasks(worker, job, alternative, *row, {numbers[at]: saved})
+        rest = [at for at, saved in enumerate(at_hand) if saved is None]
+        if rest:
+            columns = _pick(rest, numbers, attempts, payloads)
+            worker.unsent.update((job.number, *row) for row in zip(*columns[:2], strict=True))
+            self._board.out.append(LoadCheckpoints(worker.peer, job.number, *columns, alternative))
+
+    def checkpoints_loaded(self, event: CheckpointsLoaded) -> None:
+        """Send tasks whose checkpoints came from the store, if they are still the worker's."""
+        worker = self.roster.by_peer.get(event.peer)
+        job = self._board.jobs.get(event.job)
+        if worker is None or job is None:
+            return
+        for at in self._still(worker, job, event.numbers, event.attempts):
+            number = event.numbers[at]
+            saved = event.checkpoints.get(number)
+            row = [number], [event.attempts[at]], [event.payloads[at]]
+            known = {} if saved is None else {number: saved}
+            self._send_tasks(worker, job, event.alternative, *row, known)
 
     def _send_tasks(
         self,
@@ -191,6 +248,7 @@ class WorkerSide:
         numbers: list[int],
         attempts: list[int],
         payloads: list[Payload],
+        checkpoints: dict[int, Payload] | None = None,
     ) -> None:
         row = job.row
         start = 0
@@ -206,6 +264,7 @@ class WorkerSide:
                 job.resources[alternative],
                 job.limits[alternative],
                 row.options.environment,
+                checkpoints or {},
             )
             self._board.send(worker.peer, message, size)
             start = stop
@@ -230,6 +289,12 @@ class WorkerSide:
                 self._reports.failed(worker, message)
             case Returned():
                 self._reports.returned(worker, message)
+            case Output():
+                self.outputs.take(worker, message)
+            case Progress():
+                self.telling.progressed(worker, message)
+            case Checkpoint():
+                self.telling.saved(worker, message, missing)
             case Held():
                 check_columns(message)
                 self.leases.named(worker, message.job, message.numbers, message.attempts)
@@ -295,6 +360,8 @@ class WorkerSide:
                 assert not room, "a worker has room that operators have taken from it"
         for row in self.register.gone():
             assert row.key not in self.roster.by_key, "a worker is gone, and here"
+        self.outputs.validate()
+        self.telling.validate()
         for peer, worker in self.roster.by_peer.items():
             assert worker.peer == peer, "a worker has another connection than it is found by"
             assert self.roster.by_name[worker.about.name] is worker, "a name is another worker's"
@@ -318,3 +385,14 @@ def commanded(row: WorkerRow, held: int) -> tuple[str, str]:
         return "paused", "paused by an operator: it takes nothing until it is resumed"
     now = f"finishes its {tasks}, and takes" if held else "drained by an operator: it takes"
     return "draining", f"{now} nothing until it is resumed"
+
+
+def _pick(
+    places: list[int], numbers: list[int], attempts: list[int], payloads: list[Payload]
+) -> tuple[list[int], list[int], list[Payload]]:
+    """Return the rows at these places, as columns."""
+    return (
+        [numbers[at] for at in places],
+        [attempts[at] for at in places],
+        [payloads[at] for at in places],
+    )

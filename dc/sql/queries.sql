@@ -159,15 +159,37 @@ SELECT json_group_array(json_array(task >> 32, task & 0xffffffff, attempt, worke
     SELECT * FROM leases ORDER BY task
 );
 
+-- name: output
+-- What a task has written.
+SELECT attempt, total, split, body FROM outputs
+WHERE task = (:job << 32 | :number)
+AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed);
+
+-- name: checkpoints_among
+-- The checkpoints of these tasks, where there is one.
+SELECT json_group_array(task & 0xffffffff), json_group_array(digest),
+       json_group_array(length(data)), CAST(group_concat(data, '') AS BLOB)
+FROM (SELECT * FROM checkpoints
+      WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers)) ORDER BY task);
+
+-- name: checkpointed
+-- All tasks that have a checkpoint.
+SELECT json_group_array(json_array(task >> 32, task & 0xffffffff)) FROM (
+    SELECT task FROM checkpoints ORDER BY task
+);
+
 -- name: doubled
 -- One of these tasks that is finished already, or nothing.
 SELECT min(task & 0xffffffff) FROM finished
 WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
 
 -- name: used_blobs
--- The names, from :first to :last, of blobs that jobs name.
+-- The names, from :first to :last, of blobs that jobs or checkpoints name.
 SELECT json_group_array(digest) FROM (
-    SELECT DISTINCT digest FROM blob_uses WHERE digest BETWEEN :first AND :last ORDER BY digest
+    SELECT digest FROM blob_uses WHERE digest BETWEEN :first AND :last
+    UNION
+    SELECT digest FROM checkpoints WHERE digest BETWEEN :first AND :last
+    ORDER BY digest
 );
 
 -- name: removable
@@ -252,11 +274,31 @@ DELETE FROM records WHERE sequence IN (
     ) WHERE before < :bytes
 );
 
+-- name: remove_outputs
+-- Remove some outputs of a job, of :bytes together and some.
+DELETE FROM outputs WHERE task IN (
+    SELECT task FROM (
+        SELECT task, sum(size) OVER (ORDER BY task) - size AS before FROM (
+            SELECT task, length(body) + 64 AS size FROM outputs
+            WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff) ORDER BY task LIMIT :limit
+        )
+    ) WHERE before < :bytes
+);
+
+-- name: remove_output_size
+-- Remove the size of a job's outputs.
+DELETE FROM output_sizes WHERE job = :job;
+
+-- name: remove_checkpoints
+-- Remove the checkpoints of a job: of one that has finished there are none.
+DELETE FROM checkpoints WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff);
+
 -- name: last_uses
 -- Blobs that a job names and no other one, of those whose uses are removed next.
 SELECT json_group_array(digest) FROM (
     SELECT digest FROM blob_uses WHERE job = :job ORDER BY digest LIMIT :limit
-) u WHERE NOT EXISTS (SELECT 1 FROM blob_uses o WHERE o.digest = u.digest AND o.job != :job);
+) u WHERE NOT EXISTS (SELECT 1 FROM blob_uses o WHERE o.digest = u.digest AND o.job != :job)
+AND NOT EXISTS (SELECT 1 FROM checkpoints c WHERE c.digest = u.digest);
 
 -- name: remove_uses
 -- Remove some of a job's uses of blobs.

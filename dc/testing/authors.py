@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ import trio
 from dc.errors import TaskFailed
 from dc.executor import Executor
 from dc.messages import Failure
-from dc.pipe import InFile, Ran, Run
+from dc.pipe import InFile, Ran, Run, Wrote
 from dc.plugins import load_plugins
 from dc.tasktypes import Context, TaskType
 
@@ -67,10 +68,37 @@ async def _run_in_executor(folder: Path, name: str, payloads: Sequence[Any]) -> 
     executor = await Executor.start([folder], entry_points=False)
     try:
         with TemporaryDirectory(prefix="dc-testing-") as scratch:
-            await executor.receive()  # Ready
-            return [await _one(executor, task_type, scratch, one) for one in payloads]
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_show_output, executor)
+                await _wait_ready(executor)
+                results = [await _one(executor, task_type, scratch, one) for one in payloads]
+                nursery.cancel_scope.cancel()
+            return results
+    except BaseExceptionGroup as group:
+        raise _only(group) from None
     finally:
         await executor.aclose()
+
+
+async def _wait_ready(executor: Executor) -> None:
+    """Wait until an executor has loaded its plugins, or has died of it."""
+    while isinstance(await executor.receive(), Wrote):
+        pass
+
+
+async def _show_output(executor: Executor) -> None:
+    """Print what the tasks of an executor print."""
+    while (wrote := await executor.receive_output()) is not None:
+        _show(wrote)
+
+
+def _show(wrote: Wrote) -> None:
+    sys.stdout.write(wrote.data.decode("utf-8", "replace"))
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _only(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _one(executor: Executor, task_type: TaskType, scratch: str, payload: Any) -> Any:
@@ -80,7 +108,9 @@ async def _one(executor: Executor, task_type: TaskType, scratch: str, payload: A
         message = await executor.receive()
         if message is None:
             raise TaskFailed(f"the executor died: {executor.exit_text}", kind="crashed")
-        if isinstance(message, Ran):
+        if isinstance(message, Wrote):
+            _show(message)
+        elif isinstance(message, Ran):
             break
     outcome = message.outcomes[0]
     if isinstance(outcome, Failure):

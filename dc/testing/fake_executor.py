@@ -12,12 +12,24 @@ import trio
 from dc import limits
 from dc.errors import UnknownTaskType
 from dc.fence import Usage
-from dc.messages import Failure, TypeId
-from dc.pipe import Busy, FromExecutor, Halt, Ran, Ready, Retire, Run, ToExecutor
+from dc.messages import Failure, Message, Progress, TypeId
+from dc.pipe import (
+    Busy,
+    FromExecutor,
+    Halt,
+    Ran,
+    Ready,
+    Retire,
+    Run,
+    Saved,
+    ToExecutor,
+    Wrote,
+)
 from dc.plugins import Plugins
 from dc.process_tree import Process
 from dc.tasktypes import TaskType
 from dc.typed import Typed
+from dc.worker.notes import Desk
 from dc.worker.task_run import Batch, Outcome, failure_of, run_task
 
 
@@ -63,6 +75,8 @@ class FakeExecutor:
         self._told = False
         self._news = trio.Event()
         self._dead = False
+        self._written: deque[Wrote] = deque()
+        self._desk = Desk(self._say, lambda: None, trio.current_time)
         self._obeys = obeys
         self.runs: list[Run] = []
         self.halts: list[Halt] = []
@@ -108,6 +122,29 @@ class FakeExecutor:
             if not self._dead:  # it may have been killed in the very moment
                 self._turn()
         return self._messages.popleft()
+
+    async def receive_output(self) -> Wrote | None:
+        """Return what `write` was given next; None once it has died."""
+        await trio.lowlevel.checkpoint()
+        while not self._written:
+            if self._dead:
+                return None
+            await self._news.wait()
+        return self._written.popleft()
+
+    def write(self, data: bytes, owner: tuple[int, int, int] | None = None) -> None:
+        """Write something, as the task that runs does, or as the `owner` whose end it is."""
+        self._written.append(Wrote(data, owner))
+        self._wake()
+
+    def _say(self, message: Message) -> None:
+        assert isinstance(message, Progress | Saved)
+        self._messages.append(message)
+
+    def tell(self, message: FromExecutor) -> None:
+        """Say something to the agent."""
+        self._messages.append(message)
+        self._wake()
 
     def die(self, exit_text: str = "killed by signal 9 (SIGKILL)") -> None:
         """Die as a crash does: what was not received yet of finished batches still comes."""
@@ -235,8 +272,17 @@ class FakeExecutor:
         task_type = self._types.get((run.type, run.version))
         if task_type is None:
             return failure_of(UnknownTaskType(f"no task type {run.type!r}"))
-        batch = Batch(run.job, task_type, Path(run.scratch))
-        return run_task(batch, run.numbers[place], run.attempts[place], run.payloads[place])
+        batch = Batch(
+            run.job,
+            task_type,
+            Path(run.scratch),
+            checkpoints=run.checkpoints,
+            desk=self._desk,
+        )
+        row = run.numbers[place], run.attempts[place], run.payloads[place]
+        outcome = run_task(batch, *row)
+        self._desk.close(failed=isinstance(outcome, Failure))
+        return outcome
 
     def _give_back(self, elapsed: float) -> None:
         """Report the first task as busy and give back what is behind it, by job."""

@@ -32,7 +32,7 @@ from dc.http_client import HttpClient
 from dc.link import Link
 from dc.link_open import connect
 from dc.messages import Codec, ToWorker
-from dc.pipe import Ready
+from dc.pipe import FromExecutor, Ready, Wrote
 from dc.worker.carrying import Carrier, text_of
 from dc.worker.events import (
     Action,
@@ -46,6 +46,7 @@ from dc.worker.events import (
     ExecutorDied,
     ExecutorReady,
     ExecutorSaid,
+    ExecutorWrote,
     Fetch,
     Finish,
     Flush,
@@ -58,6 +59,7 @@ from dc.worker.events import (
     Kill,
     Leave,
     PutBlob,
+    PutCheckpoint,
     Received,
     RemoveFile,
     Say,
@@ -226,7 +228,7 @@ class WorkerApp:
                     self._executors[action.executor].kill()
                 case Fetch():
                     start(self._carrier.fetch, action)
-                case PutBlob():
+                case PutBlob() | PutCheckpoint():
                     start(self._carrier.put, action)
                 case _:
                     self._perform_rare(action)
@@ -430,6 +432,19 @@ class WorkerApp:
 
     # --- executors ------------------------------------------------------------------------------
 
+    def _hear(self, index: int, message: FromExecutor | Wrote) -> None:
+        if isinstance(message, Ready):
+            self._handle(ExecutorReady(index, message))
+        elif isinstance(message, Wrote):
+            self._handle(ExecutorWrote(index, message))
+        else:
+            self._handle(ExecutorSaid(index, message))
+
+    async def _hear_output(self, index: int, port: ExecutorPort) -> None:
+        """Take what the tasks of an executor write, however much it is."""
+        while (wrote := await port.receive_output()) is not None:
+            self._handle(ExecutorWrote(index, wrote))
+
     async def _run_executor(self, index: int, seat: Seat) -> None:
         """Start an executor and listen to it until it dies."""
         try:
@@ -441,11 +456,9 @@ class WorkerApp:
             seat.take(port)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(seat.keep_feeding, port)
+                nursery.start_soon(self._hear_output, index, port)
                 while (message := await port.receive()) is not None:
-                    if isinstance(message, Ready):
-                        self._handle(ExecutorReady(index, message))
-                    else:
-                        self._handle(ExecutorSaid(index, message))
+                    self._hear(index, message)
                 nursery.cancel_scope.cancel()
         finally:
             await port.aclose()

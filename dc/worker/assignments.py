@@ -7,6 +7,7 @@ from typing import Any
 
 from dc._columns import weigh
 from dc.messages import Assign, Blob, Stop
+from dc.pipe import InFile
 from dc.worker.board import Board
 from dc.worker.events import RemoveFile
 from dc.worker.executors import Executors
@@ -52,6 +53,11 @@ class Assignments:
             attempts = [attempts[at] for at in fresh]
             payloads = [payloads[at] for at in fresh]
         job.held.update(zip(numbers, attempts, strict=True))
+        if message.checkpoints or job.checkpoints:
+            rest = self._take_checkpoints(job, message, numbers, attempts, payloads)
+            numbers = [numbers[at] for at in rest]
+            attempts = [attempts[at] for at in rest]
+            payloads = [payloads[at] for at in rest]
         weight = weigh(payloads)
         if payloads and not weight.others:
             chunk = Chunk(
@@ -68,6 +74,32 @@ class Assignments:
             chunk.resources = message.resources
             self._take_in(kind, chunk)
             start += count
+
+    def _take_checkpoints(
+        self,
+        job: Job,
+        message: Assign,
+        numbers: list[int],
+        attempts: list[int],
+        payloads: list[bytes | Blob],
+    ) -> list[int]:
+        """Note what attempts are to begin with; return the places of those that may run."""
+        rest = []
+        for at, number in enumerate(numbers):
+            saved = message.checkpoints.get(number)
+            before = job.checkpoints.pop(number, None)
+            if isinstance(before, InFile):
+                self._board.out.append(RemoveFile(before.path))
+            if isinstance(saved, Blob):
+                row = job, number, attempts[at], saved.size, self._order
+                fetch = Transfer(*row, checkpoint=saved, payload=payloads[at])
+                self._order += 1
+                self._board.fetches.add(fetch)
+                continue
+            if saved is not None:
+                job.checkpoints[number] = saved
+            rest.append(at)
+        return rest
 
     def _return_stopped(
         self, job: Job, pairs: list[tuple[int, int]], stopped: set[tuple[int, int]]
@@ -162,3 +194,4 @@ class Assignments:
                 else:
                     board.drop_put(transfer)
         self._executors.bury(job)
+        self._board.drop_checkpoints(job)

@@ -34,6 +34,7 @@ class Board:
         flush_asked: whether a Flush is on its way.
         done: tasks that this worker has done; failed: those that have failed on it.
         left: files of large results that wait for other servers.
+        checkpoint_files: those of checkpoints that are not at the server.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class Board:
         self.puts = Transfers(limits.TRANSFERS_AT_ONCE)
         self.reports = Reports()
         self.left: set[str] = set()
+        self.checkpoint_files: set[str] = set()
         self._put: list[Transfer] = []  # at the server, and their reports are drafts
 
     # --- actions --------------------------------------------------------------------------------
@@ -87,6 +89,8 @@ class Board:
             job = self.jobs.get(report.job)
             if job is not None:
                 job.forget(*_attempts(report))
+                if job.checkpoints:
+                    self.drop_checkpoints(job)
         if self.reports.recorded > before:
             self.out.append(Forget(sequence))
 
@@ -110,9 +114,9 @@ class Board:
                 del self.jobs[number]
 
     def result_files(self) -> set[str]:
-        """Return the paths of all large results that are not reported."""
+        """Return the paths of all large results that are not reported, and of checkpoints."""
         waiting = {one.file.path for one in [*self.puts, *self._put] if one.file is not None}
-        return waiting | self.left
+        return waiting | self.left | self.checkpoint_files
 
     def is_held(self, job: int, number: int, attempt: int) -> bool:
         """Whether this attempt is held."""
@@ -173,6 +177,13 @@ class Board:
         """Remove the files of payloads that nobody needs any more."""
         self.out += map(RemoveFile, chunk.files())
 
+    def drop_checkpoints(self, job: Job) -> None:
+        """Forget what attempts were to begin with that are not held any more."""
+        for number in [one for one in job.checkpoints if one not in job.held]:
+            saved = job.checkpoints.pop(number)
+            if isinstance(saved, InFile):
+                self.out.append(RemoveFile(saved.path))
+
     # --- another process, another server --------------------------------------------------------
 
     def restore(
@@ -202,6 +213,7 @@ class Board:
             self.remove_payloads(self.queue.pop())
         for job in self.jobs.values():
             job.held.clear()
+            self.drop_checkpoints(job)
         self.jobs.clear()
         self.fetches = Transfers(limits.TRANSFERS_AT_ONCE)
         self.puts = Transfers(limits.TRANSFERS_AT_ONCE)

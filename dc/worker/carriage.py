@@ -28,7 +28,8 @@ class Carriage:
         """Begin what may be begun."""
         board = self._board
         for one in board.fetches.begin(board.now):
-            board.out.append(Fetch(*one.key, one.size))
+            digest = one.checkpoint.digest if one.checkpoint is not None else b""
+            board.out.append(Fetch(*one.key, one.size, digest))
         for one in board.puts.begin(board.now):
             assert one.file is not None
             board.out.append(PutBlob(*one.key, one.file))
@@ -58,11 +59,25 @@ class Carriage:
         if fetched is None:
             board.out.append(RemoveFile(event.file.path))
             return
+        if fetched.checkpoint is not None:
+            fetched.job.checkpoints[event.number] = event.file
+            self._after_checkpoint(fetched)
+            return
         chunk = Chunk(
             fetched.job, fetched.order, [event.number], [event.attempt], [event.file], size=0
         )
         chunk.resources = fetched.resources
         board.queue.push(chunk)
+
+    def _after_checkpoint(self, transfer: Transfer) -> None:
+        """Go on with the payload of a task whose checkpoint is here, or will not come."""
+        board, payload = self._board, transfer.payload
+        row = transfer.job, transfer.order, [transfer.number], [transfer.attempt]
+        if isinstance(payload, bytes):
+            board.queue.push(Chunk(*row, [payload], size=len(payload)))
+        else:
+            one = transfer.job, transfer.number, transfer.attempt, payload.size, transfer.order
+            board.fetches.add(Transfer(*one))
 
     def _put(self, event: BlobPut) -> None:
         board = self._board
@@ -76,7 +91,12 @@ class Carriage:
         failed = fetches.fail(key, self._board.now, counts=counts)
         if failed is not None and failed.failures >= limits.TRANSFER_TRIES:
             fetches.drop(failed)
-            self._fail(failed, f"could not fetch payload: {event.text}")
+            if failed.checkpoint is not None:
+                text = f"task {key[0]}/{key[1]} begins without its checkpoint: {event.text}"
+                self._board.say(text)
+                self._after_checkpoint(failed)
+            else:
+                self._fail(failed, f"could not fetch payload: {event.text}")
 
     def _put_failed(self, event: BlobPutFailed) -> None:
         board = self._board

@@ -14,7 +14,17 @@ from dc import limits
 from dc.errors import DcError, HttpError
 from dc.http_client import HttpClient
 from dc.pipe import InFile
-from dc.worker.events import BlobPut, BlobPutFailed, Event, Fetch, Fetched, FetchFailed, PutBlob
+from dc.worker.events import (
+    BlobPut,
+    BlobPutFailed,
+    CheckpointPut,
+    Event,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    PutBlob,
+    PutCheckpoint,
+)
 
 
 class Carrier:
@@ -34,16 +44,19 @@ class Carrier:
         self._given_up = 0  # how often all transfers were
 
     async def fetch(self, action: Fetch) -> None:
-        """Fetch a payload into a file."""
+        """Fetch a payload, or a checkpoint, into a file."""
         job, number, attempt = key = action.job, action.number, action.attempt
-        to = self._folder / f"payload-{job}-{number}-{attempt}"
+        path, what = f"/jobs/{job}/tasks/{number}/payload", "payload"
+        if action.digest:
+            path, what = f"/blobs/{action.digest.hex()}", "checkpoint"
+        to = self._folder / f"{what}-{job}-{number}-{attempt}"
         before = self._given_up
         try:
             async with self._turn:
                 if self._given_up > before:
                     return
                 with trio.fail_after(_transfer_seconds(action.size)):
-                    size = await self._http.download(f"/jobs/{job}/tasks/{number}/payload", to)
+                    size = await self._http.download(path, to)
         except (OSError, DcError, trio.TooSlowError) as error:
             if self._given_up == before:
                 self._tell(FetchFailed(*key, text_of(error), _is_final(error)))
@@ -57,17 +70,19 @@ class Carrier:
         else:
             self._tell(Fetched(*key, InFile(str(to), size)))
 
-    async def put(self, action: PutBlob) -> None:
-        """Put a result."""
+    async def put(self, action: PutBlob | PutCheckpoint) -> None:
+        """Put a result, or a checkpoint."""
         key, file = (action.job, action.number, action.attempt), action.file
         before = self._given_up
-        end: BlobPut | BlobPutFailed = BlobPut(*key)
+        is_result = isinstance(action, PutBlob)
+        end: Event = BlobPut(*key) if is_result else CheckpointPut(*key)
         try:
             async with self._turn:
                 with trio.fail_after(_transfer_seconds(file.size)):
                     await self._http.upload(f"/blobs/{file.digest.hex()}", Path(file.path))
         except (OSError, DcError, trio.TooSlowError) as error:
-            end = BlobPutFailed(*key, text_of(error), _is_final(error))
+            failed = BlobPutFailed if is_result else CheckpointPut
+            end = failed(*key, text_of(error), _is_final(error))
         if self._given_up == before:
             self._tell(end)
 

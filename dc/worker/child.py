@@ -23,8 +23,9 @@ so a `Busy` is written while its task runs, and never after its outcome. Between
 thread takes it once.
 
 The pipe is moved to private descriptors before any plugin is imported: what tasks print goes to
-standard error, and what they read is empty. A task that holds the interpreter's lock in foreign
-code also holds up the reader and the watcher; the agent does not depend on them and can still kill.
+standard error, a pipe of its own (dc/worker/capture.py), and what they read is empty. A task that
+holds the interpreter's lock in foreign code also holds up the reader and the watcher; the agent
+does not depend on them and can still kill.
 
 After a task that may have left something behind, and after each batch, the main thread looks for
 what was left (dc/worker/traces.py). If there is anything, or the process is old enough
@@ -59,7 +60,8 @@ from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
 from dc.tasktypes import Context, TaskType
 from dc.typed import Typed
-from dc.worker.child_place import end_group, private_pipe, settle, shared_page
+from dc.worker.capture import Capture
+from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
 from dc.worker.halting import Halting
 from dc.worker.recycling import Recycling
@@ -72,7 +74,12 @@ class Child:
     """The process around the work: its pipe, its signals, its threads, its plugins."""
 
     def __init__(
-        self, plugins: Plugins, options: argparse.Namespace, pipe: tuple[int, int]
+        self,
+        plugins: Plugins,
+        options: argparse.Namespace,
+        pipe: tuple[int, int],
+        page: Page,
+        capture: Capture,
     ) -> None:
         self._plugins = plugins
         self._incoming, self._outgoing = pipe
@@ -91,8 +98,8 @@ class Child:
             options.recycle_memory,
             time.perf_counter(),
         )
-        page = shared_page(options.page)
-        self._work = Work(self._write, page, self._traces, recycling, self._halting)
+        self._capture = capture
+        self._work = Work(self._write, page, self._traces, recycling, self._halting, capture)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._leave_pipe)
 
@@ -108,6 +115,7 @@ class Child:
             resources=self._plugins.resources(),
             broken=dict(self._plugins.broken),
         )
+        self._capture.between()  # what was written on the way here is no task's
         self._write(encode_frame(ready))
         for target in (self._read_on, self._watch):
             threading.Thread(target=self._guarded, args=(target,), daemon=True).start()
@@ -143,6 +151,7 @@ class Child:
             if self._reading.acquire(blocking=False):
                 try:
                     self._read()
+                    self._capture.between()  # no task was running
                 finally:
                     self._reading.release()
             else:
@@ -169,6 +178,8 @@ class Child:
             message.limits,
             message.environment,
             self._halting.attempts,
+            message.checkpoints,
+            self._work.desk,
         )
         self._work.put(batch, message)
 
@@ -189,7 +200,8 @@ class Child:
             while pause is not None:
                 before = time.perf_counter()
                 time.sleep(pause)
-                pause = self._work.look()
+                looks = self._work.look(), self._work.desk.look()
+                pause = min((one for one in looks if one is not None), default=None)
                 if self._work.runs_since(before):
                     self._long.set()
 
@@ -243,6 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--no-entry-points", action="store_true")
     parser.add_argument("--page", type=int, default=-1, help="descriptor of the shared page")
+    parser.add_argument("--token", default="", help="of the marks in the output, hexadecimal")
     parser.add_argument("--folder", type=Path, help="its working folder")
     parser.add_argument("--cgroup", type=Path, action="append", default=[], help="to move into")
     parser.add_argument("--recycle-tasks", type=int, default=0)
@@ -250,6 +263,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--recycle-memory", type=int, default=0)
     options = parser.parse_args(arguments)
     pipe = private_pipe()
+    page = shared_page(options.page)
+    capture = Capture(bytes.fromhex(options.token), page)
+    capture.watch()
     settle(options.folder, options.cgroup)
     # Ctrl-C is the agent's business. A handler, for what is ignored would be ignored by programs
     # that tasks start, too.
@@ -259,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except StartError as error:
         sys.exit(f"executor: {error}")
     try:
-        Child(plugins, options, pipe).run()
+        Child(plugins, options, pipe, page, capture).run()
     except OSError:
         pass  # the agent is gone, or a task has closed the pipe
     except BaseException:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import mmap
 import os
 import signal
@@ -33,22 +32,20 @@ def end_group() -> NoReturn:
 def private_pipe() -> tuple[int, int]:
     """Move the pipe off descriptors 0 and 1; return where it is.
 
-    From then on reading gives nothing, and printing goes to standard error, line by line.
+    From then on reading gives nothing, and printing goes to standard error.
     """
     incoming, outgoing = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
     return incoming, outgoing
 
 
 def shared_page(descriptor: int) -> Page:
     """Return the page of memory shared with the agent; without one, a private stand-in."""
     if descriptor < 0:
-        return [0]
+        return [0, 0]
     page = mmap.mmap(descriptor, PAGE_BYTES)
     os.close(descriptor)
     return memoryview(page).cast("Q")

@@ -10,8 +10,19 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc.messages import Message, Report
-from dc.pipe import Busy, FileResult, Halt, InFile, Ran, Ready, Retire, Run
+from dc.messages import Message, Progress, Report
+from dc.pipe import (
+    Busy,
+    FileResult,
+    Halt,
+    InFile,
+    Ran,
+    Ready,
+    Retire,
+    Run,
+    Saved,
+    Wrote,
+)
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -64,7 +75,7 @@ class ExecutorSaid(Struct, frozen=True):
     """An executor reported outcomes, or that a task takes long, or that it is to be replaced."""
 
     executor: int
-    message: Ran | Busy | Retire
+    message: Ran | Busy | Retire | Progress | Saved
 
 
 class ExecutorDied(Struct, frozen=True):
@@ -136,6 +147,26 @@ class BlobPutFailed(Struct, frozen=True):
     refused: bool
 
 
+class CheckpointPut(Struct, frozen=True):
+    """The server has a checkpoint of an attempt, or it could not be put, and `text` says why.
+
+    `refused` is as in BlobPutFailed.
+    """
+
+    job: int
+    number: int
+    attempt: int
+    text: str = ""
+    refused: bool = False
+
+
+class ExecutorWrote(Struct, frozen=True):
+    """An executor, or what its tasks have started, has written to output or error."""
+
+    executor: int
+    wrote: Wrote
+
+
 class Flush(Struct, frozen=True):
     """This turn of the loop is over: what it gathered is to be reported."""
 
@@ -172,6 +203,8 @@ Event: TypeAlias = (
     | FetchFailed
     | BlobPut
     | BlobPutFailed
+    | CheckpointPut
+    | ExecutorWrote
     | Flush
     | Tick
     | Woke
@@ -265,16 +298,29 @@ class Kill(Struct, frozen=True):
 
 
 class Fetch(Struct, frozen=True):
-    """Fetch the payload of an attempt into a file; answered by Fetched or FetchFailed."""
+    """Fetch the payload of an attempt into a file; answered by Fetched or FetchFailed.
+
+    With a `digest`, it is the checkpoint of that digest that the attempt begins with.
+    """
 
     job: int
     number: int
     attempt: int
     size: int
+    digest: bytes = b""
 
 
 class PutBlob(Struct, frozen=True):
     """Put the result of an attempt; answered by BlobPut or BlobPutFailed."""
+
+    job: int
+    number: int
+    attempt: int
+    file: InFile
+
+
+class PutCheckpoint(Struct, frozen=True):
+    """Put a checkpoint of an attempt; answered by CheckpointPut."""
 
     job: int
     number: int
@@ -330,6 +376,7 @@ Action: TypeAlias = (
     | Kill
     | Fetch
     | PutBlob
+    | PutCheckpoint
     | RemoveFile
     | ClearFolder
     | FlushSoon

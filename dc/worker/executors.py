@@ -126,6 +126,21 @@ class Executors:
             elif slot.takes_ahead(queue.head()):
                 self._give(slot)
 
+    def current(self, index: int) -> Current | None:
+        """Return the task for which an executor was killed, or else the one that it runs.
+
+        Only if that is certain.
+        """
+        slot = self._slots[index]
+        return slot.culprit or slot.current()
+
+    def running(self) -> Iterator[tuple[int, Current]]:
+        """Yield the tasks that are certain to run, each with its slot's number."""
+        for slot in self._slots:
+            current = slot.current()
+            if current is not None:
+                yield slot.index, current
+
     def _give(self, slot: Slot) -> None:
         board = self._board
         head = board.queue.head()

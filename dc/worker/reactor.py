@@ -48,6 +48,7 @@ from dc.messages import (
     Hello,
     Leaving,
     Message,
+    Progress,
     Recorded,
     Refused,
     Rest,
@@ -57,6 +58,7 @@ from dc.messages import (
     Welcome,
     check_columns,
 )
+from dc.pipe import Saved
 from dc.worker.amounts import Amounts
 from dc.worker.assignments import Assignments
 from dc.worker.board import Board
@@ -65,6 +67,7 @@ from dc.worker.events import (
     Action,
     BlobPut,
     BlobPutFailed,
+    CheckpointPut,
     Connect,
     Connected,
     Disconnected,
@@ -74,6 +77,7 @@ from dc.worker.events import (
     ExecutorDied,
     ExecutorReady,
     ExecutorSaid,
+    ExecutorWrote,
     Fetched,
     FetchFailed,
     Finish,
@@ -89,6 +93,8 @@ from dc.worker.events import (
 from dc.worker.executors import Executors
 from dc.worker.identity import Identity
 from dc.worker.leaving import Departure
+from dc.worker.outputs import Outputs
+from dc.worker.telling import Telling
 
 CAPABILITIES: Final = ["orders"]
 
@@ -126,6 +132,8 @@ class WorkerReactor:
         self._amounts = Amounts(identity.resources, identity.cards)
         self._executors = Executors(self._board, identity.slots, scratch, self._amounts)
         self._assignments = Assignments(self._board, self._executors)
+        self._outputs = Outputs(self._board)
+        self._telling = Telling(self._board)
         self._connecting = False
         self._online = False
         self._welcome = False
@@ -181,8 +189,13 @@ class WorkerReactor:
         match event:
             case Received():
                 self._on_received(event.message)
-            case ExecutorSaid():
-                self._executors.said(event.executor, event.message)
+            case ExecutorSaid(executor, message):
+                if isinstance(message, Progress | Saved):
+                    self._telling.said(message)
+                else:
+                    self._executors.said(executor, message)
+            case ExecutorWrote():
+                self._outputs.wrote(event.executor, event.wrote)
             case Flush():
                 board.flush()
             case Tick():
@@ -191,7 +204,10 @@ class WorkerReactor:
                 self._carriage.ended(event, counts=self._welcome)
             case ExecutorReady():
                 self._on_ready(event)
+            case CheckpointPut():
+                self._telling.put(event)
             case ExecutorDied():
+                self._outputs.died(event.executor, self._executors.current(event.executor))
                 self._executors.died(event.executor, event.text, event.kind)
             case Exceeded():
                 self._executors.exceeded(event)
@@ -310,6 +326,8 @@ class WorkerReactor:
             more = f"; {left} results wait for the former one" if left and self._durable else ""
             self._board.say(f"this is another server than before{more}")
         self._board.let_go()
+        self._telling.let_go()
+        self._outputs.let_go()
         self._executors.begin_anew()
         self._switching = server
         self._board.out.append(SwitchJournal(server))
@@ -336,6 +354,8 @@ class WorkerReactor:
         if self._departure.draining:
             board.send(Leaving())
         board.send(Heartbeat())  # that was all: tasks may come
+        self._outputs.begin()
+        self._telling.begin()
         for report, size in board.reports:
             board.send(report, size)
         board.fetches.try_now()
@@ -382,6 +402,8 @@ class WorkerReactor:
         board = self._board
         self._executors.tick()
         self._departure.tick()
+        self._outputs.tick(self._executors.running())
+        self._telling.tick()
         if self._online and board.now - self._heard >= limits.SILENCE_SECONDS:
             self._drop(f"nothing was heard of the server for {limits.SILENCE_SECONDS:g} s")
         elif self._welcome and board.now - board.sent >= limits.HEARTBEAT_SECONDS:
@@ -426,6 +448,8 @@ class WorkerReactor:
         board = self._board
         board.validate()
         self._executors.validate()
+        self._outputs.validate()
+        self._telling.validate()
         if self._finished:
             return
         places = [*board.places(), *self._executors.places()]

@@ -164,7 +164,10 @@ class Slot:
         columns = chunk.numbers, chunk.attempts, chunk.payloads
         head = job.number, job.type, job.version, self.folder
         environment = {**job.environment, **cards} if cards else job.environment
-        return Run(*head, *columns, chunk.resources, job.limits, environment)
+        saved = job.checkpoints
+        if saved:
+            saved = {number: saved[number] for number in chunk.numbers if number in saved}
+        return Run(*head, *columns, chunk.resources, job.limits, environment, saved)
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import threading
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -17,6 +15,8 @@ from dc.errors import PayloadError
 from dc.messages import Environment, Failure, Limits
 from dc.pipe import InFile
 from dc.tasktypes import Context, TaskType
+from dc.worker.files import into_file
+from dc.worker.notes import Desk
 
 Outcome: TypeAlias = bytes | InFile | Failure
 
@@ -35,6 +35,8 @@ class Batch:
         limits: of each of them.
         environment: variables that are set for them.
         stops: where an attempt is named that is to stop.
+        checkpoints: by number, what an earlier attempt has saved last.
+        desk: takes what tasks tell of themselves; None where nobody listens.
     """
 
     job: int
@@ -43,6 +45,17 @@ class Batch:
     limits: Limits = field(default_factory=dict)
     environment: Environment = field(default_factory=dict)
     stops: Collection[tuple[int, int, int]] = ()
+    checkpoints: Mapping[int, bytes | InFile] = field(default_factory=dict)
+    desk: Desk | None = None
+
+    def context(self, number: int, attempt: int) -> Context:
+        """Return what a task may know of itself, and its way to say something."""
+        key = self.job, number, attempt
+        folder = self.scratch / f"scratch-{self.job}-{number}-{attempt}"
+        saved = self.checkpoints.get(number)
+        before = Path(saved.path) if isinstance(saved, InFile) else saved
+        notes = None if self.desk is None else self.desk.notes(key, self.scratch)
+        return Context(*key, folder, self.stops, notes, before)
 
 
 def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -> Outcome:
@@ -51,37 +64,16 @@ def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -
     try:
         data = payload if type(payload) is bytes else Path(payload.path).read_bytes()  # type: ignore[union-attr]
         if batch.task_type.takes_context:
-            folder = batch.scratch / f"scratch-{batch.job}-{number}-{attempt}"
-            context = Context(batch.job, number, attempt, folder, batch.stops)
+            context = batch.context(number, attempt)
         result = batch.task_type.run(data, context)
         if len(result) <= limits.INLINE_BYTES:
             return result
-        return _into_file(batch.scratch / f"result-{batch.job}-{number}-{attempt}", result)
+        return into_file(batch.scratch / f"result-{batch.job}-{number}-{attempt}", result)
     except BaseException as error:
         return failure_of(error)
     finally:
         if context is not None and context.used_scratch:
             shutil.rmtree(context.scratch, ignore_errors=True)
-
-
-def _into_file(path: Path, result: bytes) -> InFile:
-    """Write a large result to a file; nothing stays of it when that fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    hashing = threading.Thread(target=digest.update, args=(result,))
-    try:
-        hashing.start()
-    except RuntimeError:  # no further thread may be started here
-        digest.update(result)
-    try:
-        path.write_bytes(result)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        if hashing.ident is not None:
-            hashing.join()
-    return InFile(path=str(path), size=len(result), digest=digest.digest())
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -42,10 +42,13 @@ class Job:
         mean: the moving mean of its tasks' run times in seconds; negative while unknown.
         limits: of each of its tasks.
         environment: variables that are set for its tasks.
+        checkpoints: by number, what an earlier attempt has saved last; of some also when the
+            attempt is not held any more.
         setting: what an executor cannot put back once it was set: jobs may share one if equal.
     """
 
     __slots__ = (
+        "checkpoints",
         "environment",
         "held",
         "limits",
@@ -67,6 +70,7 @@ class Job:
         self.limits: Limits = {}
         self.environment: Environment = {}
         self.setting: Setting = (0,)
+        self.checkpoints: dict[int, LocalPayload] = {}
 
     def confine(self, limits: Limits, environment: Environment) -> None:
         """Take what the server says of each of its tasks."""

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from dc import limits
+from dc.messages import Blob
 from dc.pipe import InFile
 from dc.worker.tasks import Job
 
 
 class Transfer(Struct):
-    """The payload or the result of one attempt.
+    """The payload or the result of one attempt, or the checkpoint that it begins with.
 
     `size` is in bytes. A payload has the `order` of its task, a result its `file` and the `time` in
-    seconds that the task ran. `failures` counts the tries that count. `restored` says that the file
-    is from before this process began, and may be less than was written to it. `resources` are what
-    the task of a payload uses while it runs.
+    seconds that the task ran. `resources` are what the task of a payload uses while it runs.
+    A `checkpoint` comes before the `payload`, which is here, or is to be
+    fetched next. `failures` counts the tries that count. `restored` says that the file
+    is from before this process began, and may be less than was written to it.
     """
 
     job: Job
@@ -31,6 +33,8 @@ class Transfer(Struct):
     failures: int = 0
     restored: bool = False
     resources: dict[str, float] = {}
+    checkpoint: Blob | None = None
+    payload: bytes | Blob = b""
 
     @property
     def key(self) -> tuple[int, int, int]:

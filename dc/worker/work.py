@@ -14,11 +14,13 @@ from itertools import repeat
 from typing import TypeAlias
 
 from dc import limits
-from dc.messages import Failure
+from dc.messages import Failure, Message
 from dc.pipe import Busy, Halt, InFile, Ran, Retire, Run
 from dc.pipe_frames import encode_frame, task_mark
+from dc.worker.capture import Capture
 from dc.worker.child_place import Page
 from dc.worker.halting import Halting
+from dc.worker.notes import Desk
 from dc.worker.recycling import Recycling
 from dc.worker.task_run import Batch, Outcome, size_of
 from dc.worker.traces import Traces
@@ -36,6 +38,7 @@ class Work:
         traces: finds what a task has left behind.
         recycling: says when the process is to be replaced.
         halting: stops the task that runs.
+        capture: of what tasks write.
         clock: the time in seconds.
     """
 
@@ -46,6 +49,7 @@ class Work:
         traces: Traces,
         recycling: Recycling,
         halting: Halting,
+        capture: Capture,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._write = write
@@ -53,6 +57,7 @@ class Work:
         self._traces = traces
         self._recycling = recycling
         self._halting = halting
+        self._capture = capture
         self._clock = clock
         self._done = 0
         self._retired = False
@@ -66,6 +71,13 @@ class Work:
         self._unsent: list[tuple[Item, float, Outcome]] = []
         self._unsent_bytes = 0
         self._unsent_since = 0.0
+        self._wrote = False  # whether a mark is behind the output of one of them
+        self.desk = Desk(self.tell, self.watch.set, clock)
+
+    def tell(self, message: Message) -> None:
+        """Send a message of the task that runs."""
+        with self._lock:
+            self._write(encode_frame(message))
 
     # --- the reader's side ----------------------------------------------------------------------
 
@@ -96,9 +108,14 @@ class Work:
     def finish(self, outcome: Outcome) -> Item | None:
         """Note the outcome of the current task; return the next one, or None if there is none."""
         now = self._clock()
+        item = self._current
+        assert item is not None
+        if self._capture.is_due(now - self._started):
+            self._capture.mark(*_attempt(item))
+            self._wrote = True
+        if self.desk.is_open:
+            self.desk.close(failed=isinstance(outcome, Failure))
         with self._lock:
-            item = self._current
-            assert item is not None
             if self._halting.attempts and isinstance(outcome, Failure):
                 outcome = self._halting.judge(_attempt(item), outcome)
             if not self._unsent:
@@ -218,7 +235,9 @@ class Work:
             attempts=[item[2] for item, _, _ in unsent],
             times=[seconds for _, seconds, _ in unsent],
             outcomes=[outcome for _, _, outcome in unsent],
+            wrote=self._wrote,
         )
+        self._wrote = False
         self._write(encode_frame(message))
 
 

@@ -1,0 +1,102 @@
+"""What running tasks write, as their workers tell it: in memory, and then on disk.
+
+What is said of an attempt is taken only from the worker that holds it. Once it has ended, or the
+attempt is nobody's any more, it is written down, and stays in memory until that is done. Nobody
+waits for it: an outcome that comes behind it is a record of its own.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from msgspec import Struct
+
+from dc import limits
+from dc.captured import Captured
+from dc.messages import Output
+from dc.records import TaskOutput
+from dc.server.board import Board
+from dc.server.leases import Leases
+from dc.server.roster import Roster, Worker
+
+
+class Live(Struct, eq=False):
+    """The output of an attempt; `ended` says that it is being written down."""
+
+    attempt: int
+    captured: Captured
+    ended: bool = False
+
+
+class Outputs:
+    """Keeps the output of running tasks.
+
+    Args:
+        board: where jobs and the scheduler are.
+        roster: the workers.
+        leases: which attempts are whose.
+    """
+
+    def __init__(self, board: Board, roster: Roster, leases: Leases) -> None:
+        self._board = board
+        self._roster = roster
+        self._leases = leases
+        self._live: dict[tuple[int, int], Live] = {}
+        self._bytes = 0
+
+    def take(self, worker: Worker, message: Output) -> None:
+        """Take what a worker tells of the output of an attempt, if that is with it."""
+        key = message.job, message.number
+        if self._leases.scheduled(message.job) is None:
+            return
+        if not self._roster.holds(worker, *key, message.attempt):
+            return
+        live = self._live.get(key)
+        if live is None or live.ended or live.attempt != message.attempt:
+            live = self._begin(key, message.attempt)
+        captured, before = live.captured, len(live.captured)
+        if self._bytes + len(message.data) <= limits.OUTPUT_SERVER_BYTES:
+            captured.add(message.start, message.data)
+        captured.total = max(captured.total, message.total)
+        self._bytes += len(captured) - before
+        if message.ended:
+            self._write(key, live)
+
+    def _begin(self, key: tuple[int, int], attempt: int) -> Live:
+        before = self._live.get(key)
+        if before is not None:
+            self._bytes -= len(before.captured)
+        live = self._live[key] = Live(attempt, Captured())
+        return live
+
+    def _write(self, key: tuple[int, int], live: Live) -> None:
+        live.ended = True
+        captured = live.captured
+        pieces = bytes(captured.head), bytes(captured.tail)
+        record = TaskOutput(*key, live.attempt, *pieces, captured.total)
+        self._board.write(record, partial(self._written, key, live))
+
+    def _written(self, key: tuple[int, int], live: Live) -> None:
+        if self._live.get(key) is live:
+            del self._live[key]
+            self._bytes -= len(live.captured)
+
+    def tick(self) -> None:
+        """Write down what was heard of attempts that are nobody's any more."""
+        for key, live in list(self._live.items()):
+            if not live.ended and not self._is_held(*key, live.attempt):
+                self._write(key, live)
+
+    def _is_held(self, job: int, number: int, attempt: int) -> bool:
+        if self._leases.scheduled(job) is None:
+            return False
+        state = self._board.scheduler.state(job, number)
+        return state is not None and state[1] == attempt and state[3] in self._roster.by_id
+
+    def get(self, job: int, number: int) -> Live | None:
+        """Return the output of a task that is not on disk yet."""
+        return self._live.get((job, number))
+
+    def validate(self) -> None:
+        """Check that what is in memory is counted."""
+        assert self._bytes == sum(len(live.captured) for live in self._live.values())
