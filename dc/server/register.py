@@ -102,10 +102,11 @@ class Register:
     def decide(self, rows: Iterable[WorkerRow]) -> None:
         """Have these rows take the place of those of the same keys, and write them down."""
         for row in rows:
+            old = self._rows[row.key]
             gone = row.key in self._gone or row.key in self._gone_decided
-            self._unlist(self._rows[row.key])
             self._put(row)
-            if gone:
+            if gone and is_decided(old) != is_decided(row):
+                self._unlist(old)
                 self._list_gone(row)
         self.write()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from dc import limits
-from dc.errors import PayloadError, UnknownTaskType
+from dc.errors import DcError, PayloadError, UnknownTaskType
 from dc.messages import (
     PROTOCOL,
     About,
@@ -36,8 +36,10 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
+from dc.server.commands import Command
 from dc.server.events import (
     Action,
+    Asked,
     Close,
     Closed,
     Committed,
@@ -344,10 +346,19 @@ class Harness:
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
         held: tuple[Message, ...] = (),
+        leaves_in: float = 0.0,
+        obeys: bool = True,
     ) -> int:
         peer = self.open()
         self.worker_says_hello(
-            peer, name, slots=slots, key=key, run=run, types=types, labels=labels
+            *(peer, name),
+            slots=slots,
+            key=key,
+            run=run,
+            types=types,
+            labels=labels,
+            leaves_in=leaves_in,
+            obeys=obeys,
         )
         self.say(peer, *held, Heartbeat())
         return peer
@@ -362,10 +373,24 @@ class Harness:
         run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
+        leaves_in: float = 0.0,
+        obeys: bool = True,
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
-        about = About(name, key or f"key of {name}", slots, ids, labels or {}, {}, run)
-        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
+        mine = key or f"key of {name}"
+        about = About(name, mine, slots, ids, labels or {}, {}, run, leaves_in)
+        can = ["orders"] if obeys else []
+        self.say(peer, Hello(PROTOCOL, "worker", "dc test", can, about))
+
+    def ask(self, command: Command) -> object:
+        """Do what an operator does; return the answer, which comes once all is on disk."""
+        answers: list[object] = []
+        self.feed(Asked(command, answers.append))
+        if self.unwritten:
+            assert not answers or isinstance(answers[0], DcError), "told before it was on disk"
+        self.settle()
+        (answer,) = answers
+        return answer
 
     def client(self) -> int:
         peer = self.open()
