@@ -33,8 +33,7 @@ class Assignments:
             self._unwanted.append(message)
             return
         if draining:
-            job = self._board.job(message.job, message.type, message.version, message.timeout)
-            self._board.reports.add_returned(job, message.numbers, message.attempts)
+            self._return_all(message)
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
@@ -60,6 +59,13 @@ class Assignments:
             part = slice(start, start + count)
             self._take_in(job, kind, numbers[part], attempts[part], payloads[part])
             start += count
+
+    def _return_all(self, message: Assign) -> None:
+        """Hand back all that was assigned; what it replaces is let go all the same."""
+        job = self._board.job(message.job, message.type, message.version, message.timeout)
+        fresh = self._replace(job, message.numbers, message.attempts)
+        numbers = [message.numbers[at] for at in fresh]
+        self._board.reports.add_returned(job, numbers, [message.attempts[at] for at in fresh])
 
     def _return_stopped(
         self, job: Job, pairs: list[tuple[int, int]], stopped: set[tuple[int, int]]
