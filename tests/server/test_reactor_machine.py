@@ -408,8 +408,10 @@ class ReactorMachine(RuleBasedStateMachine):
         for worker in self.workers:
             if worker.peer < 0:
                 continue
-            before = dict(worker.reports)
+            before, key = dict(worker.reports), worker.key
             worker.hear(server)
+            if worker.key != key:
+                continue  # it was deleted, and its reports with it
             for sequence in set(before) - set(worker.reports):
                 report = before[sequence]
                 unwritten = {
