@@ -136,6 +136,10 @@ class Asked(Struct, frozen=True):
     then: Then
 
 
+class Stopping(Struct, frozen=True):
+    """The server is about to stop: nobody is heard any more."""
+
+
 class Tick(Struct, frozen=True):
     """Time has passed. While the disk is `stalled` nobody is read, so nobody's silence counts."""
 
@@ -160,6 +164,7 @@ Event: TypeAlias = (
     | TasksRecovered
     | Continued
     | Asked
+    | Stopping
     | Tick
 )
 
