@@ -63,7 +63,8 @@ class ServerRules:
         self._leased: dict[Task, str] = {}
         self._options: dict[int, Options] = {}
         self._disturbed: dict[str, float] = {}
-        self._resting: dict[str, str] = {}  # by name, what operators have decided
+        self._peer_keys: dict[tuple[int, int], str] = {}
+        self._resting: dict[str, str] = {}  # by key, what operators have decided
         self._resting_on_disk: dict[str, str] = {}
         self._shorts: dict[str, set[str]] = defaultdict(set)
         self._server_began = -1.0
@@ -88,6 +89,7 @@ class ServerRules:
             for message in event.batch:
                 if isinstance(message, Hello) and message.about is not None:
                     self._peers[server.run, event.peer] = message.about.name
+                    self._peer_keys[server.run, event.peer] = message.about.key
                     self._keys[message.about.name] = message.about.key
                     self._shorts[message.about.name].add(message.about.key[:8])
                 elif isinstance(message, Failed):
@@ -106,8 +108,10 @@ class ServerRules:
             message = action.message
             if isinstance(message, Assign):
                 worker = self._peers[server.run, action.peer]
-                if worker in self._resting:
-                    text = f"{worker} is {self._resting[worker]}, and is given a task"
+                if (
+                    decided := self._resting.get(self._peer_keys[server.run, action.peer])
+                ) is not None:
+                    text = f"{worker} is {decided}, and is given a task"
                     self._ledger.violate(text, message.job, message.numbers[0])
                 for number, attempt in zip(message.numbers, message.attempts, strict=True):
                     self._given(server, worker, message.job, number, attempt)
@@ -218,9 +222,9 @@ class ServerRules:
 def _note_resting(resting: dict[str, str], record: Workers) -> None:
     """Note which workers may be given nothing."""
     for row in record.rows:
-        resting.pop(row.name, None)
+        resting.pop(row.key, None)
         if row.state in ("paused", "draining"):
-            resting[row.name] = row.state
+            resting[row.key] = row.state
 
 
 def grace_of(options: Options) -> float:
