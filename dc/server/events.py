@@ -163,6 +163,10 @@ class Answered(Struct, frozen=True):
     answer: object
 
 
+class Stopping(Struct, frozen=True):
+    """The server is about to stop: nobody is heard any more."""
+
+
 class Tick(Struct, frozen=True):
     """Time has passed. While the disk is `stalled` nobody is read, so nobody's silence counts."""
 
@@ -190,6 +194,7 @@ Event: TypeAlias = (
     | Continued
     | Asked
     | Answered
+    | Stopping
     | Tick
 )
 

@@ -91,6 +91,11 @@ class Register:
         if row is not None:
             self._list_gone(self._put(replace(row, seen=self._board.wall)))
 
+    def saw(self, key: str) -> None:
+        """Note that a worker is here now."""
+        if key in self._rows:
+            self._put(replace(self._rows[key], seen=self._board.wall))
+
     def ended(self, key: str) -> None:
         """Note that the process of a worker has ended of itself: it has done what it was told."""
         row = self._rows.get(key)
@@ -102,10 +107,11 @@ class Register:
     def decide(self, rows: Iterable[WorkerRow]) -> None:
         """Have these rows take the place of those of the same keys, and write them down."""
         for row in rows:
+            old = self._rows[row.key]
             gone = row.key in self._gone or row.key in self._gone_decided
-            self._unlist(self._rows[row.key])
             self._put(row)
-            if gone:
+            if gone and is_decided(old) != is_decided(row):
+                self._unlist(old)
                 self._list_gone(row)
         self.write()
 

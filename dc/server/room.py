@@ -37,7 +37,10 @@ class Room:
         self._board.scheduler.set_slots(worker.id, self._slots(worker) if worker.ready else 0)
         if worker.until < math.inf:
             self._leaving[worker.id] = worker
-            self._limit(worker)
+            left = max(0.0, worker.until - self._board.now - limits.LAST_SECONDS)
+            self._board.scheduler.set_longest(worker.id, left)
+        elif self._leaving.pop(worker.id, None) is not None:  # it has come back, and stays
+            self._board.scheduler.set_longest(worker.id, -1.0)
 
     def _slots(self, worker: Worker) -> int:
         row = self._register.get(worker.key)
@@ -52,12 +55,5 @@ class Room:
         for id_, worker in list(self._leaving.items()):
             if self._roster.by_id.get(id_) is not worker:
                 del self._leaving[id_]
-            elif worker.until == math.inf:  # it has come back, and stays
-                del self._leaving[id_]
-                self._board.scheduler.set_longest(id_, -1.0)
             else:
                 self.look(worker)
-
-    def _limit(self, worker: Worker) -> None:
-        left = max(0.0, worker.until - self._board.now - limits.LAST_SECONDS)
-        self._board.scheduler.set_longest(worker.id, left)

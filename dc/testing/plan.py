@@ -29,6 +29,14 @@ KINDS: Final = (
     "duplicate",
     "kill client",
     "cancel",
+    "operator drains",
+    "operator pauses",
+    "operator has leave",
+    "operator stops",
+    "operator restarts",
+    "operator restarts now",
+    "operator deletes",
+    "operator sets slots",
 )
 """The kinds of fault that happen at a moment."""
 

@@ -328,6 +328,7 @@ class WorkerReactor:
         self._board.let_go()
         self._telling.let_go()
         self._outputs.let_go()
+        self._assignments.let_go()
         self._executors.begin_anew()
         self._switching = server
         self._board.out.append(SwitchJournal(server))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from msgspec import structs
 
 from dc import limits
-from dc.errors import PayloadError, UnknownTaskType
+from dc.errors import DcError, PayloadError, UnknownTaskType
 from dc.messages import (
     PROTOCOL,
     About,
@@ -416,10 +416,23 @@ class Harness:
         labels: dict[str, str] | None = None,
         resources: dict[str, float] | None = None,
         held: tuple[Message, ...] = (),
+        leaves_in: float = 0.0,
+        obeys: bool = True,
     ) -> int:
         peer = self.open()
         about: Any = {"types": types, "labels": labels, "resources": resources}
         self.worker_says_hello(peer, name, slots=slots, key=key, run=run, **about)
+        self.worker_says_hello(
+            *(peer, name),
+            slots=slots,
+            key=key,
+            run=run,
+            types=types,
+            labels=labels,
+            resources=resources,
+            leaves_in=leaves_in,
+            obeys=obeys,
+        )
         self.say(peer, *held, Heartbeat())
         return peer
 
@@ -434,11 +447,26 @@ class Harness:
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
         resources: dict[str, float] | None = None,
+        leaves_in: float = 0.0,
+        obeys: bool = True,
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
-        head = name, key or f"key of {name}", slots, ids
-        about = About(*head, labels or {}, {}, run, resources=resources or {})
-        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
+        mine = key or f"key of {name}"
+        about = About(
+            *(name, mine, slots, ids, labels or {}, {}, run, leaves_in), resources=resources or {}
+        )
+        can = ["orders"] if obeys else []
+        self.say(peer, Hello(PROTOCOL, "worker", "dc test", can, about))
+
+    def decide(self, command: Command) -> object:
+        """Do what an operator does; return the answer, which comes once all is on disk."""
+        answers: list[object] = []
+        self.feed(Asked(command, answers.append))
+        if self.unwritten:
+            assert not answers or isinstance(answers[0], DcError), "told before it was on disk"
+        self.settle()
+        (answer,) = answers
+        return answer
 
     def client(self) -> int:
         peer = self.open()
