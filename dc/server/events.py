@@ -130,6 +130,10 @@ class CancelJob(Struct, frozen=True):
     then: Callable[[], None]
 
 
+class Stopping(Struct, frozen=True):
+    """The server is about to stop; its connections are closed."""
+
+
 class Tick(Struct, frozen=True):
     """Time has passed. While the disk is `stalled` nobody is read, so nobody's silence counts."""
 
@@ -153,6 +157,7 @@ Event: TypeAlias = (
     | TasksRecovered
     | Continued
     | CancelJob
+    | Stopping
     | Tick
 )
 

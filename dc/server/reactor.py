@@ -52,6 +52,7 @@ from dc.server.events import (
     PayloadsPrefetched,
     Received,
     Send,
+    Stopping,
     TasksRecovered,
     Tick,
     Troubled,
@@ -126,7 +127,7 @@ class Reactor:
         return out
 
     def _of_a_peer(self, event: Event) -> bool:
-        """Take an event that came from a peer, the page or the clock; False for any other."""
+        """Take an event of a peer, the page, the clock or the app; False for any other."""
         match event:
             case Received():
                 self._on_received(event)
@@ -141,6 +142,8 @@ class Reactor:
                 self.clients.cancel(self.board.jobs[event.job], event.then)
             case Tick():
                 self._on_tick(event.stalled)
+            case Stopping():
+                self.board.give_numbers_back()
             case _:
                 return False
         return True
@@ -159,10 +162,12 @@ class Reactor:
                 self.streams.loaded(event.peer, event.request, event.records)
             case JobLoaded():
                 self.clients.job_loaded(event.job, event.row)
+                self._take_held()
             case Continued():
                 self.clients.cancel_step(event.job)
             case KeyLoaded():
                 self.clients.submissions.key_loaded(event.key, event.row)
+                self._take_held()
             case JobRecovered():
                 self._on_recovered(self.board.add_job(event.row))
             case TasksRecovered(tasks):
@@ -229,16 +234,26 @@ class Reactor:
         if peer is None:
             return
         peer.heard = self.board.now
-        for message in event.batch:
+        self._take(peer, event.batch, event.missing)
+        if len(event.batch) == 1 and isinstance(event.batch[0], Heartbeat):
+            self._answer(peer)
+
+    def _take(self, peer: Peer, batch: list[Message], missing: frozenset[Blob]) -> None:
+        for message in batch:
             try:
-                self._one(peer, message, event.missing)
+                self._one(peer, message, missing)
             except DcError as error:
                 self._refuse(peer, error)
                 return
             if peer.number not in self._peers:
                 return
-        if len(event.batch) == 1 and isinstance(event.batch[0], Heartbeat):
-            self._answer(peer)
+
+    def _take_held(self) -> None:
+        """Take what clients said while the jobs of their keys were looked for."""
+        for client in self.clients.submissions.answered():
+            held, client.held = client.held, []
+            if (peer := self._peers.get(client.peer)) is not None:
+                self._take(peer, held, frozenset())
 
     def _answer(self, peer: Peer) -> None:
         """Answer a heartbeat by one, if nothing else was said to this peer for a while."""
@@ -350,6 +365,8 @@ class Reactor:
 
     def _watch_over(self, peer: Peer) -> None:
         now = self.board.now
+        if self.clients.looks(peer.number):
+            peer.heard = now  # it is not read meanwhile
         if not peer.role and now - peer.opened > limits.HELLO_SECONDS:
             text = f"no Hello within {limits.HELLO_SECONDS:g} s"
             self._refuse(peer, ProtocolError(text, close_code=CLOSE_POLICY))
