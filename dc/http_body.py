@@ -6,6 +6,8 @@ How it works:
   while it is in the processor's cache; the loop waits for what is slow, and it alone. The thread
   has a descriptor of its own: the stream may be closed meanwhile.
 - Files go out by `os.sendfile` where there is one.
+- These threads are of a number of their own: who trickles bodies into many connections has other
+  bodies wait, and not the store, a backup or a name that is being looked up.
 - Any other Trio stream does the same through its own methods.
 - Timeouts are the caller's, and what a stream raises is raised as it is. A move that is cancelled
   ends first, which takes MOVE_PAUSE_SECONDS beyond what flows.
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+_movers: Final = trio.lowlevel.RunVar[trio.CapacityLimiter]("movers of bodies")
+"""Which threads may move bodies, of the Trio run."""
 
 CLOSED: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -115,7 +120,7 @@ async def receive_to(stream: Stream, size: int, sink: Sink, held: bytes = b"") -
         piece = await stream.receive_some(min(size, limits.RECEIVE_BYTES))
         for one in (held, piece):
             if one:
-                await trio.to_thread.run_sync(sink, memoryview(one))
+                await _run(sink, memoryview(one))
         return len(piece)
     while True:
         _check_open(sock)
@@ -143,7 +148,7 @@ async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) 
     sock = _socket_of(stream)
     if sock is None or not HAS_SENDFILE:
         size = min(size, limits.FILE_PIECE_BYTES)
-        piece = await trio.to_thread.run_sync(_read, file, start, size)
+        piece = await _run(_read, file, start, size)
         if piece:
             await stream.send_all(piece)
         return len(piece)
@@ -182,12 +187,22 @@ def _socket_of(stream: Stream) -> Socket | None:
     return getattr(stream, "socket", None) if HAS_DESCRIPTORS else None
 
 
+async def _run(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """Have a thread of the movers do some work."""
+    try:
+        limiter = _movers.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(limits.MOVERS)
+        _movers.set(limiter)
+    return await trio.to_thread.run_sync(work, *arguments, limiter=limiter)
+
+
 async def _in_thread(sock: Socket, work: Callable[[int, *Ts], T], *arguments: *Ts) -> T:
     """Have a thread work with the socket's descriptor."""
     _check_open(sock)
     descriptor = os.dup(sock.fileno())
     try:
-        return await trio.to_thread.run_sync(work, descriptor, *arguments)
+        return await _run(work, descriptor, *arguments)
     finally:
         os.close(descriptor)
 

@@ -289,6 +289,11 @@ MOVE_BYTES: Final = 8 * MIB
 MOVE_SECONDS: Final = 0.05
 """For which it does so at most, on a slower one: it cannot be cancelled meanwhile."""
 
+MOVERS: Final = 16
+"""Threads that move bodies, at most; nothing else waits for them. On quick lines a few have all
+processors busy. On a slow one each piece holds a thread for MOVE_PAUSE_SECONDS: so many serve 8,000
+such pieces a second, with 4 MB of buffers."""
+
 UNSENT_BYTES: Final = MIB
 """Of a body that may wait in the system for its turn to be sent."""
 

@@ -432,8 +432,10 @@ class Submit(Message, frozen=True):
     defaults fill in the rest.
 
     `key` names the submission, so that it can be resumed: no two submissions have the same one.
-    With `resume` the server looks for a job of that key first, and Payloads wait for Accepted;
-    without, it takes the client's word that the key is new, and they may follow at once.
+    With `resume` the server looks for a job of that key first, and Payloads and EndOfJob wait for
+    Accepted, which alone says with which task to go on; without, it takes the client's word that
+    the key is new, and they may follow at once. What comes behind Submit is taken behind its
+    answer, however long the server looks.
     """
 
     request: Request

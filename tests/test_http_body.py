@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from dc import http_body, limits
 
@@ -132,3 +135,49 @@ async def test_waiting_can_be_cancelled_and_leaves_no_descriptor() -> None:
                 await http_body.receive_to(near, limits.MIB, len)
             assert scope.cancelled_caught
         assert descriptors() == before
+
+
+async def test_bodies_have_threads_of_their_own() -> None:
+    """They go on while all others are busy, and take none from those."""
+    near, far = pair()
+    others = trio.to_thread.current_default_thread_limiter()
+    holders = [object() for _ in range(int(others.total_tokens))]
+    got = bytearray()
+    with trio.fail_after(20):
+        async with near, far:
+            for holder in holders:
+                others.acquire_on_behalf_of_nowait(holder)
+            try:
+                await far.send_all(b"flows")
+                assert await http_body.receive_to(near, 5, got.extend) == 5
+            finally:
+                for holder in holders:
+                    others.release_on_behalf_of(holder)
+    assert got == b"flows"
+
+
+async def test_no_more_bodies_are_moved_at_one_time_than_there_are_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MOVERS", 2)
+    pairs = [pair() for _ in range(5)]
+    begun: queue.SimpleQueue[int] = queue.SimpleQueue()
+    go_on = threading.Event()
+
+    def sink(piece: memoryview) -> None:
+        begun.put(len(piece))
+        go_on.wait(20)
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            for near, far in pairs:
+                await far.send_all(b"flows")
+                nursery.start_soon(http_body.receive_to, near, 5, sink)
+            for _ in range(2):
+                await trio.to_thread.run_sync(begun.get)
+            await trio.testing.wait_all_tasks_blocked()
+            assert begun.empty()
+            go_on.set()
+    assert begun.qsize() == 3
+    for one in (stream for both in pairs for stream in both):
+        await one.aclose()

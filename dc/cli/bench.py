@@ -1,8 +1,8 @@
 """The command that measures a server with its workers: rate, latency, large payloads.
 
 Every result is compared with its payload. When the time is over, the job that runs is cancelled,
-and what was measured until then is shown; Ctrl-C cancels it too. Nothing stays behind but ended
-jobs.
+and what was measured until then is shown; Ctrl-C cancels it too. Nothing stays behind but a few
+ended jobs: the single tasks are all of one.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import os
 import statistics
 import threading
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, Self
 
 from dc.cli.screen import Screen
+from dc.client.open_job import OpenJob
 from dc.client.plain_client import Client, Job
 from dc.errors import DcError, JobCancelled, PluginError, StartError, UnknownTaskType
 
@@ -74,7 +76,7 @@ class _Timed:
         self.seconds = seconds
         self._client = client
         self._kind = kind
-        self._job: Job | None = None
+        self._job: Job | OpenJob | None = None
         self._lock = threading.Lock()
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
@@ -99,7 +101,25 @@ class _Timed:
             yield from job.results(ordered=False)
 
     @contextmanager
-    def _following(self, job: Job) -> Iterator[None]:
+    def singles(self) -> Iterator[Callable[[bytes], bytes]]:
+        """Begin a job; give a function that runs one task of it, and ends with its result.
+
+        Raises:
+            JobCancelled: the time is over.
+        """
+        with self._client.open(self._kind, name="bench") as job, self._following(job):
+            yield partial(self._single, job)
+
+    def _single(self, job: OpenJob, payload: bytes) -> bytes:
+        try:
+            return job.submit(payload).result()  # type: ignore[no-any-return]
+        except RuntimeError:
+            if self.over:  # it was cancelled between two tasks
+                raise JobCancelled("the time is over") from None
+            raise
+
+    @contextmanager
+    def _following(self, job: Job | OpenJob) -> Iterator[None]:
         with self._lock:
             self._job = job
         if self.over:
@@ -151,11 +171,12 @@ def _done(client: Client) -> dict[str, int]:
 def _latency(timed: _Timed) -> dict[str, Any]:
     times: list[float] = []
     end = perf_counter() + timed.seconds / 4
-    while len(times) < SINGLES and (len(times) < 2 or perf_counter() < end):
-        payload = os.urandom(PAYLOAD_BYTES)
-        started = perf_counter()
-        _check(list(timed.run(iter([payload]))) == [payload])
-        times.append(perf_counter() - started)
+    with timed.singles() as single:
+        while len(times) < SINGLES and (len(times) < 2 or perf_counter() < end):
+            payload = os.urandom(PAYLOAD_BYTES)
+            started = perf_counter()
+            _check(single(payload) == payload)
+            times.append(perf_counter() - started)
     cuts = statistics.quantiles(times, n=100, method="inclusive")
     return {"p50_ms": cuts[49] * 1e3, "p99_ms": cuts[98] * 1e3, "singles": len(times)}
 

@@ -256,8 +256,11 @@ async def _serve_one(site: Site, buffer: Buffer, accepted: trio.SocketStream) ->
     try:
         peer = stream.socket.getpeername()
         await site.serve_stream(stream, f"{peer[0]}:{peer[1]}")
-    except OSError as error:  # it is gone already, or there are too many open files
-        log.warning("a connection was given up: %s", error)
+    except* OSError as errors:  # it is gone already, or there are too many open files
+        log.warning("a connection was given up: %s", errors.exceptions[0])
+        stream.socket.close()
+    except* Exception as errors:  # a mistake in dc or in a plugin
+        log.error("a connection was given up", exc_info=errors)
         stream.socket.close()
 
 

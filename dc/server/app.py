@@ -38,6 +38,7 @@ from dc.server.events import (
     Committed,
     Continue,
     Continued,
+    Emptied,
     Event,
     HeadLoaded,
     JobLoaded,
@@ -132,6 +133,7 @@ class ServerApp:
         self._wrote = 0.0
         self._failure: Exception | None = None
         self._gone = trio.Event()
+        self._loaded = trio.Event()
         self._stopping = trio.Event()
         self._stopped = trio.Event()
 
@@ -189,8 +191,7 @@ class ServerApp:
             with trio.move_on_after(STOP_SECONDS):
                 while self._connections:
                     await self._gone.wait()
-                self.committer.add(JobNumbers(self.reactor.board.next_job))
-                self.committer.begin()
+                self.feed(Emptied())
                 await self.committer.wait_idle()
             nursery.cancel_scope.cancel()
         self._stopped.set()
@@ -295,10 +296,13 @@ class ServerApp:
     async def wait_space(self, peer: int) -> None:
         """Wait until more may be received from a peer.
 
-        Workers need not wait: how much they can send is bounded by what they were given.
+        Workers need not wait: how much they can send is bounded by what they were given. What a
+        client says while it looks for the job of a key is held: it is read again afterwards.
         """
         if peer not in self.reactor.workers.by_peer:
             await self.committer.wait_space()
+            while self.reactor.clients.looks(peer):
+                await self._loaded.wait()
 
     def start_soon(self, connection: Connection) -> None:
         """Send what is queued for a connection, in a task of its own."""
@@ -340,11 +344,9 @@ class ServerApp:
         if self._failure is not None:
             return
         try:
-            actions = self.reactor.handle(event, trio.current_time(), self._wall())
+            self._act(self.reactor.handle(event, trio.current_time(), self._wall()), size)
         except Exception as error:
             self._fail(error)
-        else:
-            self._act(actions, size)
 
     def _act(self, actions: list[Action], size: int) -> None:
         """Perform actions in order; what is sent leaves together, before anything is committed."""
@@ -395,6 +397,8 @@ class ServerApp:
                 before = str(error)
                 await trio.sleep(LOAD_RETRY_SECONDS)
         self.feed(event)
+        self._loaded.set()
+        self._loaded = trio.Event()
 
     async def _answer(self, action: Action) -> Event:
         match action:

@@ -201,6 +201,11 @@ class Board:
             self.write(JobNumbers(self._reserving), partial(self._are_reserved, self._reserving))
         return number, number < self._reserved
 
+    def give_numbers_back(self) -> None:
+        """Have those numbers of jobs used at the next start that were reserved and not taken."""
+        self._reserved = self._reserving = self.next_job
+        self.write(JobNumbers(self.next_job), _nobody)
+
     def _are_reserved(self, below: int) -> None:
         self._reserved = below
 

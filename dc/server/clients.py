@@ -68,11 +68,14 @@ class ClientSide:
     # --- messages -------------------------------------------------------------------------------
 
     def received(self, client: Client, message: Message) -> None:
-        """Take one message of a client.
+        """Take one message of a client, or hold it while the job of a key is looked for.
 
         Raises:
             ProtocolError: the message is not one that a client sends, or not now.
         """
+        if client.looks:
+            client.held.append(message)
+            return
         match message:
             case Payloads():
                 self.submissions.payloads(client, message)
@@ -92,6 +95,11 @@ class ClientSide:
                 self._on_unsubscribe(client, message)
             case _:
                 raise ProtocolError(f"a client does not send {type(message).__name__}")
+
+    def looks(self, peer: int) -> bool:
+        """Whether a peer is a client that waits for the job of a key to be looked for."""
+        client = self.by_peer.get(peer)
+        return client is not None and client.looks
 
     def _answering(self, client: Client, request: int, do: Callable[[], None]) -> None:
         try:

@@ -164,7 +164,11 @@ class Answered(Struct, frozen=True):
 
 
 class Stopping(Struct, frozen=True):
-    """The server is about to stop: nobody is heard any more."""
+    """The server is about to stop: who is here now is not heard any more."""
+
+
+class Emptied(Struct, frozen=True):
+    """The server is about to stop, and its connections are closed."""
 
 
 class Tick(Struct, frozen=True):
@@ -195,6 +199,7 @@ Event: TypeAlias = (
     | Asked
     | Answered
     | Stopping
+    | Emptied
     | Tick
 )
 

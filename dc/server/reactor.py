@@ -45,6 +45,7 @@ from dc.server.events import (
     Closed,
     Committed,
     Continued,
+    Emptied,
     Event,
     HeadLoaded,
     JobLoaded,
@@ -142,7 +143,7 @@ class Reactor:
         return out
 
     def _of_a_peer(self, event: Event) -> bool:
-        """Take an event that came from a peer, the page or the clock; False for any other."""
+        """Take an event of a peer, the page, the clock or the app; False for any other."""
         match event:
             case Received():
                 self._on_received(event)
@@ -159,6 +160,8 @@ class Reactor:
                 self._on_tick(event.stalled)
             case Stopping():
                 self.workers.note_all_seen()
+            case Emptied():
+                self.board.give_numbers_back()
             case _:
                 return False
         return True
@@ -181,12 +184,14 @@ class Reactor:
                 self.streams.loaded(event.peer, event.request, event.records)
             case JobLoaded():
                 self.clients.job_loaded(event.job, event.row)
+                self._take_held()
             case Continued():
                 self.clients.cancel_step(event.job)
             case Answered(then, answer):
                 then(answer)
             case KeyLoaded():
                 self.clients.submissions.key_loaded(event.key, event.row)
+                self._take_held()
             case WorkersRecovered(rows):
                 self.workers.register.recovered(rows)
             case JobRecovered():
@@ -269,16 +274,26 @@ class Reactor:
         if peer is None:
             return
         peer.heard = self.board.now
-        for message in event.batch:
+        self._take(peer, event.batch, event.missing)
+        if len(event.batch) == 1 and isinstance(event.batch[0], Heartbeat):
+            self._answer(peer)
+
+    def _take(self, peer: Peer, batch: list[Message], missing: frozenset[Blob]) -> None:
+        for message in batch:
             try:
-                self._one(peer, message, event.missing)
+                self._one(peer, message, missing)
             except DcError as error:
                 self._refuse(peer, error)
                 return
             if peer.number not in self._peers:
                 return
-        if len(event.batch) == 1 and isinstance(event.batch[0], Heartbeat):
-            self._answer(peer)
+
+    def _take_held(self) -> None:
+        """Take what clients said while the jobs of their keys were looked for."""
+        for client in self.clients.submissions.answered():
+            held, client.held = client.held, []
+            if (peer := self._peers.get(client.peer)) is not None:
+                self._take(peer, held, frozenset())
 
     def _answer(self, peer: Peer) -> None:
         """Answer a heartbeat by one, if nothing else was said to this peer for a while."""
@@ -401,6 +416,8 @@ class Reactor:
 
     def _watch_over(self, peer: Peer) -> None:
         now = self.board.now
+        if self.clients.looks(peer.number):
+            peer.heard = now  # it is not read meanwhile
         if not peer.role and now - peer.opened > limits.HELLO_SECONDS:
             text = f"no Hello within {limits.HELLO_SECONDS:g} s"
             self._refuse(peer, ProtocolError(text, close_code=CLOSE_POLICY))

@@ -11,6 +11,11 @@ comes back with the key, or somebody cancels it. Who resumes a key gets the job 
 this process has taken is on disk or on its way there, and if the process dies, so do all its
 connections, and their clients resume again.
 
+Whether a key's job is in memory or has to be read from the store is nothing that a client can know,
+so it must make no difference. While the store is asked, everything that this connection says waits
+in `Client.held`, and is taken in its order behind the answer. The app reads no more from a
+connection that waits so, and therefore one message of the link is all that can be held.
+
 A broken line may deliver late what a client sent before it came back on another connection. So a
 key is remembered when its job has long finished, a Submit without `resume` is refused when its key
 is known, and a connection never takes a submission from one that was opened after it.
@@ -35,7 +40,17 @@ from dc.errors import (
     PayloadError,
     ProtocolError,
 )
-from dc.messages import Accepted, Counts, EndOfJob, Options, Payloads, Refused, Stored, Submit
+from dc.messages import (
+    Accepted,
+    Counts,
+    EndOfJob,
+    Message,
+    Options,
+    Payloads,
+    Refused,
+    Stored,
+    Submit,
+)
 from dc.records import JobEnded, JobRow, NewJob, NewTasks
 from dc.requirements import check_needs
 from dc.server.board import Board, TypeInfo
@@ -49,12 +64,15 @@ class Client(Struct):
     """A connected client.
 
     `submitting` and `refused` are by request; what still comes for a refused one is passed over.
+    While it `looks` for the job of a key in the store, what it says is `held`.
     """
 
     peer: int
     address: str
     submitting: dict[int, Submission] = {}
     refused: dict[int, None] = {}
+    looks: bool = False
+    held: list[Message] = []
     gone: bool = False
 
 
@@ -85,6 +103,7 @@ class Submissions:
         self._of_job: dict[int, Submission] = {}
         self._keys: dict[str, int] = {}
         self._looked_for: dict[str, list[tuple[Client, Submit]]] = {}
+        self._answered: list[Client] = []
 
     # --- jobs that come and go by themselves ----------------------------------------------------
 
@@ -96,6 +115,7 @@ class Submissions:
     def leave(self, client: Client) -> None:
         """Leave the jobs of a client that has gone as they are."""
         client.gone = True
+        client.held.clear()
         for submission in list(client.submitting.values()):
             self._desert(submission)
 
@@ -193,6 +213,7 @@ class Submissions:
     def _resume(self, client: Client, message: Submit) -> None:
         if not message.key:
             raise OptionsError("only a submission that has a key can be resumed")
+        client.looks = True
         number = self._keys.get(message.key)
         if number is not None:
             self._find(number, partial(self._found, client, message))
@@ -216,11 +237,19 @@ class Submissions:
     def _found(self, client: Client, message: Submit, job: Job | None) -> None:
         if client.gone:
             return
+        client.looks = False
+        if client.held:
+            self._answered.append(client)
         if job is None:
             self._keys.pop(message.key, None)  # its job was removed, if there ever was one
             self._answer(client, message, self._begin)
         else:
             self._answer(client, message, partial(self._go_on, job))
+
+    def answered(self) -> list[Client]:
+        """Return the clients that are answered now, and have said something meanwhile; once."""
+        answered, self._answered = self._answered, []
+        return answered
 
     def _go_on(self, job: Job, client: Client, message: Submit) -> None:
         row = job.row
@@ -229,8 +258,6 @@ class Submissions:
             raise KeyConflict(f"{text}: take another key")
         if job.cancelled:
             raise JobCancelled(f"job {job.number}, which has this key, was cancelled")
-        if message.request in client.submitting:
-            raise ProtocolError(f"request {message.request} is a submission under way")
         info = self._board.types.get(row.type, row.version) if not job.ended else None
         before = self._of_job.get(job.number)
         if before is not None:

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from dc import messages
+from dc.cli.bench import SINGLES
 from dc.cli.main import main
 from tests.client.fake_server import FakeServer, FakeType
 
@@ -76,8 +77,8 @@ def test_figures_as_json(bench: Bench, server: FakeServer, capsys: Capture) -> N
     assert 0 < figures["p50_ms"] <= figures["p99_ms"]
     assert figures["tasks_per_second"] == pytest.approx(3000 / figures["seconds"])
     sizes = [len(job.payloads) for job in server.jobs.values()]
-    assert sizes == [*[1] * 200, 3000, 1]
-    assert len(set(server.jobs[201].payloads)) == 3000
+    assert sizes == [200, 3000, 1], "the single tasks are of one job"
+    assert len(set(server.jobs[2].payloads)) == 3000
     assert all(job.options["name"] == "bench" for job in server.jobs.values())
     assert ended(server)
 
@@ -121,8 +122,8 @@ def test_other_bytes_than_the_payload_are_an_error(
 def test_when_its_time_is_over_it_cancels_and_shows_what_it_has(
     bench: Bench, server: FakeServer, capsys: Capture
 ) -> None:
-    server.run_limit = 1  # of each job: so single tasks are done, and the many never are
-    assert bench("--seconds", "0.4", "--tasks", "50", "--json") == 1
+    server.run_limit = SINGLES  # of each job: so single tasks are done, and the many never are
+    assert bench("--seconds", "0.4", "--tasks", "500", "--json") == 1
     out, err = capsys.readouterr()
     figures = json.loads(out)
     assert not figures["complete"]
@@ -132,31 +133,45 @@ def test_when_its_time_is_over_it_cancels_and_shows_what_it_has(
     assert ended(server)
 
 
-def test_a_job_that_somebody_else_cancels_ends_it(
+def test_when_its_time_is_over_among_the_single_tasks(
     bench: Bench, server: FakeServer, capsys: Capture
 ) -> None:
     server.run_limit = 1
+    assert bench("--seconds", "0.4", "--json") == 1
+    out, err = capsys.readouterr()
+    assert "p50_ms" not in json.loads(out)
+    assert "give it more by --seconds" in err
+    assert ended(server)
+
+
+def test_a_job_that_somebody_else_cancels_ends_it(
+    bench: Bench, server: FakeServer, capsys: Capture
+) -> None:
+    server.run_limit = SINGLES
 
     def cancel(message: Any) -> None:
-        many = [job for job in server.jobs.values() if len(job.payloads) > 1]
+        many = [job for job in server.jobs.values() if len(job.payloads) > SINGLES]
         if isinstance(message, messages.Subscribe) and many:
             many[0].cancelled = True
             server.wake()
 
     server.hook = cancel
-    assert bench("--tasks", "50") == 1
+    assert bench("--tasks", "500") == 1
     assert "its job was cancelled" in capsys.readouterr().err
 
 
 def test_ctrl_c_cancels(bench: Bench, server: FakeServer, capsys: Capture) -> None:
-    server.run_limit = 1
+    server.run_limit = SINGLES
 
     def interrupt(message: Any) -> None:
-        if isinstance(message, messages.Subscribe) and len(server.jobs[message.job].payloads) > 1:
+        is_many = isinstance(message, messages.Subscribe) and (
+            len(server.jobs[message.job].payloads) > SINGLES
+        )
+        if is_many:
             os.kill(os.getpid(), signal.SIGINT)
 
     server.hook = interrupt
-    assert bench("--tasks", "50") == 130
+    assert bench("--tasks", "500") == 130
     assert capsys.readouterr().err == "interrupted; its job is cancelled\n"
     assert ended(server)
 

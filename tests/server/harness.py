@@ -420,8 +420,6 @@ class Harness:
         obeys: bool = True,
     ) -> int:
         peer = self.open()
-        about: Any = {"types": types, "labels": labels, "resources": resources}
-        self.worker_says_hello(peer, name, slots=slots, key=key, run=run, **about)
         self.worker_says_hello(
             *(peer, name),
             slots=slots,

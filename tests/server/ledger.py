@@ -1,14 +1,17 @@
 """A naive observer of the server: it sees what goes in and out, and holds the server to its word.
 
 It knows for each task who was given it last (`newest`), and whether that worker may still count on
-it (`leases`); of some it is `unsure`, as the server is, because they were not given out since a
-restart. It knows nothing of queues, crashes, or how the server remembers anything.
+it (`leases`). Of some it is `unsure`, as the server is, because they were not given out since a
+restart, and it was not written down who had them: there the server must take the word of whoever
+names such a task first, with an attempt that is not below the one on disk. True or not, it has the
+task then, as if it had been given to it. It knows nothing of queues, crashes, or how the server
+remembers anything.
 """
 
 from __future__ import annotations
 
 from dc import limits
-from dc.messages import Assign, Done, Failed, Message, Returned, Stop
+from dc.messages import Assign, Done, Failed, Held, Message, Returned, Stop
 from dc.records import Outcomes
 from dc.server.events import Action, LoadPayloads, Send, Write
 from tests.server.harness import Harness
@@ -23,7 +26,7 @@ class Ledger(Harness):
     """A harness that checks each action against what was before it."""
 
     def __init__(self) -> None:
-        self.newest: dict[Task, Holder | None] = {}
+        self.newest: dict[Task, Holder] = {}
         self.given: set[tuple[Task, Holder]] = set()
         self.leases: dict[Task, Holder] = {}
         self.loading: dict[tuple[Task, int], int] = {}  # the connection whose payload is read
@@ -31,7 +34,8 @@ class Ledger(Harness):
         self.names: dict[int, str] = {}
         self.heard: dict[str, float] = {}
         self.recorded: set[Task] = set()
-        self.unsure: set[Task] = set()
+        self.unsure: dict[Task, int] = {}  # the attempt on disk
+        self.stops: set[tuple[Task, Holder]] = set()  # said by the server in this step
         self.void: set[int] = set()
         self.resting: set[str] = set()  # whom operators have take nothing
         super().__init__(window=200)
@@ -42,24 +46,53 @@ class Ledger(Harness):
         """Have a worker say something on an open connection."""
         name = self.names[peer]
         self.heard[name] = self.now
+        results: list[Task] = []
+        held: list[tuple[Task, Holder, bool]] = []
         for message in messages:
-            if isinstance(message, (Failed, Returned)):
-                numbers = [message.number] if isinstance(message, Failed) else message.numbers
-                attempts = [message.attempt] if isinstance(message, Failed) else message.attempts
-                for number, attempt in zip(numbers, attempts, strict=True):
-                    if self.leases.get((message.job, number)) == (name, attempt):
-                        del self.leases[message.job, number]
-        results = [
-            (message.job, number)
-            for message in messages
-            if isinstance(message, Done)
-            for number, attempt in zip(message.numbers, message.attempts, strict=True)
-            if self.leases.get((message.job, number)) == (name, attempt)
-        ]
+            for task, attempt in attempts_in(message):
+                self.take_word(name, task, attempt)
+                has = self.has(name, task, attempt)
+                if isinstance(message, Held):
+                    held.append((task, (name, attempt), has))
+                elif has and isinstance(message, Done):
+                    results.append(task)
+                elif has:
+                    del self.leases[task]
+        self.stops.clear()
         self.say(peer, *messages)
         for task in results:
             taken = task in self.recorded or task[0] in self.void
             assert taken, f"the result of {task} was not taken from {name}, who has it"
+        for named in held:
+            self.is_told(*named)
+
+    def take_word(self, name: str, task: Task, attempt: int) -> None:
+        """Let a worker have what it names, if nobody knows better."""
+        if attempt >= self.unsure.get(task, attempt + 1) and task[0] not in self.void:
+            self.is_given(name, task, attempt)
+            self.loading.pop((task, attempt), None)
+
+    def has(self, name: str, task: Task, attempt: int) -> bool:
+        """Whether a worker may count on an attempt: it was sent, and has not come to its end."""
+        loaded_for = self.loading.get((task, attempt))
+        gone = loaded_for is not None and loaded_for not in self.reactor.workers.by_peer
+        return self.leases.get(task) == (name, attempt) and not gone
+
+    def is_told(self, task: Task, holder: Holder, its_own: bool) -> None:
+        """A worker has named an attempt; what it was not told to stop is its own."""
+        if (task, holder) in self.stops:
+            assert not its_own or task[0] in self.void, f"{task} was taken from {holder}"
+        else:
+            assert task not in self.recorded, f"{holder} goes on with {task}, which is recorded"
+            assert self.newest.get(task) == holder, f"{task} is not with {holder}"
+            assert (task, holder) in self.given, f"{task} was never given to {holder}"
+            self.leases[task] = holder
+
+    def is_given(self, name: str, task: Task, attempt: int) -> None:
+        """A worker has a task now, by the server's word or its own."""
+        self.newest[task] = self.leases[task] = (name, attempt)
+        self.given.add((task, (name, attempt)))
+        self.unsure.pop(task, None)
 
     def comes_back(self, name: str, named: dict[Task, int]) -> None:
         """A worker is about to connect: it counts on what it names, and on nothing else."""
@@ -67,17 +100,6 @@ class Ledger(Harness):
         for task, holder in list(self.leases.items()):
             if holder[0] == name and named.get(task) != holder[1]:
                 del self.leases[task]
-
-    def is_back(self, name: str, named: dict[Task, int], stopped: set[tuple[Task, int]]) -> None:
-        """A worker has connected; what it was not told to stop is its own."""
-        for task, attempt in named.items():
-            mine = (name, attempt)
-            if (task, attempt) in stopped:
-                assert self.leases.get(task) != mine, f"{task} was taken from {name}"
-            elif task[0] not in self.void and task not in self.recorded:
-                assert self.newest[task] in (None, mine), f"{task} was given to another since"
-                assert (task, mine) in self.given, f"{task} was never given to {name}"
-                self.newest[task] = self.leases[task] = mine
 
     def leaves(self, name: str) -> None:
         """A worker says goodbye."""
@@ -116,7 +138,7 @@ class Ledger(Harness):
         for number, attempt in zip(record.numbers, record.attempts, strict=True):
             task, holder = (record.job, number), (name_of(record.worker), attempt)
             assert task not in self.recorded, f"{task} has its outcome already"
-            assert self.newest[task] in (None, holder), f"{task} is not with {holder}"
+            assert self.newest.get(task) == holder, f"{task} is not with {holder}"
             assert (task, holder) in self.given, f"{task} was never with {holder}"
             self.recorded.add(task)
             self.leases.pop(task, None)
@@ -133,9 +155,8 @@ class Ledger(Harness):
                 self.check_lapsed(task)
             before = self.newest.get(task)
             assert before is None or attempt > before[1], f"{task}: attempt {attempt} again"
-            self.newest[task] = self.leases[task] = (name, attempt)
-            self.given.add((task, (name, attempt)))
-            self.unsure.discard(task)
+            assert attempt > self.unsure.get(task, 0), f"{task}: attempt {attempt} is on disk"
+            self.is_given(name, task, attempt)
 
     def check_lapsed(self, task: Task) -> None:
         holder, attempt = self.leases[task]
@@ -147,6 +168,7 @@ class Ledger(Harness):
 
     def on_stop(self, name: str, message: Stop) -> None:
         for number, attempt in zip(message.numbers, message.attempts, strict=True):
+            self.stops.add(((message.job, number), (name, attempt)))
             if self.leases.get((message.job, number)) == (name, attempt):
                 del self.leases[message.job, number]
 
@@ -164,17 +186,17 @@ class Ledger(Harness):
         """Only what is on disk is known afterwards."""
         jobs = set(self.graces) - self.void
         self.recorded = {(job, number) for job in jobs for number in self.results(job)}
-        self.leases, self.names = {}, {}
-        self.newest, self.unsure = dict.fromkeys(self.newest), set()
+        self.leases, self.names, self.loading = {}, {}, {}
+        self.newest, self.unsure = {}, {}
         for job in jobs:
             left = self.unfinished(job)
-            self.unsure.update((job, number) for number in left.numbers)
             for number, attempt, name in zip(
                 left.numbers, left.attempts, left.workers, strict=True
             ):
                 name = name_of(name)
+                self.unsure[job, number] = attempt
                 if name:
-                    self.unsure.discard((job, number))
+                    del self.unsure[job, number]
                     self.newest[job, number] = self.leases[job, number] = (name, attempt)
                     self.heard[name] = self.now
         self.resting = {row.name for row in self.stored_workers() if row.state in RESTING}
@@ -184,3 +206,13 @@ class Ledger(Harness):
 def name_of(key: str) -> str:
     """Return the name of the worker of a key; it may have had others before."""
     return key.partition("#")[0]
+
+
+def attempts_in(message: Message) -> list[tuple[Task, int]]:
+    """Return the attempts that a worker names as its own in a message."""
+    if isinstance(message, Failed):
+        return [((message.job, message.number), message.attempt)]
+    if isinstance(message, (Done, Held, Returned)):
+        rows = zip(message.numbers, message.attempts, strict=True)
+        return [((message.job, number), attempt) for number, attempt in rows]
+    return []

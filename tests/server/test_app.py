@@ -11,11 +11,12 @@ import trio.testing
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import InternalError, StoreFull
-from dc.messages import PROTOCOL, About, Hello, Options
+from dc.messages import PROTOCOL, About, Hello, Options, Submit
 from dc.plugins import Plugins
-from dc.records import NewJob
+from dc.records import JobCancelled, JobNumbers, NewJob, Record
 from dc.server.app import ServerApp, Settings
-from dc.server.events import Opened, Received, Tick
+from dc.server.commands import CancelJob
+from dc.server.events import Asked, Opened, Received, Tick
 from dc.server.types import PluginTypes
 from dc.store_memory import MemoryStore
 
@@ -43,6 +44,87 @@ async def test_a_mistake_in_the_reactor_stops_the_server(
             ticked = app.reactor._ticked
             app.feed(Tick())
             assert app.reactor._ticked == ticked, "nothing is done any more"
+
+
+async def test_a_mistake_in_an_action_stops_the_server(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings("dc test", "http://127.0.0.1:1", tmp_path, 0.0)
+    store = MemoryStore()
+    app = ServerApp(store, BlobFolder(tmp_path), PluginTypes(Plugins()), settings)
+    await store.commit([NewJob(1, "demo", "1", Options(), "bytes", "bytes", 1.0)])
+    await app.recover()
+
+    def add(_: object) -> None:
+        raise Mistake
+
+    with trio.fail_after(60), pytest.RaisesGroup(InternalError):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(app.run)
+            monkeypatch.setattr(app.committer, "add", add)
+            app.feed(Asked(CancelJob(1), lambda _: None))
+            ticked = app.reactor._ticked
+            app.feed(Tick())
+            assert app.reactor._ticked == ticked, "nothing is done any more"
+
+
+async def test_a_client_is_not_read_while_the_job_of_its_key_is_looked_for(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings("dc test", "http://127.0.0.1:1", tmp_path, 0.0)
+    store = MemoryStore()
+    app = ServerApp(store, BlobFolder(tmp_path), PluginTypes(Plugins()), settings)
+    await app.recover()
+    answer = trio.Event()
+
+    async def job_of_key(_: str) -> None:
+        await answer.wait()
+
+    monkeypatch.setattr(store, "job_of_key", job_of_key)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(app.run)
+        for peer in (1, 2):
+            app.feed(Opened(peer, ""))
+            app.feed(Received(peer, [Hello(PROTOCOL, "client", "test", [])]))
+        app.feed(Received(1, [Submit(1, "echo", "", {}, "key", resume=True)]))
+        await app.wait_space(2)
+        with trio.move_on_after(5.0) as scope:
+            await app.wait_space(1)
+        assert scope.cancelled_caught
+        answer.set()
+        await app.wait_space(1)
+        app.stop()
+
+
+async def test_numbers_that_are_given_back_at_the_end_confirm_no_other_record(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit of the one is under way while another record comes: that is not on disk by it."""
+    settings = Settings("dc test", "http://127.0.0.1:1", tmp_path, 0.0)
+    store = MemoryStore()
+    app = ServerApp(store, BlobFolder(tmp_path), PluginTypes(Plugins()), settings)
+    await store.commit([NewJob(1, "demo", "1", Options(), "bytes", "bytes", 1.0)])
+    await app.recover()
+    commit = store.commit
+    under_way: list[Record] = []
+    cancelled: list[bool] = []
+
+    async def slowly(records: list[Record]) -> None:
+        under_way.extend(records)
+        if isinstance(records[0], JobNumbers):
+            app.feed(Asked(CancelJob(1), lambda _: cancelled.append(True)))
+            await trio.sleep(1.0)
+        else:
+            assert not cancelled
+        await commit(records)
+
+    monkeypatch.setattr(store, "commit", slowly)
+    monkeypatch.setattr(store, "commit_now", lambda _: False)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(app.run)
+        app.stop()
+    assert [type(record) for record in under_way] == [JobNumbers, JobCancelled]
+    assert cancelled
 
 
 async def test_only_clients_wait_until_there_is_space(

@@ -633,3 +633,20 @@ def test_the_newest_lapsed_attempts_are_remembered() -> None:
     assert len(lapsed) == 3
     lapsed.add("d", 1, [])
     assert len(lapsed) == 3
+
+
+def test_after_a_restart_no_word_is_taken_of_an_attempt_older_than_the_one_on_disk() -> None:
+    server = Harness()
+    worker = server.worker()
+    job = server.submit(server.client(), [b"a"])
+    for attempt in (1, 2):
+        assert [task[:3] for task in server.tasks(worker)] == [(job, 0, attempt)]
+        server.say(worker, Failed(attempt, job, 0, attempt, 0.1, Failure("crashed", "no")))
+        server.commit()
+    server.restart()
+    back = server.worker(held=(Held(job, [0], [1]),))
+    assert server.take(back, Stop) == [Stop(job, [0], [1])]
+    server.say(back, Done(9, job, [0], [1], [0.1], [b"old"]))
+    server.settle()
+    assert not server.results(job)
+    assert [task[:3] for task in server.tasks(back)] == [(job, 0, 3)]

@@ -10,6 +10,7 @@ answered, every task of every job has its outcome and every subscriber has had e
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from hypothesis import settings
@@ -43,7 +44,7 @@ from dc.messages import (
 from dc.records import JobCancelled, Outcomes
 from dc.server.commands import OrderWorkers, SetWorkers, Which
 from dc.server.events import Asked
-from tests.server.ledger import Ledger
+from tests.server.ledger import Ledger, attempts_in, name_of
 
 Task = tuple[int, int, int, Payload]
 
@@ -127,7 +128,7 @@ class PlayedWorker:
         ):
             job = message.job
             if (job, number) not in self.holds and reported.get((job, number)) == attempt:
-                self.report(server, lambda s, j=job, n=number, a=attempt: Returned(s, j, [n], [a]))
+                self.report(server, partial(returned, job, number, attempt))
             else:
                 self.holds[job, number] = (job, number, attempt, payload)
 
@@ -158,14 +159,15 @@ class PlayedWorker:
             self.joins_anew()
             return
         server.hear(self.peer, *held)
-        stopped = {
-            ((stop.job, number), attempt)
-            for stop in server.sent[self.peer]
-            if isinstance(stop, Stop)
-            for number, attempt in zip(stop.numbers, stop.attempts, strict=True)
-        }
-        server.is_back(self.name, named, stopped)
         server.hear(self.peer, Heartbeat(), *list(self.reports.values()))
+
+
+def failed(job: int, number: int, attempt: int, kind: str, sequence: int) -> Failed:
+    return Failed(sequence, job, number, attempt, 0.1, Failure(kind, "no"))
+
+
+def returned(job: int, number: int, attempt: int, sequence: int) -> Returned:
+    return Returned(sequence, job, [number], [attempt])
 
 
 class ReactorMachine(RuleBasedStateMachine):
@@ -187,7 +189,7 @@ class ReactorMachine(RuleBasedStateMachine):
 
     @rule(
         count=st.integers(0, 30),
-        retries=st.integers(0, 1),
+        retries=st.integers(0, 2),
         priority=st.integers(0, 2),
         grace=st.sampled_from([0.0, 0.0, 60.0]),
     )
@@ -275,6 +277,7 @@ class ReactorMachine(RuleBasedStateMachine):
         return wrong[0] if wrong else None
 
     @rule(down=st.floats(0.0, 1000.0))
+    @precondition(lambda self: self.totals)
     def restart(self, down: float) -> None:
         """The server is killed; what it had not written is gone, and all connections."""
         self.server.now += down
@@ -305,47 +308,52 @@ class ReactorMachine(RuleBasedStateMachine):
                     ),
                 )
 
-    @rule(at=st.integers(0, 2), kind=st.sampled_from(["error", "crashed", "payload", "returned"]))
-    def give_up(self, at: int, kind: str) -> None:
+    @rule(
+        at=st.integers(0, 2),
+        count=st.integers(1, 8),
+        kind=st.sampled_from(["error", "crashed", "payload", "returned"]),
+    )
+    def give_up(self, at: int, count: int, kind: str) -> None:
         worker = self.workers[at]
-        if not worker.holds:
-            return
-        job, number, attempt, _ = worker.holds.pop(next(iter(worker.holds)))
-        if kind == "returned":
-            worker.report(self.server, lambda s: Returned(s, job, [number], [attempt]))
-        else:
-            failure = Failure(kind, "no")
-            worker.report(self.server, lambda s: Failed(s, job, number, attempt, 0.1, failure))
+        for key in list(worker.holds)[:count]:
+            job, number, attempt, _ = worker.holds.pop(key)
+            if kind == "returned":
+                worker.report(self.server, partial(returned, job, number, attempt))
+            else:
+                worker.report(self.server, partial(failed, job, number, attempt, kind))
 
     @rule(
         at=st.integers(0, 2),
-        job=st.integers(1, 6),
-        number=st.integers(0, 31),
+        job=st.integers(1, 4),
+        number=st.integers(0, 7),
         attempt=st.integers(1, 4),
+        unsure=st.sampled_from([True, True, False]),
         kind=st.sampled_from(["done", "failed", "returned", "held", "running"]),
     )
-    def lie(self, at: int, job: int, number: int, attempt: int, kind: str) -> None:
+    def lie(self, at: int, job: int, number: int, attempt: int, unsure: bool, kind: str) -> None:
         """A worker speaks of what it may never have been given.
 
-        Of what was not given out since a restart the server must take a worker's word. So a report
-        of this kind is acknowledged at once, and not kept over a restart to be told again.
+        Of what was not given out since a restart the server must take a worker's word. Reports are
+        kept until they are acknowledged, and told again over any restarts; a worker that is not
+        connected says so when it is. What it says that it holds, it keeps to.
         """
         worker = self.workers[at]
-        if worker.peer < 0 or (job, number) in self.server.unsure:
-            return
+        if unsure and self.server.unsure:  # about as new as what is on disk
+            job, number = sorted(self.server.unsure)[number % len(self.server.unsure)]
+            attempt = max(1, self.server.unsure[job, number] + attempt - 2)
         if kind == "held":
-            self.server.hear(worker.peer, Held(job, [number], [attempt]))
+            worker.holds.setdefault((job, number), (job, number, attempt, b"lie"))
+            if worker.peer >= 0:
+                self.server.hear(worker.peer, Held(job, [number], [attempt]))
         elif kind == "running":
-            self.server.hear(worker.peer, Running(job, [number], [attempt], [0.3]))
+            if worker.peer >= 0:
+                self.server.hear(worker.peer, Running(job, [number], [attempt], [0.3]))
         elif kind == "done":
             worker.report(self.server, lambda s: Done(s, job, [number], [attempt], [0.1], [b"lie"]))
         elif kind == "failed":
-            failure = Failure("error", "lie")
-            worker.report(self.server, lambda s: Failed(s, job, number, attempt, 0.1, failure))
+            worker.report(self.server, partial(failed, job, number, attempt, "error"))
         else:
-            worker.report(self.server, lambda s: Returned(s, job, [number], [attempt]))
-        if kind not in ("held", "running"):
-            self.server.commit()
+            worker.report(self.server, partial(returned, job, number, attempt))
 
     @rule(at=st.integers(0, 2), count=st.integers(1, 3))
     def say_running(self, at: int, count: int) -> None:
@@ -412,16 +420,16 @@ class ReactorMachine(RuleBasedStateMachine):
             worker.hear(server)
             if worker.key != key:
                 continue  # it was deleted, and its reports with it
+            unwritten = {
+                ((record.job, number), (name_of(record.worker), attempt))
+                for record in server.unwritten
+                if isinstance(record, Outcomes)
+                for number, attempt in zip(record.numbers, record.attempts, strict=True)
+            }
             for sequence in set(before) - set(worker.reports):
-                report = before[sequence]
-                unwritten = {
-                    (record.job, number)
-                    for record in server.unwritten
-                    if isinstance(record, Outcomes)
-                    for number in record.numbers
-                }
-                if isinstance(report, Done):
-                    assert unwritten.isdisjoint((report.job, n) for n in report.numbers)
+                if isinstance(before[sequence], Done):
+                    told = {(task, (worker.name, a)) for task, a in attempts_in(before[sequence])}
+                    assert unwritten.isdisjoint(told)
         self.hear_as_client(on_disk)
 
     def hear_as_client(self, on_disk: set[tuple[int, int]]) -> None:

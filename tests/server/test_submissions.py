@@ -226,27 +226,154 @@ def test_a_submission_that_is_given_up_is_deserted(server: Harness) -> None:
     "batch",
     [
         [NEW, NEW],
+        [AGAIN, AGAIN],
         [NEW, Payloads(2, 0, [b""])],
         [NEW, EndOfJob(1), Payloads(1, 0, [b""])],
         [NEW, EndOfJob(1), EndOfJob(1)],
-        [Submit(3, "echo", "", {}, "other", resume=True), Payloads(3, 0, [b""])],
         [NEW, Payloads(1, 1, [b""])],
     ],
 )
 def test_what_breaks_the_rules_of_submitting(server: Harness, batch: list[Any]) -> None:
     client = server.client()
     server.say(client, *batch)
+    server.settle()
     assert refusals(server, client) == [(-1, "protocol")]
     assert client in server.closed
 
 
-def test_a_request_that_was_asked_for_twice_while_the_key_was_looked_up(server: Harness) -> None:
+# --- while the store is asked for a key ----------------------------------------------------------
+
+
+def forgotten(server: Harness, how: str) -> int:
+    """A job of two tasks under the key; return another client. `how` says what of it is where."""
+    first = server.client()
+    end = [EndOfJob(1)] if how != "open" else []
+    server.say(first, NEW, Payloads(1, 0, [b"a", b"b"]), *end)
+    server.commit()
+    if how != "open":
+        worker = server.worker(slots=2)
+        server.answer(worker, 1, server.tasks(worker))
+        server.settle()
+        assert not server.reactor.board.jobs
+    server.close(first)
+    if how != "key known":
+        server.reactor.clients.submissions._keys.clear()
+    return server.client()
+
+
+def all_at_once(server: Harness, client: int, batch: list[Any]) -> None:
+    server.say(client, *batch)
+
+
+def one_by_one(server: Harness, client: int, batch: list[Any]) -> None:
+    for message in batch:
+        server.say(client, message)
+
+
+def behind_the_answer(server: Harness, client: int, batch: list[Any]) -> None:
+    for message in batch:
+        server.say(client, message)
+        server.settle()
+
+
+ORDERS = pytest.mark.parametrize("say", [all_at_once, one_by_one, behind_the_answer])
+OF_ANOTHER = Submit(2, "stubborn", "", {}, "k", resume=True)
+
+
+@ORDERS
+@pytest.mark.parametrize("how", ["key known", "key in the store", "open"])
+@pytest.mark.parametrize(
+    "behind", [[EndOfJob(2)], [Payloads(2, 0, [b"0"]), EndOfJob(2)], [Unsubscribe(2), EndOfJob(2)]]
+)
+def test_what_follows_a_refused_resume_is_passed_over(
+    server: Harness, how: str, behind: list[Any], say: Any
+) -> None:
+    client = forgotten(server, how)
+    say(server, client, [OF_ANOTHER, *behind])
+    server.settle()
+    assert refusals(server, client) == [(2, "key_conflict")]
+    assert client not in server.closed
+    assert server.stored_payloads(1) == [b"a", b"b"]
+    assert len(server.records(JobEnded, 1)) == (how != "open")
+
+
+@ORDERS
+def test_what_follows_the_resume_of_a_new_key_is_taken(server: Harness, say: Any) -> None:
     client = server.client()
-    server.say(client, AGAIN, AGAIN)
+    say(server, client, [AGAIN, Payloads(2, 0, [b"a"]), Payloads(2, 1, [b"b"]), EndOfJob(2)])
+    server.settle()
+    assert [(a.job, a.stored) for a in server.take(client, Accepted)] == [(1, 0)]
+    assert server.take(client, Stored)[-1] == Stored(2, 2, True)
+    assert server.stored_payloads(1) == [b"a", b"b"]
+
+
+@ORDERS
+def test_what_follows_a_resume_from_the_store_goes_on(server: Harness, say: Any) -> None:
+    client = forgotten(server, "open")
+    say(server, client, [AGAIN, Payloads(2, 2, [b"c"]), EndOfJob(2)])
+    server.settle()
+    assert [(a.job, a.stored) for a in server.take(client, Accepted)] == [(1, 2)]
+    assert server.take(client, Stored)[-1] == Stored(2, 3, True)
+
+
+@ORDERS
+@pytest.mark.parametrize("how", ["key known", "key in the store", "open"])
+def test_payloads_that_do_not_fit_the_resumed_job_break_the_rules(
+    server: Harness, how: str, say: Any
+) -> None:
+    client = forgotten(server, how)
+    say(server, client, [AGAIN, Payloads(2, 0, [b"again"])])
+    server.settle()
+    assert refusals(server, client) == [(-1, "protocol")]
+    assert client in server.closed
+    assert server.stored_payloads(1) == [b"a", b"b"]
+
+
+@ORDERS
+def test_other_requests_wait_too_and_are_taken_in_order(server: Harness, say: Any) -> None:
+    client = forgotten(server, "key in the store")
+    batch = [
+        AGAIN,
+        Submit(3, "echo", "", {}, "another", resume=True),
+        Payloads(3, 0, [b"x"]),
+        Watch(4, 1),
+        Submit(5, "echo", "", {}, "a third", resume=True),
+        EndOfJob(5),
+        EndOfJob(3),
+    ]
+    say(server, client, batch)
+    server.settle()
+    accepted = server.take(client, Accepted)
+    assert [(a.request, a.job) for a in accepted] == [(2, 1), (3, 2), (5, 3)]
+    assert [(s.request, s.state) for s in server.take(client, Status)] == [(4, "done")]
+    ended = {s.request: s.count for s in server.take(client, Stored) if s.ended}
+    assert ended == {2: 2, 3: 1, 5: 0}
+    assert client not in server.closed
+
+
+def test_nothing_is_taken_of_who_goes_while_its_key_is_looked_for(server: Harness) -> None:
+    client = server.client()
+    server.say(client, AGAIN, Payloads(2, 0, [b"a"]), EndOfJob(2))
+    [held] = server.reactor.clients.by_peer.values()
+    assert len(held.held) == 2
+    server.close(client)
+    assert not held.held
+    server.settle()
+    assert not server.reactor.board.jobs
+
+
+def test_who_is_not_read_meanwhile_is_not_silent(server: Harness) -> None:
+    client = server.client()
+    server.say(client, AGAIN)
+    server.pass_time(10 * limits.SILENCE_SECONDS)
+    assert client not in server.closed
     server.settle()
     assert len(server.take(client, Accepted)) == 1
-    assert refusals(server, client) == [(2, "protocol")]
-    assert client not in server.closed
+    server.pass_time(2 * limits.SILENCE_SECONDS)
+    assert client in server.closed
+
+
+# --- what is remembered --------------------------------------------------------------------------
 
 
 def test_refused_submissions_are_remembered_up_to_a_bound(

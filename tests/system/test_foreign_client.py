@@ -287,7 +287,7 @@ def test_a_key_of_another_submission(server: Server) -> None:
     with opened(server) as link:
         hand = Hand(link)
         hand.say(HELLO, ["submit", 1, "square", "", {}, key], ["endofjob", 1])
-        hand.say(["submit", 2, "wait_for", "", {}, key, True])
+        hand.say(["submit", 2, "wait_for", "", {}, key, True], ["endofjob", 2])
         heard = [hand.hear_any() for _ in range(4)]
         assert sorted(one[0] for one in heard) == ["accepted", "refused", "stored", "welcome"]
         (refused,) = (one for one in heard if one[0] == "refused")
