@@ -258,7 +258,8 @@ class Views:
         about, now = worker.about, self._app.reactor.board.now
         tasks = self._app.reactor.workers.tasks_of(worker, max(about.slots, RUNNING_SHOWN))
         running = [task for task in tasks if task[3]] or tasks[: about.slots]
-        state, _ = self._app.reactor.workers.state_of(worker)
+        state, note = self._app.reactor.workers.state_of(worker)
+        reason = self._app.reactor.whys.of_worker(worker)
         row = self._app.reactor.workers.register.get(worker.key)
         return {
             "name": worker.name,
@@ -272,7 +273,7 @@ class Views:
             "types": [{"name": t.name, "version": t.version} for t in about.types],
             "labels": about.labels,
             "resources": about.resources,
-            **_why(self._app.reactor.whys.of_worker(worker)),
+            **_why(Reason(state, note) if note else reason),
             "broken": about.broken,
             "lapses_in": self._app.reactor.workers.leases.lapses_in(worker),
             "connected_at": worker.since or None,
