@@ -261,6 +261,18 @@ class NoWorkerWarning(UserWarning):
     """None of the connected workers can run a job that was submitted: it waits for one that can."""
 
 
+class TaskStopped(BaseException):
+    """Raised in a task that is to stop: its job was cancelled, or its worker leaves.
+
+    It is no Exception, so that `except Exception` in a task lets it through. A task that catches it
+    has half a second to end.
+    """
+
+
+class TimeLimit(TaskStopped):
+    """Raised in a task that has run for longer than its time limit: it has two seconds to end."""
+
+
 def by_code(code: str, text: str) -> DcError:
     """Return the error that a peer named by its code.
 

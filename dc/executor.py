@@ -14,13 +14,13 @@ A `Busy` whose number is -1 only gives tasks of another job back.
 A `Busy` never comes after the outcome of the task that it names, so it needs no guard. Tasks sent
 while a task is busy come back by a further `Busy` at once.
 
-The executor leads a process group of its own: killing it kills what its tasks have started, except
-what left the group on purpose.
+The executor leads a session and a process group of its own, and a fence is around it (dc/fence.py):
+killing it kills whatever its tasks have started. That is done in a thread, for it may take a moment
+where a task has started many. `receive` returns None only when all of it is gone.
 """
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import select
@@ -28,16 +28,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import trio
+from msgspec import Struct
 
 from dc import limits
+from dc.cgroups import Cgroup
 from dc.errors import ProtocolError, StartError
-from dc.pipe import FromExecutor, Run
+from dc.fence import Fence, Usage
+from dc.pipe import FromExecutor, ToExecutor
 from dc.pipe_frames import PAGE_BYTES, FrameReader, encode_frame, marked_task
+from dc.process_tree import Process
 
 CHILD = "dc.worker.child"
 
@@ -63,14 +67,25 @@ class ExecutorPort(Protocol):
         After its death: the task it died of, if that task has no outcome yet.
         """
 
-    async def send(self, run: Run) -> None:
-        """Send a batch of tasks. To one that has died this does nothing: `receive` tells.
+    @property
+    def folder(self) -> Path | None:
+        """Its working folder, if it has one of its own."""
 
-        A cancelled send may have sent half a batch; the executor is killed for it.
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it died for want of memory; known once `receive` has returned None."""
+
+    def usage(self, processes: Sequence[Process] | None = None) -> Usage:
+        """Return what it and its tasks use, found in `processes`, or in all that there are."""
+
+    async def send(self, message: ToExecutor) -> None:
+        """Send tasks, or a halt. To one that has died this does nothing: `receive` tells.
+
+        A cancelled send may have sent half a message; the executor is killed for it.
         """
 
-    def send_now(self, run: Run) -> bool:
-        """Send a batch of tasks in this very step; return False if it has to be sent by `send`.
+    def send_now(self, message: ToExecutor) -> bool:
+        """Send in this very step; return False if it has to be sent by `send`.
 
         Only while no `send` is under way.
         """
@@ -82,10 +97,26 @@ class ExecutorPort(Protocol):
         """
 
     def kill(self) -> None:
-        """Kill it and what its tasks have started, at once."""
+        """Begin to kill it and what its tasks have started; returns at once."""
 
     async def aclose(self) -> None:
         """Kill it and wait until it is gone, even when cancelled."""
+
+
+class Start(Struct, frozen=True):
+    """How an executor is started.
+
+    Attributes:
+        arguments: further ones of its command line.
+        cgroup: its control group.
+        folder: its working folder, which is made and, in the end, removed.
+        after: called in a thread when it has been killed, to look for what has escaped.
+    """
+
+    arguments: Sequence[str] = ()
+    cgroup: Cgroup | None = None
+    folder: Path | None = None
+    after: Callable[[], object] = int
 
 
 class Executor:
@@ -94,26 +125,38 @@ class Executor:
     One task of the agent may send while another receives.
     """
 
-    def __init__(self, process: trio.Process, page: mmap.mmap) -> None:
+    def __init__(self, process: trio.Process, page: mmap.mmap, start: Start) -> None:
         self._process = process
         self._page = page
+        self.folder = start.folder
+        self._fence = Fence(process.pid, start.cgroup, start.folder, start.after)
         self._frames = FrameReader()
+        self._killed = False
         self._gone = False
         self._fault = ""
         self.exit_text = ""
+        self.out_of_memory = False
 
     @classmethod
-    async def start(cls, plugins: Sequence[Path], *, entry_points: bool = True) -> Executor:
+    async def start(
+        cls, plugins: Sequence[Path], *, entry_points: bool = True, start: Start | None = None
+    ) -> Executor:
         """Start an executor. Its first message is Ready.
 
         Args:
             plugins: folders of plugins.
             entry_points: whether to load the plugins of installed packages.
+            start: how, if not plainly.
 
         Raises:
             StartError: the operating system can start no process.
         """
-        command = [sys.executable, "-m", CHILD]
+        start = start or Start()
+        command = [sys.executable, "-m", CHILD, *start.arguments]
+        if start.folder is not None:
+            command += ["--folder", str(start.folder)]
+        for group in start.cgroup.folders if start.cgroup is not None else ():
+            command += ["--cgroup", str(group)]
         for folder in plugins:
             command += ["--plugins", str(folder)]
         if not entry_points:
@@ -122,7 +165,7 @@ class Executor:
             with tempfile.TemporaryFile() as file:
                 file.truncate(PAGE_BYTES)
                 process = await _open(command, file.fileno())
-                return cls(process, mmap.mmap(file.fileno(), PAGE_BYTES))
+                return cls(process, mmap.mmap(file.fileno(), PAGE_BYTES), start)
         except OSError as error:
             raise StartError(f"cannot start an executor: {error}") from None
 
@@ -139,27 +182,47 @@ class Executor:
         """
         return marked_task(int.from_bytes(self._page[:PAGE_BYTES], sys.byteorder))
 
-    async def send(self, run: Run) -> None:
-        """Send a batch of tasks. To one that has died this does nothing: `receive` tells.
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process is no more, and its number may be another's."""
+        return self._gone
 
-        A cancelled send may have sent half a batch; the executor is killed for it.
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has ended by itself, though that was not received yet."""
+        if sys.platform == "win32" or self._gone:
+            return self._gone or self._process.poll() is not None
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, options) is not None
+
+    def usage(self, processes: Sequence[Process] | None = None) -> Usage:
+        """Return what it and its tasks use, found in `processes`, or in all that there are.
+
+        Blocks for some milliseconds.
+        """
+        return self._fence.usage(processes)
+
+    async def send(self, message: ToExecutor) -> None:
+        """Send tasks, or a halt. To one that has died this does nothing: `receive` tells.
+
+        A cancelled send may have sent half a message; the executor is killed for it.
         """
         assert self._process.stdin is not None
         try:
-            await self._process.stdin.send_all(encode_frame(run))
+            await self._process.stdin.send_all(encode_frame(message))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
         except trio.Cancelled:
             self.kill()
             raise
 
-    def send_now(self, run: Run) -> bool:
-        """Send a batch of tasks in this very step; return False if it has to be sent by `send`.
+    def send_now(self, message: ToExecutor) -> bool:
+        """Send in this very step; return False if it has to be sent by `send`.
 
         Only while no `send` is under way. A pipe takes so few bytes wholly or not at all.
         """
         stream = self._process.stdin
-        frame = encode_frame(run)
+        frame = encode_frame(message)
         if len(frame) > PIPE_AT_ONCE_BYTES or not isinstance(stream, trio.lowlevel.FdStream):
             return False
         try:
@@ -190,15 +253,14 @@ class Executor:
         return None
 
     def kill(self) -> None:
-        """Kill it and what its tasks have started, at once."""
-        if self._gone:
+        """Begin to kill it and what its tasks have started; returns at once."""
+        if self._gone or self._killed:
             return
+        self._killed = True
         if sys.platform == "win32":
             self._process.kill()
             return
-        # The leader is not reaped before _end, so the group's number is still its own.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        trio.lowlevel.start_thread_soon(self._fence.kill, _no_matter)
 
     async def aclose(self) -> None:
         """Kill it and wait until it is gone, even when cancelled."""
@@ -209,15 +271,26 @@ class Executor:
                 await stream.aclose()
 
     async def _end(self) -> None:
-        """Kill the group, for the leader is dead or useless, and reap the leader.
+        """Kill all that is left, for the leader is dead or useless, and reap the leader.
 
-        An exit status is decided before the pipe closes, so the kill does not change it.
+        It is not reaped before, so its number and its group's are still its own. An exit status is
+        decided before the pipe closes, so the kill does not change it.
         """
-        self.kill()
+        if self._gone:
+            return
+        if sys.platform == "win32":
+            self._process.kill()
+        else:
+            await trio.to_thread.run_sync(self._fence.kill)
         status = await self._process.wait()
-        if not self._gone:
-            self._gone = True
-            self.exit_text = exit_text(status) + self._fault
+        self.out_of_memory = self._fence.was_out_of_memory()
+        self.exit_text = exit_text(status) + self._fault
+        self._gone = True
+        await trio.to_thread.run_sync(self._fence.remove)
+
+
+def _no_matter(_: object) -> None:
+    """Take how a thread ended: whoever waits for the executor finds out."""
 
 
 async def _open(command: list[str], page: int) -> trio.Process:

@@ -37,6 +37,9 @@ TEXT_CHARS: Final = 256
 ERROR_CHARS: Final = 16 * KIB
 """Characters of an error or a traceback that travel and are kept; the middle is cut out."""
 
+VARIABLES: Final = 64
+"""Environment variables that a job may set."""
+
 LABELS: Final = 64
 """Labels of a worker, or requirements of a job."""
 
@@ -463,6 +466,46 @@ EXECUTOR_TICK_SECONDS: Final = 0.01
 EXECUTOR_IDLE_LOOKS: Final = 50
 """Such looks at nothing before an executor's watcher goes to sleep: half a second."""
 
+TASK_PROCESSES: Final = 4096
+"""Processes and threads of one executor and its tasks, where a control group can limit them: far
+above what numeric libraries start on a large computer, and far below what a computer can have."""
+
+TREE_SECONDS: Final = 5.0
+"""For which all that an executor has started is killed again and again, until nothing is left of
+it: what still runs then cannot be killed, for it hangs in the kernel."""
+
+TREE_STOPS: Final = 20
+"""Rounds in which it is stopped before it is killed: a fork bomb is still after two or three."""
+
+TREE_PAUSE_SECONDS: Final = 0.002
+"""Between two such looks: a killed process takes about so long to go."""
+
+CGROUP_TRIES: Final = 50
+"""To remove a control group, TREE_PAUSE_SECONDS apart: it stays busy a little beyond its last
+process."""
+
+LEFT_SECONDS: Final = 0.001
+"""A task that took so long is followed by a full look at what it has left behind, some 10 us. After
+shorter ones that is done at the end of their batch, and once they did something that is noticed."""
+
+RECYCLE_TASKS: Final = 1_000_000
+"""Tasks after which an executor is replaced, unless a worker is told otherwise: a start costs a
+fifth of a second of one processor, nothing beside a million of the shortest tasks."""
+
+RECYCLE_SECONDS: Final = 86400.0
+"""Age after which an executor is replaced, unless a worker is told otherwise."""
+
+RECYCLE_BYTES: Final = 512 * MIB
+"""Of resident memory beyond that at its start, after which an executor is replaced, unless a worker
+is told otherwise: what has grown so far, between two tasks, leaks or keeps."""
+
+RECYCLE_LOOK_SECONDS: Final = 0.1
+"""Between two looks of an executor at its resident memory: each takes about 10 us."""
+
+OOM_SCORE: Final = 500
+"""Of an executor with the kernel's out-of-memory killer, which takes it before any agent or server,
+unless those use half of the computer's memory more."""
+
 BROKEN_CHARS: Final = 1000
 """Characters of the line that says why a plugin is broken."""
 
@@ -480,8 +523,41 @@ WORKER_TICK_SECONDS: Final = 0.1
 """Between two looks of a worker at the clock: time limits are kept to this precision."""
 
 STOP_SECONDS: Final = 0.5
-"""That an executor with a stopped task may be silent about what it runs, before it is killed:
-cancelled code has stopped within a second."""
+"""That an executor with a stopped task may be silent about what it runs, and that a stopped task
+has to end by itself, before it is killed: cancelled code has stopped within a second."""
+
+TIME_LIMIT_GRACE_SECONDS: Final = 2.0
+"""That a task whose time is over has to end by itself, with what it wants to save, before it is
+killed."""
+
+SPARE_SECONDS: Final = 1.0
+"""After the start of a worker, before it starts the executors that wait for their turn: those that
+are to work come first."""
+
+GUARD_SECONDS: Final = 0.25
+"""Between two looks at what running tasks use: at a gigabyte a second, which is about what one
+process can fill, less than MEMORY_LEAST_BYTES go by."""
+
+GUARD_SHARE: Final = 20
+"""Such looks are this many times their own duration apart, at least: a twentieth of one processor
+at most, on a computer with very many processes."""
+
+GUARD_COUNT_LOOKS: Final = 4
+"""One in so many of these looks counts the processes of tasks without limits as well."""
+
+GUARD_LEAST_BYTES: Final = 64 * MIB
+"""That a task uses, at least, to be killed when the computer runs out of memory or disk."""
+
+MEMORY_LEAST_BYTES: Final = 512 * MIB
+"""Of free memory of a computer, or a twentieth of all if that is less, below which the task that
+uses most is killed."""
+
+DISK_LEAST_BYTES: Final = 256 * MIB
+"""Of free space on the disk of a worker's folder, or a twentieth of all if that is less, below
+which the task that has written most is killed: the worker's journal and results need room."""
+
+DISK_ENTRIES: Final = 20_000
+"""Files that are looked at for the size of a task's folder."""
 
 UNHEARD_SECONDS: Final = 1.0
 """Beyond a task's time limit, after which an executor that never said what it runs (code that holds

@@ -57,6 +57,16 @@ Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, le=limits.AMOUNT_MOST)]
 Resources: TypeAlias = Annotated[dict[Text, Amount], Meta(max_length=limits.RESOURCES)]
 
+LimitName: TypeAlias = Literal["memory", "disk", "open_files", "processes", "nice"]
+Limits: TypeAlias = dict[LimitName, Annotated[int, Meta(ge=1, le=2**62)]]
+Variable: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=limits.TEXT_CHARS)
+]
+VariableValue: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[^\x00]*$", max_length=4 * limits.ERROR_CHARS)
+]
+Environment: TypeAlias = Annotated[dict[Variable, VariableValue], Meta(max_length=limits.VARIABLES)]
+
 
 class Message(Struct, frozen=True, array_like=True, gc=False, tag_field="message", tag=str.lower):
     """The root of all messages: its name in lower case, then its fields.
@@ -237,6 +247,7 @@ class Assign(Message, frozen=True):
     A Blob among the payloads is to be fetched from the task's page, `/jobs/J/tasks/T/payload`.
     `resources` are the amounts that each of these tasks uses while it runs: the worker starts no
     more of them at a time than it has amounts for. Empty stands for one cpu.
+    `limits` and `environment` are as in Options.
     """
 
     job: JobId
@@ -246,6 +257,8 @@ class Assign(Message, frozen=True):
     numbers: Numbers
     attempts: Attempts
     payloads: PayloadColumn
+    limits: Limits = {}
+    environment: Environment = {}
     resources: Resources = {}
 
 
@@ -294,6 +307,9 @@ class Options(Message, frozen=True):
             and others by name. Without cpus it uses one.
         alternatives: several things any one of which will do, in order of liking; what `requires`
             and `resources` say holds for each, the larger amount of the two.
+        limits: of each task: bytes of `memory`, bytes of `disk` in its folders, `open_files` of a
+            process, `processes` and threads, and `nice`, the niceness that it runs with, 1 to 19.
+        environment: variables that are set for each task.
     """
 
     name: Text = ""
@@ -306,6 +322,8 @@ class Options(Message, frozen=True):
     crashes: Annotated[int, Meta(ge=1, le=limits.MAX_CRASHES)] = limits.CRASH_LIMIT
     long: bool = False
     grace: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] = 0.0
+    limits: Limits = {}
+    environment: Environment = {}
     resources: Resources = {}
     alternatives: Annotated[list[Alternative], Meta(max_length=limits.ALTERNATIVES)] = []
 

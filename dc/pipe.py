@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from dc.messages import Failure, Message, TypeId
+from dc.messages import Environment, Failure, Limits, Message, TypeId
 
 
 class InFile(Message, frozen=True):
@@ -32,7 +32,9 @@ class FileResult(Message, frozen=True):
 class Run(Message, frozen=True):
     """Agent to executor: run these, in this order; `scratch` is the folder for large results.
 
-    `resources` are the amounts that each may use while it runs, empty for one cpu.
+    `limits` is what the job says of each task, by name, see dc.messages.Limits. `environment` is
+    set for it, beside what the executor was started with. `resources` are the amounts that each may
+    use while it runs, empty for one cpu.
     """
 
     job: int
@@ -42,8 +44,23 @@ class Run(Message, frozen=True):
     numbers: list[int]
     attempts: list[int]
     payloads: list[bytes | InFile]
-    resources: dict[str, float] = {}  # noqa: RUF012  # a field; each message gets its own
-    environment: dict[str, str] = {}  # noqa: RUF012
+    limits: Limits = {}  # noqa: RUF012  # a field; each message gets its own
+    environment: Environment = {}  # noqa: RUF012
+    resources: dict[str, float] = {}  # noqa: RUF012
+
+
+class Halt(Message, frozen=True):
+    """Agent to executor: have this attempt stop by itself, if it still runs.
+
+    An exception is raised in it, and what it has started gets SIGTERM. If it fails of that, it
+    fails as `kind` and `text` say.
+    """
+
+    job: int
+    number: int
+    attempt: int
+    kind: str
+    text: str
 
 
 class Ready(Message, frozen=True):
@@ -79,4 +96,16 @@ class Busy(Message, frozen=True):
     unstarted_attempts: list[int]
 
 
-FromExecutor: TypeAlias = Ready | Ran | Busy
+class Retire(Message, frozen=True):
+    """Executor to agent, its last: it runs nothing more and is to be replaced; `reason` says why.
+
+    What it was given and has not reported, it did not begin. `left` says that a task has left
+    something behind.
+    """
+
+    reason: str
+    left: bool = False
+
+
+ToExecutor: TypeAlias = Run | Halt
+FromExecutor: TypeAlias = Ready | Ran | Busy | Retire

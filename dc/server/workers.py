@@ -182,6 +182,8 @@ class WorkerSide:
                 numbers[start:stop],
                 attempts[start:stop],
                 payloads[start:stop],
+                row.options.limits,
+                row.options.environment,
                 job.resources[alternative],
             )
             self._board.send(worker.peer, message, size)

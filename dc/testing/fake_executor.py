@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import trio
 
 from dc import limits
 from dc.errors import UnknownTaskType
-from dc.messages import TypeId
-from dc.pipe import Busy, FromExecutor, Ran, Ready, Run
+from dc.fence import Usage
+from dc.messages import Failure, TypeId
+from dc.pipe import Busy, FromExecutor, Halt, Ran, Ready, Retire, Run, ToExecutor
 from dc.plugins import Plugins
+from dc.process_tree import Process
 from dc.tasktypes import TaskType
 from dc.typed import Typed
 from dc.worker.task_run import Batch, Outcome, failure_of, run_task
@@ -32,9 +34,11 @@ class FakeExecutor:
             math.inf for one that hangs.
         labels: what Ready says.
         broken: what Ready says.
+        obeys: whether a task that is halted stops by itself.
 
     Attributes:
         runs: all batches that were sent.
+        halts: all halts that were sent.
         pid: a number that no process has.
         exit_text: how it died.
         killed: whether `kill` was called.
@@ -47,6 +51,7 @@ class FakeExecutor:
         seconds: float | Callable[[int, int], float] = 0.0,
         labels: Mapping[str, str] | None = None,
         broken: Mapping[str, str] | None = None,
+        obeys: bool = True,
     ) -> None:
         types = functions.types if isinstance(functions, Plugins) else _types_of(functions)
         self._types = {(one.name, one.version): one for one in types}
@@ -58,22 +63,35 @@ class FakeExecutor:
         self._told = False
         self._news = trio.Event()
         self._dead = False
+        self._obeys = obeys
         self.runs: list[Run] = []
+        self.halts: list[Halt] = []
         self.running: tuple[int, int] | None = None
         self.pid = 2**22 + id(self) % 2**20
         self.exit_text = ""
+        self.folder: Path | None = None
+        self.out_of_memory = False
         self.killed = False
 
-    async def send(self, run: Run) -> None:
-        """Take a batch of tasks; a dead one takes nothing."""
+    def usage(self, processes: Sequence[Process] | None = None) -> Usage:  # noqa: ARG002
+        """Say that it uses nothing."""
+        return Usage(0, 0)
+
+    async def send(self, message: ToExecutor) -> None:
+        """Take a batch of tasks, or a halt; a dead one takes nothing."""
         await trio.lowlevel.checkpoint()
         if self._dead:
             return
-        self.runs.append(run)
-        self._queue.extend((run, place) for place in range(len(run.numbers)))
+        if isinstance(message, Halt):
+            self.halts.append(message)
+            if self._obeys:
+                self._halt(message)
+        else:
+            self.runs.append(message)
+            self._queue.extend((message, place) for place in range(len(message.numbers)))
         self._wake()
 
-    def send_now(self, run: Run) -> bool:  # noqa: ARG002
+    def send_now(self, message: ToExecutor) -> bool:  # noqa: ARG002
         """Leave it to `send`."""
         return False
 
@@ -114,6 +132,23 @@ class FakeExecutor:
         """Kill it."""
         self.kill()
         await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def retire(self, reason: str, *, left: bool = False) -> None:
+        """Run nothing more, and say so."""
+        self._queue.clear()
+        self._messages.append(Retire(reason, left))
+        self._wake()
+
+    def _halt(self, halt: Halt) -> None:
+        """End the task that runs, if it is the one to be halted."""
+        if self._started is None:
+            return
+        run, place = self._queue[0]
+        attempt = run.job, run.numbers[place], run.attempts[place]
+        if attempt == (halt.job, halt.number, halt.attempt):
+            now = trio.current_time()
+            self._tell_outcomes(now, run, [place], [Failure(halt.kind, halt.text)])
+            self.retire("a task was stopped in the middle")
 
     def _wake(self) -> None:
         self._news.set()

@@ -7,7 +7,6 @@ import math
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,16 +16,16 @@ from msgspec import Struct
 
 from dc import __version__, limits, program
 from dc.errors import OptionsError, StartError
-from dc.executor import Executor, ExecutorPort
-from dc.messages import About
-from dc.pipe import Ready
-from dc.requirements import CPUS, GPUS, MEMORY, amount_text, read_amount, units
-from dc.worker import computer
+from dc.launcher import Launcher, Recycling
+from dc.requirements import CPUS, GPUS, MEMORY, read_amount
+from dc.worker import computer, show
 from dc.worker.app import WorkerApp
 from dc.worker.equipment import Equipment
 from dc.worker.folder import open_folder
+from dc.worker.guard import Guard
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
+from dc.worker.spares import Spares
 
 DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 MOST_SLOTS = 10_000
@@ -53,6 +52,9 @@ class Arguments(Struct, frozen=True):
     scratch: Path | None
     verbose: bool
     show: bool
+    recycling: Recycling
+    spares: int
+    use_cgroups: bool
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -84,6 +86,9 @@ def parse(argv: list[str] | None = None) -> Arguments:
         values.scratch,
         values.verbose,
         values.show,
+        Recycling(values.recycle_tasks, values.recycle_seconds, values.recycle_memory),
+        values.spares,
+        not values.no_cgroups,
     )
 
 
@@ -127,6 +132,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where large payloads and results wait (default: in the worker's folder)",
     )
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
+    _add_executors(parser)
     add("--verbose", action="store_true", help="log more")
     add("--version", action="version", version=f"dc {__version__}")
 
@@ -143,6 +149,39 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     add("--cpus", metavar="N", help="that tasks may use (default: the processors, or the slots)")
     add("--memory", metavar="SIZE", help="that tasks may use, as 4GiB (default: what there is)")
     add("--gpus", metavar="N", help="that tasks may use (default: the cards that are found)")
+
+
+def _add_executors(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--recycle-tasks",
+        metavar="N",
+        type=int,
+        default=limits.RECYCLE_TASKS,
+        help="replace an executor process after so many tasks, 0 for never (default: %(default)s)",
+    )
+    add(
+        "--recycle-seconds",
+        metavar="S",
+        type=float,
+        default=limits.RECYCLE_SECONDS,
+        help="replace one that is so old, 0 for never (default: %(default)g)",
+    )
+    add(
+        "--recycle-memory",
+        metavar="BYTES",
+        type=int,
+        default=limits.RECYCLE_BYTES,
+        help="replace one that has grown by so many bytes, 0 for never (default: %(default)s)",
+    )
+    add(
+        "--spares",
+        metavar="N",
+        type=int,
+        default=1,
+        help="executor processes that are started ahead, to replace others (default: %(default)s)",
+    )
+    add("--no-cgroups", action="store_true", help="make no control groups (Linux), if any can be")
 
 
 def split_url(url: str) -> tuple[str, int]:
@@ -196,6 +235,12 @@ def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
         raise StartError(f"--name: give 1 to {limits.TEXT_CHARS} characters")
     if len(labels) > limits.LABELS // 2:
         raise StartError(f"--label: {limits.LABELS // 2} labels at most")
+    if not 0 <= values.spares <= MOST_SLOTS:
+        raise StartError(f"--spares {values.spares}: give a number from 0 to {MOST_SLOTS}")
+    for name in ("recycle_tasks", "recycle_seconds", "recycle_memory"):
+        if not 0 <= getattr(values, name) < 2**62:
+            option = "--" + name.replace("_", "-")
+            raise StartError(f"{option} {getattr(values, name)}: give 0 or a positive number")
     for folder in values.plugins:
         if not folder.is_dir():
             raise StartError(f"--plugins {folder}: there is no such folder")
@@ -218,13 +263,6 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
     )
 
 
-def _starter(plugins: list[Path]) -> Callable[[], Awaitable[ExecutorPort]]:
-    async def start() -> ExecutorPort:
-        return await Executor.start(plugins)
-
-    return start
-
-
 async def work(arguments: Arguments) -> None:
     """Run the worker until SIGINT or SIGTERM.
 
@@ -232,50 +270,42 @@ async def work(arguments: Arguments) -> None:
         StartError: the server will not have it, or there is no place for its files.
     """
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    with open_folder(arguments.data, arguments.scratch) as folder:
+    with (
+        open_folder(arguments.data, arguments.scratch) as folder,
+        Launcher.of_a_worker(
+            arguments.plugins,
+            folder.scratch,
+            arguments.recycling,
+            use_cgroups=arguments.use_cgroups,
+        ) as launcher,
+    ):
+        spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             _identity(arguments, folder.key, folder.run),
             open_stream=partial(trio.open_tcp_stream, arguments.host, arguments.port),
-            start_executor=_starter(arguments.plugins),
+            start_executor=spares.take,
             scratch=folder.scratch,
             host=f"{host}:{arguments.port}",
             jitter=random.random,
             keeping=Keeping(folder.path),
+            guard=Guard(folder.scratch),
             clock=computer.waking_clock,
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, nursery.cancel_scope)
+            nursery.start_soon(spares.keep)
             await app.run()
             nursery.cancel_scope.cancel()
 
 
-async def show(arguments: Arguments) -> None:
+async def print_about(arguments: Arguments) -> None:
     """Print what a server would be told of this worker. It connects to none.
 
     Raises:
         StartError: no executor can be started.
     """
     identity = _identity(arguments, "", "")
-    executor = await Executor.start(arguments.plugins)
-    try:
-        ready = await executor.receive()
-        if isinstance(ready, Ready):
-            identity.learn(ready)
-    finally:
-        await executor.aclose()
-    sys.stdout.write(shown(identity.about()))
-
-
-def shown(about: About) -> str:
-    """Return what is to be known of a worker as lines of text."""
-    rows = [("name", about.name), ("slots", str(about.slots))]
-    rows += [
-        (name, amount_text(name, units(name, value))) for name, value in about.resources.items()
-    ]
-    rows += [("label", f"{name}={value}") for name, value in about.labels.items()]
-    rows += [("type", f"{one.name} {one.version}") for one in about.types]
-    rows += [("broken", why) for why in about.broken.values()]
-    return "".join(f"{title:8}  {text}\n" for title, text in rows)
+    sys.stdout.write(await show.about(identity, arguments.plugins))
 
 
 async def _watch_signals(
@@ -299,7 +329,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
     arguments = parse(argv)
     program.log_to_stderr(verbose=arguments.verbose)
-    return program.run("dc.worker", partial(show if arguments.show else work, arguments))
+    return program.run("dc.worker", partial(print_about if arguments.show else work, arguments))
 
 
 if __name__ == "__main__":

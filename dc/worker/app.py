@@ -52,6 +52,7 @@ from dc.worker.events import (
     FlushSoon,
     Forget,
     ForgetFile,
+    Interrupt,
     Keep,
     KeepFile,
     Kill,
@@ -66,6 +67,7 @@ from dc.worker.events import (
     Tick,
     Woke,
 )
+from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.reactor import Statistics, WorkerReactor
@@ -88,6 +90,7 @@ class WorkerApp:
         host: the server as the header Host names it, and as the log does.
         jitter: returns a random number from 0 to 1.
         keeping: keeps reports on disk; without it they are in memory alone.
+        guard: watches what tasks use; without it only their executors' own limits hold.
         clock: the time in seconds, of a clock that goes on while the computer sleeps.
     """
 
@@ -101,6 +104,7 @@ class WorkerApp:
         host: str,
         jitter: Callable[[], float],
         keeping: Keeping | None = None,
+        guard: Guard | None = None,
         clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self._identity = identity
@@ -109,6 +113,7 @@ class WorkerApp:
         self._host = host
         self._jitter = jitter
         self._keeping = keeping or Keeping()
+        self._guard = guard
         self._clock = clock
         self._looked = 0.0  # when the reactor was last told the time
         self._slept = 0.0  # what its clock is behind
@@ -163,6 +168,8 @@ class WorkerApp:
         assert self._nursery is not None
         self._looked = trio.current_time()
         self._nursery.start_soon(self._keep_time)
+        if self._guard is not None:
+            self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
         self._perform(self._reactor.start(self._now()))
         restored = self._keeping.start()
         if restored is not None:
@@ -199,6 +206,8 @@ class WorkerApp:
                 case StartExecutor():
                     self._executors[action.executor] = seat = Seat()
                     start(self._run_executor, action.executor, seat)
+                case Interrupt():
+                    self._executors[action.executor].feed(action.halt)
                 case Kill():
                     self._executors[action.executor].kill()
                 case Fetch():
@@ -257,6 +266,11 @@ class WorkerApp:
                 self._handle(Woke(slept))
             self._handle(Tick())
             self._keeping.tick(trio.current_time())
+
+    def _watched(self) -> list[Watched]:
+        """Return what is to be watched of those executors that run something."""
+        seats = [self._executors[index].watched(index) for index in self._reactor.busy()]
+        return [one for one in seats if one is not None]
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -428,4 +442,7 @@ class WorkerApp:
                 nursery.cancel_scope.cancel()
         finally:
             await port.aclose()
-        self._handle(ExecutorDied(index, port.exit_text))
+        text, kind = port.exit_text, "crashed"
+        if port.out_of_memory:
+            text, kind = f"{text}, for it had reached its limit of memory", "memory"
+        self._handle(ExecutorDied(index, text, kind))

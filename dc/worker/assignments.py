@@ -32,6 +32,7 @@ class Assignments:
             self._unwanted.append(message)
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
+        job.confine(message.limits, message.environment)
         numbers, attempts = message.numbers, message.attempts
         payloads: list[Any] = message.payloads
         if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):

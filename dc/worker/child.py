@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-Three threads share one queue of tasks.
+Three threads share one queue of tasks (dc/worker/work.py).
 
 - The *main thread* takes tasks from the queue one by one and runs them. Outcomes are gathered and
   sent as one `Ran` at the end of each batch. When the queue is empty it reads from the pipe itself:
@@ -26,6 +26,11 @@ The pipe is moved to private descriptors before any plugin is imported: what tas
 standard error, and what they read is empty. A task that holds the interpreter's lock in foreign
 code also holds up the reader and the watcher; the agent does not depend on them and can still kill.
 
+After a task that may have left something behind, and after each batch, the main thread looks for
+what was left (dc/worker/traces.py). If there is anything, or the process is old enough
+(dc/worker/recycling.py), or a task was halted in the middle (dc/worker/halting.py), it sends what
+it has, then `Retire`, and runs nothing more: the agent replaces it.
+
 Before each task its key is written to a page of memory shared with the agent: so the agent knows
 which task ran when the process died, though earlier outcomes may still have been unsent.
 """
@@ -34,199 +39,60 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
-import mmap
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 import msgspec
 
 from dc import limits
 from dc.errors import StartError, UnknownTaskType
 from dc.messages import TypeId
-from dc.pipe import Busy, InFile, Ran, Ready, Run
-from dc.pipe_frames import HEAD_BYTES, PAGE_BYTES, body_size, encode_frame, task_mark
+from dc.pipe import Halt, Ready, ToExecutor
+from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
 from dc.tasktypes import Context, TaskType
 from dc.typed import Typed
-from dc.worker.task_run import Batch, Outcome, run_task, size_of
-
-Page: TypeAlias = "list[int] | memoryview[int]"
-Item: TypeAlias = tuple[Batch, int, int, bytes | InFile]
-"""A task in the queue: its batch, number, attempt and payload."""
-
-
-class Work:
-    """The queue of tasks and the outcomes not yet sent; what the three threads share.
-
-    Args:
-        write: writes one frame to the agent, blocking.
-        page: the first element is set to the key of the task that runs, see `task_mark`.
-        clock: the time in seconds.
-    """
-
-    def __init__(
-        self,
-        write: Callable[[bytes], None],
-        page: Page,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._write = write
-        self._page = page
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._queue: deque[Item] = deque()
-        self.watch = threading.Event()  # to the watcher: something runs or waits
-        self._current: Item | None = None
-        self._idle_looks = 0
-        self._started = 0.0
-        self._told = False  # whether the agent knows that the current task takes long
-        self._unsent: list[tuple[Item, float, Outcome]] = []
-        self._unsent_bytes = 0
-        self._unsent_since = 0.0
-
-    # --- the reader's side ----------------------------------------------------------------------
-
-    def put(self, batch: Batch, run: Run) -> None:
-        """Put a batch of tasks into the queue; never blocks."""
-        self._queue.extend(zip(repeat(batch), run.numbers, run.attempts, run.payloads))
-        self.watch.set()
-
-    # --- the main thread's side -----------------------------------------------------------------
-
-    def next_item(self) -> Item | None:
-        """Return the next task, which is running from now on; None if there is none."""
-        with self._lock:
-            if self._queue:
-                return self._begin(self._queue.popleft(), self._clock())
-        return None
-
-    def finish(self, outcome: Outcome) -> Item | None:
-        """Note the outcome of the current task; return the next one, or None if there is none."""
-        now = self._clock()
-        with self._lock:
-            item = self._current
-            assert item is not None
-            if not self._unsent:
-                self._unsent_since = now
-            self._unsent.append((item, now - self._started, outcome))
-            self._unsent_bytes += len(outcome) if type(outcome) is bytes else size_of(outcome)
-            following = self._queue.popleft() if self._queue else None
-            if (
-                following is None
-                or following[0] is not item[0]
-                or self._unsent_bytes >= limits.RAN_BYTES
-            ):
-                self._send_ran()
-                now = self._clock()
-            if self._told:
-                self.watch.set()
-            self._current = None
-            return None if following is None else self._begin(following, now)
-
-    def _begin(self, item: Item, now: float) -> Item:
-        self._current = item
-        self._page[0] = task_mark(item[0].job, item[1])
-        self._told = False
-        self._started = now
-        return item
-
-    # --- the watcher's side ---------------------------------------------------------------------
-
-    def look(self) -> float | None:
-        """Send what has waited for too long.
-
-        Returns:
-            Seconds until the next look; None to wait for `watch`.
-        """
-        with self._lock:
-            # Cleared under the lock: what is put or finished from here on sets it again.
-            self.watch.clear()
-            now = self._clock()
-            if self._unsent and now - self._unsent_since >= limits.RAN_SECONDS:
-                self._send_ran()
-            if self._current is None:
-                return self._look_at_nothing()
-            self._idle_looks = 0
-            elapsed = now - self._started
-            rest = self._queue if elapsed >= limits.BUSY_SECONDS else ()
-            long = elapsed >= limits.RUNNING_REPORT_SECONDS
-            if rest or (long and not self._told):
-                self._told = self._told or long
-                self._send_busy(elapsed)
-            return None if self._told else limits.EXECUTOR_TICK_SECONDS
-
-    def _look_at_nothing(self) -> float | None:
-        """Go on looking for a while: to wake the watcher for each single task would delay it."""
-        self._idle_looks += 1
-        if self._queue or self._idle_looks < limits.EXECUTOR_IDLE_LOOKS:
-            return limits.EXECUTOR_TICK_SECONDS
-        self._idle_looks = 0
-        return None
-
-    def runs_since(self, time: float) -> bool:
-        """Whether the task that runs has been running since this time, or takes long."""
-        return self._current is not None and (self._told or self._started <= time)
-
-    def _send_busy(self, elapsed: float) -> None:
-        """Report the current task, and give back all behind it: a message for each of their jobs.
-
-        Where those are of another job, no task of that job runs: number and attempt are -1.
-        """
-        assert self._current is not None
-        batch, number, attempt, _ = self._current
-        rest: dict[int, list[Item]] = {batch.job: []}
-        while self._queue:
-            item = self._queue.popleft()
-            rest.setdefault(item[0].job, []).append(item)
-        for job, items in rest.items():
-            running = job == batch.job
-            message = Busy(
-                job=job,
-                number=number if running else -1,
-                attempt=attempt if running else -1,
-                elapsed=elapsed,
-                unstarted=[item[1] for item in items],
-                unstarted_attempts=[item[2] for item in items],
-            )
-            self._write(encode_frame(message))
-
-    def _send_ran(self) -> None:
-        """Send the outcomes, which are of one job: a batch's end sends what there is."""
-        unsent, self._unsent, self._unsent_bytes = self._unsent, [], 0
-        message = Ran(
-            job=unsent[0][0][0].job,
-            numbers=[item[1] for item, _, _ in unsent],
-            attempts=[item[2] for item, _, _ in unsent],
-            times=[seconds for _, seconds, _ in unsent],
-            outcomes=[outcome for _, _, outcome in unsent],
-        )
-        self._write(encode_frame(message))
+from dc.worker.child_place import end_group, private_pipe, settle, shared_page
+from dc.worker.confines import Confines
+from dc.worker.halting import Halting
+from dc.worker.recycling import Recycling
+from dc.worker.task_run import Batch, run_task
+from dc.worker.traces import Traces
+from dc.worker.work import Item, Work
 
 
 class Child:
     """The process around the work: its pipe, its signals, its threads, its plugins."""
 
-    def __init__(self, plugins: Plugins, incoming: int, outgoing: int, page: Page) -> None:
+    def __init__(
+        self, plugins: Plugins, options: argparse.Namespace, pipe: tuple[int, int]
+    ) -> None:
         self._plugins = plugins
-        self._incoming = incoming
-        self._outgoing = outgoing
+        self._incoming, self._outgoing = pipe
         self._forked = False
-        self._pipe = os.fdopen(incoming, "rb", closefd=False)
-        self._decoder = msgspec.msgpack.Decoder(Run)
+        self._pipe = os.fdopen(self._incoming, "rb", closefd=False)
+        self._decoder: msgspec.msgpack.Decoder[ToExecutor] = msgspec.msgpack.Decoder(ToExecutor)
         self._reading = threading.Lock()
         self._long = threading.Event()  # to the reader: a task runs for long
         self._news = threading.Event()  # to the main thread: the reader has read, and reads not
-        self._work = Work(self._write, page)
+        self._traces = Traces(options.folder)
+        self._confines = Confines(options.cgroup)
+        self._halting = Halting()
+        recycling = Recycling(
+            options.recycle_tasks,
+            options.recycle_seconds,
+            options.recycle_memory,
+            time.perf_counter(),
+        )
+        page = shared_page(options.page)
+        self._work = Work(self._write, page, self._traces, recycling, self._halting)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._leave_pipe)
 
@@ -245,15 +111,26 @@ class Child:
         self._write(encode_frame(ready))
         for target in (self._read_on, self._watch):
             threading.Thread(target=self._guarded, args=(target,), daemon=True).start()
+        self._halting.watch()
+        self._traces.watch()
         work = self._work
         item: Item | None = None
+        batch: Batch | None = None
         while True:
             if item is None:
                 item = self._next_item()
+            if item[0] is not batch:
+                batch = item[0]
+                self._confine(batch)
             outcome = run_task(*item)
             if self._forked:
                 os._exit(0 if isinstance(outcome, bytes) else 1)
             item = work.finish(outcome)
+
+    def _confine(self, batch: Batch) -> None:
+        """Put the limits of a batch on this process."""
+        if self._confines.set(batch.limits, batch.environment):
+            self._traces.accept()
 
     def _next_item(self) -> Item:
         """Return the next task; read from the pipe until there is one, or wait for the reader."""
@@ -280,9 +157,21 @@ class Child:
         body = self._pipe.read(size)
         if len(body) < size:
             end_group()
-        run = self._decoder.decode(body)
-        task_type = self._task_type(run.type, run.version)
-        self._work.put(Batch(run.job, task_type, Path(run.scratch)), run)
+        message = self._decoder.decode(body)
+        if isinstance(message, Halt):
+            self._work.halt(message)
+            return
+        task_type = self._task_type(message.type, message.version)
+        batch = Batch(
+            message.job,
+            task_type,
+            Path(message.scratch),
+            message.limits,
+            message.environment,
+            self._halting.attempts,
+            message.resources,
+        )
+        self._work.put(batch, message)
 
     def _read_on(self) -> None:
         """Read while a task runs for long."""
@@ -349,46 +238,20 @@ class _Unknown(TaskType):
         raise UnknownTaskType(self._text)
 
 
-def end_group() -> NoReturn:
-    """End this process, and what its tasks have started if it leads a group of its own."""
-    if sys.platform != "win32" and os.getpgrp() == os.getpid():
-        os.killpg(os.getpid(), signal.SIGKILL)
-    os._exit(1)
-
-
-def private_pipe() -> tuple[int, int]:
-    """Move the pipe off descriptors 0 and 1; return where it is.
-
-    From then on reading gives nothing, and printing goes to standard error, line by line.
-    """
-    incoming, outgoing = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
-    return incoming, outgoing
-
-
-def shared_page(descriptor: int) -> Page:
-    """Return the page of memory shared with the agent; without one, a private stand-in."""
-    if descriptor < 0:
-        return [0]
-    page = mmap.mmap(descriptor, PAGE_BYTES)
-    os.close(descriptor)
-    return memoryview(page).cast("Q")
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Be an executor; `python -m dc.worker.child` is for agents, not for people."""
     parser = argparse.ArgumentParser(prog="dc.worker.child", description=main.__doc__)
     parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--no-entry-points", action="store_true")
     parser.add_argument("--page", type=int, default=-1, help="descriptor of the shared page")
+    parser.add_argument("--folder", type=Path, help="its working folder")
+    parser.add_argument("--cgroup", type=Path, action="append", default=[], help="to move into")
+    parser.add_argument("--recycle-tasks", type=int, default=0)
+    parser.add_argument("--recycle-seconds", type=float, default=0.0)
+    parser.add_argument("--recycle-memory", type=int, default=0)
     options = parser.parse_args(arguments)
-    page = shared_page(options.page)
-    incoming, outgoing = private_pipe()
+    pipe = private_pipe()
+    settle(options.folder, options.cgroup)
     # Ctrl-C is the agent's business. A handler, for what is ignored would be ignored by programs
     # that tasks start, too.
     signal.signal(signal.SIGINT, lambda *_: None)
@@ -397,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except StartError as error:
         sys.exit(f"executor: {error}")
     try:
-        Child(plugins, incoming, outgoing, page).run()
+        Child(plugins, options, pipe).run()
     except OSError:
         pass  # the agent is gone, or a task has closed the pipe
     except BaseException:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from dc.messages import Message, Report
-from dc.pipe import Busy, FileResult, InFile, Ran, Ready, Run
+from dc.pipe import Busy, FileResult, Halt, InFile, Ran, Ready, Retire, Run
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -56,20 +56,34 @@ class ExecutorReady(Struct, frozen=True):
 
 
 class ExecutorSaid(Struct, frozen=True):
-    """An executor reported outcomes, or that a task takes long."""
+    """An executor reported outcomes, or that a task takes long, or that it is to be replaced."""
 
     executor: int
-    message: Ran | Busy
+    message: Ran | Busy | Retire
 
 
 class ExecutorDied(Struct, frozen=True):
-    """An executor's process is gone, or could not be started; `text` says how.
+    """An executor's process is gone, and all that it had started; or it could not be started.
 
-    Everything that it had said came before.
+    `text` says how. Everything that it had said came before. `kind` is the failure of a task that
+    it died of: `crashed`, or `memory` where the kernel killed it for that.
     """
 
     executor: int
     text: str
+    kind: str = "crashed"
+
+
+class Exceeded(Struct, frozen=True):
+    """What an executor runs uses more than it may; `kind` and `text` are its failure's.
+
+    `running` is the job and the number of the task that it runs, as far as is known.
+    """
+
+    executor: int
+    kind: str
+    text: str
+    running: tuple[int, int] | None = None
 
 
 class Fetched(Struct, frozen=True):
@@ -146,6 +160,7 @@ Event: TypeAlias = (
     | ExecutorReady
     | ExecutorSaid
     | ExecutorDied
+    | Exceeded
     | Fetched
     | FetchFailed
     | BlobPut
@@ -229,8 +244,15 @@ class Execute(Struct, frozen=True):
     run: Run
 
 
+class Interrupt(Struct, frozen=True):
+    """Have a task of an executor stop by itself."""
+
+    executor: int
+    halt: Halt
+
+
 class Kill(Struct, frozen=True):
-    """Kill an executor; answered by ExecutorDied."""
+    """Kill an executor and all that it has started; answered by ExecutorDied."""
 
     executor: int
 
@@ -293,6 +315,7 @@ Action: TypeAlias = (
     | Drop
     | StartExecutor
     | Execute
+    | Interrupt
     | Kill
     | Fetch
     | PutBlob

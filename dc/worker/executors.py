@@ -7,6 +7,12 @@ task takes long, the executor gives those behind it back (Busy), and others get 
 Who is to blame for a death: if one task was without an outcome, it. If several were, nobody yet:
 each of them is run alone from now on. An executor that was killed from here has no one to blame but
 the task it was killed for.
+
+A task that is to stop, for it was cancelled or its time is over, is told so first (Interrupt), and
+may end by itself. If it has not after a short grace, its executor is killed.
+
+An executor that retires runs nothing more, says what it has done, and is replaced; so is an idle
+one whose last tasks have set what the next ones must not see. Nobody is to blame for either.
 """
 
 from __future__ import annotations
@@ -16,10 +22,18 @@ from itertools import chain
 
 from dc import limits
 from dc.messages import Blob, Failure, Running
-from dc.pipe import Busy, InFile, Ran
+from dc.pipe import Busy, Halt, InFile, Ran, Retire
 from dc.worker.amounts import Amounts
 from dc.worker.board import Board
-from dc.worker.events import ClearFolder, Execute, Kill, RemoveFile, StartExecutor
+from dc.worker.events import (
+    ClearFolder,
+    Exceeded,
+    Execute,
+    Interrupt,
+    Kill,
+    RemoveFile,
+    StartExecutor,
+)
 from dc.worker.slots import Current, Slot, State
 from dc.worker.tasks import Chunk, Job
 
@@ -49,6 +63,10 @@ class Executors:
     def all_idle(self) -> bool:
         """Whether no executor has anything to do."""
         return not any(slot.batches for slot in self._slots)
+
+    def busy(self) -> list[int]:
+        """Return the slots that have something to do."""
+        return [slot.index for slot in self._slots if slot.batches]
 
     @property
     def given(self) -> int:
@@ -80,15 +98,27 @@ class Executors:
         queue = self._board.queue
         self._release()
         for slot in self._slots:
-            if not queue or not self._amounts.fits(queue.head().resources):
+            if not self._admits():
                 break
-            if slot.is_idle:
+            if slot.is_idle and self._suits(slot, queue.head()):
                 self._give(slot)
+        admits = self._admits()
         for slot in self._slots:
             if not queue:
                 return
-            if slot.takes_ahead(queue.head()):
+            if slot.is_idle:
+                if admits:
+                    self._kill(slot)  # its successor suits
+            elif slot.takes_ahead(queue.head()):
                 self._give(slot)
+
+    def _admits(self) -> bool:
+        """Whether something waits, and what it needs is free."""
+        queue = self._board.queue
+        return bool(queue) and self._amounts.fits(queue.head().resources)
+
+    def _suits(self, slot: Slot, head: Chunk) -> bool:
+        return slot.suits(head.job, self._amounts.preview(slot.index, head.resources))
 
     def _give(self, slot: Slot) -> None:
         board = self._board
@@ -105,9 +135,12 @@ class Executors:
 
     # --- outcomes -------------------------------------------------------------------------------
 
-    def said(self, index: int, message: Ran | Busy) -> None:
+    def said(self, index: int, message: Ran | Busy | Retire) -> None:
         """Take what an executor reports."""
         slot = self._slots[index]
+        if isinstance(message, Retire):
+            self._retire(slot, message)
+            return
         if isinstance(message, Busy):
             for chunk in slot.give_back(message, self._board.now):
                 self._requeue(chunk)
@@ -170,6 +203,17 @@ class Executors:
         else:
             self._board.queue.push(alive)
 
+    def _retire(self, slot: Slot, message: Retire) -> None:
+        """Replace an executor that asks for it, and take back what it has not begun."""
+        if slot.state is not State.READY:
+            return
+        for chunk in slot.take_all():
+            self._requeue(chunk)
+        if message.left:
+            self._board.say(f"executor {slot.index} is replaced: {message.reason}")
+        slot.achieved = True
+        self._kill(slot)
+
     # --- watching -------------------------------------------------------------------------------
 
     def tick(self) -> None:
@@ -212,21 +256,33 @@ class Executors:
         if slot.state is not State.READY or not slot.batches:
             return
         current = slot.current()
-        if slot.has_dead and self._runs_in_vain(slot, current):
+        if slot.has_dead and current is not None and not current.is_live:
+            self._halt(slot, current, Failure("cancelled", "stopped"), limits.STOP_SECONDS)
+        elif slot.has_dead and current is None and self._runs_in_vain(slot):
             self._kill(slot)
         elif current is None:
             self._check_silent(slot)
         else:
             self._check_current(slot, current)
 
-    def _runs_in_vain(self, slot: Slot, current: Current | None) -> bool:
+    def _runs_in_vain(self, slot: Slot) -> bool:
         """Whether what runs was stopped, or may have been and nothing is heard."""
-        if current is not None and not current.is_live:
-            return True
         if not any(chunk.live().numbers for chunk in slot.batches):
             return True
-        silent = self._board.now - slot.progress
-        return current is None and silent >= limits.STOP_SECONDS
+        return self._board.now - slot.progress >= limits.STOP_SECONDS
+
+    def _halt(self, slot: Slot, current: Current, why: Failure, seconds: float) -> None:
+        """Have a task stop by itself; kill its executor if it has not after so many seconds."""
+        by = self._board.now + seconds
+        if slot.culprit is None:
+            slot.culprit, slot.verdict, slot.halt_by = current, why, by
+            task = current.job.number, current.number, current.attempt
+            self._board.out.append(Interrupt(slot.index, Halt(*task, why.kind, why.error)))
+        elif self._board.now >= slot.halt_by:
+            slot.verdict = Failure(why.kind, f"{why.error} and was killed")
+            self._kill(slot)
+        else:
+            slot.halt_by = min(slot.halt_by, by)
 
     def _check_silent(self, slot: Slot) -> None:
         """Kill an executor that has not said for too long which of its tasks it runs."""
@@ -240,11 +296,24 @@ class Executors:
         board, job = self._board, current.job
         elapsed = max(0.0, board.now - current.since)
         if job.timeout and elapsed >= job.timeout:
-            slot.timed_out = current
-            self._kill(slot)
+            text = f"ran longer than its time limit of {job.timeout:g} s"
+            self._halt(slot, current, Failure("timeout", text), limits.TIME_LIMIT_GRACE_SECONDS)
         elif elapsed >= limits.RUNNING_REPORT_SECONDS and board.can_send and not slot.reported:
             slot.reported = True
             board.send(Running(job.number, [current.number], [current.attempt], [elapsed]))
+
+    def exceeded(self, event: Exceeded) -> None:
+        """Kill an executor whose task uses more than it may."""
+        slot = self._slots[event.executor]
+        if slot.state is not State.READY or not slot.batches:
+            return
+        found = slot.find(*event.running) if event.running is not None else None
+        culprit = found or slot.current()
+        if culprit is None:
+            slot.suspect = event.text
+        else:
+            slot.culprit, slot.verdict = culprit, Failure(event.kind, event.text)
+        self._kill(slot)
 
     def _kill(self, slot: Slot) -> None:
         slot.state = State.DYING
@@ -252,17 +321,17 @@ class Executors:
 
     # --- deaths ---------------------------------------------------------------------------------
 
-    def died(self, index: int, text: str) -> None:
-        """Take note that an executor's process is gone."""
+    def died(self, index: int, text: str, kind: str) -> None:
+        """Take note that an executor's process is gone, and all that it had started."""
         slot = self._slots[index]
         was_killed = slot.state is State.DYING
         text = f"{slot.suspect}; {text}" if slot.suspect else text
         chunks = slot.take_all()
         count = sum(len(chunk.numbers) for chunk in chunks)
-        if slot.timed_out is not None:
-            self._after_timeout(chunks, slot.timed_out)
+        if slot.culprit is not None and slot.verdict is not None:
+            self._convict(chunks, slot.culprit, slot.verdict)
         elif count == 1 and (not was_killed or (slot.suspect and chunks[0].alone)):
-            failure = Failure("crashed", f"its executor died: {text}"[: limits.ERROR_CHARS])
+            failure = Failure(kind, f"its executor died: {text}"[: limits.ERROR_CHARS])
             self._fail(chunks[0], slot.progress, failure)
         else:
             for chunk in chunks:
@@ -275,15 +344,15 @@ class Executors:
             self._board.say(f"executor {index} died: {text}; the next one starts {when}")
         self._start_if_due(slot)
 
-    def _after_timeout(self, chunks: list[Chunk], late: Current) -> None:
-        text = f"ran longer than its time limit of {late.job.timeout:g} s and was killed"
+    def _convict(self, chunks: list[Chunk], culprit: Current, verdict: Failure) -> None:
+        """Fail the task for which an executor was killed; put the others back."""
         for chunk in chunks:
             rows = range(len(chunk.numbers))
-            is_late = [chunk.job is late.job and number == late.number for number in chunk.numbers]
-            guilty = chunk.pick([at for at in rows if is_late[at]])
+            is_it = [chunk.job is culprit.job and one == culprit.number for one in chunk.numbers]
+            guilty = chunk.pick([at for at in rows if is_it[at]])
             if guilty.numbers:
-                self._fail(guilty, late.since, Failure("timeout", text))
-            self._requeue(chunk.pick([at for at in rows if not is_late[at]]))
+                self._fail(guilty, culprit.since, verdict)
+            self._requeue(chunk.pick([at for at in rows if not is_it[at]]))
 
     def _fail(self, chunk: Chunk, since: float, failure: Failure) -> None:
         """Fail the one task of a chunk, if it is still held."""

@@ -64,6 +64,7 @@ from dc.worker.events import (
     Disconnected,
     Drop,
     Event,
+    Exceeded,
     ExecutorDied,
     ExecutorReady,
     ExecutorSaid,
@@ -180,7 +181,9 @@ class WorkerReactor:
             case ExecutorReady():
                 self._on_ready(event)
             case ExecutorDied():
-                self._executors.died(event.executor, event.text)
+                self._executors.died(event.executor, event.text, event.kind)
+            case Exceeded():
+                self._executors.exceeded(event)
             case Connected():
                 self._on_connected()
             case Disconnected():
@@ -396,6 +399,10 @@ class WorkerReactor:
         self._board.out.append(Finish(error))
 
     # --- looking --------------------------------------------------------------------------------
+
+    def busy(self) -> list[int]:
+        """Return the slots whose executors have something to do."""
+        return self._executors.busy()
 
     def statistics(self) -> Statistics:
         """Return how much there is of what."""

@@ -17,8 +17,9 @@ from enum import Enum
 from msgspec import Struct
 
 from dc import limits
+from dc.messages import Failure
 from dc.pipe import Busy, Ran, Run
-from dc.worker.tasks import Chunk, Job
+from dc.worker.tasks import Chunk, Job, Setting
 
 
 class State(Enum):
@@ -56,7 +57,10 @@ class Slot:
         reported: whether the server knows that the current task is running.
         has_dead: whether attempts may be among `batches` that are not held any more.
         achieved: whether the process has finished a task.
-        timed_out: the task for whose time limit the executor was killed.
+        culprit: the task that was told to stop by itself, or for which the executor was killed.
+        verdict: the failure of that task, however it ends.
+        halt_by: when the executor is killed, if the culprit has not stopped.
+        setting: what the tasks that it has run have set for good; None as long as it has run none.
         suspect: why it was killed, if any of its tasks may be the reason.
         start_at: when a resting executor starts again.
     """
@@ -70,7 +74,10 @@ class Slot:
         self.reported = False
         self.has_dead = False
         self.achieved = False
-        self.timed_out: Current | None = None
+        self.culprit: Current | None = None
+        self.verdict: Failure | None = None
+        self.halt_by = 0.0
+        self.setting: Setting | None = None
         self.suspect = ""
         self.start_at = 0.0
         self._pause = 0.0
@@ -86,6 +93,10 @@ class Slot:
     def is_idle(self) -> bool:
         """Whether it waits for tasks."""
         return self.state is State.READY and not self.batches
+
+    def suits(self, job: Job, environment: dict[str, str]) -> bool:
+        """Whether its executor can still be set up for tasks of a job, with this environment."""
+        return self.setting is None or self.setting == setting_of(job, environment)
 
     def takes_ahead(self, head: Chunk) -> bool:
         """Whether a batch that begins like this may be sent ahead of the end of the one in hand."""
@@ -118,7 +129,7 @@ class Slot:
         self._processes += 1
         self.achieved = False
         self.suspect = ""
-        self.timed_out = None
+        self.culprit = self.verdict = self.setting = None
 
     def rest(self, now: float, *, blameless: bool) -> None:
         """Note that the process is gone; wait for longer if it achieved nothing."""
@@ -133,14 +144,18 @@ class Slot:
     # --- tasks ----------------------------------------------------------------------------------
 
     def give(self, chunk: Chunk, now: float, environment: dict[str, str]) -> Run:
-        """Take a batch in; return it as a message to the executor."""
+        """Take a batch in; return it as a message to the executor.
+
+        The environment is what it is told beside that of the job: which cards are its own.
+        """
         if not self.batches:
             self.progress = now
         self.batches.append(chunk)
         job = chunk.job
+        self.setting = setting_of(job, environment)
         columns = chunk.numbers, chunk.attempts, chunk.payloads
-        head = job.number, job.type, job.version, self.folder
-        return Run(*head, *columns, resources=chunk.resources, environment=environment)
+        confines = job.limits, {**job.environment, **environment}, chunk.resources
+        return Run(job.number, job.type, job.version, self.folder, *columns, *confines)
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.
@@ -181,6 +196,8 @@ class Slot:
         if self.busy is None or not self._has(self.busy):
             self.busy = None
             self.reported = False
+        if self.culprit is not None and not self._has(self.culprit):
+            self.culprit = self.verdict = None
         self.has_dead = self.has_dead and bool(self.batches)
 
     def _has(self, task: Current) -> bool:
@@ -212,6 +229,14 @@ class Slot:
                 self.busy = Current(chunk.job, busy.number, busy.attempt, since)
                 return
 
+    def find(self, job: int, number: int) -> Current | None:
+        """Return a task that it was given and that has no outcome."""
+        for chunk in self.batches:
+            if chunk.job.number == job and number in chunk.numbers:
+                attempt = chunk.attempts[chunk.numbers.index(number)]
+                return Current(chunk.job, number, attempt, self.progress)
+        return None
+
     def take_all(self) -> list[Chunk]:
         """Take out all tasks without an outcome."""
         chunks = list(self.batches)
@@ -230,3 +255,11 @@ class Slot:
             assert all(chunk.live() is chunk for chunk in self.batches), "unnoticed dead attempts"
         if self.busy is not None:
             assert self._has(self.busy), "busy with what it was not given"
+        if self.culprit is not None and self.state is State.READY:
+            assert self._has(self.culprit), "stopping what it was not given"
+        assert (self.culprit is None) == (self.verdict is None), "a verdict on nobody"
+
+
+def setting_of(job: Job, environment: dict[str, str]) -> Setting:
+    """Return what tasks of a job set for good in their executor, with this environment beside."""
+    return (*job.setting, *sorted(environment.items())) if environment else job.setting

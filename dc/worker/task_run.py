@@ -7,13 +7,14 @@ import os
 import shutil
 import threading
 import traceback
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from dc import limits
 from dc.errors import PayloadError
-from dc.messages import Failure
+from dc.messages import Environment, Failure, Limits
 from dc.pipe import InFile
 from dc.tasktypes import Context, TaskType
 
@@ -25,11 +26,25 @@ CUT: Final = "\n… (the middle is cut out) …\n"
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What the tasks of one Run share. `scratch` is the folder for their files."""
+    """What the tasks of one Run share.
+
+    Attributes:
+        job: its number.
+        task_type: what runs them.
+        scratch: the folder for their files.
+        limits: of each of them.
+        environment: variables that are set for them.
+        stops: where an attempt is named that is to stop.
+        resources: what each of them may use, empty for one cpu.
+    """
 
     job: int
     task_type: TaskType
     scratch: Path
+    limits: Limits = field(default_factory=dict)
+    environment: Environment = field(default_factory=dict)
+    stops: Collection[tuple[int, int, int]] = ()
+    resources: dict[str, float] = field(default_factory=dict)
 
 
 def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -> Outcome:
@@ -39,7 +54,8 @@ def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -
         data = payload if type(payload) is bytes else Path(payload.path).read_bytes()  # type: ignore[union-attr]
         if batch.task_type.takes_context:
             folder = batch.scratch / f"scratch-{batch.job}-{number}-{attempt}"
-            context = Context(batch.job, number, attempt, folder)
+            context = Context(batch.job, number, attempt, folder, batch.stops)
+            context.resources = batch.resources or context.resources
         result = batch.task_type.run(data, context)
         if len(result) <= limits.INLINE_BYTES:
             return result
@@ -82,7 +98,9 @@ def failure_of(error: BaseException) -> Failure:
     except BaseException as second:
         text = f"{type(error).__name__} (and its text cannot be had: {type(second).__name__})"
         trace = ""
-    kind = "payload" if isinstance(error, PayloadError) else "error"
+    kind = "error"
+    if isinstance(error, PayloadError | MemoryError):
+        kind = "payload" if isinstance(error, PayloadError) else "memory"
     return Failure(kind=kind, error=_bounded(text), traceback=_bounded(trace))
 
 

@@ -15,13 +15,17 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from itertools import repeat
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from dc import limits
+from dc.messages import Environment, Limits
 from dc.pipe import InFile
 
 LocalPayload = bytes | InFile
+Setting: TypeAlias = tuple[int | tuple[str, str], ...]
+"""The niceness and the variables of a job's tasks."""
 
 
 class Job:
@@ -36,9 +40,22 @@ class Job:
     Attributes:
         held: the attempt of each task that the worker holds, by the task's number.
         mean: the moving mean of its tasks' run times in seconds; negative while unknown.
+        limits: of each of its tasks.
+        environment: variables that are set for its tasks.
+        setting: what an executor cannot put back once it was set: jobs may share one if equal.
     """
 
-    __slots__ = ("held", "mean", "number", "timeout", "type", "version")
+    __slots__ = (
+        "environment",
+        "held",
+        "limits",
+        "mean",
+        "number",
+        "setting",
+        "timeout",
+        "type",
+        "version",
+    )
 
     def __init__(self, number: int, type_: str, version: str, timeout: float) -> None:
         self.number = number
@@ -47,6 +64,14 @@ class Job:
         self.timeout = timeout
         self.held: dict[int, int] = {}
         self.mean = -1.0
+        self.limits: Limits = {}
+        self.environment: Environment = {}
+        self.setting: Setting = (0,)
+
+    def confine(self, limits: Limits, environment: Environment) -> None:
+        """Take what the server says of each of its tasks."""
+        self.limits, self.environment = limits, environment
+        self.setting = (limits.get("nice", 0), *sorted(environment.items()))
 
     def learn(self, times: list[float]) -> None:
         """Take the run times of finished tasks in seconds.
