@@ -41,7 +41,8 @@ class Choice:
 
     @property
     def amounts(self) -> Numbers:
-        return {"cpus": Fraction(1), **self.resources}
+        said = {"cpus": Fraction(1), **self.resources}
+        return {name: amount for name, amount in said.items() if amount or name == "cpus"}
 
 
 @dataclass
@@ -155,7 +156,7 @@ class Fleet:
     def wait_for_the_lost(self) -> None:
         """Let the leases of those that are away lapse."""
         here = [sim.peer for sim in self.sims.values() if not sim.away]
-        self.server.live(35, *here)
+        self.server.live(35, self.client, *here)
         self.sims = {name: sim for name, sim in self.sims.items() if not sim.away}
         self.settle()
 
