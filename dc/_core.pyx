@@ -339,9 +339,7 @@ def _charge(
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def _tasks_left(
-    account: _Account, work: cython.double, quantum: cython.double
-) -> cython.longlong:
+def _tasks_left(account: _Account, work: cython.double, quantum: cython.double) -> cython.longlong:
     """Return how many tasks of so much work are left of the account's quantum, at least 1."""
     left: cython.double = (quantum - account.part + account.owed) / work
     return 1 if left <= 1.0 else cython.cast(cython.longlong, math.ceil(min(left, 1e9)))
@@ -1373,9 +1371,7 @@ class Scheduler:
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def _fitting(
-        self, worker: _Worker, need: cython.int, most: cython.longlong
-    ) -> cython.longlong:
+    def _fitting(self, worker: _Worker, need: cython.int, most: cython.longlong) -> cython.longlong:
         """Return how many more tasks of a need the worker has slots and amounts for."""
         count: cython.longlong = worker.slots - worker.reserved - (worker.saving >= 0)
         if count <= 0:
@@ -1510,9 +1506,7 @@ class Scheduler:
     @cython.cfunc
     @cython.inline
     @cython.exceptval(check=False)
-    def _has_credit(
-        self, worker: _Worker, holding: _Holding, cost: cython.double
-    ) -> cython.bint:
+    def _has_credit(self, worker: _Worker, holding: _Holding, cost: cython.double) -> cython.bint:
         """Tell whether a worker may take a task that costs so much, to wait for others there.
 
         Full is full, also for a task that costs nothing: it would wait behind long ones. And what
@@ -2521,9 +2515,7 @@ class Scheduler:
         return True
 
     @cython.cfunc
-    def _share(
-        self, group: _Group, worker: _Worker, line: _Line, job: _Job
-    ) -> cython.longlong:
+    def _share(self, group: _Group, worker: _Worker, line: _Line, job: _Job) -> cython.longlong:
         """Return how many tasks one call may give the worker, at least 1."""
         # Many groups may be shown nothing yet; and a call that gives nothing is no answer.
         ready: cython.longlong = max(group.ready, line.ready)
@@ -3264,7 +3256,7 @@ class Scheduler:
             assert self._worker[slot] == worker.index, "a worker holds another's task"
             assert self._prev[slot] == before, "a worker's tasks are linked wrongly"
             held += 1
-            assert 0.0 <= self._cost[slot], "a task costs less than nothing"
+            assert self._cost[slot] >= 0.0, "a task costs less than nothing"
             seconds += min(self._cost[slot], self._credit_seconds)
             need: cython.int = self._child[slot]
             needs[need] = needs.get(need, 0) + 1
