@@ -317,9 +317,9 @@ class Assign(Message, frozen=True):
     numbers: Numbers
     attempts: Attempts
     payloads: PayloadColumn
-    resources: Resources = {}
     limits: Limits = {}
     environment: Environment = {}
+    resources: Resources = {}
     checkpoints: Checkpoints = {}
 
 
@@ -393,13 +393,13 @@ class Options(Message, frozen=True):
         each: its task n waits for task n of the one job in `after` alone.
         not_before: the Unix time before which nothing of it is handed out; 0 for none.
         deadline: the Unix time at which tasks fail that have not finished by then; 0 for none.
+        limits: of each task: bytes of `memory`, bytes of `disk` in its folders, `open_files` of a
+            process, `processes` and threads, and `nice`, the niceness that it runs with, 1 to 19.
+        environment: variables that are set for each task.
         resources: amounts that each task uses while it runs: `cpus`, `memory` in bytes, `gpus`,
             and others by name. Without cpus it uses one.
         alternatives: several things any one of which will do, in order of liking; what `requires`
             and `resources` say holds for each, the larger amount of the two.
-        limits: of each task: bytes of `memory`, bytes of `disk` in its folders, `open_files` of a
-            process, `processes` and threads, and `nice`, the niceness that it runs with, 1 to 19.
-        environment: variables that are set for each task.
     """
 
     name: Text = ""
@@ -419,10 +419,10 @@ class Options(Message, frozen=True):
     each: bool = False
     not_before: UnixTime = 0.0
     deadline: UnixTime = 0.0
-    resources: Resources = {}
-    alternatives: Annotated[list[Alternative], Meta(max_length=limits.ALTERNATIVES)] = []
     limits: Limits = {}
     environment: Environment = {}
+    resources: Resources = {}
+    alternatives: Annotated[list[Alternative], Meta(max_length=limits.ALTERNATIVES)] = []
 
 
 class Submit(Message, frozen=True):

@@ -45,9 +45,9 @@ class Run(Message, frozen=True):
     numbers: list[int]
     attempts: list[int]
     payloads: list[bytes | InFile]
-    resources: dict[str, float] = {}  # noqa: RUF012  # a field; each message gets its own
-    limits: Limits = {}  # noqa: RUF012
+    limits: Limits = {}  # noqa: RUF012  # a field; each message gets its own
     environment: Environment = {}  # noqa: RUF012
+    resources: dict[str, float] = {}  # noqa: RUF012
     checkpoints: dict[int, bytes | InFile] = {}  # noqa: RUF012
 
 

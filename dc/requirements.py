@@ -252,7 +252,8 @@ def gathered(said: Mapping[str, Any]) -> dict[str, Any]:
         OptionsError: an amount is none, or an alternative has a field that none has.
     """
     left = {name: value for name, value in said.items() if value is not None}
-    amounts = {name: left.pop(name) for name in (CPUS, MEMORY, GPUS) if name in left}
+    named: tuple[str, ...] = (CPUS, MEMORY, GPUS)
+    amounts = {name: left.pop(name) for name in named if name in left}
     if "resources" in left or amounts:
         every: dict[str, Any] = {}
         every.update(_dict("resources", left.get("resources", {})), **amounts)

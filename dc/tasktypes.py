@@ -20,16 +20,15 @@ import functools
 import inspect
 import re
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar, overload
+from typing import Any, Final, Protocol, TypeVar, Unpack, overload
 
 import msgspec
 
 from dc import limits
-from dc.errors import OptionsError, PayloadError, PluginError
-from dc.messages import Options
-from dc.requirements import check_needs, gathered
+from dc.errors import PayloadError, PluginError
+from dc.task_options import Defaults, checked
 from dc.typed import Codec, Typed, declared
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -54,9 +53,13 @@ class Context:
         job: the number of its job.
         number: its own number within the job, from 0.
         attempt: which try this is.
+        resources: the amounts that it may use, by name: `cpus`, `memory` in bytes, `gpus` …
     """
 
-    __slots__ = ("_before", "_folder", "_made", "_stops", "_teller", "attempt", "job", "number")
+    __slots__ = (
+        *("_before", "_folder", "_made", "_stops", "_teller"),
+        *("attempt", "job", "number", "resources"),
+    )
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Context:
         self.job = job
         self.number = number
         self.attempt = attempt
+        self.resources: Mapping[str, float] = {"cpus": 1.0}
         self._folder = folder
         self._made = False
         self._stops = stops
@@ -376,15 +380,7 @@ def task_type(
     *,
     name: str = ...,
     version: str = ...,
-    retries: int | None = ...,
-    timeout: float | None = ...,
-    priority: int | None = ...,
-    requires: Mapping[str, str] | None = ...,
-    cpus: float | None = ...,
-    memory: float | str | None = ...,
-    gpus: float | None = ...,
-    resources: Mapping[str, float | str] | None = ...,
-    alternatives: Sequence[Mapping[str, Any]] | None = ...,
+    **options: Unpack[Defaults],
 ) -> Callable[[Callable[..., Any]], TaskType]: ...
 
 
@@ -394,15 +390,7 @@ def task_type(
     *,
     name: str = "",
     version: str = "1",
-    retries: int | None = None,
-    timeout: float | None = None,
-    priority: int | None = None,
-    requires: Mapping[str, str] | None = None,
-    cpus: float | None = None,
-    memory: float | str | None = None,
-    gpus: float | None = None,
-    resources: Mapping[str, float | str] | None = None,
-    alternatives: Sequence[Mapping[str, Any]] | None = None,
+    **options: Unpack[Defaults],
 ) -> TaskType | Callable[[Callable[..., Any]], TaskType]:
     """Make a typed function of one payload a task type. Used as `@task_type` or with arguments.
 
@@ -410,30 +398,11 @@ def task_type(
         function: the function; a second parameter annotated `Context` is given the context.
         name: the type's name; the function's name when empty.
         version: change it when payloads, results or their meaning change.
-        retries: default of a job: further tries of a task that raised or ran out of time.
-        timeout: default of a job: seconds that one task may run.
-        priority: default of a job: higher runs first.
-        requires: default of a job: what must hold of a worker's labels.
-        cpus: default of a job: processors that each task uses.
-        memory: default of a job: bytes that each task uses, or a text such as `4GiB`.
-        gpus: default of a job: cards that each task uses.
-        resources: default of a job: amounts of anything else, by name.
-        alternatives: default of a job: several things any one of which will do.
+        options: defaults of a job, as in Defaults.
 
     Raises:
         PluginError: the function cannot be a task type; the text says what to write instead.
     """
-    options = {
-        "retries": retries,
-        "timeout": timeout,
-        "priority": priority,
-        "requires": requires,
-        "cpus": cpus,
-        "memory": memory,
-        "gpus": gpus,
-        "resources": resources,
-        "alternatives": alternatives,
-    }
 
     def decorate(function: Callable[..., Any]) -> TaskType:
         return _from_function(function, name, version, options)
@@ -459,7 +428,7 @@ def _from_function(
     name = name or function.__name__
     for what, text in (("name", name), ("version", version)):
         _check_text(where, what, text)
-    options = _checked_options(where, options)
+    options = checked(where, options)
     payload, result, context = _declared(function, where)
     return TaskType(
         name,
@@ -507,20 +476,3 @@ def _check_text(where: str, what: str, text: str) -> None:
             f"{where}: its {what} {text!r} must be 1 to {limits.TEXT_CHARS} letters, digits "
             "and _ . + -"
         )
-
-
-def _checked_options(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        found = gathered(options)
-        msgspec.convert(msgspec.to_builtins(found), _OptionsByName)
-        alternatives = found.get("alternatives", ())
-        check_needs(found.get("requires", {}), found.get("resources", {}), alternatives)
-    except (msgspec.ValidationError, OptionsError) as error:
-        raise PluginError(f"{where}: its options: {error}") from None
-    return found
-
-
-_OPTION_TYPES: Final = typing.get_type_hints(Options, include_extras=True)
-_OptionsByName: Final = msgspec.defstruct(
-    "_OptionsByName", [(name, hint, None) for name, hint in _OPTION_TYPES.items()]
-)

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from dc.cli.progress import duration
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
+from dc.requirements import resources_text
 
 COUNTS = ("queued", "assigned", "running", "done", "failed", "cancelled")
 
@@ -57,8 +58,10 @@ def workers(args: Namespace, client: Client, screen: Screen) -> int:
     if args.json:
         screen.json(answer)
         return 0
-    titles = ("worker", "state", "address", "slots", "held", "done", "failed", "types", "labels",
-              "note")  # fmt: skip
+    titles = (
+        *("worker", "state", "address", "slots", "held", "done", "failed"),
+        *("types", "resources", "labels", "note"),
+    )
     screen.table(titles, (_worker_row(worker) for worker in answer["workers"]))
     for worker in answer["workers"]:
         if worker["why"]:
@@ -130,14 +133,14 @@ def _job_fields(job: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "name", job["name"]
     yield "type", f"{job['type']} {job['version']}"
     yield "state", job["state"]
-    if job["note"]:
-        yield "why", job["note"]
+    if job["note"] or job["why"]:
+        yield "why", job["note"] or job["why"]
     yield "tasks", f"{job['counts']['total']}: {_counts(job['counts'])}"
     yield "created", when(job["created"])
     yield "priority", job["priority"]
     yield "retries", job["retries"]
     yield "timeout", duration(job["timeout"]) if job["timeout"] else "none"
-    yield "requires", pairs(job["requires"]) or "nothing"
+    yield "requires", " or ".join(job["needs"]) or "nothing"
 
 
 def _task_row(task: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -164,6 +167,7 @@ def _worker_row(worker: Mapping[str, Any]) -> tuple[Any, ...]:
         worker["done"],
         worker["failed"],
         ", ".join(kind["name"] for kind in worker["types"]),
+        resources_text(worker["resources"]),
         pairs(worker["labels"]),
         worker["note"],
     )

@@ -145,6 +145,7 @@ class Whys:
             self._behind,
             self._busy,
             self._short,
+            self._kept,
             self._next,
         ]
         self.worker_tests: list[WorkerTest] = [
@@ -300,7 +301,7 @@ class Whys:
 
     def _short(self, job: Job) -> Reason | None:
         """Say of which resource no worker has enough free, or that none has enough of all."""
-        free = [(one, self._free(one)) for one in self._seen.able(job.class_).takers]
+        free = [(one, self._free(one)) for one in self._takers(job)]
         rows = [(one, have, need) for one, have in free for need in self._needs(job, one)]
         if any(all(have.get(n, 0) >= c for n, c in need.items()) for _, have, need in rows):
             return None
@@ -320,6 +321,15 @@ class Whys:
     def _free(self, worker: Worker) -> dict[str, int]:
         free = self._scheduler.worker_free(worker.id)
         return self._board.matching.by_name(free)
+
+    def _kept(self, job: Job) -> Reason | None:
+        """Say that what is free is kept for others: small tasks must not keep large ones out."""
+        if not any(self._scheduler.worker_saves(one.id) for one in self._takers(job)):
+            return None
+        return Reason("kept", "what is free is kept for tasks whose turn comes before")
+
+    def _takers(self, job: Job) -> list[Worker]:
+        return self._seen.able(job.class_).takers
 
     def _next(self, _: Job) -> Reason:
         return Reason("next", "its turn comes next")

@@ -267,9 +267,9 @@ class WorkerSide:
                 numbers[start:stop],
                 attempts[start:stop],
                 payloads[start:stop],
-                job.resources[alternative],
                 job.limits[alternative],
                 row.options.environment,
+                job.resources[alternative],
                 checkpoints or {},
             )
             self._board.send(worker.peer, message, size)

@@ -19,10 +19,8 @@ from msgspec import Struct
 from dc import __version__, limits, program
 from dc.errors import OptionsError, StartError
 from dc.launcher import Launcher, Recycling
-from dc.messages import About
-from dc.pipe import Ready
-from dc.requirements import CPUS, GPUS, MEMORY, amount_text, read_amount, units
-from dc.worker import computer
+from dc.requirements import CPUS, GPUS, MEMORY, read_amount
+from dc.worker import computer, show
 from dc.worker.app import WorkerApp
 from dc.worker.equipment import Equipment
 from dc.worker.folder import open_folder
@@ -361,33 +359,14 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             nursery.cancel_scope.cancel()
 
 
-async def show(arguments: Arguments) -> None:
+async def print_about(arguments: Arguments) -> None:
     """Print what a server would be told of this worker. It connects to none.
 
     Raises:
         StartError: no executor can be started.
     """
     identity = _identity(arguments, "", "")
-    executor = await Launcher(arguments.plugins).start()
-    try:
-        ready = await executor.receive()
-        if isinstance(ready, Ready):
-            identity.learn(ready)
-    finally:
-        await executor.aclose()
-    sys.stdout.write(shown(identity.about()))
-
-
-def shown(about: About) -> str:
-    """Return what is to be known of a worker as lines of text."""
-    rows = [("name", about.name), ("slots", str(about.slots))]
-    rows += [
-        (name, amount_text(name, units(name, value))) for name, value in about.resources.items()
-    ]
-    rows += [("label", f"{name}={value}") for name, value in about.labels.items()]
-    rows += [("type", f"{one.name} {one.version}") for one in about.types]
-    rows += [("broken", why) for why in about.broken.values()]
-    return "".join(f"{title:8}  {text}\n" for title, text in rows)
+    sys.stdout.write(await show.about(identity, arguments.plugins))
 
 
 async def _watch_signals(
@@ -413,7 +392,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parse(argv)
     program.log_to_stderr(verbose=arguments.verbose)
     if arguments.show:
-        return program.run("dc.worker", partial(show, arguments))
+        return program.run("dc.worker", partial(print_about, arguments))
     ended = Ended()
     status = program.run("dc.worker", partial(work, arguments, ended))
     if ended.again and status == 0:

@@ -109,6 +109,14 @@ class Amounts:
             self._add(use, -1)
         return self._environment(use) if use.cards else {}
 
+    def preview(self, slot: int, resources: Mapping[str, float]) -> dict[str, str]:
+        """Return what the environment of a slot's tasks would be told, if it took them now."""
+        count = units(GPUS, resources.get(GPUS, 0.0)) if resources else 0
+        if not count:
+            return {}
+        chosen = self._choose(count, self._last.get(slot, ())) or {}
+        return self._environment(Use({}, chosen)) if chosen else {}
+
     def give_back(self, slot: int) -> None:
         """Note that a slot uses nothing any more; may be repeated."""
         use = self._uses.pop(slot, None)

@@ -180,6 +180,7 @@ class Child:
             self._halting.attempts,
             message.checkpoints,
             self._work.desk,
+            message.resources,
         )
         self._work.put(batch, message)
 

@@ -114,15 +114,17 @@ class Executors:
         queue = self._board.queue
         self._release()
         for slot in self._slots:
-            if not queue or not self._amounts.fits(queue.head().resources):
+            if not self._admits():
                 break
-            if slot.is_idle and slot.suits(queue.head().job):
+            if slot.is_idle and self._suits(slot, queue.head()):
                 self._give(slot)
+        admits = self._admits()
         for slot in self._slots:
             if not queue:
                 return
-            if slot.is_idle and not slot.suits(queue.head().job):
-                self._kill(slot)  # its successor suits
+            if slot.is_idle:
+                if admits:
+                    self._kill(slot)  # its successor suits
             elif slot.takes_ahead(queue.head()):
                 self._give(slot)
 
@@ -140,6 +142,14 @@ class Executors:
             current = slot.current()
             if current is not None:
                 yield slot.index, current
+
+    def _admits(self) -> bool:
+        """Whether something waits, and what it needs is free."""
+        queue = self._board.queue
+        return bool(queue) and self._amounts.fits(queue.head().resources)
+
+    def _suits(self, slot: Slot, head: Chunk) -> bool:
+        return slot.suits(head.job, self._amounts.preview(slot.index, head.resources))
 
     def _give(self, slot: Slot) -> None:
         board = self._board

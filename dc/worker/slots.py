@@ -78,7 +78,7 @@ class Slot:
         self.culprit: Current | None = None
         self.verdict: Failure | None = None
         self.halt_by = 0.0
-        self.setting: tuple[Setting, dict[str, str]] | None = None
+        self.setting: Setting | None = None
         self.suspect = ""
         self.start_at = 0.0
         self.closing = False
@@ -96,12 +96,9 @@ class Slot:
         """Whether it waits for tasks."""
         return self.state is State.READY and not self.batches and not self.closing
 
-    def suits(self, job: Job, cards: dict[str, str] | None = None) -> bool:
-        """Whether its executor can still be set up for the tasks of a job, on these cards."""
-        if self.setting is None:
-            return True
-        setting, named = self.setting
-        return setting == job.setting and (cards is None or cards == named)
+    def suits(self, job: Job, environment: dict[str, str]) -> bool:
+        """Whether its executor can still be set up for tasks of a job, with this environment."""
+        return self.setting is None or self.setting == setting_of(job, environment)
 
     def takes_ahead(self, head: Chunk) -> bool:
         """Whether a batch that begins like this may be sent ahead of the end of the one in hand."""
@@ -148,26 +145,22 @@ class Slot:
 
     # --- tasks ----------------------------------------------------------------------------------
 
-    def give(self, chunk: Chunk, now: float, cards: dict[str, str]) -> Run:
+    def give(self, chunk: Chunk, now: float, environment: dict[str, str]) -> Run:
         """Take a batch in; return it as a message to the executor.
 
-        Args:
-            chunk: the batch.
-            now: the time.
-            cards: variables that name the cards that its tasks may use.
+        The environment is what it is told beside that of the job: which cards are its own.
         """
         if not self.batches:
             self.progress = now
         self.batches.append(chunk)
         job = chunk.job
-        self.setting = job.setting, cards
+        self.setting = setting_of(job, environment)
         columns = chunk.numbers, chunk.attempts, chunk.payloads
-        head = job.number, job.type, job.version, self.folder
-        environment = {**job.environment, **cards} if cards else job.environment
         saved = job.checkpoints
         if saved:
             saved = {number: saved[number] for number in chunk.numbers if number in saved}
-        return Run(*head, *columns, chunk.resources, job.limits, environment, saved)
+        confines = job.limits, {**job.environment, **environment}, chunk.resources
+        return Run(job.number, job.type, job.version, self.folder, *columns, *confines, saved)
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.
@@ -270,3 +263,8 @@ class Slot:
         if self.culprit is not None and self.state is State.READY:
             assert self._has(self.culprit), "stopping what it was not given"
         assert (self.culprit is None) == (self.verdict is None), "a verdict on nobody"
+
+
+def setting_of(job: Job, environment: dict[str, str]) -> Setting:
+    """Return what tasks of a job set for good in their executor, with this environment beside."""
+    return (*job.setting, *sorted(environment.items())) if environment else job.setting

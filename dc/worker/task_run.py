@@ -37,6 +37,7 @@ class Batch:
         stops: where an attempt is named that is to stop.
         checkpoints: by number, what an earlier attempt has saved last.
         desk: takes what tasks tell of themselves; None where nobody listens.
+        resources: what each of them may use, empty for one cpu.
     """
 
     job: int
@@ -47,6 +48,7 @@ class Batch:
     stops: Collection[tuple[int, int, int]] = ()
     checkpoints: Mapping[int, bytes | InFile] = field(default_factory=dict)
     desk: Desk | None = None
+    resources: dict[str, float] = field(default_factory=dict)
 
     def context(self, number: int, attempt: int) -> Context:
         """Return what a task may know of itself, and its way to say something."""
@@ -55,7 +57,9 @@ class Batch:
         saved = self.checkpoints.get(number)
         before = Path(saved.path) if isinstance(saved, InFile) else saved
         notes = None if self.desk is None else self.desk.notes(key, self.scratch)
-        return Context(*key, folder, self.stops, notes, before)
+        context = Context(*key, folder, self.stops, notes, before)
+        context.resources = self.resources or context.resources
+        return context
 
 
 def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -> Outcome:

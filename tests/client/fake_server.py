@@ -123,6 +123,7 @@ class FakeServer:
         self.streams: list[Stream] = []
         self.peers: list[FakePeer] = []
         self.batch = 3
+        self.warning = ""
         self.run_limit = 10**9
         self.cut_after = 10**9
         self.down = False
@@ -259,7 +260,8 @@ class FakePeer:
         job.key = message.key
         server.jobs[job.number] = self.submitting[request] = job
         kind = server.types[message.type]
-        said = (job.type, "1", kind.payload, kind.result, len(job.payloads), job.ended)
+        codecs, there = (kind.payload, kind.result), (len(job.payloads), job.ended)
+        said = (job.type, "1", *codecs, *there, server.warning)
         await self.send(messages.Accepted(request, job.number, *said))
         if found:
             await self.send(messages.Stored(request, len(job.payloads), job.ended))

@@ -52,19 +52,23 @@ JOB = {
     "job": 4, "name": "[red]\x1b[31mmine", "type": "square", "version": "1", "payload": "msgpack",
     "result": "msgpack", "state": "queued", "note": "no worker can run square", "counts": COUNTS,
     "priority": 5, "retries": 2, "timeout": 90.0, "requires": {"os": "linux"}, "created": 1e9,
+    "why": "all slots are taken", "reason": {"kind": "busy", "figures": {"slots": 2}},
+    "resources": {}, "alternatives": [], "needs": ["os=linux, 2 gpus", "8 cpus"],
 }  # fmt: skip
 TASK = {
     "job": 4, "number": 2, "state": "failed", "attempt": 3, "crashes": 0, "worker": "box",
     "finished_at": 1e9, "time": 0.25, "payload_size": 10, "result_size": 0,
     "failure": {"kind": "error", "error": "ValueError: no\nmore", "traceback": "Traceback"},
+    "why": "", "reason": None,
 }  # fmt: skip
 WORKER = {
-    "name": "box", "state": "sick", "why": "set aside: tasks fail", "note": "fan broken",
+    "name": "box", "state": "sick", "note": "fan broken",
     "address": "127.0.0.1",
     "slots": 2, "own_slots": 4, "seen": None, "leaves_in": 90.0, "held": 5, "running": [],
     "types": [{"name": "square", "version": "1"}], "labels": {"os": "linux"},
     "broken": {"bad": "plugin 'bad': cannot be imported"}, "connected_at": 1e9, "done": 7,
-    "failed": 1, "lapses_in": None,
+    "failed": 1, "lapses_in": None, "resources": {"cpus": 2, "memory": 4096, "licence": 1},
+    "why": "set aside: tasks fail", "reason": {"kind": "sick", "figures": {}},
 }  # fmt: skip
 TYPE = {"name": "square", "version": "1", "plugin": "math", "doc": "Square it.\nMore.",
         "payload": "msgpack", "result": "msgpack"}  # fmt: skip
@@ -78,6 +82,8 @@ ANSWERS: dict[str, Any] = {
     "/api/jobs": {"jobs": [JOB]},
     "/api/jobs/4": JOB,
     "/api/jobs/4/tasks": {"tasks": [TASK]},
+    "/api/jobs/4/tasks/2": TASK,
+    "/api/workers/box": WORKER,
     "/api/workers": {"workers": [WORKER]},
     "/api/types": {"types": [TYPE, {**TYPE, "name": "echo", "payload": "bytes"}], "broken": {}},
     "/api/status": STATUS,
@@ -134,6 +140,46 @@ def test_submit_without_a_plugin_prints_a_line_for_each_result(dctl: Line, capsy
     assert out == "1\n4\n900\n"
     assert err == "job 1 of square is submitted\n"
     assert dctl.server.jobs[1].options == {"name": "n", "requires": {"os": "linux"}}
+
+
+def test_submit_says_what_tasks_need(dctl: Line, capsys: Capture) -> None:
+    needs = ["--memory", "1KiB", "--and", "--gpus", "0.5", "--require", "gpu!=old", "--or"]
+    needs += ["--cpus", "8", "--require", "python>=3.11", "--require", "python<3.14"]
+    assert dctl("submit", "square", "1", *needs) == 0
+    assert dctl.server.jobs[1].options == {
+        "resources": {"memory": 1024.0},
+        "alternatives": [
+            {"requires": {"gpu": "!=old"}, "resources": {"gpus": 0.5}},
+            {"requires": {"python": ">=3.11,<3.14"}, "resources": {"cpus": 8.0}},
+        ],
+    }
+    assert dctl("submit", "square", "1", "--resource", "licence=1", "--or", "--cpus", "2") == 0
+    assert dctl.server.jobs[2].options == {
+        "alternatives": [{"resources": {"licence": 1.0}}, {"resources": {"cpus": 2.0}}]
+    }
+    capsys.readouterr()
+    for wrong in (["--or"], ["--and"], ["--cpus", "1", "--or"], ["--cpus", "1", "--and"]):
+        assert dctl("submit", "square", "1", *wrong) == 2
+        assert "alternatives" in capsys.readouterr().err
+
+
+def test_submit_says_if_no_worker_can_run_it(dctl: Line, capsys: Capture) -> None:
+    dctl.server.warning = "needs 2 gpus; no worker has any (nearest: box)"
+    assert dctl("submit", "square", "1", "--gpus", "2") == 0
+    err = capsys.readouterr().err
+    assert err.startswith("dc: job 1 waits: needs 2 gpus; no worker has any (nearest: box)\n")
+
+
+def test_why(dctl: Line, capsys: Capture) -> None:
+    assert dctl("why", "4") == dctl("why", "4/2") == dctl("why", "--worker", "box") == 0
+    assert capsys.readouterr().out == (
+        "job 4 (queued): all slots are taken\n"
+        "task 2 of job 4 (failed): it does not wait\n"
+        "worker box (sick): set aside\n"
+    )
+    assert dctl("why", "4", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"state": "queued", "why": JOB["why"], "reason": JOB["reason"]}
 
 
 def test_submit_splits_and_merges(
@@ -361,7 +407,9 @@ def test_errors_are_one_line(dctl: Line, capsys: Capture) -> None:
 
 @pytest.mark.parametrize(
     "args", [[], ["nonsense"], ["job"], ["job", "-1"], ["tasks", "1", "--limit", "0"],
-             ["submit", "t", "--require", "x"], ["submit", "t", "--ordered", "--unordered"]]
+             ["submit", "t", "--require", "x"], ["submit", "t", "--memory", "lots"],
+             ["submit", "t", "--resource", "x"], ["why"], ["why", "3/x"],
+             ["submit", "t", "--ordered", "--unordered"]]
 )  # fmt: skip
 def test_wrong_usage_exits_2(args: list[str], capsys: Capture) -> None:
     assert main(args) == 2

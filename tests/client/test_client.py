@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -46,6 +47,34 @@ async def test_submit_and_ordered_results(autojump_clock: trio.testing.MockClock
         assert server.jobs[1].options == {"name": "ten", "priority": 3, "requires": {"a": "b"}}
         assert [value async for value in job.results()] == [n * n for n in range(10)]
         assert [value async for value in job.results(ordered=False)] == [n * n for n in range(10)]
+
+
+async def test_a_job_that_no_worker_can_run_warns(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with connected() as (server, client):
+        server.warning = "needs 2 gpus; no worker has any (nearest: box)"
+        with pytest.warns(dc.NoWorkerWarning, match="job 1 waits: needs 2 gpus; no") as warned:
+            await client.submit("square", [1], gpus=2, memory="4GiB", resources={"licence": 1})
+    assert warned[0].filename == __file__
+    resources = {"gpus": 2.0, "memory": 4.0 * 2**30, "licence": 1.0}
+    assert server.jobs[1].options == {"resources": resources}
+
+
+async def test_what_tasks_need_is_checked_before_anything_is_sent(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    wrongs: list[dict[str, Any]] = [
+        {"requires": {"python": ">=x"}},
+        {"memory": "much"},
+        {"resources": {"no name": 1}},
+        {"alternatives": [{"gpu": 1}]},
+    ]
+    async with connected() as (server, client):
+        for wrong in wrongs:
+            with pytest.raises(dc.OptionsError):
+                await client.submit("square", [1], **wrong)
+    assert not server.jobs
 
 
 async def test_an_empty_job(autojump_clock: trio.testing.MockClock) -> None:

@@ -102,6 +102,7 @@ HANDS = {
     "blobs": "blobs",
     "blobs_incoming": "blobs",
     "typed": "plugins",
+    "task_options": "plugins",
     "tasktypes": "plugins",
     "hooks": "plugins",
     "plugin_sources": "plugins",

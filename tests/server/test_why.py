@@ -114,7 +114,7 @@ def test_nobody_has_all_of_it(server: Harness) -> None:
     job = server.submit(client, [b"a"], requires={"os": "linux"}, resources={"gpus": 1})
     assert text(of_task(server, job, 0)) == (
         "needs os=linux, 1 gpu; no worker that has task type echo 2 has all of that "
-        "(nearest: a, which lacks 1 gpu)"
+        "(nearest: b, which lacks os=linux)"
     )
 
 

@@ -78,7 +78,7 @@ class Bench:
         payloads: list[bytes | Blob] = [b"%d" % number for number in numbers]
         columns = list(numbers), [attempt] * len(numbers), payloads
         confines = limits or {}, environment or {}
-        self.hear(Assign(job, "work", "1", timeout, *columns, {}, *confines))
+        self.hear(Assign(job, "work", "1", timeout, *columns, *confines))
 
     def ran(
         self,

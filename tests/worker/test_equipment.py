@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from dc import limits
-from dc.worker import equipment
 from dc.worker.amounts import Card
 from dc.worker.equipment import Equipment, run_program
 
@@ -181,6 +180,6 @@ def test_programs_that_fail_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert run_program(["/no/such/program"]) == ""
     assert run_program([sys.executable, "-c", "print(1); raise SystemExit(3)"]) == ""
     assert run_program([sys.executable, "-c", "print(1)"]) == "1\n"
-    monkeypatch.setattr(equipment.limits, "PROGRAM_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "PROGRAM_SECONDS", 0.05)
     assert run_program([sys.executable, "-c", "import time; time.sleep(60)"]) == ""
     assert limits.PROGRAM_SECONDS

@@ -353,7 +353,7 @@ class Machine(RuleBasedStateMachine):
         }
         payloads = [Blob(b"d" * 32, 99) if blob else b"payload" for blob in blobs]
         columns = numbers, attempts, payloads
-        message = Assign(job, "work", "1", TIMEOUTS[job], *columns, {}, {}, VARIABLES[job])
+        message = Assign(job, "work", "1", TIMEOUTS[job], *columns, {}, VARIABLES[job])
         self._do(ev.Received(message))
 
     @precondition(lambda self: self.welcome and self.ledger.latest)

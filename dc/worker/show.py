@@ -1,0 +1,46 @@
+"""What a worker would say of itself, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dc.executor import Executor
+from dc.messages import About
+from dc.pipe import Ready
+from dc.requirements import amount_text, units
+from dc.worker.identity import Identity
+
+
+async def about(identity: Identity, plugins: Sequence[Path]) -> str:
+    """Return what a server would be told, once an executor has said what it can run.
+
+    Args:
+        identity: of the worker.
+        plugins: folders of plugins.
+
+    Raises:
+        StartError: no executor can be started.
+    """
+    executor = await Executor.start(plugins)
+    try:
+        ready = await executor.receive()
+        if isinstance(ready, Ready):
+            identity.learn(ready)
+    finally:
+        await executor.aclose()
+    return lines(identity.about())
+
+
+def lines(about: About) -> str:
+    """Return what is said of a worker: a title and a text on each line."""
+    amounts = [(name, amount_text(name, units(name, one))) for name, one in about.resources.items()]
+    rows = [
+        ("name", about.name),
+        ("slots", str(about.slots)),
+        *amounts,
+        *(("label", f"{name}={value}") for name, value in about.labels.items()),
+        *(("type", f"{one.name} {one.version}") for one in about.types),
+        *(("broken", why) for why in about.broken.values()),
+    ]
+    return "".join(f"{title:8}  {text}\n" for title, text in rows)
