@@ -653,11 +653,10 @@ class _Worker:
     held: cython.longlong
     reserved: cython.longlong  # slots that are taken
     seconds: cython.double  # what the held tasks count against its credit
-    holdings: list  # by need; one that is empty stays if it is the only one
+    main: _Holding  # what it holds of one need; it may be nothing
+    others: list  # what it holds of other needs, if it does
     total_cpus: cython.longlong
     free_cpus: cython.longlong
-    total: cython.longlong[::1]  # of each resource; cpus are not here
-    free: cython.longlong[::1]  # what is neither reserved nor saved; below 0 if it was made less
     plain: cython.bint  # it has a cpu for each slot
     longest: cython.double  # seconds of the longest task that it may get; negative: any
     saving: cython.int  # the line for whose task it keeps something free, or -1
@@ -671,13 +670,16 @@ class _Worker:
     looked: cython.longlong  # the number of its last look
     next: cython.int
     prev: cython.int
+    total: cython.longlong[::1]  # of each resource; cpus are not here
+    free: cython.longlong[::1]  # what is neither reserved nor saved; below 0 if it was made less
 
     def __init__(self, index: cython.int, group: cython.int) -> None:
         self.index = index
         self.group = group
         self.slots = self.held = self.reserved = self.looked = 0
         self.seconds = 0.0
-        self.holdings = []
+        self.main = _Holding(0)
+        self.others = []
         self.total_cpus = self.free_cpus = 0
         self.total = array("q", [0])
         self.free = array("q", [0])
@@ -1469,13 +1471,17 @@ class Scheduler:
     @cython.cfunc
     def _promise(self, worker: _Worker) -> cython.void:
         """Reserve what is free for what waits at the worker: that goes before all else there."""
-        for item in worker.holdings:
-            holding: _Holding = item
-            if holding.held > holding.reserved:
-                more: cython.longlong = holding.held - holding.reserved
-                more = self._fitting(worker, holding.need, more)
-                if more > 0:
-                    self._reserve_for(worker, holding, more)
+        self._promise_for(worker, worker.main)
+        for holding in worker.others:
+            self._promise_for(worker, holding)
+
+    @cython.cfunc
+    def _promise_for(self, worker: _Worker, holding: _Holding) -> cython.void:
+        if holding.held > holding.reserved:
+            more: cython.longlong = holding.held - holding.reserved
+            more = self._fitting(worker, holding.need, more)
+            if more > 0:
+                self._reserve_for(worker, holding, more)
 
     @cython.cfunc
     def _set_total(self, worker: _Worker, amounts: dict) -> cython.void:
@@ -1487,17 +1493,21 @@ class Scheduler:
         for resource, amount in amounts.items():
             if resource > 0:
                 worker.total[resource] = worker.free[resource] = amount
-        for item in worker.holdings:
+        for item in [worker.main, *worker.others]:
             holding: _Holding = item
-            self._use(worker, holding.need, holding.reserved)
+            if holding.reserved > 0:
+                self._use(worker, holding.need, holding.reserved)
         if worker.saving >= 0:
             self._use(worker, worker.saved, 1)
 
     @cython.cfunc
     def _holding_of(self, worker: _Worker, need: cython.int) -> _Holding:
         """Return what the worker holds of a need, or None."""
-        for item in worker.holdings:
-            holding: _Holding = item
+        holding: _Holding = worker.main
+        if holding.need == need:
+            return holding
+        for item in worker.others:
+            holding = item
             if holding.need == need:
                 return holding
         return None
@@ -1508,13 +1518,11 @@ class Scheduler:
         holding: _Holding = self._holding_of(worker, need)
         if holding is not None:
             return holding
-        if len(worker.holdings) == 1:
-            holding = worker.holdings[0]
-            if holding.held == 0:
-                holding.need = need
-                return holding
+        if worker.main.held == 0:
+            worker.main.need = need
+            return worker.main
         holding = _Holding(need)
-        worker.holdings.append(holding)
+        worker.others.append(holding)
         return holding
 
     @cython.cfunc
@@ -1575,9 +1583,9 @@ class Scheduler:
     @cython.cfunc
     def _has_room(self, worker: _Worker) -> cython.bint:
         """Tell whether there may be a task that the worker could take."""
-        if worker.reserved < worker.slots:
+        if worker.reserved < worker.slots or self._has_credit(worker, worker.main, 0.0):
             return True
-        for item in worker.holdings:
+        for item in worker.others:
             holding: _Holding = item
             if self._has_credit(worker, holding, 0.0):
                 return True
@@ -1660,8 +1668,8 @@ class Scheduler:
             holding.seconds = 0.0  # whatever rounding left
             if worker.held == 0:
                 worker.seconds = 0.0
-            if len(worker.holdings) > 1:
-                worker.holdings.remove(holding)
+            if holding is not worker.main:
+                worker.others.remove(holding)
         self._worker[slot] = -1
         self._marks[slot] = 0
         if self._timer[slot] >= 0:
@@ -3333,10 +3341,12 @@ class Scheduler:
         free[0] = worker.total_cpus
         reserved: cython.longlong = 0
         i: cython.Py_ssize_t
-        for item in worker.holdings:
+        for item in [worker.main, *worker.others]:
             holding: _Holding = item
+            if item is worker.main and holding.held == 0:
+                continue
             assert holding.held == needs.pop(holding.need, 0), "a worker holds other tasks"
-            assert holding.held > 0 or len(worker.holdings) == 1, "an empty holding is kept"
+            assert holding.held > 0, "an empty holding is kept"
             assert 0 <= holding.reserved <= holding.held, "more is reserved than held"
             reserved += holding.reserved
             what: _Need = self._needs[holding.need]
