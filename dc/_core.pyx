@@ -670,8 +670,8 @@ class _Worker:
     looked: cython.longlong  # the number of its last look
     next: cython.int
     prev: cython.int
-    total: cython.longlong[::1]  # of each resource; cpus are not here
-    free: cython.longlong[::1]  # what is neither reserved nor saved; below 0 if it was made less
+    total: list  # of each resource; cpus are not here
+    free: list  # what is neither reserved nor saved; below 0 if it was made less
 
     def __init__(self, index: cython.int, group: cython.int) -> None:
         self.index = index
@@ -681,8 +681,8 @@ class _Worker:
         self.main = _Holding(0)
         self.others = []
         self.total_cpus = self.free_cpus = 0
-        self.total = array("q", [0])
-        self.free = array("q", [0])
+        self.total = [0]
+        self.free = [0]
         self.longest = -1.0
         self.saving = self.saved = -1
         self.first = self.last = self.next = self.prev = -1
@@ -1429,9 +1429,12 @@ class Scheduler:
         i: cython.Py_ssize_t
         for i in range(what.size):
             resource: cython.longlong = what.resources[i]
-            if resource >= len(worker.free) or worker.free[resource] < what.amounts[i]:
+            if resource >= len(worker.free):
                 return 0
-            count = min(count, worker.free[resource] // what.amounts[i])
+            free: cython.longlong = worker.free[resource]
+            if free < what.amounts[i]:
+                return 0
+            count = min(count, free // what.amounts[i])
         return count
 
     @cython.cfunc
@@ -1456,7 +1459,8 @@ class Scheduler:
         worker.free_cpus -= count * what.cpus
         i: cython.Py_ssize_t
         for i in range(what.size):
-            worker.free[what.resources[i]] -= count * what.amounts[i]
+            resource: cython.Py_ssize_t = what.resources[i]
+            worker.free[resource] -= count * what.amounts[i]
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -1487,8 +1491,8 @@ class Scheduler:
     def _set_total(self, worker: _Worker, amounts: dict) -> cython.void:
         """Give a worker other amounts; what is reserved stays so, even if it is more."""
         size: cython.Py_ssize_t = max(self._width, max(amounts, default=0) + 1)
-        worker.total = array("q", bytes(8 * size))
-        worker.free = array("q", bytes(8 * size))
+        worker.total = [0] * size
+        worker.free = [0] * size
         worker.total_cpus = worker.free_cpus = amounts.get(0, 0)
         for resource, amount in amounts.items():
             if resource > 0:
