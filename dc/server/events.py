@@ -135,6 +135,9 @@ class Asked(Struct, frozen=True):
     command: Command
     then: Then
 
+    def __repr__(self) -> str:
+        return f"Asked({self.command!r})"  # a function has another address each time
+
 
 class Stopping(Struct, frozen=True):
     """The server is about to stop: nobody is heard any more."""
