@@ -155,6 +155,9 @@ class Asked(Struct, frozen=True):
     command: Command
     then: Then
 
+    def __repr__(self) -> str:
+        return f"Asked({self.command!r})"  # a function has another address each time
+
 
 class Answered(Struct, frozen=True):
     """The answer to LoadUnfinished, LoadFailed or LoadSettled, for whoever asked."""

@@ -96,7 +96,7 @@ class Orders:
             rows = [row for row in rows if row.key in self._roster.by_key]
             self._check_obey(rows, order)
         elif command.action != "delete":
-            _check_free(rows)
+            self._check_free(rows)
         return self._decide(rows, [_changed(row, command.action, order) for row in rows])
 
     def set(self, command: SetWorkers) -> list[str]:
@@ -220,6 +220,13 @@ class Orders:
         state = GONE if worker is None else self._state_of(worker)
         return not which.states or state in which.states or row.state in which.states
 
+    def _check_free(self, rows: Sequence[WorkerRow]) -> None:
+        """Check that nobody has been told to end: who is connected cannot be called back."""
+        for row in rows:
+            worker = self._roster.by_key.get(row.key)
+            if row.order and worker is not None and worker.peer >= 0:
+                raise NotPossible(f"{row.name} was told to {row.order} already")
+
     def _check_obey(self, rows: list[WorkerRow], order: str) -> None:
         if not rows:
             raise NotPossible(f"none of these workers is here: there is nobody to {order}")
@@ -244,13 +251,6 @@ def _changed(row: WorkerRow, action: str, order: str) -> WorkerRow:
         return replace(row, order=order)
     states = {"drain": "draining", "pause": "paused", "resume": "", "delete": DELETED}
     return replace(row, state=states[action], order="")
-
-
-def _check_free(rows: Sequence[WorkerRow]) -> None:
-    """Check that nobody has been told to end: that cannot be taken back."""
-    for row in rows:
-        if row.order:
-            raise NotPossible(f"{row.name} was told to {row.order} already")
 
 
 def _with(row: WorkerRow, command: SetWorkers) -> WorkerRow:

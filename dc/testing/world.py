@@ -195,7 +195,10 @@ class World:
                 raise ConnectionRefusedError("nobody listens")
             wire = self.make_wire()
             wires.append(wire)
-            self._connect(wire.server)
+            try:
+                self._connect(wire.server)
+            except RuntimeError:  # the server is ending: its nursery takes nobody any more
+                raise ConnectionRefusedError("nobody listens any more") from None
             if (process := here()) is not None:
                 process.ends.append(wire.client)
             return wire.client

@@ -231,6 +231,19 @@ def test_who_is_told_to_end_is_not_called_back() -> None:
     assert do(server, "stop", "w") == ["key of w"], "but it can be told to hurry"
 
 
+def test_an_order_that_nobody_can_hear_is_taken_back() -> None:
+    server, peer, _ = busy()
+    do(server, "stop", "w")
+    server.close(peer)
+    server.pass_time(limits.GRACE_SECONDS + 2)
+    assert state(server, "w") == "gone"
+    assert do(server, "resume", "w") == ["key of w"]
+    peer = server.worker("w")
+    assert not server.take(peer, End)
+    server.settle()
+    assert server.tasks(peer)
+
+
 def test_who_was_paused_is_found_by_that_wherever_it_is() -> None:
     server, peer, _ = busy(tasks=0)
     do(server, "pause", "w")
