@@ -324,6 +324,8 @@ def task_type(
     timeout: float | None = ...,
     priority: int | None = ...,
     requires: Mapping[str, str] | None = ...,
+    limits: Mapping[str, int] | None = ...,
+    environment: Mapping[str, str] | None = ...,
 ) -> Callable[[Callable[..., Any]], TaskType]: ...
 
 
@@ -337,6 +339,8 @@ def task_type(
     timeout: float | None = None,
     priority: int | None = None,
     requires: Mapping[str, str] | None = None,
+    limits: Mapping[str, int] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> TaskType | Callable[[Callable[..., Any]], TaskType]:
     """Make a typed function of one payload a task type. Used as `@task_type` or with arguments.
 
@@ -348,11 +352,21 @@ def task_type(
         timeout: default of a job: seconds that one task may run.
         priority: default of a job: higher runs first.
         requires: default of a job: labels that a worker must have.
+        limits: default of a job: of each task, by name: `memory` and `disk` in bytes, `open_files`,
+            `processes`, `nice`.
+        environment: default of a job: variables that are set for each task.
 
     Raises:
         PluginError: the function cannot be a task type; the text says what to write instead.
     """
-    given = {"retries": retries, "timeout": timeout, "priority": priority, "requires": requires}
+    given = {
+        "retries": retries,
+        "timeout": timeout,
+        "priority": priority,
+        "requires": requires,
+        "limits": limits,
+        "environment": environment,
+    }
     options = {key: value for key, value in given.items() if value is not None}
 
     def decorate(function: Callable[..., Any]) -> TaskType:
