@@ -114,9 +114,7 @@ class Agent:
 
     async def run(self, kind: str, payloads: Sequence[Any], **more: Any) -> list[Any]:
         """Run tasks, numbered from 10; return their outcomes."""
-        data = [
-            one if isinstance(one, bytes) else msgspec.msgpack.encode(one) for one in payloads
-        ]
+        data = [one if isinstance(one, bytes) else msgspec.msgpack.encode(one) for one in payloads]
         numbers = list(range(10, 10 + len(data)))
         scratch = more.pop("scratch", "/nonexistent")
         run = Run(1, kind, "1", scratch, numbers, [3] * len(data), data, **more)
@@ -233,7 +231,10 @@ async def test_the_next_attempt_has_the_checkpoint(folder: Path, tmp_path: Path)
         assert await one.run("saves", [b"x"], checkpoints={10: b"earlier"}) == [b"earlier"]
         (tmp_path / "large").write_bytes(b"large")
         at = InFile(str(tmp_path / "large"), 5)
-        assert await one.run("saves", [b"x", b"x"], checkpoints={10: at, 11: b""}) == [b"large", b""]
+        assert await one.run("saves", [b"x", b"x"], checkpoints={10: at, 11: b""}) == [
+            b"large",
+            b"",
+        ]
         assert not any(said.data == b"x" for said in one.told if isinstance(said, Saved))
 
 

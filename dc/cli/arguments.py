@@ -192,6 +192,16 @@ def _add_job_commands(commands: Any) -> None:
     )
     wait = _command(commands, "wait", "Wait until a job has finished.", "python -m dc wait 3")
     cancel = _command(commands, "cancel", "Cancel a job.", "python -m dc cancel 3")
+    task = _command(commands, "task", "Show one task.", "python -m dc task 3/17")
+    output = _command(
+        commands,
+        "output",
+        "Print what a task has written to its standard output and error.",
+        "python -m dc output 3/17 --follow",
+    )
+    for command in (task, output):
+        command.add_argument("task", type=_task, metavar="JOB/TASK", help="job and task, by number")
+    output.add_argument("--follow", action="store_true", help="go on until the task has finished")
     for command in (job, tasks, results, wait, cancel):
         command.add_argument("job", type=_number, metavar="J", help="the job's number")
     tasks.add_argument("--failed", action="store_true", help="only failed ones")
@@ -210,6 +220,13 @@ def _number(text: str) -> int:
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is no number")
     return value
+
+
+def _task(text: str) -> tuple[int, int]:
+    job, slash, number = text.partition("/")
+    if not slash:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JOB/TASK, such as 3/17")
+    return _number(job), _number(number)
 
 
 def _count(text: str) -> int:

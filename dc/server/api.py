@@ -8,6 +8,7 @@ import trio
 
 from dc.http import Request, Response
 from dc.server.app import ServerApp
+from dc.server.output_views import OutputViews
 from dc.server.views import Views, number
 
 MOST_ROWS = 1000
@@ -29,6 +30,7 @@ class Api:
     def __init__(self, views: Views, app: ServerApp) -> None:
         self._views = views
         self._app = app
+        self._outputs = OutputViews(app, views)
 
     async def answer(self, request: Request, parts: list[str]) -> Response:
         """Answer the request for `/api/` and these parts of the path."""
@@ -63,6 +65,8 @@ class Api:
                 return "GET", lambda: self._tasks(request, number(job))
             case ["jobs", job, "tasks", task]:
                 return "GET", lambda: views.task(number(job), number(task))
+            case ["jobs", job, "tasks", task, "output"]:
+                return "GET", lambda: self._output(request, number(job), number(task))
             case ["jobs", job, "cancel"]:
                 return "POST", lambda: self._cancel(number(job))
         return "GET", None
@@ -81,6 +85,9 @@ class Api:
         first = _parameter(request, "first", 0)
         failed = request.query.get("failed", "0") not in ("0", "")
         return {"tasks": await self._views.tasks(job, first, _limit(request), failed)}
+
+    async def _output(self, request: Request, job: int, task: int) -> object:
+        return await self._outputs.view(job, task, _parameter(request, "from", 0))
 
     async def _cancel(self, number: int) -> object:
         done = trio.Event()
