@@ -71,6 +71,10 @@ class ExecutorPort(Protocol):
         """
 
     @property
+    def folder(self) -> Path | None:
+        """Its working folder, if it has one of its own."""
+
+    @property
     def out_of_memory(self) -> bool:
         """Whether it died for want of memory; known once `receive` has returned None."""
 
@@ -135,6 +139,7 @@ class Executor:
     ) -> None:
         self._process = process
         self._page = page
+        self.folder = start.folder
         assert process.stderr is not None
         self._output = OutputPipe(process.stderr, token, page, READ)
         self._ran: Ran | None = None  # whose output is looked for
@@ -197,6 +202,14 @@ class Executor:
     def is_gone(self) -> bool:
         """Whether its process is no more, and its number may be another's."""
         return self._gone
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has ended by itself, though that was not received yet."""
+        if sys.platform == "win32" or self._gone:
+            return self._gone or self._process.poll() is not None
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, options) is not None
 
     def usage(self, processes: Sequence[Process] | None = None) -> Usage:
         """Return what it and its tasks use, found in `processes`, or in all that there are.

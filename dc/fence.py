@@ -25,10 +25,14 @@ from dc.process_tree import Process, all_processes, below, kill_below
 
 
 class Usage(NamedTuple):
-    """What is inside a fence uses: bytes of memory, and processes."""
+    """What is inside a fence uses: bytes of memory, and processes.
+
+    `out_of_memory` says that the kernel has killed one of these for a limit of memory.
+    """
 
     memory: int
     processes: int
+    out_of_memory: bool = False
 
 
 class Fence:
@@ -88,7 +92,8 @@ class Fence:
         inside = [one for one in below(self._pid, table) if one.is_alive]
         own = [one for one in table if one.pid == self._pid]
         memory = self._cgroup.memory() if self._cgroup is not None else 0
-        return Usage(memory or sum(one.resident for one in [*inside, *own]), len(inside) + len(own))
+        memory = memory or sum(one.resident for one in [*inside, *own])
+        return Usage(memory, len(inside) + len(own), self.was_out_of_memory())
 
     def remove(self) -> None:
         """Remove what is left of it, once the executor has been reaped."""

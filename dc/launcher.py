@@ -74,13 +74,14 @@ class Launcher:
     @classmethod
     @contextlib.contextmanager
     def of_a_worker(
-        cls, plugins: Sequence[Path], scratch: Path, recycling: Recycling
+        cls, plugins: Sequence[Path], scratch: Path, recycling: Recycling, *, use_cgroups: bool
     ) -> Iterator[Launcher]:
         """Provide the launcher of a worker's agent, whose whole process is the worker."""
-        cgroups = Cgroups.find()
+        cgroups = Cgroups.find() if use_cgroups else None
         is_reaper = become_reaper()
-        found = f"control groups for {cgroups.text}" if cgroups is not None else "no control groups"
-        log.info("executors are contained by %s%s", found, "" if is_reaper else ", and no reaper")
+        found = "no control groups" if cgroups is None else f"control groups for {cgroups.text}"
+        orphans = "orphans are found" if is_reaper else "orphans are not found"
+        log.info("how executors are contained: %s; %s", found, orphans)
         try:
             yield cls(
                 plugins, scratch=scratch, recycling=recycling, cgroups=cgroups, is_reaper=is_reaper

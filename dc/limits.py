@@ -508,6 +508,35 @@ TIME_LIMIT_GRACE_SECONDS: Final = 2.0
 """That a task whose time is over has to end by itself, with what it wants to save, before it is
 killed."""
 
+SPARE_SECONDS: Final = 1.0
+"""After the start of a worker, before it starts the executors that wait for their turn: those that
+are to work come first."""
+
+GUARD_SECONDS: Final = 0.25
+"""Between two looks at what running tasks use: at a gigabyte a second, which is about what one
+process can fill, less than MEMORY_LEAST_BYTES go by."""
+
+GUARD_SHARE: Final = 20
+"""Such looks are this many times their own duration apart, at least: a twentieth of one processor
+at most, on a computer with very many processes."""
+
+GUARD_COUNT_LOOKS: Final = 4
+"""One in so many of these looks counts the processes of tasks without limits as well."""
+
+GUARD_LEAST_BYTES: Final = 64 * MIB
+"""That a task uses, at least, to be killed when the computer runs out of memory or disk."""
+
+MEMORY_LEAST_BYTES: Final = 512 * MIB
+"""Of free memory of a computer, or a twentieth of all if that is less, below which the task that
+uses most is killed."""
+
+DISK_LEAST_BYTES: Final = 256 * MIB
+"""Of free space on the disk of a worker's folder, or a twentieth of all if that is less, below
+which the task that has written most is killed: the worker's journal and results need room."""
+
+DISK_ENTRIES: Final = 20_000
+"""Files that are looked at for the size of a task's folder."""
+
 UNHEARD_SECONDS: Final = 1.0
 """Beyond a task's time limit, after which an executor that never said what it runs (code that holds
 the interpreter's lock keeps it from speaking) is killed: far above BUSY_SECONDS."""

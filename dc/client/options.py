@@ -28,6 +28,8 @@ class JobOptions(TypedDict, total=False):
         long: whether tasks run long: a worker whose connection is lost keeps them for ten minutes
             then, instead of half a minute.
         grace: for how many seconds instead.
+        limits: of each task: `memory` and `disk` in bytes, `open_files`, `processes`, `nice`.
+        environment: variables that are set for each task.
     """
 
     name: str | None
@@ -40,6 +42,8 @@ class JobOptions(TypedDict, total=False):
     crashes: int | None
     long: bool | None
     grace: float | None
+    limits: Mapping[str, int] | None
+    environment: Mapping[str, str] | None
 
 
 KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}

@@ -120,6 +120,8 @@ class Views:
             "retries": options.retries,
             "timeout": options.timeout,
             "requires": options.requires,
+            "limits": options.limits,
+            "environment": options.environment,
             "created": row.created,
         }
 

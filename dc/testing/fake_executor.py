@@ -83,6 +83,7 @@ class FakeExecutor:
         self.running: tuple[int, int] | None = None
         self.pid = 2**22 + id(self) % 2**20
         self.exit_text = ""
+        self.folder: Path | None = None
         self.out_of_memory = False
         self.killed = False
 

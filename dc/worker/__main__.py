@@ -6,7 +6,6 @@ import argparse
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,12 +15,14 @@ from msgspec import Struct
 
 from dc import __version__, limits, program
 from dc.errors import StartError
-from dc.executor import Executor, ExecutorPort
+from dc.launcher import Launcher, Recycling
 from dc.worker import computer
 from dc.worker.app import WorkerApp
 from dc.worker.folder import WorkerFolder, open_folder
+from dc.worker.guard import Guard
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
+from dc.worker.spares import Spares
 
 DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 MOST_SLOTS = 10_000
@@ -46,6 +47,9 @@ class Arguments(Struct, frozen=True):
     data: Path | None
     scratch: Path | None
     verbose: bool
+    recycling: Recycling
+    spares: int
+    use_cgroups: bool
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -74,6 +78,9 @@ def parse(argv: list[str] | None = None) -> Arguments:
         values.data,
         values.scratch,
         values.verbose,
+        Recycling(values.recycle_tasks, values.recycle_seconds, values.recycle_memory),
+        values.spares,
+        not values.no_cgroups,
     )
 
 
@@ -115,8 +122,42 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="where large payloads and results wait (default: in the worker's folder)",
     )
+    _add_executors(parser)
     add("--verbose", action="store_true", help="log more")
     add("--version", action="version", version=f"dc {__version__}")
+
+
+def _add_executors(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--recycle-tasks",
+        metavar="N",
+        type=int,
+        default=limits.RECYCLE_TASKS,
+        help="replace an executor process after so many tasks, 0 for never (default: %(default)s)",
+    )
+    add(
+        "--recycle-seconds",
+        metavar="S",
+        type=float,
+        default=limits.RECYCLE_SECONDS,
+        help="replace one that is so old, 0 for never (default: %(default)g)",
+    )
+    add(
+        "--recycle-memory",
+        metavar="BYTES",
+        type=int,
+        default=limits.RECYCLE_BYTES,
+        help="replace one that has grown by so many bytes, 0 for never (default: %(default)s)",
+    )
+    add(
+        "--spares",
+        metavar="N",
+        type=int,
+        default=1,
+        help="executor processes that are started ahead, to replace others (default: %(default)s)",
+    )
+    add("--no-cgroups", action="store_true", help="make no control groups (Linux), if any can be")
 
 
 def split_url(url: str) -> tuple[str, int]:
@@ -156,6 +197,12 @@ def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
         raise StartError(f"--name: give 1 to {limits.TEXT_CHARS} characters")
     if len(labels) > limits.LABELS // 2:
         raise StartError(f"--label: {limits.LABELS // 2} labels at most")
+    if not 0 <= values.spares <= MOST_SLOTS:
+        raise StartError(f"--spares {values.spares}: give a number from 0 to {MOST_SLOTS}")
+    for name in ("recycle_tasks", "recycle_seconds", "recycle_memory"):
+        if not 0 <= getattr(values, name) < 2**62:
+            option = "--" + name.replace("_", "-")
+            raise StartError(f"{option} {getattr(values, name)}: give 0 or a positive number")
     for folder in values.plugins:
         if not folder.is_dir():
             raise StartError(f"--plugins {folder}: there is no such folder")
@@ -174,13 +221,6 @@ def _identity(arguments: Arguments, folder: WorkerFolder) -> Identity:
     )
 
 
-def _starter(plugins: list[Path]) -> Callable[[], Awaitable[ExecutorPort]]:
-    async def start() -> ExecutorPort:
-        return await Executor.start(plugins)
-
-    return start
-
-
 async def work(arguments: Arguments) -> None:
     """Run the worker until SIGINT or SIGTERM.
 
@@ -188,19 +228,30 @@ async def work(arguments: Arguments) -> None:
         StartError: the server will not have it, or there is no place for its files.
     """
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    with open_folder(arguments.data, arguments.scratch) as folder:
+    with (
+        open_folder(arguments.data, arguments.scratch) as folder,
+        Launcher.of_a_worker(
+            arguments.plugins,
+            folder.scratch,
+            arguments.recycling,
+            use_cgroups=arguments.use_cgroups,
+        ) as launcher,
+    ):
+        spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             _identity(arguments, folder),
             open_stream=partial(trio.open_tcp_stream, arguments.host, arguments.port),
-            start_executor=_starter(arguments.plugins),
+            start_executor=spares.take,
             scratch=folder.scratch,
             host=f"{host}:{arguments.port}",
             jitter=random.random,
             keeping=Keeping(folder.path),
+            guard=Guard(folder.scratch),
             clock=computer.waking_clock,
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, nursery.cancel_scope)
+            nursery.start_soon(spares.keep)
             await app.run()
             nursery.cancel_scope.cancel()
 

@@ -32,7 +32,6 @@ from dc.http_client import HttpClient
 from dc.link import Link
 from dc.link_open import connect
 from dc.messages import Codec, Message, ToWorker
-from dc.pipe import FromExecutor, Ready, Wrote
 from dc.worker.carrying import Carrier, text_of
 from dc.worker.events import (
     Action,
@@ -43,10 +42,6 @@ from dc.worker.events import (
     Drop,
     Event,
     Execute,
-    ExecutorDied,
-    ExecutorReady,
-    ExecutorSaid,
-    ExecutorWrote,
     Fetch,
     Finish,
     Flush,
@@ -69,10 +64,12 @@ from dc.worker.events import (
     Tick,
     Woke,
 )
+from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
-from dc.worker.reactor import Statistics, WorkerReactor
-from dc.worker.seats import Seat, clear_folder
+from dc.worker.reactor import WorkerReactor
+from dc.worker.seats import Seat, clear_folder, run_executor
+from dc.worker.statistics import Statistics
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -91,6 +88,7 @@ class WorkerApp:
         host: the server as the header Host names it, and as the log does.
         jitter: returns a random number from 0 to 1.
         keeping: keeps reports on disk; without it they are in memory alone.
+        guard: watches what tasks use; without it only their executors' own limits hold.
         clock: the time in seconds, of a clock that goes on while the computer sleeps.
     """
 
@@ -104,6 +102,7 @@ class WorkerApp:
         host: str,
         jitter: Callable[[], float],
         keeping: Keeping | None = None,
+        guard: Guard | None = None,
         clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self._identity = identity
@@ -112,6 +111,7 @@ class WorkerApp:
         self._host = host
         self._jitter = jitter
         self._keeping = keeping or Keeping()
+        self._guard = guard
         self._clock = clock
         self._looked = 0.0  # when the reactor was last told the time
         self._slept = 0.0  # what its clock is behind
@@ -166,6 +166,8 @@ class WorkerApp:
         assert self._nursery is not None
         self._looked = trio.current_time()
         self._nursery.start_soon(self._keep_time)
+        if self._guard is not None:
+            self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
         self._perform(self._reactor.start(self._now()))
         restored = self._keeping.start()
         if restored is not None:
@@ -201,7 +203,7 @@ class WorkerApp:
                     self._drain_soon()
                 case StartExecutor():
                     self._executors[action.executor] = seat = Seat()
-                    start(self._run_executor, action.executor, seat)
+                    start(run_executor, action.executor, seat, self._start_executor, self._handle)
                 case Interrupt():
                     self._executors[action.executor].feed(action.halt)
                 case Kill():
@@ -262,6 +264,11 @@ class WorkerApp:
                 self._handle(Woke(slept))
             self._handle(Tick())
             self._keeping.tick(trio.current_time())
+
+    def _watched(self) -> list[Watched]:
+        """Return what is to be watched of those executors that run something."""
+        seats = [self._executors[index].watched(index) for index in self._reactor.busy()]
+        return [one for one in seats if one is not None]
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -411,40 +418,3 @@ class WorkerApp:
             batch.append(message)
             size += more + MESSAGE_FIXED_BYTES
         return batch
-
-    # --- executors ------------------------------------------------------------------------------
-
-    def _hear(self, index: int, message: FromExecutor | Wrote) -> None:
-        if isinstance(message, Ready):
-            self._handle(ExecutorReady(index, message))
-        elif isinstance(message, Wrote):
-            self._handle(ExecutorWrote(index, message))
-        else:
-            self._handle(ExecutorSaid(index, message))
-
-    async def _hear_output(self, index: int, port: ExecutorPort) -> None:
-        """Take what the tasks of an executor write, however much it is."""
-        while (wrote := await port.receive_output()) is not None:
-            self._handle(ExecutorWrote(index, wrote))
-
-    async def _run_executor(self, index: int, seat: Seat) -> None:
-        """Start an executor and listen to it until it dies."""
-        try:
-            port = await self._start_executor()
-        except (OSError, DcError) as error:
-            self._handle(ExecutorDied(index, str(error)))
-            return
-        try:
-            seat.take(port)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(seat.keep_feeding, port)
-                nursery.start_soon(self._hear_output, index, port)
-                while (message := await port.receive()) is not None:
-                    self._hear(index, message)
-                nursery.cancel_scope.cancel()
-        finally:
-            await port.aclose()
-        text, kind = port.exit_text, "crashed"
-        if port.out_of_memory:
-            text, kind = f"{text}, for it had reached its limit of memory", "memory"
-        self._handle(ExecutorDied(index, text, kind))

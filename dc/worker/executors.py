@@ -61,6 +61,10 @@ class Executors:
         """Whether no executor has anything to do."""
         return not any(slot.batches for slot in self._slots)
 
+    def busy(self) -> list[int]:
+        """Return the slots that have something to do."""
+        return [slot.index for slot in self._slots if slot.batches]
+
     @property
     def given(self) -> int:
         """The number of tasks that executors have."""
@@ -263,12 +267,11 @@ class Executors:
     def _halt(self, slot: Slot, current: Current, why: Failure, seconds: float) -> None:
         """Have a task stop by itself; kill its executor if it has not after so many seconds."""
         by = self._board.now + seconds
-        if slot.halted is None:
-            slot.halted, slot.halt_by = current, by
+        if slot.culprit is None:
+            slot.culprit, slot.verdict, slot.halt_by = current, why, by
             task = current.job.number, current.number, current.attempt
             self._board.out.append(Interrupt(slot.index, Halt(*task, why.kind, why.error)))
         elif self._board.now >= slot.halt_by:
-            slot.culprit = current
             slot.verdict = Failure(why.kind, f"{why.error} and was killed")
             self._kill(slot)
         else:

@@ -32,8 +32,6 @@ one is told what its own journal holds.
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from dc import limits
 from dc.errors import DuplicateName, ProtocolError, VersionError
 from dc.messages import (
@@ -86,21 +84,8 @@ from dc.worker.events import (
 from dc.worker.executors import Executors
 from dc.worker.identity import Identity
 from dc.worker.outputs import Outputs
+from dc.worker.statistics import Statistics
 from dc.worker.telling import Telling
-
-
-class Statistics(Struct, frozen=True):
-    """Attempts by place, and what the worker has done so far."""
-
-    fetching: int
-    queued: int
-    given: int
-    putting: int
-    unrecorded: int
-    executors: int
-    connected: bool
-    done: int
-    failed: int
 
 
 class WorkerReactor:
@@ -418,6 +403,10 @@ class WorkerReactor:
         self._board.out.append(Finish(error))
 
     # --- looking --------------------------------------------------------------------------------
+
+    def busy(self) -> list[int]:
+        """Return the slots whose executors have something to do."""
+        return self._executors.busy()
 
     def statistics(self) -> Statistics:
         """Return how much there is of what."""

@@ -1,17 +1,20 @@
-"""The place of one executor process at its agent, and what is cleared away behind it."""
+"""One executor process at its agent: its place, its life, and what is cleared away behind it."""
 
 from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import trio
 
+from dc.errors import DcError
 from dc.executor import ExecutorPort
-from dc.pipe import ToExecutor
+from dc.pipe import Run, ToExecutor
 from dc.worker.events import ClearFolder
+from dc.worker.guard import Watched
 
 
 class Seat:
@@ -22,6 +25,7 @@ class Seat:
         self._port: ExecutorPort | None = None
         self._killed = False
         self._unsent = 0
+        self._last: Run | None = None
 
     def take(self, port: ExecutorPort) -> None:
         """Seat the process; it may have been killed before it was there."""
@@ -37,16 +41,75 @@ class Seat:
 
     def feed(self, message: ToExecutor) -> None:
         """Send it a batch, or a halt, at once if that can be done."""
+        if isinstance(message, Run):
+            self._last = message
         if not self._unsent and self._port is not None and self._port.send_now(message):
             return
         self._unsent += 1
         self._send.send_nowait(message)
+
+    def watched(self, index: int) -> Watched | None:
+        """Return what is to be watched of it; None if it was given nothing yet."""
+        port, run = self._port, self._last
+        if port is None or run is None:
+            return None
+        folders = [Path(run.scratch), *([] if port.folder is None else [port.folder])]
+        return Watched(index, port, run.limits, folders)
 
     async def keep_feeding(self, port: ExecutorPort) -> None:
         """Send it what is queued."""
         async for message in self._receive:
             await port.send(message)
             self._unsent -= 1
+
+
+async def run_executor(
+    index: int,
+    seat: Seat,
+    start: Callable[[], Awaitable[ExecutorPort]],
+    tell: Callable[[Event], None],
+) -> None:
+    """Start an executor, and tell all that it says until it dies.
+
+    Args:
+        index: of its slot.
+        seat: its place.
+        start: starts it, or raises StartError.
+        tell: takes the events.
+    """
+    try:
+        port = await start()
+    except (OSError, DcError) as error:
+        tell(ExecutorDied(index, str(error)))
+        return
+    try:
+        seat.take(port)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(seat.keep_feeding, port)
+            nursery.start_soon(_hear_output, index, port, tell)
+            while (message := await port.receive()) is not None:
+                tell(_event(index, message))
+            nursery.cancel_scope.cancel()
+    finally:
+        await port.aclose()
+    text, kind = port.exit_text, "crashed"
+    if port.out_of_memory:
+        text, kind = f"{text}, for it had reached its limit of memory", "memory"
+    tell(ExecutorDied(index, text, kind))
+
+
+def _event(index: int, message: FromExecutor | Wrote) -> Event:
+    if isinstance(message, Ready):
+        return ExecutorReady(index, message)
+    if isinstance(message, Wrote):
+        return ExecutorWrote(index, message)
+    return ExecutorSaid(index, message)
+
+
+async def _hear_output(index: int, port: ExecutorPort, tell: Callable[[Event], None]) -> None:
+    """Take what the tasks of an executor write, however much it is."""
+    while (wrote := await port.receive_output()) is not None:
+        tell(ExecutorWrote(index, wrote))
 
 
 def clear_folder(action: ClearFolder) -> None:

@@ -57,10 +57,9 @@ class Slot:
         reported: whether the server knows that the current task is running.
         has_dead: whether attempts may be among `batches` that are not held any more.
         achieved: whether the process has finished a task.
-        halted: the task that was told to stop by itself.
-        halt_by: when the executor is killed for it, if it has not stopped.
-        culprit: the task for which the executor was killed.
-        verdict: the failure of that task.
+        culprit: the task that was told to stop by itself, or for which the executor was killed.
+        verdict: the failure of that task, however it ends.
+        halt_by: when the executor is killed, if the culprit has not stopped.
         setting: what the tasks that it has run have set for good; None as long as it has run none.
         suspect: why it was killed, if any of its tasks may be the reason.
         start_at: when a resting executor starts again.
@@ -75,10 +74,9 @@ class Slot:
         self.reported = False
         self.has_dead = False
         self.achieved = False
-        self.halted: Current | None = None
-        self.halt_by = 0.0
         self.culprit: Current | None = None
         self.verdict: Failure | None = None
+        self.halt_by = 0.0
         self.setting: Setting | None = None
         self.suspect = ""
         self.start_at = 0.0
@@ -130,7 +128,7 @@ class Slot:
         self._processes += 1
         self.achieved = False
         self.suspect = ""
-        self.culprit = self.verdict = self.setting = self.halted = None
+        self.culprit = self.verdict = self.setting = None
 
     def rest(self, now: float, *, blameless: bool) -> None:
         """Note that the process is gone; wait for longer if it achieved nothing."""
@@ -197,8 +195,8 @@ class Slot:
         if self.busy is None or not self._has(self.busy):
             self.busy = None
             self.reported = False
-        if self.halted is not None and not self._has(self.halted):
-            self.halted = None
+        if self.culprit is not None and not self._has(self.culprit):
+            self.culprit = self.verdict = None
         self.has_dead = self.has_dead and bool(self.batches)
 
     def _has(self, task: Current) -> bool:
@@ -242,7 +240,7 @@ class Slot:
         """Take out all tasks without an outcome."""
         chunks = list(self.batches)
         self.batches.clear()
-        self.busy = self.halted = None
+        self.busy = None
         self.reported = self.has_dead = False
         return chunks
 
@@ -256,6 +254,6 @@ class Slot:
             assert all(chunk.live() is chunk for chunk in self.batches), "unnoticed dead attempts"
         if self.busy is not None:
             assert self._has(self.busy), "busy with what it was not given"
-        if self.halted is not None:
-            assert self._has(self.halted), "stopping what it was not given"
+        if self.culprit is not None and self.state is State.READY:
+            assert self._has(self.culprit), "stopping what it was not given"
         assert (self.culprit is None) == (self.verdict is None), "a verdict on nobody"

@@ -5,10 +5,9 @@ Theory of operation
 To look at everything after each task would cost as much as ten short tasks. So two things work
 together:
 
-- *Noticing* costs nothing until something is done. Python tells a hook of what a program audits:
-  processes and threads that are started, another working folder, a variable that is set. Three
-  functions that it does not audit are replaced by ones that note their use. Each only says that a
-  look is due.
+- *Noticing* costs nothing until something is done. Python tells a hook of what it audits: processes
+  that are started, another working folder, a variable that is set. A few functions that it does not
+  audit are replaced by ones that note their use. Each only says that a look is due.
 - A *look* compares with how things were when the executor was ready. It takes some 10 us, and is
   due after what was noticed, after a task that was not short, and at the end of a batch.
 
@@ -28,6 +27,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,6 @@ from dc.process_tree import all_processes, below, has_children, reap
 
 AUDITED: Final = frozenset(
     {
-        "_thread.start_new_thread",
         "os.chdir",
         "os.fork",
         "os.forkpty",
@@ -50,6 +49,15 @@ AUDITED: Final = frozenset(
         "subprocess.Popen",
     }
 )
+REPLACED: Final = (
+    (_thread, "start_new_thread"),
+    (os, "closerange"),
+    (os, "umask"),
+    (signal, "signal"),
+    (threading.Thread, "start"),
+)
+"""What Python does not audit in every version that dc runs on."""
+
 _STANDARD: Final = 0, 1, 2
 
 
@@ -83,8 +91,8 @@ class Traces:
         self._entries = self._folder_time()
         self.accept()
         sys.addaudithook(self._on_audit)
-        for module, name in ((signal, "signal"), (os, "umask"), (os, "closerange")):
-            setattr(module, name, self._noticing(getattr(module, name)))
+        for place, name in REPLACED:
+            setattr(place, name, self._noticing(getattr(place, name)))
 
     def accept(self) -> None:
         """Take how things are now for how they are to be, processes and files apart."""

@@ -220,18 +220,21 @@ class Machine:
         name: str,
         slots: int = 1,
         plugins: Sequence[Path] | None = None,
+        program: Sequence[object] = (),
+        arguments: Sequence[object] = ("--spares", 0),
         **options: Any,
     ) -> Program:
-        """Start a worker; return once the server has taken it in."""
-        program = self.start(
-            *("dc.worker", server.address, "--name", name, "--slots", slots),
-            *("--data", self.folder / f"worker-{name}"),
+        """Start a worker, or a program that is one; return once the server has taken it in."""
+        started = self.start(
+            *(program or ("dc.worker", server.address)),
+            *("--name", name, "--slots", slots, "--data", self.folder / f"worker-{name}"),
+            *arguments,
             *self.with_plugins(plugins),
             name=name,
             **options,
         )
         await server.has_workers(name)
-        return program
+        return started
 
     def client(self, server: Server) -> dc.AsyncClient:
         """Return a client that is to be entered."""

@@ -9,12 +9,14 @@ from dc.messages import (
     PROTOCOL,
     Assign,
     Blob,
+    Environment,
     Failure,
+    Limits,
     Message,
     TypeId,
     Welcome,
 )
-from dc.pipe import Busy, InFile, Ran, Ready
+from dc.pipe import Busy, InFile, Ran, Ready, Retire
 from dc.worker import events as ev
 from dc.worker.identity import Identity
 from dc.worker.reactor import WorkerReactor
@@ -56,10 +58,19 @@ class Bench:
     def hear(self, message: Message) -> None:
         self.do(ev.Received(message))
 
-    def assign(self, *numbers: int, job: int = 1, attempt: int = 1, timeout: float = 0.0) -> None:
+    def assign(
+        self,
+        *numbers: int,
+        job: int = 1,
+        attempt: int = 1,
+        timeout: float = 0.0,
+        limits: Limits | None = None,
+        environment: Environment | None = None,
+    ) -> None:
         payloads: list[bytes | Blob] = [b"%d" % number for number in numbers]
-        attempts = [attempt] * len(numbers)
-        self.hear(Assign(job, "work", "1", timeout, list(numbers), attempts, payloads))
+        columns = list(numbers), [attempt] * len(numbers), payloads
+        confines = limits or {}, environment or {}
+        self.hear(Assign(job, "work", "1", timeout, *columns, *confines))
 
     def ran(
         self,
@@ -74,6 +85,9 @@ class Bench:
         results = list(outcomes) or [b"r"] * count
         ran = Ran(job, list(numbers), [attempt] * count, [seconds] * count, results)
         self.do(ev.ExecutorSaid(slot, ran))
+
+    def retire(self, reason: str = "why", *, left: bool = False, slot: int = 0) -> None:
+        self.do(ev.ExecutorSaid(slot, Retire(reason, left)))
 
     def busy(self, number: int, *rest: int, slot: int = 0, elapsed: float = 0.05) -> None:
         self.do(ev.ExecutorSaid(slot, Busy(1, number, 1, elapsed, list(rest), [1] * len(rest))))
@@ -97,6 +111,12 @@ class Bench:
             elif isinstance(action, ev.Keep) and action.send:
                 sent += [report for report, _ in action.reports]
         return sent
+
+    @property
+    def halted(self) -> list[tuple[int, int, int]]:
+        """The slot, the number and the attempt of each Interrupt."""
+        found = self.of(ev.Interrupt)
+        return [(one.executor, one.halt.number, one.halt.attempt) for one in found]
 
     @property
     def runs(self) -> list[tuple[int, list[int]]]:

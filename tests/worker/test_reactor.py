@@ -19,7 +19,7 @@ from dc.messages import (
     TypeId,
     Welcome,
 )
-from dc.pipe import Ready
+from dc.pipe import Halt, Ready
 from dc.worker import events as ev
 from dc.worker.identity import Identity
 from tests.worker.bench import READY, Bench, short_job
@@ -252,6 +252,8 @@ def test_known_attempt_is_ignored_and_a_higher_one_replaces_it() -> None:
     bench.assign(2, attempt=2)
     assert bench.out == []
     bench.assign(1, attempt=2)
+    assert bench.halted == [(0, 1, 1)]
+    bench.tick(limits.STOP_SECONDS)
     assert bench.of(ev.Kill) == [ev.Kill(0)]
     bench.do(ev.ExecutorDied(0, "killed"))
     assert bench.of(ev.StartExecutor)
@@ -265,6 +267,8 @@ def test_stop_kills_what_runs_and_forgets_what_waits() -> None:
     bench = Bench()
     bench.assign(1, 2, 3)
     bench.hear(Stop(1, [1, 2], [1, 1]))
+    assert bench.out == [ev.Interrupt(0, Halt(1, 1, 1, "cancelled", "stopped"))]
+    bench.tick(limits.STOP_SECONDS)
     assert bench.out == [ev.Kill(0)]
     bench.ran(1)
     assert bench.flush() == []
@@ -280,6 +284,8 @@ def test_stopped_task_in_a_batch_kills_only_what_runs_it() -> None:
     assert bench.out == []
     bench.ran(0, 1, 2)
     bench.busy(3, 4)
+    assert bench.halted == [(0, 3, 1)]
+    bench.tick(limits.STOP_SECONDS)
     assert bench.of(ev.Kill) == [ev.Kill(0)]
     bench.do(ev.ExecutorDied(0, "killed"))
     bench.do(ev.ExecutorReady(0, READY))

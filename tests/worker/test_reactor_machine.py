@@ -33,7 +33,7 @@ from dc.messages import (
     TypeId,
     Welcome,
 )
-from dc.pipe import Busy, FileResult, InFile, Ran, Ready, Run
+from dc.pipe import Busy, FileResult, Halt, InFile, Ran, Ready, Retire, Run
 from dc.worker import events as ev
 from dc.worker.identity import Identity
 from dc.worker.reactor import WorkerReactor
@@ -42,6 +42,7 @@ Key: TypeAlias = tuple[int, int, int]
 SLOTS = 3
 SERVERS = ["first", "second"]
 TIMEOUTS = {1: 0.0, 2: 0.0, 3: 2.0}
+VARIABLES: dict[int, dict[str, str]] = {1: {}, 2: {"COLOUR": "red"}, 3: {}}
 READY = Ready([TypeId("work", "1")], {}, {})
 
 
@@ -113,6 +114,8 @@ class FakeProcess:
         self.folder = ""
         self.ready = False
         self.killed = False
+        self.halted: set[Key] = set()
+        self.variables: dict[str, str] | None = None  # that were set in it, once it was given tasks
         self.given: list[Key] = []
         self.outstanding: list[int] = []  # tasks left of each batch
 
@@ -179,6 +182,8 @@ class Machine(RuleBasedStateMachine):
                     self.processes[action.executor] = FakeProcess()
                 case ev.Execute():
                     self._given(self.processes[action.executor], action.run)
+                case ev.Interrupt():
+                    self._halted(self.processes[action.executor], action.halt)
                 case ev.Kill():
                     process = self.processes[action.executor]
                     assert not process.killed, "killed twice"
@@ -225,6 +230,15 @@ class Machine(RuleBasedStateMachine):
                 self.last = action.server
                 self._do(self.ledger.restored(self.last))
 
+    def _halted(self, process: FakeProcess, halt: Halt) -> None:
+        key = halt.job, halt.number, halt.attempt
+        assert not process.killed
+        assert key in process.given, "halted what was not given"
+        assert key not in process.halted, "halted twice"
+        is_over = key in self.ledger.let_go or TIMEOUTS[halt.job] > 0
+        assert is_over or key in self.ledger.lost, "halted for no reason"
+        process.halted.add(key)
+
     def _given(self, process: FakeProcess, run: Run) -> None:
         assert process.ready
         assert not process.killed
@@ -234,6 +248,8 @@ class Machine(RuleBasedStateMachine):
         elsewhere = {key for other in others for key in other.given}
         assert elsewhere.isdisjoint(keys), "run at two places"
         assert self.ledger.unfinished().issuperset(keys), "run after it was stopped, lost or done"
+        assert process.variables in (None, run.environment), "given what another has set"
+        process.variables = run.environment
         process.folder = run.scratch
         process.given += keys
         process.outstanding.append(len(keys))
@@ -318,7 +334,9 @@ class Machine(RuleBasedStateMachine):
             (job, number): attempt for number, attempt in zip(numbers, attempts, strict=True)
         }
         payloads = [Blob(b"d" * 32, 99) if blob else b"payload" for blob in blobs]
-        self._do(ev.Received(Assign(job, "work", "1", TIMEOUTS[job], numbers, attempts, payloads)))
+        columns = numbers, attempts, payloads
+        message = Assign(job, "work", "1", TIMEOUTS[job], *columns, {}, VARIABLES[job])
+        self._do(ev.Received(message))
 
     @precondition(lambda self: self.welcome and self.ledger.latest)
     @rule(data=st.data(), higher=st.booleans(), blob=st.booleans())
@@ -436,6 +454,23 @@ class Machine(RuleBasedStateMachine):
         index, _ = self._choose(data, working=False)
         del self.processes[index]
         self._do(ev.ExecutorDied(index, "killed by signal 9"))
+
+    @precondition(lambda self: any(one.ready for one in self.processes.values()))
+    @rule(data=st.data(), left=st.booleans())
+    def retires(self, data: st.DataObject, left: bool) -> None:
+        index, process = self._choose(data, working=False)
+        if process.ready:
+            process.given, process.outstanding = [], []
+            self._do(ev.ExecutorSaid(index, Retire("it is old", left)))
+            assert process.killed, "not replaced"
+
+    @precondition(lambda self: any(one.given for one in self.processes.values()))
+    @rule(data=st.data(), known=st.booleans())
+    def exceeds(self, data: st.DataObject, known: bool) -> None:
+        index, process = self._choose(data, working=True)
+        running = process.given[0][:2] if known else None
+        self._do(ev.Exceeded(index, "memory", "used too much", running))
+        assert process.killed, "goes on"
 
     # --- files, time ----------------------------------------------------------------------------
 

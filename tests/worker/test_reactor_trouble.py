@@ -35,11 +35,16 @@ def test_time_limit_kills_and_blames_one() -> None:
     bench.tick(1.9)
     assert not bench.of(ev.Kill)
     bench.tick(0.1)
+    assert bench.halted == [(0, 1, 1)]
+    bench.tick(limits.TIME_LIMIT_GRACE_SECONDS - 0.1)
+    assert bench.out == []
+    bench.tick(0.1)
     assert bench.of(ev.Kill) == [ev.Kill(0)]
     bench.do(ev.ExecutorDied(0, "killed"))
     assert bench.of(ev.StartExecutor)
     (failed,) = bench.flush()
     assert (failed.number, failed.failure.kind) == (1, "timeout")
+    assert failed.failure.error == "ran longer than its time limit of 2 s and was killed"
     bench.do(ev.ExecutorReady(0, READY))
     assert bench.runs[0] == (0, [2, 3])
 
@@ -48,6 +53,7 @@ def test_result_that_was_in_the_pipe_beats_the_time_limit() -> None:
     bench = Bench()
     bench.assign(1, timeout=1.0)
     bench.tick(1.0)
+    bench.tick(limits.TIME_LIMIT_GRACE_SECONDS)
     assert bench.of(ev.Kill)
     bench.ran(1)
     bench.do(ev.ExecutorDied(0, "killed"))
@@ -67,6 +73,7 @@ def test_time_limit_of_code_that_keeps_the_executor_from_speaking() -> None:
     bench.do(ev.ExecutorReady(0, READY))
     assert bench.runs == [(0, [1])]
     bench.tick(2.0)
+    bench.tick(limits.TIME_LIMIT_GRACE_SECONDS)
     bench.do(ev.ExecutorDied(0, "killed"))
     reports = bench.flush()
     assert [one.failure.kind for one in reports if isinstance(one, Failed)] == ["timeout"]
