@@ -12,8 +12,15 @@ import trio
 
 from dc.errors import DcError
 from dc.executor import ExecutorPort
-from dc.pipe import Run, ToExecutor
-from dc.worker.events import ClearFolder
+from dc.pipe import FromExecutor, Ready, Run, ToExecutor, Wrote
+from dc.worker.events import (
+    ClearFolder,
+    Event,
+    ExecutorDied,
+    ExecutorReady,
+    ExecutorSaid,
+    ExecutorWrote,
+)
 from dc.worker.guard import Watched
 
 

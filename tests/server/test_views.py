@@ -19,6 +19,7 @@ from dc.records import JobEnded, Leases, NewJob, NewTasks
 from dc.server.app import ServerApp, Settings
 from dc.server.events import Closed, Opened, Received, Tick, Troubled
 from dc.server.health import SICK
+from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
 from dc.server.types import PluginTypes
 from dc.server.views import Views
@@ -44,7 +45,7 @@ class Seen:
     def __init__(self, app: ServerApp) -> None:
         self.app = app
         self.views = Views(app)
-        self.pages = Pages(self.views)
+        self.pages = Pages(self.views, OutputViews(app, self.views))
         self.peers = 0
 
     def say(self, peer: int, *messages: Message) -> None:
