@@ -303,21 +303,14 @@ def task_type(
         timeout: default of a job: seconds that one task may run.
         priority: default of a job: higher runs first.
         requires: default of a job: labels that a worker must have.
-        limits: default of a job: of each task, by name: `memory` and `disk` in bytes, `open_files`,
-            `processes`, `nice`.
+        limits: default of a job: of each task, by name; see `dc.JobOptions`.
         environment: default of a job: variables that are set for each task.
 
     Raises:
         PluginError: the function cannot be a task type; the text says what to write instead.
     """
-    given = {
-        "retries": retries,
-        "timeout": timeout,
-        "priority": priority,
-        "requires": requires,
-        "limits": limits,
-        "environment": environment,
-    }
+    given: dict[str, Any] = {"retries": retries, "timeout": timeout, "priority": priority}
+    given |= {"requires": requires, "limits": limits, "environment": environment}
     options = {key: value for key, value in given.items() if value is not None}
 
     def decorate(function: Callable[..., Any]) -> TaskType:

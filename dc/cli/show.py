@@ -137,10 +137,9 @@ def _job_fields(job: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "retries", job["retries"]
     yield "timeout", duration(job["timeout"]) if job["timeout"] else "none"
     yield "requires", _pairs(job["requires"]) or "nothing"
-    if job["limits"]:
-        yield "limits", _pairs(job["limits"])
-    if job["environment"]:
-        yield "sets", _pairs(job["environment"])
+    for name in ("limits", "environment"):
+        if job.get(name):
+            yield name, _pairs(job[name])
 
 
 def _task_row(task: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -14,12 +14,39 @@ from dc.context import Context
 from dc.errors import TaskFailed
 from dc.executor import Executor
 from dc.messages import Failure
-from dc.pipe import InFile, Ran, Run, Wrote
+from dc.pipe import InFile, Ran, Retire, Run, Wrote
 from dc.plugins import load_plugins
 from dc.tasktypes import TaskType
 
 
-def run(task_type: TaskType, payload: Any) -> Any:
+class Told:
+    """What a task has told of itself in a test: give it to `run`.
+
+    Attributes:
+        progressed: each fraction and message.
+        saved: each checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self.progressed: list[tuple[float, str]] = []
+        self.saved: list[bytes] = []
+
+    def progress(self, fraction: float, text: str) -> None:
+        """Take how far the task is."""
+        self.progressed.append((fraction, text))
+
+    def save(self, data: bytes) -> None:
+        """Take a checkpoint."""
+        self.saved.append(data)
+
+
+def run(
+    task_type: TaskType,
+    payload: Any,
+    *,
+    checkpoint: bytes | None = None,
+    told: Told | None = None,
+) -> Any:
     """Run one task as a worker does, but in this process, and return its result.
 
     The payload and the result go through bytes, so what does not fit its type is found.
@@ -27,6 +54,8 @@ def run(task_type: TaskType, payload: Any) -> Any:
     Args:
         task_type: the task type.
         payload: the payload, as a value.
+        checkpoint: what an earlier attempt has saved, as `context.checkpoint` has it.
+        told: takes what the task tells of its progress, and what it saves.
 
     Raises:
         PayloadError: the payload does not have the declared type.
@@ -34,7 +63,7 @@ def run(task_type: TaskType, payload: Any) -> Any:
         BaseException: whatever the function raises.
     """
     with TemporaryDirectory(prefix="dc-testing-") as folder:
-        context = Context(1, 0, 1, Path(folder) / "scratch")
+        context = Context(1, 0, 1, Path(folder) / "scratch", (), told, checkpoint)
         data = task_type.run(task_type.encode_payload(payload), context)
     return task_type.decode_result(data)
 
@@ -69,22 +98,33 @@ async def _run_in_executor(folder: Path, name: str, payloads: Sequence[Any]) -> 
     executor = await Executor.start([folder], entry_points=False)
     try:
         with TemporaryDirectory(prefix="dc-testing-") as scratch:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_show_output, executor)
-                await _wait_ready(executor)
-                results = [await _one(executor, task_type, scratch, one) for one in payloads]
-                nursery.cancel_scope.cancel()
+            results: list[Any] = []
+            while len(results) < len(payloads):
+                data = task_type.encode_payload(payloads[len(results)])
+                run = Run(1, task_type.name, task_type.version, scratch, [0], [1], [data])
+                outcome = await _outcome(executor, run)
+                if outcome is None:  # the task before has left something behind
+                    await executor.aclose()
+                    executor = await Executor.start([folder], entry_points=False)
+                else:
+                    results.append(await _result(task_type, outcome))
             return results
-    except BaseExceptionGroup as group:
-        raise _only(group) from None
     finally:
         await executor.aclose()
 
 
-async def _wait_ready(executor: Executor) -> None:
-    """Wait until an executor has loaded its plugins, or has died of it."""
-    while isinstance(await executor.receive(), Wrote):
-        pass
+async def _outcome(executor: Executor, run: Run) -> bytes | InFile | Failure | None:
+    """Return the outcome of a task; None if the executor is to be replaced before it."""
+    await executor.send(run)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_show_output, executor)
+        while not isinstance(message := await executor.receive(), Ran | Retire | None):
+            if isinstance(message, Wrote):
+                _show(message)
+        nursery.cancel_scope.cancel()
+    if message is None:
+        raise TaskFailed(f"the executor died: {executor.exit_text}", kind="crashed")
+    return message.outcomes[0] if isinstance(message, Ran) else None
 
 
 async def _show_output(executor: Executor) -> None:
@@ -97,23 +137,7 @@ def _show(wrote: Wrote) -> None:
     sys.stdout.write(wrote.data.decode("utf-8", "replace"))
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _only(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-async def _one(executor: Executor, task_type: TaskType, scratch: str, payload: Any) -> Any:
-    data = task_type.encode_payload(payload)
-    await executor.send(Run(1, task_type.name, task_type.version, scratch, [0], [1], [data]))
-    while True:
-        message = await executor.receive()
-        if message is None:
-            raise TaskFailed(f"the executor died: {executor.exit_text}", kind="crashed")
-        if isinstance(message, Wrote):
-            _show(message)
-        elif isinstance(message, Ran):
-            break
-    outcome = message.outcomes[0]
+async def _result(task_type: TaskType, outcome: bytes | InFile | Failure) -> Any:
     if isinstance(outcome, Failure):
         raise TaskFailed(outcome.error, kind=outcome.kind, traceback=outcome.traceback)
     if isinstance(outcome, InFile):

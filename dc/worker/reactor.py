@@ -161,11 +161,8 @@ class WorkerReactor:
         match event:
             case Received():
                 self._on_received(event.message)
-            case ExecutorSaid(executor, message):
-                if isinstance(message, Progress | Saved):
-                    self._telling.said(message)
-                else:
-                    self._executors.said(executor, message)
+            case ExecutorSaid():
+                self._on_said(event)
             case ExecutorWrote():
                 self._outputs.wrote(event.executor, event.wrote)
             case Flush():
@@ -213,6 +210,12 @@ class WorkerReactor:
         return board.take()
 
     # --- the connection -------------------------------------------------------------------------
+
+    def _on_said(self, event: ExecutorSaid) -> None:
+        if isinstance(event.message, Progress | Saved):
+            self._telling.said(event.message)
+        else:
+            self._executors.said(event.executor, event.message)
 
     def _on_ready(self, event: ExecutorReady) -> None:
         self._executors.ready(event.executor)

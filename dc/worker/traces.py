@@ -139,8 +139,9 @@ class Traces:
         return mask
 
     def _processes_left(self, *, noticed: bool) -> list[str]:
-        """Look for processes; where some are there for good, once something was noticed."""
-        if sys.platform == "win32" or (self._children and not noticed) or not has_children():
+        """Look for processes; only after something was noticed, where each look has to search."""
+        searches = bool(self._children) or not hasattr(os, "waitid")
+        if sys.platform == "win32" or (searches and not noticed) or not has_children():
             return []
         reap()
         left = self._alive() - self._children

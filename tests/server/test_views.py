@@ -87,7 +87,7 @@ async def test_a_worker_that_is_away_is_shown_with_the_time_left(
     [view] = seen.views.workers()
     assert (view["name"], view["state"], view["held"]) == ("01234567", "away", 1)
     assert view["lapses_in"] == limits.GRACE_SECONDS - 0.5
-    assert view["running"] == [{"job": 1, "number": 0, "attempt": 1}]
+    assert view["running"] == [{"job": 1, "number": 0, "attempt": 1, "progress": None}]
     assert (await seen.views.status())["away"] == 1
     page = await seen.page("/")
     assert "its tasks go to others in 30 s" in page
