@@ -32,10 +32,12 @@ from dc.records import (
     NewTasks,
     Outcomes,
     Record,
+    TaskCheckpoint,
     Unfinished,
 )
 from dc.server.events import (
     Action,
+    CheckpointsLoaded,
     Close,
     Closed,
     Committed,
@@ -46,6 +48,7 @@ from dc.server.events import (
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadCheckpoints,
     LoadHead,
     LoadJob,
     LoadKey,
@@ -172,6 +175,10 @@ class Harness:
             case LoadPayloads(peer, job, numbers, attempts):
                 stored = self.stored_payloads(job)
                 return PayloadsLoaded(peer, job, numbers, attempts, [stored[n] for n in numbers])
+            case LoadCheckpoints(peer, job, numbers, attempts, payloads):
+                saved = {one.number: one.data for one in self.records(TaskCheckpoint, job)}
+                found = {number: saved[number] for number in numbers if number in saved}
+                return CheckpointsLoaded(peer, job, numbers, attempts, payloads, found)
             case LoadOutcomes(peer, request, job, ordered, cursor, _):
                 return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
             case LoadHead(job, first, limit):
