@@ -12,6 +12,7 @@ from dc.messages import (
     Checkpoint,
     Failed,
     Failure,
+    Heartbeat,
     Output,
     Progress,
     Stop,
