@@ -36,6 +36,7 @@ from dc.server.events import (
     Committed,
     Continue,
     Continued,
+    DropBlob,
     Event,
     HeadLoaded,
     JobLoaded,
@@ -354,6 +355,8 @@ class ServerApp:
         if isinstance(action, Close):
             if (connection := self._connections.get(action.peer)) is not None:
                 connection.close(action.code, action.reason)
+        elif isinstance(action, DropBlob):
+            self.retention.drop(action.digest)
         elif self._nursery is not None:
             self._nursery.start_soon(self._load, action)
         else:

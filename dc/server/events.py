@@ -219,6 +219,12 @@ class LoadCheckpoints(Struct, frozen=True):
     payloads: list[Payload]
 
 
+class DropBlob(Struct, frozen=True):
+    """A checkpoint was in this blob, and is not any more: remove it, unless something names it."""
+
+    digest: bytes
+
+
 class LoadOutcomes(Struct, frozen=True):
     """Read outcomes for a subscription: about `size` bytes of them, from its cursor on."""
 
@@ -270,6 +276,7 @@ Action: TypeAlias = (
     | Write
     | LoadPayloads
     | LoadCheckpoints
+    | DropBlob
     | LoadOutcomes
     | LoadJob
     | LoadKey

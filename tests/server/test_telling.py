@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dc import limits
 from dc.messages import Assign, Blob, Checkpoint, Failed, Failure, Goodbye, Output, Progress
 from dc.records import TaskCheckpoint, TaskOutput
-from dc.server.events import CheckpointsFound, Received
+from dc.server.events import CheckpointsFound, DropBlob, Received
 from tests.server.harness import Harness
 
 BLOB = Blob(b"d" * 32, 70_000)
@@ -16,7 +18,7 @@ BLOB = Blob(b"d" * 32, 70_000)
 class Told(Harness):
     """A server with one job of one task, which runs on worker `w` as its first attempt."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__()
         self.w = self.worker(slots=2)
         self.job = self.submit(self.client(), [b"p"], **{"retry_seconds": 0.0, **options})
@@ -182,5 +184,20 @@ def test_others_are_handed_out_while_a_checkpoint_is_read() -> None:
     told.commit()
     told.settle()
     found = told.take(told.w, Assign)
-    assert sorted(one.payloads[0] for one in found) == [b"p", b"q"]
+    assert sorted(one.payloads for one in found) == [[b"p"], [b"q"]]
     assert [one.checkpoints for one in found if one.payloads == [b"p"]] == [{0: b"saved"}]
+
+
+def test_the_blob_of_a_replaced_checkpoint_goes() -> None:
+    told = Told()
+    other = Blob(b"e" * 32, 70_000)
+    told.say(told.w, Checkpoint(*told.key, BLOB), Checkpoint(*told.key, BLOB))
+    told.commit()
+    assert told.loads == []
+    told.say(told.w, Checkpoint(*told.key, other))
+    told.commit()
+    assert told.loads == [DropBlob(BLOB.digest)]
+    told.answer(told.w, 1, [(*told.key, b"p")])
+    told.commit()
+    told.pass_time(1.0)
+    assert told.loads[1:] == [DropBlob(other.digest)]
