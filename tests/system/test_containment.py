@@ -211,6 +211,13 @@ async def test_one_that_starts_a_daemon(world: World) -> None:
     assert (await world.run("leave", ""))[0] != process
 
 
+async def test_one_that_starts_a_daemon_and_dies(world: World) -> None:
+    path = world.path()
+    error = await world.fails("crash_with_daemon", path)
+    assert error.kind == "crashed"
+    assert not is_running(int(await world.text(path)))
+
+
 LEFT = [
     "another working folder",
     "another environment",
