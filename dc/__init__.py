@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import typing
 
+from dc.context import Context
 from dc.errors import (
     ConnectionLost,
     DcError,
@@ -33,7 +34,7 @@ from dc.errors import (
     VersionError,
 )
 from dc.hooks import hookimpl
-from dc.tasktypes import Context, TaskType, task_type
+from dc.tasktypes import TaskType, task_type
 
 if typing.TYPE_CHECKING:
     from dc.client.open_job import OpenJob

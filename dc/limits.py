@@ -731,6 +731,17 @@ NOTE_SECONDS: Final = 0.5
 """Between two messages of a task about its progress, and between two checkpoints: of what comes
 faster, the last one goes."""
 
+CHECKPOINT_FILE_SECONDS: Final = 10.0
+"""Between two checkpoints of a task that are too large for a message."""
+
+CHECKPOINT_KEEP_SECONDS: Final = 600.0
+"""That the blob of a checkpoint stays which a later one has replaced: with CHECKPOINT_FILE_SECONDS
+between two, a task has some sixty of them at most. Who names the same bytes does so sooner."""
+
+CHECKPOINT_BLOBS: Final = 10_000
+"""Tasks whose last such blob the server remembers, and blobs that wait to be removed: what is more
+is found by the look through the folder of blobs."""
+
 PROGRESS_TASKS: Final = 20_000
 """Tasks whose progress the server keeps in memory, at 300 bytes each: more do not run at a time."""
 

@@ -114,7 +114,9 @@ class Agent:
 
     async def run(self, kind: str, payloads: Sequence[Any], **more: Any) -> list[Any]:
         """Run tasks, numbered from 10; return their outcomes."""
-        data = [one if isinstance(one, bytes) else msgspec.msgpack.encode(one) for one in payloads]
+        data: list[bytes | InFile] = [
+            one if isinstance(one, bytes) else msgspec.msgpack.encode(one) for one in payloads
+        ]
         numbers = list(range(10, 10 + len(data)))
         scratch = more.pop("scratch", "/nonexistent")
         run = Run(1, kind, "1", scratch, numbers, [3] * len(data), data, **more)
@@ -244,4 +246,4 @@ async def test_a_large_checkpoint_comes_in_a_file(folder: Path, tmp_path: Path) 
         await one.run("saves", [large], scratch=str(tmp_path))
         saved = [said.data for said in one.told if isinstance(said, Saved)][-1]
         assert isinstance(saved, InFile)
-        assert Path(saved.path).read_bytes() == large
+        assert await trio.Path(saved.path).read_bytes() == large

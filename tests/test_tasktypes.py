@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 import dc
 from dc import limits
+from dc.context import Context
 from dc.errors import PayloadError, PluginError
-from dc.tasktypes import Context, TaskType, task_type, untyped
+from dc.tasktypes import TaskType, task_type, untyped
 
 
 class Point(msgspec.Struct):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dc.cli.needs import AND, OR, needs_said
-from dc.cli.worker_arguments import add_worker, pair
+from dc.cli.worker_arguments import add_worker
 from dc.client.connector import DEFAULT_URL
 from dc.errors import OptionsError
 
@@ -131,8 +131,7 @@ def _add_needs(command: argparse.ArgumentParser) -> None:
     words: dict[str, Any] = {"action": Said, "dest": "needs", "default": []}
     add(
         "--require",
-        type=pair,
-        action="append",
+        **words,
         metavar="LABEL=VALUE",
         help="run only on workers of which this holds, as os=linux, 'python>=3.11', "
         "'room=lab|attic'; may be repeated",
@@ -236,6 +235,16 @@ def _add_job_commands(commands: Any) -> None:
     )
     wait = _command(commands, "wait", "Wait until a job has finished.", "python -m dc wait 3")
     cancel = _command(commands, "cancel", "Cancel a job.", "python -m dc cancel 3")
+    task = _command(commands, "task", "Show one task.", "python -m dc task 3/17")
+    output = _command(
+        commands,
+        "output",
+        "Print what a task has written to its standard output and error.",
+        "python -m dc output 3/17 --follow",
+    )
+    for command in (task, output):
+        command.add_argument("task", type=_task, metavar="JOB/TASK", help="job and task, by number")
+    output.add_argument("--follow", action="store_true", help="go on until the task has finished")
     for command in (job, tasks, results, wait, cancel):
         command.add_argument("job", type=_number, metavar="J", help="the job's number")
     tasks.add_argument("--failed", action="store_true", help="only failed ones")
@@ -259,12 +268,12 @@ def _add_why(commands: Any) -> None:
     )
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "task", type=_task, metavar="J[/T]", nargs="?", help="a job's number, or a task of it"
+        "task", type=_job_or_task, metavar="J[/T]", nargs="?", help="a job's number, or a task of it"
     )
     what.add_argument("--worker", metavar="NAME", help="a worker that has nothing to do")
 
 
-def _task(text: str) -> tuple[int, int | None]:
+def _job_or_task(text: str) -> tuple[int, int | None]:
     job, slash, task = text.partition("/")
     return _number(job), _number(task) if slash else None
 
@@ -274,6 +283,13 @@ def _number(text: str) -> int:
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is no number")
     return value
+
+
+def _task(text: str) -> tuple[int, int]:
+    job, slash, number = text.partition("/")
+    if not slash:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JOB/TASK, such as 3/17")
+    return _number(job), _number(number)
 
 
 def _count(text: str) -> int:

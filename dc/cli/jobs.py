@@ -13,6 +13,7 @@ from dc.cli.inputs import payloads_of
 from dc.cli.needs import needs_said
 from dc.cli.progress import Pace, describe, following, telling_trouble
 from dc.cli.screen import SHOWN_FAILURES, Screen
+from dc.cli.task import last_outputs
 from dc.client.plain_client import Client, Job
 from dc.client.records import Finished, JobStatus
 from dc.errors import (
@@ -67,7 +68,7 @@ def submit(args: Namespace, client: Client, screen: Screen) -> int:
             screen.write(f"{job.number}\n")
         return DONE
     screen.note(f"job {job.number} of {job.type} is submitted")
-    return _collect(args, job, screen, merge=job.task_type.has_merge)
+    return _collect(args, client, job, screen, merge=job.task_type.has_merge)
 
 
 def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Iterator[Any]) -> Job:
@@ -96,7 +97,7 @@ def results(args: Namespace, client: Client, screen: Screen) -> int:
     job = client.job(args.job)
     if args.merge and not job.task_type.has_merge:
         raise PluginError(f"{job.type} has no merge here: give its plugin by --plugins DIR")
-    return _collect(args, job, screen, merge=args.merge)
+    return _collect(args, client, job, screen, merge=args.merge)
 
 
 def wait(args: Namespace, client: Client, screen: Screen) -> int:
@@ -109,6 +110,7 @@ def wait(args: Namespace, client: Client, screen: Screen) -> int:
         for task in client.get(path)["tasks"]:
             failures.add(_failure(task))
         screen.failures(failures.first, status.failed)
+        last_outputs(client, screen, failures.first[:SHOWN_FAILURES])
     _print_status(args, status, screen)
     return _exit_status(status)
 
@@ -137,7 +139,7 @@ def _codec(client: Client, name: str, version: str) -> str:
     return "msgpack"
 
 
-def _collect(args: Namespace, job: Job, screen: Screen, *, merge: bool) -> int:
+def _collect(args: Namespace, client: Client, job: Job, screen: Screen, *, merge: bool) -> int:
     """Print a job's results or merged answer, then its failures."""
     failures = Failures()
     answer: list[Any] = []
@@ -158,6 +160,7 @@ def _collect(args: Namespace, job: Job, screen: Screen, *, merge: bool) -> int:
     elif answer:
         screen.answer(answer[0])
     screen.failures(failures.first, failures.count)
+    last_outputs(client, screen, failures.first[:SHOWN_FAILURES])
     if status.state != "done":
         less = ", so there is no answer" if merge and not answer else ""
         screen.note(describe(status, Pace()) + less)

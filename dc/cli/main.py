@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, jobs, show, why, worker
+from dc.cli import backup, bench, jobs, show, task, why, worker
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -26,6 +26,8 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "jobs": show.jobs,
         "job": show.job,
         "tasks": show.tasks,
+        "task": task.task,
+        "output": task.output,
         "workers": show.workers,
         "worker": worker.worker,
         "types": show.types,

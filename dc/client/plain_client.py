@@ -375,6 +375,17 @@ class Job:
         status: JobStatus = self._client.call(self._job.status)
         return status
 
+    def output(self, number: int) -> str:
+        """Return what a task has written to its standard output and error, as far as it is kept.
+
+        See AsyncJob.output.
+
+        Raises:
+            UnknownTask: the job has no such task.
+        """
+        text: str = self._client.call(self._job.output, number)
+        return text
+
     def cancel(self) -> JobStatus:
         """Cancel the job: tasks without an outcome are not run, running ones are stopped.
 

@@ -70,6 +70,22 @@ class AsyncJob:
         finally:
             reader.close()
 
+    async def output(self, number: int) -> str:
+        """Return what a task has written to its standard output and error, as far as it is kept.
+
+        Of much, the beginning and the end are kept, and the text says how much is left out. It is
+        of the newest attempt that has written anything; of a task that runs, what it has written
+        up to a second ago.
+
+        Args:
+            number: of the task within the job.
+
+        Raises:
+            UnknownTask: the job has no such task.
+        """
+        path = f"/api/jobs/{self.number}/tasks/{number}/output"
+        return str((await self._connector.get_json(path))["text"])
+
     async def cancel(self) -> JobStatus:
         """Cancel the job: tasks without an outcome are not run, running ones are stopped.
 

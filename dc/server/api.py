@@ -7,6 +7,7 @@ from dc.server.api_body import Answer, BadRequest, parameter
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
 from dc.server.commands import CancelJob
+from dc.server.output_views import OutputViews
 from dc.server.views import Views, number
 
 MOST_ROWS = 1000
@@ -25,6 +26,7 @@ class Api:
         self._views = views
         self._app = app
         self._workers = WorkersApi(views, app)
+        self._outputs = OutputViews(app, views)
 
     async def answer(self, request: Request, parts: list[str]) -> Response:
         """Answer the request for `/api/` and these parts of the path.
@@ -68,6 +70,8 @@ class Api:
                 return {"GET": lambda: self._tasks(request, number(job))}
             case [job, "tasks", task]:
                 return {"GET": lambda: views.task(number(job), number(task))}
+            case [job, "tasks", task, "output"]:
+                return {"GET": lambda: self._output(request, number(job), number(task))}
             case [job, "cancel"]:
                 return {"POST": lambda: self._cancel(number(job))}
         return {}
@@ -83,6 +87,9 @@ class Api:
         first = parameter(request, "first", 0)
         failed = request.query.get("failed", "0") not in ("0", "")
         return {"tasks": await self._views.tasks(job, first, _limit(request), failed)}
+
+    async def _output(self, request: Request, job: int, task: int) -> object:
+        return await self._outputs.view(job, task, parameter(request, "from", 0))
 
     async def _cancel(self, number: int) -> object:
         await self._app.ask(CancelJob(number))

@@ -38,6 +38,7 @@ from dc.server.events import (
     Committed,
     Continue,
     Continued,
+    DropBlob,
     Emptied,
     Event,
     HeadLoaded,
@@ -379,6 +380,8 @@ class ServerApp:
         if isinstance(action, Close):
             if (connection := self._connections.get(action.peer)) is not None:
                 connection.close(action.code, action.reason)
+        elif isinstance(action, DropBlob):
+            self.retention.drop(action.digest)
         elif self._nursery is not None:
             self._nursery.start_soon(self._load, action)
         else:

@@ -255,6 +255,12 @@ class LoadCheckpoints(Struct, frozen=True):
     alternative: int = 0
 
 
+class DropBlob(Struct, frozen=True):
+    """A checkpoint was in this blob, and is not any more: remove it, unless something names it."""
+
+    digest: bytes
+
+
 class LoadOutcomes(Struct, frozen=True):
     """Read outcomes for a subscription: about `size` bytes of them, from its cursor on."""
 
@@ -332,6 +338,7 @@ Action: TypeAlias = (
     | Write
     | LoadPayloads
     | LoadCheckpoints
+    | DropBlob
     | LoadOutcomes
     | LoadJob
     | LoadKey

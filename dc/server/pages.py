@@ -12,6 +12,7 @@ from importlib import resources
 import jinja2
 
 from dc.http import Request, Response
+from dc.server.output_views import OutputViews
 from dc.server.views import View, Views, number
 
 FILES = {
@@ -32,10 +33,12 @@ class Pages:
 
     Args:
         views: where it looks things up.
+        outputs: where it looks up what tasks have written.
     """
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, views: Views, outputs: OutputViews) -> None:
         self._views = views
+        self._outputs = outputs
         self._jinja = jinja2.Environment(
             loader=jinja2.PackageLoader("dc", "web"),
             autoescape=True,
@@ -102,7 +105,9 @@ class Pages:
 
     async def _task(self, job: str, task: str) -> Response:
         view = await self._views.task(number(job), number(task))
-        return self._render("task.html", task=view, job=await self._views.job(view["job"]))
+        output = await self._outputs.of_page(view["job"], view["number"])
+        job_view = await self._views.job(view["job"])
+        return self._render("task.html", task=view, job=job_view, output=output)
 
     def _worker(self, name: str) -> Response:
         return self._render("worker.html", worker=self._views.worker(name))

@@ -7,6 +7,7 @@ its removal has begun: whoever has found it can read it to its end.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
@@ -69,8 +70,14 @@ class Retention:
         self._keep = keep
         self._wall = wall
         self._holds = 0
+        self._dropped: deque[tuple[float, bytes]] = deque()
         self._trouble = ""
         self.removing = 0
+
+    def drop(self, digest: bytes) -> None:
+        """Remove a blob after a while, unless something names it then."""
+        if len(self._dropped) < limits.CHECKPOINT_BLOBS:
+            self._dropped.append((self._wall() + limits.CHECKPOINT_KEEP_SECONDS, digest))
 
     async def run(self) -> None:
         """Look for what is to be removed, for as long as it is not cancelled."""
@@ -79,6 +86,7 @@ class Retention:
             await trio.sleep(limits.RETENTION_SECONDS)
             try:
                 await self._remove_jobs()
+                await self._remove_dropped()
                 # Not at the start: a worker may be on its way back with results in blobs.
                 if trio.current_time() - swept >= limits.BLOB_SWEEP_SECONDS:
                     swept = trio.current_time()
@@ -135,6 +143,13 @@ class Retention:
         self.jobs += 1
         log.info("job %d is removed%s", job, self._keep.text)
 
+    async def _remove_dropped(self) -> None:
+        now = self._wall()
+        while self._dropped and self._dropped[0][0] <= now:
+            digest = self._dropped.popleft()[1]
+            if not await self._store.used_blobs(digest, digest):
+                await self._remove_blobs([digest], limits.CHECKPOINT_KEEP_SECONDS)
+
     async def _sweep(self) -> None:
         """Remove the blobs that no job names, of which nobody was told."""
         for part in range(256):
@@ -143,8 +158,10 @@ class Retention:
             used = set(await self._store.used_blobs(first, last))
             await self._remove_blobs([digest for digest in there if digest not in used])
 
-    async def _remove_blobs(self, digests: list[bytes]) -> None:
-        before = self._wall() - limits.BLOB_KEEP_SECONDS
+    async def _remove_blobs(
+        self, digests: list[bytes], age: float = limits.BLOB_KEEP_SECONDS
+    ) -> None:
+        before = self._wall() - age
         for digest in digests:
             if not self._holds:
                 size = await self._folder.remove_old(digest, before)

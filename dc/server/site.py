@@ -31,6 +31,7 @@ from dc.messages import Blob, Payload
 from dc.server.api import Api
 from dc.server.app import ServerApp
 from dc.server.backup import backup
+from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
 from dc.server.views import Views, number
 
@@ -46,7 +47,7 @@ SECURITY_HEADERS = [
 ]
 
 
-FILES = ("/payload", "/result")
+FILES = ("/payload", "/result", "/output")
 
 STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
     {
@@ -76,7 +77,8 @@ class Site:
         self._app = app
         self._views = Views(app)
         self._api = Api(self._views, app)
-        self._pages = Pages(self._views)
+        self._outputs = OutputViews(app, self._views)
+        self._pages = Pages(self._views, self._outputs)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
@@ -141,6 +143,8 @@ class Site:
                 return await self._api.answer(request, rest)
             case ["blobs", name]:
                 return await self._blob(request, name)
+            case ["jobs", job, "tasks", task, "output"]:
+                return await self._output(request, number(job), number(task))
             case ["jobs", job, "tasks", task, "payload" | "result" as which]:
                 return await self._bytes(request, which, number(job), number(task))
         if request.method not in ("GET", "HEAD"):
@@ -171,6 +175,11 @@ class Site:
         if which == "payload":
             return self._octets(await self._views.payload(job, task))
         return self._octets(await self._views.result(job, task))
+
+    async def _output(self, request: Request, job: int, task: int) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return Response.not_allowed("GET", "HEAD")
+        return Response(200, await self._outputs.text(job, task), "text/plain; charset=utf-8")
 
     def _octets(self, payload: Payload) -> Response:
         if isinstance(payload, Blob):

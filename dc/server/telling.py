@@ -20,6 +20,7 @@ from dc import limits
 from dc.messages import Blob, Checkpoint, Payload, Progress
 from dc.records import TaskCheckpoint
 from dc.server.board import Board
+from dc.server.events import DropBlob
 from dc.server.leases import Leases
 from dc.server.roster import Roster, Worker
 
@@ -52,6 +53,7 @@ class Telling:
         self._progress: dict[Task, Told] = {}
         self._unstored: dict[Task, TaskCheckpoint] = {}
         self._unstored_bytes = 0
+        self._blobs: dict[Task, bytes] = {}  # the last checkpoint's, by its digest
         self._failed: dict[Task, tuple[str, int]] = {}  # a worker's key and an attempt
         board.on_retry = self._note_failed
 
@@ -83,10 +85,13 @@ class Telling:
         return state is not None and state[1] == told.attempt and state[3] in self._roster.by_id
 
     def tick(self) -> None:
-        """Forget the progress of what runs no more."""
+        """Forget the progress of what runs no more, and blobs of what needs them no more."""
         for key, told in list(self._progress.items()):
             if not self._is_current(key, told):
                 del self._progress[key]
+        for key in list(self._blobs):
+            if key[1] not in self._board.checkpointed.get(key[0], ()):
+                self._drop_blob(key)
 
     # --- checkpoints ----------------------------------------------------------------------------
 
@@ -125,6 +130,16 @@ class Telling:
         if self._unstored.get(key) is record:
             del self._unstored[key]
             self._unstored_bytes -= _size(record.data)
+        digest = record.data.digest if isinstance(record.data, Blob) else b""
+        self._drop_blob(key, digest)
+        if digest and len(self._blobs) < limits.CHECKPOINT_BLOBS:
+            self._blobs[key] = digest
+
+    def _drop_blob(self, key: Task, but: bytes = b"") -> None:
+        """Have the blob of an earlier checkpoint removed."""
+        before = self._blobs.pop(key, but)
+        if before != but:
+            self._board.out.append(DropBlob(before))
 
     def recovered(self, tasks: Sequence[Task]) -> None:
         """Take note of the tasks that have a checkpoint on disk."""

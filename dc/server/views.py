@@ -154,7 +154,10 @@ class Views:
         found = await self._app.store.task(job, task)
         if found is None:
             raise UnknownTask(f"job {job} has no task {task}")
-        return self._task_view(found, row)
+        live = self._app.reactor.workers.outputs.get(job, task)
+        stored = await self._app.store.output(job, task) if live is None else None
+        size = live.captured.total if live is not None else stored.total if stored else 0
+        return self._task_view(found, row) | {"output_size": size}
 
     def _task_view(self, row: TaskRow, job: JobRow) -> View:
         state, attempt, crashes, worker = self._task_state(row, job)
@@ -172,11 +175,18 @@ class Views:
             "result_size": row.outcome_size if row.finished and not row.failed else None,
             "failure": _plain(failure) if failure is not None else None,
             **_why(self._reason(row)),
+            "progress": self._progress(row.job, row.number),
         }
 
     def _reason(self, row: TaskRow) -> Reason | None:
         live = self._live(row.job) if not row.finished else None
         return self._app.reactor.whys.of_task(live, row.number) if live is not None else None
+
+    def _progress(self, job: int, number: int) -> View | None:
+        told = self._app.reactor.workers.telling.progress(job, number)
+        return (
+            None if told is None else {"fraction": told.fraction, "text": told.text, "at": told.at}
+        )
 
     def _task_state(self, row: TaskRow, job: JobRow) -> tuple[str, int, int, str]:
         if row.finished:
@@ -271,7 +281,10 @@ class Views:
             "slots": about.slots,
             "own_slots": worker.said.slots,
             "held": self._load(worker)[0],
-            "running": [{"job": j, "number": n, "attempt": a} for j, n, a, _ in running],
+            "running": [
+                {"job": j, "number": n, "attempt": a, "progress": self._progress(j, n)}
+                for j, n, a, _ in running
+            ],
             "types": [{"name": t.name, "version": t.version} for t in about.types],
             "labels": about.labels,
             "resources": about.resources,

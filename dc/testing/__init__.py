@@ -11,7 +11,7 @@ faults drawn from a seed; what it is made of is in the other files of this packa
 
 from __future__ import annotations
 
-from dc.testing.authors import run, run_all, run_in_executor
+from dc.testing.authors import Told, run, run_all, run_in_executor
 from dc.testing.fake_executor import FakeExecutor
 
-__all__ = ["FakeExecutor", "run", "run_all", "run_in_executor"]
+__all__ = ["FakeExecutor", "Told", "run", "run_all", "run_in_executor"]

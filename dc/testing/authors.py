@@ -10,12 +10,13 @@ from typing import Any
 
 import trio
 
+from dc.context import Context
 from dc.errors import TaskFailed
 from dc.executor import Executor
 from dc.messages import Failure
 from dc.pipe import InFile, Ran, Retire, Run, Wrote
 from dc.plugins import load_plugins
-from dc.tasktypes import Context, TaskType
+from dc.tasktypes import TaskType
 
 
 class Told:

@@ -32,7 +32,6 @@ from dc.http_client import HttpClient
 from dc.link import Link
 from dc.link_open import connect
 from dc.messages import Codec, ToWorker
-from dc.pipe import FromExecutor, Ready, Wrote
 from dc.worker.carrying import Carrier, text_of
 from dc.worker.events import (
     Action,
@@ -43,10 +42,6 @@ from dc.worker.events import (
     Drop,
     Event,
     Execute,
-    ExecutorDied,
-    ExecutorReady,
-    ExecutorSaid,
-    ExecutorWrote,
     Fetch,
     Finish,
     Flush,
@@ -73,8 +68,9 @@ from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.outbox import Outbox
-from dc.worker.reactor import Statistics, WorkerReactor
-from dc.worker.seats import Seat, clear_folder
+from dc.worker.reactor import WorkerReactor
+from dc.worker.seats import Seat, clear_folder, run_executor
+from dc.worker.statistics import Statistics
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -221,7 +217,7 @@ class WorkerApp:
                     self._drain_soon()
                 case StartExecutor():
                     self._executors[action.executor] = seat = Seat()
-                    start(self._run_executor, action.executor, seat)
+                    start(run_executor, action.executor, seat, self._start_executor, self._handle)
                 case Interrupt():
                     self._executors[action.executor].feed(action.halt)
                 case Kill():
@@ -429,40 +425,3 @@ class WorkerApp:
             await link.flush()
             if self._outbox:
                 await link.send(self._codec.encode(self._outbox.next_batch()))
-
-    # --- executors ------------------------------------------------------------------------------
-
-    def _hear(self, index: int, message: FromExecutor | Wrote) -> None:
-        if isinstance(message, Ready):
-            self._handle(ExecutorReady(index, message))
-        elif isinstance(message, Wrote):
-            self._handle(ExecutorWrote(index, message))
-        else:
-            self._handle(ExecutorSaid(index, message))
-
-    async def _hear_output(self, index: int, port: ExecutorPort) -> None:
-        """Take what the tasks of an executor write, however much it is."""
-        while (wrote := await port.receive_output()) is not None:
-            self._handle(ExecutorWrote(index, wrote))
-
-    async def _run_executor(self, index: int, seat: Seat) -> None:
-        """Start an executor and listen to it until it dies."""
-        try:
-            port = await self._start_executor()
-        except (OSError, DcError) as error:
-            self._handle(ExecutorDied(index, str(error)))
-            return
-        try:
-            seat.take(port)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(seat.keep_feeding, port)
-                nursery.start_soon(self._hear_output, index, port)
-                while (message := await port.receive()) is not None:
-                    self._hear(index, message)
-                nursery.cancel_scope.cancel()
-        finally:
-            await port.aclose()
-        text, kind = port.exit_text, "crashed"
-        if port.out_of_memory:
-            text, kind = f"{text}, for it had reached its limit of memory", "memory"
-        self._handle(ExecutorDied(index, text, kind))

@@ -53,12 +53,13 @@ from typing import NoReturn
 import msgspec
 
 from dc import limits
+from dc.context import Context
 from dc.errors import StartError, UnknownTaskType
 from dc.messages import TypeId
 from dc.pipe import Halt, Ready, ToExecutor
 from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
-from dc.tasktypes import Context, TaskType
+from dc.tasktypes import TaskType
 from dc.typed import Typed
 from dc.worker.capture import Capture
 from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page

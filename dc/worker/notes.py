@@ -42,6 +42,7 @@ class Notes:
         self.progressed: tuple[float, str] | None = None
         self.saved: bytes | None = None
         self.watched = False
+        self._pause = 0.0
         self.progress_at = self.save_at = -math.inf
 
     def progress(self, fraction: float, text: str) -> None:
@@ -62,8 +63,10 @@ class Notes:
         if self.progressed is not None and now - self.progress_at >= limits.NOTE_SECONDS:
             self.progress_at = now
             found.append(self._progress())
-        if self.saved is not None and now - self.save_at >= limits.NOTE_SECONDS:
+        if self.saved is not None and now - self.save_at >= self._pause:
             self.save_at = now
+            large = len(self.saved) > limits.INLINE_BYTES
+            self._pause = limits.CHECKPOINT_FILE_SECONDS if large else limits.NOTE_SECONDS
             found.append(self.checkpoint())
         return found
 

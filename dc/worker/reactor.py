@@ -35,8 +35,6 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from msgspec import Struct
-
 from dc import limits
 from dc.errors import DuplicateName, ProtocolError, VersionError, WorkerDeleted
 from dc.messages import (
@@ -94,23 +92,10 @@ from dc.worker.executors import Executors
 from dc.worker.identity import Identity
 from dc.worker.leaving import Departure
 from dc.worker.outputs import Outputs
+from dc.worker.statistics import Statistics
 from dc.worker.telling import Telling
 
 CAPABILITIES: Final = ["orders"]
-
-
-class Statistics(Struct, frozen=True):
-    """Attempts by place, and what the worker has done so far."""
-
-    fetching: int
-    queued: int
-    given: int
-    putting: int
-    unrecorded: int
-    executors: int
-    connected: bool
-    done: int
-    failed: int
 
 
 class WorkerReactor:
@@ -189,11 +174,8 @@ class WorkerReactor:
         match event:
             case Received():
                 self._on_received(event.message)
-            case ExecutorSaid(executor, message):
-                if isinstance(message, Progress | Saved):
-                    self._telling.said(message)
-                else:
-                    self._executors.said(executor, message)
+            case ExecutorSaid():
+                self._on_said(event)
             case ExecutorWrote():
                 self._outputs.wrote(event.executor, event.wrote)
             case Flush():
@@ -242,6 +224,12 @@ class WorkerReactor:
         return board.take()
 
     # --- the connection -------------------------------------------------------------------------
+
+    def _on_said(self, event: ExecutorSaid) -> None:
+        if isinstance(event.message, Progress | Saved):
+            self._telling.said(event.message)
+        else:
+            self._executors.said(event.executor, event.message)
 
     def _on_ready(self, event: ExecutorReady) -> None:
         self._executors.ready(event.executor)

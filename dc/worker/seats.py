@@ -1,17 +1,26 @@
-"""The place of one executor process at its agent, and what is cleared away behind it."""
+"""One executor process at its agent: its place, its life, and what is cleared away behind it."""
 
 from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import trio
 
+from dc.errors import DcError
 from dc.executor import ExecutorPort
-from dc.pipe import Run, ToExecutor
-from dc.worker.events import ClearFolder
+from dc.pipe import FromExecutor, Ready, Run, ToExecutor, Wrote
+from dc.worker.events import (
+    ClearFolder,
+    Event,
+    ExecutorDied,
+    ExecutorReady,
+    ExecutorSaid,
+    ExecutorWrote,
+)
 from dc.worker.guard import Watched
 
 
@@ -59,6 +68,55 @@ class Seat:
         async for message in self._receive:
             await port.send(message)
             self._unsent -= 1
+
+
+async def run_executor(
+    index: int,
+    seat: Seat,
+    start: Callable[[], Awaitable[ExecutorPort]],
+    tell: Callable[[Event], None],
+) -> None:
+    """Start an executor, and tell all that it says until it dies.
+
+    Args:
+        index: of its slot.
+        seat: its place.
+        start: starts it, or raises StartError.
+        tell: takes the events.
+    """
+    try:
+        port = await start()
+    except (OSError, DcError) as error:
+        tell(ExecutorDied(index, str(error)))
+        return
+    try:
+        seat.take(port)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(seat.keep_feeding, port)
+            nursery.start_soon(_hear_output, index, port, tell)
+            while (message := await port.receive()) is not None:
+                tell(_event(index, message))
+            nursery.cancel_scope.cancel()
+    finally:
+        await port.aclose()
+    text, kind = port.exit_text, "crashed"
+    if port.out_of_memory:
+        text, kind = f"{text}, for it had reached its limit of memory", "memory"
+    tell(ExecutorDied(index, text, kind))
+
+
+def _event(index: int, message: FromExecutor | Wrote) -> Event:
+    if isinstance(message, Ready):
+        return ExecutorReady(index, message)
+    if isinstance(message, Wrote):
+        return ExecutorWrote(index, message)
+    return ExecutorSaid(index, message)
+
+
+async def _hear_output(index: int, port: ExecutorPort, tell: Callable[[Event], None]) -> None:
+    """Take what the tasks of an executor write, however much it is."""
+    while (wrote := await port.receive_output()) is not None:
+        tell(ExecutorWrote(index, wrote))
 
 
 def clear_folder(action: ClearFolder) -> None:

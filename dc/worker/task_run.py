@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from dc import limits
+from dc.context import Context
 from dc.errors import PayloadError
 from dc.messages import Environment, Failure, Limits
 from dc.pipe import InFile
-from dc.tasktypes import Context, TaskType
+from dc.tasktypes import TaskType
 from dc.worker.files import into_file
 from dc.worker.notes import Desk
 

@@ -38,6 +38,7 @@ from dc.records import (
     Record,
     Retried,
     SubmitterChanged,
+    TaskCheckpoint,
     TaskRow,
     Unfinished,
     WorkerRow,
@@ -48,6 +49,7 @@ from dc.server.events import (
     Action,
     Answered,
     Asked,
+    CheckpointsLoaded,
     Close,
     Closed,
     Committed,
@@ -58,6 +60,7 @@ from dc.server.events import (
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadCheckpoints,
     LoadFailed,
     LoadHead,
     LoadJob,
@@ -189,6 +192,11 @@ class Harness:
                 stored = self.stored_payloads(job)
                 payloads = [stored[n] for n in numbers]
                 return PayloadsLoaded(peer, job, numbers, attempts, payloads, alternative)
+            case LoadCheckpoints(peer, job, numbers, attempts, payloads, alternative):
+                saved = {one.number: one.data for one in self.records(TaskCheckpoint, job)}
+                found = {number: saved[number] for number in numbers if number in saved}
+                columns = numbers, attempts, payloads
+                return CheckpointsLoaded(peer, job, *columns, found, alternative)
             case LoadOutcomes(peer, request, job, ordered, cursor, _):
                 return OutcomesLoaded(peer, request, self.stored_outcomes(job, ordered, cursor))
             case LoadHead(job, first, limit):

@@ -190,6 +190,22 @@ async def test_blobs_go_when_nobody_names_them(tmp_path: Path) -> None:
     assert (view["removed_blobs"], view["removed_blob_bytes"]) == (3, 3 + 6 + 5)
 
 
+async def test_blobs_of_replaced_checkpoints_go_soon(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep())
+    gone, named = await put(kept, b"gone", 9.0), await put(kept, b"named", 9.0)
+    await kept.job(1, at=kept.now, payload=named)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        for blob in (gone, named):
+            kept.retention.drop(blob.digest)
+        await trio.sleep(limits.CHECKPOINT_KEEP_SECONDS - 1)
+        assert kept.blobs.size(gone.digest) is not None
+        await trio.sleep(2 * limits.RETENTION_SECONDS)
+        assert kept.blobs.size(gone.digest) is None
+        assert kept.blobs.size(named.digest) is not None
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize(
     ("keep", "text"),
     [

@@ -19,6 +19,7 @@ from dc.records import JobEnded, Leases, NewJob, NewTasks
 from dc.server.app import ServerApp, Settings
 from dc.server.events import Closed, Opened, Received, Tick, Troubled
 from dc.server.health import SICK
+from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
 from dc.server.types import PluginTypes
 from dc.server.views import Views
@@ -44,7 +45,7 @@ class Seen:
     def __init__(self, app: ServerApp) -> None:
         self.app = app
         self.views = Views(app)
-        self.pages = Pages(self.views)
+        self.pages = Pages(self.views, OutputViews(app, self.views))
         self.peers = 0
 
     def say(self, peer: int, *messages: Message) -> None:
@@ -86,7 +87,7 @@ async def test_a_worker_that_is_away_is_shown_with_the_time_left(
     [view] = seen.views.workers()
     assert (view["name"], view["state"], view["held"]) == ("01234567", "away", 1)
     assert view["lapses_in"] == limits.GRACE_SECONDS - 0.5
-    assert view["running"] == [{"job": 1, "number": 0, "attempt": 1}]
+    assert view["running"] == [{"job": 1, "number": 0, "attempt": 1, "progress": None}]
     assert (await seen.views.status())["away"] == 1
     page = await seen.page("/")
     assert "its tasks go to others in 30 s" in page

@@ -27,6 +27,7 @@ from dc.messages import (
     Held,
     Hello,
     Message,
+    Progress,
     Recorded,
     Report,
     Rest,
@@ -36,7 +37,7 @@ from dc.messages import (
     TypeId,
     Welcome,
 )
-from dc.pipe import Busy, FileResult, Halt, InFile, Ran, Ready, Retire, Run
+from dc.pipe import Busy, FileResult, Halt, InFile, Ran, Ready, Retire, Run, Saved, Wrote
 from dc.worker import events as ev
 from dc.worker.identity import Identity
 from dc.worker.reactor import WorkerReactor
@@ -132,6 +133,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.saves = 0
         self.now = 100.0
         self.runs = 0
         self.ends = 0
@@ -383,6 +385,28 @@ class Machine(RuleBasedStateMachine):
         keys = [(one, number, a) for (one, number), a in chosen.items() if one == job]
         self.ledger.let_go |= {key for key in keys if key not in self.ledger.outcomes}
         self._do(ev.Received(Stop(job, [key[1] for key in keys], [key[2] for key in keys])))
+
+    @precondition(lambda self: self.ledger.assigned)
+    @rule(data=st.data(), kind=st.sampled_from(["wrote", "ended", "progress", "small", "large"]))
+    def a_task_tells(self, data: st.DataObject, kind: str) -> None:
+        """Any attempt, also one that is over: what is bounded and counted, `validate` knows."""
+        key = data.draw(st.sampled_from(sorted(self.ledger.assigned)))
+        slot = data.draw(st.integers(0, SLOTS - 1))
+        if kind in ("wrote", "ended"):
+            wrote = Wrote(b"output" * 2000, key if kind == "ended" else None)
+            self._do(ev.ExecutorWrote(slot, wrote))
+        elif kind == "progress":
+            self._do(ev.ExecutorSaid(slot, Progress(*key, 0.5, "half")))
+        else:
+            self.saves += 1
+            file = InFile(f"/checkpoint-{self.saves}", 99_000, b"c" * 32)
+            self._do(ev.ExecutorSaid(slot, Saved(*key, b"x" if kind == "small" else file)))
+
+    @precondition(lambda self: self.ledger.assigned)
+    @rule(data=st.data(), text=st.sampled_from(["", "", "no space"]), refused=st.booleans())
+    def a_checkpoint_is_put(self, data: st.DataObject, text: str, refused: bool) -> None:
+        key = data.draw(st.sampled_from(sorted(self.ledger.assigned)))
+        self._do(ev.CheckpointPut(*key, text, refused))
 
     @precondition(lambda self: self.welcome and self.ledger.reports)
     @rule(data=st.data())

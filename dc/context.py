@@ -1,0 +1,116 @@
+"""The context of a task: what it may know of itself, and its way to say something while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Protocol
+
+
+class Teller(Protocol):
+    """Where a context hands on what its task tells of itself."""
+
+    def progress(self, fraction: float, text: str) -> None:
+        """Take how far it is."""
+
+    def save(self, data: bytes) -> None:
+        """Take a checkpoint."""
+
+
+class Context:
+    """What a task may know of itself: give the function a second parameter of this type.
+
+    Attributes:
+        job: the number of its job.
+        number: its own number within the job, from 0.
+        attempt: which try this is.
+        resources: the amounts that it may use, by name: `cpus`, `memory` in bytes, `gpus` …
+    """
+
+    __slots__ = (
+        *("_before", "_folder", "_made", "_stops", "_teller"),
+        *("attempt", "job", "number", "resources"),
+    )
+
+    def __init__(
+        self,
+        job: int,
+        number: int,
+        attempt: int,
+        folder: Path,
+        stops: Collection[tuple[int, int, int]] = (),
+        teller: Teller | None = None,
+        checkpoint: bytes | Path | None = None,
+    ) -> None:
+        self.job = job
+        self.number = number
+        self.attempt = attempt
+        self.resources: Mapping[str, float] = {"cpus": 1.0}
+        self._folder = folder
+        self._made = False
+        self._stops = stops
+        self._teller = teller
+        self._before = checkpoint
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Tell how far the task is, for those who look on. May be called as often as one likes.
+
+        About twice a second the latest is told; a call costs less than a microsecond.
+
+        Args:
+            fraction: from 0 to 1.
+            message: what the task is at, in a few words.
+
+        Raises:
+            ValueError: the fraction is not between 0 and 1.
+        """
+        if not 0.0 <= fraction <= 1.0:
+            raise ValueError(f"progress goes from 0 to 1, and {fraction!r} is not in between")
+        if self._teller is not None:
+            self._teller.progress(fraction, message)
+
+    def save(self, data: bytes) -> None:
+        """Save a checkpoint: should this attempt not come to its end, the next one gets it.
+
+        The latest takes the place of those before. About two a second go to the server; one that
+        was saved right before the worker was lost may not have arrived.
+
+        Args:
+            data: what `checkpoint` of the next attempt will be.
+
+        Raises:
+            TypeError: it is not bytes.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"a checkpoint is bytes, not {type(data).__name__}")
+        if self._teller is not None:
+            self._teller.save(bytes(data))
+
+    @property
+    def checkpoint(self) -> bytes | None:
+        """What an earlier attempt of this task has saved last; None if there is nothing."""
+        if isinstance(self._before, Path):
+            self._before = self._before.read_bytes()
+        return self._before
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this attempt is to stop: it was cancelled, or its time is over.
+
+        In the main thread TaskStopped or TimeLimit is raised as well; this is for loops that look
+        by themselves, and for threads. What does not end soon is killed.
+        """
+        return (self.job, self.number, self.attempt) in self._stops
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for this attempt alone, made when first asked for, removed after the task."""
+        if not self._made:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._made = True
+        return self._folder
+
+    @property
+    def used_scratch(self) -> bool:
+        """Whether the scratch folder was asked for."""
+        return self._made
