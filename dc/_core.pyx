@@ -16,8 +16,8 @@ structure, so that no call walks over tasks, workers or classes:
 2. By whose turn it is. A task's age is the stamp of the call that brought it, then its number; what
    comes late of a job, because not all was told at once, has the stamp of what came before. A job
    has a queue: a list in order of age, and beside it a pairing heap of the tasks that came (or came
-   back) when the list had younger ones. The jobs of one class and one submitter are a *line*, with a
-   heap of those that have something ready, ranked by (priority, turn, age of the oldest queued
+   back) when the list had younger ones. The jobs of one class and one submitter are a *line*, with
+   a heap of those that have something ready, ranked by (priority, turn, age of the oldest queued
    task). A group has a heap of *parties*, the submitters as it sees them; a party has a heap of
    *lanes*, which are what needs the same of a worker; and a lane has a heap of lines. So the tops
    of a group's heaps, down to the oldest task of a job, are exactly what is next. A job that is
@@ -32,8 +32,8 @@ record goes to a free list. Jobs, lines, groups, memberships and workers are few
 and are objects; those that are many hold no references, so the garbage collector passes them by.
 
 What groups know of lines. A line can be in many groups, and its rank falls with every task that is
-handed out; telling all of them each time would cost a walk. So a group knows a rank that may be too
-high, never one too low:
+handed out; telling all of them each time would cost a walk. So a group knows a rank that may be
+too high, never one too low:
 - When a line's rank rises, its groups are told; when it falls, they are not.
 - Before a group uses the top of a lane's heap, it compares it with the line itself, and corrects it
   (or drops it, if the line has nothing ready) until the top is true.
@@ -47,10 +47,10 @@ Whose turn. Jobs of equal priority share: first the submitters, then the jobs of
 What is handed out is charged with its known cost, or `credit_seconds` if none is known, to the job
 and to its submitter's party in the group of the worker. A turn is what was charged, in quanta, over
 the weight; the lowest is next. It moves by whole quanta (`credit_seconds` of work), so that a batch
-holds many tasks of few jobs; nobody gets more than a quantum, or a task, ahead of its share. Whoever
-is served with a turn behind the clock, the highest at which another was served, starts from the
-clock: idleness earns nothing. What comes back unrun is owed and is given again for nothing; so a
-turn never falls, and a rank never rises, by what workers do.
+holds many tasks of few jobs; nobody gets more than a quantum, or a task, ahead of its share.
+Whoever is served with a turn behind the clock, the highest at which another was served, starts from
+the clock: idleness earns nothing. What comes back unrun is owed and is given again for nothing; so
+a turn never falls, and a rank never rises, by what workers do.
 A submitter has an account in each group, and one group's says nothing about another's. So a group
 is shared alike by all who want it, whatever they have elsewhere, and nobody waits in a small group
 until others have had as much as he had in a large one. The price is that who can use few groups
@@ -434,19 +434,26 @@ class _Job(_Account):
 @cython.final
 @cython.cclass
 class _Need:
-    """What a task takes of a worker's resources while it runs: amounts above 0."""
+    """What a task takes of a worker's resources while it runs: amounts above 0.
 
+    The cpus stand apart, here and in a worker: for most tasks nothing else is looked at.
+    """
+
+    key: tuple  # all of it, by which it is found
     users: cython.Py_ssize_t  # alternatives of classes
-
+    cpus: cython.longlong
     size: cython.Py_ssize_t
     resources: cython.longlong[::1]
     amounts: cython.longlong[::1]
 
     def __init__(self, amounts: dict) -> None:
+        self.key = tuple(amounts.items())
         self.users = 0
-        self.size = len(amounts)
-        self.resources = array("q", amounts)
-        self.amounts = array("q", amounts.values())
+        self.cpus = amounts.get(0, 0)
+        others = {resource: amount for resource, amount in amounts.items() if resource}
+        self.size = len(others)
+        self.resources = array("q", others)
+        self.amounts = array("q", others.values())
 
 
 @cython.final
@@ -652,7 +659,9 @@ class _Worker:
     reserved: cython.longlong  # slots that are taken
     seconds: cython.double  # what the held tasks count against its credit
     holdings: list  # by need; one that is empty stays if it is the only one
-    total: cython.longlong[::1]  # of each resource
+    total_cpus: cython.longlong
+    free_cpus: cython.longlong
+    total: cython.longlong[::1]  # of each resource; cpus are not here
     free: cython.longlong[::1]  # what is neither reserved nor saved; below 0 if it was made less
     plain: cython.bint  # it has a cpu for each slot
     longest: cython.double  # seconds of the longest task that it may get; negative: any
@@ -674,6 +683,7 @@ class _Worker:
         self.slots = self.held = self.reserved = self.looked = 0
         self.seconds = 0.0
         self.holdings = []
+        self.total_cpus = self.free_cpus = 0
         self.total = array("q", [0])
         self.free = array("q", [0])
         self.longest = -1.0
@@ -1421,6 +1431,10 @@ class Scheduler:
             return 0
         count = min(count, most)
         what: _Need = self._needs[need]
+        if what.cpus > 0:
+            if worker.free_cpus < what.cpus:
+                return 0
+            count = min(count, worker.free_cpus // what.cpus)
         i: cython.Py_ssize_t
         for i in range(what.size):
             resource: cython.longlong = what.resources[i]
@@ -1434,6 +1448,8 @@ class Scheduler:
     def _possible(self, worker: _Worker, need: cython.int) -> cython.bint:
         """Tell whether the worker could run a task of a need if it held nothing."""
         what: _Need = self._needs[need]
+        if worker.total_cpus < what.cpus:
+            return False
         i: cython.Py_ssize_t
         for i in range(what.size):
             resource: cython.longlong = what.resources[i]
@@ -1446,6 +1462,7 @@ class Scheduler:
     def _use(self, worker: _Worker, need: cython.int, count: cython.longlong) -> cython.void:
         """Take the amounts of so many tasks from what is free; fewer than 0: give them back."""
         what: _Need = self._needs[need]
+        worker.free_cpus -= count * what.cpus
         i: cython.Py_ssize_t
         for i in range(what.size):
             worker.free[what.resources[i]] -= count * what.amounts[i]
@@ -1477,8 +1494,10 @@ class Scheduler:
         size: cython.Py_ssize_t = max(self._width, max(amounts, default=0) + 1)
         worker.total = array("q", bytes(8 * size))
         worker.free = array("q", bytes(8 * size))
+        worker.total_cpus = worker.free_cpus = amounts.get(0, 0)
         for resource, amount in amounts.items():
-            worker.total[resource] = worker.free[resource] = amount
+            if resource > 0:
+                worker.total[resource] = worker.free[resource] = amount
         for item in worker.holdings:
             holding: _Holding = item
             self._use(worker, holding.need, holding.reserved)
@@ -1886,8 +1905,7 @@ class Scheduler:
             need: _Need = self._needs[number]
             need.users -= 1
             if need.users == 0:
-                amounts = zip(need.resources, need.amounts, strict=True)
-                del self._need_numbers[tuple(amounts)]
+                del self._need_numbers[need.key]
                 self._needs[number] = None
                 self._free_needs.append(number)
         self._classes[class_] = None
@@ -2399,8 +2417,8 @@ class Scheduler:
         group.bearing += (slots > 0) - (worker.slots > 0)
         self._slots += slots - worker.slots
         if worker.plain:
-            worker.total[0] += (slots - worker.slots) * _CPU
-            worker.free[0] += (slots - worker.slots) * _CPU
+            worker.total_cpus += (slots - worker.slots) * _CPU
+            worker.free_cpus += (slots - worker.slots) * _CPU
         more: cython.bint = slots > worker.slots
         worker.slots = slots
         if slots == 0:
@@ -3082,9 +3100,10 @@ class Scheduler:
         """Return how much of each resource no task of a worker uses, what it saves included."""
         record = self._worker_of(worker)
         free = dict(enumerate(record.free))
+        free[0] = record.free_cpus
         if record.saving >= 0:
             need: _Need = self._needs[record.saved]
-            for resource, amount in zip(need.resources, need.amounts, strict=True):
+            for resource, amount in need.key:
                 free[resource] = free.get(resource, 0) + amount
         return free
 
@@ -3445,6 +3464,7 @@ class Scheduler:
     def _validate_holdings(self, worker: _Worker, needs: dict) -> cython.void:
         """What is reserved on a worker, and what is free."""
         free: list = list(worker.total)
+        free[0] = worker.total_cpus
         reserved: cython.longlong = 0
         i: cython.Py_ssize_t
         for item in worker.holdings:
@@ -3454,6 +3474,7 @@ class Scheduler:
             assert 0 <= holding.reserved <= holding.held, "more is reserved than held"
             reserved += holding.reserved
             what: _Need = self._needs[holding.need]
+            free[0] -= holding.reserved * what.cpus
             for i in range(what.size if holding.reserved else 0):
                 free[what.resources[i]] -= holding.reserved * what.amounts[i]
         assert not needs, "a worker holds what it does not know"
@@ -3462,9 +3483,12 @@ class Scheduler:
             line: _Line = self._lines[worker.saving]
             assert worker.index in line.savers, "a worker saves, and its line does not know"
             what = self._needs[worker.saved]
+            free[0] -= what.cpus
             for i in range(what.size):
                 free[what.resources[i]] -= what.amounts[i]
-        assert list(worker.free) == free, "what is free on a worker is wrong"
+        assert [worker.free_cpus, *list(worker.free)[1:]] == free, (
+            "what is free on a worker is wrong"
+        )
 
     @cython.cfunc
     def _validate_ring(self) -> cython.void:
