@@ -262,7 +262,7 @@ class NoWorkerWarning(UserWarning):
 
 
 class TaskStopped(BaseException):
-    """Raised in a task that is to stop: its job was cancelled, or its worker leaves.
+    """Raised in a task that is to stop: its job was cancelled, or it was given to somebody else.
 
     It is no Exception, so that `except Exception` in a task lets it through. A task that catches it
     has half a second to end.

@@ -192,6 +192,8 @@ class Executor:
         """Whether its process has ended by itself, though that was not received yet."""
         if sys.platform == "win32" or self._gone:
             return self._gone or self._process.poll() is not None
+        if not hasattr(os, "waitid"):
+            return False  # whoever receives from it finds out
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, options) is not None
 

@@ -11,6 +11,7 @@ All here blocks for up to a few seconds, and so belongs into a thread.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -18,10 +19,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dc.cgroups import Cgroup
 from dc.process_tree import Process, all_processes, below, kill_below
+
+log: Final = logging.getLogger("dc.worker")
 
 
 class Usage(NamedTuple):
@@ -67,15 +70,18 @@ class Fence:
                 self._killed = True
 
     def _kill(self) -> None:
+        done = True
         if self._cgroup is not None:
-            self._cgroup.kill()
+            done = self._cgroup.kill()
         elif sys.platform != "win32":
             with contextlib.suppress(OSError):
                 os.kill(self._pid, signal.SIGSTOP)
-            kill_below(self._pid)
+            done = kill_below(self._pid)
         if sys.platform != "win32":
             with contextlib.suppress(OSError):
                 os.killpg(self._pid, signal.SIGKILL)
+        if not done:
+            log.warning("what executor %d has started hangs and cannot be killed", self._pid)
         self._after()
 
     def was_out_of_memory(self) -> bool:

@@ -153,7 +153,12 @@ def send_signal(processes: Iterable[Process], number: int) -> None:
 
 
 def has_children() -> bool:
-    """Whether this process has children, alive or not reaped: one system call."""
+    """Whether this process has children, alive or not reaped: one system call.
+
+    Where the system has no such call it may have some.
+    """
+    if not hasattr(os, "waitid"):
+        return True
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

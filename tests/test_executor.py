@@ -21,7 +21,7 @@ from dc import limits
 from dc.errors import ProtocolError
 from dc.executor import Executor, exit_text
 from dc.messages import Failure
-from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run
+from dc.pipe import Busy, FromExecutor, Halt, InFile, Ran, Ready, Retire, Run
 from dc.pipe_frames import FrameReader, encode_frame, marked_task, task_mark
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")
@@ -646,3 +646,127 @@ def test_marks() -> None:
     for task in ((0, 0), (1, 0), (limits.MAX_JOB, limits.MAX_NUMBER)):
         assert 0 < task_mark(*task) < 2**64
         assert marked_task(task_mark(*task)) == task
+
+
+# --- halting, and what is left behind -------------------------------------------------------------
+
+
+async def begun(path: Path) -> None:
+    while not await trio.Path(path).exists():  # noqa: ASYNC110  # nothing tells us; it is bounded
+        await trio.sleep(0.005)
+
+
+BEGIN = "open({path!r}, 'w').close()\n"
+
+
+@pytest.mark.parametrize("kind", ["timeout", "cancelled"])
+async def test_halted_task_fails_as_it_is_told_and_the_executor_retires(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    code = BEGIN.format(path=str(tmp_path / "begun")) + "import time\ntime.sleep(60)"
+    async with started(folder) as executor:
+        await executor.send(batch("do", [code, ""]))
+        await begun(tmp_path / "begun")
+        await executor.send(Halt(1, 10, 3, kind, "it is enough"))
+        messages = [await executor.receive()]
+        while not isinstance(messages[-1], Retire):
+            messages.append(await executor.receive())
+        assert messages[-1] == Retire("a task was stopped in the middle")
+        (outcome,) = [one.outcomes[0] for one in messages if isinstance(one, Ran)]
+        assert isinstance(outcome, Failure)
+        assert (outcome.kind, outcome.error) == (kind, "it is enough")
+        assert ("dc.errors.TimeLimit" in outcome.traceback) == (kind == "timeout")
+        assert "time.sleep" not in outcome.traceback or "in do" in outcome.traceback
+
+
+async def test_result_of_a_halted_task_counts(folder: Path, tmp_path: Path) -> None:
+    code = f"""
+import dc, time
+{BEGIN.format(path=str(tmp_path / "begun"))}
+try:
+    time.sleep(60)
+except dc.TimeLimit as error:
+    result = str(error)
+"""
+    async with started(folder) as executor:
+        await executor.send(batch("do", [code]))
+        await begun(tmp_path / "begun")
+        await executor.send(Halt(1, 10, 3, "timeout", "it is enough"))
+        message = await executor.receive()
+        while not isinstance(message, Ran):
+            message = await executor.receive()
+        assert message.outcomes == [msgspec.msgpack.encode("it is enough")]
+
+
+async def test_halt_of_what_does_not_run_is_nothing(folder: Path, tmp_path: Path) -> None:
+    code = BEGIN.format(path=str(tmp_path / "begun")) + "import time\ntime.sleep(0.2)"
+    async with started(folder) as executor:
+        await executor.send(Halt(1, 10, 3, "timeout", "too early"))
+        await assert_well(executor)
+        await executor.send(batch("do", [code]))
+        await begun(tmp_path / "begun")
+        for other in ((2, 10, 3), (1, 11, 3), (1, 10, 4)):
+            await executor.send(Halt(*other, "timeout", "another"))
+        message = await executor.receive()
+        while not isinstance(message, Ran):
+            assert isinstance(message, Busy)
+            message = await executor.receive()
+        assert message.outcomes == [msgspec.msgpack.encode("")]
+        await assert_well(executor)
+
+
+async def test_short_task_in_a_batch_that_leaves_something_ends_the_batch(folder: Path) -> None:
+    code = "import os\nos.environ['DC_LEFT'] = 'x'"
+    async with started(folder) as executor:
+        await executor.send(batch("do", ["", code, "", ""]))
+        ran, retire = await executor.receive(), await executor.receive()
+        assert isinstance(ran, Ran)
+        assert ran.numbers == [10, 11]
+        assert retire == Retire("task 1/11 left behind: another environment", left=True)
+        await executor.send(batch("do", [""]))  # which it does not begin
+        with trio.move_on_after(0.1):
+            pytest.fail(f"it goes on: {await executor.receive()}")
+
+
+async def test_what_is_put_back_is_not_left_behind(folder: Path) -> None:
+    code = """
+import os, signal, subprocess, threading
+here = os.getcwd()
+os.chdir("/")
+os.chdir(here)
+os.environ["DC_LEFT"] = "x"
+del os.environ["DC_LEFT"]
+os.umask(os.umask(0))
+signal.signal(signal.SIGUSR1, signal.signal(signal.SIGUSR1, signal.SIG_IGN))
+thread = threading.Thread(target=int)
+thread.start()
+thread.join()
+subprocess.run(["true"])
+subprocess.Popen(["true"])
+import time
+time.sleep(0.1)
+"""
+    async with started(folder) as executor:
+        for _ in range(3):
+            [outcome] = await outcomes(executor, batch("do", [code]))
+            assert not isinstance(outcome, Failure), outcome
+        await assert_well(executor)
+
+
+async def test_limits_hold_for_the_tasks_of_their_batch_alone(folder: Path) -> None:
+    code = "import resource\nresult = resource.getrlimit(resource.RLIMIT_NOFILE)[0]"
+    async with started(folder) as executor:
+        [before] = await outcomes(executor, batch("do", [code]))
+        limited = msgspec.structs.replace(batch("do", [code]), limits={"open_files": 77})
+        assert await outcomes(executor, limited) == ["77"]
+        assert await outcomes(executor, batch("do", [code])) == [before]
+
+
+async def test_variables_are_set_before_the_task(folder: Path) -> None:
+    code = "import os\nresult = os.environ['DC_MINE'], os.nice(0)"
+    async with started(folder) as executor:
+        run = batch("do", [code])
+        run = msgspec.structs.replace(run, limits={"nice": 3}, environment={"DC_MINE": "x"})
+        [found] = await outcomes(executor, run)
+        assert found == str(("x", os.nice(0) + 3))
+        await assert_well(executor)

@@ -31,6 +31,12 @@ def add_one(number: int) -> int:
 @dc.task_type
 def large(size: int) -> bytes:
     return bytes(size)
+
+@dc.task_type
+def leave(value: str) -> str:
+    before = os.environ.get("DC_LEFT", "")
+    os.environ["DC_LEFT"] = value
+    return before
 """
 
 
@@ -76,6 +82,10 @@ def test_run_in_executor(folder: Path) -> None:
     assert testing.run_in_executor(folder, "add_one", [1, 2]) == [2, 3]
     size = limits.INLINE_BYTES + 1
     assert testing.run_in_executor(folder, "large", [size]) == [bytes(size)]
+
+
+def test_run_in_executor_lets_no_task_see_what_another_has_left(folder: Path) -> None:
+    assert testing.run_in_executor(folder, "leave", ["a", "b", "c"]) == ["", "", ""]
 
 
 def test_run_in_executor_tells_what_fails(folder: Path) -> None:

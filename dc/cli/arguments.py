@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,6 +105,22 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         help="tasks run long: a worker that is cut off keeps them for ten minutes",
     )
     add("--grace", type=float, metavar="SECONDS", help="for so many seconds instead")
+    add(
+        "--limit",
+        type=_limit,
+        action="append",
+        metavar="NAME=NUMBER",
+        default=[],
+        help="of each task: memory or disk (as 4GiB), open_files, processes, nice; may be repeated",
+    )
+    add(
+        "--env",
+        type=_variable,
+        action="append",
+        metavar="NAME=VALUE",
+        default=[],
+        help="set a variable for each task; may be repeated",
+    )
     _add_needs(command)
 
 
@@ -302,3 +319,19 @@ class Said(argparse.Action):
             except OptionsError as error:
                 raise argparse.ArgumentError(self, str(error)) from None
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), said])
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, value = text.partition("=")
+    number = re.fullmatch(r"(\d+)([KMGT]i?B?)?", value.strip())
+    if not name or number is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER, as memory=4GiB")
+    unit = (number[2] or "")[:1]
+    return name, int(number[1]) * 1024 ** ("KMGT".index(unit) + 1 if unit else 0)

@@ -84,6 +84,8 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         crashes=args.crashes,
         long=args.long,
         grace=args.grace,
+        limits=dict(args.limit) or None,
+        environment=dict(args.env) or None,
         key=args.key,
         **needs_said(args.needs),
     )

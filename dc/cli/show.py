@@ -141,6 +141,9 @@ def _job_fields(job: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "retries", job["retries"]
     yield "timeout", duration(job["timeout"]) if job["timeout"] else "none"
     yield "requires", " or ".join(job["needs"]) or "nothing"
+    for name in ("limits", "environment"):
+        if job.get(name):
+            yield name, _pairs(job[name])
 
 
 def _task_row(task: Mapping[str, Any]) -> tuple[Any, ...]:

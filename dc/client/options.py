@@ -36,6 +36,8 @@ class JobOptions(TypedDict, total=False):
         resources: amounts of anything that workers have, by name.
         alternatives: several things any one of which will do, in order of liking: dicts of
             `requires`, `resources`, `cpus`, `memory` and `gpus`.
+        limits: of each task: `memory` and `disk` in bytes, `open_files`, `processes`, `nice`.
+        environment: variables that are set for each task.
     """
 
     name: str | None
@@ -53,6 +55,8 @@ class JobOptions(TypedDict, total=False):
     gpus: float | None
     resources: Mapping[str, float | str] | None
     alternatives: Sequence[Mapping[str, Any]] | None
+    limits: Mapping[str, int] | None
+    environment: Mapping[str, str] | None
 
 
 KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}

@@ -129,6 +129,8 @@ class Views:
             "resources": options.resources,
             "alternatives": [_plain(one) for one in options.alternatives],
             "needs": [text for need in needs_of(options) if (text := need_text(need))],
+            "limits": options.limits,
+            "environment": options.environment,
             "created": row.created,
         }
 

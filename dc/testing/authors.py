@@ -12,7 +12,7 @@ import trio
 from dc.errors import TaskFailed
 from dc.executor import Executor
 from dc.messages import Failure
-from dc.pipe import InFile, Ran, Run
+from dc.pipe import InFile, Ran, Retire, Run
 from dc.plugins import load_plugins
 from dc.tasktypes import Context, TaskType
 
@@ -67,22 +67,35 @@ async def _run_in_executor(folder: Path, name: str, payloads: Sequence[Any]) -> 
     executor = await Executor.start([folder], entry_points=False)
     try:
         with TemporaryDirectory(prefix="dc-testing-") as scratch:
-            await executor.receive()  # Ready
-            return [await _one(executor, task_type, scratch, one) for one in payloads]
+            results: list[Any] = []
+            while len(results) < len(payloads):
+                data = task_type.encode_payload(payloads[len(results)])
+                run = Run(1, task_type.name, task_type.version, scratch, [0], [1], [data])
+                outcome = await _outcome(executor, run)
+                if outcome is None:  # the task before has left something behind
+                    await executor.aclose()
+                    executor = await Executor.start([folder], entry_points=False)
+                else:
+                    results.append(await _result(task_type, outcome))
+            return results
     finally:
         await executor.aclose()
 
 
-async def _one(executor: Executor, task_type: TaskType, scratch: str, payload: Any) -> Any:
-    data = task_type.encode_payload(payload)
-    await executor.send(Run(1, task_type.name, task_type.version, scratch, [0], [1], [data]))
+async def _outcome(executor: Executor, run: Run) -> bytes | InFile | Failure | None:
+    """Return the outcome of a task; None if the executor is to be replaced before it."""
+    await executor.send(run)
     while True:
         message = await executor.receive()
         if message is None:
             raise TaskFailed(f"the executor died: {executor.exit_text}", kind="crashed")
+        if isinstance(message, Retire):
+            return None
         if isinstance(message, Ran):
-            break
-    outcome = message.outcomes[0]
+            return message.outcomes[0]
+
+
+async def _result(task_type: TaskType, outcome: bytes | InFile | Failure) -> Any:
     if isinstance(outcome, Failure):
         raise TaskFailed(outcome.error, kind=outcome.kind, traceback=outcome.traceback)
     if isinstance(outcome, InFile):

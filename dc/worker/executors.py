@@ -307,8 +307,11 @@ class Executors:
         slot = self._slots[event.executor]
         if slot.state is not State.READY or not slot.batches:
             return
-        found = slot.find(*event.running) if event.running is not None else None
-        culprit = found or slot.current()
+        culprit = slot.current()
+        if event.running is not None:
+            culprit = slot.find(*event.running)
+            if culprit is None:
+                return  # it is over, and others run
         if culprit is None:
             slot.suspect = event.text
         else:

@@ -78,6 +78,7 @@ class Traces:
         self._umask = 0
         self._children: set[int] = set()
         self._state: list[object] = []
+        self._threads = 0
         self._entries = 0
 
     def watch(self) -> None:
@@ -97,6 +98,7 @@ class Traces:
     def accept(self) -> None:
         """Take how things are now for how they are to be, processes and files apart."""
         self._state = self._present()
+        self._threads = _thread._count()
         self.noticed = False
 
     def _on_audit(self, event: str, _: object) -> None:
@@ -115,6 +117,7 @@ class Traces:
         """Return what was left behind, in words; an empty text for nothing."""
         self.noticed, noticed = False, self.noticed
         found = [what for what, now, was in self._compared(full=noticed) if now != was]
+        found += ["threads"] if _thread._count() > self._threads else []
         found += self._processes_left(noticed=noticed)
         if self._folder is not None and self._folder_time() != self._entries:
             self._empty_folder()
@@ -122,13 +125,13 @@ class Traces:
 
     def _compared(self, *, full: bool) -> list[tuple[str, object, object]]:
         """Return what there is by name, now and before; cheap things alone if not `full`."""
-        names = ["another working folder", "other standard descriptors", "threads"]
+        names = ["another working folder", "other standard descriptors"]
         names += ["other signal handlers", "another environment", "another umask"]
         now = self._present(full=full)
         return list(zip(names, now, self._state, strict=False))
 
     def _present(self, *, full: bool = True) -> list[object]:
-        state: list[object] = [_folder_id(), _descriptors(), _thread._count()]
+        state: list[object] = [_folder_id(), _descriptors()]
         if full:
             state += [_handlers(), dict(os.environ), self._mask()]
         return state
@@ -139,8 +142,9 @@ class Traces:
         return mask
 
     def _processes_left(self, *, noticed: bool) -> list[str]:
-        """Look for processes; where some are there for good, once something was noticed."""
-        if sys.platform == "win32" or (self._children and not noticed) or not has_children():
+        """Look for processes; only after something was noticed, where each look has to search."""
+        searches = bool(self._children) or not hasattr(os, "waitid")
+        if sys.platform == "win32" or (searches and not noticed) or not has_children():
             return []
         reap()
         left = self._alive() - self._children

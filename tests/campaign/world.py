@@ -86,6 +86,7 @@ class World:
         def command() -> list[str]:
             words = [address, "--name", name, "--slots", str(slots)]
             words += ["--data", str(self.folder / f"worker-{name}")]
+            words += ["--spares", "0"]  # every child runs tasks: to kill one is to hit a task
             inner = python("dc.worker", *words, "--plugins", str(PLUGINS))
             return inner if link is None else link.beyond(inner)
 

@@ -337,6 +337,21 @@ def test_options_of_retries_and_grace(dctl: Line, capsys: Capture) -> None:
     assert capsys.readouterr().err.startswith("dc: retry_on: ")
 
 
+def test_limits_and_variables(dctl: Line, capsys: Capture) -> None:
+    args = "--limit memory=4GiB --limit disk=20M --limit nice=5 --env A=b=c --env EMPTY= --no-wait"
+    assert dctl("submit", "square", "1", *args.split()) == 0
+    assert dctl.server.jobs[1].options == {
+        "limits": {"memory": 4 * 2**30, "disk": 20 * 2**20, "nice": 5},
+        "environment": {"A": "b=c", "EMPTY": ""},
+    }
+    for wrong in (("--limit", "speed=1"), ("--limit", "memory=0"), ("--env", "a b=c")):
+        assert dctl("submit", "square", "1", *wrong) == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith(("dc: limits: ", "dc: environ"))
+    for wrong in (("--limit", "memory=much"), ("--limit", "memory"), ("--env", "=x")):
+        assert dctl("submit", "square", "1", *wrong) == 2
+        assert "is not NAME=" in capsys.readouterr().err
+
+
 def test_trouble_is_told_while_submitting(
     dctl: Line, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,7 +124,8 @@ def test_every_hook_is_described() -> None:
 
 
 def test_every_name_of_context_is_described() -> None:
-    names = {one for one in dc.Context.__slots__ if not one.startswith("_")} | {"scratch"}
+    names = {one for one in dc.Context.__slots__ if not one.startswith("_")}
+    names |= {"scratch", "stopping"}
     for name in names:
         assert f"| `context.{name}` |" in text_of("docs/plugins.md"), name
 

@@ -194,5 +194,5 @@ class FleetMachine(RuleBasedStateMachine):
             assert reason.kind == "nothing fits", reason
 
 
-FleetMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=25)
+FleetMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
 TestFleet = FleetMachine.TestCase

@@ -18,6 +18,8 @@ import pytest
 import trio
 
 import dc
+from tests.system import leaking_tasks
+from tests.system.leaking_tasks import Leak
 from tests.system.processes import ROOT, Machine, Program, Server, is_running, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the whole tree dies on Linux only")
@@ -209,6 +211,13 @@ async def test_one_that_starts_a_daemon(world: World) -> None:
     assert (await world.run("leave", ""))[0] != process
 
 
+async def test_one_that_starts_a_daemon_and_dies(world: World) -> None:
+    path = world.path()
+    error = await world.fails("crash_with_daemon", path)
+    assert error.kind == "crashed"
+    assert not is_running(int(await world.text(path)))
+
+
 LEFT = [
     "another working folder",
     "another environment",
@@ -240,3 +249,29 @@ async def test_variables_of_a_job(world: World) -> None:
     (state,) = await world.run("state", 1, environment={"DC_TEST_LEFT": "mine"})
     assert state["variable"] == "mine"
     await world.is_well()
+
+
+# --- replaced in time -----------------------------------------------------------------------------
+
+
+async def test_leaking_tasks(machine: Machine) -> None:
+    leak = Leak(tasks=6_000, size=20_000, recycle=24 * MIB)
+    found = await leaking_tasks.run(machine, leak)
+    assert found.done == leak.tasks
+    assert found.is_bounded(leak, 48 * MIB), found
+
+
+async def test_an_executor_is_replaced_after_so_many_tasks_by_a_spare(machine: Machine) -> None:
+    server = await machine.server(plugins=[PLUGINS])
+    arguments = ["--spares", 1, "--recycle-tasks", 50]
+    worker = await machine.worker(server, "one", plugins=[PLUGINS], arguments=arguments)
+    await until(lambda: len(worker.children()) == 2, "the spare")
+    spare = max(worker.children())
+    async with dc.AsyncClient(server.address, plugins=[PLUGINS]) as client:
+        job = await client.submit("leak", [1] * 500)
+        pids = [one async for one in job.results()]
+    assert len(pids) == 500
+    assert pids[0] != spare
+    assert spare in pids
+    assert len(set(pids)) > 2
+    assert "replaced" not in worker.text(), "that is nothing to be told"

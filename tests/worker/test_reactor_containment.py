@@ -96,6 +96,9 @@ def test_what_was_measured_too_late_is_nothing() -> None:
     bench.ran(1)
     bench.do(ev.Exceeded(0, "memory", "used 2 GiB", (1, 1)))
     assert bench.out == []
+    bench.assign(2)
+    bench.do(ev.Exceeded(0, "memory", "used 2 GiB", (1, 1)))
+    assert bench.out == []
 
 
 def test_kernel_that_kills_for_memory_is_told_from_a_crash() -> None:

@@ -101,6 +101,13 @@ def daemon(path: str) -> int:
 
 
 @dc.task_type
+def crash_with_daemon(path: str) -> None:
+    """Start a program in a session of its own, and die."""
+    _start_sleeper(path)
+    os._exit(3)
+
+
+@dc.task_type
 def stubborn(path: str) -> None:
     """Start a program, ignore whatever can be ignored, and never return."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
