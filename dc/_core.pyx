@@ -3104,6 +3104,10 @@ class Scheduler:
         record = self._worker_of(worker)
         return (record.held, record.slots, record.seconds)
 
+    def worker_taken(self, worker: object) -> int:
+        """Return how many of a worker's slots are taken by tasks that have their amounts, too."""
+        return self._worker_of(worker).reserved
+
     def worker_free(self, worker: object) -> dict:
         """Return how much of each resource no task of a worker uses, what it saves included."""
         record = self._worker_of(worker)

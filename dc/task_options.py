@@ -21,6 +21,8 @@ class Defaults(TypedDict, total=False):
         timeout: seconds that one task may run.
         priority: higher runs first.
         requires: what must hold of a worker's labels.
+        limits: of each task, by name; see `dc.JobOptions`.
+        environment: variables that are set for each task.
         cpus: processors that each task uses.
         memory: bytes that each task uses, or a text such as `4GiB`.
         gpus: cards that each task uses.
@@ -32,6 +34,8 @@ class Defaults(TypedDict, total=False):
     timeout: float | None
     priority: int | None
     requires: Mapping[str, str] | None
+    limits: Mapping[str, int] | None
+    environment: Mapping[str, str] | None
     cpus: float | None
     memory: float | str | None
     gpus: float | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -283,3 +284,11 @@ def test_needs_are_checked_in_all_places() -> None:
             check_needs({}, {}, [bad])
         with pytest.raises(OptionsError):
             check_needs(bad.requires, bad.resources, [])
+
+
+def test_options_that_were_stored_before_load() -> None:
+    old = ["options", "name", 1, 2, 3.0, {"os": "linux"}, ["error"], 1.0, 5, False, 0.0]
+    options = msgspec.json.decode(msgspec.json.encode(old), type=Options)
+    assert (options.requires, options.resources, options.alternatives) == ({"os": "linux"}, {}, [])
+    new = Options(alternatives=[Alternative({}, {"gpus": 0.5})], resources={"cpus": 2.0})
+    assert msgspec.json.decode(msgspec.json.encode(new), type=Options) == new

@@ -268,7 +268,11 @@ def _add_why(commands: Any) -> None:
     )
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "task", type=_job_or_task, metavar="J[/T]", nargs="?", help="a job's number, or a task of it"
+        "task",
+        type=_job_or_task,
+        metavar="J[/T]",
+        nargs="?",
+        help="a job's number, or a task of it",
     )
     what.add_argument("--worker", metavar="NAME", help="a worker that has nothing to do")
 

@@ -11,8 +11,9 @@ differ only in what nobody asks, or only beyond what anybody asks, are one group
 group can run a class is one comparison of integers for each alternative.
 
 Workers whose task types are the same, and their values of all that any trait is about, are one
-*make*. A new trait costs a look at each make; only if it is about a label or resource that nobody
-has asked for before, a look at each worker. A class of known traits costs a look at each group.
+*make*. A new trait costs a look at each make, and moves those workers that it divides from the larger
+part of their group; only if it is about a label or resource that nobody has asked for before, it
+costs a look at each worker. A class of known traits costs a look at each group.
 
 A class that no job has is kept for a while, for the next job that needs the same. When there are
 too many, the older half goes, and what is left is laid out anew: bits, makes and groups. So what
@@ -147,7 +148,7 @@ class Matching:
         self._makes: dict[object, Make] = {}
         self._groups: dict[Ability, Group] = {}
         self._empty: dict[Ability, None] = {}
-        self._workers: dict[int, tuple[About, Make, Ability]] = {}
+        self._workers: dict[int, tuple[About, Make]] = {}
 
     # --- classes --------------------------------------------------------------------------------
 
@@ -209,19 +210,50 @@ class Matching:
     def _ask(self, class_: Class) -> None:
         """Make the traits of a new class known, and move the workers that they tell apart."""
         known = len(self._bits)
-        anew = self._note_asked(class_)
+        if self._note_asked(class_):
+            self._make_anew()
         class_.masks = tuple(self._mask(need) for need in class_.wanted.needs)
-        if anew:
-            self._place_all()
-            return
         fresh = list(self._bits.items())[known:]
-        for make in list(self._makes.values()):
-            had = make.mask
-            for trait, bit in fresh:
-                make.mask |= bit.mask if make.has(trait, bit.terms) else 0
-            if make.mask != had:
-                for worker in make.workers:
-                    self._move(worker, make)
+        if not fresh:
+            return
+        parts: dict[Ability, dict[int, list[Make]]] = {}
+        for make in self._makes.values():
+            met = sum(bit.mask for trait, bit in fresh if make.has(trait, bit.terms))
+            same = parts.setdefault(self._ability(make), {})
+            same.setdefault(make.mask | met, []).append(make)
+        for ability, divided in parts.items():
+            if divided.keys() != {ability.mask}:
+                self._divide(ability, divided)
+
+    def _divide(self, ability: Ability, parts: dict[int, list[Make]]) -> None:
+        """Divide a group by new masks of its makes; most of its workers stay where they are."""
+        group = self._groups.pop(ability)
+        largest = max(parts, key=lambda mask: sum(len(make.workers) for make in parts[mask]))
+        for mask, makes in parts.items():
+            new = Ability(ability.types, mask)
+            for make in makes:
+                make.mask = mask
+            if mask == largest:
+                self._groups[new] = group
+                continue
+            moved = set[int]().union(*(make.workers for make in makes))
+            other = self._group(new)
+            other.workers |= moved
+            group.workers -= moved
+            self._empty.pop(new, None)
+            for worker in moved:
+                self._scheduler.set_group(worker, other.id)
+
+    def _make_anew(self) -> None:
+        """Tell makes apart by labels and resources that nobody asked before; groups stay."""
+        self._makes = {}
+        for worker, (about, old) in self._workers.items():
+            new = self._description(about)
+            make = self._makes.setdefault(_key(new), new)
+            make.mask = old.mask
+            make.workers.add(worker)
+            self._workers[worker] = about, make
+            self._scheduler.set_amounts(worker, self.amounts_of(about))
 
     def _note_asked(self, class_: Class) -> bool:
         """Note which labels and resources a class asks; return whether any was not asked before."""
@@ -274,11 +306,11 @@ class Matching:
 
     def left(self, worker: int) -> None:
         """Forget a worker that has left the scheduler."""
-        _, make, ability = self._workers.pop(worker)
+        _, make = self._workers.pop(worker)
         make.workers.discard(worker)
         if not make.workers:
             self._makes.pop(_key(make), None)
-        self._leave_group(worker, ability)
+        self._leave_group(worker, self._ability(make))
         self._tidy()
 
     def _tidy(self) -> None:
@@ -288,11 +320,15 @@ class Matching:
             del self._empty[ability]
             self._scheduler.remove_group(self._groups.pop(ability).id)
 
-    def _make(self, about: About) -> Make:
+    def _description(self, about: About) -> Make:
+        """Return a worker's types, and its values of all that anybody asks, as a new make."""
         labels = {key: about.labels[key] for key in self._labels if key in about.labels}
         counts = counts_of(about)
         counts = {name: counts[name] for name in self._resources if name in counts}
-        new = Make(frozenset((t.name, t.version) for t in about.types), labels, counts)
+        return Make(frozenset((t.name, t.version) for t in about.types), labels, counts)
+
+    def _make(self, about: About) -> Make:
+        new = self._description(about)
         found = self._makes.get(_key(new))
         if found is not None:
             return found
@@ -318,7 +354,7 @@ class Matching:
         ability = self._ability(make)
         self._group(ability).workers.add(worker)
         self._empty.pop(ability, None)
-        self._workers[worker] = about, make, ability
+        self._workers[worker] = about, make
 
     def _leave_group(self, worker: int, ability: Ability) -> None:
         group = self._groups.get(ability)
@@ -327,23 +363,11 @@ class Matching:
             if not group.workers:
                 self._empty[ability] = None
 
-    def _move(self, worker: int, make: Make) -> None:
-        """Put a worker whose make has got another mask into its new group."""
-        about, _, before = self._workers[worker]
-        ability = self._ability(make)
-        group = self._group(ability)
-        group.workers.add(worker)
-        self._empty.pop(ability, None)
-        self._leave_group(worker, before)
-        self._workers[worker] = about, make, ability
-        self._scheduler.set_group(worker, group.id)
-
     def _place_all(self) -> None:
-        """Make all workers known anew: other labels, resources or bits matter now."""
+        """Make all workers known anew, in new groups: the bits are others now."""
         self._makes = {}
-        for worker, (about, _, before) in list(self._workers.items()):
+        for worker, (about, _) in list(self._workers.items()):
             make = self._make(about)
-            self._leave_group(worker, before)
             self._enter(worker, about, make)
             self._scheduler.set_group(worker, self._groups[self._ability(make)].id)
             self._scheduler.set_amounts(worker, self.amounts_of(about))
@@ -373,11 +397,12 @@ class Matching:
 
     def can_run(self, worker: int, class_: int) -> list[int]:
         """Return by which of its alternatives a worker can ever run a class."""
-        return self._workers[worker][2].alternatives(self._by_id[class_])
+        return self._ability(self._workers[worker][1]).alternatives(self._by_id[class_])
 
     def validate(self) -> None:
         """Check that everybody is where its labels and amounts say; AssertionError if not."""
-        for worker, (about, make, ability) in self._workers.items():
+        for worker, (about, make) in self._workers.items():
+            ability = self._ability(make)
             assert worker in make.workers, f"worker {worker} is not of its make"
             assert self._makes[_key(make)] is make, f"worker {worker} is of a forgotten make"
             assert worker in self._groups[ability].workers, f"worker {worker} is not in its group"

@@ -17,6 +17,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -43,10 +44,11 @@ WorkerTest: TypeAlias = Callable[[Worker], Reason | None]
 
 
 class Able(Struct, frozen=True):
-    """The workers that can ever run a class, and those of them that take tasks now."""
+    """The workers that can ever run a class; those that take tasks now; those with a free slot."""
 
     all: list[Worker]
     takers: list[Worker]
+    open: list[Worker]
     slots: int
     taken: int
     groups: frozenset[int]
@@ -90,15 +92,18 @@ class Look:
 
     def _find_able(self, class_: int) -> Able:
         matching, load = self._board.matching, self._board.scheduler.worker_load
+        count, name_of = self._board.scheduler.worker_taken, attrgetter("name")
         by_id = self._workers.roster.by_id
         all_ = [by_id[id_] for id_, _ in matching.able(class_) if id_ in by_id]
         takers = [one for one in all_ if self.takes(one)]
-        loads = [load(one.id) for one in takers]
+        slots = {one.id: load(one.id)[1] for one in takers}
+        taken = {one.id: min(slots[one.id], count(one.id)) for one in takers}
         return Able(
-            sorted(all_, key=lambda one: one.name),
-            sorted(takers, key=lambda one: one.name),
-            sum(slots for _, slots, _ in loads),
-            sum(min(held, slots) for held, slots, _ in loads),
+            sorted(all_, key=name_of),
+            sorted(takers, key=name_of),
+            sorted((one for one in takers if taken[one.id] < slots[one.id]), key=name_of),
+            sum(slots.values()),
+            sum(taken.values()),
             frozenset(matching.groups(class_)),
         )
 
@@ -301,7 +306,7 @@ class Whys:
 
     def _short(self, job: Job) -> Reason | None:
         """Say of which resource no worker has enough free, or that none has enough of all."""
-        free = [(one, self._free(one)) for one in self._takers(job)]
+        free = [(one, self._free(one)) for one in self._seen.able(job.class_).open]
         rows = [(one, have, need) for one, have in free for need in self._needs(job, one)]
         if any(all(have.get(n, 0) >= c for n, c in need.items()) for _, have, need in rows):
             return None
@@ -310,7 +315,7 @@ class Whys:
             if all(have.get(name, 0) < need.get(name, 0) for _, have, need in rows):
                 return _too_little_free(name, rows)
         needs = ", ".join(amount_text(*one) for one in sorted(rows[0][2].items()))
-        text = f"needs {needs}; no worker that can run it has all of that free"
+        text = f"needs {needs}; no worker with a free slot that can run it has all of that free"
         return Reason("short together", text)
 
     def _needs(self, job: Job, worker: Worker) -> Iterator[dict[str, int]]:
@@ -324,12 +329,11 @@ class Whys:
 
     def _kept(self, job: Job) -> Reason | None:
         """Say that what is free is kept for others: small tasks must not keep large ones out."""
-        if not any(self._scheduler.worker_saves(one.id) for one in self._takers(job)):
+        if not any(
+            self._scheduler.worker_saves(one.id) for one in self._seen.able(job.class_).open
+        ):
             return None
         return Reason("kept", "what is free is kept for tasks whose turn comes before")
-
-    def _takers(self, job: Job) -> list[Worker]:
-        return self._seen.able(job.class_).takers
 
     def _next(self, _: Job) -> Reason:
         return Reason("next", "its turn comes next")
@@ -369,8 +373,8 @@ def _too_little_free(
     most = have.get(name, 0)
     than = f"more than {short_amount(name, most)}" if most else "any"
     text = (
-        f"needs {amount_text(name, least)}; no worker that can run it has {than} free "
-        f"(nearest: {nearest.name})"
+        f"needs {amount_text(name, least)}; no worker with a free slot that can run it has {than} "
+        f"free (nearest: {nearest.name})"
     )
     figures = {"resource": name, "needs": least, "most": most, "nearest": nearest.name}
     return Reason("short", text, figures)

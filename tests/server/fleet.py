@@ -165,8 +165,8 @@ class Fleet:
         ended, sim.running = sim.running[:count], sim.running[count:]
         for given in ended:
             sim.sequence += 1
-            rows: Any = ([given.number], [given.attempt], [seconds], [b"y"])
-            message = Done(sim.sequence, given.job, *rows)
+            rows = [given.number], [given.attempt], [seconds]
+            message = Done(sim.sequence, given.job, *rows, [b"y"])
             self.jobs[given.job].done.add(given.number)
             self.server.feed(Received(sim.peer, [message]))
         self.settle()
