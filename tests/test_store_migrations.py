@@ -63,7 +63,14 @@ def _outcomes_1() -> Iterator[tuple[object, ...]]:
     yield (5, 3, 2, 1, None, 64, "[0]", "[]", json.dumps(head, separators=(",", ":")), b"")
 
 
-EARLIER: dict[int, Callable[[Path], None]] = {1: make_schema_1}
+def make_schema_2(path: Path) -> None:
+    """Make a database as the second dc had it after it had taken up one of the first."""
+    make_schema_1(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        store_file._apply(connection, 2, store_file.migrations()[1])
+
+
+EARLIER: dict[int, Callable[[Path], None]] = {1: make_schema_1, 2: make_schema_2}
 
 
 def test_every_earlier_schema_is_tried() -> None:

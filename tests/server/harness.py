@@ -280,7 +280,7 @@ class Harness:
             [row[3] for row in rows],
         )
 
-    def records(self, kind: type[Any], job: int) -> list[Any]:
+    def records(self, kind: type[Any] | tuple[type[Any], ...], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and getattr(r, "job", 0) == job]
 
     def stored_payloads(self, job: int) -> list[Payload]:
@@ -343,7 +343,7 @@ class Harness:
     def results(self, job: int) -> dict[int, Any]:
         """Return what is on disk: the outcome of each finished task, each recorded once."""
         found: dict[int, Any] = {}
-        for record in self.records(Outcomes | Retried, job):
+        for record in self.records((Outcomes, Retried), job):
             if isinstance(record, Retried):
                 for number in record.numbers:
                     assert isinstance(found.pop(number), Failure), "a result was set aside"
