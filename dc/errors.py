@@ -74,6 +74,12 @@ class UnknownWorker(DcError):
     code = "unknown_worker"
 
 
+class WorkerDeleted(DcError):
+    """An operator has deleted this worker: it is taken in again only with a new key."""
+
+    code = "worker_deleted"
+
+
 class NotPossible(DcError):
     """What was asked for cannot be done as things are: the message says why."""
 

@@ -40,6 +40,9 @@ ERROR_CHARS: Final = 16 * KIB
 LABELS: Final = 64
 """Labels of a worker, or requirements of a job."""
 
+WORKER_SLOTS: Final = 10_000
+"""Slots of a worker: far above any computer's processors."""
+
 TYPES: Final = 1024
 """Task types that a worker may announce."""
 
@@ -128,6 +131,26 @@ SICK_SECONDS: Final = 60.0
 
 SICK_SECONDS_MOST: Final = 3600.0
 """The longest such pause."""
+
+KNOWN_WORKERS: Final = 10_000
+"""Workers that are not here and that the server remembers; those go first that were here longest
+ago and of which nothing was decided. At half a kilobyte each, 5 MB."""
+
+NOTE_CHARS: Final = 1000
+"""Characters of an operator's note on a worker: a paragraph."""
+
+WORKER_FILTER: Final = 32
+"""Names, labels or states in one filter of workers: more are better said by a pattern."""
+
+WORKERS_WRITTEN: Final = 500
+"""Workers in one record of those that have come or gone: some milliseconds."""
+
+ORDER_SECONDS: Final = 15.0
+"""That a worker which was told to stop has for handing back what it holds: three times what it
+takes for itself. After that its tasks go to others all the same."""
+
+LAST_SECONDS: Final = 5.0
+"""Before a worker leaves at its set time, in which it gets nothing any more."""
 
 CREDIT_SECONDS: Final = 0.1
 """Of estimated work that a worker holds for each slot: enough to hide the way to the server and

@@ -10,8 +10,9 @@ first message.
 
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
-    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye
-    server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused
+    worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Leaving
+    server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused, Slots, Rest,
+                        End
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
                         Heartbeat
     server  -> client   Welcome, Accepted, Stored, Finished, EndOfResults, Status, Heartbeat,
@@ -55,6 +56,7 @@ FailureKind: TypeAlias = Literal["error", "timeout", "memory", "crashed"]
 FailureKinds: TypeAlias = Annotated[tuple[FailureKind, ...], Meta(max_length=4)]
 Weight: TypeAlias = Annotated[float, Meta(ge=limits.LEAST_WEIGHT, le=limits.MOST_WEIGHT)]
 UnixTime: TypeAlias = Annotated[float, Meta(ge=0, le=1e11)]
+WorkerSlots: TypeAlias = Annotated[int, Meta(ge=0, le=limits.WORKER_SLOTS)]
 Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
 
 
@@ -113,20 +115,25 @@ class About(Message, frozen=True):
     `key` is the worker's own for good: it is kept in the worker's folder, so a worker that comes
     back, after whatever time and from whatever address, shows the same key and takes its place
     again; a second worker of that name does not. `run` tells its processes apart: in a new one
-    nothing runs of what the last one was running.
+    nothing runs of what the last one was running. `leaves_in` is after how many seconds it will
+    leave, 0 if that is not known.
     """
 
     name: Text
     key: Text
-    slots: Annotated[int, Meta(ge=0, le=10_000)]
+    slots: WorkerSlots
     types: Annotated[list[TypeId], Meta(max_length=limits.TYPES)]
     labels: Labels
     broken: Annotated[dict[Text, LongText], Meta(max_length=limits.TYPES)] = {}
     run: Text = ""
+    leaves_in: Seconds = 0.0
 
 
 class Hello(Message, frozen=True):
-    """The first message of a worker or a client."""
+    """The first message of a worker or a client.
+
+    Of a worker, the capability `orders` says that it understands Slots, Rest and End.
+    """
 
     version: Annotated[int, Meta(ge=0, le=2**31 - 1)]
     role: Literal["worker", "client"]
@@ -139,12 +146,14 @@ class Welcome(Message, frozen=True):
     """The server's answer to Hello.
 
     `server` names its data folder for good: numbers of jobs mean something only together with it.
+    `slots` is how many slots an operator wants a worker to use, 0 for its own.
     """
 
     version: int
     software: Text
     capabilities: list[Text]
     server: Text = ""
+    slots: WorkerSlots = 0
 
 
 class Heartbeat(Message, frozen=True):
@@ -227,6 +236,10 @@ class Goodbye(Message, frozen=True):
     """The worker leaves for good: what it still holds goes to others, without blame."""
 
 
+class Leaving(Message, frozen=True):
+    """The worker takes no more; it says Goodbye once it has finished what it has begun."""
+
+
 # --- server to worker ---------------------------------------------------------------------------
 
 
@@ -257,6 +270,27 @@ class Recorded(Message, frozen=True):
     """All reports up to this sequence are on the server's disk, or of no use: forget them."""
 
     sequence: Sequenced
+
+
+class Slots(Message, frozen=True):
+    """Use so many slots from now on; what runs in others is finished first."""
+
+    count: WorkerSlots
+
+
+class Rest(Message, frozen=True):
+    """Hand back what has not begun, and finish what has."""
+
+
+class End(Message, frozen=True):
+    """End: at once, or once it is `drained`, that is, has finished what it has begun.
+
+    `again` has the worker's program start anew in its place. `text` is for its log.
+    """
+
+    drained: bool
+    again: bool
+    text: LongText = ""
 
 
 # --- client to server ---------------------------------------------------------------------------
@@ -465,8 +499,12 @@ class Status(Message, frozen=True):
     note: LongText = ""
 
 
-ToWorker: TypeAlias = Welcome | Assign | Stop | Recorded | Heartbeat | Trouble | Refused
-FromWorker: TypeAlias = Hello | Held | Heartbeat | Running | Done | Failed | Returned | Goodbye
+ToWorker: TypeAlias = (
+    Welcome | Assign | Stop | Recorded | Heartbeat | Trouble | Refused | Slots | Rest | End
+)
+FromWorker: TypeAlias = (
+    Hello | Held | Heartbeat | Running | Done | Failed | Returned | Goodbye | Leaving
+)
 FromClient: TypeAlias = (
     Hello
     | Submit

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn
 
 import trio
 
@@ -46,6 +48,16 @@ def run(name: str, program: Callable[[], Awaitable[None]]) -> int:
     else:
         return_code = 0
     return return_code
+
+
+def start_anew(arguments: Sequence[str]) -> NoReturn:
+    """Start this program anew in its own place, with these arguments behind the interpreter's.
+
+    The process keeps its number, so that whoever watches over it sees nothing.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  no shell is wanted
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

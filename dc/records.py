@@ -128,6 +128,40 @@ class Leases(Struct, frozen=True):
     attempts: list[int]
 
 
+class WorkerRow(Struct, frozen=True):
+    """A worker that is remembered: who it was last, and what operators have decided of it.
+
+    Attributes:
+        key: of the worker.
+        name: that it had last.
+        run: which of its processes was here last.
+        seen: when it went, or came if it is here, in Unix time.
+        note: for people.
+        labels: beside its own, and over them.
+        slots: that it is to use; 0 for its own.
+        state: `paused`, `draining` or `deleted`, or empty.
+        order: what that process is still to do: `leave`, `restart` (both once it is drained),
+            `stop`, `restart now`, or empty.
+    """
+
+    key: str
+    name: str
+    run: str
+    seen: float
+    note: str = ""
+    labels: dict[str, str] = {}
+    slots: int = 0
+    state: str = ""
+    order: str = ""
+
+
+class Workers(Struct, frozen=True):
+    """These workers are remembered as they are here; those of the keys `forgotten` no more."""
+
+    rows: list[WorkerRow]
+    forgotten: list[str]
+
+
 Record: TypeAlias = (
     NewJob
     | NewTasks
@@ -140,6 +174,7 @@ Record: TypeAlias = (
     | JobChanged
     | Retried
     | SubmitterChanged
+    | Workers
 )
 
 # --- from the store -----------------------------------------------------------------------------

@@ -33,7 +33,7 @@ import trio
 from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, Record, Removed, TaskRow, Unfinished
+from dc.records import JobRow, Outcomes, Record, Removed, TaskRow, Unfinished, WorkerRow
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -111,6 +111,9 @@ class Store(Protocol):
 
         They never go back, whatever is removed.
         """
+
+    async def workers(self) -> list[WorkerRow]:
+        """Return the workers that are remembered, those first that were here longest ago."""
 
     async def open_jobs(self) -> list[JobRow]:
         """Return the jobs that are neither cancelled nor finished, the oldest first."""
@@ -297,6 +300,10 @@ class SqliteStore:
     async def next_ids(self) -> tuple[int, int]:
         """See Store."""
         return await self._read(lambda reader: reader.next_ids())
+
+    async def workers(self) -> list[WorkerRow]:
+        """See Store."""
+        return await self._read(lambda reader: reader.workers())
 
     async def open_jobs(self) -> list[JobRow]:
         """See Store."""

@@ -10,7 +10,7 @@ import trio
 
 from dc import limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
-from dc.messages import Counts, Failure, Outcome, Payload
+from dc.messages import Counts, Failure, Payload
 from dc.records import (
     Attempts,
     JobCancelled,
@@ -28,9 +28,18 @@ from dc.records import (
     SubmitterChanged,
     TaskRow,
     Unfinished,
+    WorkerRow,
+    Workers,
 )
-from dc.store_memory_job import MemoryJob, one_task, stored_task, with_past
-from dc.store_rows import NO_TRIES, pack
+from dc.store_memory_job import (
+    MemoryJob,
+    extend,
+    one_task,
+    stored_task,
+    up_to,
+    with_past,
+)
+from dc.store_rows import NO_TRIES
 
 
 class MemoryStore:
@@ -50,6 +59,7 @@ class MemoryStore:
         self._identity = identity
         self._next = (1, 1)
         self._weights: dict[str, float] = {}
+        self._workers: dict[str, WorkerRow] = {}
 
     def commit_now(self, records: Sequence[Record]) -> bool:
         """See Store."""
@@ -96,6 +106,11 @@ class MemoryStore:
             others = {n: weight for n, weight in self._weights.items() if n != record.name}
             mine = {record.name: record.weight} if record.weight != 1 else {}
             self._weights = others | mine
+            return
+        if isinstance(record, Workers):
+            undo.append(partial(setattr, self, "_workers", self._workers))
+            kept = {k: row for k, row in self._workers.items() if k not in record.forgotten}
+            self._workers = kept | {row.key: row for row in record.rows}
             return
         job = self._known(record.job)
         if isinstance(record, NewTasks):
@@ -248,7 +263,7 @@ class MemoryStore:
         found, records = self._jobs[job], self._jobs[job].records
         waiting = [record for record in records if record.sequence > after]
         while waiting:
-            page = _up_to(waiting[: limits.READ_RECORDS], limit_bytes)
+            page = up_to(waiting[: limits.READ_RECORDS], limit_bytes)
             if standing := [part for record in page if (part := found.standing(record))]:
                 return standing
             waiting = waiting[len(page) :]
@@ -266,10 +281,10 @@ class MemoryStore:
                 break
             task = one_task(*finished[number])
             if found and found[-1].sequence == task.sequence:
-                _extend(found[-1], task)
+                extend(found[-1], task)
             else:
                 found.append(task)
-        return _up_to(found, limit_bytes)
+        return up_to(found, limit_bytes)
 
     async def identity(self) -> str:
         """See Store."""
@@ -283,6 +298,11 @@ class MemoryStore:
             max(self._next[0], max(self._jobs, default=0) + 1),
             max(self._next[1], max(self._sequences, default=0) + 1),
         )
+
+    async def workers(self) -> list[WorkerRow]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        return sorted(self._workers.values(), key=lambda row: (row.seen, row.key.encode()))
 
     async def open_jobs(self) -> list[JobRow]:
         """See Store."""
@@ -426,24 +446,3 @@ class MemoryStore:
     async def aclose(self) -> None:
         """Do nothing: what is stored stays, as on a disk, for who still has this object."""
         await trio.lowlevel.checkpoint()
-
-
-def _extend(record: Outcomes, other: Outcomes) -> None:
-    record.numbers.extend(other.numbers)
-    record.attempts.extend(other.attempts)
-    record.times.extend(other.times)
-    record.outcomes.extend(other.outcomes)
-
-
-def _up_to(records: list[Outcomes], limit_bytes: int) -> list[Outcomes]:
-    found: list[Outcomes] = []
-    for record in records:
-        if found and limit_bytes <= 0:
-            break
-        found.append(record)
-        limit_bytes -= _bytes(record.outcomes)
-    return found
-
-
-def _bytes(outcomes: list[Outcome]) -> int:
-    return len(pack(outcomes)[2]) + limits.TASK_BYTES * len(outcomes)

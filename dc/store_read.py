@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from dc import limits, store_check, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, TaskRow, Unfinished
+from dc.records import JobRow, Outcomes, TaskRow, Unfinished, WorkerRow
 from dc.store_file import queries, told_plainly
 from dc.store_rows import NO_TRIES, Batch, StoredOutcomes, columns, integers, task_row, to_json
 
@@ -210,6 +210,10 @@ class Reader:
             leases = store_rows.leases(self._one("leases_between", **ends)[0])
             workers = {number: worker for _, number, _, worker in leases}
         return _with_past(job, numbers, known, workers)
+
+    def workers(self) -> list[WorkerRow]:
+        """See Store."""
+        return store_rows.workers(self._one("workers")[0])
 
     def leased(self) -> list[Unfinished]:
         """See Store."""

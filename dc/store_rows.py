@@ -30,6 +30,8 @@ from dc.records import (
     Retried,
     SubmitterChanged,
     TaskRow,
+    WorkerRow,
+    Workers,
 )
 
 Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
@@ -84,6 +86,7 @@ _batch_heads = msgspec.json.Decoder(list[BatchHead])
 _record_heads = msgspec.json.Decoder(list[RecordHead])
 _columns = msgspec.json.Decoder(list[list[int]])
 _texts = msgspec.json.Decoder(list[str])
+_workers = msgspec.json.Decoder(list[WorkerRow])
 _leases = msgspec.json.Decoder(list[tuple[int, int, int, str]])
 _integers = msgspec.json.Decoder(list[int])
 
@@ -106,6 +109,11 @@ def columns(text: str) -> list[list[int]]:
 def texts(text: str) -> list[str]:
     """Return a JSON list of strings."""
     return _texts.decode(text)
+
+
+def workers(text: str) -> list[WorkerRow]:
+    """Return a JSON list of workers."""
+    return _workers.decode(text)
 
 
 def leases(text: str) -> list[tuple[int, int, int, str]]:
@@ -149,7 +157,7 @@ def _row(record: Record) -> Row | None:
 
 
 def _plain_row(
-    record: JobEnded | JobNumbers | JobCancelled | JobChanged | SubmitterChanged,
+    record: JobEnded | JobNumbers | JobCancelled | JobChanged | SubmitterChanged | Workers,
 ) -> Row:
     match record:
         case JobEnded():
@@ -163,6 +171,8 @@ def _plain_row(
             return _line(11, record.job, count=int(record.paused), head=head)
         case SubmitterChanged():
             return _line(13, 0, at=record.weight, head=record.name)
+        case Workers():
+            return _line(20, 0, numbers=to_json(record.forgotten), head=to_json(record.rows))
 
 
 def _job_row(record: NewJob) -> Row:

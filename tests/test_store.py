@@ -22,6 +22,8 @@ from dc.records import (
     Outcomes,
     Record,
     Unfinished,
+    WorkerRow,
+    Workers,
 )
 from dc.store import Store, open_store
 from dc.store_memory import MemoryStore
@@ -53,6 +55,22 @@ def new_job(job: int = 1, **changes: Any) -> NewJob:
     fields: dict[str, Any] = {"type": "demo", "version": "1.2", "options": options}
     fields |= {"payload": "bytes", "result": "msgpack", "created": 1763800000.1234567}
     return NewJob(job=job, **(fields | changes))
+
+
+async def test_workers_are_remembered(opened: Open) -> None:
+    old, new = WorkerRow("b", "old", "1", 5.0), WorkerRow("a", "new", "1", 7.0, slots=3)
+    decided = WorkerRow("c\x00", "n “x”", "2", 6.0, "a note\n", {"room": "3"}, 2, "paused", "stop")
+    async with opened() as store:
+        assert await store.workers() == []
+        await store.commit([Workers([new, old], ["nobody"]), Workers([decided], [])])
+        assert await store.workers() == [old, decided, new]
+    async with opened() as store:
+        again = WorkerRow("b", "newest", "2", 9.0)
+        await store.commit([Workers([again], ["a", "b"])])
+        assert await store.workers() == [decided, again]
+        with pytest.raises(StoreConflict):
+            await store.commit([Workers([], ["b"]), JobCancelled(99, 1.0)])
+        assert await store.workers() == [decided, again]
 
 
 def some_tasks(job: int, count: int, first: int = 0) -> NewTasks:

@@ -64,7 +64,7 @@ def _outcomes_1() -> Iterator[tuple[object, ...]]:
 
 
 def make_schema_2(path: Path) -> None:
-    """Make a database as the second dc had it after it had taken up one of the first."""
+    """Make the same database of schema 2."""
     make_schema_1(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         store_file._apply(connection, 2, store_file.migrations()[1])

@@ -26,6 +26,8 @@ from dc.records import (
     Record,
     Retried,
     SubmitterChanged,
+    WorkerRow,
+    Workers,
 )
 from dc.store import SqliteStore, Store, open_store
 from dc.store_memory import MemoryStore
@@ -157,6 +159,15 @@ class Twins(RuleBasedStateMachine):
     def lease(self, job: int, worker: str, pairs: dict[int, int]) -> None:
         self.commit(Leases(job, worker, list(pairs), list(pairs.values())))
 
+    @rule(
+        key=KEYS, name=TEXT, seen=SECONDS, state=TEXT, labels=st.dictionaries(TEXT, TEXT), gone=KEYS
+    )
+    def remember(
+        self, key: str, name: str, seen: float, state: str, labels: dict[str, str], gone: str
+    ) -> None:
+        row = WorkerRow(key, name, name, seen, labels=labels, state=state)
+        self.commit(Workers([row], [gone]))
+
     @rule(before=SECONDS, keep=st.integers(0, 2), limit=st.integers(1, 9), all_=st.booleans())
     def remove(self, before: float, keep: int, limit: int, all_: bool) -> None:
         self.same(lambda store: store.removable, before, keep, 5)
@@ -212,6 +223,7 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.jobs, None, 10)
             self.same(lambda store: store.leased)
             self.same(lambda store: store.submitters)
+            self.same(lambda store: store.workers)
             self.same(lambda store: store.used_blobs, bytes(32), bytes([255] * 32))
             self.same(lambda store: store.job_of_key, "a")
 

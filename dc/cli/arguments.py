@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from dc.cli.worker_arguments import add_worker, pair
 from dc.client.connector import DEFAULT_URL
 
 EXIT_STATUS: Final = """\
@@ -29,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     _add_submit(commands)
     _add_lists(commands)
     _add_job_commands(commands)
+    add_worker(commands, _command)
     return root
 
 
@@ -104,7 +106,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     add("--grace", type=float, metavar="SECONDS", help="for so many seconds instead")
     add(
         "--require",
-        type=_pair,
+        type=pair,
         action="append",
         metavar="LABEL=VALUE",
         default=[],
@@ -136,7 +138,7 @@ def _add_lists(commands: Any) -> None:
     jobs = _command(commands, "jobs", "List the newest jobs.", "python -m dc jobs --limit 20")
     jobs.add_argument("--limit", type=_count, default=50, metavar="N", help="at most (default: 50)")
     jobs.add_argument("--before", type=_number, metavar="J", help="only jobs older than this one")
-    _command(commands, "workers", "List the connected workers.", "python -m dc workers")
+    _command(commands, "workers", "List the workers.", "python -m dc workers")
     _command(commands, "types", "List the server's task types.", "python -m dc types --json")
     _command(commands, "status", "Show how the server is doing.", "python -m dc status")
     backup = _command(
@@ -238,10 +240,3 @@ def _seconds(text: str) -> float:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    label, equals, value = text.partition("=")
-    if not (label and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=VALUE")
-    return label, value

@@ -144,7 +144,8 @@ def _able(client: Client, kind: str) -> dict[str, int]:
 
 
 def _done(client: Client) -> dict[str, int]:
-    return {one["name"]: one["done"] for one in client.get("/api/workers")["workers"]}
+    workers = client.get("/api/workers")["workers"]
+    return {one["name"]: one["done"] for one in workers if one["state"] != "gone"}
 
 
 def _latency(timed: _Timed) -> dict[str, Any]:

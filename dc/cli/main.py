@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, jobs, show
+from dc.cli import backup, bench, jobs, show, worker
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "job": show.job,
         "tasks": show.tasks,
         "workers": show.workers,
+        "worker": worker.worker,
         "types": show.types,
         "status": show.status,
         "backup": backup.backup,

@@ -52,16 +52,17 @@ def tasks(args: Namespace, client: Client, screen: Screen) -> int:
 
 
 def workers(args: Namespace, client: Client, screen: Screen) -> int:
-    """List the workers, also those that are away and still hold tasks."""
+    """List the workers: those that are here, away, or gone and remembered."""
     answer = client.get("/api/workers")
     if args.json:
         screen.json(answer)
         return 0
-    titles = ("worker", "state", "address", "slots", "held", "done", "failed", "types", "labels")
+    titles = ("worker", "state", "address", "slots", "held", "done", "failed", "types", "labels",
+              "note")  # fmt: skip
     screen.table(titles, (_worker_row(worker) for worker in answer["workers"]))
     for worker in answer["workers"]:
-        if worker["note"]:
-            screen.note(f"{worker['name']}: {worker['note']}")
+        if worker["why"]:
+            screen.note(f"{worker['name']}: {worker['why']}")
     _broken(screen, {worker["name"]: worker["broken"] for worker in answer["workers"]})
     return 0
 
@@ -93,7 +94,7 @@ def status(args: Namespace, client: Client, screen: Screen) -> int:
         [
             ("server", f"{answer['software']} at {answer['address']}"),
             ("data", answer["data"]),
-            ("started", _when(answer["started"])),
+            ("started", when(answer["started"])),
             (
                 "workers",
                 f"{answer['workers']} with {answer['busy']} of {answer['slots']} slots busy, "
@@ -120,7 +121,7 @@ def _job_row(job: Mapping[str, Any]) -> tuple[Any, ...]:
         counts["total"],
         counts["done"],
         counts["failed"],
-        _when(job["created"]),
+        when(job["created"]),
     )
 
 
@@ -132,11 +133,11 @@ def _job_fields(job: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if job["note"]:
         yield "why", job["note"]
     yield "tasks", f"{job['counts']['total']}: {_counts(job['counts'])}"
-    yield "created", _when(job["created"])
+    yield "created", when(job["created"])
     yield "priority", job["priority"]
     yield "retries", job["retries"]
     yield "timeout", duration(job["timeout"]) if job["timeout"] else "none"
-    yield "requires", _pairs(job["requires"]) or "nothing"
+    yield "requires", pairs(job["requires"]) or "nothing"
 
 
 def _task_row(task: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -163,7 +164,8 @@ def _worker_row(worker: Mapping[str, Any]) -> tuple[Any, ...]:
         worker["done"],
         worker["failed"],
         ", ".join(kind["name"] for kind in worker["types"]),
-        _pairs(worker["labels"]),
+        pairs(worker["labels"]),
+        worker["note"],
     )
 
 
@@ -177,11 +179,13 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{counts[name]} {name}" for name in COUNTS if counts[name]) or "none"
 
 
-def _pairs(labels: Mapping[str, str]) -> str:
+def pairs(labels: Mapping[str, str]) -> str:
+    """Return labels in one line."""
     return " ".join(f"{label}={value}" for label, value in labels.items())
 
 
-def _when(unix: float) -> str:
+def when(unix: float) -> str:
+    """Return a Unix time as date and time of this computer."""
     return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 

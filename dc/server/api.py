@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
-
 from dc.http import Request, Response
-from dc.server.api_body import BadRequest, parameter
+from dc.server.api_body import Answer, BadRequest, parameter
+from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
 from dc.server.commands import CancelJob
 from dc.server.views import Views, number
 
 MOST_ROWS = 1000
 """Rows of one answer, at most: more is asked for page by page."""
-
-Answer: TypeAlias = Callable[[], Awaitable[object]]
 
 
 class Api:
@@ -28,6 +24,7 @@ class Api:
     def __init__(self, views: Views, app: ServerApp) -> None:
         self._views = views
         self._app = app
+        self._workers = WorkersApi(views, app)
 
     async def answer(self, request: Request, parts: list[str]) -> Response:
         """Answer the request for `/api/` and these parts of the path.
@@ -54,8 +51,8 @@ class Api:
                 return {"GET": views.status}
             case ["types"]:
                 return {"GET": self._types}
-            case ["workers"]:
-                return {"GET": self._workers}
+            case ["workers", *rest]:
+                return self._workers.methods(request, rest)
             case ["jobs", *rest]:
                 return self._of_jobs(request, rest)
         return {}
@@ -77,9 +74,6 @@ class Api:
 
     async def _types(self) -> object:
         return self._views.types()
-
-    async def _workers(self) -> object:
-        return {"workers": self._views.workers()}
 
     async def _jobs(self, request: Request) -> object:
         before = parameter(request, "before", 0) or None

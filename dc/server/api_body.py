@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -11,6 +12,9 @@ from dc.errors import ProtocolError
 from dc.http import Request
 
 T = TypeVar("T")
+
+Answer: TypeAlias = Callable[[], Awaitable[object]]
+"""Does what one method of a path asks for; gives what goes out as JSON."""
 
 JSON = "application/json"
 

@@ -59,6 +59,7 @@ from dc.server.events import (
     TasksRecovered,
     Tick,
     Troubled,
+    WorkersRecovered,
     Write,
 )
 from dc.server.parking import Parked, Parking
@@ -144,6 +145,7 @@ class ServerApp:
             server=await self.store.identity(),
         )
         self.reactor.board.submitters.weights = await self.store.submitters()
+        self.feed(WorkersRecovered(await self.store.workers()))
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))

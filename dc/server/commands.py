@@ -6,12 +6,21 @@ A command goes to the reactor as Asked, and is answered once all that it changes
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from dc import limits
+from dc.messages import Text, WorkerSlots
 
 Then: TypeAlias = Callable[[object], None]
 """Takes the answer to a command: what it says itself, or the DcError for which nothing was done."""
+
+Note: TypeAlias = Annotated[str, Meta(max_length=limits.NOTE_CHARS)]
+Action: TypeAlias = Literal["drain", "pause", "resume", "stop", "restart", "delete"]
+LabelChanges: TypeAlias = Annotated[dict[Text, Text | None], Meta(max_length=limits.LABELS)]
+Some: TypeAlias = Annotated[list[Text], Meta(max_length=limits.WORKER_FILTER)]
+Wanted: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.WORKER_FILTER)]
 
 
 class CancelJob(Struct, frozen=True):
@@ -75,7 +84,53 @@ class SetWeight(Struct, frozen=True):
     weight: float
 
 
+class Which(Struct, frozen=True):
+    """Which workers are meant: those of which all is true that is said here.
+
+    Attributes:
+        names: it has one of these names, or one that fits one of these patterns (`lab-*`).
+        labels: it has all of these labels.
+        states: it is in one of these states.
+        all: nothing more need be said to mean all of them.
+        exact: no name is a pattern, whatever it looks like.
+    """
+
+    names: list[str] = []
+    labels: dict[str, str] = {}
+    states: list[str] = []
+    all: bool = False
+    exact: bool = False
+
+
+class OrderWorkers(Struct, frozen=True):
+    """Do something with workers; the answer is a list of their keys.
+
+    `leave` has them leave once they are drained; `now` has them restart without draining.
+    """
+
+    which: Which
+    action: Action
+    leave: bool = False
+    now: bool = False
+
+
+class SetWorkers(Struct, frozen=True):
+    """Change what is decided of workers; the answer is a list of their keys.
+
+    Attributes:
+        which: the workers.
+        slots: that they are to use; 0 or None for their own.
+        note: for people.
+        labels: beside their own, and over them; None takes one back.
+    """
+
+    which: Which
+    slots: WorkerSlots | UnsetType | None = UNSET
+    note: Note | UnsetType = UNSET
+    labels: LabelChanges | UnsetType = UNSET
+
+
 JobCommand: TypeAlias = (
     CancelTasks | CancelJobs | PauseJob | ResumeJob | ChangeJob | RetryTasks | SetWeight
 )
-Command: TypeAlias = CancelJob | JobCommand
+Command: TypeAlias = CancelJob | JobCommand | OrderWorkers | SetWorkers

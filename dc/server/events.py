@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from dc.errors import DcError
 from dc.messages import Blob, Message, Payload
-from dc.records import JobRow, Outcomes, Record, TaskRow, Unfinished
+from dc.records import JobRow, Outcomes, Record, TaskRow, Unfinished, WorkerRow
 from dc.server.commands import Command, Then
 
 # --- events -------------------------------------------------------------------------------------
@@ -106,6 +106,12 @@ class PayloadsPrefetched(Struct, frozen=True):
     payloads: list[Payload]
 
 
+class WorkersRecovered(Struct, frozen=True):
+    """The workers that are remembered, at the start; before all jobs."""
+
+    rows: list[WorkerRow]
+
+
 class JobRecovered(Struct, frozen=True):
     """An unfinished job was found at the start."""
 
@@ -157,6 +163,7 @@ Event: TypeAlias = (
     | Troubled
     | HeadLoaded
     | PayloadsPrefetched
+    | WorkersRecovered
     | JobRecovered
     | TasksRecovered
     | Continued

@@ -309,7 +309,7 @@ class Leases:
         """Return the worker of a key; one that is known from the disk only is away."""
         worker = self._roster.by_key.get(key)
         if worker is None:
-            worker = self._roster.add(About("", key, 0, [], {}))
+            worker = self._roster.add(About(self._roster.last_name(key), key, 0, [], {}))
             worker.heard = self._board.now
         return worker
 

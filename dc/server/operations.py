@@ -15,14 +15,17 @@ from dc.server.commands import (
     CancelTasks,
     ChangeJob,
     Command,
+    OrderWorkers,
     PauseJob,
     ResumeJob,
     RetryTasks,
     SetWeight,
+    SetWorkers,
     Then,
 )
 from dc.server.job_control import JobControl
 from dc.server.jobs import Job
+from dc.server.orders import Orders
 
 OfOneJob: TypeAlias = CancelTasks | PauseJob | ResumeJob | ChangeJob | RetryTasks
 
@@ -34,12 +37,14 @@ class Operations:
         board: what all share.
         clients: who has the jobs.
         jobs: what can be done with jobs.
+        orders: who has the workers.
     """
 
-    def __init__(self, board: Board, clients: ClientSide, jobs: JobControl) -> None:
+    def __init__(self, board: Board, clients: ClientSide, jobs: JobControl, orders: Orders) -> None:
         self._board = board
         self._clients = clients
         self._jobs = jobs
+        self._orders = orders
 
     def ask(self, command: Command, then: Then) -> None:
         """Do what is asked; call `then` with the answer, or the DcError, once that is on disk."""
@@ -56,6 +61,10 @@ class Operations:
                 self._jobs.set_weight(submitter, weight, then)
             case CancelTasks() | PauseJob() | ResumeJob() | ChangeJob() | RetryTasks():
                 self._with_job(command.job, then, lambda job: self._with(job, command, then))
+            case OrderWorkers():
+                self._answer(then, self._orders.order(command))
+            case SetWorkers():
+                self._answer(then, self._orders.set(command))
 
     def _with(self, job: Job, command: OfOneJob, then: Then) -> None:
         jobs = self._jobs
@@ -70,6 +79,10 @@ class Operations:
                 jobs.change(job, changes, then)
             case RetryTasks(_, ranges):
                 jobs.retry(job, ranges, then)
+
+    def _answer(self, then: Then, answer: object) -> None:
+        """Give an answer once all that is now to be written is on disk."""
+        self._board.after_writes(partial(then, answer))
 
     def _with_job(self, number: int, then: Then, do: Callable[[Job], None]) -> None:
         """Do something with a job, once it is in memory."""

@@ -23,6 +23,9 @@ FILES = {
 ROWS = 50
 """Rows of a table on a page."""
 
+GONE_SHOWN = 20
+"""Workers that have gone, on the first page: the last ones."""
+
 
 class Pages:
     """Answers requests for pages and their files.
@@ -75,7 +78,7 @@ class Pages:
             "index.html",
             server=await self._views.status(),
             jobs=await self._views.jobs(None, ROWS),
-            workers=self._views.workers(),
+            workers=self._views.workers(GONE_SHOWN),
             types=self._views.types(),
         )
 
@@ -102,10 +105,7 @@ class Pages:
         return self._render("task.html", task=view, job=await self._views.job(view["job"]))
 
     def _worker(self, name: str) -> Response:
-        view = self._views.worker(name)
-        if view is None:
-            return self.error(404, f"no worker named {name} is connected, or away with tasks")
-        return self._render("worker.html", worker=view)
+        return self._render("worker.html", worker=self._views.worker(name))
 
 
 def count_text(value: float) -> str:

@@ -57,6 +57,7 @@ from dc.server.events import (
     TasksRecovered,
     Tick,
     Troubled,
+    WorkersRecovered,
 )
 from dc.server.heads import HeadLimits
 from dc.server.job_control import JobControl
@@ -100,7 +101,9 @@ class Reactor:
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
         self.control = JobControl(self.board, self.clients, self.workers)
-        self.operations = Operations(self.board, self.clients, self.control)
+        orders = self.workers.orders
+        orders.dismiss = self._dismiss
+        self.operations = Operations(self.board, self.clients, self.control, orders)
         self.board.on_outcomes = self._recorded
         self.board.on_finished = self._finished
         self.board.on_unfollowed = self.clients.let_go
@@ -126,7 +129,7 @@ class Reactor:
         board.out = out
         if not self._of_a_peer(event):
             self._of_the_store(event)
-        if not isinstance(event, (JobRecovered, TasksRecovered)):
+        if not isinstance(event, (JobRecovered, TasksRecovered, WorkersRecovered)):
             self.workers.assign()
         self._note_sends(out)
         return out
@@ -171,6 +174,8 @@ class Reactor:
                 then(answer)
             case KeyLoaded():
                 self.clients.submissions.key_loaded(event.key, event.row)
+            case WorkersRecovered(rows):
+                self.workers.register.recovered(rows)
             case JobRecovered():
                 self._on_recovered(self.board.add_job(event.row))
             case TasksRecovered(tasks):
@@ -288,23 +293,28 @@ class Reactor:
                 f"{hello.software} speaks version {hello.version} of the protocol, this server "
                 f"({self._software}) version {PROTOCOL}: update {older[1]} to match {newer[1]}"
             )
-        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self._server)
+        slots = 0
         if hello.role == "client":
             self.clients.join(peer.number, peer.address)
         else:
-            self._greet_worker(peer, hello)
+            slots = self._greet_worker(peer, hello)
         peer.role = hello.role
+        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self._server, slots)
         self.board.send(peer.number, welcome)
         if self.board.trouble:
             self.board.send(peer.number, Trouble(self.board.trouble))
 
-    def _greet_worker(self, peer: Peer, hello: Hello) -> None:
+    def _greet_worker(self, peer: Peer, hello: Hello) -> int:
+        """Take a worker in; return how many slots it is to use, 0 for its own."""
         if hello.about is None:
             raise ProtocolError("a worker says in Hello what it is")
-        replaced = self.workers.join(peer.number, peer.address, hello.about)
+        obeys = "orders" in hello.capabilities
+        replaced = self.workers.join(peer.number, peer.address, hello.about, obeys=obeys)
         if replaced is not None:
             self._peers.pop(replaced)
             self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
+        row = self.workers.register.get(hello.about.key)
+        return row.slots if row is not None else 0
 
     def _refuse(self, peer: Peer, error: DcError) -> None:
         code = error.close_code if isinstance(error, ProtocolError) else CLOSE_POLICY
@@ -313,6 +323,11 @@ class Reactor:
         if peer.number in self.workers.roster.by_peer:
             self.workers.expel(peer.number)
         self._forget(peer.number)
+
+    def _dismiss(self, number: int, error: DcError) -> None:
+        """Send a peer away that is nobody's any more."""
+        if (peer := self._peers.get(number)) is not None:
+            self._refuse(peer, error)
 
     def _forget(self, number: int) -> None:
         peer = self._peers.pop(number)

@@ -30,6 +30,7 @@ from dc.server.board import Board
 from dc.server.health import Health
 from dc.server.jobs import Job
 from dc.server.leases import Leases
+from dc.server.room import Room
 from dc.server.roster import Roster, Worker
 
 
@@ -41,14 +42,18 @@ class Reports:
         roster: the workers.
         leases: which attempts are whose.
         health: how well the workers are.
+        room: how much of it they have.
     """
 
-    def __init__(self, board: Board, roster: Roster, leases: Leases, health: Health) -> None:
+    def __init__(
+        self, board: Board, roster: Roster, leases: Leases, health: Health, room: Room
+    ) -> None:
         self._board = board
         self._scheduler = board.scheduler
         self._roster = roster
         self._leases = leases
         self._health = health
+        self._room = room
 
     # --- acknowledging --------------------------------------------------------------------------
 
@@ -149,8 +154,8 @@ class Reports:
     # --- health ---------------------------------------------------------------------------------
 
     def _find_well(self, worker: Worker, job: Job, numbers: Sequence[int]) -> None:
-        if self._health.well(worker.process) and worker.ready:
-            self._scheduler.set_slots(worker.id, worker.about.slots)
+        if self._health.well(worker.process):
+            self._room.look(worker)
         now = self._board.now
         for process in self._health.succeeded(worker.process, job.number, numbers, now):
             sick = self._roster.by_key.get(process[0])
@@ -159,7 +164,7 @@ class Reports:
 
     def _set_aside(self, worker: Worker) -> None:
         """Give a sick worker nothing more; what it has not begun goes to others."""
-        self._scheduler.set_slots(worker.id, 0)
+        self._room.look(worker)
         waiting: dict[int, list[int]] = {}
         for job, number, _ in self._scheduler.held(worker.id):
             state = self._scheduler.state(job, number)
@@ -173,9 +178,8 @@ class Reports:
         """Give sick workers whose pause is over one slot to show that they are well."""
         for process in self._health.due(self._board.now):
             worker = self._roster.by_key.get(process[0])
-            if worker is not None and worker.process == process and worker.ready:
-                slots = self._health.slots(process, worker.about.slots)
-                self._scheduler.set_slots(worker.id, slots)
+            if worker is not None and worker.process == process:
+                self._room.look(worker)
 
     # --- failures -------------------------------------------------------------------------------
 

@@ -7,14 +7,17 @@ connected: then no other may take it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import DuplicateName, ProtocolError
 from dc.messages import About, Stop
 from dc.server.board import Board
+from dc.server.register import Register, decided
 
 KEY_SHOWN = 8
 """Characters of a key that stand for the name of a worker that has not said one yet."""
@@ -24,6 +27,8 @@ class Worker(Struct, eq=False):
     """A worker; `id` is the scheduler's, `peer` its connection, -1 while it is away.
 
     Attributes:
+        said: what it says of itself.
+        about: the same, with what operators have decided.
         since: when it connected, in Unix time.
         ready: whether it has said all that it holds, and so gets tasks.
         anew: whether it may be another process than the one that was given its tasks.
@@ -38,9 +43,14 @@ class Worker(Struct, eq=False):
             that it has not heard of them.
         doubts: what it named since then and does not have, by job, task and attempt, with the code
             to be counted under, unless it names it for the sake of a report that came before.
+        obeys: whether it understands orders.
+        leaving: whether it takes no more, as it says.
+        until: when it will leave, on the reactor's clock.
+        stop_by: when it must have stopped, if it was told to.
     """
 
     id: int
+    said: About
     about: About
     peer: int = -1
     address: str = ""
@@ -57,6 +67,10 @@ class Worker(Struct, eq=False):
     again: int = 0
     unsent: set[tuple[int, int, int]] = set()
     doubts: dict[tuple[int, int, int], str] = {}
+    obeys: bool = False
+    leaving: bool = False
+    until: float = math.inf
+    stop_by: float = math.inf
 
     @property
     def key(self) -> str:
@@ -79,11 +93,13 @@ class Roster:
 
     Args:
         board: where the scheduler is.
+        register: who is remembered, and what was decided of them.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, register: Register) -> None:
         self._board = board
         self._scheduler = board.scheduler
+        self._register = register
         self.by_key: dict[str, Worker] = {}
         self.by_id: dict[int, Worker] = {}
         self.by_peer: dict[int, Worker] = {}
@@ -97,10 +113,12 @@ class Roster:
 
         Raises:
             ProtocolError: it has no key.
+            WorkerDeleted: an operator has deleted it.
             DuplicateName: another worker of this name is connected.
         """
         if not about.key:
             raise ProtocolError("a worker has a key that is its own for good")
+        self._register.check(about.key)
         named = self.by_name.get(about.name)
         if named is not None and named.key != about.key:
             text = (
@@ -109,11 +127,14 @@ class Roster:
             )
             raise DuplicateName(text)
 
-    def connect(self, peer: int, address: str, about: About) -> Worker:
+    def connect(self, peer: int, address: str, said: About, *, obeys: bool) -> Worker:
         """Give a worker its place, the one that it had if it is known; it gets no tasks yet.
 
+        One that does not obey orders uses the slots that it has.
         A worker that does not say which `run` of it this is, is taken for another process.
         """
+        row = self._register.came(said)
+        about = decided(said, row if obeys else replace(row, slots=0))
         worker = self.by_key.get(about.key)
         if worker is None:
             worker = self.add(about)
@@ -122,10 +143,11 @@ class Roster:
                 worker.anew, worker.taken = True, 0
             worker.again, worker.doubts = worker.taken, {}
             self.disconnect(worker)
-            self._scheduler.set_group(worker.id, self._board.matching.group_of(about))
-            self._board.matching.joined(worker.id, about)
+            self.regroup(worker, about)
         self.away.pop(about.key, None)
-        worker.about, worker.peer, worker.address = about, peer, address
+        worker.obeys, worker.leaving, worker.stop_by = obeys, False, math.inf
+        worker.said, worker.about, worker.peer, worker.address = said, about, peer, address
+        worker.until = self._board.now + said.leaves_in if said.leaves_in else math.inf
         worker.since, worker.named, worker.graces = self._board.wall, {}, {}
         self.by_peer[peer] = self.by_name[about.name] = worker
         return worker
@@ -158,14 +180,22 @@ class Roster:
 
     def add(self, about: About) -> Worker:
         """Make a place for a worker; it is away."""
+        self._register.here(about.key)
         group = self._board.matching.group_of(about)
-        worker = Worker(self._scheduler.add_worker(group, 0), about)
+        worker = Worker(self._scheduler.add_worker(group, 0), about, about)
         self._board.matching.joined(worker.id, about)
         self.by_key[about.key] = self.by_id[worker.id] = self.away[about.key] = worker
         return worker
 
+    def regroup(self, worker: Worker, about: About) -> None:
+        """Have a worker be what it says, or is decided to be."""
+        worker.about = about
+        self._scheduler.set_group(worker.id, self._board.matching.group_of(about))
+        self._board.matching.joined(worker.id, about)
+
     def remove(self, worker: Worker) -> None:
         """Forget a worker that is away; what it holds is queued again, without blame."""
+        self._register.went(worker.key)
         del self.by_key[worker.key], self.by_id[worker.id], self.away[worker.key]
         self._board.matching.left(worker.id)
         self._scheduler.remove_worker(worker.id, False)
@@ -178,6 +208,11 @@ class Roster:
         if found is not None:
             return found
         return next((one for one in self.away.values() if one.name == name), None)
+
+    def last_name(self, key: str) -> str:
+        """Return the name that the worker of a key had last, as far as it is remembered."""
+        row = self._register.get(key)
+        return row.name if row is not None else ""
 
     def holds(self, worker: Worker, job: int, number: int, attempt: int) -> bool:
         """Whether an attempt is the task's newest and with this worker; the job is scheduled."""

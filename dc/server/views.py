@@ -5,17 +5,20 @@ It comes from the reactor where a job is in memory, and from the store where it 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 
+from dc import limits
 from dc._core import ASSIGNED, RUNNING
-from dc.errors import UnknownJob, UnknownTask
+from dc.errors import UnknownJob, UnknownTask, UnknownWorker
 from dc.messages import PROTOCOL, Blob, Counts, Failure, Payload
-from dc.records import JobRow, TaskRow
+from dc.records import JobRow, TaskRow, WorkerRow
 from dc.server.app import ServerApp
 from dc.server.jobs import Job, job_state
-from dc.server.roster import Worker
+from dc.server.orders import GONE
+from dc.server.roster import KEY_SHOWN, Worker
 
 View = dict[str, Any]
 
@@ -194,30 +197,63 @@ class Views:
 
     # --- workers --------------------------------------------------------------------------------
 
-    def workers(self) -> list[View]:
-        """Return all workers by name, those that are away as long as they hold anything."""
-        workers = self._app.reactor.workers.roster.by_key.values()
-        return [self._worker_view(one) for one in sorted(workers, key=lambda one: one.name)]
+    def workers(self, gone: int = limits.KNOWN_WORKERS) -> list[View]:
+        """Return all workers by name: those that are here or away, and the last that have gone.
 
-    def worker(self, name: str) -> View | None:
-        """Return a worker by its name."""
-        found = self._app.reactor.workers.roster.named(name)
-        return self._worker_view(found) if found is not None else None
+        Args:
+            gone: so many of these at most.
+        """
+        side = self._app.reactor.workers
+        views = [self._worker_view(one) for one in side.roster.by_key.values()]
+        views += [gone_view(row) for row in list(side.register.gone())[-gone:]]
+        return sorted(views, key=lambda view: (view["name"], view["state"] == GONE))
+
+    def worker(self, name: str) -> View:
+        """Return a worker by its name: who is here, or else who was last.
+
+        Raises:
+            UnknownWorker: nobody of this name is known.
+        """
+        side = self._app.reactor.workers
+        found = side.roster.named(name)
+        if found is not None:
+            return self._worker_view(found)
+        gone = {row.name: row for row in side.register.gone()}
+        if name not in gone:
+            raise UnknownWorker(f"no worker is called {name}")
+        return gone_view(gone[name])
+
+    def names_of(self, keys: list[str]) -> list[str]:
+        """Return the names of the workers of these keys, as far as they are remembered."""
+        rows = [self._app.reactor.workers.register.get(key) for key in keys]
+        return sorted(row.name for row in rows if row is not None)
+
+    def workers_of(self, keys: list[str]) -> list[View]:
+        """Return the workers of these keys that there are, by name."""
+        side = self._app.reactor.workers
+        here = [side.roster.by_key[key] for key in keys if key in side.roster.by_key]
+        views = [self._worker_view(one) for one in here]
+        wanted = set(keys)
+        views += [gone_view(row) for row in side.register.gone() if row.key in wanted]
+        return sorted(views, key=lambda view: str(view["name"]))
 
     def _load(self, worker: Worker) -> tuple[int, int, float]:
         return self._app.reactor.board.scheduler.worker_load(worker.id)
 
     def _worker_view(self, worker: Worker) -> View:
-        about = worker.about
+        about, now = worker.about, self._app.reactor.board.now
         tasks = self._app.reactor.workers.tasks_of(worker, max(about.slots, RUNNING_SHOWN))
         running = [task for task in tasks if task[3]] or tasks[: about.slots]
-        state, note = self._app.reactor.workers.state_of(worker)
+        state, why = self._app.reactor.workers.state_of(worker)
+        row = self._app.reactor.workers.register.get(worker.key)
         return {
             "name": worker.name,
             "state": state,
-            "note": note,
+            "why": why,
+            "note": row.note if row is not None else "",
             "address": worker.address,
             "slots": about.slots,
+            "own_slots": worker.said.slots,
             "held": self._load(worker)[0],
             "running": [{"job": j, "number": n, "attempt": a} for j, n, a, _ in running],
             "types": [{"name": t.name, "version": t.version} for t in about.types],
@@ -225,9 +261,36 @@ class Views:
             "broken": about.broken,
             "lapses_in": self._app.reactor.workers.leases.lapses_in(worker),
             "connected_at": worker.since or None,
+            "seen": None,
+            "leaves_in": worker.until - now if worker.until < math.inf else None,
             "done": worker.done,
             "failed": worker.failed,
         }
+
+
+def gone_view(row: WorkerRow) -> View:
+    """Return a worker that is not here, with the same fields as one that is."""
+    decided = f"; {row.state} by an operator" if row.state else ""
+    return {
+        "name": row.name or row.key[:KEY_SHOWN],
+        "state": GONE,
+        "why": f"it has gone, or the server could not wait for it any longer{decided}",
+        "note": row.note,
+        "address": "",
+        "slots": row.slots,
+        "own_slots": 0,
+        "held": 0,
+        "running": [],
+        "types": [],
+        "labels": row.labels,
+        "broken": {},
+        "lapses_in": None,
+        "connected_at": None,
+        "seen": row.seen,
+        "leaves_in": None,
+        "done": 0,
+        "failed": 0,
+    }
 
 
 def number(text: str) -> int:

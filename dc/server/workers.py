@@ -17,6 +17,7 @@ from dc.messages import (
     Goodbye,
     Heartbeat,
     Held,
+    Leaving,
     Message,
     Payload,
     Returned,
@@ -24,12 +25,16 @@ from dc.messages import (
     check_columns,
 )
 from dc.portions import portions
+from dc.records import WorkerRow
 from dc.server.board import Board
 from dc.server.events import LoadPayloads
 from dc.server.health import SICK, TRIAL, Health
 from dc.server.jobs import Job
 from dc.server.leases import Leases
+from dc.server.orders import Orders
+from dc.server.register import Register
 from dc.server.reports import Reports
+from dc.server.room import Room
 from dc.server.roster import Roster, Worker
 
 BLOB_BYTES = 64
@@ -46,32 +51,45 @@ class WorkerSide:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._scheduler = board.scheduler
-        self.roster = Roster(board)
+        self.register = Register(board)
+        self.roster = Roster(board, self.register)
         self.by_peer = self.roster.by_peer
         self.by_name = self.roster.by_name
         self.leases = Leases(board, self.roster)
         self.health = Health()
-        self._reports = Reports(board, self.roster, self.leases, self.health)
+        self._room = Room(board, self.roster, self.health, self.register)
+        self._reports = Reports(board, self.roster, self.leases, self.health, self._room)
+        self.orders = Orders(
+            *(board, self.roster, self.register, self.leases, self._room),
+            lambda worker: self.state_of(worker)[0],
+        )
         self.stop = self.roster.stop
         board.on_unscheduled = self._job_gone
         board.absent = self._absent
 
     # --- coming and going -----------------------------------------------------------------------
 
-    def join(self, peer: int, address: str, about: About) -> int | None:
+    def join(self, peer: int, address: str, about: About, *, obeys: bool) -> int | None:
         """Take a worker in, in its old place if it has one; return the peer that it replaces.
 
         It gets no task before it has said what it holds, or it would get back its own tasks as
         new attempts.
 
+        Args:
+            peer: its connection.
+            address: from where.
+            about: what it says of itself.
+            obeys: whether it understands orders.
+
         Raises:
             ProtocolError: it has no key.
+            WorkerDeleted: an operator has deleted it.
             DuplicateName: another worker of this name is connected.
         """
         self.roster.check(about)
         old = self.roster.by_key.get(about.key)
         replaced = old.peer if old is not None and old.peer >= 0 else None
-        self.roster.connect(peer, address, about)
+        self.roster.connect(peer, address, about, obeys=obeys)
         return replaced
 
     def lost(self, peer: int, heard: float) -> None:
@@ -100,6 +118,9 @@ class WorkerSide:
         self.leases.expire()
         self.leases.count_doubts()
         self._reports.try_again()
+        self.orders.tick()
+        self._room.tick()
+        self.register.write()
 
     def _job_gone(self, job: Job) -> None:
         self.health.job_gone(job.number)
@@ -193,10 +214,9 @@ class WorkerSide:
         Raises:
             ProtocolError: the message is not one that a worker sends.
         """
-        if not worker.ready and not isinstance(message, Held):
+        if not worker.ready and not isinstance(message, (Held, Leaving)):
             self.leases.settle(worker)
-            slots = self.health.slots(worker.process, worker.about.slots)
-            self._scheduler.set_slots(worker.id, slots)
+            self.orders.meet(worker)
         match message:
             case Done():
                 self._reports.done(worker, message, missing)
@@ -210,7 +230,11 @@ class WorkerSide:
                 check_columns(message)
                 self.leases.named(worker, message.job, message.numbers, message.attempts)
             case Goodbye():
+                self.register.ended(worker.key)
                 self.leases.give_up(worker, blame=False)
+            case Leaving():
+                worker.leaving = True
+                self._room.look(worker)
             case Heartbeat():
                 pass
             case _:
@@ -232,12 +256,15 @@ class WorkerSide:
         return rows
 
     def state_of(self, worker: Worker) -> tuple[str, str]:
-        """Return `connected`, `away`, `sick` or `trial`, and a note on why, where there is one."""
+        """Return `connected`, `away`, `paused`, `draining`, `sick` or `trial`, and why."""
         now = self._board.now
         left = self.leases.lapses_in(worker)
         if left is not None:
             silent = now - worker.heard
             return "away", f"away for {silent:.0f} s; its tasks go to others in {left:.0f} s"
+        row = self.register.get(worker.key)
+        if row is not None and (row.state or row.order):
+            return commanded(row, self._scheduler.worker_load(worker.id)[0])
         state = self.health.state(worker.process)
         reason = self.health.reason(worker.process)
         if state == SICK:
@@ -262,9 +289,34 @@ class WorkerSide:
         """Check what must always hold of workers."""
         self.leases.validate()
         self.health.validate()
+        self.register.validate()
+        for worker in self.roster.by_key.values():
+            row = self.register.get(worker.key)
+            if row is not None and (row.state or row.order):
+                room = self._scheduler.worker_load(worker.id)[1]
+                assert not room, "a worker has room that operators have taken from it"
+        for row in self.register.gone():
+            assert row.key not in self.roster.by_key, "a worker is gone, and here"
         for peer, worker in self.roster.by_peer.items():
             assert worker.peer == peer, "a worker has another connection than it is found by"
             assert self.roster.by_name[worker.about.name] is worker, "a name is another worker's"
         places = {*self.roster.by_peer.values(), *self.roster.away.values()}
         assert set(self.roster.by_key.values()) == places, "a worker is nowhere"
         assert set(self.roster.by_id.values()) == places, "a place is nobody's"
+
+
+def commanded(row: WorkerRow, held: int) -> tuple[str, str]:
+    """Return the state of a worker that is here and that operators have a hand on, and why.
+
+    Args:
+        row: what they have decided.
+        held: how many tasks it holds.
+    """
+    tasks = f"{held} task{'s' if held != 1 else ''}"
+    if row.order:
+        ends = "restarts" if row.order.startswith("restart") else "ends"
+        return "draining", f"told to {row.order} by an operator: {ends} after its {tasks}"
+    if row.state == "paused":
+        return "paused", "paused by an operator: it takes nothing until it is resumed"
+    now = f"finishes its {tasks}, and takes" if held else "drained by an operator: it takes"
+    return "draining", f"{now} nothing until it is resumed"

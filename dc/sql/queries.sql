@@ -14,6 +14,12 @@ SELECT max(next_job, (SELECT coalesce(max(job), 0) + 1 FROM jobs)),
        max(next_sequence, (SELECT coalesce(max(sequence), 0) + 1 FROM records))
 FROM folder;
 
+-- name: workers
+-- The workers that are remembered, those first that were here longest ago.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+    SELECT spec FROM workers ORDER BY seen, key
+);
+
 -- name: job
 -- One job.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,

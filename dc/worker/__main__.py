@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +24,7 @@ from dc.worker.app import WorkerApp
 from dc.worker.folder import WorkerFolder, open_folder
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
+from dc.worker.lifetime import end_of, seconds_of
 
 DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 MOST_SLOTS = 10_000
@@ -29,8 +32,12 @@ MOST_SLOTS = 10_000
 EPILOG = """\
 Any number of workers may run on one computer. A worker runs the task types of the plugins that are
 installed beside it and of those in the folders given by --plugins. Ctrl-C ends it: tasks that it
-has not finished go to other workers. Ctrl-C again ends it at once. Results that the server has not
-recorded wait in the worker's folder, and are reported when the worker is started again.
+has not finished go to other workers, after the time that --finish gives them. Ctrl-C again ends it
+at once. Results that the server has not recorded wait in the worker's folder, and are reported when
+the worker is started again.
+
+From the server's side a worker is looked after by `python -m dc worker`: drain, pause, stop,
+restart, delete, and how many slots it uses.
 """
 
 
@@ -46,6 +53,16 @@ class Arguments(Struct, frozen=True):
     data: Path | None
     scratch: Path | None
     verbose: bool
+    new_key: bool = False
+    finish: float = 0.0
+    until: float = math.inf
+    idle_exit: float = math.inf
+
+
+class Ended(Struct):
+    """How a worker has ended; `again` is whether its program is to start anew."""
+
+    again: bool = False
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -61,6 +78,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     try:
         host, port = split_url(values.url)
         labels = dict(map(_split_label, values.label))
+        times = _times(values)
         _check(values, labels)
     except StartError as error:
         parser.error(str(error))
@@ -74,6 +92,8 @@ def parse(argv: list[str] | None = None) -> Arguments:
         values.data,
         values.scratch,
         values.verbose,
+        values.new_key,
+        **times,
     )
 
 
@@ -115,8 +135,42 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="where large payloads and results wait (default: in the worker's folder)",
     )
+    add("--new-key", action="store_true", help="join the server anew, as another worker")
+    _add_times(parser)
     add("--verbose", action="store_true", help="log more")
     add("--version", action="version", version=f"dc {__version__}")
+
+
+def _add_times(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--lifetime",
+        metavar="TIME",
+        help="leave after so long (90m, 2h, 1d12h) or at a time of day (17:30); before that, take "
+        "only what fits, as far as it is known how long tasks take",
+    )
+    add("--idle-exit", metavar="TIME", help="leave after so long without anything to do (10m)")
+    add(
+        "--finish",
+        metavar="TIME",
+        help="after Ctrl-C, let tasks that run go on for so long (default: not at all)",
+    )
+
+
+def _times(values: argparse.Namespace) -> dict[str, float]:
+    """Return what was said of times.
+
+    Raises:
+        StartError: something is no time.
+    """
+    times = {}
+    if values.lifetime is not None:
+        times["until"] = end_of("--lifetime", values.lifetime, time.time())
+    if values.idle_exit is not None:
+        times["idle_exit"] = seconds_of("--idle-exit", values.idle_exit)
+    if values.finish is not None:
+        times["finish"] = seconds_of("--finish", values.finish)
+    return times
 
 
 def split_url(url: str) -> tuple[str, int]:
@@ -181,14 +235,18 @@ def _starter(plugins: list[Path]) -> Callable[[], Awaitable[ExecutorPort]]:
     return start
 
 
-async def work(arguments: Arguments) -> None:
-    """Run the worker until SIGINT or SIGTERM.
+async def work(arguments: Arguments, ended: Ended) -> None:
+    """Run the worker until SIGINT or SIGTERM, or until it is told to end.
+
+    Args:
+        arguments: what was asked for.
+        ended: how it ends.
 
     Raises:
         StartError: the server will not have it, or there is no place for its files.
     """
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    with open_folder(arguments.data, arguments.scratch) as folder:
+    with open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder:
         app = WorkerApp(
             _identity(arguments, folder),
             open_stream=partial(trio.open_tcp_stream, arguments.host, arguments.port),
@@ -198,15 +256,19 @@ async def work(arguments: Arguments) -> None:
             jitter=random.random,
             keeping=Keeping(folder.path),
             clock=computer.waking_clock,
+            idle_exit=arguments.idle_exit,
+            until=arguments.until,
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(_watch_signals, app, nursery.cancel_scope)
+            await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)
             await app.run()
+            ended.again = app.again
             nursery.cancel_scope.cancel()
 
 
 async def _watch_signals(
     app: WorkerApp,
+    finish: float,
     everything: trio.CancelScope,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -214,7 +276,7 @@ async def _watch_signals(
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         await anext(signals)
-        app.leave()
+        app.leave(finish)
         # A shell, a wrapper and a terminal may each pass on the same Ctrl-C.
         asked = trio.current_time()
         async for _ in signals:
@@ -226,7 +288,25 @@ def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
     arguments = parse(argv)
     program.log_to_stderr(verbose=arguments.verbose)
-    return program.run("dc.worker", partial(work, arguments))
+    ended = Ended()
+    status = program.run("dc.worker", partial(work, arguments, ended))
+    if ended.again and status == 0:
+        program.start_anew(again(sys.orig_argv[1:], arguments.until))
+    return status
+
+
+def again(argv: Sequence[str], until: float) -> list[str]:
+    """Return the arguments of a worker that is started anew: the same worker, with the same end."""
+    kept: list[str] = []
+    at = 0
+    while at < len(argv):
+        option, equals, _ = argv[at].partition("=")
+        if option.startswith("--li") and "--lifetime".startswith(option):
+            at += not equals
+        elif not (option.startswith("--ne") and "--new-key".startswith(option)):
+            kept.append(argv[at])
+        at += 1
+    return [*kept, "--lifetime", f"@{until:.3f}"] if until < math.inf else kept
 
 
 if __name__ == "__main__":

@@ -15,14 +15,14 @@ Everything outside is given to the app, so it runs over memory streams with fake
 from __future__ import annotations
 
 import logging
-from collections import deque
+import math
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import trio
-from msgspec import Raw
 from trio.abc import Stream
 
 from dc import limits
@@ -31,7 +31,7 @@ from dc.executor import ExecutorPort
 from dc.http_client import HttpClient
 from dc.link import Link
 from dc.link_open import connect
-from dc.messages import Codec, Message, ToWorker
+from dc.messages import Codec, ToWorker
 from dc.pipe import Ready
 from dc.worker.carrying import Carrier, text_of
 from dc.worker.events import (
@@ -68,13 +68,11 @@ from dc.worker.events import (
 )
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
+from dc.worker.outbox import Outbox
 from dc.worker.reactor import Statistics, WorkerReactor
 from dc.worker.seats import Seat, clear_folder
 
 log: Final = logging.getLogger("dc.worker")
-
-MESSAGE_FIXED_BYTES: Final = 64
-"""What a message without payloads counts for when a frame is filled."""
 
 
 class WorkerApp:
@@ -89,6 +87,12 @@ class WorkerApp:
         jitter: returns a random number from 0 to 1.
         keeping: keeps reports on disk; without it they are in memory alone.
         clock: the time in seconds, of a clock that goes on while the computer sleeps.
+        idle_exit: seconds without anything to do, after which it ends.
+        until: when it ends, in Unix time.
+        wall: gives the Unix time.
+
+    Attributes:
+        again: whether it ended so that its program starts anew.
     """
 
     def __init__(
@@ -102,6 +106,9 @@ class WorkerApp:
         jitter: Callable[[], float],
         keeping: Keeping | None = None,
         clock: Callable[[], float] = trio.current_time,
+        idle_exit: float = math.inf,
+        until: float = math.inf,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._identity = identity
         self._open_stream = open_stream
@@ -110,15 +117,18 @@ class WorkerApp:
         self._jitter = jitter
         self._keeping = keeping or Keeping()
         self._clock = clock
+        self._until = until
+        self._wall = wall
+        self.again = False
         self._looked = 0.0  # when the reactor was last told the time
         self._slept = 0.0  # what its clock is behind
-        self._reactor = WorkerReactor(identity, str(scratch))
+        self._reactor = WorkerReactor(identity, str(scratch), idle_exit)
         self._codec = Codec(ToWorker)
         self._carrier = Carrier(HttpClient(open_stream, host), scratch, self._handle)
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
         self._at_once = False
-        self._outbox: deque[tuple[Message | Raw, int]] = deque()
+        self._outbox = Outbox()
         self._flush_asked = False
         self._drained = trio.Event()  # set while nothing is being sent
         self._drained.set()
@@ -148,10 +158,14 @@ class WorkerApp:
         if self._error:
             raise StartError(self._error)
 
-    def leave(self) -> None:
-        """Hand back what is not done, wait shortly for what is to be recorded, and end."""
-        log.info("leaving")
-        self._handle(Leave())
+    def leave(self, finish: float = 0.0) -> None:
+        """Hand back what is not done, wait shortly for what is to be recorded, and end.
+
+        Args:
+            finish: seconds in which what has begun may still be finished.
+        """
+        log.info("leaving" + (f", once what runs is finished, in {finish:g} s" if finish else ""))
+        self._handle(Leave(finish))
 
     def statistics(self) -> Statistics:
         """Return how much there is of what."""
@@ -188,7 +202,7 @@ class WorkerApp:
         for action in actions:
             match action:
                 case Send():
-                    self._outbox.append((action.message, action.size))
+                    self._outbox.add(action.message, action.size)
                 case Keep():
                     self._keep(action)
                 case Execute():
@@ -237,15 +251,15 @@ class WorkerApp:
             case Say():
                 log.warning("%s", action.text)
             case Finish():
-                self._error = action.error
+                self._error, self.again = action.error, action.again
                 self._finished.set()
 
     def _keep(self, action: Keep) -> None:
         """Write reports to the journal and send the very bytes."""
         encoded = self._keeping.keep([report for report, _ in action.reports])
         if action.send:
-            sizes = [size for _, size in action.reports]
-            self._outbox.extend(zip(encoded, sizes, strict=True))
+            for data, (_, size) in zip(encoded, action.reports, strict=True):
+                self._outbox.add(data, size)
 
     async def _keep_time(self) -> None:
         before = self._clock()
@@ -256,6 +270,10 @@ class WorkerApp:
             if slept > limits.SLEPT_SECONDS:
                 self._handle(Woke(slept))
             self._handle(Tick())
+            if self._wall() >= self._until:
+                self._until = math.inf
+                log.info("its time is over")
+                self.leave()
             self._keeping.tick(trio.current_time())
 
     # --- the connection -------------------------------------------------------------------------
@@ -298,7 +316,8 @@ class WorkerApp:
             with trio.CancelScope() as scope:
                 self._connection_scope = scope
                 self._link = link
-                self._handle(Connected())
+                left = self._until - self._wall()
+                self._handle(Connected(max(left, 0.001) if left < math.inf else 0.0))
                 return await self._receive(link)
             return f"the connection to {self._host} was given up"
         finally:
@@ -365,7 +384,7 @@ class WorkerApp:
             return
         with suppress(ConnectionLost):  # the receiver learns of it, too, and ends the link
             while self._outbox and link.can_send_now:
-                link.send_now(self._codec.encode(self._next_batch()))
+                link.send_now(self._codec.encode(self._outbox.next_batch()))
         if self._outbox or link.has_rest:
             self._drain_soon()
 
@@ -393,19 +412,7 @@ class WorkerApp:
         with suppress(ConnectionLost):  # the receiver learns of it, too, and ends the link
             await link.flush()
             if self._outbox:
-                await link.send(self._codec.encode(self._next_batch()))
-
-    def _next_batch(self) -> list[Message | Raw]:
-        batch: list[Message | Raw] = []
-        size = 0
-        while self._outbox:
-            message, more = self._outbox[0]
-            if batch and size + more > limits.BATCH_BYTES:
-                break
-            self._outbox.popleft()
-            batch.append(message)
-            size += more + MESSAGE_FIXED_BYTES
-        return batch
+                await link.send(self._codec.encode(self._outbox.next_batch()))
 
     # --- executors ------------------------------------------------------------------------------
 

@@ -23,13 +23,18 @@ class Assignments:
         self._order = 0
         self._unwanted: list[Assign] = []
 
-    def assign(self, message: Assign, *, leaving: bool) -> None:
+    def assign(self, message: Assign, *, leaving: bool, draining: bool = False) -> None:
         """Take attempts in, unless the worker is `leaving`: then they go back when it is gone.
 
         To return them now would only bring them again, as often as messages can go back and forth.
+        Not to one that is `draining`, for the server knows that it takes nothing.
         """
         if leaving:
             self._unwanted.append(message)
+            return
+        if draining:
+            job = self._board.job(message.job, message.type, message.version, message.timeout)
+            self._board.reports.add_returned(job, message.numbers, message.attempts)
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         numbers, attempts, payloads = message.numbers, message.attempts, message.payloads

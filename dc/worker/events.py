@@ -17,7 +17,12 @@ from dc.pipe import Busy, FileResult, InFile, Ran, Ready, Run
 
 
 class Connected(Struct, frozen=True):
-    """The socket to the server is open; nothing was said on it yet."""
+    """The socket to the server is open; nothing was said on it yet.
+
+    `leaves_in` is after how many seconds the worker will leave, 0 if that is not known.
+    """
+
+    leaves_in: float = 0.0
 
 
 class Disconnected(Struct, frozen=True):
@@ -135,7 +140,9 @@ class Woke(Struct, frozen=True):
 
 
 class Leave(Struct, frozen=True):
-    """The worker is to end, for good."""
+    """The worker is to end, for good, but may finish what it has begun in so many seconds."""
+
+    finish: float = 0.0
 
 
 Event: TypeAlias = (
@@ -277,9 +284,13 @@ class Say(Struct, frozen=True):
 
 
 class Finish(Struct, frozen=True):
-    """End, once all was sent; `error` says why the worker cannot go on, if that is the reason."""
+    """End, once all was sent; `error` says why the worker cannot go on, if that is the reason.
+
+    `again` has the program start anew.
+    """
 
     error: str = ""
+    again: bool = False
 
 
 Action: TypeAlias = (

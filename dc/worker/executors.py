@@ -34,6 +34,7 @@ class Executors:
 
     def __init__(self, board: Board, count: int, scratch: str) -> None:
         self._board = board
+        self._scratch = scratch
         self._slots = [Slot(index, scratch) for index in range(count)]
         self._leaving = False
 
@@ -59,8 +60,23 @@ class Executors:
         for slot in self._slots:
             self._start(slot)
 
+    def resize(self, count: int) -> None:
+        """Have so many slots from now on; those above finish what they have, and end."""
+        for index in range(len(self._slots), count):
+            self._slots.append(Slot(index, self._scratch))
+        for slot in self._slots:
+            slot.closing = slot.index >= count
+            if slot.state is State.RESTING:
+                self._start_if_due(slot)
+            self._close_if_idle(slot)
+
+    def _close_if_idle(self, slot: Slot) -> None:
+        alive = slot.state in (State.STARTING, State.READY)
+        if slot.closing and alive and not slot.batches:
+            self._kill(slot)
+
     def _start_if_due(self, slot: Slot) -> None:
-        if not self._leaving and slot.start_at <= self._board.now:
+        if not (self._leaving or slot.closing) and slot.start_at <= self._board.now:
             self._start(slot)
 
     def _start(self, slot: Slot) -> None:
@@ -113,6 +129,7 @@ class Executors:
         if not fits and slot.state is State.READY:
             slot.suspect = "it reported tasks that it was not given"
             self._kill(slot)
+        self._close_if_idle(slot)
 
     def _take_outcomes(
         self,

@@ -38,6 +38,7 @@ class WorkerFolder:
         path: the folder, which exists.
         lock: on it.
         scratch: the parent of scratch folders, if it is not to be in the folder.
+        new_key: be another worker from now on.
 
     Attributes:
         path: the folder.
@@ -49,11 +50,15 @@ class WorkerFolder:
         StartError: something cannot be read or written.
     """
 
-    def __init__(self, path: Path, lock: FolderLock, scratch: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, lock: FolderLock, scratch: Path | None = None, *, new_key: bool = False
+    ) -> None:
         self.path = path
         self.run = secrets.token_hex(8)
         self._lock = lock
         try:
+            if new_key:
+                _forget_key(path)
             self.key = _key(path / "key")
             remove_old_journals(path)
             self._scratches = path / "scratch"
@@ -91,12 +96,16 @@ class WorkerFolder:
                 Path(folder).rmdir()
 
 
-def open_folder(data: Path | None, scratch: Path | None = None) -> WorkerFolder:
+def open_folder(
+    data: Path | None, scratch: Path | None = None, *, new_key: bool = False
+) -> WorkerFolder:
     """Open a worker's folder; make it if it is not there.
 
     Args:
         data: the folder; None takes the first free one of this user's.
         scratch: the parent of scratch folders, if it is not to be in the folder.
+        new_key: be another worker from now on: with a new key, and without the reports of the one
+            that was.
 
     Raises:
         StartError: the folder is in use, or cannot be written to.
@@ -104,7 +113,7 @@ def open_folder(data: Path | None, scratch: Path | None = None) -> WorkerFolder:
     if data is not None:
         folder = data.absolute()
         try:
-            return WorkerFolder(folder, _lock(folder), scratch)
+            return WorkerFolder(folder, _lock(folder), scratch, new_key=new_key)
         except FolderInUse as error:
             text = f"--data {data} is in use by another worker ({error}): choose another folder"
             raise StartError(text) from None
@@ -112,7 +121,7 @@ def open_folder(data: Path | None, scratch: Path | None = None) -> WorkerFolder:
     for number in range(1, limits.WORKER_FOLDERS + 1):
         folder = parent / f"worker-{number}"
         with suppress(FolderInUse):
-            return WorkerFolder(folder, _lock(folder), scratch)
+            return WorkerFolder(folder, _lock(folder), scratch, new_key=new_key)
     raise StartError(f"all {limits.WORKER_FOLDERS} folders in {parent} are in use: give --data DIR")
 
 
@@ -145,6 +154,13 @@ def _lock(folder: Path) -> FolderLock:
 def _cannot_write(path: Path, error: OSError) -> StartError:
     text = f"cannot use {path} ({error.strerror or error}): give a folder that can be written to"
     return StartError(f"{text}, by --data DIR")
+
+
+def _forget_key(path: Path) -> None:
+    """Remove who the worker is, and what is only of use to it."""
+    for journal in path.glob("reports-*.journal*"):
+        journal.unlink()
+    (path / "key").unlink(missing_ok=True)
 
 
 def _key(path: Path) -> str:

@@ -61,8 +61,12 @@ class Identity:
             self.name = f"{self._base}-{self._tried}"
         return self._is_default
 
-    def about(self) -> About:
-        """Return what the server is told, cut to what it accepts."""
+    def about(self, leaves_in: float = 0.0) -> About:
+        """Return what the server is told, cut to what it accepts.
+
+        Args:
+            leaves_in: after how many seconds it will leave, 0 if that is not known.
+        """
         labels = {**self.labels, **self._own_labels}
         # The user's own labels are the last ones, and the ones to be kept.
         kept = list(labels.items())[-limits.LABELS :]
@@ -77,6 +81,7 @@ class Identity:
                 for plugin, why in list(self.broken.items())[: limits.TYPES]
             },
             run=self.run,
+            leaves_in=leaves_in,
         )
 
 

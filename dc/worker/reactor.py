@@ -32,20 +32,26 @@ one is told what its own journal holds.
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 from msgspec import Struct
 
 from dc import limits
-from dc.errors import DuplicateName, ProtocolError, VersionError
+from dc.errors import DuplicateName, ProtocolError, VersionError, WorkerDeleted
 from dc.messages import (
     PROTOCOL,
     Assign,
-    Goodbye,
+    End,
     Heartbeat,
     Held,
     Hello,
+    Leaving,
     Message,
     Recorded,
     Refused,
+    Rest,
+    Slots,
     Stop,
     Trouble,
     Welcome,
@@ -80,6 +86,9 @@ from dc.worker.events import (
 )
 from dc.worker.executors import Executors
 from dc.worker.identity import Identity
+from dc.worker.leaving import Departure
+
+CAPABILITIES: Final = ["orders"]
 
 
 class Statistics(Struct, frozen=True):
@@ -102,12 +111,13 @@ class WorkerReactor:
     Args:
         identity: who the worker is.
         scratch: the path of the folder for files, as the executors are told it.
+        idle_exit: seconds without anything to do, after which the worker leaves.
 
     Attributes:
         identity: as given, but for the name, which changes when a name not asked for is taken.
     """
 
-    def __init__(self, identity: Identity, scratch: str) -> None:
+    def __init__(self, identity: Identity, scratch: str, idle_exit: float = math.inf) -> None:
         self.identity = identity
         self._board = Board()
         self._carriage = Carriage(self._board)
@@ -124,7 +134,8 @@ class WorkerReactor:
         self._switching = ""  # the one whose journal is waited for
         self._greeted = False  # whether Welcome came on the present connection
         self._trouble = False
-        self._leave_by: float | None = None
+        parts = self._board, self._executors, self._assignments
+        self._departure = Departure(*parts, idle_exit)
         self._finished = False
 
     @property
@@ -179,25 +190,26 @@ class WorkerReactor:
                 self._on_ready(event)
             case ExecutorDied():
                 self._executors.died(event.executor, event.text)
-            case Connected():
-                self._on_connected()
+            case Connected(leaves_in):
+                self._on_connected(leaves_in)
             case Disconnected():
                 self._offline()
             case Restored():
                 self._on_restored(event)
             case Woke():
                 self._on_woke(event.seconds)
-            case Leave():
-                self._on_leave()
+            case Leave(finish):
+                self._on_leave(finish)
         return self._settle()
 
     def _settle(self) -> list[Action]:
         """Do what has become possible by the last event."""
         board = self._board
-        if self._leave_by is None:
+        self._departure.look()
+        if self._departure.leave_by is None:
             self._executors.dispatch()
-        else:
-            self._try_finish(self._leave_by)
+        elif self._departure.may_end(welcome=self._welcome, durable=self._durable):
+            self._finish("")
         if self._welcome:
             self._carriage.begin()
         if board.reports.has_drafts and not board.flush_asked:
@@ -219,12 +231,12 @@ class WorkerReactor:
                 self._board.say(f"plugin {plugin} is broken: {why}")
             self._board.out.append(Connect())
 
-    def _on_connected(self) -> None:
+    def _on_connected(self, leaves_in: float) -> None:
         self._online = True
         self._was_welcome_last = False
         self._heard = self._board.now
-        about = self.identity.about()
-        hello = Hello(PROTOCOL, "worker", self.identity.software, [], about)
+        about = self.identity.about(leaves_in)
+        hello = Hello(PROTOCOL, "worker", self.identity.software, CAPABILITIES, about)
         self._board.can_send = True
         self._board.send(hello)
         self._board.can_send = False
@@ -246,19 +258,40 @@ class WorkerReactor:
             case Assign():
                 check_columns(message)
                 self._on_trouble("")  # while there is any, nothing is assigned
-                self._assignments.assign(message, leaving=self._leave_by is not None)
+                self._on_assign(message)
             case Recorded():
                 self._board.recorded(message.sequence)
                 self._board.tidy()
             case Stop():
                 check_columns(message)
                 self._assignments.stop(message)
+            case Slots():
+                self._executors.resize(message.count)
+            case Rest():
+                self._departure.rest()
+            case End():
+                self._on_end(message)
             case Welcome():
                 self._on_welcome(message.server)
+                self._executors.resize(message.slots or self.identity.slots)
             case Trouble():
                 self._on_trouble(message.text)
             case Refused():
                 self._on_refused(message)
+
+    def _on_assign(self, message: Assign) -> None:
+        departure = self._departure
+        leaving = departure.leave_by is not None
+        self._assignments.assign(message, leaving=leaving, draining=departure.draining)
+        departure.resting = departure.draining
+
+    def _on_end(self, message: End) -> None:
+        self._board.say(f"the server says: {message.text}")
+        self._departure.again = message.again
+        if message.drained:
+            self._departure.drain()
+        else:
+            self._departure.leave()
 
     def _on_welcome(self, server: str) -> None:
         self._greeted = True
@@ -294,6 +327,8 @@ class WorkerReactor:
             for start in range(0, len(numbers), limits.BATCH_TASKS):
                 part = slice(start, start + limits.BATCH_TASKS)
                 board.send(Held(job.number, numbers[part], attempts[part]))
+        if self._departure.draining:
+            board.send(Leaving())
         board.send(Heartbeat())  # that was all: tasks may come
         for report, size in board.reports:
             board.send(report, size)
@@ -316,6 +351,9 @@ class WorkerReactor:
             self._drop(f"{message.text}; going on as {self.identity.name}", at_once=True)
         elif message.code in (DuplicateName.code, VersionError.code) and not self._was_ever_welcome:
             self._finish(message.text)
+        elif message.code == WorkerDeleted.code:
+            self._board.say(message.text)
+            self._finish("")
         else:
             self._drop(f"the server says: {message.text}")
 
@@ -337,6 +375,7 @@ class WorkerReactor:
     def _on_tick(self) -> None:
         board = self._board
         self._executors.tick()
+        self._departure.tick()
         if self._online and board.now - self._heard >= limits.SILENCE_SECONDS:
             self._drop(f"nothing was heard of the server for {limits.SILENCE_SECONDS:g} s")
         elif self._welcome and board.now - board.sent >= limits.HEARTBEAT_SECONDS:
@@ -344,53 +383,16 @@ class WorkerReactor:
 
     # --- the end --------------------------------------------------------------------------------
 
-    def _on_leave(self) -> None:
-        if self._leave_by is not None:
-            return
-        board = self._board
-        self._leave_by = board.now + limits.LEAVE_SECONDS
-        while board.queue:
-            board.return_chunk(board.queue.pop())
-        for one in list(board.fetches):
-            board.fetches.drop(one)
-            board.reports.add_returned(one.job, [one.number], [one.attempt])
-        self._executors.leave()
-
-    def _try_finish(self, leave_by: float) -> None:
-        """End if nothing is left to wait for, or no more time."""
-        board = self._board
-        in_time = board.now < leave_by
-        if in_time and (self._executors.alive or board.reports.has_drafts):
-            return
-        if in_time and len(board.puts):
-            return
-        worth = len(board.reports) if self._welcome else board.reports.has_outcomes
-        if in_time and worth:
-            return
-        self._executors.return_rest()
-        if not self._durable:
-            self._return_puts()
-        board.flush()
-        left = len(board.puts) + board.reports.outcomes
-        if left and self._durable:
-            # No Goodbye: the server keeps these attempts for the next process, as long as it can.
-            self._assignments.return_unwanted()
-            board.flush()
-            board.say(f"{left} results are not recorded yet; the next start reports them")
+    def _on_leave(self, finish: float) -> None:
+        self._departure.again = False
+        if finish:
+            self._departure.drain(finish)
         else:
-            board.send(Goodbye())
-        self._finish("")
-
-    def _return_puts(self) -> None:
-        """Hand back the tasks whose large results are not at the server, and will be lost."""
-        board = self._board
-        for one in list(board.puts):
-            board.drop_put(one)
-            board.reports.add_returned(one.job, [one.number], [one.attempt])
+            self._departure.leave()
 
     def _finish(self, error: str) -> None:
         self._finished = True
-        self._board.out.append(Finish(error))
+        self._board.out.append(Finish(error, again=self._departure.again and not error))
 
     # --- looking --------------------------------------------------------------------------------
 

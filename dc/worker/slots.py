@@ -59,6 +59,7 @@ class Slot:
         timed_out: the task for whose time limit the executor was killed.
         suspect: why it was killed, if any of its tasks may be the reason.
         start_at: when a resting executor starts again.
+        closing: whether it gets no more tasks, and ends once it has finished those that it has.
     """
 
     def __init__(self, index: int, scratch: str) -> None:
@@ -73,6 +74,7 @@ class Slot:
         self.timed_out: Current | None = None
         self.suspect = ""
         self.start_at = 0.0
+        self.closing = False
         self._pause = 0.0
         self._processes = 0
         self._scratch = scratch
@@ -85,7 +87,7 @@ class Slot:
     @property
     def is_idle(self) -> bool:
         """Whether it waits for tasks."""
-        return self.state is State.READY and not self.batches
+        return self.state is State.READY and not self.batches and not self.closing
 
     def takes_ahead(self, head: Chunk) -> bool:
         """Whether a batch that begins like this may be sent ahead of the end of the one in hand."""
@@ -93,7 +95,7 @@ class Slot:
             return False
         batch = self.batches[0]
         same = batch.job is head.job and not (batch.alone or head.alone)
-        return same and head.job.is_short and not self.has_dead
+        return same and head.job.is_short and not (self.has_dead or self.closing)
 
     @property
     def unfinished(self) -> int:

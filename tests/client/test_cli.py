@@ -59,8 +59,9 @@ TASK = {
     "failure": {"kind": "error", "error": "ValueError: no\nmore", "traceback": "Traceback"},
 }  # fmt: skip
 WORKER = {
-    "name": "box", "state": "sick", "note": "set aside: tasks fail", "address": "127.0.0.1",
-    "slots": 2, "held": 5, "running": [],
+    "name": "box", "state": "sick", "why": "set aside: tasks fail", "note": "fan broken",
+    "address": "127.0.0.1",
+    "slots": 2, "own_slots": 4, "seen": None, "leaves_in": 90.0, "held": 5, "running": [],
     "types": [{"name": "square", "version": "1"}], "labels": {"os": "linux"},
     "broken": {"bad": "plugin 'bad': cannot be imported"}, "connected_at": 1e9, "done": 7,
     "failed": 1, "lapses_in": None,
@@ -370,8 +371,8 @@ def test_wrong_usage_exits_2(args: list[str], capsys: Capture) -> None:
 def test_help_has_an_example_for_each_command(capsys: Capture) -> None:
     assert main(["--help"]) == 0
     assert "exit status" in capsys.readouterr().out
-    for command in ("submit", "jobs", "job", "tasks", "results", "wait", "cancel", "workers",
-                    "types", "status"):  # fmt: skip
+    for command in ("submit", "jobs", "job", "tasks", "results", "wait", "cancel", "worker",
+                    "workers", "types", "status"):  # fmt: skip
         assert main([command, "--help"]) == 0
         assert f"example:\n  python -m dc {command}" in capsys.readouterr().out
 

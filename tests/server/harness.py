@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from msgspec import structs
 
 from dc import limits
-from dc.errors import PayloadError, UnknownTaskType
+from dc.errors import DcError, PayloadError, UnknownTaskType
 from dc.messages import (
     PROTOCOL,
     About,
@@ -40,6 +40,8 @@ from dc.records import (
     SubmitterChanged,
     TaskRow,
     Unfinished,
+    WorkerRow,
+    Workers,
 )
 from dc.server.commands import Command
 from dc.server.events import (
@@ -73,6 +75,7 @@ from dc.server.events import (
     Send,
     TasksRecovered,
     Tick,
+    WorkersRecovered,
     Write,
 )
 from dc.server.reactor import Reactor
@@ -223,6 +226,8 @@ class Harness:
         for record in self.written:
             if isinstance(record, SubmitterChanged):
                 self.reactor.board.submitters.weights[record.name] = record.weight
+        remembered = WorkersRecovered(self.stored_workers())
+        assert not self.reactor.handle(remembered, self.now, self.now + 1e9)
         for job in jobs:
             row = self.stored_job(job)
             missing = row.counts.total - row.counts.done - row.counts.failed if row else 0
@@ -244,7 +249,7 @@ class Harness:
             else:
                 self.perform(action)
 
-    def ask(self, command: Command) -> list[object]:
+    def ask_for(self, command: Command) -> list[object]:
         """Ask for something as an operator; return where the answer will be."""
         answers: list[object] = []
         self.feed(Asked(command, answers.append))
@@ -279,6 +284,14 @@ class Harness:
             [row[2] for row in rows],
             [row[3] for row in rows],
         )
+
+    def stored_workers(self) -> list[WorkerRow]:
+        rows: dict[str, WorkerRow] = {}
+        for record in self.written:
+            if isinstance(record, Workers):
+                kept = {key: row for key, row in rows.items() if key not in record.forgotten}
+                rows = kept | {row.key: row for row in record.rows}
+        return sorted(rows.values(), key=lambda row: row.seen)
 
     def records(self, kind: type[Any] | tuple[type[Any], ...], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and getattr(r, "job", 0) == job]
@@ -401,10 +414,19 @@ class Harness:
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
         held: tuple[Message, ...] = (),
+        leaves_in: float = 0.0,
+        obeys: bool = True,
     ) -> int:
         peer = self.open()
         self.worker_says_hello(
-            peer, name, slots=slots, key=key, run=run, types=types, labels=labels
+            *(peer, name),
+            slots=slots,
+            key=key,
+            run=run,
+            types=types,
+            labels=labels,
+            leaves_in=leaves_in,
+            obeys=obeys,
         )
         self.say(peer, *held, Heartbeat())
         return peer
@@ -419,10 +441,24 @@ class Harness:
         run: str = "run 1",
         types: tuple[str, ...] = ("echo", "stubborn"),
         labels: dict[str, str] | None = None,
+        leaves_in: float = 0.0,
+        obeys: bool = True,
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
-        about = About(name, key or f"key of {name}", slots, ids, labels or {}, {}, run)
-        self.say(peer, Hello(PROTOCOL, "worker", "dc test", [], about))
+        mine = key or f"key of {name}"
+        about = About(name, mine, slots, ids, labels or {}, {}, run, leaves_in)
+        can = ["orders"] if obeys else []
+        self.say(peer, Hello(PROTOCOL, "worker", "dc test", can, about))
+
+    def ask(self, command: Command) -> object:
+        """Do what an operator does; return the answer, which comes once all is on disk."""
+        answers: list[object] = []
+        self.feed(Asked(command, answers.append))
+        if self.unwritten:
+            assert not answers or isinstance(answers[0], DcError), "told before it was on disk"
+        self.settle()
+        (answer,) = answers
+        return answer
 
     def client(self) -> int:
         peer = self.open()

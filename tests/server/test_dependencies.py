@@ -126,7 +126,7 @@ def test_what_is_done_already_is_not_waited_for() -> None:
 def test_what_was_cancelled_already_cancels_what_comes_after_it() -> None:
     server = Chain()
     first = server.add()
-    server.ask(CancelJob(first))
+    server.ask_for(CancelJob(first))
     server.settle()
     server.take(server.boss, Stored)
     last = server.add(after=[first])
@@ -158,7 +158,7 @@ def test_a_cancelled_job_waits_for_nothing() -> None:
     server = Chain()
     first = server.add()
     last = server.add(after=[first])
-    server.ask(CancelJob(last))
+    server.ask_for(CancelJob(last))
     server.settle()
     assert server.why(last) == ""
     server.finish(*server.given())
@@ -236,7 +236,7 @@ def test_a_cancelled_job_ends_the_tasks_that_wait_for_its() -> None:
     first = server.add()
     second = server.add(after=[first], each=True)
     server.finish(server.given()[0])
-    server.ask(CancelJob(first))
+    server.ask_for(CancelJob(first))
     server.finish(*(task for task in server.given() if task[0] == second))
     results = server.results(second)
     assert results[0] == b"A"
@@ -259,7 +259,7 @@ def test_a_chain_of_chains_and_retries_and_cancelled_tasks() -> None:
     first = server.add()
     second = server.add(after=[first], each=True)
     third = server.add(after=[second], each=True, after_what="finished")
-    server.ask(CancelTasks(second, [(2, 2)]))
+    server.ask_for(CancelTasks(second, [(2, 2)]))
     tasks = server.given()
     assert sorted(task[:2] for task in tasks) == [(first, 0), (first, 1), (first, 2), (third, 2)]
     server.finish(*(task for task in tasks if task[0] == third))
@@ -269,7 +269,7 @@ def test_a_chain_of_chains_and_retries_and_cancelled_tasks() -> None:
     server.finish(other)
     mine = server.given()
     assert len(mine) == 2
-    server.ask(RetryTasks(second))
+    server.ask_for(RetryTasks(second))
     (again,) = server.given()
     assert again[:2] == one[:2]
     server.finish(again, *mine)

@@ -11,7 +11,7 @@ import trio.testing
 
 from dc import limits
 from dc.blobs import BlobFolder
-from dc.errors import UnknownJob, UnknownTask
+from dc.errors import UnknownJob, UnknownTask, UnknownWorker
 from dc.http import Request
 from dc.messages import PROTOCOL, About, Done, Heartbeat, Hello, Message, Options, Submit
 from dc.plugins import Plugins
@@ -96,8 +96,11 @@ async def test_a_worker_that_is_away_is_shown_with_the_time_left(
     assert seen.views.workers()[0]["state"] == "connected"
     assert "Workers away" not in await seen.page("/")
     seen.app.feed(Closed(peer))
-    assert seen.views.workers() == [], "it did not name its task, and so has nothing"
-    assert "no worker named lab" in await seen.page("/workers/lab")
+    [view] = seen.views.workers()
+    assert (view["name"], view["state"], view["held"]) == ("lab", "gone", 0), "it named no task"
+    assert "Last seen" in await seen.page("/workers/lab")
+    with pytest.raises(UnknownWorker, match="no worker is called nobody"):
+        await seen.page("/workers/nobody")
 
 
 async def test_a_sick_worker_is_shown_with_the_reason(
@@ -114,7 +117,7 @@ async def test_a_sick_worker_is_shown_with_the_reason(
     view = seen.views.worker("lab")
     assert view is not None
     assert view["state"] == "sick"
-    assert view["note"].endswith("the last error: <no such file>; tried again in 60 s")
+    assert view["why"].endswith("the last error: <no such file>; tried again in 60 s")
     assert (await seen.views.status())["sick"] == 1
     assert "&lt;no such file&gt;" in await seen.page("/")
     health.due(now + limits.SICK_SECONDS)

@@ -288,8 +288,9 @@ class Server:
         return json.loads(self.get(path))
 
     def worker_names(self) -> set[str]:
-        """The names of the connected workers."""
-        return {worker["name"] for worker in self.json("/api/workers")["workers"]}
+        """The names of the workers that are connected, or away."""
+        workers = self.json("/api/workers")["workers"]
+        return {worker["name"] for worker in workers if worker["state"] != "gone"}
 
     async def has_workers(self, *names: str) -> None:
         """Wait until these workers are connected."""

@@ -1,0 +1,280 @@
+"""What operators decide of workers: whom they mean, what is written down, what a worker is told.
+
+Theory of operation
+-------------------
+A *decision* (paused, draining, deleted, slots, note, labels) is of a worker, and holds until it is
+taken back: over restarts of both sides, and for a worker that is not here. An *order* (leave, stop,
+restart) is for one process of a worker, and is done with when that process has ended, or when
+another one of the same worker comes.
+
+Both are written down and obeyed at once. A worker with either, but for slots, note and labels, has
+no room; it is told to hand back what it has not begun (Rest), and for an order to end (End). It
+hears both again whenever it comes back. A worker that was told to stop and does not say goodbye in
+time loses its tasks all the same, without blame. One that was deleted loses them at once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import translate
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from dc import limits
+from dc.errors import DcError, NotPossible, OptionsError, UnknownWorker, WorkerDeleted
+from dc.messages import End, Rest, Slots
+from dc.records import WorkerRow
+from dc.server.board import Board
+from dc.server.commands import OrderWorkers, SetWorkers, Which
+from dc.server.leases import Leases
+from dc.server.register import DELETED, HOW_TO_JOIN, Register, decided
+from dc.server.room import Room
+from dc.server.roster import Roster, Worker
+
+GONE = "gone"
+
+AT_ONCE = ("stop", "restart now")
+"""Orders for which what runs is given up."""
+
+TEXTS = {
+    "leave": "an operator has it drained, to leave",
+    "stop": "an operator has stopped it",
+    "restart": "an operator has it restarted, once it is drained",
+    "restart now": "an operator has it restarted",
+}
+
+
+class Orders:
+    """Does what operators ask of workers.
+
+    Args:
+        board: what all share.
+        roster: the workers that are here.
+        register: those that are remembered.
+        leases: which attempts are whose.
+        room: how much of it workers have.
+        state_of: gives the state of a worker that is here.
+
+    Attributes:
+        dismiss: tells a peer why it may not stay, and closes its connection.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        roster: Roster,
+        register: Register,
+        leases: Leases,
+        room: Room,
+        state_of: Callable[[Worker], str],
+    ) -> None:
+        self._board = board
+        self._roster = roster
+        self._register = register
+        self._leases = leases
+        self._room = room
+        self._state_of = state_of
+        self._stopping: dict[int, Worker] = {}
+        self.dismiss: Callable[[int, DcError], None] = _nobody
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def order(self, command: OrderWorkers) -> list[str]:
+        """Do something with workers; return their keys.
+
+        Raises:
+            UnknownWorker: there are none of these.
+            OptionsError: it is not said which.
+            NotPossible: one of them cannot do that.
+        """
+        rows = list(self._chosen(command.which))
+        order = _order_of(command)
+        if order:
+            rows = [row for row in rows if row.key in self._roster.by_key]
+            self._check_obey(rows, order)
+        elif command.action != "delete":
+            _check_free(rows)
+        return self._decide(rows, [_changed(row, command.action, order) for row in rows])
+
+    def set(self, command: SetWorkers) -> list[str]:
+        """Change what is decided of workers; return their keys.
+
+        Raises:
+            UnknownWorker: there are none of these.
+            OptionsError: it is not said which, or there are too many labels.
+        """
+        rows = list(self._chosen(command.which))
+        return self._decide(rows, [_with(row, command) for row in rows])
+
+    def _decide(self, before: list[WorkerRow], after: list[WorkerRow]) -> list[str]:
+        pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+        if pairs:
+            self._register.decide([new for _, new in pairs])
+        for old, new in pairs:
+            worker = self._roster.by_key.get(new.key)
+            if worker is not None:
+                self._follow(worker, old, new)
+        return [row.key for row in after]
+
+    # --- what follows from it -------------------------------------------------------------------
+
+    def _follow(self, worker: Worker, old: WorkerRow, new: WorkerRow) -> None:
+        if new.state == DELETED:
+            self._delete(worker)
+            return
+        if (old.labels, old.slots) != (new.labels, new.slots):
+            about = decided(worker.said, new if worker.obeys else replace(new, slots=0))
+            if about.slots != worker.about.slots:
+                self._tell(worker, Slots(about.slots))
+            self._roster.regroup(worker, about)
+        self._room.look(worker)
+        if (new.state or new.order) and not (old.state or old.order):
+            self._roster.release_unsent(worker)
+            self._tell(worker, Rest())
+        if new.order and new.order != old.order:
+            self._end(worker, new.order)
+
+    def _delete(self, worker: Worker) -> None:
+        peer = worker.peer
+        self._leases.give_up(worker, blame=False, remember=False)
+        if peer >= 0:
+            self.dismiss(peer, WorkerDeleted(HOW_TO_JOIN))
+
+    def _tell(self, worker: Worker, message: Slots | Rest | End) -> None:
+        """Tell a worker, if it is here and understands it; else it hears it when it is ready."""
+        if worker.ready and worker.obeys:
+            self._board.send(worker.peer, message)
+
+    def _end(self, worker: Worker, order: str) -> None:
+        if worker.peer < 0 and order == "stop":
+            self._leases.give_up(worker, blame=False)
+            return
+        again = order.startswith("restart")
+        self._tell(worker, End(order not in AT_ONCE, again, TEXTS[order]))
+        if worker.ready and order in AT_ONCE:
+            worker.stop_by = self._board.now + limits.ORDER_SECONDS
+            self._stopping[worker.id] = worker
+
+    def meet(self, worker: Worker) -> None:
+        """Give a worker that has said what it holds its room, and tell it what it is to do."""
+        self._room.look(worker)
+        row = self._register.get(worker.key)
+        if row is not None and (row.state or row.order):
+            self._tell(worker, Rest())
+            if row.order:
+                self._end(worker, row.order)
+
+    def tick(self) -> None:
+        """Take the tasks of those that were told to stop and did not."""
+        for id_, worker in list(self._stopping.items()):
+            if self._roster.by_id.get(id_) is not worker or worker.stop_by == math.inf:
+                del self._stopping[id_]
+            elif self._board.now >= worker.stop_by:
+                del self._stopping[id_]
+                peer = worker.peer
+                self._leases.give_up(worker, blame=False)
+                if peer >= 0:
+                    self.dismiss(peer, NotPossible("it was told to stop, and did not"))
+
+    # --- whom they mean -------------------------------------------------------------------------
+
+    def _chosen(self, which: Which) -> Iterator[WorkerRow]:
+        """Yield what is remembered of the workers that are meant, one at least."""
+        if not (which.names or which.labels or which.states or which.all):
+            raise OptionsError("say which workers: by names, labels or states, or all of them")
+        gone = {row.name: row for row in self._register.gone()}
+        like = [name for name in which.names if _is_pattern(name) and not which.exact]
+        exact = [self._one(name, gone) for name in which.names if name not in like]
+        patterns = [re.compile(translate(name)).match for name in like]
+        found = {row.key: row for row in exact if self._fits(row, which)}
+        if patterns or not which.names:
+            for row in self._all():
+                named = not which.names or any(match(row.name) for match in patterns)
+                if named and self._fits(row, which):
+                    found[row.key] = row
+        if not found:
+            raise UnknownWorker(f"no worker is meant by {_said(which)}")
+        yield from found.values()
+
+    def _all(self) -> Iterator[WorkerRow]:
+        for worker in self._roster.by_key.values():
+            if (row := self._register.get(worker.key)) is not None:
+                yield row
+        yield from self._register.gone()
+
+    def _one(self, name: str, gone: dict[str, WorkerRow]) -> WorkerRow:
+        worker = self._roster.named(name)
+        row = self._register.get(worker.key) if worker is not None else gone.get(name)
+        if row is None:
+            raise UnknownWorker(f"no worker is called {name}")
+        return row
+
+    def _fits(self, row: WorkerRow, which: Which) -> bool:
+        worker = self._roster.by_key.get(row.key)
+        labels = row.labels if worker is None else worker.about.labels
+        if not which.labels.items() <= labels.items():
+            return False
+        state = GONE if worker is None else self._state_of(worker)
+        return not which.states or state in which.states
+
+    def _check_obey(self, rows: list[WorkerRow], order: str) -> None:
+        if not rows:
+            raise NotPossible(f"none of these workers is here: there is nobody to {order}")
+        for row in rows:
+            worker = self._roster.by_key[row.key]
+            if worker.peer >= 0 and not worker.obeys:
+                text = f"{row.name} is of a dc that takes no orders: end its program where it runs"
+                raise NotPossible(text)
+
+
+def _order_of(command: OrderWorkers) -> str:
+    """Return the order of a command, if it is one."""
+    if command.action == "drain" and command.leave:
+        return "leave"
+    if command.action == "restart" and command.now:
+        return "restart now"
+    return command.action if command.action in TEXTS else ""
+
+
+def _changed(row: WorkerRow, action: str, order: str) -> WorkerRow:
+    if order:
+        return replace(row, order=order)
+    states = {"drain": "draining", "pause": "paused", "resume": "", "delete": DELETED}
+    return replace(row, state=states[action], order="")
+
+
+def _check_free(rows: Sequence[WorkerRow]) -> None:
+    """Check that nobody has been told to end: that cannot be taken back."""
+    for row in rows:
+        if row.order:
+            raise NotPossible(f"{row.name} was told to {row.order} already")
+
+
+def _with(row: WorkerRow, command: SetWorkers) -> WorkerRow:
+    if command.slots is not UNSET:
+        row = replace(row, slots=command.slots or 0)
+    if command.note is not UNSET:
+        row = replace(row, note=command.note)
+    if command.labels is not UNSET:
+        merged = {**row.labels, **command.labels}
+        labels = {name: value for name, value in merged.items() if value is not None}
+        if len(labels) > limits.LABELS:
+            raise OptionsError(f"{row.name} would have more than {limits.LABELS} labels")
+        row = replace(row, labels=labels)
+    return row
+
+
+def _is_pattern(name: str) -> bool:
+    return any(mark in name for mark in "*?[")
+
+
+def _said(which: Which) -> str:
+    labels = [f"{name}={value}" for name, value in which.labels.items()]
+    return ", ".join([*which.names, *labels, *which.states]) or "this: there are none"
+
+
+def _nobody(*_: object) -> None:
+    """Stand in for the door while there is none."""
