@@ -73,6 +73,13 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         crashes=args.crashes,
         long=args.long,
         grace=args.grace,
+        weight=args.weight,
+        submitter=args.submitter,
+        after=args.after or None,
+        after_what=args.after_what,
+        each=args.each,
+        not_before=args.not_before,
+        deadline=args.deadline,
         key=args.key,
     )
 
@@ -97,13 +104,6 @@ def wait(args: Namespace, client: Client, screen: Screen) -> int:
         screen.failures(failures.first, status.failed)
     _print_status(args, status, screen)
     return _exit_status(status)
-
-
-def cancel(args: Namespace, client: Client, screen: Screen) -> int:
-    """Cancel a job, and print what became of it."""
-    status = client.job(args.job).cancel()
-    _print_status(args, status, screen)
-    return DONE
 
 
 def _known_type(args: Namespace, client: Client, screen: Screen) -> TaskType | None:
