@@ -11,7 +11,7 @@ from typing import Final
 UNITS: Final[Mapping[str, float]] = MappingProxyType(
     {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 )
-_SPAN: Final = re.compile(r"(?:in\s+|\+)?((?:\d+(?:\.\d+)?\s*(?:min|[smhd])\s*)+)")
+_SPAN: Final = re.compile(r"(?:in\s+|\+\s*)?((?:\d+(?:\.\d+)?\s*(?:min|[smhd])\s*)+)")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(min|[smhd])")
 _DAY_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
