@@ -90,7 +90,13 @@ class Scheduler:
         self, worker: int, job: int, numbers: Sequence[int], attempts: Sequence[int]
     ) -> int: ...
     def adopt(
-        self, worker: int, job: int, number: int, attempt: int, lapsed: bool = True
+        self,
+        worker: int,
+        job: int,
+        number: int,
+        attempt: int,
+        lapsed: bool = True,
+        alternative: int = -1,
     ) -> bool: ...
     def cancel(self, job: int, number: int) -> tuple[int, int] | None: ...
     def cancel_job(self, job: int, limit: int) -> tuple[list[tuple[int, int, int]], bool]: ...

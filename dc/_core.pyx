@@ -127,9 +127,11 @@ _ALTERNATIVES_MOST = 16
 _SUBMITTER_MOST = 2**31 - 1
 _WEIGHT_MOST = 1e6
 _WEIGHT_LEAST = 1e-6
+_PASSES_MOST = 16  # of what a worker cannot take, looked past before it looks no further
 
 _batch_most = cython.declare(cython.longlong, 4096)  # tasks of a call: more make none cheaper
 _worth_credit = cython.declare(cython.double, 0.01)  # of a slot's credit that is worth a message
+_work_least = cython.declare(cython.double, 1e-5)  # seconds that a task is charged at the least
 _never = cython.declare(cython.longlong, 2**63 - 1)  # an age after every age
 _lowest = cython.declare(cython.int, -(2**31))  # a priority below every priority
 _number_bits = cython.declare(cython.longlong, 0xFFFFFFFF)
@@ -201,12 +203,13 @@ def _free_place(table: list, free: list) -> cython.Py_ssize_t:
 
 @cython.cclass
 class _Ranked:
-    """What stands in a heap: higher priority first, then lower age.
+    """What stands in a heap: higher priority first, then the lower turn, then the lower age.
 
     `position` is its place in the heap that it belongs to, -1 when it is in none.
     """
 
     priority: cython.int
+    turn: cython.double
     age: cython.longlong
     position: cython.Py_ssize_t
 
@@ -214,10 +217,26 @@ class _Ranked:
 @cython.cfunc
 @cython.inline
 @cython.exceptval(check=False)
-def _before(
-    priority: cython.int, age: cython.longlong, than_priority: cython.int, than_age: cython.longlong
-) -> cython.bint:
-    return priority > than_priority or (priority == than_priority and age < than_age)
+def _before(one: _Ranked, two: _Ranked) -> cython.bint:
+    if one.priority != two.priority:
+        return one.priority > two.priority
+    return one.turn < two.turn or (one.turn == two.turn and one.age < two.age)
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _same(one: _Ranked, two: _Ranked) -> cython.bint:
+    return one.age == two.age and one.turn == two.turn and one.priority == two.priority
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _rank_as(item: _Ranked, other: _Ranked) -> cython.void:
+    item.priority = other.priority
+    item.turn = other.turn
+    item.age = other.age
 
 
 @cython.cfunc
@@ -226,7 +245,7 @@ def _rise(heap: list, item: _Ranked, place: cython.Py_ssize_t) -> cython.Py_ssiz
     while place > 0:
         parent: cython.Py_ssize_t = (place - 1) >> 1
         above: _Ranked = heap[parent]
-        if not _before(item.priority, item.age, above.priority, above.age):
+        if not _before(item, above):
             break
         heap[place] = above
         above.position = place
@@ -245,10 +264,10 @@ def _sink(heap: list, item: _Ranked, place: cython.Py_ssize_t) -> cython.Py_ssiz
         below: _Ranked = heap[child]
         if child + 1 < size:
             other: _Ranked = heap[child + 1]
-            if _before(other.priority, other.age, below.priority, below.age):
+            if _before(other, below):
                 below = other
                 child += 1
-        if not _before(below.priority, below.age, item.priority, item.age):
+        if not _before(below, item):
             break
         heap[place] = below
         below.position = place
@@ -283,16 +302,47 @@ def _take_out(heap: list, item: _Ranked) -> cython.Py_ssize_t:
     return _settle(heap, last)
 
 
+# --- what work is charged to ----------------------------------------------------------------------
+
+
+@cython.cclass
+class _Account(_Ranked):
+    """Something that shares with others: its `turn` is the work that it was given, by weight.
+
+    The turn counts in quanta and only grows. It is moved when a whole quantum was given, so that
+    tasks go out in batches.
+    """
+
+    part: cython.double  # seconds given since the turn was moved
+    owed: cython.double  # seconds that were given, came back, and are given again for nothing
+
+
 @cython.cfunc
-def _runner_up(heap: list, priority: cython.int) -> cython.longlong:
-    """Return the age of the second in the heap if it has this priority, else `_never`."""
-    age: cython.longlong = _never
-    place: cython.Py_ssize_t
-    for place in range(1, min(3, len(heap))):
-        item: _Ranked = heap[place]
-        if item.priority == priority and item.age < age:
-            age = item.age
-    return age
+@cython.exceptval(check=False)
+def _charge(
+    account: _Account,
+    work: cython.double,
+    quantum: cython.double,
+    weight: cython.double,
+    clock: cython.double,
+) -> cython.void:
+    """Charge seconds of work. Whoever was idle starts at the clock of those that were not."""
+    if account.turn < clock:
+        account.turn = clock
+    paid: cython.double = min(account.owed, work)
+    account.owed -= paid
+    account.part += work - paid
+    if account.part >= quantum:
+        account.turn += account.part / (quantum * weight)
+        account.part = 0.0
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def _tasks_left(account: _Account, work: cython.double, quantum: cython.double) -> cython.longlong:
+    """Return how many tasks of so much work are left of the account's quantum, at least 1."""
+    left: cython.double = (quantum - account.part + account.owed) / work
+    return 1 if left <= 1.0 else cython.cast(cython.longlong, math.ceil(min(left, 1e9)))
 
 
 # --- the small tables: one object for each job, class, membership, group, worker ------------------
@@ -300,12 +350,13 @@ def _runner_up(heap: list, priority: cython.int) -> cython.longlong:
 
 @cython.final
 @cython.cclass
-class _Job(_Ranked):
-    """A job. It ranks by its priority and the age of its oldest queued task."""
+class _Job(_Account):
+    """A job. It ranks by its priority, its turn and the age of its oldest queued task."""
 
     number: cython.longlong
     index: cython.int  # in the table of jobs
     kind: cython.int  # its requirement class
+    line: cython.int  # that class, of the job's submitter
     retries: cython.int
     crashes: cython.int  # of one task, after which it fails
     cost: cython.double  # seconds, exactly a float32; negative: not known
@@ -313,7 +364,6 @@ class _Job(_Ranked):
     stamp: cython.longlong  # in the age of the tasks that came last, or -1
     held_back: cython.bint  # being cancelled: nothing of it is handed out
     on_hold: cython.bint  # nor while an operator wants it so
-    submitter: cython.int  # its place in the table of submitters
     weight: cython.double  # of the job among those of its submitter
     first: cython.int  # its queue: a list in order of age
     last: cython.int
@@ -324,23 +374,24 @@ class _Job(_Ranked):
     delayed: cython.longlong
     assigned: cython.longlong
     running: cython.longlong
-    counted: cython.longlong  # of its queued tasks, in the `ready` of its class
+    counted: cython.longlong  # of its queued tasks, in the `ready` of its line
 
     def __init__(
         self, number: cython.longlong, index: cython.int, kind: cython.int, priority: cython.int
     ) -> None:
         self.priority = priority
+        self.turn = self.part = self.owed = 0.0
         self.age = _never
         self.position = -1
         self.number = number
         self.index = index
         self.kind = kind
+        self.line = -1
         self.retries = self.crashes = 0
         self.cost = -1.0
         self.end = 0
         self.stamp = -1
         self.held_back = self.on_hold = False
-        self.submitter = -1
         self.weight = 1.0
         self.first = self.last = self.root = -1
         self.tasks_first = self.tasks_last = -1
@@ -349,70 +400,207 @@ class _Job(_Ranked):
 
 @cython.final
 @cython.cclass
-class _Member(_Ranked):
-    """A class as one group sees it. In the group's heap it ranks as it was told last."""
+class _Need:
+    """What a task takes of a worker's resources while it runs: amounts above 0."""
 
-    kind: cython.int
-    group: cython.int
-    behind: cython.bint  # in the class's list of memberships to be told
+    size: cython.Py_ssize_t
+    resources: cython.longlong[::1]
+    amounts: cython.longlong[::1]
 
-    def __init__(self, kind: cython.int, group: cython.int) -> None:
-        self.priority = _lowest
-        self.age = _never
-        self.position = -1
-        self.kind = kind
-        self.group = group
-        self.behind = False
+    def __init__(self, amounts: dict) -> None:
+        self.size = len(amounts)
+        self.resources = array("q", amounts)
+        self.amounts = array("q", amounts.values())
+
+
+@cython.final
+@cython.cclass
+class _Submitter:
+    """Whose jobs these are."""
+
+    number: cython.longlong
+    weight: cython.double
+    lines: cython.longlong  # that are its own
+
+    def __init__(self, number: cython.longlong) -> None:
+        self.number = number
+        self.weight = 1.0
+        self.lines = 0
 
 
 @cython.final
 @cython.cclass
 class _Class:
-    """A requirement class: a heap of its jobs that have ready tasks."""
+    """A requirement class: what its tasks need, and where they can run."""
 
-    alternatives: list  # the amounts that its tasks need, in order of liking
+    needs: tuple  # the alternatives, in order of liking
+    groups: list  # of workers that can run it
+    lines: dict  # by the submitter
+
+    def __init__(self, needs: tuple) -> None:
+        self.needs = needs
+        self.groups = []
+        self.lines = {}
+
+
+@cython.final
+@cython.cclass
+class _Line(_Ranked):
+    """The jobs of one class and one submitter: a heap of those that have ready tasks.
+
+    It ranks as the first of them, with the priority `_lowest` if there is none.
+    """
+
+    kind: cython.int
+    owner: _Submitter
+    jobs: cython.longlong  # all, also those that have nothing ready
     heap: list
     ready: cython.longlong  # tasks that may be handed out
     shown: cython.longlong  # so many of them its groups count
-    priority: cython.int  # of the first in the heap, `_lowest` if there is none
-    age: cython.longlong
-    told_priority: cython.int  # members that are not behind rank as high as this, or higher
-    told_age: cython.longlong
+    told: _Ranked  # members that are not behind rank as high as this, or higher
     members: list
     behind: list
+    savers: set  # workers that keep something free for one of its tasks
 
-    def __init__(self, alternatives: list) -> None:
-        self.alternatives = alternatives
+    def __init__(self, kind: cython.int, owner: _Submitter) -> None:
+        self.kind = kind
+        self.owner = owner
+        self.jobs = 0
         self.heap = []
         self.ready = self.shown = 0
         self.priority = _lowest
+        self.turn = 0.0
         self.age = _never
-        self.told_priority = _PRIORITY_MOST + 1
-        self.told_age = -1
+        self.position = -1
+        self.told = _Ranked()
+        self.told.priority = _PRIORITY_MOST + 1
+        self.told.turn = 0.0
+        self.told.age = -1
         self.members = []
         self.behind = []
+        self.savers = set()
+
+
+@cython.final
+@cython.cclass
+class _Member(_Ranked):
+    """A line as one group sees it. In its lane's heap it ranks as it was told last."""
+
+    line: cython.int
+    lane: cython.int
+    behind: cython.bint  # in the line's list of memberships to be told
+
+    def __init__(self, line: cython.int, lane: cython.int) -> None:
+        self.priority = _lowest
+        self.turn = 0.0
+        self.age = _never
+        self.position = -1
+        self.line = line
+        self.lane = lane
+        self.behind = False
+
+
+@cython.final
+@cython.cclass
+class _Lane(_Ranked):
+    """Lines of one submitter that need the same of a group's workers: a heap of memberships.
+
+    It ranks as the first of them. What one of them cannot take for lack of amounts, none can.
+    """
+
+    index: cython.int
+    party: cython.int
+    needs: tuple  # in order of liking
+    liked: tuple  # the places of these needs among the alternatives of the classes
+    heap: list
+    members: cython.longlong  # all, also those that are not in the heap
+    gone: cython.longlong  # at which look into the group it was empty last, -1 before all
+
+    def __init__(self, index: cython.int, party: cython.int, needs: tuple, liked: tuple) -> None:
+        self.priority = _lowest
+        self.turn = 0.0
+        self.age = _never
+        self.position = -1
+        self.index = index
+        self.party = party
+        self.needs = needs
+        self.liked = liked
+        self.heap = []
+        self.members = 0
+        self.gone = -1
+
+
+@cython.final
+@cython.cclass
+class _Party(_Account):
+    """A submitter as one group sees it: a heap of lanes, and an account of what the group gave it.
+
+    It ranks by the priority and age of its first lane, and by its own turn.
+    """
+
+    index: cython.int
+    group: cython.int
+    owner: _Submitter
+    heap: list
+    lanes: dict  # all, by needs and liking
+    clock: cython.double  # the highest turn at which one of its jobs was given something here
+
+    def __init__(self, index: cython.int, group: cython.int, owner: _Submitter) -> None:
+        self.priority = _lowest
+        self.turn = self.part = self.owed = self.clock = 0.0
+        self.age = _never
+        self.position = -1
+        self.index = index
+        self.group = group
+        self.owner = owner
+        self.heap = []
+        self.lanes = {}
 
 
 @cython.final
 @cython.cclass
 class _Group:
-    """Workers of equal abilities: a heap of memberships, and the workers with room in turn."""
+    """Workers of equal abilities: a heap of parties, and the workers with room in turn."""
 
     heap: list
     kinds: dict  # its classes, each with the alternatives that its workers can run
-    ready: cython.longlong  # the sum of what its classes show
+    parties: dict  # by the submitter
+    clock: cython.double  # the highest turn at which one of its parties was given something
+    ready: cython.longlong  # the sum of what its lines show
     bearing: cython.longlong  # workers that have slots
     first: cython.int  # workers with room
     last: cython.int
+    blocked_first: cython.int  # workers with room for nothing that is ready
+    blocked_last: cython.int
+    looks: cython.longlong  # how often one of its workers looked for work
     listed: cython.bint  # in the ring of groups
     next: cython.int
 
     def __init__(self) -> None:
         self.heap = []
         self.kinds = {}
-        self.ready = self.bearing = 0
+        self.parties = {}
+        self.clock = 0.0
+        self.ready = self.bearing = self.looks = 0
         self.first = self.last = self.next = -1
+        self.blocked_first = self.blocked_last = -1
         self.listed = False
+
+
+@cython.final
+@cython.cclass
+class _Holding:
+    """What a worker holds of one need."""
+
+    need: cython.int
+    held: cython.longlong
+    reserved: cython.longlong  # so many of them have a slot and their amounts for sure
+    seconds: cython.double  # what the held ones count against the credit
+
+    def __init__(self, need: cython.int) -> None:
+        self.need = need
+        self.held = self.reserved = 0
+        self.seconds = 0.0
 
 
 @cython.final
@@ -424,24 +612,38 @@ class _Worker:
     group: cython.int
     slots: cython.longlong
     held: cython.longlong
+    reserved: cython.longlong  # slots that are taken
     seconds: cython.double  # what the held tasks count against its credit
-    amounts: dict  # of resources; empty: a cpu for each slot
+    holdings: list  # by need; one that is empty stays if it is the only one
+    total: cython.longlong[::1]  # of each resource
+    free: cython.longlong[::1]  # what is neither reserved nor saved; below 0 if it was made less
+    plain: cython.bint  # it has a cpu for each slot
     longest: cython.double  # seconds of the longest task that it may get; negative: any
+    saving: cython.int  # the line for whose task it keeps something free, or -1
+    saved: cython.int  # the need of that task
+    freed: cython.bint  # what was reserved is free again, since it looked for work last
+    pressed: cython.bint  # in the set of those that found only what is too long
     first: cython.int  # held tasks, in order of assignment
     last: cython.int
     waiting: cython.bint  # in its group's list of workers with room
+    blocked: cython.bint  # in its group's list of workers for whom nothing is
+    looked: cython.longlong  # the number of its last look
     next: cython.int
     prev: cython.int
 
     def __init__(self, index: cython.int, group: cython.int) -> None:
         self.index = index
         self.group = group
-        self.slots = self.held = 0
+        self.slots = self.held = self.reserved = self.looked = 0
         self.seconds = 0.0
-        self.amounts = {}
+        self.holdings = []
+        self.total = array("q", [0])
+        self.free = array("q", [0])
         self.longest = -1.0
+        self.saving = self.saved = -1
         self.first = self.last = self.next = self.prev = -1
-        self.waiting = False
+        self.waiting = self.blocked = self.freed = self.pressed = False
+        self.plain = True
 
 
 @cython.final
@@ -501,7 +703,18 @@ class Scheduler:
     _counts: cython.longlong[::1]  # tasks by state
     _slots: cython.longlong
     _by_number: dict
-    _submitters: dict  # weights of those that have another than 1
+    _submitters: dict  # those that have lines, or another weight than 1
+    _needs: list
+    _need_numbers: dict
+    _lines: list
+    _free_lines: list
+    _lanes: list
+    _free_lanes: list
+    _parties: list
+    _free_parties: list
+    _pressed: set  # workers that are blocked by tasks that are too long for them
+    _quiet: cython.bint  # what is put back is no news
+    _width: cython.Py_ssize_t  # above the highest resource that any need has
     _jobs: list
     _free_jobs: list
     _classes: list
@@ -535,6 +748,17 @@ class Scheduler:
         self._slots = 0
         self._by_number = {}
         self._submitters = {}
+        self._needs = []
+        self._need_numbers = {}
+        self._lines = []
+        self._free_lines = []
+        self._lanes = []
+        self._free_lanes = []
+        self._parties = []
+        self._free_parties = []
+        self._pressed = set()
+        self._quiet = False
+        self._width = 1
         self._jobs = []
         self._free_jobs = []
         self._classes = []
@@ -863,95 +1087,158 @@ class Scheduler:
 
     @cython.cfunc
     def _requeued(self, job: _Job) -> cython.void:
-        """Rank a job anew among those of its class, after its queue has changed."""
-        kind: _Class = self._classes[job.kind]
+        """Rank a job anew among those of its line, after its queue or its turn has changed."""
+        line: _Line = self._lines[job.line]
         kept: cython.bint = job.held_back or job.on_hold
         oldest: cython.int = -1 if kept else self._oldest(job)
         ready: cython.longlong = 0 if kept else job.queued
         if ready != job.counted:
-            kind.ready += ready - job.counted
+            line.ready += ready - job.counted
             job.counted = ready
-            self._show(kind)
+            self._show(line)
+            if line.savers:
+                self._release_savers(line)
         if oldest < 0:
             if job.position >= 0:
-                _take_out(kind.heap, job)
+                _take_out(line.heap, job)
         else:
             job.age = self._age[oldest]
-            if job.position < 0:
-                _put(kind.heap, job)
+            if job.position >= 0:
+                _settle(line.heap, job)
             else:
-                _settle(kind.heap, job)
-        self._reranked(kind)
+                _put(line.heap, job)
+                if self._pressed:
+                    self._release_pressed(job)
+        self._reranked(line)
 
     @cython.cfunc
-    def _show(self, kind: _Class) -> cython.void:
-        """Show the groups of a class how much is ready, if what they count is too far off."""
-        slack: cython.longlong = len(kind.members) >> 4
-        if kind.shown <= kind.ready <= kind.shown + 2 * slack:
+    def _show(self, line: _Line) -> cython.void:
+        """Show the groups of a line how much is ready, if what they count is too far off."""
+        slack: cython.longlong = len(line.members) >> 4
+        if line.shown <= line.ready <= line.shown + 2 * slack:
             return
-        change: cython.longlong = max(kind.ready - slack, 0) - kind.shown
-        kind.shown += change
-        for item in kind.members:
+        change: cython.longlong = max(line.ready - slack, 0) - line.shown
+        line.shown += change
+        for item in line.members:
             member: _Member = item
-            group: _Group = self._groups[member.group]
+            group: _Group = self._groups[self._group_number(member)]
             group.ready += change
 
     @cython.cfunc
-    def _reranked(self, kind: _Class) -> cython.void:
-        """Note the rank of a class; tell its groups if it has become higher."""
-        if not kind.heap:
-            kind.priority = _lowest
-            kind.age = _never
+    @cython.inline
+    def _group_number(self, member: _Member) -> cython.int:
+        lane: _Lane = self._lanes[member.lane]
+        party: _Party = self._parties[lane.party]
+        return party.group
+
+    @cython.cfunc
+    def _reranked(self, line: _Line) -> cython.void:
+        """Note the rank of a line; tell its groups if it has become higher."""
+        if not line.heap:
+            line.priority = _lowest
+            line.turn = 0.0
+            line.age = _never
             return
-        first: _Ranked = kind.heap[0]
-        higher: cython.bint = _before(first.priority, first.age, kind.priority, kind.age)
-        kind.priority = first.priority
-        kind.age = first.age
+        first: _Ranked = line.heap[0]
+        higher: cython.bint = _before(first, line)
+        _rank_as(line, first)
         if higher:
-            self._tell(kind)
+            self._tell(line)
 
     @cython.cfunc
-    def _tell(self, kind: _Class) -> cython.void:
-        """Tell the groups of a class its rank; those that were told a higher one need not know."""
-        everyone: cython.bint = _before(kind.priority, kind.age, kind.told_priority, kind.told_age)
-        for member in kind.members if everyone else kind.behind:
-            self._tell_one(kind, member)
-        kind.behind.clear()
-        kind.told_priority = kind.priority
-        kind.told_age = kind.age
+    def _tell(self, line: _Line) -> cython.void:
+        """Tell the groups of a line its rank; those that were told a higher one need not know."""
+        everyone: cython.bint = _before(line, line.told)
+        for member in line.members if everyone else line.behind:
+            self._tell_one(line, member)
+        line.behind.clear()
+        _rank_as(line.told, line)
 
     @cython.cfunc
-    def _tell_one(self, kind: _Class, member: _Member) -> cython.void:
+    def _tell_one(self, line: _Line, member: _Member) -> cython.void:
         member.behind = False
-        group: _Group = self._groups[member.group]
         absent: cython.bint = member.position < 0
-        if absent or _before(kind.priority, kind.age, member.priority, member.age):
-            member.priority = kind.priority
-            member.age = kind.age
-            if absent:
-                _put(group.heap, member)
-                self._join_ring(member.group)
-            else:
-                _settle(group.heap, member)
+        if not absent and not _before(line, member):
+            return
+        lane: _Lane = self._lanes[member.lane]
+        party: _Party = self._parties[lane.party]
+        group: _Group = self._groups[party.group]
+        fresh: cython.bint = not lane.heap
+        _rank_as(member, line)
+        if absent:
+            _put(lane.heap, member)
+        else:
+            _settle(lane.heap, member)
+        self._lane_changed(group, party, lane)
+        if not self._quiet:
+            if fresh:
+                self._unblock(party.group, lane.gone)
+            elif not absent and group.heap[0] is party and party.heap[0] is lane:
+                self._unblock(party.group, -1)
+        self._join_ring(party.group)
 
     @cython.cfunc
-    def _first_member(self, group: _Group) -> cython.bint:
-        """Bring the true first class to the top of a group's heap. False if there is none."""
+    def _lane_changed(self, group: _Group, party: _Party, lane: _Lane) -> cython.void:
+        """Rank a lane anew in its party after its first member has changed."""
+        if not lane.heap:
+            lane.gone = group.looks
+            _take_out(party.heap, lane)
+            self._party_changed(group, party)
+            return
+        first: _Ranked = lane.heap[0]
+        if lane.position >= 0 and _same(lane, first):
+            return
+        _rank_as(lane, first)
+        if lane.position < 0:
+            _put(party.heap, lane)
+        else:
+            _settle(party.heap, lane)
+        self._party_changed(group, party)
+
+    @cython.cfunc
+    def _party_changed(self, group: _Group, party: _Party) -> cython.void:
+        """Rank a party anew in its group after its first lane or its turn has changed."""
+        if not party.heap:
+            if party.position >= 0:
+                _take_out(group.heap, party)
+            return
+        first: _Ranked = party.heap[0]
+        party.priority = first.priority
+        party.age = first.age
+        if party.position < 0:
+            _put(group.heap, party)
+        elif len(group.heap) > 1:
+            _settle(group.heap, party)
+
+    @cython.cfunc
+    def _first_line(self, group: _Group) -> _Line:
+        """Bring the true first line to the top of a group's heaps. None if there is none."""
         while group.heap:
-            member: _Member = group.heap[0]
-            kind: _Class = self._classes[member.kind]
-            if member.age == kind.age and member.priority == kind.priority:
-                return True
+            party: _Party = group.heap[0]
+            lane: _Lane = party.heap[0]
+            line: _Line = self._first_of(lane)
+            if line is not None and _same(lane, line):
+                return line
+            self._lane_changed(group, party, lane)
+        return None
+
+    @cython.cfunc
+    def _first_of(self, lane: _Lane) -> _Line:
+        """Bring the true first line to the top of a lane's heap. None if there is none."""
+        while lane.heap:
+            member: _Member = lane.heap[0]
+            line: _Line = self._lines[member.line]
+            if _same(member, line):
+                return line
             if not member.behind:
                 member.behind = True
-                kind.behind.append(member)
-            if not kind.heap:
-                _take_out(group.heap, member)
+                line.behind.append(member)
+            if not line.heap:
+                _take_out(lane.heap, member)
             else:
-                member.priority = kind.priority
-                member.age = kind.age
-                _sink(group.heap, member, 0)
-        return False
+                _rank_as(member, line)
+                _sink(lane.heap, member, 0)
+        return None
 
     @cython.cfunc
     def _join_ring(self, index: cython.int) -> cython.void:
@@ -983,72 +1270,306 @@ class Scheduler:
         """Put a worker with room at the end of its group's list."""
         group: _Group = self._groups[worker.group]
         worker.waiting = True
-        worker.next = -1
-        worker.prev = group.last
-        if group.last >= 0:
-            last: _Worker = self._workers[group.last]
-            last.next = worker.index
-        else:
-            group.first = worker.index
+        group.first = self._link(worker, group.first, group.last)
         group.last = worker.index
         self._join_ring(worker.group)
 
     @cython.cfunc
+    def _block(self, worker: _Worker) -> cython.void:
+        """Put a worker with room for nothing that is ready at the end of its group's other list."""
+        group: _Group = self._groups[worker.group]
+        worker.blocked = True
+        group.blocked_first = self._link(worker, group.blocked_first, group.blocked_last)
+        group.blocked_last = worker.index
+
+    @cython.cfunc
+    def _link(self, worker: _Worker, first: cython.int, last: cython.int) -> cython.int:
+        """Put a worker at the end of a list, and return the first of the list."""
+        worker.next = -1
+        worker.prev = last
+        if last < 0:
+            return worker.index
+        before: _Worker = self._workers[last]
+        before.next = worker.index
+        return first
+
+    @cython.cfunc
     def _wait_no_more(self, worker: _Worker) -> cython.void:
-        """Take a worker out of its group's list, if it is there."""
-        if not worker.waiting:
+        """Take a worker out of the list that it is in, if it is in one."""
+        if not worker.waiting and not worker.blocked:
             return
         group: _Group = self._groups[worker.group]
         if worker.prev >= 0:
             ahead: _Worker = self._workers[worker.prev]
             ahead.next = worker.next
-        else:
+        elif worker.waiting:
             group.first = worker.next
+        else:
+            group.blocked_first = worker.next
         if worker.next >= 0:
             after: _Worker = self._workers[worker.next]
             after.prev = worker.prev
-        else:
+        elif worker.waiting:
             group.last = worker.prev
-        worker.waiting = False
+        else:
+            group.blocked_last = worker.prev
+        worker.waiting = worker.blocked = False
+        if worker.pressed:
+            worker.pressed = False
+            self._pressed.discard(worker.index)
+
+    @cython.cfunc
+    def _unblock(self, index: cython.int, since: cython.longlong) -> cython.void:
+        """Let the blocked workers of a group look again that looked at `since` or later."""
+        group: _Group = self._groups[index]
+        while group.blocked_last >= 0:
+            worker: _Worker = self._workers[group.blocked_last]
+            if worker.looked < since:
+                break
+            self._wait_no_more(worker)
+            self._wait(worker)
+
+    @cython.cfunc
+    def _release_savers(self, line: _Line) -> cython.void:
+        """Let workers look again that save for tasks that are not there any more."""
+        while len(line.savers) > line.ready:
+            worker: _Worker = self._workers[line.savers.pop()]
+            self._save_no_more(worker)
+            if worker.blocked:
+                self._wait_no_more(worker)
+                self._wait(worker)
+
+    @cython.cfunc
+    def _release_pressed(self, job: _Job) -> cython.void:
+        """Let workers look again that found only tasks that are too long: here is another job."""
+        for index in list(self._pressed):
+            worker: _Worker = self._workers[index]
+            group: _Group = self._groups[worker.group]
+            if job.kind in group.kinds and not job.cost > worker.longest:
+                self._wait_no_more(worker)
+                self._wait(worker)
 
     @cython.cfunc
     def _wake(self, worker: _Worker) -> cython.void:
-        """Let a worker wait for work if it has a free slot, or a quarter of its credit free."""
+        """Let a worker wait for work if something is free again: a slot and amounts, or a quarter
+        of its credit."""
         if worker.waiting or worker.slots == 0:
             return
-        if worker.held < worker.slots or (
-            4 * worker.held <= 3 * self._credit_tasks
-            and 4.0 * worker.seconds <= 3.0 * self._credit_seconds * worker.slots
+        if (
+            worker.freed
+            or (worker.reserved < worker.slots and not worker.blocked)
+            or (
+                4 * worker.held <= 3 * self._credit_tasks
+                and 4.0 * worker.seconds
+                <= 3.0 * self._credit_seconds * min(worker.reserved, worker.slots)
+            )
         ):
+            self._wait_no_more(worker)
             self._wait(worker)
+
+    # --- amounts ----------------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _fitting(self, worker: _Worker, need: cython.int, most: cython.longlong) -> cython.longlong:
+        """Return how many more tasks of a need the worker has slots and amounts for."""
+        count: cython.longlong = worker.slots - worker.reserved - (worker.saving >= 0)
+        if count <= 0:
+            return 0
+        count = min(count, most)
+        what: _Need = self._needs[need]
+        i: cython.Py_ssize_t
+        for i in range(what.size):
+            resource: cython.longlong = what.resources[i]
+            if resource >= len(worker.free) or worker.free[resource] < what.amounts[i]:
+                return 0
+            count = min(count, worker.free[resource] // what.amounts[i])
+        return count
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _possible(self, worker: _Worker, need: cython.int) -> cython.bint:
+        """Tell whether the worker could run a task of a need if it held nothing."""
+        what: _Need = self._needs[need]
+        i: cython.Py_ssize_t
+        for i in range(what.size):
+            resource: cython.longlong = what.resources[i]
+            if resource >= len(worker.total) or worker.total[resource] < what.amounts[i]:
+                return False
+        return True
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _use(self, worker: _Worker, need: cython.int, count: cython.longlong) -> cython.void:
+        """Take the amounts of so many tasks from what is free; fewer than 0: give them back."""
+        what: _Need = self._needs[need]
+        i: cython.Py_ssize_t
+        for i in range(what.size):
+            worker.free[what.resources[i]] -= count * what.amounts[i]
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _reserve_for(
+        self, worker: _Worker, holding: _Holding, count: cython.longlong
+    ) -> cython.void:
+        """Reserve slots and amounts for so many tasks; fewer than 0: free them."""
+        holding.reserved += count
+        worker.reserved += count
+        self._use(worker, holding.need, count)
+
+    @cython.cfunc
+    def _promise(self, worker: _Worker) -> cython.void:
+        """Reserve what is free for what waits at the worker: that goes before all else there."""
+        for item in worker.holdings:
+            holding: _Holding = item
+            if holding.held > holding.reserved:
+                more: cython.longlong = holding.held - holding.reserved
+                more = self._fitting(worker, holding.need, more)
+                if more > 0:
+                    self._reserve_for(worker, holding, more)
+
+    @cython.cfunc
+    def _set_total(self, worker: _Worker, amounts: dict) -> cython.void:
+        """Give a worker other amounts; what is reserved stays so, even if it is more."""
+        size: cython.Py_ssize_t = max(self._width, max(amounts, default=0) + 1)
+        worker.total = array("q", bytes(8 * size))
+        worker.free = array("q", bytes(8 * size))
+        for resource, amount in amounts.items():
+            worker.total[resource] = worker.free[resource] = amount
+        for item in worker.holdings:
+            holding: _Holding = item
+            self._use(worker, holding.need, holding.reserved)
+        if worker.saving >= 0:
+            self._use(worker, worker.saved, 1)
+
+    @cython.cfunc
+    def _holding_of(self, worker: _Worker, need: cython.int) -> _Holding:
+        """Return what the worker holds of a need, or None."""
+        for item in worker.holdings:
+            holding: _Holding = item
+            if holding.need == need:
+                return holding
+        return None
+
+    @cython.cfunc
+    def _holding_for(self, worker: _Worker, need: cython.int) -> _Holding:
+        """Return what the worker holds of a need, made if it is new."""
+        holding: _Holding = self._holding_of(worker, need)
+        if holding is not None:
+            return holding
+        if len(worker.holdings) == 1:
+            holding = worker.holdings[0]
+            if holding.held == 0:
+                holding.need = need
+                return holding
+        holding = _Holding(need)
+        worker.holdings.append(holding)
+        return holding
+
+    @cython.cfunc
+    def _save_for(self, worker: _Worker, lane: _Lane) -> cython.void:
+        """Let the worker keep what it has for the first task of a lane that it cannot take yet.
+
+        Needless if it holds one that needs the same: what that leaves is enough. A task is saved
+        for by one worker, so that few wait for few.
+        """
+        wanted: cython.int = -1
+        for need in lane.needs:
+            holding: _Holding = self._holding_of(worker, need)
+            if holding is not None and holding.reserved > 0:
+                return
+            if wanted < 0 and self._possible(worker, need):
+                wanted = need
+        found: _Member = None
+        place: cython.Py_ssize_t
+        for place in range(min(len(lane.heap), _PASSES_MOST)):
+            member: _Member = lane.heap[place]
+            line: _Line = self._lines[member.line]
+            if line.ready > len(line.savers) and (found is None or _before(member, found)):
+                found = member
+        if wanted >= 0 and found is not None:
+            worker.saving = found.line
+            worker.saved = wanted
+            line = self._lines[found.line]
+            line.savers.add(worker.index)
+            self._use(worker, wanted, 1)
+
+    @cython.cfunc
+    def _save_no_more(self, worker: _Worker) -> cython.void:
+        """End what a worker saves for, if it does."""
+        if worker.saving >= 0:
+            line: _Line = self._lines[worker.saving]
+            line.savers.discard(worker.index)
+            worker.saving = -1
+            self._use(worker, worker.saved, -1)
 
     @cython.cfunc
     @cython.inline
     @cython.exceptval(check=False)
-    def _may_take(self, worker: _Worker, cost: cython.double) -> cython.bint:
-        """Tell whether a worker may take one more task that costs so much.
+    def _has_credit(self, worker: _Worker, holding: _Holding, cost: cython.double) -> cython.bint:
+        """Tell whether a worker may take a task that costs so much, to wait for others there.
 
-        Full is full, also for a task that costs nothing: it would wait behind long ones.
+        Full is full, also for a task that costs nothing: it would wait behind long ones. And what
+        others wait for is not filled up.
         """
-        room: cython.double = self._credit_seconds * worker.slots - worker.seconds
-        return worker.held < worker.slots or (
-            0.0 <= cost <= self._credit_seconds
+        slots: cython.longlong = min(holding.reserved, worker.slots)
+        room: cython.double = self._credit_seconds * slots - holding.seconds
+        return (
+            worker.saving < 0
+            and 0.0 <= cost <= self._credit_seconds
             and worker.held < self._credit_tasks
             and 0.0 < room >= cost
         )
 
     @cython.cfunc
+    def _has_room(self, worker: _Worker) -> cython.bint:
+        """Tell whether there may be a task that the worker could take."""
+        if worker.reserved < worker.slots:
+            return True
+        for item in worker.holdings:
+            holding: _Holding = item
+            if self._has_credit(worker, holding, 0.0):
+                return True
+        return False
+
+    @cython.cfunc
+    def _choose(self, worker: _Worker, lane: _Lane, cost: cython.double) -> cython.Py_ssize_t:
+        """Return the place of the need by which the worker can take a task of a lane, or -1."""
+        place: cython.Py_ssize_t
+        size: cython.Py_ssize_t = len(lane.needs)
+        if worker.reserved < worker.slots:
+            for place in range(size):
+                if self._fitting(worker, lane.needs[place], 1) > 0:
+                    return place
+        if 0.0 <= cost <= self._credit_seconds:
+            for place in range(size):
+                holding: _Holding = self._holding_of(worker, lane.needs[place])
+                if holding is not None and self._has_credit(worker, holding, cost):
+                    return place
+        return -1
+
+    # --- what workers hold ------------------------------------------------------------------------
+
+    @cython.cfunc
     @cython.exceptval(check=False)
     def _hold(
-        self, worker: _Worker, slot: cython.int, attempt: cython.int, cost: cython.double
+        self,
+        worker: _Worker,
+        holding: _Holding,
+        slot: cython.int,
+        attempt: cython.int,
+        cost: cython.double,
     ) -> cython.void:
-        """Give a task that is in no queue to a worker. The caller counts it."""
+        """Give a task that is in no queue to a worker. The caller counts and reserves."""
         self._state[slot] = _assigned
         self._marks[slot] = 0
         self._worker[slot] = worker.index
         self._attempt[slot] = attempt
-        counts: cython.double = cost if 0.0 <= cost < self._credit_seconds else self._credit_seconds
-        self._cost[slot] = counts
+        self._child[slot] = holding.need
+        if cost < 0.0:
+            cost = self._credit_seconds
+        self._cost[slot] = cost
+        cost = min(cost, self._credit_seconds)
         self._next[slot] = -1
         self._prev[slot] = worker.last
         if worker.last >= 0:
@@ -1057,7 +1578,9 @@ class Scheduler:
             worker.first = slot
         worker.last = slot
         worker.held += 1
-        worker.seconds += counts
+        worker.seconds += cost
+        holding.held += 1
+        holding.seconds += cost
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -1073,14 +1596,55 @@ class Scheduler:
             self._prev[after] = ahead
         else:
             worker.last = ahead
+        cost: cython.double = min(self._cost[slot], self._credit_seconds)
         worker.held -= 1
-        worker.seconds -= self._cost[slot]
-        if worker.held == 0:
-            worker.seconds = 0.0  # whatever rounding left
+        worker.seconds -= cost
+        holding: _Holding = self._holding_of(worker, self._child[slot])
+        holding.held -= 1
+        holding.seconds -= cost
+        if holding.reserved > holding.held:
+            self._reserve_for(worker, holding, -1)
+            worker.freed = True
+        if holding.held == 0:
+            holding.seconds = 0.0  # whatever rounding left
+            if worker.held == 0:
+                worker.seconds = 0.0
+            if len(worker.holdings) > 1:
+                worker.holdings.remove(holding)
         self._worker[slot] = -1
         self._marks[slot] = 0
         if self._timer[slot] >= 0:
             self._unset_timer(slot)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _work(self, cost: cython.double) -> cython.double:
+        """Return the seconds that a task of a known cost, or of none, is charged."""
+        return self._credit_seconds if cost < 0.0 else max(cost, _work_least)
+
+    @cython.cfunc
+    def _charge_all(
+        self, group: _Group, party: _Party, job: _Job, work: cython.double
+    ) -> cython.void:
+        """Charge work to a job, and to its submitter in the group of the worker."""
+        party.clock = max(party.clock, job.turn)
+        group.clock = max(group.clock, party.turn)
+        _charge(job, work, self._credit_seconds, job.weight, party.clock)
+        _charge(party, work, self._credit_seconds, party.owner.weight, group.clock)
+
+    @cython.cfunc
+    def _refund(self, worker: _Worker, job: _Job, slot: cython.int) -> cython.void:
+        """Note that a task which the worker holds and has not started is given back."""
+        if self._state[slot] != _assigned:
+            return
+        work: cython.double = self._work(self._cost[slot])
+        job.owed += work
+        line: _Line = self._lines[job.line]
+        group: _Group = self._groups[worker.group]
+        party: _Party = group.parties.get(line.owner.number)
+        if party is not None:
+            party.owed += work
 
     @cython.cfunc
     def _detach(self, job: _Job, slot: cython.int) -> cython.void:
@@ -1258,8 +1822,19 @@ class Scheduler:
         needs = [_amounts(needed) for needed in alternatives] or [{0: _CPU}]
         if len(needs) > _ALTERNATIVES_MOST:
             raise ValueError(f"a class may have {_ALTERNATIVES_MOST} alternatives at most")
-        self._classes.append(_Class(needs))
+        self._classes.append(_Class(tuple([self._need_of(needed) for needed in needs])))
         return len(self._classes) - 1
+
+    @cython.cfunc
+    def _need_of(self, amounts: dict) -> int:
+        """Return the number of a need, made if it is new."""
+        wanted = {resource: amount for resource, amount in sorted(amounts.items()) if amount}
+        key = tuple(wanted.items())
+        number = self._need_numbers.setdefault(key, len(self._needs))
+        if number == len(self._needs):
+            self._needs.append(_Need(wanted))
+            self._width = max(self._width, max(wanted, default=0) + 1)
+        return number
 
     def add_group(self, classes) -> int:
         """Make a group of workers that can run these classes; return its number, from 0.
@@ -1283,7 +1858,7 @@ class Scheduler:
     def _liked(self, class_: object, alternatives: object) -> tuple:
         """Return the given alternatives of a class, or all of them if none is given."""
         kind = self._class_of(class_)
-        most = len(kind.alternatives) - 1
+        most = len(kind.needs) - 1
         liked = tuple([_within(one, 0, most, "an alternative") for one in alternatives])
         return liked or tuple(range(most + 1))
 
@@ -1306,13 +1881,111 @@ class Scheduler:
         if class_ in crowd.kinds:
             return
         crowd.kinds[class_] = liked
-        member = _Member(class_, group)
-        kind.members.append(member)
-        crowd.ready += kind.shown
-        if kind.heap:
-            self._tell_one(kind, member)
+        kind.groups.append(group)
+        for line in kind.lines.values():
+            self._join(line, group)
+
+    @cython.cfunc
+    def _join(self, index: cython.int, group: cython.int) -> cython.void:
+        """Make a line known to a group that runs its class."""
+        line: _Line = self._lines[index]
+        lane: _Lane = self._lane_of(line, group)
+        lane.members += 1
+        member: _Member = _Member(index, lane.index)
+        line.members.append(member)
+        crowd: _Group = self._groups[group]
+        crowd.ready += line.shown
+        if line.heap:
+            self._tell_one(line, member)
         member.behind = True
-        kind.behind.append(member)
+        line.behind.append(member)
+
+    @cython.cfunc
+    def _lane_of(self, line: _Line, group: cython.int) -> _Lane:
+        """Return the lane of a line in a group, made with its party if it is the first there."""
+        crowd: _Group = self._groups[group]
+        kind: _Class = self._classes[line.kind]
+        party: _Party = crowd.parties.get(line.owner.number)
+        if party is None:
+            place = _free_place(self._parties, self._free_parties)
+            party = self._parties[place] = _Party(place, group, line.owner)
+            crowd.parties[line.owner.number] = party
+        liked: tuple = crowd.kinds[line.kind]
+        needs: tuple = tuple([kind.needs[one] for one in liked])
+        lane: _Lane = party.lanes.get((needs, liked))
+        if lane is None:
+            place = _free_place(self._lanes, self._free_lanes)
+            lane = self._lanes[place] = _Lane(place, party.index, needs, liked)
+            party.lanes[needs, liked] = lane
+        return lane
+
+    @cython.cfunc
+    def _leave(self, member: _Member) -> cython.void:
+        """Take a line that has nothing ready from a group; drop what it was the last in."""
+        lane: _Lane = self._lanes[member.lane]
+        party: _Party = self._parties[lane.party]
+        group: _Group = self._groups[party.group]
+        if member.position >= 0:
+            _take_out(lane.heap, member)
+            self._lane_changed(group, party, lane)
+        lane.members -= 1
+        if lane.members == 0:
+            del party.lanes[lane.needs, lane.liked]
+            self._lanes[lane.index] = None
+            self._free_lanes.append(lane.index)
+        if not party.lanes:
+            del group.parties[party.owner.number]
+            self._parties[party.index] = None
+            self._free_parties.append(party.index)
+
+    @cython.cfunc
+    def _submitter_of(self, number: cython.longlong) -> _Submitter:
+        """Return a submitter, made if it is new."""
+        found = self._submitters.get(number)
+        if found is None:
+            found = self._submitters[number] = _Submitter(number)
+        return found
+
+    @cython.cfunc
+    def _drop_submitter(self, owner: _Submitter) -> cython.void:
+        """Forget a submitter of whom there is nothing to know."""
+        if owner.lines == 0 and owner.weight == 1.0:
+            del self._submitters[owner.number]
+
+    @cython.cfunc
+    def _enter(self, job: _Job, submitter: cython.longlong) -> cython.void:
+        """Put a new job into the line of its class and submitter, made if it is the first."""
+        kind: _Class = self._classes[job.kind]
+        index = kind.lines.get(submitter)
+        line: _Line
+        if index is None:
+            owner: _Submitter = self._submitter_of(submitter)
+            owner.lines += 1
+            index = _free_place(self._lines, self._free_lines)
+            line = self._lines[index] = _Line(job.kind, owner)
+            kind.lines[submitter] = index
+            for group in kind.groups:
+                self._join(index, group)
+        line = self._lines[index]
+        line.jobs += 1
+        job.line = index
+
+    @cython.cfunc
+    def _exit(self, job: _Job) -> cython.void:
+        """Take a job that has no tasks out of its line; drop the line if it was the last."""
+        line: _Line = self._lines[job.line]
+        line.jobs -= 1
+        if line.jobs > 0:
+            return
+        for member in line.members:
+            self._leave(member)
+        kind: _Class = self._classes[line.kind]
+        owner: _Submitter = line.owner
+        del kind.lines[owner.number]
+        self._lines[job.line] = None
+        self._free_lines.append(job.line)
+        owner.lines -= 1
+        self._drop_submitter(owner)
 
     def add_job(
         self,
@@ -1352,8 +2025,8 @@ class Scheduler:
         record = _Job(number, index, class_, rank)
         record.retries = tries
         record.crashes = limit
-        record.submitter = owner
         record.weight = share
+        self._enter(record, owner)
         self._jobs[index] = self._by_number[number] = record
 
     def set_cost(self, job: object, seconds: object) -> None:
@@ -1366,6 +2039,8 @@ class Scheduler:
         if cost > _COST_MOST:
             raise ValueError(f"seconds must be at most {_COST_MOST}, not {seconds}")
         record.cost = array("f", [cost])[0] if cost >= 0.0 else -1.0
+        if self._pressed and record.position >= 0:
+            self._release_pressed(record)
 
     def set_priority(self, job: object, priority: object) -> None:
         """Change a job's priority; what is held stays where it is.
@@ -1394,8 +2069,11 @@ class Scheduler:
         Raises:
             ValueError: the weight is not from 1e-6 to 1e6, or the submitter no number.
         """
-        owner = _within(submitter, 0, _SUBMITTER_MOST, "submitter")
-        self._submitters[owner] = _weight(weight)
+        number = _within(submitter, 0, _SUBMITTER_MOST, "submitter")
+        share = _weight(weight)
+        owner: _Submitter = self._submitter_of(number)
+        owner.weight = share
+        self._drop_submitter(owner)
 
     def hold_job(self, job: object) -> None:
         """Hand nothing of a job out, until resume_job(); what workers hold goes on."""
@@ -1419,6 +2097,7 @@ class Scheduler:
         record = self._job_of(job)
         if record.tasks_first >= 0:
             raise ValueError(f"job {job} has tasks")
+        self._exit(record)
         del self._by_number[record.number]
         self._jobs[record.index] = None
         self._free_jobs.append(record.index)
@@ -1522,7 +2201,8 @@ class Scheduler:
         checked = _amounts(amounts)
         index = _free_place(self._workers, self._free_workers)
         worker = self._workers[index] = _Worker(index, group)
-        worker.amounts = checked
+        worker.plain = not checked
+        self._set_total(worker, checked)
         self._resize(worker, count)
         return index
 
@@ -1534,12 +2214,25 @@ class Scheduler:
     def set_amounts(self, worker: object, amounts) -> None:
         """Change what a worker has of each resource; what it holds stays.
 
+        Args:
+            worker: the worker.
+            amounts: of each resource, by its number; none given: a cpu for each slot.
+
         Raises:
             KeyError: the worker is not there.
             ValueError: a number is out of its range.
         """
         record = self._worker_of(worker)
-        record.amounts = _amounts(amounts)
+        checked = _amounts(amounts)
+        record.plain = not checked
+        self._set_total(record, checked or {0: record.slots * _CPU})
+        self._look_again(record)
+
+    @cython.cfunc
+    def _look_again(self, worker: _Worker) -> cython.void:
+        """Let a worker look for work that may be able to take other tasks than before."""
+        worker.freed = True
+        self._wake(worker)
 
     def set_longest(self, worker: object, seconds: object) -> None:
         """Give a worker no task of a job whose known cost is longer; negative: any task.
@@ -1547,7 +2240,11 @@ class Scheduler:
         For a worker that leaves at a set time. What it holds stays.
         """
         record = self._worker_of(worker)
-        record.longest = _seconds(seconds, "seconds")
+        longest = _seconds(seconds, "seconds")
+        longer: cython.bint = record.longest >= 0.0 and not 0.0 <= longest <= record.longest
+        record.longest = longest
+        if longer:
+            self._look_again(record)
 
     def set_group(self, worker: object, group: object) -> None:
         """Move a worker to another group; what it holds stays.
@@ -1567,11 +2264,16 @@ class Scheduler:
         group: _Group = self._groups[worker.group]
         group.bearing += (slots > 0) - (worker.slots > 0)
         self._slots += slots - worker.slots
+        if worker.plain:
+            worker.total[0] += (slots - worker.slots) * _CPU
+            worker.free[0] += (slots - worker.slots) * _CPU
+        more: cython.bint = slots > worker.slots
         worker.slots = slots
         if slots == 0:
             self._wait_no_more(worker)
-        else:
-            self._wake(worker)
+            self._save_no_more(worker)
+        elif more:
+            self._look_again(worker)
 
     def suspect(self, worker: object, oldest: object) -> None:
         """Note what a worker may be running beside what it said, when it is lost from sight.
@@ -1687,6 +2389,8 @@ class Scheduler:
         """
         state: cython.int = self._state[slot]
         blamed: cython.bint = guilty and (state == _running or (self._marks[slot] & _suspect) != 0)
+        if not blamed:
+            self._refund(worker, job, slot)
         self._count(job, state, -1)
         self._let_go(worker, slot)
         if blamed and self._crashed(job, slot):
@@ -1722,49 +2426,135 @@ class Scheduler:
             index: cython.int = self._ring_first
             group: _Group = self._groups[index]
             self._leave_ring(group)
-            if group.first < 0 or not self._first_member(group):
+            if group.first < 0 or self._first_line(group) is None:
                 continue
             worker: _Worker = self._workers[group.first]
             self._wait_no_more(worker)
             runs: list = []
-            if self._fill(group, worker, runs):
-                self._wait(worker)
+            self._look(group, worker, runs)
             self._join_ring(index)
             if runs:
                 return (worker.index, runs)
         return None
 
     @cython.cfunc
-    def _fill(self, group: _Group, worker: _Worker, runs: list) -> cython.bint:
-        """Give the worker what it may have of the group's work; tell whether it has room yet."""
-        member: _Member = group.heap[0]
-        kind: _Class = self._classes[member.kind]
-        # Many groups may be shown nothing yet; and a call that gives nothing is no answer.
-        ready: cython.longlong = max(group.ready, kind.ready)
-        left: cython.longlong = (ready + group.bearing - 1) // group.bearing
-        job: _Job = kind.heap[0]
-        left = min(max(left, worker.slots - worker.held, self._worth(job.cost)), _batch_most)
+    def _look(self, group: _Group, worker: _Worker, runs: list) -> cython.void:
+        """Give the worker what it may have of the group's work, and put it where it is to wait."""
+        group.looks += 1
+        worker.looked = group.looks
+        worker.freed = False
+        self._save_no_more(worker)
+        self._promise(worker)
+        lanes: list = []
+        jobs: list = []
+        ended: cython.bint = self._fill(group, worker, runs, lanes, jobs)
+        if lanes or jobs:
+            self._put_back(group, lanes, jobs)
+        if ended:
+            if self._has_room(worker):
+                self._wait(worker)
+        elif worker.reserved < worker.slots:
+            self._block(worker)
+            if jobs:
+                worker.pressed = True
+                self._pressed.add(worker.index)
+
+    @cython.cfunc
+    def _fill(
+        self, group: _Group, worker: _Worker, runs: list, lanes: list, jobs: list
+    ) -> cython.bint:
+        """Give the worker what it may have, looking past what it cannot take.
+
+        What is looked past leaves its heap and is listed: lanes, and jobs that are too long.
+
+        Returns:
+            Whether the worker may have more another time: it has had its share, or all there is.
+        """
+        left: cython.longlong = -1
         before: _Job = None
+        alternative: cython.int = -1
         numbers: list = []
         attempts: list = []
-        while left > 0 and self._first_member(group):
-            member = group.heap[0]
-            kind = self._classes[member.kind]
-            job = kind.heap[0]
-            if not self._may_take(worker, job.cost):
-                return False
-            if job is not before:
+        while left != 0:
+            line: _Line = self._first_line(group)
+            if line is None:
+                return not lanes and not jobs
+            job: _Job = line.heap[0]
+            if left < 0:
+                left = self._share(group, worker, line, job)
+            party: _Party = group.heap[0]
+            lane: _Lane = party.heap[0]
+            long: cython.bint = worker.longest >= 0.0 and job.cost > worker.longest
+            place: cython.Py_ssize_t = -1 if long else self._choose(worker, lane, job.cost)
+            if place < 0:
+                if worker.reserved + (worker.saving >= 0) >= worker.slots:
+                    return False
+                if len(lanes) + len(jobs) == _PASSES_MOST:
+                    return False
+                if long:
+                    self._pass_job(line, job, jobs)
+                else:
+                    self._pass_lane(group, worker, party, lane, lanes)
+                continue
+            if job is not before or alternative != lane.liked[place]:
+                before = job
+                alternative = lane.liked[place]
                 numbers = []
                 attempts = []
-                liked: tuple = group.kinds[member.kind]
-                runs.append((job.number, liked[0], numbers, attempts))
-                before = job
-            until: cython.longlong = min(
-                _runner_up(kind.heap, job.priority), _runner_up(group.heap, job.priority)
+                runs.append((job.number, alternative, numbers, attempts))
+            work: cython.double = self._work(job.cost)
+            most: cython.longlong = min(left, _tasks_left(job, work, self._credit_seconds))
+            most = min(most, _tasks_left(party, work, self._credit_seconds))
+            given: cython.longlong = self._give(
+                worker, job, lane.needs[place], most, numbers, attempts
             )
-            left -= self._give(worker, job, left, until, numbers, attempts)
+            left -= given
+            self._charge_all(group, party, job, given * work)
+            self._party_changed(group, party)
             self._requeued(job)
-        return self._may_take(worker, 0.0)
+        return True
+
+    @cython.cfunc
+    def _share(self, group: _Group, worker: _Worker, line: _Line, job: _Job) -> cython.longlong:
+        """Return how many tasks one call may give the worker, at least 1."""
+        # Many groups may be shown nothing yet; and a call that gives nothing is no answer.
+        ready: cython.longlong = max(group.ready, line.ready)
+        left: cython.longlong = (ready + group.bearing - 1) // group.bearing
+        return min(max(left, worker.slots - worker.reserved, self._worth(job.cost)), _batch_most)
+
+    @cython.cfunc
+    def _pass_lane(
+        self, group: _Group, worker: _Worker, party: _Party, lane: _Lane, lanes: list
+    ) -> cython.void:
+        """Look past a lane; the first that is to be saved for, the worker saves for."""
+        if worker.saving < 0:
+            self._save_for(worker, lane)
+        _take_out(party.heap, lane)
+        self._party_changed(group, party)
+        lanes.append(lane)
+
+    @cython.cfunc
+    def _pass_job(self, line: _Line, job: _Job, jobs: list) -> cython.void:
+        """Look past a job that is too long."""
+        _take_out(line.heap, job)
+        self._reranked(line)
+        jobs.append(job)
+
+    @cython.cfunc
+    def _put_back(self, group: _Group, lanes: list, jobs: list) -> cython.void:
+        """Put back what was looked past; it is no news to anybody."""
+        self._quiet = True
+        for item in lanes:
+            lane: _Lane = item
+            party: _Party = self._parties[lane.party]
+            _put(party.heap, lane)
+            self._party_changed(group, party)
+        for one in jobs:
+            job: _Job = one
+            line: _Line = self._lines[job.line]
+            _put(line.heap, job)
+            self._reranked(line)
+        self._quiet = False
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -1779,19 +2569,23 @@ class Scheduler:
         self,
         worker: _Worker,
         job: _Job,
+        need: cython.int,
         most: cython.longlong,
-        until: cython.longlong,
         numbers: list,
         attempts: list,
     ) -> cython.longlong:
-        """Give the worker tasks of one job, up to the age at which another job's turn comes."""
+        """Give the worker up to so many tasks of one job: as many as fit, and on credit."""
+        holding: _Holding = self._holding_for(worker, need)
+        fitting: cython.longlong = self._fitting(worker, need, min(most, job.queued))
+        if fitting > 0:
+            self._reserve_for(worker, holding, fitting)
         given: cython.longlong = 0
         slot: cython.int = self._oldest(job)
-        while given < most and slot >= 0 and self._may_take(worker, job.cost):
-            if given > 0 and self._age[slot] > until:
+        while given < most and slot >= 0:
+            if given >= fitting and not self._has_credit(worker, holding, job.cost):
                 break
             self._dequeue(job, slot)
-            self._hold(worker, slot, self._attempt[slot] + 1, job.cost)
+            self._hold(worker, holding, slot, self._attempt[slot] + 1, job.cost)
             numbers.append(self._key[slot] & _number_bits)
             attempts.append(self._attempt[slot])
             given += 1
@@ -1947,6 +2741,7 @@ class Scheduler:
         for i in range(size):
             slot: cython.int = self._found[i]
             if self._holds(holder, slot, self._given_attempts[i]):
+                self._refund(holder, record, slot)
                 self._count(record, self._state[slot], -1)
                 self._let_go(holder, slot)
                 self._enqueue(record, slot)
@@ -1962,6 +2757,7 @@ class Scheduler:
         number: object,
         attempt: object,
         lapsed: object = True,
+        alternative: object = -1,
     ) -> bool:
         """Let a worker keep an attempt that it says it holds, even above its room.
 
@@ -1973,6 +2769,12 @@ class Scheduler:
             number: the task.
             attempt: the attempt, at most 2**30.
             lapsed: it is known that the task's newest attempt was this worker's.
+            alternative: the position of what it reserves there, among those of the job's class;
+                -1: not known, so the first that the worker has amounts for.
+
+        Raises:
+            KeyError: the worker or the job is not there.
+            ValueError: its class has no such alternative.
 
         Returns:
             True if nobody holds the task, its job is not being cancelled, and the attempt is the
@@ -1984,6 +2786,8 @@ class Scheduler:
         slot: cython.int = self._named(record, number)
         fence: cython.longlong = _peers(attempt, _ATTEMPT_START)
         known: cython.bint = bool(lapsed)
+        kind: _Class = self._classes[record.kind]
+        place = _within(alternative, -1, len(kind.needs) - 1, "alternative")
         if slot < 0 or fence < 1 or record.held_back or self._worker[slot] >= 0:
             return False
         marks: cython.int = self._marks[slot]
@@ -1994,9 +2798,21 @@ class Scheduler:
         if (marks & _lost) != 0:
             self._crashes[slot] -= 1
         self._detach(record, slot)
-        self._hold(holder, slot, cython.cast(cython.int, fence), record.cost)
+        need: cython.int = kind.needs[place] if place >= 0 else self._likely(holder, kind)
+        holding: _Holding = self._holding_for(holder, need)
+        if self._fitting(holder, need, 1) > 0:
+            self._reserve_for(holder, holding, 1)
+        self._hold(holder, holding, slot, cython.cast(cython.int, fence), record.cost)
         self._count(record, _assigned, 1)
         return True
+
+    @cython.cfunc
+    def _likely(self, worker: _Worker, kind: _Class) -> cython.int:
+        """Return the first need of a class that a worker has amounts for, or the first of all."""
+        for need in kind.needs:
+            if self._possible(worker, need):
+                return need
+        return kind.needs[0]
 
     def cancel(self, job: object, number: object) -> object:
         """Forget one task.
@@ -2115,14 +2931,17 @@ class Scheduler:
 
     def class_ready(self, class_: object) -> int:
         """Return how many tasks of a class are ready to be handed out."""
-        return self._class_of(class_).ready
+        total: cython.longlong = 0
+        for index in self._class_of(class_).lines.values():
+            line: _Line = self._lines[index]
+            total += line.ready
+        return total
 
     def class_workers(self, class_: object) -> int:
         """Return how many workers that have slots can run a class."""
         total: cython.longlong = 0
-        for member in self._class_of(class_).members:
-            known: _Member = member
-            group: _Group = self._groups[known.group]
+        for index in self._class_of(class_).groups:
+            group: _Group = self._groups[index]
             total += group.bearing
         return total
 
@@ -2152,8 +2971,10 @@ class Scheduler:
         self._validate_table()
         for job in self._by_number.values():
             self._validate_job(job)
-        for number, kind in enumerate(self._classes):
-            self._validate_class(number, kind)
+        for number, line in enumerate(self._lines):
+            if line is not None:
+                self._validate_line(number, line)
+        self._validate_submitters()
         for number, group in enumerate(self._groups):
             self._validate_group(number, group)
         slots: cython.longlong = 0
@@ -2244,12 +3065,21 @@ class Scheduler:
         assert job.running == counts[_running], "a job's running count is wrong"
         kept = job.held_back or job.on_hold
         assert job.counted == (0 if kept else job.queued), "a job is counted wrongly"
-        kind: _Class = self._classes[job.kind]
+        line: _Line = self._lines[job.line]
+        assert line.kind == job.kind, "a job is in another class's line"
         if job.counted:
-            assert kind.heap[job.position] is job, "a ready job is not where it says"
+            assert line.heap[job.position] is job, "a ready job is not where it says"
             assert job.age == self._age[self._oldest(job)], "a job's age is wrong"
         else:
-            assert job.position == -1, "a job that has nothing ready is in its class's heap"
+            assert job.position == -1, "a job that has nothing ready is in its line's heap"
+        self._validate_account(job)
+
+    @cython.cfunc
+    def _validate_account(self, account: _Account) -> cython.void:
+        """What an account was charged."""
+        assert 0.0 <= account.part < self._credit_seconds, "a whole quantum was not charged"
+        assert account.turn >= 0.0, "a turn before all turns"
+        assert account.owed >= 0.0, "an account owes"
 
     @cython.cfunc
     def _validate_queue(self, job: _Job) -> tuple:
@@ -2282,73 +3112,137 @@ class Scheduler:
         return (listed, returned)
 
     @cython.cfunc
-    def _validate_class(self, number: cython.int, kind: _Class) -> cython.void:
-        """A class's count and rank, and what its groups know of it."""
-        _validate_heap(kind.heap)
+    def _validate_line(self, number: cython.int, line: _Line) -> cython.void:
+        """A line's counts and rank, and what its groups know of it."""
+        _validate_heap(line.heap)
+        kind: _Class = self._classes[line.kind]
+        assert kind.lines[line.owner.number] == number, "a line is not where it says"
         ready: cython.longlong = 0
+        jobs: cython.longlong = 0
         for item in self._by_number.values():
             job: _Job = item
-            if job.kind == number:
+            if job.line == number:
                 ready += job.counted
-        assert kind.ready == ready, "a class's ready count is wrong"
-        most: cython.longlong = kind.shown + 2 * (len(kind.members) >> 4)
-        assert 0 <= kind.shown <= ready <= most, "a class's groups count it wrongly"
-        rank = (_lowest, _never)
-        if kind.heap:
-            first: _Ranked = kind.heap[0]
-            rank = (first.priority, first.age)
-        assert (kind.priority, kind.age) == rank, "a class's rank is wrong"
-        behind: cython.Py_ssize_t = len(kind.behind)
-        for item in kind.members:
+                jobs += 1
+        assert line.jobs == jobs > 0, "a line's count of jobs is wrong"
+        assert line.ready == ready, "a line's ready count is wrong"
+        most: cython.longlong = line.shown + 2 * (len(line.members) >> 4)
+        assert 0 <= line.shown <= ready <= most, "a line's groups count it wrongly"
+        if line.heap:
+            assert _same(line, line.heap[0]), "a line's rank is wrong"
+        else:
+            assert line.priority == _lowest, "an empty line has a rank"
+        behind: cython.Py_ssize_t = len(line.behind)
+        groups: list = []
+        for item in line.members:
             member: _Member = item
             behind -= member.behind
-            group: _Group = self._groups[member.group]
-            assert number in group.kinds, "a membership that its group does not know"
-            if member.position >= 0:
-                assert group.heap[member.position] is member, "a membership is not where it says"
-                assert not _before(kind.priority, kind.age, member.priority, member.age), (
-                    "a group was not told of a higher rank"
-                )
-            else:
-                assert not kind.heap, "a group was not told of a ready class"
-            assert member.behind or not _before(
-                kind.told_priority, kind.told_age, member.priority, member.age
-            ), "a membership is behind and not listed so"
+            groups.append(self._group_number(member))
+            self._validate_member(line, member)
+        assert sorted(groups) == sorted(kind.groups), "a line has not joined where it can run"
         assert behind == 0, "a membership is lost behind"
+        assert len(line.savers) <= ready, "workers save for what is not there"
+        for index in line.savers:
+            worker: _Worker = self._workers[index]
+            assert worker.saving == number, "a worker does not know for whom it saves"
+
+    @cython.cfunc
+    def _validate_member(self, line: _Line, member: _Member) -> cython.void:
+        lane: _Lane = self._lanes[member.lane]
+        if member.position >= 0:
+            assert lane.heap[member.position] is member, "a membership is not where it says"
+            assert not _before(line, member), "a group was not told of a higher rank"
+        else:
+            assert not line.heap, "a group was not told of a ready line"
+        assert member.behind or not _before(line.told, member), (
+            "a membership is behind and not listed so"
+        )
+
+    @cython.cfunc
+    def _validate_submitters(self) -> cython.void:
+        """Submitters are there as long as they have lines, or a weight of their own."""
+        counts: dict = {}
+        for item in self._lines:
+            if item is not None:
+                line: _Line = item
+                counts[line.owner.number] = counts.get(line.owner.number, 0) + 1
+        for number, one in self._submitters.items():
+            owner: _Submitter = one
+            assert owner.lines == counts.pop(number, 0), "a submitter's count is wrong"
+            assert owner.lines > 0 or owner.weight != 1.0, "a submitter of nothing is kept"
+        assert not counts, "a submitter is lost"
 
     @cython.cfunc
     def _validate_group(self, number: cython.int, group: _Group) -> cython.void:
-        """A group's heap, its counts, and its list of workers with room."""
-        _validate_heap(group.heap)
+        """A group's heaps, its counts, and its lists of workers with room."""
         bearing: cython.longlong = 0
         waiting: cython.longlong = 0
+        blocked: cython.longlong = 0
         worker: _Worker
         for item in self._workers:
             worker = item
             if item is not None and worker.group == number:
                 bearing += worker.slots > 0
-                waiting -= worker.waiting
+                waiting += worker.waiting
+                blocked += worker.blocked
         assert group.bearing == bearing, "a group's count of workers is wrong"
-        ready: cython.longlong = 0
-        for item in group.kinds:
-            kind: _Class = self._classes[item]
-            ready += kind.shown
-        assert group.ready == ready, "a group's count of ready tasks is wrong"
-        before: cython.int = -1
-        index: cython.int = group.first
-        while index >= 0:
-            worker = self._workers[index]
-            assert worker.waiting, "a worker in the list does not know it"
-            assert worker.group == number, "a worker in another group's list"
-            assert worker.prev == before, "a list of workers is linked wrongly"
-            waiting += 1
-            before = index
-            index = worker.next
-        assert group.last == before, "a group's last worker is wrong"
-        assert waiting == 0, "a waiting worker is lost"
+        self._validate_parties(number, group)
+        first: cython.int = group.first
+        assert waiting == self._validate_list(number, first, group.last, True)
+        first = group.blocked_first
+        assert blocked == self._validate_list(number, first, group.blocked_last, False)
         assert group.listed or group.first < 0 or not group.heap, (
             "a group with work and room sleeps"
         )
+
+    @cython.cfunc
+    def _validate_parties(self, number: cython.int, group: _Group) -> cython.void:
+        _validate_heap(group.heap)
+        ready: cython.longlong = 0
+        for item in group.kinds:
+            kind: _Class = self._classes[item]
+            for index in kind.lines.values():
+                line: _Line = self._lines[index]
+                ready += line.shown
+        assert group.ready == ready, "a group's count of ready tasks is wrong"
+        for item in group.parties.values():
+            party: _Party = item
+            assert party.group == number, "a party in another group"
+            self._validate_account(party)
+            _validate_heap(party.heap)
+            for item in party.lanes.values():
+                lane: _Lane = item
+                assert lane.members > 0, "a lane of nobody is kept"
+                assert (lane.position >= 0) == bool(lane.heap), "a lane is not where it says"
+                _validate_heap(lane.heap)
+                assert not lane.heap or _same(lane, lane.heap[0]), "a lane's rank is wrong"
+            assert (party.position >= 0) == bool(party.heap), "a party is not where it says"
+            if party.heap:
+                top: _Ranked = party.heap[0]
+                rank = (party.priority, party.age)
+                assert rank == (top.priority, top.age), "a party's rank is wrong"
+
+    @cython.cfunc
+    def _validate_list(
+        self, number: cython.int, index: cython.int, last: cython.int, waiting: cython.bint
+    ) -> cython.longlong:
+        """Return how many workers are in a list of a group."""
+        count: cython.longlong = 0
+        before: cython.int = -1
+        looked: cython.longlong = 0
+        while index >= 0:
+            worker: _Worker = self._workers[index]
+            assert worker.waiting == waiting, "a worker in the list does not know it"
+            assert worker.blocked != waiting, "a worker in the list does not know it"
+            assert worker.group == number, "a worker in another group's list"
+            assert worker.prev == before, "a list of workers is linked wrongly"
+            assert waiting or worker.looked > looked, "blocked workers are out of order"
+            looked = worker.looked
+            count += 1
+            before = index
+            index = worker.next
+        assert last == before, "a group's last worker is wrong"
+        return count
 
     @cython.cfunc
     def _validate_worker(self, worker: _Worker) -> cython.void:
@@ -2356,20 +3250,55 @@ class Scheduler:
         held: cython.longlong = 0
         seconds: cython.double = 0.0
         before: cython.int = -1
+        needs: dict = {}
         slot: cython.int = worker.first
         while slot >= 0:
             assert self._worker[slot] == worker.index, "a worker holds another's task"
             assert self._prev[slot] == before, "a worker's tasks are linked wrongly"
             held += 1
-            assert 0.0 <= self._cost[slot] <= self._credit_seconds, "a task counts too much"
-            seconds += self._cost[slot]
+            assert self._cost[slot] >= 0.0, "a task costs less than nothing"
+            seconds += min(self._cost[slot], self._credit_seconds)
+            need: cython.int = self._child[slot]
+            needs[need] = needs.get(need, 0) + 1
             before = slot
             slot = self._next[slot]
         assert worker.last == before, "a worker's last task is wrong"
         assert worker.held == held, "a worker's count is wrong"
         assert abs(worker.seconds - seconds) <= 1e-9 * (1.0 + seconds), "a worker's load is wrong"
-        assert worker.waiting or worker.held >= worker.slots, "a worker with a free slot sleeps"
-        assert worker.slots > 0 or not worker.waiting, "a worker without slots waits"
+        self._validate_holdings(worker, needs)
+        assert worker.waiting or worker.blocked or worker.reserved >= worker.slots, (
+            "a worker with a free slot sleeps"
+        )
+        assert worker.slots > 0 or not (worker.waiting or worker.blocked), (
+            "a worker without slots waits"
+        )
+        assert worker.blocked or not worker.pressed, "a worker is pressed by nothing"
+        assert worker.pressed == (worker.index in self._pressed), "a pressed worker is lost"
+
+    @cython.cfunc
+    def _validate_holdings(self, worker: _Worker, needs: dict) -> cython.void:
+        """What is reserved on a worker, and what is free."""
+        free: list = list(worker.total)
+        reserved: cython.longlong = 0
+        i: cython.Py_ssize_t
+        for item in worker.holdings:
+            holding: _Holding = item
+            assert holding.held == needs.pop(holding.need, 0), "a worker holds other tasks"
+            assert holding.held > 0 or len(worker.holdings) == 1, "an empty holding is kept"
+            assert 0 <= holding.reserved <= holding.held, "more is reserved than held"
+            reserved += holding.reserved
+            what: _Need = self._needs[holding.need]
+            for i in range(what.size if holding.reserved else 0):
+                free[what.resources[i]] -= holding.reserved * what.amounts[i]
+        assert not needs, "a worker holds what it does not know"
+        assert worker.reserved == reserved, "a worker's count of reserved slots is wrong"
+        if worker.saving >= 0:
+            line: _Line = self._lines[worker.saving]
+            assert worker.index in line.savers, "a worker saves, and its line does not know"
+            what = self._needs[worker.saved]
+            for i in range(what.size):
+                free[what.resources[i]] -= what.amounts[i]
+        assert list(worker.free) == free, "what is free on a worker is wrong"
 
     @cython.cfunc
     def _validate_ring(self) -> cython.void:
@@ -2398,6 +3327,4 @@ def _validate_heap(heap: list) -> cython.void:
         item: _Ranked = heap[place]
         assert item.position == place, "something in a heap is not where it says"
         above: _Ranked = heap[(place - 1) // 2] if place else item
-        assert not _before(item.priority, item.age, above.priority, above.age), (
-            "a heap is out of order"
-        )
+        assert not _before(item, above), "a heap is out of order"

@@ -9,9 +9,34 @@ from dataclasses import KW_ONLY, dataclass, field
 QUEUED, DELAYED, ASSIGNED, RUNNING = 1, 2, 3, 4
 STALE, RETRY, FAILED = 0, 1, 2
 BATCH = 4096
+PASSES = 16
+LEAST = 1e-5  # seconds that a task is charged at the least
 
 Key = tuple[int, int]
 Runs = list[tuple[int, int, list[int], list[int]]]
+
+
+@dataclass
+class Account:
+    """What somebody was given of what is shared, by weight."""
+
+    turn: float = 0.0
+    part: float = 0.0
+    owed: float = 0.0
+    clock: float = 0.0
+
+    def charge(self, work: float, quantum: float, weight: float, clock: float) -> None:
+        self.turn = max(self.turn, clock)
+        paid = min(self.owed, work)
+        self.owed -= paid
+        self.part += work - paid
+        if self.part >= quantum:
+            self.turn += self.part / (quantum * weight)
+            self.part = 0.0
+
+    def left(self, work: float, quantum: float) -> int:
+        """Return how many tasks are left of the quantum."""
+        return max(1, math.ceil((quantum - self.part + self.owed) / work))
 
 
 @dataclass
@@ -20,6 +45,9 @@ class Job:
     priority: int
     retries: int
     crashes: int = 5
+    submitter: int = 0
+    weight: float = 1.0
+    account: Account = field(default_factory=Account)
     cost: float = -1.0
     end: int = 0
     stamp: int = 0
@@ -48,6 +76,7 @@ class Task:
 class Worker:
     group: int
     slots: int
+    longest: float = -1.0
 
 
 @dataclass
@@ -56,6 +85,9 @@ class Model:
     credit_tasks: int
     classes: int = 0
     groups: list[set[int]] = field(default_factory=list)
+    clocks: dict[int, float] = field(default_factory=dict)  # by group
+    parties: dict[tuple[int, int], Account] = field(default_factory=dict)  # (group, submitter)
+    weights: dict[int, float] = field(default_factory=dict)  # by submitter
     jobs: dict[int, Job] = field(default_factory=dict)
     tasks: dict[Key, Task] = field(default_factory=dict)
     workers: dict[int, Worker] = field(default_factory=dict)
@@ -91,17 +123,54 @@ class Model:
         """Tell whether a worker has a free slot and there is work for it."""
         record = self.workers[worker]
         free = len(self.held(worker)) < record.slots
-        return free and bool(self._ready(self.groups[record.group]))
+        jobs = {key[0] for _, key in self._ready(self.groups[record.group])}
+        return free and any(not self._too_long(record, job) for job in jobs)
 
-    def _ready(self, classes: set[int]) -> list[tuple[int, int, Key]]:
-        """All that may be handed out, in order of dispatch."""
+    def _too_long(self, worker: Worker, job: int) -> bool:
+        return 0 <= worker.longest < self.jobs[job].cost
+
+    def _ready(self, classes: set[int]) -> list[tuple[int, Key]]:
+        """All that may be handed out, by age."""
         found = []
         for key, task in self.tasks.items():
             job = self.jobs[key[0]]
             kept = job.held_back or job.on_hold
             if task.state == QUEUED and not kept and job.class_ in classes:
-                found.append((-job.priority, task.age, key))
+                found.append((task.age, key))
         return sorted(found)
+
+    def _next_job(self, group: int, passed: set[int]) -> tuple[int, list[Key]] | None:
+        """Return the job whose turn it is, and its tasks by age."""
+        queues: dict[int, list[Key]] = {}
+        ages: dict[int, int] = {}
+        for age, key in self._ready(self.groups[group]):
+            if key[0] not in passed:
+                queues.setdefault(key[0], []).append(key)
+                ages.setdefault(key[0], age)
+        firsts: dict[int, tuple[int, float, int, int]] = {}
+        for number in queues:
+            job = self.jobs[number]
+            rank = (-job.priority, job.account.turn, ages[number], number)
+            firsts[job.submitter] = min(firsts.get(job.submitter, rank), rank)
+        ranks = [
+            (first[0], self.party(group, owner).turn, first[2], first[3])
+            for owner, first in firsts.items()
+        ]
+        return (min(ranks)[3], queues[min(ranks)[3]]) if ranks else None
+
+    def party(self, group: int, submitter: int) -> Account:
+        """Return the account of a submitter in a group."""
+        return self.parties.setdefault((group, submitter), Account())
+
+    def drop_parties(self) -> None:
+        """Forget the accounts of those that have no job any more."""
+        there = {
+            (group, job.submitter)
+            for job in self.jobs.values()
+            for group, classes in enumerate(self.groups)
+            if job.class_ in classes
+        }
+        self.parties = {key: one for key, one in self.parties.items() if key in there}
 
     def _may_take(self, worker: int, cost: float) -> bool:
         held, slots, seconds = self.load(worker)
@@ -143,21 +212,62 @@ class Model:
     def assign(self, worker: int) -> Runs:
         """Give this worker, chosen by the real one, what one call may give it."""
         record = self.workers[worker]
-        ready = self._ready(self.groups[record.group])
-        share = math.ceil(len(ready) / self.bearing(record.group))
-        worth = self._worth(self.jobs[ready[0][2][0]].cost) if ready else 0
-        limit = min(max(record.slots - len(self.held(worker)), share, worth), BATCH)
         runs: Runs = []
-        for _, _, (job, number) in ready[:limit]:
-            if not self._may_take(worker, self.jobs[job].cost):
+        passed: set[int] = set()
+        left = -1
+        while left and (found := self._next_job(record.group, passed)):
+            number, queue = found
+            job = self.jobs[number]
+            left = self._share(record, worker, job) if left < 0 else left
+            if self._too_long(record, number):
+                if len(self.held(worker)) >= record.slots or len(passed) == PASSES:
+                    break
+                passed.add(number)
+                continue
+            if not self._may_take(worker, job.cost):
                 break
-            attempt = self.tasks[job, number].attempt + 1
-            self._hold((job, number), worker, attempt)
-            if not runs or runs[-1][0] != job:
-                runs.append((job, 0, [], []))
-            runs[-1][2].append(number)
-            runs[-1][3].append(attempt)
+            left -= self._give(worker, number, queue, left, runs)
         return runs
+
+    def _share(self, record: Worker, worker: int, first: Job) -> int:
+        ready = len(self._ready(self.groups[record.group]))
+        share = math.ceil(ready / self.bearing(record.group))
+        free = record.slots - len(self.held(worker))
+        return min(max(free, share, self._worth(first.cost)), BATCH)
+
+    def _give(self, worker: int, number: int, queue: list[Key], left: int, runs: Runs) -> int:
+        """Give the rest of a job's turn, and charge for it; return how many tasks."""
+        job = self.jobs[number]
+        group = self.workers[worker].group
+        party = self.party(group, job.submitter)
+        quantum = self.credit_seconds
+        work = quantum if job.cost < 0 else max(job.cost, LEAST)
+        given = 0
+        for key in queue[: min(left, job.account.left(work, quantum), party.left(work, quantum))]:
+            if not self._may_take(worker, job.cost):
+                break
+            attempt = self.tasks[key].attempt + 1
+            self._hold(key, worker, attempt)
+            if not runs or runs[-1][0] != number:
+                runs.append((number, 0, [], []))
+            runs[-1][2].append(key[1])
+            runs[-1][3].append(attempt)
+            given += 1
+        party.clock = max(party.clock, job.account.turn)
+        clock = self.clocks[group] = max(self.clocks.get(group, 0.0), party.turn)
+        job.account.charge(given * work, quantum, job.weight, party.clock)
+        party.charge(given * work, quantum, self.weights.get(job.submitter, 1.0), clock)
+        return given
+
+    def _refund(self, worker: int, key: Key) -> None:
+        """Note that a task comes back unrun."""
+        task, job, group = self.tasks[key], self.jobs[key[0]], self.workers[worker].group
+        if task.state != ASSIGNED:
+            return
+        work = self.credit_seconds if task.cost < 0 else max(task.cost, LEAST)
+        job.account.owed += work
+        if job.class_ in self.groups[group]:
+            self.party(group, job.submitter).owed += work
 
     def _worth(self, cost: float) -> int:
         """Return how many tasks of a known cost are worth a message."""
@@ -224,6 +334,7 @@ class Model:
         accepted = 0
         for number, attempt in zip(numbers, attempts, strict=True):
             if self._holds(worker, job, number, attempt):
+                self._refund(worker, (job, number))
                 self._requeue((job, number))
                 accepted += 1
         return accepted
@@ -252,6 +363,7 @@ class Model:
         """Queue a held task again, or tell that this crash was one too many."""
         task = self.tasks[key]
         if not blame or not (task.suspect or task.state == RUNNING):
+            self._refund(worker, key)
             self._requeue(key)
             return True
         if self.crash(worker, *key, task.attempt) == FAILED:

@@ -32,6 +32,8 @@ EDGES = (-1, 0, 1, 2**30, 2**31, 2**32 - 2, 2**32 - 1, 2**63 - 1, 2**63, 2**64, 
 picks = st.integers(0, 10**6)
 jobs = st.sampled_from(JOBS)
 few = st.integers(0, 12)
+owners = st.sampled_from((0, 0, 1, 2**31 - 1))
+weights = st.sampled_from((1.0, 1.0, 2.0, 0.25))
 times = st.sampled_from((0.5, 1.0, 2.0, 4.0, 8.0))
 
 
@@ -92,7 +94,7 @@ class Machine(RuleBasedStateMachine):
         self.add_group({0})
         self.add_group(set(range(classes)))
         for pick, job in enumerate(JOBS[:3]):
-            self.add_job(job, pick, pick % 2, 3 + pick)
+            self.add_job(job, pick, pick % 2, 3 + pick, pick % 2, 1.0)
             self.submit(pick, 0, 10, late=False)
         for pick, count in enumerate(slots):
             self.add_worker(pick, count)
@@ -120,16 +122,26 @@ class Machine(RuleBasedStateMachine):
         self.model.groups[group].add(class_ % self.model.classes)
 
     @precondition(lambda self: self.model.classes)
-    @rule(job=jobs, class_=few, priority=st.sampled_from((0, 0, 1, 10**6, -(10**6))), retries=few)
-    def add_job(self, job: int, class_: int, priority: int, retries: int) -> None:
+    @rule(
+        job=jobs,
+        class_=few,
+        priority=st.sampled_from((0, 0, 1, 10**6, -(10**6))),
+        retries=few,
+        submitter=owners,
+        weight=weights,
+    )
+    def add_job(
+        self, job: int, class_: int, priority: int, retries: int, submitter: int, weight: float
+    ) -> None:
         crashes = 1 + retries // 3
         class_ %= self.model.classes
         if job in self.model.jobs:
             with pytest.raises(ValueError, match="already"):
                 self.real.add_job(job, class_, priority, retries)
         else:
-            self.real.add_job(job, class_, priority, retries % 3, crashes)
-            self.model.jobs[job] = Job(class_, priority, retries % 3, crashes)
+            mine = (class_, priority, retries % 3, crashes, submitter, weight)
+            self.real.add_job(job, *mine)
+            self.model.jobs[job] = Job(*mine)
 
     @rule(job=jobs)
     def remove_job(self, job: int) -> None:
@@ -142,6 +154,7 @@ class Machine(RuleBasedStateMachine):
         else:
             self.real.remove_job(job)
             del self.model.jobs[job]
+            self.model.drop_parties()
 
     @precondition(lambda self: self.model.jobs)
     @rule(pick=picks, cost=st.sampled_from(COSTS))
@@ -156,6 +169,18 @@ class Machine(RuleBasedStateMachine):
         job = sorted(self.model.jobs)[pick % len(self.model.jobs)]
         self.real.set_priority(job, priority)
         self.model.jobs[job].priority = priority
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=picks, weight=weights)
+    def set_weight(self, pick: int, weight: float) -> None:
+        job = sorted(self.model.jobs)[pick % len(self.model.jobs)]
+        self.real.set_weight(job, weight)
+        self.model.jobs[job].weight = weight
+
+    @rule(submitter=owners, weight=weights)
+    def set_submitter_weight(self, submitter: int, weight: float) -> None:
+        self.real.set_submitter_weight(submitter, weight)
+        self.model.weights[submitter] = weight
 
     @precondition(lambda self: self.model.jobs)
     @rule(pick=picks, on_hold=st.booleans())
@@ -216,6 +241,13 @@ class Machine(RuleBasedStateMachine):
         worker = self.a_worker(pick)
         self.real.set_slots(worker, slots)
         self.model.workers[worker].slots = slots
+
+    @precondition(lambda self: self.model.workers)
+    @rule(pick=picks, longest=st.sampled_from((-1.0, 0.0, 1 / 64, 1 / 8)))
+    def set_longest(self, pick: int, longest: float) -> None:
+        worker = self.a_worker(pick)
+        self.real.set_longest(worker, longest)
+        self.model.workers[worker].longest = longest
 
     @precondition(lambda self: self.model.workers)
     @rule(pick=picks, group=few)
