@@ -56,6 +56,7 @@ from dc.server.events import (
     Prefetch,
     Received,
     Send,
+    Stopping,
     TasksRecovered,
     Tick,
     Troubled,
@@ -178,6 +179,7 @@ class ServerApp:
             self._asked = []
             task_status.started()
             await self._stopping.wait()
+            self.feed(Stopping())
             for connection in list(self._connections.values()):
                 connection.close(1001, "the server is stopping")
             with trio.move_on_after(STOP_SECONDS):

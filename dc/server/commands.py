@@ -90,7 +90,7 @@ class Which(Struct, frozen=True):
     Attributes:
         names: it has one of these names, or one that fits one of these patterns (`lab-*`).
         labels: it has all of these labels.
-        states: it is in one of these states.
+        states: it is in one of these states, or was put into it while it is not here.
         all: nothing more need be said to mean all of them.
         exact: no name is a pattern, whatever it looks like.
     """

@@ -144,6 +144,10 @@ class Answered(Struct, frozen=True):
     answer: object
 
 
+class Stopping(Struct, frozen=True):
+    """The server is about to stop: nobody is heard any more."""
+
+
 class Tick(Struct, frozen=True):
     """Time has passed. While the disk is `stalled` nobody is read, so nobody's silence counts."""
 
@@ -169,6 +173,7 @@ Event: TypeAlias = (
     | Continued
     | Asked
     | Answered
+    | Stopping
     | Tick
 )
 

@@ -218,7 +218,7 @@ class Orders:
         if not which.labels.items() <= labels.items():
             return False
         state = GONE if worker is None else self._state_of(worker)
-        return not which.states or state in which.states
+        return not which.states or state in which.states or row.state in which.states
 
     def _check_obey(self, rows: list[WorkerRow], order: str) -> None:
         if not rows:

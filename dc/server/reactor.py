@@ -54,6 +54,7 @@ from dc.server.events import (
     PayloadsPrefetched,
     Received,
     Send,
+    Stopping,
     TasksRecovered,
     Tick,
     Troubled,
@@ -150,6 +151,8 @@ class Reactor:
                 self.operations.ask(command, then)
             case Tick():
                 self._on_tick(event.stalled)
+            case Stopping():
+                self.workers.note_all_seen()
             case _:
                 return False
         return True

@@ -91,6 +91,11 @@ class Register:
         if row is not None:
             self._list_gone(self._put(replace(row, seen=self._board.wall)))
 
+    def saw(self, key: str) -> None:
+        """Note that a worker is here now."""
+        if key in self._rows:
+            self._put(replace(self._rows[key], seen=self._board.wall))
+
     def ended(self, key: str) -> None:
         """Note that the process of a worker has ended of itself: it has done what it was told."""
         row = self._rows.get(key)

@@ -122,6 +122,12 @@ class WorkerSide:
         self._room.tick()
         self.register.write()
 
+    def note_all_seen(self) -> None:
+        """Write down that all who are connected were here now: the server stops."""
+        for worker in self.roster.by_peer.values():
+            self.register.saw(worker.key)
+        self.register.write()
+
     def _job_gone(self, job: Job) -> None:
         self.health.job_gone(job.number)
 

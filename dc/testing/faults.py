@@ -15,6 +15,8 @@ from pathlib import Path
 
 import trio
 
+from dc.testing.job_operators import JOB_ORDERS, JobOperators
+from dc.testing.operators import ORDERS, Operators
 from dc.testing.plan import Fault, WorkerPlan
 from dc.testing.process import Process
 from dc.testing.scripts import Client
@@ -60,7 +62,8 @@ class Host:
         """Run one process of the worker to its end."""
         world = self.world
         self._runs += 1
-        self.worker = worker = world.new_worker(self.plan, self.folder, self._runs)
+        anew = self.worker is not None and world.is_deleted(self.worker.home.key)
+        self.worker = worker = world.new_worker(self.plan, self.folder, self._runs, new_key=anew)
         world.workers.append(worker)
         world.healthy_since[self.plan.name] = world.ledger.now
         world.ledger.trace.add("fault", f"{worker.process} starts")
@@ -108,6 +111,10 @@ class Faults:
             "duplicate": self._duplicate,
             "kill client": self._kill_client,
         }
+        self._operators = Operators(world, self._wait)
+        self._do |= dict.fromkeys((*ORDERS, "operator sets slots"), self._operators.do)
+        self._job_operators = JobOperators(world, self._wait)
+        self._do |= dict.fromkeys(JOB_ORDERS, self._job_operators.do)
 
     async def run(self) -> None:
         """Have everything befall the world; return when it is calm."""
@@ -122,6 +129,9 @@ class Faults:
             world.slow = False
             self._calm.set()
         world.ledger.trace.add("fault", "calm")
+        if any(kind.startswith("operator") for kind in plan.kinds):
+            await self._operators.let_go()
+            await self._job_operators.let_go()
 
     async def keep_server(self) -> None:
         """Start the server, and another after it, for ever."""

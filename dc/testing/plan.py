@@ -29,6 +29,19 @@ KINDS: Final = (
     "duplicate",
     "kill client",
     "cancel",
+    "operator drains",
+    "operator pauses",
+    "operator has leave",
+    "operator stops",
+    "operator restarts",
+    "operator restarts now",
+    "operator deletes",
+    "operator sets slots",
+    "operator pauses job",
+    "operator pauses job now",
+    "operator changes job",
+    "operator cancels tasks",
+    "operator retries job",
 )
 """The kinds of fault that happen at a moment."""
 

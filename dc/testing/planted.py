@@ -18,6 +18,7 @@ from dc.server.events import Write
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.reports import Reports
+from dc.server.room import Room
 from dc.server.roster import Worker
 from dc.server.submissions import Client, Submissions
 from dc.worker.reactor import WorkerReactor
@@ -62,7 +63,13 @@ def _resume(self: Submissions, client: Client, message: Submit) -> None:
     self._answer(client, message, self._begin)
 
 
+def _slots(self: Room, worker: Worker) -> int:
+    """Give a worker tasks whatever an operator has decided of it."""
+    return self._health.slots(worker.process, worker.about.slots)
+
+
 DEFECTS: Final[dict[str, tuple[type, str, Callable[..., Any]]]] = {
+    "give-to-the-paused": (Room, "_slots", _slots),
     "acknowledge-before-commit": (Board, "write", _write),
     "no-attempt-check": (Reports, "_second_look", _second_look),
     "requeue-on-disconnect": (Leases, "lost", _lost),

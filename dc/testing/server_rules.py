@@ -2,6 +2,8 @@
 
 - The outcome of a task is recorded of the worker and the attempt that the task was given to last.
 - A task that runs with a worker is not given to another while the first one's lease holds.
+- A worker that an operator has paused or drained is given nothing.
+- A task that has its outcome is given to nobody, unless it was set aside for it to run again.
 
 The second rule, exactly. A task is given anew (to anybody) while an execution of its last attempt
 is under way or has succeeded. That is a violation unless, since that attempt was given,
@@ -17,14 +19,14 @@ An attempt that has not begun to run may be given again: nothing runs twice by t
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Final
 
 from msgspec import Struct
 
 from dc import limits
 from dc.messages import Assign, Failed, Failure, Held, Hello, Options, Returned, Stop
-from dc.records import Attempts, Leases, NewJob, Outcomes, Record
+from dc.records import Attempts, Leases, NewJob, Outcomes, Record, Retried, Workers
 from dc.server.events import Action, Closed, Event, Received, Send, Write
 from dc.server.events import Close as CloseAction
 from dc.testing.ledger import Execution, Given, Ledger, Task
@@ -62,6 +64,12 @@ class ServerRules:
         self._leased: dict[Task, str] = {}
         self._options: dict[int, Options] = {}
         self._disturbed: dict[str, float] = {}
+        self._peer_keys: dict[tuple[int, int], str] = {}
+        self._resting: dict[str, str] = {}  # by key, what operators have decided
+        self._resting_on_disk: dict[str, str] = {}
+        self._shorts: dict[str, set[str]] = defaultdict(set)
+        self._finished: set[Task] = set()
+        self._on_disk: set[Task] = set()
         self._server_began = -1.0
         self.doubled: Counter[str] = Counter()
 
@@ -70,6 +78,8 @@ class ServerRules:
     def server_started(self) -> None:
         """Note that a server begins: all leases run from now."""
         self._server_began = self._ledger.now
+        self._resting = dict(self._resting_on_disk)
+        self._finished = set(self._on_disk)
         for contact in self._contacts.values():
             contact.heard = self._ledger.now
 
@@ -83,7 +93,9 @@ class ServerRules:
             for message in event.batch:
                 if isinstance(message, Hello) and message.about is not None:
                     self._peers[server.run, event.peer] = message.about.name
+                    self._peer_keys[server.run, event.peer] = message.about.key
                     self._keys[message.about.name] = message.about.key
+                    self._shorts[message.about.name].add(message.about.key[:8])
                 elif isinstance(message, Failed):
                     self._free[message.job, message.number] = self._ledger.now
                 elif isinstance(message, Returned):
@@ -100,6 +112,11 @@ class ServerRules:
             message = action.message
             if isinstance(message, Assign):
                 worker = self._peers[server.run, action.peer]
+                if (
+                    decided := self._resting.get(self._peer_keys[server.run, action.peer])
+                ) is not None:
+                    text = f"{worker} is {decided}, and is given a task"
+                    self._ledger.violate(text, message.job, message.numbers[0])
                 for number, attempt in zip(message.numbers, message.attempts, strict=True):
                     self._given(server, worker, message.job, number, attempt)
             elif isinstance(message, Stop):
@@ -107,18 +124,35 @@ class ServerRules:
         elif isinstance(action, Write):
             if isinstance(action.record, Outcomes):
                 self._recorded(server, action.record)
+            elif isinstance(action.record, Retried):
+                self._ledger.retried.add(action.record.job)
+                _note_finished(self._finished, action.record)
             elif isinstance(action.record, NewJob):
                 self._options[action.record.job] = action.record.options
+            elif isinstance(action.record, Workers):
+                self._decided_of_workers(action.record)
         elif isinstance(action, CloseAction):
             self._peers.pop((server.run, action.peer), None)
 
     def committed(self, record: Record) -> None:
         """Take in what lasts."""
-        if isinstance(record, Leases):
+        if isinstance(record, Workers):
+            _note_resting(self._resting_on_disk, record)
+        elif isinstance(record, Retried):
+            _note_finished(self._on_disk, record)
+        elif isinstance(record, Leases):
             self._leased.update(((record.job, number), record.worker) for number in record.numbers)
         elif isinstance(record, (Attempts, Outcomes)):
             for number in record.numbers:
                 self._leased.pop((record.job, number), None)
+            if isinstance(record, Outcomes):
+                _note_finished(self._on_disk, record)
+
+    def _decided_of_workers(self, record: Workers) -> None:
+        _note_resting(self._resting, record)
+        for row in record.rows:
+            if row.order or row.state == "deleted":
+                self.disturbed(row.name)  # its tasks go to others, whatever it does
 
     def _heard(self, worker: str) -> None:
         now = self._ledger.now
@@ -135,6 +169,8 @@ class ServerRules:
 
     def _given(self, server: Process, worker: str, job: int, number: int, attempt: int) -> None:
         given = self._ledger.given[job, number]
+        if (job, number) in self._finished:
+            self._ledger.violate(f"a finished task is given to {worker}", job, number)
         if self._with_leases and given:
             last = given[-1]
             for execution in self._ledger.executions[job, number]:
@@ -176,6 +212,9 @@ class ServerRules:
         return any(ended > last.at and length >= grace for ended, length in contact.silences)
 
     def _recorded(self, server: Process, record: Outcomes) -> None:
+        _note_finished(self._finished, record)
+        if not record.worker:  # it was ended by an operator
+            return
         for number, attempt, outcome in zip(
             record.numbers, record.attempts, record.outcomes, strict=True
         ):
@@ -191,9 +230,26 @@ class ServerRules:
                 )
                 self._ledger.violate(text, record.job, number)
 
-    def _names(self, worker: str) -> tuple[str, str]:
+    def _names(self, worker: str) -> set[str]:
         """Return how a worker is called: after a restart by its key, until it is back."""
-        return worker, self._keys.get(worker, "")[:8]
+        return {worker, *self._shorts[worker]}
+
+
+def _note_resting(resting: dict[str, str], record: Workers) -> None:
+    """Note which workers may be given nothing."""
+    for row in record.rows:
+        resting.pop(row.key, None)
+        if row.state in ("paused", "draining"):
+            resting[row.key] = row.state
+
+
+def _note_finished(finished: set[Task], record: Outcomes | Retried) -> None:
+    """Note which tasks have their outcome."""
+    tasks = {(record.job, number) for number in record.numbers}
+    if isinstance(record, Outcomes):
+        finished |= tasks
+    else:
+        finished -= tasks
 
 
 def grace_of(options: Options) -> float:

@@ -19,6 +19,7 @@ from dc.pipe import InFile, Run
 from dc.plugins import Plugins
 from dc.records import NewJob, Record
 from dc.server.app import ServerApp
+from dc.server.register import DELETED
 from dc.tasktypes import TaskType
 from dc.testing.disk import SimStore, SyncedFiles
 from dc.testing.fake_executor import FakeExecutor
@@ -151,10 +152,13 @@ class SimWorker(Worker):
         plan: of the worker.
         home: its folder.
         run: which process it is.
+        new_key: whether it is to be another worker.
     """
 
-    def __init__(self, world: World, plan: WorkerPlan, home: Path, run: int) -> None:
-        self.home = WorkerFolder(home, NoLock())  # type: ignore[arg-type]
+    def __init__(
+        self, world: World, plan: WorkerPlan, home: Path, run: int, *, new_key: bool = False
+    ) -> None:
+        self.home = WorkerFolder(home, NoLock(), new_key=new_key)  # type: ignore[arg-type]
         super().__init__(world, plan.name, plan.slots, self.home.scratch, run)
 
     def make_app(self, slots: int, scratch: Path) -> WorkerApp:
@@ -246,9 +250,16 @@ class SimWorld(World):
         """See World."""
         return EPOCH + self.ledger.now + self.wall_offset
 
-    def new_worker(self, plan: WorkerPlan, folder: Path, run: int) -> SimWorker:
-        """Return a new process of a worker."""
-        return SimWorker(self, plan, folder, run)
+    def new_worker(
+        self, plan: WorkerPlan, folder: Path, run: int, *, new_key: bool = False
+    ) -> SimWorker:
+        """Return a new process of a worker; with a new key it is another worker."""
+        return SimWorker(self, plan, folder, run, new_key=new_key)
+
+    def is_deleted(self, key: str) -> bool:
+        """Whether the worker of a key was deleted, as its program says when it ends."""
+        row = self.app.reactor.workers.register.get(key)
+        return row is not None and row.state == DELETED
 
     @property
     def listens(self) -> bool:

@@ -21,7 +21,7 @@ class Assignments:
         self._board = board
         self._executors = executors
         self._order = 0
-        self._unwanted: list[Assign] = []
+        self._unwanted: dict[int, tuple[Job, dict[int, int]]] = {}  # the attempts of each job
 
     def assign(self, message: Assign, *, leaving: bool, draining: bool = False) -> None:
         """Take attempts in, unless the worker is `leaving`: then they go back when it is gone.
@@ -29,12 +29,8 @@ class Assignments:
         To return them now would only bring them again, as often as messages can go back and forth.
         Not to one that is `draining`, for the server knows that it takes nothing.
         """
-        if leaving:
-            self._unwanted.append(message)
-            return
-        if draining:
-            job = self._board.job(message.job, message.type, message.version, message.timeout)
-            self._board.reports.add_returned(job, message.numbers, message.attempts)
+        if leaving or draining:
+            self._refuse(message, now=not leaving)
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         numbers, attempts, payloads = message.numbers, message.attempts, message.payloads
@@ -60,6 +56,18 @@ class Assignments:
             part = slice(start, start + count)
             self._take_in(job, kind, numbers[part], attempts[part], payloads[part])
             start += count
+
+    def _refuse(self, message: Assign, *, now: bool) -> None:
+        """Hand back what was assigned, now or later; what it replaces is let go all the same."""
+        job = self._board.job(message.job, message.type, message.version, message.timeout)
+        fresh = self._replace(job, message.numbers, message.attempts)
+        numbers = [message.numbers[at] for at in fresh]
+        attempts = [message.attempts[at] for at in fresh]
+        if now:
+            self._board.reports.add_returned(job, numbers, attempts)
+        else:
+            _, unwanted = self._unwanted.setdefault(job.number, (job, {}))
+            unwanted.update(zip(numbers, attempts, strict=True))
 
     def _return_stopped(
         self, job: Job, pairs: list[tuple[int, int]], stopped: set[tuple[int, int]]
@@ -131,12 +139,19 @@ class Assignments:
 
     def return_unwanted(self) -> None:
         """Hand back what came while the worker was leaving; its Goodbye does the same."""
-        for message in self._unwanted:
-            job = self._board.job(message.job, message.type, message.version, message.timeout)
-            self._board.reports.add_returned(job, message.numbers, message.attempts)
+        for job, attempts in self._unwanted.values():
+            self._board.reports.add_returned(job, list(attempts), list(attempts.values()))
+
+    def let_go(self) -> None:
+        """Forget what came while the worker was leaving: it was another server's."""
+        self._unwanted.clear()
 
     def stop(self, message: Stop) -> None:
         """Stop attempts that are the worker's no more."""
+        _, unwanted = self._unwanted.get(message.job, (None, {}))
+        for number, attempt in zip(message.numbers, message.attempts, strict=True):
+            if unwanted.get(number) == attempt:
+                del unwanted[number]
         job = self._board.jobs.get(message.job)
         if job is None:
             return

@@ -304,6 +304,7 @@ class WorkerReactor:
             more = f"; {left} results wait for the former one" if left and self._durable else ""
             self._board.say(f"this is another server than before{more}")
         self._board.let_go()
+        self._assignments.let_go()
         self._executors.begin_anew()
         self._switching = server
         self._board.out.append(SwitchJournal(server))

@@ -117,6 +117,7 @@ class FakeServer:
         self.blobs: dict[str, bytes] = {}
         self.received: list[Any] = []
         self.answers: dict[str, Any] = {}
+        self.asked: list[tuple[str, str, bytes]] = []
         self.frames: list[int] = []
         self.connections = 0
         self.streams: list[Stream] = []
@@ -175,6 +176,8 @@ class FakeServer:
         if parts[0] == "jobs" and parts[-1] == "result":
             outcome = self.jobs[int(parts[1])].outcomes[int(parts[3])]
             return Response(body=self.blobs[outcome.name] if isinstance(outcome, Blob) else b"")
+        if request.method in ("POST", "PATCH", "DELETE"):
+            self.asked.append((request.method, request.path, await request.body(limits.MIB)))
         if request.path in self.answers:
             return Response.json(self.answers[request.path])
         return Response.json({"error": "unknown_job", "text": f"nothing at {request.path}"}, 404)

@@ -435,3 +435,83 @@ def test_plain_lines_come_every_few_seconds(capsys: Capture) -> None:
 
 def test_control_characters_are_cleaned() -> None:
     assert clean("a\x1b[2Jb\x9bc\td\n\x7f") == "a\ufffd[2Jb\ufffdc\td\n\ufffd"
+
+
+# --- workers ----------------------------------------------------------------------------------
+
+
+def asked(dctl: Line) -> tuple[str, Any]:
+    """Return the last path that was posted to, and what."""
+    method, path, body = dctl.server.asked[-1]
+    assert method == "POST"
+    return path, json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body"),
+    [
+        ("drain lab-* box --leave", {"names": ["lab-*", "box"], "leave": True}),
+        ("drain --all", {"all": True, "leave": False}),
+        ("pause --with room=3 --with a=b", {"labels": {"room": "3", "a": "b"}}),
+        ("resume --state paused --state sick", {"states": ["paused", "sick"]}),
+        ("stop box", {"names": ["box"]}),
+        ("restart box --now", {"names": ["box"], "now": True}),
+        ("set box --slots 3", {"names": ["box"], "set": {"slots": 3}}),
+        ("set box --slots own --note hot", {"names": ["box"], "set": {"slots": None,
+                                                                      "note": "hot"}}),
+        ("set --all --label a=b=c --unlabel d", {"all": True, "set": {"labels": {"a": "b=c",
+                                                                                "d": None}}}),
+    ],
+)  # fmt: skip
+def test_workers_are_looked_after(
+    dctl: Line, capsys: Capture, arguments: str, body: dict[str, Any]
+) -> None:
+    action = arguments.split()[0]
+    dctl.server.answers = {f"/api/workers/{action}": {"workers": [WORKER]}}
+    assert dctl("worker", *arguments.split()) == 0
+    nothing: dict[str, Any] = {"names": [], "labels": {}, "states": [], "all": False}
+    assert asked(dctl) == (f"/api/workers/{action}", nothing | body)
+    out, err = capsys.readouterr()
+    assert out.split() == ["worker", "state", "slots", "note", "box", "sick", "2", "fan", "broken"]
+    assert err == "box: set aside: tasks fail\n"
+    assert dctl("worker", *arguments.split(), "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"workers": [WORKER]}
+
+
+def test_workers_are_deleted_and_shown(dctl: Line, capsys: Capture) -> None:
+    gone = {**WORKER, "name": "old", "state": "gone", "seen": 1e9}
+    dctl.server.answers = {
+        "/api/workers/delete": {"deleted": ["box", "box-2"]},
+        "/api/workers/box": WORKER,
+        "/api/workers/old": gone,
+    }
+    assert dctl("worker", "delete", "box*") == 0
+    assert capsys.readouterr().out == "box is deleted\nbox-2 is deleted\n"
+    assert dctl("worker", "show", "box", "old") == 0
+    out = capsys.readouterr().out
+    for text in ("fan broken", "2 (its own: 4)", "in 90 s", "last seen", "2001-09-0"):
+        assert text in " ".join(out.split()), text
+    assert dctl("worker", "show", "nobody") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("set box", "say what is to be set"),
+        ("set box --slots 0", "no number of slots"),
+        ("set box --label x", "LABEL=VALUE"),
+        ("pause --state asleep", "asleep"),
+        ("dance box", "dance"),
+        ("", "ACTION"),
+    ],
+)
+def test_wrong_usage_of_worker(dctl: Line, capsys: Capture, arguments: str, says: str) -> None:
+    assert dctl("worker", *arguments.split()) == 2
+    assert says in capsys.readouterr().err
+    assert not dctl.server.asked
+
+
+@pytest.mark.parametrize("action", ["drain", "restart", "set", "show"])
+def test_each_action_has_its_help(capsys: Capture, action: str) -> None:
+    assert main(["worker", action, "--help"]) == 0
+    assert f"python -m dc worker {action}" in capsys.readouterr().out

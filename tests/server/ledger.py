@@ -17,6 +17,7 @@ Task = tuple[int, int]
 Holder = tuple[str, int]
 
 FAILED = Failure("error", "")
+RESTING = ("paused", "draining")
 
 
 class Ledger(Harness):
@@ -36,6 +37,7 @@ class Ledger(Harness):
         self.paused: set[int] = set()
         self.retried: set[int] = set()
         self.after: dict[int, tuple[int, bool]] = {}
+        self.resting: set[str] = set()  # whom operators have take nothing
         super().__init__(window=200)
 
     # --- what goes in ---------------------------------------------------------------------------
@@ -87,6 +89,13 @@ class Ledger(Harness):
             if holder[0] == name:
                 del self.leases[task]
 
+    def rests(self, name: str) -> None:
+        """An operator has a worker take nothing: what it was not sent is nobody's."""
+        for (task, attempt), peer in list(self.loading.items()):
+            if self.names.get(peer) == name and self.leases.get(task) == (name, attempt):
+                del self.loading[task, attempt], self.leases[task]
+        self.resting.add(name)
+
     # --- what goes out --------------------------------------------------------------------------
 
     def perform(self, action: Action) -> None:
@@ -122,7 +131,7 @@ class Ledger(Harness):
     def on_outcomes(self, record: Outcomes) -> None:
         assert record.job not in self.void, "an outcome of a cancelled job"
         for number, attempt in zip(record.numbers, record.attempts, strict=True):
-            task, holder = (record.job, number), (record.worker, attempt)
+            task, holder = (record.job, number), (name_of(record.worker), attempt)
             assert task not in self.recorded, f"{task} has its outcome already"
             if not record.worker:  # it was ended, by an operator or for what it came after
                 self.recorded.add(task)
@@ -134,6 +143,7 @@ class Ledger(Harness):
             self.leases.pop(task, None)
 
     def on_given(self, name: str, message: Assign | LoadPayloads) -> None:
+        assert name not in self.resting, f"{name} is given something, and takes nothing"
         for number, attempt in zip(message.numbers, message.attempts, strict=True):
             task = (message.job, number)
             if self.newest.get(task) == (name, attempt):
@@ -198,8 +208,15 @@ class Ledger(Harness):
             for number, attempt, name in zip(
                 left.numbers, left.attempts, left.workers, strict=True
             ):
+                name = name_of(name)
                 if name:
                     self.unsure.discard((job, number))
                     self.newest[job, number] = self.leases[job, number] = (name, attempt)
                     self.heard[name] = self.now
+        self.resting = {row.name for row in self.stored_workers() if row.state in RESTING}
         super().restart()
+
+
+def name_of(key: str) -> str:
+    """Return the name of the worker of a key; it may have had others before."""
+    return key.partition("#")[0]

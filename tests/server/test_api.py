@@ -16,12 +16,13 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import ProtocolError, StoreError, StoreFull
 from dc.http import Request, Response
-from dc.messages import Options
+from dc.messages import PROTOCOL, About, Heartbeat, Hello, Options
 from dc.plugins import Plugins
 from dc.records import JobEnded, NewJob, NewTasks
 from dc.server.api_body import BadRequest, read_body
 from dc.server.app import ServerApp, Settings
 from dc.server.commands import CancelJob
+from dc.server.events import Opened, Received
 from dc.server.site import Site
 from dc.server.types import PluginTypes
 from dc.store_memory import MemoryStore
@@ -156,6 +157,92 @@ async def test_who_asks_is_told_when_the_disk_does_not_take_it(
         served.store.fail = None
         assert await served.app.ask(CancelJob(1)) is None
         assert (await served.ask("GET", "/api/jobs/1"))[1]["state"] == "cancelled"
+
+
+# --- workers ------------------------------------------------------------------------------------
+
+
+def connect(served: Served, name: str, peer: int) -> None:
+    """Have a worker come."""
+    about = About(name, f"key of {name}", 4, [], {"os": "linux"}, {}, "run")
+    served.app.feed(Opened(peer, "10.0.0.1:5"))
+    hello = Hello(PROTOCOL, "worker", "dc", ["orders"], about)
+    served.app.feed(Received(peer, [hello, Heartbeat()]))
+
+
+async def test_workers_are_changed_one_by_one(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        connect(served, "lab-1", 1)
+        change = {"slots": 2, "note": "hot", "labels": {"room": "3"}}
+        status, view = await served.ask("PATCH", "/api/workers/lab-1", change)
+        assert (status, view["slots"], view["own_slots"], view["note"]) == (200, 2, 4, "hot")
+        assert view["labels"] == {"os": "linux", "room": "3"}
+        taken_back = {"slots": None, "labels": {"room": None}}
+        _, view = await served.ask("PATCH", "/api/workers/lab-1", taken_back)
+        assert (view["slots"], view["labels"], view["note"]) == (4, {"os": "linux"}, "hot")
+        assert view == (await served.ask("GET", "/api/workers/lab-1"))[1]
+        assert (await served.store.workers())[0].note == "hot"
+        for _ in range(2):
+            status, gone = await served.ask("DELETE", "/api/workers/lab-1")
+            if status == 404:
+                break
+            assert gone == {"deleted": ["lab-1"]}
+        assert status == 404, "it is not there any more"
+        for method in ("GET", "PATCH", "DELETE"):
+            status, problem = await served.ask(method, "/api/workers/lab-1")
+            assert (status, problem["error"]) == (404, "unknown_worker")
+
+
+async def test_workers_are_changed_by_a_filter(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for peer, name in enumerate(("lab-1", "lab-2", "desk"), 1):
+            connect(served, name, peer)
+        status, answer = await served.ask("POST", "/api/workers/pause", {"names": ["lab-*"]})
+        assert status == 200
+        assert {one["name"]: one["state"] for one in answer["workers"]} == {
+            "lab-1": "paused", "lab-2": "paused",
+        }  # fmt: skip
+        _, answer = await served.ask("POST", "/api/workers/resume", {"states": ["paused"]})
+        assert [one["state"] for one in answer["workers"]] == ["connected"] * 2
+        body = {"labels": {"os": "linux"}, "set": {"note": "x"}}
+        _, answer = await served.ask("POST", "/api/workers/set", body)
+        assert [one["note"] for one in answer["workers"]] == ["x"] * 3
+        _, answer = await served.ask("POST", "/api/workers/drain", {"all": True, "leave": True})
+        assert [one["state"] for one in answer["workers"]] == ["draining"] * 3
+        status, problem = await served.ask("POST", "/api/workers/resume", {"all": True})
+        assert (status, problem["error"]) == (409, "not_possible")
+        _, answer = await served.ask("POST", "/api/workers/restart", {"all": True, "now": True})
+        assert len(answer["workers"]) == 3
+        _, answer = await served.ask("POST", "/api/workers/delete", {"names": ["lab-?"]})
+        assert answer == {"deleted": ["lab-1", "lab-2"]}
+        page = await served.site.answer(request("GET", "/workers/desk"))
+        assert isinstance(page, Response)
+        assert b"told to restart now" in bytes(page.body)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/workers/drain", {}, 400),
+        ("/api/workers/drain", {"names": ["nobody"]}, 404),
+        ("/api/workers/drain", {"name": ["desk"]}, 400),
+        ("/api/workers/drain", {"names": ["desk"], "now": True}, 400),
+        ("/api/workers/pause", {"names": "desk"}, 400),
+        ("/api/workers/pause", {"names": ["x"] * (limits.WORKER_FILTER + 1)}, 400),
+        ("/api/workers/set", {"all": True, "set": {"slots": -1}}, 400),
+        ("/api/workers/set", {"all": True, "set": {"slots": limits.WORKER_SLOTS + 1}}, 400),
+        ("/api/workers/set", {"all": True, "set": {"note": "x" * (limits.NOTE_CHARS + 1)}}, 400),
+        ("/api/workers/set", {"all": True, "set": {"labels": {"a": 1}}}, 400),
+        ("/api/workers/desk", {"all": True}, 405),
+    ],
+)
+async def test_what_is_not_taken_of_workers(
+    tmp_path: Path, path: str, body: dict[str, Any], status: int
+) -> None:
+    async with serving(tmp_path) as served:
+        connect(served, "desk", 1)
+        assert (await served.ask("POST", path, body))[0] == status
+        assert (await served.ask("GET", "/api/workers/desk"))[1]["state"] == "connected"
 
 
 # --- bodies -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from dc.messages import (
 )
 from dc.records import WorkerRow, Workers
 from dc.server.commands import OrderWorkers, SetWorkers, Which
-from dc.server.events import LoadPayloads
+from dc.server.events import LoadPayloads, Stopping
 from tests.server.harness import Harness, M
 
 
@@ -229,6 +229,26 @@ def test_who_is_told_to_end_is_not_called_back() -> None:
         assert isinstance(refused, NotPossible)
         assert "told to leave" in str(refused)
     assert do(server, "stop", "w") == ["key of w"], "but it can be told to hurry"
+
+
+def test_who_was_paused_is_found_by_that_wherever_it_is() -> None:
+    server, peer, _ = busy(tasks=0)
+    do(server, "pause", "w")
+    server.close(peer)
+    assert state(server, "w") == "gone"
+    assert server.ask(OrderWorkers(Which(states=["paused"]), "resume")) == ["key of w"]
+
+
+def test_a_server_that_stops_writes_down_who_was_there_to_the_last() -> None:
+    server = Harness()
+    peer = server.worker("w")
+    server.live(60.0, peer)
+    server.commit()
+    assert row(server, "w").seen < server.now + 1e9 - 50
+    server.feed(Stopping())
+    server.commit()
+    server.restart()
+    assert row(server, "w").seen == server.now + 1e9
 
 
 def test_nobody_who_is_gone_can_be_ordered_about() -> None:

@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dc import limits
+from dc.errors import DcError, WorkerDeleted
 from dc.messages import (
     Assign,
     Cancel,
     Consumed,
     Done,
+    End,
     EndOfResults,
     Failed,
     Failure,
@@ -32,13 +34,24 @@ from dc.messages import (
     Payload,
     Recorded,
     Refused,
+    Rest,
     Returned,
     Running,
     Stop,
     Subscribe,
 )
 from dc.records import JobCancelled, Outcomes
-from dc.server.commands import CancelTasks, ChangeJob, PauseJob, ResumeJob, RetryTasks
+from dc.server.commands import (
+    CancelTasks,
+    ChangeJob,
+    OrderWorkers,
+    PauseJob,
+    ResumeJob,
+    RetryTasks,
+    SetWorkers,
+    Which,
+)
+from dc.server.events import Asked
 from tests.server.ledger import Ledger
 
 Task = tuple[int, int, int, Payload]
@@ -58,6 +71,19 @@ class PlayedWorker:
         self.holds: dict[tuple[int, int], Task] = {}
         self.sequence = 0
         self.reports: dict[int, Any] = {}
+        self.keys = 0  # that it has had, beside the first
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}#{self.keys}" if self.keys else self.name
+
+    def joins_anew(self) -> None:
+        """Do what a worker does that was deleted: it is another one from now on."""
+        self.peer = -1
+        self.keys += 1
+        self.run += 1
+        self.sequence = 0
+        self.holds, self.reports = {}, {}
 
     def report(self, server: Ledger, make: Any) -> None:
         self.sequence += 1
@@ -69,6 +95,9 @@ class PlayedWorker:
         """Take what the server has said."""
         mail = server.sent.get(self.peer, [])
         server.sent[self.peer] = []
+        if is_deleted(mail):
+            self.joins_anew()
+            return
         for message in mail:
             if isinstance(message, Assign):
                 self._take(server, message)
@@ -79,6 +108,25 @@ class PlayedWorker:
             elif isinstance(message, Recorded):
                 for sequence in [s for s in self.reports if s <= message.sequence]:
                     del self.reports[sequence]
+            elif isinstance(message, Rest):
+                self.hand_back(server, list(self.holds)[self.slots :])
+            elif isinstance(message, End):
+                self.hand_back(server, list(self.holds))
+                self.say_goodbye(server)
+                return
+
+    def hand_back(self, server: Ledger, keys: list[tuple[int, int]]) -> None:
+        for key in keys:
+            job, number, attempt, _ = self.holds.pop(key)
+            self.report(server, lambda s, j=job, n=number, a=attempt: Returned(s, j, [n], [a]))
+
+    def say_goodbye(self, server: Ledger) -> None:
+        server.leaves(self.name)
+        server.hear(self.peer, Goodbye())
+        server.close(self.peer)
+        self.peer = -1
+        self.run += 1
+        self.holds.clear()
 
     def _take(self, server: Ledger, message: Assign) -> None:
         """Take tasks, but hand back what was reported before: the server has forgotten that."""
@@ -113,8 +161,11 @@ class PlayedWorker:
         server.names[self.peer] = self.name
         server.comes_back(self.name, named)
         server.worker_says_hello(
-            self.peer, self.name, slots=self.slots, key=self.name, run=f"run {self.run}"
+            self.peer, self.name, slots=self.slots, key=self.key, run=f"run {self.run}"
         )
+        if is_deleted(server.sent[self.peer]):
+            self.joins_anew()
+            return
         server.hear(self.peer, *held)
         stopped = {
             ((stop.job, number), attempt)
@@ -190,12 +241,52 @@ class ReactorMachine(RuleBasedStateMachine):
         worker = self.workers[at]
         if worker.peer >= 0:
             worker.hear(self.server)
-            self.server.leaves(worker.name)
-            self.server.hear(worker.peer, Goodbye())
-            self.server.close(worker.peer)
-            worker.peer = -1
-            worker.run += 1
-            worker.holds.clear()
+        if worker.peer >= 0:
+            worker.say_goodbye(self.server)
+
+    # --- operators ------------------------------------------------------------------------------
+
+    @rule(at=st.integers(0, 2), action=st.sampled_from(["pause", "drain", "resume"]))
+    def decide(self, at: int, action: Any) -> None:
+        """A worker is paused, drained or resumed, wherever it is."""
+        name = self.workers[at].name
+        before = set(self.server.resting)
+        if action == "resume":
+            self.server.resting.discard(name)
+        if isinstance(self.operator(OrderWorkers(Which([name]), action)), DcError):
+            self.server.resting = before
+        elif action != "resume":
+            self.server.rests(name)
+
+    @rule(at=st.integers(0, 2), order=st.sampled_from(["leave", "stop", "restart", "now"]))
+    def order(self, at: int, order: str) -> None:
+        """A worker is told to end: it may lose what it has, and need not be waited for."""
+        name = self.workers[at].name
+        actions: dict[str, Any] = {"leave": "drain", "now": "restart"}
+        action = actions.get(order, order)
+        command = OrderWorkers(Which([name]), action, leave=order == "leave", now=order == "now")
+        if not isinstance(self.operator(command), DcError):
+            self.server.leaves(name)
+
+    @rule(at=st.integers(0, 2), really=st.booleans())
+    def delete(self, at: int, really: bool) -> None:
+        name = self.workers[at].name
+        if really and not isinstance(self.operator(OrderWorkers(Which([name]), "delete")), DcError):
+            self.server.leaves(name)
+            self.server.resting.discard(name)
+
+    @rule(at=st.integers(0, 2), slots=st.sampled_from([0, 1, 3]))
+    def set_slots(self, at: int, slots: int) -> None:
+        self.operator(SetWorkers(Which([self.workers[at].name]), slots=slots))
+
+    def operator(self, command: Any) -> object:
+        """Ask for something; return what is wrong with it, if that is said at once."""
+        answers: list[object] = []
+        on_disk = not self.server.unwritten
+        self.server.feed(Asked(command, answers.append))
+        wrong = [answer for answer in answers if isinstance(answer, DcError)]
+        assert wrong or on_disk or not answers, "told before it was on disk"
+        return wrong[0] if wrong else None
 
     @rule(down=st.floats(0.0, 1000.0))
     def restart(self, down: float) -> None:
@@ -358,8 +449,10 @@ class ReactorMachine(RuleBasedStateMachine):
         for worker in self.workers:
             if worker.peer < 0:
                 continue
-            before = dict(worker.reports)
+            before, key = dict(worker.reports), worker.key
             worker.hear(server)
+            if worker.key != key:
+                continue  # it was deleted, and its reports with it
             for sequence in set(before) - set(worker.reports):
                 report = before[sequence]
                 unwritten = {
@@ -398,6 +491,8 @@ class ReactorMachine(RuleBasedStateMachine):
             self.server.ask_for(ResumeJob(job))
         for _ in range(200):
             for worker in self.workers:
+                if worker.name in self.server.resting:
+                    self.decide(self.workers.index(worker), "resume")
                 if worker.peer < 0 or worker.peer in self.server.closed:
                     worker.connect(self.server)
                 self.answer(self.workers.index(worker), 1000, batch=True)
@@ -419,6 +514,11 @@ class ReactorMachine(RuleBasedStateMachine):
             assert not worker.reports, "a report was never acknowledged"
         assert not self.server.reactor.board.jobs
         assert self.server.reactor.board.window.used == 0
+
+
+def is_deleted(mail: list[Any]) -> bool:
+    """Whether a worker is told that it was deleted."""
+    return any(isinstance(one, Refused) and one.code == WorkerDeleted.code for one in mail)
 
 
 TestReactorMachine = ReactorMachine.TestCase

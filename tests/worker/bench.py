@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -26,7 +27,14 @@ READY = Ready([TypeId("work", "1")], {"gpu": "none"}, {"bad": "SyntaxError: no"}
 class Bench:
     """A reactor and a clock; `out` is what the last event brought about."""
 
-    def __init__(self, slots: int = 1, *, is_default: bool = False, online: bool = True) -> None:
+    def __init__(
+        self,
+        slots: int = 1,
+        *,
+        is_default: bool = False,
+        online: bool = True,
+        idle_exit: float = math.inf,
+    ) -> None:
         identity = Identity(
             "box",
             is_default=is_default,
@@ -38,7 +46,7 @@ class Bench:
         )
         self.now = 0.0
         self.reports: list[Any] = []
-        self.reactor = WorkerReactor(identity, "/s")
+        self.reactor = WorkerReactor(identity, "/s", idle_exit)
         self.out: list[ev.Action] = self.reactor.start(self.now)
         for index in range(slots):
             self.do(ev.ExecutorReady(index, READY))

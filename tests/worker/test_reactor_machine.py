@@ -19,6 +19,7 @@ from dc.messages import (
     Assign,
     Blob,
     Done,
+    End,
     Failed,
     Failure,
     Goodbye,
@@ -28,7 +29,9 @@ from dc.messages import (
     Message,
     Recorded,
     Report,
+    Rest,
     Returned,
+    Slots,
     Stop,
     TypeId,
     Welcome,
@@ -95,9 +98,13 @@ class Ledger:
         return self.assigned - self.outcomes.keys() - self.let_go - self.lost - self.files.keys()
 
     def must_be_held(self) -> set[Key]:
-        """Return the attempts that the journal says the worker holds."""
+        """Return the attempts that the journal says the worker holds.
+
+        What it hands back it need not name: the server gives it to others either way.
+        """
         live = (report for sequence, report in self.kept.items() if sequence > self.forgotten)
-        kept = {key for report in live for key, _ in rows_of(report)} | self.files.keys()
+        rows = (row for report in live for row in rows_of(report))
+        kept = {key for key, kind in rows if kind != "returned"} | self.files.keys()
         return {key for key in kept - self.let_go if self.latest[key[:2]] == key[2]}
 
     def restored(self, name: str) -> ev.Restored:
@@ -124,6 +131,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.now = 100.0
         self.runs = 0
+        self.ends = 0
         self.ledgers = {name: Ledger() for name in ("", *SERVERS)}
         self.server = SERVERS[0]  # the one that answers
         self.last = ""  # the one whose tasks the worker has
@@ -146,7 +154,8 @@ class Machine(RuleBasedStateMachine):
         self.greeting = False
         self.flush_wanted = False
         self.connecting = self.connected = self.welcome = False
-        self.finished = False
+        self.finished = self.ending = False
+        self.late: set[Key] = set()  # assigned after it was told to end
         self._perform(self.reactor.start(self.now))
         if self.last:
             self._do(self.ledger.restored(self.last))
@@ -163,6 +172,12 @@ class Machine(RuleBasedStateMachine):
 
     def _do(self, event: ev.Event) -> None:
         self._perform(self.reactor.handle(event, self.now))
+        if self.finished:
+            assert self.ledger.unfinished() <= self.late, "lost by leaving"
+            # The server knows of these, or the next process does not name them.
+            self.ledger.lost |= self.ledger.unfinished()
+            self.ends += 1
+            self._start()
 
     def _perform(self, actions: Sequence[ev.Action]) -> None:
         for action in actions:
@@ -313,7 +328,10 @@ class Machine(RuleBasedStateMachine):
         self._assign(job, numbers, [1] * len(numbers), blobs)
 
     def _assign(self, job: int, numbers: list[int], attempts: list[int], blobs: list[bool]) -> None:
-        self.ledger.assigned |= {(job, *pair) for pair in zip(numbers, attempts, strict=True)}
+        keys = {(job, *pair) for pair in zip(numbers, attempts, strict=True)}
+        self.ledger.assigned |= keys
+        if self.ending:
+            self.late |= keys
         self.ledger.latest |= {
             (job, number): attempt for number, attempt in zip(numbers, attempts, strict=True)
         }
@@ -355,6 +373,33 @@ class Machine(RuleBasedStateMachine):
             st.integers(self.ledger.recorded, len(self.ledger.reports))
         )
         self._do(ev.Received(Recorded(self.ledger.recorded)))
+
+    # --- the operator ---------------------------------------------------------------------------
+
+    @precondition(lambda self: self.welcome)
+    @rule(count=st.integers(1, 5))
+    def slots(self, count: int) -> None:
+        self._do(ev.Received(Slots(count)))
+
+    @precondition(lambda self: self.welcome)
+    @rule()
+    def rest(self) -> None:
+        self._do(ev.Received(Rest()))
+        assert not self.reactor.statistics().queued, "it keeps what has not begun"
+
+    @precondition(lambda self: self.welcome)
+    @rule(really=st.sampled_from([False, False, True]), drained=st.booleans())
+    def end(self, really: bool, drained: bool) -> None:
+        if really:
+            self.ending = True
+            self._do(ev.Received(End(drained, again=True)))
+
+    @precondition(lambda self: self.connecting)
+    @rule(really=st.sampled_from([False, False, False, True]), finish=st.sampled_from([0.0, 20.0]))
+    def signal(self, really: bool, finish: float) -> None:
+        if really:
+            self.ending = True
+            self._do(ev.Leave(finish))
 
     # --- the executors --------------------------------------------------------------------------
 
@@ -481,16 +526,16 @@ class Machine(RuleBasedStateMachine):
             self._come_to_an_end()
 
     def _leave(self) -> None:
+        before, self.ending = self.ends, True
         self._do(ev.Leave())
         for index in list(self.processes):
-            del self.processes[index]
-            self._do(ev.ExecutorDied(index, "killed"))
+            if self.ends == before:
+                del self.processes[index]
+                self._do(ev.ExecutorDied(index, "killed"))
         for _ in range(20):
-            if not self.finished:
+            if self.ends == before:
                 self._go_on()
-        assert self.finished
-        assert not self.ledger.unfinished(), "lost by leaving"
-        self._start()
+        assert self.ends > before
 
     def _come_to_an_end(self) -> None:
         for _ in range(200):
