@@ -27,7 +27,7 @@ from typing import Any, Final, TypeVar, overload
 import msgspec
 
 from dc import limits
-from dc.errors import PayloadError, PluginError
+from dc.errors import PayloadError, PluginError, UnknownTask
 from dc.messages import Options
 from dc.typed import Codec, Typed, declared
 
@@ -45,14 +45,22 @@ class Context:
         attempt: which try this is.
     """
 
-    __slots__ = ("_folder", "_made", "attempt", "job", "number")
+    __slots__ = ("_fetch", "_folder", "_made", "attempt", "job", "number")
 
-    def __init__(self, job: int, number: int, attempt: int, folder: Path) -> None:
+    def __init__(
+        self,
+        job: int,
+        number: int,
+        attempt: int,
+        folder: Path,
+        fetch: Callable[[int, int], Any] | None = None,
+    ) -> None:
         self.job = job
         self.number = number
         self.attempt = attempt
         self._folder = folder
         self._made = False
+        self._fetch = fetch
 
     @property
     def scratch(self) -> Path:
@@ -61,6 +69,23 @@ class Context:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._made = True
         return self._folder
+
+    def result(self, job: int, number: int) -> Any:
+        """Return the result of a task of another job, which this one comes `after`.
+
+        Bytes come as they are, any other value as plain lists, dictionaries, numbers and texts.
+
+        Args:
+            job: the number of the other job.
+            number: of its task; with `each`, that of this one.
+
+        Raises:
+            UnknownTask: there is no such task, it has no result, or that is too large for memory.
+            ConnectionLost: the server could not be reached for a minute.
+        """
+        if self._fetch is None:
+            raise UnknownTask("there is no server here to have results from")
+        return self._fetch(job, number)
 
     @property
     def used_scratch(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import random
 import signal
 import sys
@@ -22,6 +23,7 @@ from dc.executor import Executor, ExecutorPort
 from dc.worker import computer
 from dc.worker.app import WorkerApp
 from dc.worker.folder import WorkerFolder, open_folder
+from dc.worker.former import SERVER_VARIABLE
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.lifetime import end_of, seconds_of
@@ -246,6 +248,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
         StartError: the server will not have it, or there is no place for its files.
     """
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    os.environ[SERVER_VARIABLE] = f"http://{host}:{arguments.port}"  # for executors
     with open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder:
         app = WorkerApp(
             _identity(arguments, folder),

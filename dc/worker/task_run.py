@@ -16,6 +16,7 @@ from dc.errors import PayloadError
 from dc.messages import Failure
 from dc.pipe import InFile
 from dc.tasktypes import Context, TaskType
+from dc.worker.former import fetch_result
 
 Outcome: TypeAlias = bytes | InFile | Failure
 
@@ -39,7 +40,7 @@ def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -
         data = payload if type(payload) is bytes else Path(payload.path).read_bytes()  # type: ignore[union-attr]
         if batch.task_type.takes_context:
             folder = batch.scratch / f"scratch-{batch.job}-{number}-{attempt}"
-            context = Context(batch.job, number, attempt, folder)
+            context = Context(batch.job, number, attempt, folder, fetch=fetch_result)
         result = batch.task_type.run(data, context)
         if len(result) <= limits.INLINE_BYTES:
             return result

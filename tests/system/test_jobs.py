@@ -97,3 +97,19 @@ async def test_a_flood_of_one_submitter_does_not_delay_the_few_tasks_of_another(
     # Two workers do 40 tasks a second. Alone the ten take a quarter of a second; with half of the
     # workers, twice as long; behind the flood, five seconds.
     assert done < 100, "they waited for the flood"
+
+
+async def test_results_of_the_former_are_read_by_the_latter(machine: Machine) -> None:
+    server = await machine.server()
+    await machine.worker(server, "one", slots=2)
+    async with machine.client(server) as client:
+        first = await client.submit("square", [1, 2, 3])
+        each = await client.submit("counterpart", [first.number] * 3, after=first, each=True)
+        last = await client.submit("sum_of", [first.number], after=[first, each])
+        none = await client.submit("sum_of", [777], retries=0)
+        with trio.fail_after(30):
+            assert [value async for value in each.results()] == [2, 8, 18]
+            assert [value async for value in last.results()] == [14]
+            with pytest.raises(TaskFailed, match="there is no job 777"):
+                async for _ in none.results():
+                    pass
