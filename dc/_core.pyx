@@ -16,50 +16,83 @@ structure, so that no call walks over tasks, workers or classes:
 2. By whose turn it is. A task's age is the stamp of the call that brought it, then its number; what
    comes late of a job, because not all was told at once, has the stamp of what came before. A job
    has a queue: a list in order of age, and beside it a pairing heap of the tasks that came (or came
-   back) when the list had younger ones. A class has a heap of its jobs that
-   have something ready, ranked by (priority, age of the oldest queued task). A group has a heap of
-   its classes, ranked alike. So the first of the group's heap, its first job, and that job's oldest
-   task are exactly what is next. A job that is being cancelled simply leaves its class's heap.
+   back) when the list had younger ones. The jobs of one class and one submitter are a *line*, with
+   a heap of those that have something ready, ranked by (priority, turn, age of the oldest queued
+   task). A group has a heap of *parties*, the submitters as it sees them; a party has a heap of
+   *lanes*, which are what needs the same of a worker; and a lane has a heap of lines. So the tops
+   of a group's heaps, down to the oldest task of a job, are exactly what is next. A job that is
+   being cancelled, or is on hold, simply leaves its line's heap.
 3. By who holds it. A worker's tasks are a list in order of assignment; it shares its links with the
    queue, as a task is in one of the two.
 4. By time. One heap of retries and deadlines. A task has one timer at most and knows its place, so
    it is taken out at once and nothing outdated stays.
 
 A record is 64 bytes, a cache line; its fields are strided views of one array. A finished task's
-record goes to a free list. Jobs, classes, groups, memberships and workers are few against tasks
+record goes to a free list. Jobs, lines, groups, memberships and workers are few against tasks
 and are objects; those that are many hold no references, so the garbage collector passes them by.
 
-What groups know of classes. A class can be in many groups, and its rank falls with every task that
-is handed out; telling all of them each time would cost a walk. So a group knows a rank that may be
+What groups know of lines. A line can be in many groups, and its rank falls with every task that is
+handed out; telling all of them each time would cost a walk. So a group knows a rank that may be
 too high, never one too low:
-- When a class's rank rises, its groups are told; when it falls, they are not.
-- Before a group uses the top of its heap, it compares it with the class itself, and corrects it
-  (or drops it, if the class has nothing ready) until the top is true.
+- When a line's rank rises, its groups are told; when it falls, they are not.
+- Before a group uses the top of a lane's heap, it compares it with the line itself, and corrects it
+  (or drops it, if the line has nothing ready) until the top is true.
 - A membership so corrected is `behind`. All that are not behind know a rank at least as high as
-  `told`. If the class rises, but not above `told`, only those behind need to be told. So each
+  `told`. If the line rises, but not above `told`, only those behind need to be told. So each
   telling is paid for by a look, except when a rank rises above everything told before: a higher
   priority, or an old task that comes back. That costs a step for each group of the class, as does,
   on an idle system, a task in a class that all groups wait for.
+
+Whose turn. Jobs of equal priority share: first the submitters, then the jobs of each, by weight.
+What is handed out is charged with its known cost, or `credit_seconds` if none is known, to the job
+and to its submitter's party in the group of the worker. A turn is what was charged, in quanta, over
+the weight; the lowest is next. It moves by whole quanta (`credit_seconds` of work), so that a batch
+holds many tasks of few jobs; nobody gets more than a quantum, or a task, ahead of its share.
+Whoever is served with a turn behind the clock, the highest at which another was served, starts from
+the clock: idleness earns nothing. What comes back unrun is owed and is given again for nothing; so
+a turn never falls, and a rank never rises, by what workers do.
+A submitter has an account in each group, and one group's says nothing about another's. So a group
+is shared alike by all who want it, whatever they have elsewhere, and nobody waits in a small group
+until others have had as much as he had in a large one. The price is that who can use few groups
+does not get more of these. A job has one account: its turns count all that it has had, and only
+its submitter's other jobs are measured by them.
 
 Who is next. A worker that has room waits in its group's list; groups that have such workers and
 something in their heap stand in a ring. assign() takes the ring's first group and that group's
 first worker, fills the worker, and puts both at the end again if there is more to do. A group
 without work leaves the ring with all its workers still in its list: waking it costs one step,
-however many workers wait. A worker leaves the list when it has no room for what is next, which
-can only be when all its slots are taken; it comes back when something leaves it and it has a free
-slot or a quarter of its credit. Hence a worker with a free slot always waits, and a group with
-such a worker and with work is always in the ring: nobody is forgotten.
+however many workers wait. A worker leaves the list when it has no room for what is next: all its
+slots are taken, or it is *blocked*, as nothing that is ready fits. It comes back when something
+leaves it and its slot or amounts are free again, or a quarter of its credit is; a blocked one also
+when a lane of its group that was empty is not, or one that was not first is. Such a lane knows when
+it was empty last, so only those that looked since need to look again. Hence a worker with a free
+slot waits or is blocked, and a group with a waiting worker and with work is always in the ring:
+nobody is forgotten.
 
-How much. A worker takes anything while it has a free slot. Beyond its slots it takes tasks that are
-known to be short, while all that it holds counts for less than `credit_seconds` a slot. A held task
+What fits. A class has alternatives, in order of liking; each is a need, amounts of resources. A
+worker reserves a slot and the amounts for what it is given, the first alternative that fits. Beyond
+that it takes tasks only on credit (below); those wait at the worker, which starts tasks in order
+and each when its amounts are free, for what is reserved for their like. So what may run together by
+what is reserved never exceeds a worker's slots and amounts. What a worker cannot take it looks
+past: a lane at once, since all in it need the same, and at most sixteen, so that a look is bounded.
+So that nothing starves, a worker *saves* for the first lane it looks past: its need is taken from
+what is free, and only what fits beside it is given out, nothing on credit. A worker that holds the
+like of it need not save: what that leaves is enough. Not more workers save for a line than it has
+ready tasks; when it has fewer, one of them looks again. A saving ends when its worker looks again.
+A worker that leaves at a set time looks past jobs that are too long for it, and is `pressed` if
+only these are left; it looks again when a job becomes ready.
+
+How much. A worker takes anything that fits. Beyond that it takes tasks that are known to be short,
+while what it holds of their like counts for less than `credit_seconds` for each that is reserved
+for; with one cpu a task and a slot, that is each of its slots. A held task
 counts with its cost, but never with more than `credit_seconds`, which is also what an unknown cost
 counts as: a long task fills one slot's credit and leaves that of the others. One call of assign()
 gives the worker its share at most: the group's ready tasks, of all its classes, divided by its
 workers; its free slots if they are more; and of tasks so short that a message costs more than the
 work in it, as many as make up a hundredth of a slot's credit. So a short queue is spread over
 everybody, unless that would cost more than it gains.
-For this a group counts the ready tasks of its classes, again without a walk for each change: a
-class that is in many groups shows them a number that may lag behind. It never shows more than it
+For this a group counts the ready tasks of its lines, again without a walk for each change: a line
+that is in many groups shows them a number that may lag behind. It never shows more than it
 has, so nobody gets more than a share; fewer than sixteen groups are shown the exact number; and
 each time they are shown another one, a sixteenth as many tasks as there are groups came or went.
 
@@ -401,16 +434,22 @@ class _Job(_Account):
 @cython.final
 @cython.cclass
 class _Need:
-    """What a task takes of a worker's resources while it runs: amounts above 0."""
+    """What a task takes of a worker's resources while it runs: amounts above 0.
 
+    The cpus stand apart, here and in a worker: for most tasks nothing else is looked at.
+    """
+
+    cpus: cython.longlong
     size: cython.Py_ssize_t
     resources: cython.longlong[::1]
     amounts: cython.longlong[::1]
 
     def __init__(self, amounts: dict) -> None:
-        self.size = len(amounts)
-        self.resources = array("q", amounts)
-        self.amounts = array("q", amounts.values())
+        self.cpus = amounts.get(0, 0)
+        others = {resource: amount for resource, amount in amounts.items() if resource}
+        self.size = len(others)
+        self.resources = array("q", others)
+        self.amounts = array("q", others.values())
 
 
 @cython.final
@@ -615,7 +654,9 @@ class _Worker:
     reserved: cython.longlong  # slots that are taken
     seconds: cython.double  # what the held tasks count against its credit
     holdings: list  # by need; one that is empty stays if it is the only one
-    total: cython.longlong[::1]  # of each resource
+    total_cpus: cython.longlong
+    free_cpus: cython.longlong
+    total: cython.longlong[::1]  # of each resource; cpus are not here
     free: cython.longlong[::1]  # what is neither reserved nor saved; below 0 if it was made less
     plain: cython.bint  # it has a cpu for each slot
     longest: cython.double  # seconds of the longest task that it may get; negative: any
@@ -637,6 +678,7 @@ class _Worker:
         self.slots = self.held = self.reserved = self.looked = 0
         self.seconds = 0.0
         self.holdings = []
+        self.total_cpus = self.free_cpus = 0
         self.total = array("q", [0])
         self.free = array("q", [0])
         self.longest = -1.0
@@ -1378,6 +1420,10 @@ class Scheduler:
             return 0
         count = min(count, most)
         what: _Need = self._needs[need]
+        if what.cpus > 0:
+            if worker.free_cpus < what.cpus:
+                return 0
+            count = min(count, worker.free_cpus // what.cpus)
         i: cython.Py_ssize_t
         for i in range(what.size):
             resource: cython.longlong = what.resources[i]
@@ -1391,6 +1437,8 @@ class Scheduler:
     def _possible(self, worker: _Worker, need: cython.int) -> cython.bint:
         """Tell whether the worker could run a task of a need if it held nothing."""
         what: _Need = self._needs[need]
+        if worker.total_cpus < what.cpus:
+            return False
         i: cython.Py_ssize_t
         for i in range(what.size):
             resource: cython.longlong = what.resources[i]
@@ -1403,6 +1451,7 @@ class Scheduler:
     def _use(self, worker: _Worker, need: cython.int, count: cython.longlong) -> cython.void:
         """Take the amounts of so many tasks from what is free; fewer than 0: give them back."""
         what: _Need = self._needs[need]
+        worker.free_cpus -= count * what.cpus
         i: cython.Py_ssize_t
         for i in range(what.size):
             worker.free[what.resources[i]] -= count * what.amounts[i]
@@ -1434,8 +1483,10 @@ class Scheduler:
         size: cython.Py_ssize_t = max(self._width, max(amounts, default=0) + 1)
         worker.total = array("q", bytes(8 * size))
         worker.free = array("q", bytes(8 * size))
+        worker.total_cpus = worker.free_cpus = amounts.get(0, 0)
         for resource, amount in amounts.items():
-            worker.total[resource] = worker.free[resource] = amount
+            if resource > 0:
+                worker.total[resource] = worker.free[resource] = amount
         for item in worker.holdings:
             holding: _Holding = item
             self._use(worker, holding.need, holding.reserved)
@@ -2265,8 +2316,8 @@ class Scheduler:
         group.bearing += (slots > 0) - (worker.slots > 0)
         self._slots += slots - worker.slots
         if worker.plain:
-            worker.total[0] += (slots - worker.slots) * _CPU
-            worker.free[0] += (slots - worker.slots) * _CPU
+            worker.total_cpus += (slots - worker.slots) * _CPU
+            worker.free_cpus += (slots - worker.slots) * _CPU
         more: cython.bint = slots > worker.slots
         worker.slots = slots
         if slots == 0:
@@ -3279,6 +3330,7 @@ class Scheduler:
     def _validate_holdings(self, worker: _Worker, needs: dict) -> cython.void:
         """What is reserved on a worker, and what is free."""
         free: list = list(worker.total)
+        free[0] = worker.total_cpus
         reserved: cython.longlong = 0
         i: cython.Py_ssize_t
         for item in worker.holdings:
@@ -3288,6 +3340,7 @@ class Scheduler:
             assert 0 <= holding.reserved <= holding.held, "more is reserved than held"
             reserved += holding.reserved
             what: _Need = self._needs[holding.need]
+            free[0] -= holding.reserved * what.cpus
             for i in range(what.size if holding.reserved else 0):
                 free[what.resources[i]] -= holding.reserved * what.amounts[i]
         assert not needs, "a worker holds what it does not know"
@@ -3296,9 +3349,12 @@ class Scheduler:
             line: _Line = self._lines[worker.saving]
             assert worker.index in line.savers, "a worker saves, and its line does not know"
             what = self._needs[worker.saved]
+            free[0] -= what.cpus
             for i in range(what.size):
                 free[what.resources[i]] -= what.amounts[i]
-        assert list(worker.free) == free, "what is free on a worker is wrong"
+        assert [worker.free_cpus, *list(worker.free)[1:]] == free, (
+            "what is free on a worker is wrong"
+        )
 
     @cython.cfunc
     def _validate_ring(self) -> cython.void:
