@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import trio
 
@@ -88,6 +89,7 @@ class Client:
             return AsyncJob(client.connector, told.submitted, TYPE)
         plan = told.plan
         options = {"name": str(plan.number), "key": f"submission {plan.number}", **plan.options}
+        options |= self._after(plan)
         try:
             if plan.pause:
                 async with aclosing(_slowly(plan)) as payloads:
@@ -99,6 +101,13 @@ class Client:
             return None
         told.submitted = job.number
         return job
+
+    def _after(self, plan: JobPlan) -> dict[str, Any]:
+        """Return the options of a job that comes after another one, if that is there."""
+        former = self.world.ledger.told[plan.after].submitted if plan.after else -1
+        if former < 0:
+            return {}
+        return {"after": [former], "after_what": "finished", "each": plan.ordered}
 
     def _note_cancelled(self, told: Told) -> None:
         if not told.cancelling:

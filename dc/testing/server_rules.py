@@ -26,7 +26,17 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Assign, Failed, Failure, Held, Hello, Options, Returned, Stop
-from dc.records import Attempts, Leases, NewJob, Outcomes, Record, Retried, Workers
+from dc.records import (
+    Attempts,
+    JobCancelled,
+    JobEnded,
+    Leases,
+    NewJob,
+    Outcomes,
+    Record,
+    Retried,
+    Workers,
+)
 from dc.server.events import Action, Closed, Event, Received, Send, Write
 from dc.server.events import Close as CloseAction
 from dc.testing.ledger import Execution, Given, Ledger, Task
@@ -70,6 +80,8 @@ class ServerRules:
         self._shorts: dict[str, set[str]] = defaultdict(set)
         self._finished: set[Task] = set()
         self._on_disk: set[Task] = set()
+        self._over: set[int] = set()  # jobs that were cancelled
+        self._totals: dict[int, int] = {}
         self._server_began = -1.0
         self.doubled: Counter[str] = Counter()
 
@@ -138,6 +150,10 @@ class ServerRules:
         """Take in what lasts."""
         if isinstance(record, Workers):
             _note_resting(self._resting_on_disk, record)
+        elif isinstance(record, JobCancelled):
+            self._over.add(record.job)
+        elif isinstance(record, JobEnded):
+            self._totals[record.job] = record.count
         elif isinstance(record, Retried):
             _note_finished(self._on_disk, record)
         elif isinstance(record, Leases):
@@ -169,6 +185,7 @@ class ServerRules:
 
     def _given(self, server: Process, worker: str, job: int, number: int, attempt: int) -> None:
         given = self._ledger.given[job, number]
+        self._check_after(worker, job, number)
         if (job, number) in self._finished:
             self._ledger.violate(f"a finished task is given to {worker}", job, number)
         if self._with_leases and given:
@@ -181,6 +198,20 @@ class ServerRules:
                     )
                     self._ledger.violate(text, job, number)
         given.append(Given(worker, attempt, server.run, self._ledger.now))
+
+    def _check_after(self, worker: str, job: int, number: int) -> None:
+        """Nothing of a job is given before what it waits for is on disk: here, that all finished."""
+        options = self._options.get(job)
+        if options is None or not options.each or job in self._ledger.retried:
+            return
+        former = options.after[0]
+        known = (former, number) in self._on_disk or former in self._ledger.retried
+        lacking = number >= self._totals.get(former, number + 1)
+        if not known and not lacking and former not in self._over:
+            text = (
+                f"a task is given to {worker} before its counterpart in job {former} has finished"
+            )
+            self._ledger.violate(text, job, number)
 
     def _is_of(self, execution: Execution, given: Given) -> bool:
         return (
