@@ -81,8 +81,8 @@ class TaskPlan(Struct, frozen=True):
 class JobPlan(Struct, frozen=True):
     """One submission: its options, its tasks, and how its client reads the results.
 
-    `pause` is the seconds between two payloads, `cancel_after` those until it is cancelled. It comes
-    after submission `after`, unless that is 0, or not there by then.
+    `pause` is the seconds between two payloads, `cancel_after` those until it is cancelled. It
+    comes after submission `after`, unless that is 0, or not there by then.
     """
 
     number: int

@@ -4,6 +4,7 @@
 - A task that runs with a worker is not given to another while the first one's lease holds.
 - A worker that an operator has paused or drained is given nothing.
 - A task that has its outcome is given to nobody, unless it was set aside for it to run again.
+- A task that waits for one of another job is not given before that one has its outcome.
 
 The second rule, exactly. A task is given anew (to anybody) while an execution of its last attempt
 is under way or has succeeded. That is a violation unless, since that attempt was given,
@@ -200,7 +201,7 @@ class ServerRules:
         given.append(Given(worker, attempt, server.run, self._ledger.now))
 
     def _check_after(self, worker: str, job: int, number: int) -> None:
-        """Nothing of a job is given before what it waits for is on disk: here, that all finished."""
+        """See that the counterpart of a task is on disk, if it waits for one."""
         options = self._options.get(job)
         if options is None or not options.each or job in self._ledger.retried:
             return
