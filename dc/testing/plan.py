@@ -82,7 +82,7 @@ class JobPlan(Struct, frozen=True):
     """One submission: its options, its tasks, and how its client reads the results.
 
     `pause` is the seconds between two payloads, `cancel_after` those until it is cancelled. It
-    comes after submission `after`, unless that is 0, or not there by then.
+    comes after submission `after`, unless that is 0, or was cancelled early.
     """
 
     number: int

@@ -89,7 +89,7 @@ class Client:
             return AsyncJob(client.connector, told.submitted, TYPE)
         plan = told.plan
         options = {"name": str(plan.number), "key": f"submission {plan.number}", **plan.options}
-        options |= self._after(plan)
+        options |= await self._after(plan)
         try:
             if plan.pause:
                 async with aclosing(_slowly(plan)) as payloads:
@@ -102,12 +102,16 @@ class Client:
         told.submitted = job.number
         return job
 
-    def _after(self, plan: JobPlan) -> dict[str, Any]:
-        """Return the options of a job that comes after another one, if that is there."""
-        former = self.world.ledger.told[plan.after].submitted if plan.after else -1
-        if former < 0:
+    async def _after(self, plan: JobPlan) -> dict[str, Any]:
+        """Return the options of a job that comes after another one, once that is there."""
+        if not plan.after:
             return {}
-        return {"after": [former], "after_what": "finished", "each": plan.ordered}
+        former = self.world.ledger.told[plan.after]
+        while former.submitted < 0 and not former.complete:  # noqa: ASYNC110  # nothing tells
+            await trio.sleep(PAUSE_SECONDS)
+        if former.submitted < 0:
+            return {}
+        return {"after": [former.submitted], "after_what": "finished", "each": plan.ordered}
 
     def _note_cancelled(self, told: Told) -> None:
         if not told.cancelling:

@@ -113,3 +113,25 @@ async def test_results_of_the_former_are_read_by_the_latter(machine: Machine) ->
             with pytest.raises(TaskFailed, match="there is no job 777"):
                 async for _ in none.results():
                     pass
+
+
+async def test_a_plain_program_has_its_jobs_in_hand(machine: Machine) -> None:
+    server = await machine.server()
+
+    def program() -> None:
+        with dc.Client(server.address, [machine.plugins], submitter="me") as client:
+            first = client.submit("square", [1, 2, 13], priority=1)
+            job = client.submit("square", [1, 2], after=first, deadline=time.time() + 1000)
+            first.pause(now=True)
+            first.change(priority=7, weight=2.0, name="mine")
+            view = client.get(f"/api/jobs/{first.number}")
+            shown = [view[name] for name in ("state", "priority", "weight", "name", "submitter")]
+            assert shown == ["paused", 7, 2.0, "mine", "me"]
+            assert (first.cancel_task(2), first.retry(), first.retry(2)) == (1, 0, 1)
+            assert client.get("/api/jobs?submitter=me")["jobs"][0]["after"] == [first.number]
+            assert client.get("/api/jobs?submitter=you")["jobs"] == []
+            first.resume()
+            assert client.request("POST", "/api/submitters/me/cancel")["jobs"] == [1, job.number]
+            assert first.status().state == "cancelled"
+
+    await trio.to_thread.run_sync(program)
