@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from dc.errors import UnknownTask
 
 
 class Teller(Protocol):
@@ -28,7 +30,7 @@ class Context:
     """
 
     __slots__ = (
-        *("_before", "_folder", "_made", "_stops", "_teller"),
+        *("_before", "_fetch", "_folder", "_made", "_stops", "_teller"),
         *("attempt", "job", "number", "resources"),
     )
 
@@ -41,6 +43,7 @@ class Context:
         stops: Collection[tuple[int, int, int]] = (),
         teller: Teller | None = None,
         checkpoint: bytes | Path | None = None,
+        fetch: Callable[[int, int], Any] | None = None,
     ) -> None:
         self.job = job
         self.number = number
@@ -51,6 +54,7 @@ class Context:
         self._stops = stops
         self._teller = teller
         self._before = checkpoint
+        self._fetch = fetch
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Tell how far the task is, for those who look on. May be called as often as one likes.
@@ -85,6 +89,23 @@ class Context:
             raise TypeError(f"a checkpoint is bytes, not {type(data).__name__}")
         if self._teller is not None:
             self._teller.save(bytes(data))
+
+    def result(self, job: int, number: int) -> Any:
+        """Return the result of a task of another job, which this one comes `after`.
+
+        Bytes come as they are, any other value as plain lists, dictionaries, numbers and texts.
+
+        Args:
+            job: the number of the other job.
+            number: of its task; with `each`, that of this one.
+
+        Raises:
+            UnknownTask: there is no such task, it has no result, or that is too large for memory.
+            ConnectionLost: the server could not be reached for a minute.
+        """
+        if self._fetch is None:
+            raise UnknownTask("there is no server here to have results from")
+        return self._fetch(job, number)
 
     @property
     def checkpoint(self) -> bytes | None:

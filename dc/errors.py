@@ -144,7 +144,7 @@ class TaskFailed(DcError):
         text: the error as the worker reported it, in one line.
         job: the job's number.
         number: the task's number within the job.
-        kind: `error`, `timeout`, `memory`, `crashed`, `payload` or `cancelled`.
+        kind: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled` or `deadline`.
         traceback: the traceback from the executor, or an empty string.
         attempt: the attempt that failed last.
         worker: the name of the worker it failed on.

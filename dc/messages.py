@@ -55,9 +55,10 @@ Numbers: TypeAlias = Annotated[list[Number], Meta(max_length=limits.BATCH_TASKS)
 Attempts: TypeAlias = Annotated[list[Attempt], Meta(max_length=limits.BATCH_TASKS)]
 FailureKind: TypeAlias = Literal["error", "timeout", "memory", "crashed"]
 FailureKinds: TypeAlias = Annotated[tuple[FailureKind, ...], Meta(max_length=4)]
-WorkerSlots: TypeAlias = Annotated[int, Meta(ge=0, le=limits.WORKER_SLOTS)]
+Priority: TypeAlias = Annotated[int, Meta(ge=-limits.MAX_PRIORITY, le=limits.MAX_PRIORITY)]
 Weight: TypeAlias = Annotated[float, Meta(ge=limits.LEAST_WEIGHT, le=limits.MOST_WEIGHT)]
 UnixTime: TypeAlias = Annotated[float, Meta(ge=0, le=1e11)]
+WorkerSlots: TypeAlias = Annotated[int, Meta(ge=0, le=limits.WORKER_SLOTS)]
 Labels: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, le=limits.AMOUNT_MOST)]
 Resources: TypeAlias = Annotated[dict[Text, Amount], Meta(max_length=limits.RESOURCES)]
@@ -403,7 +404,7 @@ class Options(Message, frozen=True):
     """
 
     name: Text = ""
-    priority: Annotated[int, Meta(ge=-limits.MAX_PRIORITY, le=limits.MAX_PRIORITY)] = 0
+    priority: Priority = 0
     retries: Annotated[int, Meta(ge=0, le=limits.MAX_RETRIES)] = 0
     timeout: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] = 0.0
     requires: Labels = {}

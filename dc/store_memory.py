@@ -10,7 +10,7 @@ import trio
 
 from dc import limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
-from dc.messages import Counts, Failure, Outcome, Payload
+from dc.messages import Counts, Failure, Payload
 from dc.records import (
     Attempts,
     JobCancelled,
@@ -33,9 +33,16 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
-from dc.store_memory_job import MemoryJob, one_task, stored_task, with_past
+from dc.store_memory_job import (
+    MemoryJob,
+    extend,
+    one_task,
+    stored_task,
+    up_to,
+    with_past,
+)
 from dc.store_memory_notes import add_note, drop_checkpoints
-from dc.store_rows import NO_TRIES, pack
+from dc.store_rows import NO_TRIES
 
 
 class MemoryStore:
@@ -263,7 +270,7 @@ class MemoryStore:
         found, records = self._jobs[job], self._jobs[job].records
         waiting = [record for record in records if record.sequence > after]
         while waiting:
-            page = _up_to(waiting[: limits.READ_RECORDS], limit_bytes)
+            page = up_to(waiting[: limits.READ_RECORDS], limit_bytes)
             if standing := [part for record in page if (part := found.standing(record))]:
                 return standing
             waiting = waiting[len(page) :]
@@ -281,10 +288,10 @@ class MemoryStore:
                 break
             task = one_task(*finished[number])
             if found and found[-1].sequence == task.sequence:
-                _extend(found[-1], task)
+                extend(found[-1], task)
             else:
                 found.append(task)
-        return _up_to(found, limit_bytes)
+        return up_to(found, limit_bytes)
 
     async def identity(self) -> str:
         """See Store."""
@@ -463,24 +470,3 @@ class MemoryStore:
     async def aclose(self) -> None:
         """Do nothing: what is stored stays, as on a disk, for who still has this object."""
         await trio.lowlevel.checkpoint()
-
-
-def _extend(record: Outcomes, other: Outcomes) -> None:
-    record.numbers.extend(other.numbers)
-    record.attempts.extend(other.attempts)
-    record.times.extend(other.times)
-    record.outcomes.extend(other.outcomes)
-
-
-def _up_to(records: list[Outcomes], limit_bytes: int) -> list[Outcomes]:
-    found: list[Outcomes] = []
-    for record in records:
-        if found and limit_bytes <= 0:
-            break
-        found.append(record)
-        limit_bytes -= _bytes(record.outcomes)
-    return found
-
-
-def _bytes(outcomes: list[Outcome]) -> int:
-    return len(pack(outcomes)[2]) + limits.TASK_BYTES * len(outcomes)

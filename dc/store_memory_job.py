@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from dc import limits
 from dc.messages import Blob, Outcome, Payload
 from dc.records import (
     JobChanged,
@@ -18,7 +19,7 @@ from dc.records import (
     TaskRow,
     Unfinished,
 )
-from dc.store_rows import NO_TRIES, counts, task_row
+from dc.store_rows import NO_TRIES, counts, pack, task_row
 
 
 class MemoryJob:
@@ -167,3 +168,26 @@ def stored_task(job: MemoryJob, number: int, outcome: bool) -> TaskRow:
     finished = one_task(*job.finished[number]) if number in job.finished else None
     tries = job.attempts.get(number, NO_TRIES)
     return task_row(job.record.job, number, job.payloads[number], finished, tries, outcome)
+
+
+def extend(record: Outcomes, other: Outcomes) -> None:
+    """Add the tasks of another record to one."""
+    record.numbers.extend(other.numbers)
+    record.attempts.extend(other.attempts)
+    record.times.extend(other.times)
+    record.outcomes.extend(other.outcomes)
+
+
+def up_to(records: list[Outcomes], limit_bytes: int) -> list[Outcomes]:
+    """Return the first records, until a limit of bytes is reached."""
+    found: list[Outcomes] = []
+    for record in records:
+        if found and limit_bytes <= 0:
+            break
+        found.append(record)
+        limit_bytes -= _bytes(record.outcomes)
+    return found
+
+
+def _bytes(outcomes: list[Outcome]) -> int:
+    return len(pack(outcomes)[2]) + limits.TASK_BYTES * len(outcomes)

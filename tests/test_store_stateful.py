@@ -17,12 +17,15 @@ from dc.messages import Blob, Failure, Options, Outcome, Payload
 from dc.records import (
     Attempts,
     JobCancelled,
+    JobChanged,
     JobEnded,
     Leases,
     NewJob,
     NewTasks,
     Outcomes,
     Record,
+    Retried,
+    SubmitterChanged,
     TaskCheckpoint,
     TaskOutput,
     WorkerRow,
@@ -108,7 +111,28 @@ class Twins(RuleBasedStateMachine):
 
     @rule(job=JOBS, at=SECONDS)
     def cancel(self, job: int, at: float) -> None:
-        self.commit(JobCancelled(job, at))
+        self.commit(JobCancelled(job, at, "why not" if at > 1 else ""))
+
+    @rule(job=JOBS, name=TEXT, priority=st.integers(-5, 5), paused=st.booleans())
+    def change(self, job: int, name: str, priority: int, paused: bool) -> None:
+        self.commit(JobChanged(job, Options(name=name, priority=priority), paused))
+
+    @rule(
+        job=JOBS, numbers=st.sets(NUMBERS, max_size=4), valid=st.sampled_from([True, True, False])
+    )
+    def retry(self, job: int, numbers: set[int], valid: bool) -> None:
+        if valid:
+            rows = trio.run(self.memory.tasks, job, 0, 50, True)
+            numbers = {row.number for row in rows[: 1 + len(numbers)]}
+        self.commit(Retried(job, sorted(numbers), [7] * len(numbers)))
+
+    @rule(name=TEXT, weight=st.sampled_from([0.5, 1.0, 2.0]))
+    def weigh(self, name: str, weight: float) -> None:
+        self.commit(SubmitterChanged(name, weight))
+
+    @rule(job=JOBS, numbers=st.lists(NUMBERS, max_size=5))
+    def read_settled(self, job: int, numbers: list[int]) -> None:
+        self.same(lambda store: store.settled, job, numbers)
 
     @rule(data=st.data(), job=JOBS, unique=st.sampled_from([True, True, True, False]))
     def finish(self, data: st.DataObject, job: int, unique: bool) -> None:
@@ -210,6 +234,7 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.open_jobs)
             self.same(lambda store: store.jobs, None, 10)
             self.same(lambda store: store.leased)
+            self.same(lambda store: store.submitters)
             self.same(lambda store: store.workers)
             self.same(lambda store: store.checkpointed)
             self.same(lambda store: store.used_blobs, bytes(32), bytes([255] * 32))

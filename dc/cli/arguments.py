@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from dc.cli.control_arguments import add_control, add_order
 from dc.cli.needs import AND, OR, needs_said
 from dc.cli.worker_arguments import add_worker
 from dc.client.connector import DEFAULT_URL
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     _add_submit(commands)
     _add_lists(commands)
     _add_job_commands(commands)
+    add_control(commands, _command)
     add_worker(commands, _command)
     return root
 
@@ -77,6 +79,7 @@ def _add_submit(commands: Any) -> None:
     add("--version", default="", help="of the task type (default: the newest)")
     add("--name", default="", help="a name for the job")
     _add_options(command)
+    add_order(command)
     add(
         "--key",
         default="",
@@ -178,6 +181,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
 def _add_lists(commands: Any) -> None:
     jobs = _command(commands, "jobs", "List the newest jobs.", "python -m dc jobs --limit 20")
     jobs.add_argument("--limit", type=_count, default=50, metavar="N", help="at most (default: 50)")
+    jobs.add_argument("--submitter", metavar="NAME", help="only those of this submitter")
     jobs.add_argument("--before", type=_number, metavar="J", help="only jobs older than this one")
     _command(commands, "workers", "List the workers.", "python -m dc workers")
     _command(commands, "types", "List the server's task types.", "python -m dc types --json")
@@ -234,7 +238,6 @@ def _add_job_commands(commands: Any) -> None:
         "python -m dc results 3 --unordered > results.txt",
     )
     wait = _command(commands, "wait", "Wait until a job has finished.", "python -m dc wait 3")
-    cancel = _command(commands, "cancel", "Cancel a job.", "python -m dc cancel 3")
     task = _command(commands, "task", "Show one task.", "python -m dc task 3/17")
     output = _command(
         commands,
@@ -245,7 +248,7 @@ def _add_job_commands(commands: Any) -> None:
     for command in (task, output):
         command.add_argument("task", type=_task, metavar="JOB/TASK", help="job and task, by number")
     output.add_argument("--follow", action="store_true", help="go on until the task has finished")
-    for command in (job, tasks, results, wait, cancel):
+    for command in (job, tasks, results, wait):
         command.add_argument("job", type=_number, metavar="J", help="the job's number")
     tasks.add_argument("--failed", action="store_true", help="only failed ones")
     tasks.add_argument(

@@ -87,6 +87,13 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         grace=args.grace,
         limits=dict(args.limit) or None,
         environment=dict(args.env) or None,
+        weight=args.weight,
+        submitter=args.submitter,
+        after=args.after or None,
+        after_what=args.after_what,
+        each=args.each,
+        not_before=args.not_before,
+        deadline=args.deadline,
         key=args.key,
         **needs_said(args.needs),
     )
@@ -113,13 +120,6 @@ def wait(args: Namespace, client: Client, screen: Screen) -> int:
         last_outputs(client, screen, failures.first[:SHOWN_FAILURES])
     _print_status(args, status, screen)
     return _exit_status(status)
-
-
-def cancel(args: Namespace, client: Client, screen: Screen) -> int:
-    """Cancel a job, and print what became of it."""
-    status = client.job(args.job).cancel()
-    _print_status(args, status, screen)
-    return DONE
 
 
 def _known_type(args: Namespace, client: Client, screen: Screen) -> TaskType | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, jobs, show, task, why, worker
+from dc.cli import backup, bench, control, jobs, show, task, why, worker
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -22,7 +22,12 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "submit": jobs.submit,
         "results": jobs.results,
         "wait": jobs.wait,
-        "cancel": jobs.cancel,
+        "cancel": control.cancel,
+        "pause": control.pause,
+        "resume": control.resume,
+        "retry": control.retry,
+        "set": control.change,
+        "submitter": control.submitter,
         "jobs": show.jobs,
         "job": show.job,
         "tasks": show.tasks,

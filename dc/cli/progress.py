@@ -53,7 +53,8 @@ def describe(status: JobStatus, pace: Pace) -> str:
     if status.failed:
         parts.append(f"{status.failed} failed")
     if status.finished:
-        parts.append(status.state)
+        why = f": {status.note}" if status.note else ""
+        parts.append(status.state + why)
     else:
         parts.append(f"{pace.rate:,.3g}/s")
         left = pace.left(status)

@@ -18,9 +18,11 @@ COUNTS = ("queued", "assigned", "running", "done", "failed", "cancelled")
 
 def jobs(args: Namespace, client: Client, screen: Screen) -> int:
     """List the newest jobs."""
-    query = {"limit": args.limit}
+    query: dict[str, Any] = {"limit": args.limit}
     if args.before is not None:
         query["before"] = args.before
+    if args.submitter is not None:
+        query["submitter"] = args.submitter
     answer = client.get(f"/api/jobs?{urlencode(query)}")
     if args.json:
         screen.json(answer)
@@ -137,13 +139,27 @@ def _job_fields(job: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "why", job["note"] or job["why"]
     yield "tasks", f"{job['counts']['total']}: {_counts(job['counts'])}"
     yield "created", when(job["created"])
+    if job["submitter"]:
+        yield "submitter", job["submitter"]
     yield "priority", job["priority"]
+    if job["weight"] != 1:
+        yield "weight", f"{job['weight']:g}"
+    if job["after"]:
+        yield "after", _after(job)
+    for name in ("not_before", "deadline"):
+        if job[name]:
+            yield name.replace("_", " "), when(job[name])
     yield "retries", job["retries"]
     yield "timeout", duration(job["timeout"]) if job["timeout"] else "none"
     yield "requires", " or ".join(job["needs"]) or "nothing"
     for name in ("limits", "environment"):
         if job.get(name):
             yield name, pairs(job[name])
+
+
+def _after(job: Mapping[str, Any]) -> str:
+    numbers = ", ".join(str(number) for number in job["after"])
+    return f"{numbers} ({'each task ' if job['each'] else ''}{job['after_what']})"
 
 
 def _task_row(task: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Protocol, TypedDict
 
 import msgspec
 
@@ -11,6 +11,14 @@ from dc import limits
 from dc.errors import OptionsError
 from dc.messages import Options
 from dc.requirements import check_needs, gathered
+
+
+class Numbered(Protocol):
+    """A job."""
+
+    @property
+    def number(self) -> int:
+        """By which the server knows it."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -38,6 +46,14 @@ class JobOptions(TypedDict, total=False):
             `requires`, `resources`, `cpus`, `memory` and `gpus`.
         limits: of each task: `memory` and `disk` in bytes, `open_files`, `processes`, `nice`.
         environment: variables that are set for each task.
+        weight: its share among the jobs of its submitter, 1 if nothing is said.
+        submitter: whose job it is, in place of the client's.
+        after: the jobs that it comes after: jobs, or their numbers.
+        after_what: what it waits for: all of them `done` (if one fails, it is cancelled), all
+            `finished` in whatever way, or `any` finished.
+        each: whether each task waits for the task of the same number of the one job in `after`.
+        not_before: the Unix time before which nothing of it is handed out.
+        deadline: the Unix time at which tasks fail that have not finished by then.
     """
 
     name: str | None
@@ -57,14 +73,21 @@ class JobOptions(TypedDict, total=False):
     alternatives: Sequence[Mapping[str, Any]] | None
     limits: Mapping[str, int] | None
     environment: Mapping[str, str] | None
+    weight: float | None
+    submitter: str | None
+    after: Sequence[int | Numbered] | Numbered | int | None
+    after_what: str | None
+    each: bool | None
+    not_before: float | None
+    deadline: float | None
 
 
 KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}
 """What each option has to be."""
 
 
-def check_options(said: JobOptions) -> dict[str, Any]:
-    """Return the options that were said.
+def check_options(said: JobOptions, submitter: str = "") -> dict[str, Any]:
+    """Return the options that were said, and the submitter, if it is not among them.
 
     Raises:
         OptionsError: one is out of its range or of a wrong type.
@@ -75,6 +98,8 @@ def check_options(said: JobOptions) -> dict[str, Any]:
             known = ", ".join(JobOptions.__annotations__)
             raise TypeError(f"there is no option {name!r}; there are: {known}")
     found = gathered(said)
+    if "after" in found:
+        found["after"] = _numbers(found["after"])
     for name, value in found.items():
         try:
             found[name] = msgspec.convert(value, KINDS[name])
@@ -82,7 +107,13 @@ def check_options(said: JobOptions) -> dict[str, Any]:
             raise OptionsError(f"{name}: {error}") from None
     needs = found.get("requires", {}), found.get("resources", {}), found.get("alternatives", [])
     check_needs(*needs)
-    return found
+    return {"submitter": submitter, **found} if submitter else found
+
+
+def _numbers(after: Any) -> Any:
+    """Return the numbers of one or several jobs, where they are jobs."""
+    several = after if isinstance(after, Sequence) else [after]
+    return [getattr(one, "number", one) for one in several]
 
 
 def check_text(what: str, value: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
@@ -40,6 +41,7 @@ class Client:
         url: the server's address.
         plugins: folders of plugins, beside those of installed packages: they give payloads and
             results their types, and `run` its split and merge.
+        submitter: whose jobs are submitted; USER@HOST if nothing is said.
         open_stream: opens a stream to the server in place of TCP.
     """
 
@@ -48,9 +50,10 @@ class Client:
         url: str = DEFAULT_URL,
         plugins: Iterable[str | Path] = (),
         *,
+        submitter: str | None = None,
         open_stream: OpenStream | None = None,
     ) -> None:
-        self._client = AsyncClient(url, plugins, open_stream=open_stream)
+        self._client = AsyncClient(url, plugins, submitter=submitter, open_stream=open_stream)
         self._scope = trio.CancelScope()
         self._thread: threading.Thread | None = None
         self._token: trio.lowlevel.TrioToken | None = None
@@ -157,7 +160,7 @@ class Client:
             ConnectionLost: the server could not be reached for a minute; what it has of the job
                 stays there.
         """
-        said = check_options(options)
+        said = check_options(options, self._client.submitter)
         return self._submit(type, payloads, version, said, key)
 
     def open(
@@ -181,7 +184,7 @@ class Client:
             UnknownTaskType: the server has no such type.
             ConnectionLost: the server could not be reached for a minute.
         """
-        said = check_options(options)
+        said = check_options(options, self._client.submitter)
         job, submitter = self.call(self._open, type, version, said)
         submitter.warn(3)
         return job  # type: ignore[no-any-return]
@@ -394,3 +397,25 @@ class Job:
         """
         status: JobStatus = self._client.call(self._job.cancel)
         return status
+
+    def cancel_task(self, *numbers: int) -> int:
+        """Cancel tasks: those without an outcome fail, by `cancelled`; see AsyncJob.cancel_task."""
+        count: int = self._client.call(self._job.cancel_task, *numbers)
+        return count
+
+    def retry(self, *numbers: int) -> int:
+        """Queue failed tasks again, all but cancelled ones if none is named; see AsyncJob.retry."""
+        count: int = self._client.call(self._job.retry, *numbers)
+        return count
+
+    def pause(self, *, now: bool = False) -> None:
+        """Have nothing of the job handed out; what runs goes on, or (`now`) is given back."""
+        self._client.call(partial(self._job.pause, now=now))
+
+    def resume(self) -> None:
+        """Have the job handed out again."""
+        self._client.call(self._job.resume)
+
+    def change(self, **changes: Any) -> None:
+        """Change `name`, `priority`, `weight`, `not_before` or `deadline` of the job."""
+        self._client.call(partial(self._job.change, **changes))

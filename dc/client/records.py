@@ -46,7 +46,8 @@ class JobStatus(Struct, frozen=True):
         job: its number.
         type: the name of its task type.
         version: of its task type.
-        state: `open` (more tasks may come), `queued`, `running`, `done`, `failed`, `cancelled`.
+        state: `open` (more tasks may come), `waiting` (for another job or a time), `paused`,
+            `queued`, `running`, `done`, `failed`, `cancelled`.
         total: tasks so far; final unless the state is `open`.
         queued: tasks that wait for a worker.
         assigned: tasks that are with a worker and have not been running for long.

@@ -15,6 +15,7 @@ from dc import limits
 from dc.client.connector import DEFAULT_URL, Connector, OpenStream
 from dc.client.loops import AsyncResults, plain_results
 from dc.client.options import JobOptions, check_options
+from dc.client.submitter import submitter_here
 from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
 from dc.client.types import KnownTypes
@@ -42,6 +43,7 @@ class AsyncClient:
         url: the server's address.
         plugins: folders of plugins, beside those of installed packages: they give payloads and
             results their types, and `run` its split and merge.
+        submitter: whose jobs are submitted; USER@HOST if nothing is said.
         open_stream: opens a stream to the server in place of TCP.
     """
 
@@ -50,9 +52,11 @@ class AsyncClient:
         url: str = DEFAULT_URL,
         plugins: Iterable[str | Path] = (),
         *,
+        submitter: str | None = None,
         open_stream: OpenStream | None = None,
     ) -> None:
         self.url = url
+        self.submitter = submitter_here() if submitter is None else submitter
         self.types = KnownTypes(plugins)
         self._open_stream = open_stream
         self._manager: AbstractAsyncContextManager[trio.Nursery] | None = None
@@ -145,7 +149,7 @@ class AsyncClient:
             ConnectionLost: the server could not be reached for a minute; what it has of the job
                 stays there.
         """
-        said = check_options(options)
+        said = check_options(options, self.submitter)
         feed = _feed_async if isinstance(payloads, AsyncIterable) else _feed
         return await self._submit(type, payloads, version, said, key, feed)
 
@@ -184,7 +188,7 @@ class AsyncClient:
         version, key = options.pop("version", ""), options.pop("key", "")
         task_type = self.types.get(type, version)
         payloads = task_type.split_inputs(*inputs)
-        said = check_options(cast(JobOptions, options))
+        said = check_options(cast(JobOptions, options), self.submitter)
         job = await self._submit(task_type, payloads, version, said, key, _feed_from_thread)
         reader, token = job.result_reader(ordered=True), trio.lowlevel.current_trio_token()
         results = plain_results(reader, job.values("raise"), trio.from_thread.run, token)

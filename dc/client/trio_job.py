@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dc.client.connector import Connector
 from dc.client.loops import AsyncResults, AsyncStates
 from dc.client.reads import ResultReader, StatusReader
@@ -97,6 +99,56 @@ class AsyncJob:
         await connection.wait_until(cancelling, lambda: cancelling.fresh)
         assert cancelling.status is not None
         return job_status(cancelling.status, connection.session.trouble)
+
+    async def cancel_task(self, *numbers: int) -> int:
+        """Cancel tasks: those without an outcome fail, by `cancelled`; running ones are stopped.
+
+        Returns:
+            How many of them had no outcome, once that is on disk.
+        """
+        tasks = [[number, number] for number in numbers]
+        path = f"/api/jobs/{self.number}/tasks/cancel"
+        answer = await self._connector.send_json("POST", path, {"tasks": tasks})
+        return int(answer["tasks"])
+
+    async def retry(self, *numbers: int) -> int:
+        """Queue failed tasks again: these, or all that were not cancelled.
+
+        They keep their numbers, and their attempts count on. A job that had finished goes on.
+
+        Returns:
+            How many there were, once that is on disk.
+
+        Raises:
+            NotPossible: the job was cancelled, or its deadline is over.
+        """
+        body = {"tasks": [[number, number] for number in numbers]} if numbers else None
+        answer = await self._connector.send_json("POST", f"/api/jobs/{self.number}/retry", body)
+        return int(answer["tasks"])
+
+    async def pause(self, *, now: bool = False) -> None:
+        """Have nothing of the job handed out; what runs goes on, or (`now`) is given back.
+
+        Raises:
+            NotPossible: the job has finished.
+        """
+        await self._connector.send_json("POST", f"/api/jobs/{self.number}/pause", {"now": now})
+
+    async def resume(self) -> None:
+        """Have the job handed out again.
+
+        Raises:
+            NotPossible: the job has finished.
+        """
+        await self._connector.send_json("POST", f"/api/jobs/{self.number}/resume")
+
+    async def change(self, **changes: Any) -> None:
+        """Change `name`, `priority`, `weight`, `not_before` or `deadline` of the job.
+
+        Raises:
+            NotPossible: the job has finished, and more than its name is to be changed.
+        """
+        await self._connector.send_json("PATCH", f"/api/jobs/{self.number}", changes)
 
     # --- what the iterators, here and in the plain client, are made of --------------------------
 

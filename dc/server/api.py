@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dc.http import Request, Response
-from dc.server.api_body import Answer, BadRequest, parameter
+from dc.server.api_body import Answer, BadRequest
+from dc.server.api_jobs import JobsApi
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
-from dc.server.commands import CancelJob
-from dc.server.output_views import OutputViews
-from dc.server.views import Views, number
+from dc.server.views import Views
 
 MOST_ROWS = 1000
 """Rows of one answer, at most: more is asked for page by page."""
@@ -24,9 +23,8 @@ class Api:
 
     def __init__(self, views: Views, app: ServerApp) -> None:
         self._views = views
-        self._app = app
+        self._jobs = JobsApi(views, app)
         self._workers = WorkersApi(views, app)
-        self._outputs = OutputViews(app, views)
 
     async def answer(self, request: Request, parts: list[str]) -> Response:
         """Answer the request for `/api/` and these parts of the path.
@@ -56,48 +54,15 @@ class Api:
             case ["workers", *rest]:
                 return self._workers.methods(request, rest)
             case ["jobs", *rest]:
-                return self._of_jobs(request, rest)
-        return {}
-
-    def _of_jobs(self, request: Request, parts: list[str]) -> dict[str, Answer]:
-        views = self._views
-        match parts:
-            case []:
-                return {"GET": lambda: self._jobs(request)}
-            case [job]:
-                return {"GET": lambda: views.job(number(job))}
-            case [job, "tasks"]:
-                return {"GET": lambda: self._tasks(request, number(job))}
-            case [job, "tasks", task]:
-                return {"GET": lambda: views.task(number(job), number(task))}
-            case [job, "tasks", task, "output"]:
-                return {"GET": lambda: self._output(request, number(job), number(task))}
-            case [job, "cancel"]:
-                return {"POST": lambda: self._cancel(number(job))}
+                return self._jobs.methods(request, rest)
+            case ["types", *rest]:
+                return self._jobs.of_types(request, rest)
+            case ["submitters", *rest]:
+                return self._jobs.of_submitters(request, rest)
         return {}
 
     async def _types(self) -> object:
         return self._views.types()
-
-    async def _jobs(self, request: Request) -> object:
-        before = parameter(request, "before", 0) or None
-        return {"jobs": await self._views.jobs(before, _limit(request))}
-
-    async def _tasks(self, request: Request, job: int) -> object:
-        first = parameter(request, "first", 0)
-        failed = request.query.get("failed", "0") not in ("0", "")
-        return {"tasks": await self._views.tasks(job, first, _limit(request), failed)}
-
-    async def _output(self, request: Request, job: int, task: int) -> object:
-        return await self._outputs.view(job, task, parameter(request, "from", 0))
-
-    async def _cancel(self, number: int) -> object:
-        await self._app.ask(CancelJob(number))
-        return await self._views.job(number)
-
-
-def _limit(request: Request) -> int:
-    return min(MOST_ROWS, parameter(request, "limit", 100))
 
 
 def _problem(code: str, text: str, status: int) -> Response:

@@ -55,16 +55,16 @@ class Operations:
             case CancelJob(number):
                 done = partial(then, None)
                 self._with_job(number, then, lambda job: self._clients.cancel(job, done))
-            case OrderWorkers():
-                self._answer(then, self._orders.order(command))
-            case SetWorkers():
-                self._answer(then, self._orders.set(command))
             case CancelJobs(type_, version, submitter):
                 self._jobs.cancel_jobs(type_, version, submitter, then)
             case SetWeight(submitter, weight):
                 self._jobs.set_weight(submitter, weight, then)
             case CancelTasks() | PauseJob() | ResumeJob() | ChangeJob() | RetryTasks():
                 self._with_job(command.job, then, lambda job: self._with(job, command, then))
+            case OrderWorkers():
+                self._answer(then, self._orders.order(command))
+            case SetWorkers():
+                self._answer(then, self._orders.set(command))
 
     def _answer(self, then: Then, answer: object) -> None:
         """Give an answer once all that is now to be written is on disk."""

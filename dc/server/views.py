@@ -78,15 +78,24 @@ class Views:
             "retention": self._app.retention.view(),
         }
 
+    def submitters(self) -> list[View]:
+        """Return who has unfinished jobs or a weight, by name."""
+        known = self._app.reactor.board.submitters
+        jobs = known.jobs()
+        return [
+            {"name": name, "weight": known.weight(name), "jobs": jobs.get(name, 0)}
+            for name in sorted({*jobs, *known.weights} - {""})
+        ]
+
     def types(self) -> View:
         """Return the task types, and the plugins that could not be loaded."""
         return {"types": self._app.types.rows(), "broken": self._app.types.broken}
 
     # --- jobs -----------------------------------------------------------------------------------
 
-    async def jobs(self, before: int | None, limit: int) -> list[View]:
-        """Return jobs, newest first."""
-        rows = await self._app.store.jobs(before, limit)
+    async def jobs(self, before: int | None, limit: int, submitter: str = "") -> list[View]:
+        """Return jobs, newest first; those of one submitter if one is named."""
+        rows = await self._app.store.jobs(before, limit, submitter)
         return [self._job_view(row) for row in rows]
 
     async def job(self, job: int) -> View:
@@ -111,7 +120,7 @@ class Views:
             if counts.queued and job.scheduled:
                 reason = self._app.reactor.whys.of_job(job, fresh=False)
         else:
-            counts, note = _settled(row), ""
+            counts, note = _settled(row), row.why
             state = job_state(row.ended, row.cancelled_at is not None, counts)
         options = row.options
         return {
@@ -134,6 +143,13 @@ class Views:
             "needs": [text for need in needs_of(options) if (text := need_text(need))],
             "limits": options.limits,
             "environment": options.environment,
+            "submitter": options.submitter,
+            "weight": options.weight,
+            "after": options.after,
+            "after_what": options.after_what,
+            "each": options.each,
+            "not_before": options.not_before or None,
+            "deadline": options.deadline or None,
             "created": row.created,
         }
 
@@ -195,7 +211,8 @@ class Views:
             return "cancelled", row.attempt, row.crashes, ""
         live = self._live(row.job)
         if live is not None and live.tail.has(row.number):
-            return "queued", row.attempt, row.crashes, ""
+            waits = live.tail.closed or live.holds.state == "waiting"
+            return "waiting" if waits else "queued", row.attempt, row.crashes, ""
         board = self._app.reactor.board
         found = board.scheduler.state(row.job, row.number) if live and live.scheduled else None
         if found is None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 
+from dc.testing.job_operators import JOB_ORDERS, JobOperators
 from dc.testing.operators import ORDERS, Operators
 from dc.testing.plan import Fault, WorkerPlan
 from dc.testing.process import Process
@@ -112,6 +113,8 @@ class Faults:
         }
         self._operators = Operators(world, self._wait)
         self._do |= dict.fromkeys((*ORDERS, "operator sets slots"), self._operators.do)
+        self._job_operators = JobOperators(world, self._wait)
+        self._do |= dict.fromkeys(JOB_ORDERS, self._job_operators.do)
 
     async def run(self) -> None:
         """Have everything befall the world; return when it is calm."""
@@ -128,6 +131,7 @@ class Faults:
         world.ledger.trace.add("fault", "calm")
         if any(kind.startswith("operator") for kind in plan.kinds):
             await self._operators.let_go()
+            await self._job_operators.let_go()
 
     async def keep_server(self) -> None:
         """Start the server, and another after it, for ever."""

@@ -88,6 +88,7 @@ class Ledger:
         self.executions: dict[Task, list[Execution]] = defaultdict(list)
         self.given: dict[Task, list[Given]] = defaultdict(list)
         self.cancelled_at: dict[int, float] = {}  # when a client was first told so, by job
+        self.retried: set[int] = set()  # jobs of which failed tasks ran again
         self.submission_of: dict[int, int] = {}  # by job, as committed
         self.tries: dict[tuple[int, int, str], int] = defaultdict(int)
 

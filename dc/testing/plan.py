@@ -37,6 +37,11 @@ KINDS: Final = (
     "operator restarts now",
     "operator deletes",
     "operator sets slots",
+    "operator pauses job",
+    "operator pauses job now",
+    "operator changes job",
+    "operator cancels tasks",
+    "operator retries job",
 )
 """The kinds of fault that happen at a moment."""
 
@@ -76,7 +81,8 @@ class TaskPlan(Struct, frozen=True):
 class JobPlan(Struct, frozen=True):
     """One submission: its options, its tasks, and how its client reads the results.
 
-    `pause` is the seconds between two payloads, `cancel_after` those until it is cancelled.
+    `pause` is the seconds between two payloads, `cancel_after` those until it is cancelled. It
+    comes after submission `after`, unless that is 0, or was cancelled early.
     """
 
     number: int
@@ -85,6 +91,7 @@ class JobPlan(Struct, frozen=True):
     ordered: bool
     pause: float
     cancel_after: float = math.inf
+    after: int = 0
 
 
 class WorkerPlan(Struct, frozen=True):
@@ -217,6 +224,7 @@ def _draw_job(random: Random, number: int, may_cancel: bool) -> JobPlan:
         ordered=random.random() < 0.5,
         pause=random.choice((0.0, 0.0, 0.0, 0.1)),
         cancel_after=cancel,
+        after=number - 1 if random.random() < 0.5 else 0,
     )
 
 

@@ -15,6 +15,7 @@ from dc.messages import Done, Submit
 from dc.records import Record
 from dc.server.board import Board, Pending
 from dc.server.events import Write
+from dc.server.job_control import JobControl
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.reports import Reports
@@ -68,7 +69,13 @@ def _slots(self: Room, worker: Worker) -> int:
     return self._health.slots(worker.process, worker.about.slots)
 
 
+def _added(self: JobControl, job: Job, *, new: bool) -> None:
+    """Let all tasks of a job in that waits task by task."""
+    self.dependencies.added(job, new=new)
+
+
 DEFECTS: Final[dict[str, tuple[type, str, Callable[..., Any]]]] = {
+    "let-in-at-once": (JobControl, "_added", _added),
     "give-to-the-paused": (Room, "_slots", _slots),
     "acknowledge-before-commit": (Board, "write", _write),
     "no-attempt-check": (Reports, "_second_look", _second_look),

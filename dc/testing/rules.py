@@ -63,7 +63,7 @@ async def _check_job(world: SimWorld, row: JobRow) -> None:
     for number, count in counts.items():
         if count > 1:
             ledger.violate(f"a task has {count} outcomes", row.job, number)
-    if row.cancelled_at is None:
+    if row.cancelled_at is None and row.job not in ledger.retried:
         for number in numbers:
             if number not in counts:
                 ledger.violate("a task has no outcome", row.job, number)
@@ -106,6 +106,8 @@ def _check_result(ledger: Ledger, told: Told, record: Outcomes, at: int, number:
         if record.job not in ledger.cancelled_at and not told.cancelling:
             ledger.violate("a result is stored that its client was not given", record.job, number)
         return
+    if got.failed and record.job in ledger.retried:
+        return  # it had read all before the task ran again
     outcome = record.outcomes[at]
     same = got.attempt == record.attempts[at] and got.worker == record.worker
     if isinstance(outcome, Failure):

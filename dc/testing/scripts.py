@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import trio
 
@@ -88,6 +89,7 @@ class Client:
             return AsyncJob(client.connector, told.submitted, TYPE)
         plan = told.plan
         options = {"name": str(plan.number), "key": f"submission {plan.number}", **plan.options}
+        options |= await self._after(plan)
         try:
             if plan.pause:
                 async with aclosing(_slowly(plan)) as payloads:
@@ -99,6 +101,17 @@ class Client:
             return None
         told.submitted = job.number
         return job
+
+    async def _after(self, plan: JobPlan) -> dict[str, Any]:
+        """Return the options of a job that comes after another one, once that is there."""
+        if not plan.after:
+            return {}
+        former = self.world.ledger.told[plan.after]
+        while former.submitted < 0 and not former.complete:  # noqa: ASYNC110  # nothing tells
+            await trio.sleep(PAUSE_SECONDS)
+        if former.submitted < 0:
+            return {}
+        return {"after": [former.submitted], "after_what": "finished", "each": plan.ordered}
 
     def _note_cancelled(self, told: Told) -> None:
         if not told.cancelling:
@@ -123,7 +136,8 @@ class Client:
         ledger, plan = self.world.ledger, told.plan
         try:
             async for one in job.as_completed(ordered=plan.ordered):
-                if one.number in seen:
+                again = job.number in ledger.retried and not plan.ordered
+                if one.number in seen and not again:
                     ledger.violate("a client got a result twice", job.number, one.number)
                 if plan.ordered and one.number != len(seen):
                     ledger.violate("results came out of order", job.number, one.number)

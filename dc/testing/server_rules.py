@@ -3,6 +3,8 @@
 - The outcome of a task is recorded of the worker and the attempt that the task was given to last.
 - A task that runs with a worker is not given to another while the first one's lease holds.
 - A worker that an operator has paused or drained is given nothing.
+- A task that has its outcome is given to nobody, unless it was set aside for it to run again.
+- A task that waits for one of another job is not given before that one has its outcome.
 
 The second rule, exactly. A task is given anew (to anybody) while an execution of its last attempt
 is under way or has succeeded. That is a violation unless, since that attempt was given,
@@ -25,7 +27,17 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Assign, Failed, Failure, Held, Hello, Options, Returned, Stop
-from dc.records import Attempts, Leases, NewJob, Outcomes, Record, Workers
+from dc.records import (
+    Attempts,
+    JobCancelled,
+    JobEnded,
+    Leases,
+    NewJob,
+    Outcomes,
+    Record,
+    Retried,
+    Workers,
+)
 from dc.server.events import Action, Closed, Event, Received, Send, Write
 from dc.server.events import Close as CloseAction
 from dc.testing.ledger import Execution, Given, Ledger, Task
@@ -67,6 +79,10 @@ class ServerRules:
         self._resting: dict[str, str] = {}  # by key, what operators have decided
         self._resting_on_disk: dict[str, str] = {}
         self._shorts: dict[str, set[str]] = defaultdict(set)
+        self._finished: set[Task] = set()
+        self._on_disk: set[Task] = set()
+        self._over: set[int] = set()  # jobs that were cancelled
+        self._totals: dict[int, int] = {}
         self._server_began = -1.0
         self.doubled: Counter[str] = Counter()
 
@@ -76,6 +92,7 @@ class ServerRules:
         """Note that a server begins: all leases run from now."""
         self._server_began = self._ledger.now
         self._resting = dict(self._resting_on_disk)
+        self._finished = set(self._on_disk)
         for contact in self._contacts.values():
             contact.heard = self._ledger.now
 
@@ -120,6 +137,9 @@ class ServerRules:
         elif isinstance(action, Write):
             if isinstance(action.record, Outcomes):
                 self._recorded(server, action.record)
+            elif isinstance(action.record, Retried):
+                self._ledger.retried.add(action.record.job)
+                _note_finished(self._finished, action.record)
             elif isinstance(action.record, NewJob):
                 self._options[action.record.job] = action.record.options
             elif isinstance(action.record, Workers):
@@ -131,11 +151,19 @@ class ServerRules:
         """Take in what lasts."""
         if isinstance(record, Workers):
             _note_resting(self._resting_on_disk, record)
+        elif isinstance(record, JobCancelled):
+            self._over.add(record.job)
+        elif isinstance(record, JobEnded):
+            self._totals[record.job] = record.count
+        elif isinstance(record, Retried):
+            _note_finished(self._on_disk, record)
         elif isinstance(record, Leases):
             self._leased.update(((record.job, number), record.worker) for number in record.numbers)
         elif isinstance(record, (Attempts, Outcomes)):
             for number in record.numbers:
                 self._leased.pop((record.job, number), None)
+            if isinstance(record, Outcomes):
+                _note_finished(self._on_disk, record)
 
     def _decided_of_workers(self, record: Workers) -> None:
         _note_resting(self._resting, record)
@@ -158,6 +186,9 @@ class ServerRules:
 
     def _given(self, server: Process, worker: str, job: int, number: int, attempt: int) -> None:
         given = self._ledger.given[job, number]
+        self._check_after(worker, job, number)
+        if (job, number) in self._finished:
+            self._ledger.violate(f"a finished task is given to {worker}", job, number)
         if self._with_leases and given:
             last = given[-1]
             for execution in self._ledger.executions[job, number]:
@@ -168,6 +199,20 @@ class ServerRules:
                     )
                     self._ledger.violate(text, job, number)
         given.append(Given(worker, attempt, server.run, self._ledger.now))
+
+    def _check_after(self, worker: str, job: int, number: int) -> None:
+        """See that the counterpart of a task is on disk, if it waits for one."""
+        options = self._options.get(job)
+        if options is None or not options.each or job in self._ledger.retried:
+            return
+        former = options.after[0]
+        known = (former, number) in self._on_disk or former in self._ledger.retried
+        lacking = number >= self._totals.get(former, number + 1)
+        if not known and not lacking and former not in self._over:
+            text = (
+                f"a task is given to {worker} before its counterpart in job {former} has finished"
+            )
+            self._ledger.violate(text, job, number)
 
     def _is_of(self, execution: Execution, given: Given) -> bool:
         return (
@@ -199,6 +244,9 @@ class ServerRules:
         return any(ended > last.at and length >= grace for ended, length in contact.silences)
 
     def _recorded(self, server: Process, record: Outcomes) -> None:
+        _note_finished(self._finished, record)
+        if not record.worker:  # it was ended by an operator
+            return
         for number, attempt, outcome in zip(
             record.numbers, record.attempts, record.outcomes, strict=True
         ):
@@ -225,6 +273,15 @@ def _note_resting(resting: dict[str, str], record: Workers) -> None:
         resting.pop(row.key, None)
         if row.state in ("paused", "draining"):
             resting[row.key] = row.state
+
+
+def _note_finished(finished: set[Task], record: Outcomes | Retried) -> None:
+    """Note which tasks have their outcome."""
+    tasks = {(record.job, number) for number in record.numbers}
+    if isinstance(record, Outcomes):
+        finished |= tasks
+    else:
+        finished -= tasks
 
 
 def grace_of(options: Options) -> float:

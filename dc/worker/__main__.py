@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import random
 import signal
 import sys
@@ -24,6 +25,7 @@ from dc.worker import computer, show
 from dc.worker.app import WorkerApp
 from dc.worker.equipment import Equipment
 from dc.worker.folder import open_folder
+from dc.worker.former import SERVER_VARIABLE
 from dc.worker.guard import Guard
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
@@ -337,6 +339,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             use_cgroups=arguments.use_cgroups,
         ) as launcher,
     ):
+        os.environ[SERVER_VARIABLE] = f"http://{host}:{arguments.port}"  # for executors
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             _identity(arguments, folder.key, folder.run),

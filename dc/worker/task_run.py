@@ -17,6 +17,7 @@ from dc.messages import Environment, Failure, Limits
 from dc.pipe import InFile
 from dc.tasktypes import TaskType
 from dc.worker.files import into_file
+from dc.worker.former import fetch_result
 from dc.worker.notes import Desk
 
 Outcome: TypeAlias = bytes | InFile | Failure
@@ -58,7 +59,7 @@ class Batch:
         saved = self.checkpoints.get(number)
         before = Path(saved.path) if isinstance(saved, InFile) else saved
         notes = None if self.desk is None else self.desk.notes(key, self.scratch)
-        context = Context(*key, folder, self.stops, notes, before)
+        context = Context(*key, folder, self.stops, notes, before, fetch_result)
         context.resources = self.resources or context.resources
         return context
 

@@ -21,6 +21,7 @@ from dc.cli.main import main
 from dc.cli.progress import Lines, Pace, describe, duration
 from dc.cli.screen import Screen, clean
 from dc.client.records import JobStatus
+from dc.client.submitter import submitter_here
 from tests.client.fake_server import FakeServer, pack
 
 PLUGIN = """
@@ -54,6 +55,8 @@ JOB = {
     "priority": 5, "retries": 2, "timeout": 90.0, "requires": {"os": "linux"}, "created": 1e9,
     "why": "all slots are taken", "reason": {"kind": "busy", "figures": {"slots": 2}},
     "resources": {}, "alternatives": [], "needs": ["os=linux, 2 gpus", "8 cpus"],
+    "submitter": "ann@desk", "weight": 2.0, "after": [2, 3], "after_what": "any", "each": False,
+    "not_before": None, "deadline": 1e9,
 }  # fmt: skip
 TASK = {
     "job": 4, "number": 2, "state": "failed", "attempt": 3, "crashes": 0, "worker": "box",
@@ -139,7 +142,9 @@ def test_submit_without_a_plugin_prints_a_line_for_each_result(dctl: Line, capsy
     out, err = capsys.readouterr()
     assert out == "1\n4\n900\n"
     assert err == "job 1 of square is submitted\n"
-    assert dctl.server.jobs[1].options == {"name": "n", "requires": {"os": "linux"}}
+    assert dctl.server.jobs[1].options == {
+        "name": "n", "requires": {"os": "linux"}, "submitter": submitter_here(),
+    }  # fmt: skip
 
 
 def test_submit_says_what_tasks_need(dctl: Line, capsys: Capture) -> None:
@@ -332,7 +337,7 @@ def test_options_of_retries_and_grace(dctl: Line, capsys: Capture) -> None:
     assert dctl("submit", "square", "1", *args.split()) == 0
     assert dctl.server.jobs[1].options == {
         "retry_on": ["error", "crashed"], "retry_seconds": 2.0, "crashes": 3, "long": True,
-        "grace": 60.0,
+        "grace": 60.0, "submitter": submitter_here(),
     }  # fmt: skip
     assert dctl("submit", "square", "1", "--retry-on", "bad luck") == 2
     assert capsys.readouterr().err.startswith("dc: retry_on: ")
@@ -434,7 +439,8 @@ def test_wrong_usage_exits_2(args: list[str], capsys: Capture) -> None:
 def test_help_has_an_example_for_each_command(capsys: Capture) -> None:
     assert main(["--help"]) == 0
     assert "exit status" in capsys.readouterr().out
-    for command in ("submit", "jobs", "job", "tasks", "results", "wait", "cancel", "worker",
+    for command in ("submit", "jobs", "job", "tasks", "results", "wait", "cancel", "pause",
+                    "resume", "retry", "set", "submitter", "worker",
                     "workers", "types", "status"):  # fmt: skip
         assert main([command, "--help"]) == 0
         assert f"example:\n  python -m dc {command}" in capsys.readouterr().out

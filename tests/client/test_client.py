@@ -15,6 +15,7 @@ import trio.testing
 
 import dc
 from dc import limits, messages
+from dc.client.submitter import submitter_here
 from dc.messages import Blob
 from tests.client.fake_server import FakeServer, FakeType, PlainFake, pack
 
@@ -44,7 +45,12 @@ async def test_submit_and_ordered_results(autojump_clock: trio.testing.MockClock
         job = await client.submit("square", range(10), name="ten", priority=3, requires={"a": "b"})
         assert (job.number, job.type) == (1, "square")
         assert server.jobs[1].ended
-        assert server.jobs[1].options == {"name": "ten", "priority": 3, "requires": {"a": "b"}}
+        assert server.jobs[1].options == {
+            "name": "ten",
+            "priority": 3,
+            "requires": {"a": "b"},
+            "submitter": submitter_here(),
+        }
         assert [value async for value in job.results()] == [n * n for n in range(10)]
         assert [value async for value in job.results(ordered=False)] == [n * n for n in range(10)]
 

@@ -12,6 +12,7 @@ import trio
 
 import dc
 from dc import limits, messages
+from dc.client.submitter import submitter_here
 from tests.client.fake_server import PlainFake
 
 SECONDS = 20.0
@@ -35,7 +36,7 @@ def test_each_task_has_a_future() -> None:
         assert (job.number, job.type, repr(job)) == (1, "square", "<job 1 of square>")
         assert results([job.submit(n) for n in range(10)]) == [n * n for n in range(10)]
         assert job.submit(12).result(SECONDS) == 144
-        assert fake.server.jobs[1].options == {"priority": 3}
+        assert fake.server.jobs[1].options == {"priority": 3, "submitter": submitter_here()}
         assert not fake.server.jobs[1].ended
         job.close()
         assert fake.server.jobs[1].ended

@@ -258,7 +258,7 @@ class Harness:
             else:
                 self.perform(action)
 
-    def ask(self, command: Command) -> list[object]:
+    def ask_for(self, command: Command) -> list[object]:
         """Ask for something as an operator; return where the answer will be."""
         answers: list[object] = []
         self.feed(Asked(command, answers.append))
@@ -302,7 +302,7 @@ class Harness:
                 rows = kept | {row.key: row for row in record.rows}
         return sorted(rows.values(), key=lambda row: row.seen)
 
-    def records(self, kind: type[Any], job: int) -> list[Any]:
+    def records(self, kind: type[Any] | tuple[type[Any], ...], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and getattr(r, "job", 0) == job]
 
     def stored_payloads(self, job: int) -> list[Payload]:
@@ -365,7 +365,7 @@ class Harness:
     def results(self, job: int) -> dict[int, Any]:
         """Return what is on disk: the outcome of each finished task, each recorded once."""
         found: dict[int, Any] = {}
-        for record in self.records(Outcomes | Retried, job):
+        for record in self.records((Outcomes, Retried), job):
             if isinstance(record, Retried):
                 for number in record.numbers:
                     assert isinstance(found.pop(number), Failure), "a result was set aside"

@@ -11,14 +11,15 @@ remembers anything.
 from __future__ import annotations
 
 from dc import limits
-from dc.messages import Assign, Done, Failed, Held, Message, Returned, Stop
-from dc.records import Outcomes
+from dc.messages import Assign, Done, Failed, Failure, Held, Message, Returned, Stop
+from dc.records import JobCancelled, JobChanged, Outcomes, Record, Retried
 from dc.server.events import Action, LoadPayloads, Send, Write
 from tests.server.harness import Harness
 
 Task = tuple[int, int]
 Holder = tuple[str, int]
 
+FAILED = Failure("error", "")
 RESTING = ("paused", "draining")
 
 
@@ -37,6 +38,9 @@ class Ledger(Harness):
         self.unsure: dict[Task, int] = {}  # the attempt on disk
         self.stops: set[tuple[Task, Holder]] = set()  # said by the server in this step
         self.void: set[int] = set()
+        self.paused: set[int] = set()
+        self.retried: set[int] = set()
+        self.after: dict[int, tuple[int, bool]] = {}
         self.resting: set[str] = set()  # whom operators have take nothing
         super().__init__(window=200)
 
@@ -118,8 +122,8 @@ class Ledger(Harness):
 
     def perform(self, action: Action) -> None:
         super().perform(action)
-        if isinstance(action, Write) and isinstance(action.record, Outcomes):
-            self.on_outcomes(action.record)
+        if isinstance(action, Write):
+            self.on_write(action.record)
         elif isinstance(action, LoadPayloads):
             self.on_given(self.names[action.peer], action)
             for number, attempt in zip(action.numbers, action.attempts, strict=True):
@@ -133,12 +137,30 @@ class Ledger(Harness):
         elif isinstance(action, Send) and isinstance(action.message, Stop):
             self.on_stop(self.names[action.peer], action.message)
 
+    def on_write(self, record: Record) -> None:
+        if isinstance(record, Outcomes):
+            self.on_outcomes(record)
+        elif isinstance(record, JobCancelled):
+            self.void.add(record.job)
+        elif isinstance(record, JobChanged):
+            self.paused = self.paused - {record.job} | ({record.job} if record.paused else set())
+        elif isinstance(record, Retried):
+            assert record.job not in self.void, "a retry of a cancelled job"
+            self.retried.add(record.job)
+            for number in record.numbers:
+                self.recorded.remove((record.job, number))
+
     def on_outcomes(self, record: Outcomes) -> None:
         assert record.job not in self.void, "an outcome of a cancelled job"
         for number, attempt in zip(record.numbers, record.attempts, strict=True):
             task, holder = (record.job, number), (name_of(record.worker), attempt)
             assert task not in self.recorded, f"{task} has its outcome already"
             assert self.newest.get(task) == holder, f"{task} is not with {holder}"
+            if not record.worker:  # it was ended, by an operator or for what it came after
+                self.recorded.add(task)
+                self.leases.pop(task, None)
+                continue
+            assert self.newest[task] in (None, holder), f"{task} is not with {holder}"
             assert (task, holder) in self.given, f"{task} was never with {holder}"
             self.recorded.add(task)
             self.leases.pop(task, None)
@@ -151,12 +173,25 @@ class Ledger(Harness):
                 continue  # its payload has come from the store
             assert task not in self.recorded, f"{task} has its outcome already"
             assert message.job not in self.void, f"{task} was cancelled"
+            assert message.job not in self.paused, f"{task} is of a paused job"
+            self.check_waited(task)
             if task in self.leases:
                 self.check_lapsed(task)
             before = self.newest.get(task)
             assert before is None or attempt > before[1], f"{task}: attempt {attempt} again"
             assert attempt > self.unsure.get(task, 0), f"{task}: attempt {attempt} is on disk"
             self.is_given(name, task, attempt)
+
+    def check_waited(self, task: Task) -> None:
+        """Nothing of a job is given out before what it waits for has come to the disk."""
+        former, each = self.after.get(task[0], (0, False))
+        if not former or former in self.retried:
+            return
+        row, results = self.stored_job(former), self.results(former)
+        assert row is not None
+        whole = row.ended and len(results) == row.counts.total
+        own = each and not isinstance(results.get(task[1], FAILED), Failure)
+        assert own or (whole and not row.counts.failed), f"{task} came before job {former} was done"
 
     def check_lapsed(self, task: Task) -> None:
         holder, attempt = self.leases[task]
@@ -184,6 +219,8 @@ class Ledger(Harness):
 
     def restart(self) -> None:
         """Only what is on disk is known afterwards."""
+        last = {r.job: r.paused for r in self.written if isinstance(r, JobChanged)}
+        self.paused = {job for job, paused in last.items() if paused}
         jobs = set(self.graces) - self.void
         self.recorded = {(job, number) for job in jobs for number in self.results(job)}
         self.leases, self.names, self.loading = {}, {}, {}

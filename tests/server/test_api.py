@@ -99,7 +99,7 @@ async def test_a_path_has_its_methods_and_no_others(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         for method, path, allowed in (
             ("POST", "/api/status", "GET, HEAD"),
-            ("DELETE", "/api/jobs/1", "GET, HEAD"),
+            ("DELETE", "/api/jobs/1", "GET, PATCH, HEAD"),
             ("GET", "/api/jobs/1/cancel", "POST"),
         ):
             answer = await served.site.answer(request(method, path))

@@ -42,7 +42,16 @@ from dc.messages import (
     Subscribe,
 )
 from dc.records import JobCancelled, Outcomes
-from dc.server.commands import OrderWorkers, SetWorkers, Which
+from dc.server.commands import (
+    CancelTasks,
+    ChangeJob,
+    OrderWorkers,
+    PauseJob,
+    ResumeJob,
+    RetryTasks,
+    SetWorkers,
+    Which,
+)
 from dc.server.events import Asked
 from tests.server.ledger import Ledger, attempts_in, name_of
 
@@ -179,7 +188,6 @@ class ReactorMachine(RuleBasedStateMachine):
         self.workers = [PlayedWorker(f"w{number}", 1 + number) for number in range(3)]
         self.client = self.server.client()
         self.totals: dict[int, int] = {}
-        self.cancelled: set[int] = set()
         self.streams: dict[int, tuple[int, bool, list[int]]] = {}
         self.ended: set[int] = set()
         self.refused: set[int] = set()
@@ -192,13 +200,19 @@ class ReactorMachine(RuleBasedStateMachine):
         retries=st.integers(0, 2),
         priority=st.integers(0, 2),
         grace=st.sampled_from([0.0, 0.0, 60.0]),
+        after=st.sampled_from(["", "", "whole", "each"]),
     )
     @precondition(lambda self: len(self.totals) < 5)
-    def submit(self, count: int, retries: int, priority: int, grace: float) -> None:
+    def submit(self, count: int, retries: int, priority: int, grace: float, after: str) -> None:
         payloads: list[Payload] = [b"p%d" % number for number in range(count)]
         self.server.graces[max(self.totals, default=0) + 1] = grace or limits.GRACE_SECONDS
+        options: dict[str, Any] = {}
+        former = max(self.totals, default=0)
+        if after and former:
+            options = {"after": [former], "each": after == "each"}
+            self.server.after[former + 1] = (former, after == "each")
         job = self.server.submit(
-            self.client, payloads, retries=retries, priority=priority, grace=grace
+            self.client, payloads, retries=retries, priority=priority, grace=grace, **options
         )
         assert job in self.server.graces
         self.totals[job] = count
@@ -282,7 +296,7 @@ class ReactorMachine(RuleBasedStateMachine):
         """The server is killed; what it had not written is gone, and all connections."""
         self.server.now += down
         on_disk = {r.job for r in self.server.written if isinstance(r, JobCancelled)}
-        self.cancelled = self.server.void = on_disk
+        self.server.void = on_disk
         self.server.restart()
         for worker in self.workers:
             worker.peer = -1
@@ -375,10 +389,37 @@ class ReactorMachine(RuleBasedStateMachine):
     def cancel(self, at: int) -> None:
         job = sorted(self.totals)[at % len(self.totals)]
         self.server.say(self.client, Cancel(50, job))
-        live = self.server.reactor.board.jobs.get(job)
-        if live is not None and live.cancelled:
-            self.cancelled.add(job)
-            self.server.void.add(job)
+
+    @rule(at=st.integers(0, 4), now=st.booleans(), resume=st.booleans())
+    @precondition(lambda self: self.totals)
+    def pause_or_resume(self, at: int, now: bool, resume: bool) -> None:
+        job = sorted(self.totals)[at % len(self.totals)]
+        self.server.ask_for(ResumeJob(job) if resume else PauseJob(job, now))
+
+    @rule(
+        at=st.integers(0, 4), priority=st.integers(-1, 3), weight=st.sampled_from([0.5, 1.0, 7.0])
+    )
+    @precondition(lambda self: self.totals)
+    def change(self, at: int, priority: int, weight: float) -> None:
+        job = sorted(self.totals)[at % len(self.totals)]
+        self.server.ask_for(ChangeJob(job, {"priority": priority, "weight": weight}))
+
+    @rule(at=st.integers(0, 4), first=st.integers(0, 30), count=st.integers(1, 30))
+    @precondition(lambda self: self.totals)
+    def cancel_tasks(self, at: int, first: int, count: int) -> None:
+        job = sorted(self.totals)[at % len(self.totals)]
+        self.server.ask_for(CancelTasks(job, [(first, first + count)]))
+
+    @rule(at=st.integers(0, 4), all_=st.booleans())
+    @precondition(lambda self: self.totals)
+    def retry(self, at: int, all_: bool) -> None:
+        job = sorted(self.totals)[at % len(self.totals)]
+        self.server.ask_for(RetryTasks(job, None if all_ else [(0, 31)]))
+
+    @property
+    def cancelled(self) -> set[int]:
+        """The jobs that were cancelled, by whomever."""
+        return self.server.void
 
     @rule()
     def commit(self) -> None:
@@ -437,7 +478,8 @@ class ReactorMachine(RuleBasedStateMachine):
         for message in server.take(self.client, Finished):
             job, ordered, had = self.streams[message.request]
             assert {(job, number) for number in message.numbers} <= on_disk
-            assert not set(had) & set(message.numbers), "an outcome came twice"
+            again = job in server.retried and not ordered
+            assert again or not set(had) & set(message.numbers), "an outcome came twice"
             assert message.request not in self.ended
             if ordered:
                 assert message.numbers == list(range(len(had), len(had) + len(message.numbers)))
@@ -453,6 +495,8 @@ class ReactorMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everybody finish; then everything must be there."""
+        for job in self.totals:
+            self.server.ask_for(ResumeJob(job))
         for _ in range(200):
             for worker in self.workers:
                 if worker.name in self.server.resting:
@@ -471,7 +515,7 @@ class ReactorMachine(RuleBasedStateMachine):
         for request, (job, _, had) in self.streams.items():
             if job not in self.cancelled:
                 assert request in self.ended
-                assert sorted(had) == list(range(self.totals[job]))
+                assert sorted(set(had)) == list(range(self.totals[job]))
             else:
                 assert request in self.ended | self.refused
         for worker in self.workers:

@@ -217,3 +217,25 @@ async def test_blobs_of_replaced_checkpoints_go_soon(tmp_path: Path) -> None:
 )
 def test_what_is_told_of_a_job_that_is_gone(keep: Keep, text: str) -> None:
     assert keep.text == text
+
+
+async def test_the_job_that_is_being_removed_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    await kept.job(5, at=kept.now - 3 * DAY)
+    seen: list[int] = []
+    remove = kept.store.remove
+
+    async def watched(job: int, limit: int) -> Any:
+        seen.append(kept.retention.removing)
+        return await remove(job, limit)
+
+    monkeypatch.setattr(kept.store, "remove", watched)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(2 * limits.RETENTION_SECONDS)
+        nursery.cancel_scope.cancel()
+    assert set(seen) == {5}
+    assert kept.retention.removing == 0
+    assert await kept.left() == []

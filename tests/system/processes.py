@@ -55,6 +55,16 @@ def wait_for(path: str) -> str:
     return path
 
 @dc.task_type
+def sum_of(job: int, context: dc.Context) -> int:
+    """Add up the results of the first three tasks of a job."""
+    return sum(context.result(job, number) for number in range(3))
+
+@dc.task_type
+def counterpart(job: int, context: dc.Context) -> int:
+    """Twice the result of the task of the same number."""
+    return 2 * context.result(job, context.number)
+
+@dc.task_type
 def slow(number: int) -> int:
     """Take a twentieth of a second, and write down that it ran."""
     time.sleep(0.05)
