@@ -1,6 +1,8 @@
 """Measure the scheduler: nanoseconds of processor time an operation, and bytes a task.
 
-    python -m benchmarks.scheduler [--full] [--tasks N --workers N --classes N --groups N]
+    python -m benchmarks.scheduler [--full] [--tasks N --workers N --classes N --groups N --needs]
+
+With `--needs` each class needs another amount of a second resource, of which there is enough.
 
 Each scenario runs in two parts. The fill: all tasks are submitted to new tables, which grow. Then
 the steady state, in which as many tasks as at first are there all the time: rounds of assigning
@@ -30,6 +32,7 @@ BATCH = 1000  # tasks in one submission
 REPORT = 64  # tasks in one report of a worker
 AT_ONCE = 64  # reports between two looks at the clock
 SLOTS = 4
+CPU = 10_000  # in amounts
 COST = 0.0005  # seconds: a worker may hold 800 tasks
 LEAST = 300_000  # tasks to measure in the steady state
 
@@ -71,22 +74,25 @@ class Clock:
 class Scenario:
     """A scheduler with a job for each class; every group runs all classes."""
 
-    def __init__(self, tasks: int, workers: int, classes: int, groups: int) -> None:
+    def __init__(self, tasks: int, workers: int, classes: int, groups: int, *, needs: bool) -> None:
         self.name = f"{tasks} tasks, {workers} workers, {classes} classes"
         self.name += f", {groups} groups" if groups > 1 else ""
+        self.name += ", different needs" if needs else ""
         self.tasks = tasks
         self.clock = Clock()
         self.scheduler = Scheduler()
         self._random = random.Random(1)
         self._ends = [0] * classes
         self._held: list[Report] = []
-        kinds = [self.scheduler.add_class() for _ in range(classes)]
+        wanted = [[{0: CPU, 1: number + 1}] if needs else [] for number in range(classes)]
+        kinds = [self.scheduler.add_class(alternatives) for alternatives in wanted]
         crowds = [self.scheduler.add_group(kinds) for _ in range(groups)]
         for job in range(classes):
             self.scheduler.add_job(job, job, 0, 3)
             self.scheduler.set_cost(job, COST)
         for worker in range(workers):
-            self.scheduler.add_worker(crowds[worker % groups], SLOTS)
+            amounts = {0: SLOTS * CPU, 1: SLOTS * classes} if needs else {}
+            self.scheduler.add_worker(crowds[worker % groups], SLOTS, amounts)
 
     def fill(self) -> None:
         """Submit all tasks, the jobs in turn."""
@@ -161,9 +167,9 @@ class Scenario:
         return count
 
 
-def run(tasks: int, workers: int, classes: int, groups: int) -> None:
+def run(tasks: int, workers: int, classes: int, groups: int, *, needs: bool = False) -> None:
     """Run a scenario and show its figures."""
-    scenario = Scenario(tasks, workers, classes, groups)
+    scenario = Scenario(tasks, workers, classes, groups, needs=needs)
     gc.collect()
     gc.disable()
     scenario.fill()
@@ -180,12 +186,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--classes", type=int, default=1)
     parser.add_argument("--groups", type=int, default=1)
+    parser.add_argument("--needs", action="store_true", help="each class needs other amounts")
     options = parser.parse_args()
     scenarios = MATRIX if options.full else CORNERS
     if options.tasks:
         scenarios = [(options.tasks, options.workers, options.classes, options.groups)]
     for scenario in scenarios:
-        run(*scenario)
+        run(*scenario, needs=options.needs)
 
 
 if __name__ == "__main__":

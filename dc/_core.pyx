@@ -658,11 +658,10 @@ class _Worker:
     held: cython.longlong
     reserved: cython.longlong  # slots that are taken
     seconds: cython.double  # what the held tasks count against its credit
-    holdings: list  # by need; one that is empty stays if it is the only one
+    main: _Holding  # what it holds of one need; it may be nothing
+    others: list  # what it holds of other needs, if it does
     total_cpus: cython.longlong
     free_cpus: cython.longlong
-    total: cython.longlong[::1]  # of each resource; cpus are not here
-    free: cython.longlong[::1]  # what is neither reserved nor saved; below 0 if it was made less
     plain: cython.bint  # it has a cpu for each slot
     longest: cython.double  # seconds of the longest task that it may get; negative: any
     saving: cython.int  # the line for whose task it keeps something free, or -1
@@ -676,16 +675,19 @@ class _Worker:
     looked: cython.longlong  # the number of its last look
     next: cython.int
     prev: cython.int
+    total: list  # of each resource; cpus are not here
+    free: list  # what is neither reserved nor saved; below 0 if it was made less
 
     def __init__(self, index: cython.int, group: cython.int) -> None:
         self.index = index
         self.group = group
         self.slots = self.held = self.reserved = self.looked = 0
         self.seconds = 0.0
-        self.holdings = []
+        self.main = _Holding(0)
+        self.others = []
         self.total_cpus = self.free_cpus = 0
-        self.total = array("q", [0])
-        self.free = array("q", [0])
+        self.total = [0]
+        self.free = [0]
         self.longest = -1.0
         self.saving = self.saved = -1
         self.first = self.last = self.next = self.prev = -1
@@ -1438,9 +1440,12 @@ class Scheduler:
         i: cython.Py_ssize_t
         for i in range(what.size):
             resource: cython.longlong = what.resources[i]
-            if resource >= len(worker.free) or worker.free[resource] < what.amounts[i]:
+            if resource >= len(worker.free):
                 return 0
-            count = min(count, worker.free[resource] // what.amounts[i])
+            free: cython.longlong = worker.free[resource]
+            if free < what.amounts[i]:
+                return 0
+            count = min(count, free // what.amounts[i])
         return count
 
     @cython.cfunc
@@ -1465,7 +1470,8 @@ class Scheduler:
         worker.free_cpus -= count * what.cpus
         i: cython.Py_ssize_t
         for i in range(what.size):
-            worker.free[what.resources[i]] -= count * what.amounts[i]
+            resource: cython.Py_ssize_t = what.resources[i]
+            worker.free[resource] -= count * what.amounts[i]
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -1480,35 +1486,43 @@ class Scheduler:
     @cython.cfunc
     def _promise(self, worker: _Worker) -> cython.void:
         """Reserve what is free for what waits at the worker: that goes before all else there."""
-        for item in worker.holdings:
-            holding: _Holding = item
-            if holding.held > holding.reserved:
-                more: cython.longlong = holding.held - holding.reserved
-                more = self._fitting(worker, holding.need, more)
-                if more > 0:
-                    self._reserve_for(worker, holding, more)
+        self._promise_for(worker, worker.main)
+        for holding in worker.others:
+            self._promise_for(worker, holding)
+
+    @cython.cfunc
+    def _promise_for(self, worker: _Worker, holding: _Holding) -> cython.void:
+        if holding.held > holding.reserved:
+            more: cython.longlong = holding.held - holding.reserved
+            more = self._fitting(worker, holding.need, more)
+            if more > 0:
+                self._reserve_for(worker, holding, more)
 
     @cython.cfunc
     def _set_total(self, worker: _Worker, amounts: dict) -> cython.void:
         """Give a worker other amounts; what is reserved stays so, even if it is more."""
         size: cython.Py_ssize_t = max(self._width, max(amounts, default=0) + 1)
-        worker.total = array("q", bytes(8 * size))
-        worker.free = array("q", bytes(8 * size))
+        worker.total = [0] * size
+        worker.free = [0] * size
         worker.total_cpus = worker.free_cpus = amounts.get(0, 0)
         for resource, amount in amounts.items():
             if resource > 0:
                 worker.total[resource] = worker.free[resource] = amount
-        for item in worker.holdings:
+        for item in [worker.main, *worker.others]:
             holding: _Holding = item
-            self._use(worker, holding.need, holding.reserved)
+            if holding.reserved > 0:
+                self._use(worker, holding.need, holding.reserved)
         if worker.saving >= 0:
             self._use(worker, worker.saved, 1)
 
     @cython.cfunc
     def _holding_of(self, worker: _Worker, need: cython.int) -> _Holding:
         """Return what the worker holds of a need, or None."""
-        for item in worker.holdings:
-            holding: _Holding = item
+        holding: _Holding = worker.main
+        if holding.need == need:
+            return holding
+        for item in worker.others:
+            holding = item
             if holding.need == need:
                 return holding
         return None
@@ -1519,13 +1533,11 @@ class Scheduler:
         holding: _Holding = self._holding_of(worker, need)
         if holding is not None:
             return holding
-        if len(worker.holdings) == 1:
-            holding = worker.holdings[0]
-            if holding.held == 0:
-                holding.need = need
-                return holding
+        if worker.main.held == 0:
+            worker.main.need = need
+            return worker.main
         holding = _Holding(need)
-        worker.holdings.append(holding)
+        worker.others.append(holding)
         return holding
 
     @cython.cfunc
@@ -1586,9 +1598,9 @@ class Scheduler:
     @cython.cfunc
     def _has_room(self, worker: _Worker) -> cython.bint:
         """Tell whether there may be a task that the worker could take."""
-        if worker.reserved < worker.slots:
+        if worker.reserved < worker.slots or self._has_credit(worker, worker.main, 0.0):
             return True
-        for item in worker.holdings:
+        for item in worker.others:
             holding: _Holding = item
             if self._has_credit(worker, holding, 0.0):
                 return True
@@ -1671,8 +1683,8 @@ class Scheduler:
             holding.seconds = 0.0  # whatever rounding left
             if worker.held == 0:
                 worker.seconds = 0.0
-            if len(worker.holdings) > 1:
-                worker.holdings.remove(holding)
+            if holding is not worker.main:
+                worker.others.remove(holding)
         self._worker[slot] = -1
         self._marks[slot] = 0
         if self._timer[slot] >= 0:
@@ -1905,8 +1917,8 @@ class Scheduler:
             need: _Need = self._needs[number]
             need.users -= 1
             if need.users == 0:
+                # It stays in its place until another takes it: a worker's empty holding may name it.
                 del self._need_numbers[need.key]
-                self._needs[number] = None
                 self._free_needs.append(number)
         self._classes[class_] = None
         self._free_classes.append(class_)
@@ -3467,10 +3479,12 @@ class Scheduler:
         free[0] = worker.total_cpus
         reserved: cython.longlong = 0
         i: cython.Py_ssize_t
-        for item in worker.holdings:
+        for item in [worker.main, *worker.others]:
             holding: _Holding = item
+            if item is worker.main and holding.held == 0:
+                continue
             assert holding.held == needs.pop(holding.need, 0), "a worker holds other tasks"
-            assert holding.held > 0 or len(worker.holdings) == 1, "an empty holding is kept"
+            assert holding.held > 0, "an empty holding is kept"
             assert 0 <= holding.reserved <= holding.held, "more is reserved than held"
             reserved += holding.reserved
             what: _Need = self._needs[holding.need]

@@ -382,3 +382,89 @@ def test_a_large_task_is_not_starved_by_a_flood(seconds: float, known: bool) -> 
     assert site.scheduler.class_ready(0) > 0, "the flood goes on"
     assert fleet.done[1, 2] - came < 3 * (1.0 + 2 * max(seconds, 0.1))
     site.scheduler.validate()
+
+
+OPERATIONS = (
+    *("assign", "assign", "submit", "finish", "finish", "release", "adopt", "lapse", "cancel"),
+    *("amounts", "slots", "longest", "move", "leave", "join", "hold", "priority", "cost", "job"),
+)
+
+
+class Operator:
+    """Does one thing after another to a site, whose two groups run different alternatives."""
+
+    def __init__(self, core: ModuleType, classes: list[list[dict[int, int]]]) -> None:
+        self.site = Site(core, *classes, credit=0.125)
+        self.other = self.site.scheduler.add_group({0: [0], len(classes) - 1: [0]})
+        self.workers: list[int] = []
+        self.classes = len(classes)
+        self.ends = dict.fromkeys(range(len(classes)), 0)
+
+    def do(self, what: str, pick: int, has: dict[int, int]) -> None:
+        s = self.site.scheduler
+        job = pick % len(self.ends)
+        if what == "assign":
+            self.site.assign()
+        elif what == "submit":
+            s.submit(job, self.ends[job], 3)
+            self.ends[job] += 3
+        elif what == "hold":
+            (s.hold_job if pick & 16 else s.resume_job)(job)
+        elif what == "priority":
+            s.set_priority(job, pick // 16 % 3)
+        elif what == "cost":
+            s.set_cost(job, (-1.0, 0.01, 9.0)[pick // 16 % 3])
+        elif what == "cancel":
+            s.cancel(job, pick // 16 % (self.ends[job] + 1))
+        elif what == "job":
+            s.add_job(len(self.ends), pick % self.classes, 0, 0, 5, pick % 3)
+            self.site.needs = (*self.site.needs, self.site.needs[pick % self.classes])
+            self.ends[len(self.ends)] = 0
+        elif what == "join" or not self.workers:
+            group = self.other if pick & 1 else self.site.group
+            self.workers.append(s.add_worker(group, pick // 2 % 5, has))
+        else:
+            self.to_worker(what, self.workers[pick % len(self.workers)], pick // 16, has)
+        s.validate()
+
+    def to_worker(self, what: str, worker: int, pick: int, has: dict[int, int]) -> None:
+        s = self.site.scheduler
+        if what == "amounts":
+            s.set_amounts(worker, has if pick & 3 else {})
+        elif what == "slots":
+            s.set_slots(worker, pick % 5)
+        elif what == "longest":
+            s.set_longest(worker, (-1.0, 0.005, 1.0)[pick % 3])
+        elif what == "move":
+            s.set_group(worker, self.other if pick & 1 else self.site.group)
+        elif what == "leave":
+            s.remove_worker(worker, blame=False)
+            self.workers.remove(worker)
+        elif held := s.held(worker):
+            job, number, attempt = held[pick % len(held)]
+            if what == "finish":
+                assert s.finish(worker, job, [number], [attempt]) == []
+            elif what == "release":
+                assert s.release(worker, job, [number], [attempt]) == 1
+            else:
+                s.lapse(worker, job, blame=False, numbers=[number])
+                if what == "adopt":
+                    assert s.adopt(worker, job, number, attempt)
+
+
+@pytest.mark.parametrize("face", ["compiled", "interpreted"])
+@settings(max_examples=80, deadline=None)
+@given(
+    classes=classes,
+    steps=st.lists(
+        st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 4095), has), min_size=10, max_size=60
+    ),
+)
+def test_any_calls_leave_it_valid(
+    face: str,
+    classes: list[list[dict[int, int]]],
+    steps: list[tuple[str, int, dict[int, int]]],
+) -> None:
+    operator = Operator(dc._core if face == "compiled" else interpreted("_core"), classes)
+    for what, pick, amounts in [("submit", 0, {}), ("join", 9, {0: 4 * CPU}), *steps]:
+        operator.do(what, pick, amounts)

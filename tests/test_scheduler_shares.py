@@ -134,9 +134,9 @@ def test_submitters_share_by_weight_whatever_their_tasks(
     for job in range(jobs):
         fleet.job(10 + job, 200_000 // jobs, one)
     fleet.job(5, 200_000, other, submitter=FEW)
-    fleet.run(30.0)
+    fleet.run(12.0)
     flooded = fleet.work(*range(10, 10 + jobs))
-    assert fleet.work(5) / flooded == pytest.approx(weight, rel=0.12)
+    assert fleet.work(5) / flooded == pytest.approx(weight, rel=0.2)
     fleet.scheduler.validate()
 
 
