@@ -1917,7 +1917,7 @@ class Scheduler:
             need: _Need = self._needs[number]
             need.users -= 1
             if need.users == 0:
-                # It stays in its place until another takes it: a worker's empty holding may name it.
+                # It stays where it is until another takes its place: an empty holding may name it.
                 del self._need_numbers[need.key]
                 self._free_needs.append(number)
         self._classes[class_] = None
