@@ -1917,8 +1917,8 @@ class Scheduler:
             need: _Need = self._needs[number]
             need.users -= 1
             if need.users == 0:
+                # It stays where it is until another takes its place: an empty holding may name it.
                 del self._need_numbers[need.key]
-                self._needs[number] = None
                 self._free_needs.append(number)
         self._classes[class_] = None
         self._free_classes.append(class_)

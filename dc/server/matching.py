@@ -12,8 +12,8 @@ group can run a class is one comparison of integers for each alternative.
 
 Workers whose task types are the same, and their values of all that any trait is about, are one
 *make*. A new trait costs a look at each make, and moves those workers that it divides from the
-larger part of their group; only if it is about a label or resource that nobody has asked for before, it
-costs a look at each worker. A class of known traits costs a look at each group.
+larger part of their group; only if it is about a label or resource that nobody has asked for
+before, it costs a look at each worker. A class of known traits costs a look at each group.
 
 A class that no job has is kept for a while, for the next job that needs the same. When there are
 too many, the older half goes, and what is left is laid out anew: bits, makes and groups. So what
