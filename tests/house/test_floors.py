@@ -33,6 +33,7 @@ THOUGHT = {
     "server.reason",
     "server.shortage",
     "server.why",
+    "server.why_held",
     "server.board",
     "server.peers",
     "server.roster",
