@@ -74,6 +74,7 @@ THOUGHT = {
     "worker.board",
     "worker.amounts",
     "worker.assignments",
+    "worker.outcomes",
     "worker.outputs",
     "worker.statistics",
     "worker.telling",
