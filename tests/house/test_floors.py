@@ -57,6 +57,7 @@ THOUGHT = {
     "server.gaps",
     "server.holds",
     "server.job_control",
+    "server.job_options",
     "server.pairs",
     "server.retrying",
     "server.submitters",
