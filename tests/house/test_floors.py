@@ -30,6 +30,7 @@ THOUGHT = {
     "server.payloads",
     "server.heads",
     "server.matching",
+    "server.traits",
     "server.reason",
     "server.shortage",
     "server.why",
