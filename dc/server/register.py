@@ -21,6 +21,7 @@ from dc import limits
 from dc.errors import WorkerDeleted
 from dc.messages import About
 from dc.records import WorkerRow, Workers
+from dc.requirements import CPUS
 from dc.server.board import Board
 
 DELETED = "deleted"
@@ -185,6 +186,12 @@ def is_decided(row: WorkerRow) -> bool:
 
 
 def decided(about: About, row: WorkerRow) -> About:
-    """Return what a worker is, with what operators have decided of it."""
+    """Return what a worker is, with what operators have decided of it.
+
+    Its cpus are no fewer than its slots, unless its user has said how many there are.
+    """
     labels = {**about.labels, **row.labels} if row.labels else about.labels
-    return replace(about, labels=labels, slots=row.slots or about.slots)
+    slots, resources = row.slots or about.slots, about.resources
+    if not about.fixed_cpus and resources.get(CPUS, slots) < slots:
+        resources = {**resources, CPUS: float(slots)}
+    return replace(about, labels=labels, slots=slots, resources=resources)

@@ -426,6 +426,7 @@ class Harness:
         held: tuple[Message, ...] = (),
         leaves_in: float = 0.0,
         obeys: bool = True,
+        fixed_cpus: bool = False,
     ) -> int:
         peer = self.open()
         self.worker_says_hello(
@@ -438,6 +439,7 @@ class Harness:
             resources=resources,
             leaves_in=leaves_in,
             obeys=obeys,
+            fixed_cpus=fixed_cpus,
         )
         self.say(peer, *held, Heartbeat())
         return peer
@@ -455,11 +457,14 @@ class Harness:
         resources: dict[str, float] | None = None,
         leaves_in: float = 0.0,
         obeys: bool = True,
+        fixed_cpus: bool = False,
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
         mine = key or f"key of {name}"
         about = About(
-            *(name, mine, slots, ids, labels or {}, {}, run, leaves_in), resources=resources or {}
+            *(name, mine, slots, ids, labels or {}, {}, run, leaves_in),
+            resources=resources or {},
+            fixed_cpus=fixed_cpus,
         )
         can = ["orders"] if obeys else []
         self.say(peer, Hello(PROTOCOL, "worker", "dc test", can, about))
