@@ -117,8 +117,9 @@ class Views:
         reason = None
         if job is not None:
             state, counts, note = self._app.reactor.board.state(job)
-            if counts.queued and job.scheduled:
-                reason = self._app.reactor.whys.of_job(job, fresh=False)
+            if job.scheduled and not job.cancelled:
+                whys = self._app.reactor.whys
+                reason = whys.of_job(job, fresh=False) if counts.queued else whys.held(job)
         else:
             counts, note = _settled(row), row.why
             state = job_state(row.ended, row.cancelled_at is not None, counts)
@@ -319,10 +320,11 @@ class Views:
 def gone_view(row: WorkerRow) -> View:
     """Return a worker that is not here, with the same fields as one that is."""
     decided = f"; {row.state} by an operator" if row.state else ""
+    text = f"it has gone, or the server could not wait for it any longer{decided}"
     return {
         "name": row.name or row.key[:KEY_SHOWN],
         "state": GONE,
-        "why": f"it has gone, or the server could not wait for it any longer{decided}",
+        **_why(Reason(GONE, text)),
         "note": row.note,
         "address": "",
         "slots": row.slots,
@@ -331,6 +333,7 @@ def gone_view(row: WorkerRow) -> View:
         "running": [],
         "types": [],
         "labels": row.labels,
+        "resources": {},
         "broken": {},
         "lapses_in": None,
         "connected_at": None,

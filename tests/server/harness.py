@@ -513,15 +513,21 @@ class Harness:
             for row in zip(message.numbers, message.attempts, message.payloads, strict=True)
         ]
 
-    def answer(self, peer: int, sequence: int, tasks: list[tuple[int, int, int, Payload]]) -> None:
-        """Have a worker report results: each payload in capitals."""
+    def answer(
+        self,
+        peer: int,
+        sequence: int,
+        tasks: list[tuple[int, int, int, Payload]],
+        seconds: float = 0.001,
+    ) -> None:
+        """Have a worker report results: each payload in capitals, after so many seconds."""
         for offset, job in enumerate(sorted({task[0] for task in tasks})):
             mine = [task for task in tasks if task[0] == job]
             results: list[Payload] = [
                 task[3].upper() if isinstance(task[3], bytes) else task[3] for task in mine
             ]
             numbers, attempts = [task[1] for task in mine], [task[2] for task in mine]
-            times = [0.001] * len(mine)
+            times = [seconds] * len(mine)
             self.say(peer, Done(sequence + offset, job, numbers, attempts, times, results))
 
 
