@@ -13,6 +13,7 @@ in one record: it may be lost with the server, and is found out again when the w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
@@ -188,10 +189,11 @@ def is_decided(row: WorkerRow) -> bool:
 def decided(about: About, row: WorkerRow) -> About:
     """Return what a worker is, with what operators have decided of it.
 
-    Its cpus are no fewer than its slots, unless its user has said how many there are.
+    It has a cpu for each slot that they give it, unless its user has said how many it has.
     """
     labels = {**about.labels, **row.labels} if row.labels else about.labels
     slots, resources = row.slots or about.slots, about.resources
-    if not about.fixed_cpus and resources.get(CPUS, slots) < slots:
+    fixed = about.fixed_cpus or resources.get(CPUS, math.inf) < about.slots
+    if resources.get(CPUS, slots) < slots and not fixed:
         resources = {**resources, CPUS: float(slots)}
     return replace(about, labels=labels, slots=slots, resources=resources)

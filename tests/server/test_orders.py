@@ -348,6 +348,14 @@ def test_the_cpus_that_its_user_has_said_cap_a_workers_slots() -> None:
     assert server.reactor.board.scheduler.worker_taken(worker.id) == 2
 
 
+def test_fewer_cpus_than_slots_are_what_its_user_has_said() -> None:
+    server, peer, _ = busy(slots=2, tasks=9, resources={"cpus": 1.0})
+    worker = server.reactor.workers.by_peer[peer]
+    assert server.reactor.board.scheduler.worker_taken(worker.id) == 1
+    change(server, "w", slots=4)
+    assert server.reactor.board.scheduler.worker_taken(worker.id) == 1
+
+
 def test_a_sick_worker_has_no_more_slots_than_its_health_allows() -> None:
     server = Harness()
     peer = server.worker("w", slots=4)
