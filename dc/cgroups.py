@@ -31,6 +31,7 @@ from dc import limits
 from dc.process_tree import Process, kill_all
 
 _PREFIX: Final = "dc-worker-"
+_ASIDE: Final = "agent"
 _NO_LIMIT_V1: Final = -1
 
 
@@ -126,8 +127,11 @@ class Cgroups:
             return None
         found: dict[str, Path] = {}
         for what, folder in own_groups(_read(mounts), _read(own)).items():
+            own_name = f"{_PREFIX}{os.getpid()}"
+            if folder.parts[-2:] == (own_name, _ASIDE):  # this program has started itself anew
+                folder = folder.parent.parent
             _remove_old(folder)
-            mine = folder / f"{_PREFIX}{os.getpid()}"
+            mine = folder / own_name
             with contextlib.suppress(OSError):
                 mine.mkdir(exist_ok=True)
                 found[what] = mine
@@ -231,7 +235,7 @@ def _hand_down(mine: Path, controller: str) -> bool:
         return False
     if controller not in _read(parent / "cgroup.subtree_control").split():
         if _read(parent / "cgroup.procs").split() == [str(os.getpid())]:
-            aside = mine / "agent"
+            aside = mine / _ASIDE
             with contextlib.suppress(OSError):
                 aside.mkdir(exist_ok=True)
             join(aside)
@@ -240,11 +244,16 @@ def _hand_down(mine: Path, controller: str) -> bool:
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove the groups of workers that are no more, and whatever is still in them."""
+    """Remove the groups of workers that are no more, and whatever is still in them.
+
+    So with what this worker has left of itself, which has only begun: it may have started anew.
+    """
     for old in folder.glob(f"{_PREFIX}*"):
         pid = old.name.removeprefix(_PREFIX)
-        if pid.isdecimal() and not Path("/proc", pid).exists():
-            for one in [*old.glob("*/"), old]:
+        is_own = pid == str(os.getpid())
+        if is_own or (pid.isdecimal() and not Path("/proc", pid).exists()):
+            parts = old.glob("executor-*/") if is_own else [*old.glob("*/"), old]
+            for one in parts:
                 for left in _members(one):
                     with contextlib.suppress(OSError):
                         os.kill(left, signal.SIGKILL)

@@ -134,10 +134,10 @@ class About(Message, frozen=True):
     back, after whatever time and from whatever address, shows the same key and takes its place
     again; a second worker of that name does not. `run` tells its processes apart: in a new one
     nothing runs of what the last one was running. `leaves_in` is after how many seconds it will
-    leave, 0 if that is not known.
-    nothing runs of what the last one was running. `resources` are the amounts that its tasks may
-    use together: `cpus`, `memory` in bytes, `gpus`, and others by name; one that does not say its
-    cpus has as many as slots.
+    leave, 0 if that is not known. `resources` are the amounts that its tasks may use together:
+    `cpus`, `memory` in bytes, `gpus`, and others by name; one that does not say its cpus has as
+    many as slots. They are no fewer than the slots that an operator gives it, unless they are
+    `fixed_cpus`: its user has said how many there are.
     """
 
     name: Text
@@ -149,6 +149,7 @@ class About(Message, frozen=True):
     run: Text = ""
     leaves_in: Seconds = 0.0
     resources: Resources = {}
+    fixed_cpus: bool = False
 
 
 class Hello(Message, frozen=True):

@@ -95,6 +95,18 @@ def test_groups_of_workers_that_are_no_more_are_removed(tmp_path: Path, tree: Pa
     assert left == {"dc-worker-1", "dc-worker-notes", f"dc-worker-{os.getpid()}"}
 
 
+def test_worker_that_has_started_itself_anew_uses_its_own_group_again(
+    tmp_path: Path, tree: Path
+) -> None:
+    assert find(tmp_path, "0::/dc.scope\n", V2) is not None
+    mine = tree / f"dc-worker-{os.getpid()}"
+    (mine / "executor-1").mkdir()
+    groups = find(tmp_path, f"0::/dc.scope/{mine.name}/agent\n", V2)
+    assert groups is not None
+    assert not list((mine / "agent").glob("*/"))
+    assert groups.make().folders == [mine / "executor-1"]
+
+
 def test_memory_limit_of_version_2(tmp_path: Path) -> None:
     for name in ("memory.max", "memory.swap.max"):
         (tmp_path / name).write_text("max")

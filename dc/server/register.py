@@ -13,6 +13,7 @@ in one record: it may be lost with the server, and is found out again when the w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from dc import limits
 from dc.errors import WorkerDeleted
 from dc.messages import About
 from dc.records import WorkerRow, Workers
+from dc.requirements import CPUS
 from dc.server.board import Board
 
 DELETED = "deleted"
@@ -185,6 +187,13 @@ def is_decided(row: WorkerRow) -> bool:
 
 
 def decided(about: About, row: WorkerRow) -> About:
-    """Return what a worker is, with what operators have decided of it."""
+    """Return what a worker is, with what operators have decided of it.
+
+    It has a cpu for each slot that they give it, unless its user has said how many it has.
+    """
     labels = {**about.labels, **row.labels} if row.labels else about.labels
-    return replace(about, labels=labels, slots=row.slots or about.slots)
+    slots, resources = row.slots or about.slots, about.resources
+    fixed = about.fixed_cpus or resources.get(CPUS, math.inf) < about.slots
+    if resources.get(CPUS, slots) < slots and not fixed:
+        resources = {**resources, CPUS: float(slots)}
+    return replace(about, labels=labels, slots=slots, resources=resources)

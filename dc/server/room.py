@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-from dc import limits
 from dc.server.board import Board
 from dc.server.health import Health
 from dc.server.register import Register
@@ -37,8 +36,7 @@ class Room:
         self._board.scheduler.set_slots(worker.id, self._slots(worker) if worker.ready else 0)
         if worker.until < math.inf:
             self._leaving[worker.id] = worker
-            left = max(0.0, worker.until - self._board.now - limits.LAST_SECONDS)
-            self._board.scheduler.set_longest(worker.id, left)
+            self._board.scheduler.set_longest(worker.id, worker.longest(self._board.now))
         elif self._leaving.pop(worker.id, None) is not None:  # it has come back, and stays
             self._board.scheduler.set_longest(worker.id, -1.0)
 
@@ -46,7 +44,7 @@ class Room:
         row = self._register.get(worker.key)
         if worker.leaving or (row is not None and (row.state or row.order)):
             return 0
-        if worker.until - self._board.now <= limits.LAST_SECONDS:
+        if not worker.longest(self._board.now):
             return 0
         return self._health.slots(worker.process, worker.about.slots)
 

@@ -87,6 +87,10 @@ class Worker(Struct, eq=False):
         """Its name, or the beginning of its key."""
         return self.about.name or self.about.key[:KEY_SHOWN]
 
+    def longest(self, now: float) -> float:
+        """Return the seconds of the longest task that it may get: it may leave at a set time."""
+        return max(0.0, self.until - now - limits.LAST_SECONDS)
+
 
 class Roster:
     """Keeps the workers, and their places in the scheduler.

@@ -117,8 +117,9 @@ class Views:
         reason = None
         if job is not None:
             state, counts, note = self._app.reactor.board.state(job)
-            if counts.queued and job.scheduled:
-                reason = self._app.reactor.whys.of_job(job, fresh=False)
+            if job.scheduled and not job.cancelled:
+                whys = self._app.reactor.whys
+                reason = whys.of_job(job, fresh=False) if counts.queued else whys.held(job)
         else:
             counts, note = _settled(row), row.why
             state = job_state(row.ended, row.cancelled_at is not None, counts)

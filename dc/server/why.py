@@ -29,7 +29,7 @@ from dc.server.jobs import Job
 from dc.server.reason import Reason, several
 from dc.server.roster import Worker
 from dc.server.shortage import short_amount, shortage, waiting_for
-from dc.server.why_held import why_held
+from dc.server.why_held import waiting_singly, why_held, why_task_held
 from dc.server.workers import WorkerSide
 
 NOTE_SECONDS: Final = 1.0
@@ -59,6 +59,7 @@ class Look:
 
     Attributes:
         queued: by class, how many tasks of each priority may be handed out.
+        waiting: the jobs that they are of.
         held_back: tasks of jobs of which nothing may be handed out.
     """
 
@@ -66,22 +67,26 @@ class Look:
         self.taken_at = board.now
         self.queued: dict[int, Counter[int]] = {}
         self.held_back = 0
+        self.waiting: list[Job] = []
         self._board = board
         self._workers = workers
         self._able: dict[int, Able] = {}
         self._ahead: dict[tuple[int, int], int] = {}
         for job in board.jobs.values():
             count = self._count(job)
+            self.held_back += waiting_singly(job)
             if count and held(job) is not None:
                 self.held_back += count
             elif count:
+                self.waiting.append(job)
                 counts = self.queued.setdefault(job.class_, Counter())
                 counts[job.options.priority] += count
 
     def _count(self, job: Job) -> int:
         if not job.scheduled or job.cancelled:
             return 0
-        return self._board.scheduler.job_counts(job.number)[0] + job.tail.count
+        count = self._board.scheduler.job_counts(job.number)[0]
+        return count + job.tail.count - waiting_singly(job)
 
     def able(self, class_: int) -> Able:
         """Return who can run a class."""
@@ -150,6 +155,7 @@ class Whys:
             self._behind,
             self._busy,
             self._short,
+            self._late,
             self._kept,
             self._next,
         ]
@@ -158,6 +164,7 @@ class Whys:
             self._stopped,
             self._nothing_waits,
             self._nothing_fits,
+            self._all_too_long,
             self._gets_some,
         ]
         self._look: Look | None = None
@@ -187,6 +194,9 @@ class Whys:
             seconds = max(0.0, self._scheduler.due(job.number, number) - self._board.now)
             return Reason("delayed", f"tried again in {math.ceil(seconds)} s", {"seconds": seconds})
         assert state is None or state[0] == QUEUED
+        whole = self.held(job)
+        if (reason := why_task_held(job, number)) and (whole is None or whole.kind == "each"):
+            return reason
         for test in self.task_tests:
             if (reason := test(job, number)) is not None:
                 return reason
@@ -285,6 +295,8 @@ class Whys:
 
     def _state_word(self, worker: Worker) -> str:
         word = self._workers.state_of(worker)[0]
+        if word == "connected" and worker.ready:
+            return "about to leave"
         return {"sick": "set aside", "connected": "not ready yet"}.get(word, word)
 
     def _behind(self, job: Job) -> Reason | None:
@@ -306,9 +318,8 @@ class Whys:
 
     def _short(self, job: Job) -> Reason | None:
         """Say of which resource no worker has enough free, or that none has enough of all."""
-        free = [(one, self._free(one)) for one in self._seen.able(job.class_).open]
-        rows = [(one, have, need) for one, have in free for need in self._needs(job, one)]
-        if any(all(have.get(n, 0) >= c for n, c in need.items()) for _, have, need in rows):
+        rows = list(self._rows(job))
+        if any(_is_enough(have, need) for _, have, need in rows):
             return None
         names = dict.fromkeys(name for _, _, need in rows for name in need)
         for name in sorted(names, key=lambda one: (one == CPUS, one)):
@@ -317,6 +328,27 @@ class Whys:
         needs = ", ".join(amount_text(*one) for one in sorted(rows[0][2].items()))
         text = f"needs {needs}; no worker with a free slot that can run it has all of that free"
         return Reason("short together", text)
+
+    def _rows(self, job: Job) -> Iterator[tuple[Worker, dict[str, int], dict[str, int]]]:
+        """Yield the workers with a free slot, each with what it has free and what it takes."""
+        for one in self._seen.able(job.class_).open:
+            have = self._free(one)
+            for need in self._needs(job, one):
+                yield one, have, need
+
+    def _late(self, job: Job) -> Reason | None:
+        """Say that all that have room for it leave before it could be finished."""
+        now, rows = self._board.now, self._rows(job)
+        roomy = list(dict.fromkeys(one for one, *row in rows if _is_enough(*row)))
+        if any(job.cost <= one.longest(now) for one in roomy):
+            return None
+        if len(roomy) == 1:
+            left = math.ceil(roomy[0].until - now)
+            whose = f"the only worker with room for it, {roomy[0].name}, leaves in {left} s"
+        else:
+            whose = f"the {len(roomy)} workers with room for it leave before that"
+        text = f"its tasks take about {job.cost:.1f} s, and {whose}"
+        return Reason("late", text, {"seconds": job.cost, "workers": len(roomy)})
 
     def _needs(self, job: Job, worker: Worker) -> Iterator[dict[str, int]]:
         matching = self._board.matching
@@ -346,6 +378,8 @@ class Whys:
             return Reason(word, note or word)
         if not worker.ready:
             return Reason("new", "it has not said yet what it holds")
+        if worker.leaving or not worker.longest(self._board.now):
+            return Reason("leaving", "it is about to leave, and takes nothing more")
         return None if self._seen.takes(worker) else Reason("no slots", "it has no slots")
 
     def _nothing_waits(self, _: Worker) -> Reason | None:
@@ -361,8 +395,21 @@ class Whys:
             return None
         return waiting_for(worker.about, [matching.wanted(one) for one in self._seen.queued])
 
+    def _all_too_long(self, worker: Worker) -> Reason | None:
+        longest, can_run = worker.longest(self._board.now), self._board.matching.can_run
+        for job in self._seen.waiting:
+            if job.cost <= longest and can_run(worker.id, job.class_):
+                return None
+        left = math.ceil(worker.until - self._board.now)
+        text = f"it leaves in {left} s, and all that waits and that it can run takes longer"
+        return Reason("late", text, {"seconds": longest})
+
     def _gets_some(self, _: Worker) -> Reason:
         return Reason("next", "it gets tasks next")
+
+
+def _is_enough(have: dict[str, int], need: dict[str, int]) -> bool:
+    return all(have.get(name, 0) >= count for name, count in need.items())
 
 
 def _too_little_free(

@@ -27,7 +27,25 @@ def why_held(board: Board, job: Job) -> Reason | None:
         return Reason("deadline", "its deadline has passed: what is left of it is about to fail")
     if holds.unsure:
         return Reason("unsure", "its job is not on disk yet")
-    if board.waits_for_others(job):
+    if waiting_singly(job) and not _queued(board, job):
         jobs = list(job.options.after)
         return Reason("each", f"waits, task by task, for {named_jobs(jobs)}", {"jobs": jobs})
     return None
+
+
+def why_task_held(job: Job, number: int) -> Reason | None:
+    """Return for which single task one of a job waits; None if it does not wait so."""
+    if not (job.tail.closed and job.tail.has(number)):
+        return None
+    former = job.options.after[0]
+    return Reason("task", f"waits for task {former}/{number}", {"job": former, "task": number})
+
+
+def waiting_singly(job: Job) -> int:
+    """Return how many tasks of a job wait, each for its own task of another job."""
+    return job.tail.count if job.tail.closed else 0
+
+
+def _queued(board: Board, job: Job) -> int:
+    """Return how many tasks of a job may be handed out."""
+    return board.scheduler.job_counts(job.number)[0] if job.scheduled else 0

@@ -68,13 +68,17 @@ class Identity:
 
     @property
     def resources(self) -> dict[str, float]:
-        """The amounts that tasks may use together; the cpus are no fewer than the slots.
+        """The amounts that tasks may use together, in its own slots."""
+        return self.resources_with(self.slots)
 
-        Unless the user said how many there are.
+    def resources_with(self, slots: int) -> dict[str, float]:
+        """Return the amounts that tasks may use together in so many slots.
+
+        The cpus are no fewer than these and its own slots, unless the user said how many there are.
         """
         found = {**self._resources, **self._own_resources}
         if CPUS not in self._own_resources:
-            found[CPUS] = max(found.get(CPUS, 0.0), float(self.slots))
+            found[CPUS] = max(found.get(CPUS, 0.0), float(slots), float(self.slots))
         # The user's own are the last ones, and the ones to be kept.
         return dict([(CPUS, found.pop(CPUS)), *list(found.items())[1 - limits.RESOURCES :]])
 
@@ -107,6 +111,7 @@ class Identity:
             run=self.run,
             leaves_in=leaves_in,
             resources=self.resources,
+            fixed_cpus=CPUS in self._own_resources,
         )
 
 

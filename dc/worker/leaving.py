@@ -64,6 +64,19 @@ class Departure:
             board.fetches.drop(one)
             board.reports.add_returned(one.job, [one.number], [one.attempt])
 
+    def end(self, finish: float, *, again: bool) -> None:
+        """Come to the end.
+
+        Args:
+            finish: seconds in which what has begun may still be finished.
+            again: whether the program is to start anew.
+        """
+        self.again = again
+        if finish:
+            self.drain(finish)
+        else:
+            self.leave()
+
     def drain(self, seconds: float = math.inf) -> None:
         """Take nothing more; leave once all is finished, or after so many seconds."""
         self._drain_by = min(self._drain_by, self._board.now + seconds)

@@ -202,7 +202,7 @@ class WorkerReactor:
             case Woke():
                 self._on_woke(event.seconds)
             case Leave(finish):
-                self._on_leave(finish)
+                self._departure.end(finish, again=False)
         return self._settle()
 
     def _settle(self) -> list[Action]:
@@ -276,18 +276,23 @@ class WorkerReactor:
                 check_columns(message)
                 self._assignments.stop(message)
             case Slots():
-                self._executors.resize(message.count)
+                self._use_slots(message.count)
             case Rest():
                 self._departure.rest()
             case End():
                 self._on_end(message)
             case Welcome():
                 self._on_welcome(message.server)
-                self._executors.resize(message.slots or self.identity.slots)
+                self._use_slots(message.slots or self.identity.slots)
             case Trouble():
                 self._on_trouble(message.text)
             case Refused():
                 self._on_refused(message)
+
+    def _use_slots(self, count: int) -> None:
+        """Have so many slots, and the cpus for them."""
+        self._amounts.set_total(self.identity.resources_with(count))
+        self._executors.resize(count)
 
     def _on_assign(self, message: Assign) -> None:
         departure = self._departure
@@ -297,11 +302,7 @@ class WorkerReactor:
 
     def _on_end(self, message: End) -> None:
         self._board.say(f"the server says: {message.text}")
-        self._departure.again = message.again
-        if message.drained:
-            self._departure.drain()
-        else:
-            self._departure.leave()
+        self._departure.end(math.inf if message.drained else 0.0, again=message.again)
 
     def _on_welcome(self, server: str) -> None:
         self._greeted = True
@@ -399,13 +400,6 @@ class WorkerReactor:
             board.send(Heartbeat())
 
     # --- the end --------------------------------------------------------------------------------
-
-    def _on_leave(self, finish: float) -> None:
-        self._departure.again = False
-        if finish:
-            self._departure.drain(finish)
-        else:
-            self._departure.leave()
 
     def _finish(self, error: str) -> None:
         self._finished = True

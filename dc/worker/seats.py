@@ -40,6 +40,11 @@ class Seat:
         if self._killed:
             port.kill()
 
+    @property
+    def is_killed(self) -> bool:
+        """Whether its process is to be killed, if there is one."""
+        return self._killed
+
     def kill(self) -> None:
         """Kill the process, now or as soon as it is there."""
         self._killed = True
@@ -84,6 +89,9 @@ async def run_executor(
         start: starts it, or raises StartError.
         tell: takes the events.
     """
+    if seat.is_killed:  # its slot was closed at once: no spare is wasted on it
+        tell(ExecutorDied(index, "it was not wanted any more"))
+        return
     try:
         port = await start()
     except (OSError, DcError) as error:

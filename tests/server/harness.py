@@ -426,6 +426,7 @@ class Harness:
         held: tuple[Message, ...] = (),
         leaves_in: float = 0.0,
         obeys: bool = True,
+        fixed_cpus: bool = False,
     ) -> int:
         peer = self.open()
         self.worker_says_hello(
@@ -438,6 +439,7 @@ class Harness:
             resources=resources,
             leaves_in=leaves_in,
             obeys=obeys,
+            fixed_cpus=fixed_cpus,
         )
         self.say(peer, *held, Heartbeat())
         return peer
@@ -455,11 +457,14 @@ class Harness:
         resources: dict[str, float] | None = None,
         leaves_in: float = 0.0,
         obeys: bool = True,
+        fixed_cpus: bool = False,
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
         mine = key or f"key of {name}"
         about = About(
-            *(name, mine, slots, ids, labels or {}, {}, run, leaves_in), resources=resources or {}
+            *(name, mine, slots, ids, labels or {}, {}, run, leaves_in),
+            resources=resources or {},
+            fixed_cpus=fixed_cpus,
         )
         can = ["orders"] if obeys else []
         self.say(peer, Hello(PROTOCOL, "worker", "dc test", can, about))
@@ -508,15 +513,21 @@ class Harness:
             for row in zip(message.numbers, message.attempts, message.payloads, strict=True)
         ]
 
-    def answer(self, peer: int, sequence: int, tasks: list[tuple[int, int, int, Payload]]) -> None:
-        """Have a worker report results: each payload in capitals."""
+    def answer(
+        self,
+        peer: int,
+        sequence: int,
+        tasks: list[tuple[int, int, int, Payload]],
+        seconds: float = 0.001,
+    ) -> None:
+        """Have a worker report results: each payload in capitals, after so many seconds."""
         for offset, job in enumerate(sorted({task[0] for task in tasks})):
             mine = [task for task in tasks if task[0] == job]
             results: list[Payload] = [
                 task[3].upper() if isinstance(task[3], bytes) else task[3] for task in mine
             ]
             numbers, attempts = [task[1] for task in mine], [task[2] for task in mine]
-            times = [0.001] * len(mine)
+            times = [seconds] * len(mine)
             self.say(peer, Done(sequence + offset, job, numbers, attempts, times, results))
 
 

@@ -110,6 +110,8 @@ class FleetMachine(RuleBasedStateMachine):
         takers = [sim for sim in able if not sim.away]
         slots = sum(sim.slots for sim in takers)
         taken = sum(len(sim.running) for sim in takers)
+        if reason.kind == "busy" and all(len(sim.held) >= sim.slots for sim in takers):
+            taken = slots  # what has its slot may wait there for what came before it
         if not able:
             self._judge_shortage(job, reason)
         elif not takers:

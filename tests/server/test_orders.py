@@ -329,6 +329,33 @@ def test_slots_are_the_operators_until_they_are_taken_back() -> None:
     assert scheduler.worker_load(side.by_peer[peer].id)[1] == 8
 
 
+@pytest.mark.parametrize("said", [{}, {"cpus": 2.0}])
+def test_the_cpus_follow_the_slots(said: dict[str, float]) -> None:
+    server, peer, _ = busy(slots=1, tasks=9, resources=said)
+    matching, worker = server.reactor.board.matching, server.reactor.workers.by_peer[peer]
+    change(server, "w", slots=4)
+    assert server.reactor.board.scheduler.worker_taken(worker.id) == 4
+    assert matching.by_name(matching.amounts_of(worker.about)) == {"cpus": 40_000}
+    change(server, "w", slots=None)
+    most = said.get("cpus", 1.0) * 10_000
+    assert matching.by_name(matching.amounts_of(worker.about)) == {"cpus": most}
+
+
+def test_the_cpus_that_its_user_has_said_cap_a_workers_slots() -> None:
+    server, peer, _ = busy(slots=2, tasks=9, resources={"cpus": 2.0}, fixed_cpus=True)
+    worker = server.reactor.workers.by_peer[peer]
+    change(server, "w", slots=4)
+    assert server.reactor.board.scheduler.worker_taken(worker.id) == 2
+
+
+def test_fewer_cpus_than_slots_are_what_its_user_has_said() -> None:
+    server, peer, _ = busy(slots=2, tasks=9, resources={"cpus": 1.0})
+    worker = server.reactor.workers.by_peer[peer]
+    assert server.reactor.board.scheduler.worker_taken(worker.id) == 1
+    change(server, "w", slots=4)
+    assert server.reactor.board.scheduler.worker_taken(worker.id) == 1
+
+
 def test_a_sick_worker_has_no_more_slots_than_its_health_allows() -> None:
     server = Harness()
     peer = server.worker("w", slots=4)

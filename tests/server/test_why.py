@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dc import limits
@@ -15,6 +17,7 @@ from dc.messages import (
     Submit,
     Watch,
 )
+from dc.server.commands import PauseJob
 from dc.server.events import Tick, Troubled
 from dc.server.reason import Reason
 from dc.server.why import Whys, clock
@@ -234,6 +237,72 @@ def test_a_job_that_is_not_surely_its_own_waits(server: Harness) -> None:
     job = server.submit(client, [b"a"])
     server.reactor.board.jobs[job].holds.unsure = True
     assert whys(server).of_job(server.reactor.board.jobs[job]).kind == "unsure"
+
+
+def test_a_worker_that_leaves_too_soon_for_it(server: Harness) -> None:
+    client, worker = server.client(), server.worker("lab", slots=3, leaves_in=60.0)
+    job = server.submit(client, [b"a"] * 8)
+    tasks = server.tasks(worker)
+    server.answer(worker, 1, tasks[:1], seconds=500.0)
+    reason = whys(server).of_job(server.reactor.board.jobs[job])
+    assert reason.kind == "late"
+    assert reason.text == (
+        "its tasks take about 500.0 s, and the only worker with room for it, lab, leaves in 60 s"
+    )
+    server.answer(worker, 2, tasks[1:], seconds=500.0)
+    assert text(of_worker(server, "lab")) == (
+        "it leaves in 60 s, and all that waits and that it can run takes longer"
+    )
+    server.worker("attic", leaves_in=90.0)
+    assert text(of_task(server, job, 7)) == (
+        "its tasks take about 500.0 s, and the 2 workers with room for it leave before that"
+    )
+    server.live(58.0, worker)
+    assert text(of_worker(server, "lab")) == "it is about to leave, and takes nothing more"
+
+
+# --- jobs that are held -------------------------------------------------------------------------
+
+
+def test_a_task_that_waits_for_one_of_another_job(server: Harness) -> None:
+    client, worker = server.client(), server.worker("lab", slots=9)
+    first = server.submit(client, [b"a"] * 3)
+    second = server.submit(client, [b"a"] * 3, after=[first], each=True)
+    server.settle()
+    assert text(of_task(server, second, 2)) == f"waits for task {first}/2"
+    job = server.reactor.board.jobs[second]
+    assert whys(server).of_job(job).text == f"waits, task by task, for job {first}"
+    server.answer(worker, 1, [one for one in server.tasks(worker) if one[1] == 1])
+    server.settle()
+    assert [one[:2] for one in server.tasks(worker)] == [(second, 1)]
+    assert text(of_task(server, second, 1)).startswith("is with lab")
+    assert text(of_task(server, second, 2)) == f"waits for task {first}/2"
+    assert whys(server).of_job(job).kind == "each", "none of it may be handed out"
+    server.worker("attic")
+    assert text(of_worker(server, "attic")) == "all that waits is held back"
+    server.decide(PauseJob(second))
+    assert text(of_task(server, second, 2)).startswith("paused")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "sentence"),
+    [
+        ({"after": [1]}, "after", "waits for job 1"),
+        ({"not_before": 2e9}, "not_before", "waits until 2033-05-18 03:33:20 UTC"),
+    ],
+)
+def test_a_job_that_is_held_says_what_for(
+    server: Harness, options: dict[str, Any], kind: str, sentence: str
+) -> None:
+    client = server.client()
+    server.worker("lab")
+    server.submit(client, [b"a"])
+    job = server.submit(client, [b"a"], **options)
+    server.settle()
+    reason = of_task(server, job, 0)
+    assert reason is not None
+    assert (reason.kind, reason.text) == (kind, sentence)
+    assert whys(server).of_job(server.reactor.board.jobs[job]) == reason
 
 
 # --- workers and notes --------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 import dc
-from tests.system.processes import Machine, Program, Server, until
+from tests.system.processes import Machine, Program, Server, is_running, until
 from tests.system.test_processes import check_each_once
 
 TASKS = 60  # of a twentieth of a second each
@@ -58,6 +58,24 @@ async def test_drained_stopped_and_restarted_under_load(machine: Machine) -> Non
         assert not any(crashes), "somebody was blamed"
     assert {state_of(server, name)["state"] for name in ("two", "three")} == {"gone"}
     assert await one.stop() == 0
+
+
+async def test_a_restarted_worker_leaves_nothing_behind(machine: Machine) -> None:
+    server = await machine.server()
+    worker = await machine.worker(server, "lab-1", slots=2, arguments=("--spares", 2))
+    scratch = machine.folder / "worker-lab-1" / "scratch"
+    async with machine.client(server) as client:
+        job = await at_work(machine, server, client)
+        await until(lambda: len(worker.children()) == 4, "two spares", more=worker.text)
+        before, runs = set(worker.children()), set(scratch.iterdir())
+        order(machine, server, "restart", "lab-1", "--now")
+        await check_each_once(machine, job, TASKS)
+    await until(lambda: len(worker.children()) == 4, "spares anew", more=worker.text)
+    assert before.isdisjoint(worker.children())
+    assert len(set(scratch.iterdir())) == 1
+    assert runs.isdisjoint(scratch.iterdir())
+    assert await worker.stop() == 0
+    assert not any(map(is_running, before))
 
 
 async def test_decisions_outlive_the_server(machine: Machine) -> None:

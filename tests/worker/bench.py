@@ -36,6 +36,7 @@ class Bench:
         is_default: bool = False,
         online: bool = True,
         idle_exit: float = math.inf,
+        cpus: float = 0.0,
     ) -> None:
         identity = Identity(
             "box",
@@ -45,6 +46,7 @@ class Bench:
             software="test",
             labels={"os": "linux", "gpu": "?"},
             own_labels={"room": "12"},
+            own_resources={"cpus": cpus} if cpus else {},
         )
         self.now = 0.0
         self.reports: list[Any] = []
@@ -74,10 +76,11 @@ class Bench:
         timeout: float = 0.0,
         limits: Limits | None = None,
         environment: Environment | None = None,
+        resources: dict[str, float] | None = None,
     ) -> None:
         payloads: list[bytes | Blob] = [b"%d" % number for number in numbers]
         columns = list(numbers), [attempt] * len(numbers), payloads
-        confines = limits or {}, environment or {}
+        confines = limits or {}, environment or {}, resources or {}
         self.hear(Assign(job, "work", "1", timeout, *columns, *confines))
 
     def ran(

@@ -50,6 +50,30 @@ def test_more_slots_start_executors_that_get_what_waits() -> None:
     assert bench.runs == [(2, [3])]
 
 
+def test_the_cpus_are_no_more_than_the_user_said_whatever_the_slots() -> None:
+    bench = Bench(slots=2, cpus=2)
+    bench.assign(1, 2, 3)
+    bench.hear(Slots(3))
+    bench.do(ev.ExecutorReady(2, READY))
+    assert not bench.runs
+    bench.ran(1)
+    assert bench.runs == [(0, [3])]
+
+
+def test_slots_that_are_taken_back_take_their_cpus_with_them() -> None:
+    bench = Bench()
+    bench.hear(Slots(4))
+    for index in (1, 2, 3):
+        bench.do(ev.ExecutorReady(index, READY))
+    bench.assign(1, 2, 3, resources={"cpus": 2.0})
+    assert len(bench.runs) == 2
+    bench.hear(Slots(2))
+    bench.ran(1, seconds=1.0)
+    assert not bench.runs, "there are two cpus, and both are in use"
+    bench.ran(2, slot=1, seconds=1.0)
+    assert bench.runs == [(0, [3])]
+
+
 def test_slots_that_are_too_many_end_when_their_tasks_are_done() -> None:
     bench = Bench(slots=3)
     bench.assign(1, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dc import limits
-from dc.messages import Done, Failed, Failure, Stop
+from dc.messages import Done, Failed, Failure, Slots, Stop
 from dc.worker import events as ev
 from tests.worker.bench import READY, Bench, short_job
 
@@ -124,6 +124,19 @@ def test_retired_executor_is_replaced_at_once_and_nobody_is_blamed() -> None:
     assert bench.runs == [(0, [2, 3])]
     bench.ran(2, 3)
     assert not [one for one in bench.flush() if isinstance(one, Failed)]
+
+
+def test_retired_executor_of_a_closing_slot_is_not_replaced() -> None:
+    bench = short_job(slots=2)
+    bench.assign(*range(40))
+    bench.hear(Slots(1))
+    bench.ran(10, slot=1)
+    bench.retire("it has run 1,000 tasks", slot=1)
+    assert bench.out == [ev.Kill(1)]
+    bench.do(ev.ExecutorDied(1, "killed"))
+    assert not bench.of(ev.StartExecutor)
+    bench.ran(*range(10))
+    assert {executor for executor, _ in bench.runs} == {0}, "what it had not begun, too"
 
 
 def test_what_a_task_has_left_is_in_the_log() -> None:
