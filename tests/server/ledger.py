@@ -155,12 +155,11 @@ class Ledger(Harness):
         for number, attempt in zip(record.numbers, record.attempts, strict=True):
             task, holder = (record.job, number), (name_of(record.worker), attempt)
             assert task not in self.recorded, f"{task} has its outcome already"
-            assert self.newest.get(task) == holder, f"{task} is not with {holder}"
             if not record.worker:  # it was ended, by an operator or for what it came after
                 self.recorded.add(task)
                 self.leases.pop(task, None)
                 continue
-            assert self.newest[task] in (None, holder), f"{task} is not with {holder}"
+            assert self.newest.get(task) == holder, f"{task} is not with {holder}"
             assert (task, holder) in self.given, f"{task} was never with {holder}"
             self.recorded.add(task)
             self.leases.pop(task, None)
