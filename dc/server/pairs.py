@@ -13,6 +13,9 @@ counterparts are settled: of each batch of tasks, once it is on disk, of the who
 restart, and again when the job before has finished. So nothing falls between the two: an outcome
 that a sweep has not seen comes to the disk after it began. A task that both have found is let in
 once.
+
+After a restart the server may hear of a task from its worker before the sweep has let it in. It is
+told to stop, and the task runs again. That is little: what takes long is on disk as the worker's.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class FakeExecutor:
             with trio.move_on_at(self._next_time()):
                 await news.wait()
                 continue
-            if not self._dead:  # it may have been killed in the very moment
+            if not news.is_set():  # it may have been killed or halted in the very moment
                 self._turn()
         return self._messages.popleft()
 

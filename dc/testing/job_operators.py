@@ -57,16 +57,20 @@ class JobOperators:
             await self._ask("POST", f"{path}/resume")
 
     async def let_go(self) -> None:
-        """End all pauses."""
+        """End all pauses. That of a job to which tasks may come does not show in its state."""
+        gone_on: set[int] = set()
         while True:
             jobs = await self._ask("GET", "/api/jobs")
-            paused = [
-                one["job"] for one in (jobs or {}).get("jobs", ()) if one["state"] == "paused"
-            ]
-            if jobs is not None and not paused:
+            held = {
+                one["job"]
+                for one in (jobs or {}).get("jobs", ())
+                if one["state"] == "paused" or (one["state"] == "open" and one["job"] not in gone_on)
+            }
+            if jobs is not None and not held:
                 return
-            for job in paused:
-                await self._ask("POST", f"/api/jobs/{job}/resume")
+            for job in held:
+                if await self._ask("POST", f"/api/jobs/{job}/resume") is not None:
+                    gone_on.add(job)
             await trio.sleep(AGAIN_SECONDS)
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:

@@ -71,10 +71,16 @@ class Ledger(Harness):
             self.is_told(*named)
 
     def take_word(self, name: str, task: Task, attempt: int) -> None:
-        """Let a worker have what it names, if nobody knows better."""
-        if attempt >= self.unsure.get(task, attempt + 1) and task[0] not in self.void:
+        """Let a worker have what it names, if nobody knows better, and it is not to wait."""
+        known = attempt < self.unsure.get(task, attempt + 1) or task[0] in self.void
+        if not known and not self.waits(task):
             self.is_given(name, task, attempt)
             self.loading.pop((task, attempt), None)
+
+    def waits(self, task: Task) -> bool:
+        """Whether the server has not found yet, since it was restarted, that a task is let in."""
+        job = self.reactor.board.jobs.get(task[0])
+        return job is not None and job.tail.closed and job.tail.has(task[1])
 
     def has(self, name: str, task: Task, attempt: int) -> bool:
         """Whether a worker may count on an attempt: it was sent, and has not come to its end."""
@@ -155,12 +161,12 @@ class Ledger(Harness):
         for number, attempt in zip(record.numbers, record.attempts, strict=True):
             task, holder = (record.job, number), (name_of(record.worker), attempt)
             assert task not in self.recorded, f"{task} has its outcome already"
-            assert self.newest.get(task) == holder, f"{task} is not with {holder}"
             if not record.worker:  # it was ended, by an operator or for what it came after
                 self.recorded.add(task)
                 self.leases.pop(task, None)
+                self.unsure.pop(task, None)
                 continue
-            assert self.newest[task] in (None, holder), f"{task} is not with {holder}"
+            assert self.newest.get(task) == holder, f"{task} is not with {holder}"
             assert (task, holder) in self.given, f"{task} was never with {holder}"
             self.recorded.add(task)
             self.leases.pop(task, None)

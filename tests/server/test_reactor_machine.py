@@ -506,7 +506,9 @@ class ReactorMachine(RuleBasedStateMachine):
                 self.answer(self.workers.index(worker), 1000, batch=True)
             self.server.settle()
             self.nobody_is_told_what_is_not_on_disk()
-            if not self.server.reactor.board.jobs and not any(w.holds for w in self.workers):
+            if not self.server.reactor.board.jobs and not any(
+                worker.holds or worker.reports for worker in self.workers
+            ):
                 break
             self.pass_time(5.0)
         for job, total in self.totals.items():
