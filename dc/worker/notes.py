@@ -100,6 +100,7 @@ class Desk:
         send: writes a message to the agent, whole.
         wake: has `look` called soon, and until it returns None.
         clock: the time in seconds.
+        after: called in the task when what it told is handed over; may raise.
     """
 
     def __init__(
@@ -107,10 +108,12 @@ class Desk:
         send: Callable[[Message], None],
         wake: Callable[[], None],
         clock: Callable[[], float] = time.perf_counter,
+        after: Callable[[], object] = int,
     ) -> None:
         self._send = send
         self._wake = wake
         self._clock = clock
+        self._after = after
         self._lock = threading.Lock()
         self._open: Notes | None = None
 
@@ -125,6 +128,11 @@ class Desk:
 
     def call(self, notes: Notes) -> None:
         """Send what notes have, now or later."""
+        self.hand_over(notes)
+        self._after()
+
+    def hand_over(self, notes: Notes) -> None:
+        """Send what is due, in the thread of the task, which is not halted in here."""
         with self._lock:
             self._open = notes
             self._send_due(notes)
