@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import Final, NamedTuple
 
 from dc.cgroups import Cgroup
 from dc.process_tree import Process, all_processes, below, kill_below
+from dc.removal import remove_folder
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -106,4 +106,4 @@ class Fence:
         if self._cgroup is not None:
             self._cgroup.remove()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_folder(self._folder)

@@ -56,14 +56,14 @@ def test_halt_in_the_middle_of_a_message_comes_behind_it(halting: Halting) -> No
         halting.halt(HALT)
         sent.append(message)  # as the rest of a frame, without which the pipe is broken
 
-    outcome = run(saving, Desk(send, int, after=halting.go_on))
+    outcome = run(saving, Desk(send, lambda: None, after=halting.go_on))
     assert sent == [Saved(1, 7, 2, b"checkpoint")]
     assert isinstance(outcome, Failure)
     assert outcome.error == "TimeLimit: it is enough"
 
 
 def test_halt_is_raised_once(halting: Halting) -> None:
-    desk = Desk(lambda _: halting.halt(HALT), int, after=halting.go_on)
+    desk = Desk(lambda _: halting.halt(HALT), lambda: None, after=halting.go_on)
     assert isinstance(run(saving, desk), Failure)
     halting.go_on()
     assert run(plain, desk) == msgspec.msgpack.encode(5)
