@@ -119,7 +119,7 @@ class Start(Struct, frozen=True):
         arguments: further ones of its command line.
         cgroup: its control group.
         folder: its working folder, which is made and, in the end, removed.
-        after: called in a thread when it has been killed, to look for what has escaped.
+        after: called in a thread when it is gone, to look for what has escaped.
     """
 
     arguments: Sequence[str] = ()
@@ -274,7 +274,13 @@ class Executor:
             if not data:
                 await self._end()
             self._frames.feed(data)
-        return self._output.at_hand()  # its last words
+        return self._last_words()
+
+    def _last_words(self) -> Wrote | None:
+        """Return what it had written. Who has escaped, and goes on to write, is not waited for."""
+        wrote = self._output.at_hand() if self._unread > 0 else None
+        self._unread -= 0 if wrote is None else len(wrote.data) + 1
+        return wrote
 
     def _next_of_ran(self, ran: Ran) -> Ran | Wrote:
         """Return the output that was written before some outcomes, piece by piece, then these."""

@@ -32,6 +32,7 @@ from dc.http_client import HttpClient
 from dc.link import Link
 from dc.link_open import connect
 from dc.messages import Codec, ToWorker
+from dc.removal import remove_folder
 from dc.worker.carrying import Carrier, text_of
 from dc.worker.events import (
     Action,
@@ -69,7 +70,7 @@ from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.outbox import Outbox
 from dc.worker.reactor import WorkerReactor
-from dc.worker.seats import Seat, clear_folder, run_executor
+from dc.worker.seats import Seat, run_executor
 from dc.worker.statistics import Statistics
 
 log: Final = logging.getLogger("dc.worker")
@@ -254,7 +255,9 @@ class WorkerApp:
                 with suppress(OSError):
                     Path(action.path).unlink()
             case ClearFolder() if Path(action.path).is_dir():
-                self._nursery.start_soon(trio.to_thread.run_sync, clear_folder, action)
+                keep = set(map(Path, action.keep))
+                start = self._nursery.start_soon
+                start(trio.to_thread.run_sync, remove_folder, Path(action.path), keep)
             case Say():
                 log.warning("%s", action.text)
             case Finish():

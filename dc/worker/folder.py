@@ -24,6 +24,7 @@ from typing import Final, Self
 from dc import limits
 from dc.errors import StartError
 from dc.folder_lock import FolderInUse, FolderLock
+from dc.removal import remove_folder
 from dc.worker.keeping import files_to_keep, remove_old_journals, write_file
 
 log: Final = logging.getLogger("dc.worker")
@@ -85,15 +86,7 @@ class WorkerFolder:
 
     def _clean(self) -> None:
         """Remove all scratch files but results that a journal names."""
-        keep = files_to_keep(self.path)
-        for folder, _, names in os.walk(self._scratches, topdown=False):
-            for name in names:
-                path = Path(folder) / name
-                if path not in keep:
-                    with suppress(OSError):
-                        path.unlink()
-            with suppress(OSError):  # what is kept is still in it
-                Path(folder).rmdir()
+        remove_folder(self._scratches, files_to_keep(self.path))
 
 
 def open_folder(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -175,13 +176,13 @@ def size_of_folder(folder: Path) -> int:
 
 
 def _entries(folder: str) -> Iterator[int]:
-    """Yield the size of each file below a folder, as far as it can be read."""
-    try:
-        with os.scandir(folder) as entries:
+    """Yield the size of each file below a folder, as far as it can be read, and 0 for a folder."""
+    waiting = [folder]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _entries(entry.path)
+                    waiting.append(entry.path)
+                    yield 0
                 else:
                     yield entry.stat(follow_symlinks=False).st_size
-    except OSError:
-        return

@@ -6,7 +6,8 @@ that runs. These are no Exceptions, so that an `except Exception` lets them thro
 has started gets SIGTERM as well. A task that goes on all the same is killed by the agent soon.
 
 The handler raises only while a task type's function is on the stack: between two tasks there is
-nothing to stop, and the executor's own code is never interrupted.
+nothing to stop. Where that function has called the executor's own code, which may be in the middle
+of a message to the agent, it raises once that is done (`go_on`).
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ import os
 import signal
 import sys
 import threading
-from types import FrameType
-from typing import TypeAlias
+from types import CodeType, FrameType
+from typing import NoReturn, TypeAlias
 
 from dc.errors import TaskStopped, TimeLimit
 from dc.messages import Failure
 from dc.pipe import Halt
 from dc.process_tree import all_processes, below, has_children, send_signal
 from dc.tasktypes import TaskType
+from dc.worker.notes import Desk
 
 Attempt: TypeAlias = tuple[int, int, int]
 """A job, a number and an attempt."""
 
 _TASK_CODE = TaskType.run.__code__
+_OWN_CODE = Desk.hand_over.__code__
 
 
 class Halting:
@@ -40,6 +43,7 @@ class Halting:
     def __init__(self) -> None:
         self.attempts: set[Attempt] = set()
         self._halt: Halt | None = None
+        self._late = False  # whether the exception waits for our own code to be done
         self._pid = os.getpid()
 
     def watch(self) -> None:
@@ -65,8 +69,21 @@ class Halting:
         if halt is None or os.getpid() != self._pid:  # from somebody else: what it always does
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif _is_in_task(frame):
-            raise (TimeLimit if halt.kind == "timeout" else TaskStopped)(halt.text)
+        elif _runs(_TASK_CODE, frame):
+            self._late = _runs(_OWN_CODE, frame)
+            if not self._late:
+                _stop(halt)
+
+    def go_on(self) -> None:
+        """Raise what could not be raised while our own code ran. To be called when that is done.
+
+        Raises:
+            TimeLimit, TaskStopped: the task is to stop.
+        """
+        if self._late and threading.current_thread() is threading.main_thread():
+            self._late = False
+            assert self._halt is not None
+            _stop(self._halt)
 
     def judge(self, attempt: Attempt, failure: Failure) -> Failure:
         """Return the failure of an attempt that may have been halted."""
@@ -75,16 +92,15 @@ class Halting:
             return failure
         return Failure(halt.kind, halt.text, failure.traceback)
 
-    def forget(self) -> None:
-        """Take note that the attempt has ended."""
-        self._halt = None
-        self.attempts.clear()
+
+def _stop(halt: Halt) -> NoReturn:
+    raise (TimeLimit if halt.kind == "timeout" else TaskStopped)(halt.text)
 
 
-def _is_in_task(frame: FrameType | None) -> bool:
-    """Whether the function of a task type runs in this stack."""
+def _runs(code: CodeType, frame: FrameType | None) -> bool:
+    """Whether a function runs in this stack."""
     while frame is not None:
-        if frame.f_code is _TASK_CODE:
+        if frame.f_code is code:
             return True
         frame = frame.f_back
     return False

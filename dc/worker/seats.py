@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -14,7 +12,6 @@ from dc.errors import DcError
 from dc.executor import ExecutorPort
 from dc.pipe import FromExecutor, Ready, Run, ToExecutor, Wrote
 from dc.worker.events import (
-    ClearFolder,
     Event,
     ExecutorDied,
     ExecutorReady,
@@ -125,18 +122,3 @@ async def _hear_output(index: int, port: ExecutorPort, tell: Callable[[Event], N
     """Take what the tasks of an executor write, however much it is."""
     while (wrote := await port.receive_output()) is not None:
         tell(ExecutorWrote(index, wrote))
-
-
-def clear_folder(action: ClearFolder) -> None:
-    """Remove all that is in a folder but what is to be kept, and the folder if that is nothing."""
-    folder, keep = Path(action.path), set(action.keep)
-    for entry in list(folder.iterdir()):
-        if str(entry) in keep:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                entry.unlink()
-    with suppress(OSError):  # what is kept is still in it
-        folder.rmdir()

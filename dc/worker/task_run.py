@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from dc.context import Context
 from dc.errors import PayloadError
 from dc.messages import Environment, Failure, Limits
 from dc.pipe import InFile
+from dc.removal import remove_folder
 from dc.tasktypes import TaskType
 from dc.worker.files import into_file
 from dc.worker.former import fetch_result
@@ -79,7 +79,7 @@ def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -
         return failure_of(error)
     finally:
         if context is not None and context.used_scratch:
-            shutil.rmtree(context.scratch, ignore_errors=True)
+            remove_folder(context.scratch)
 
 
 def failure_of(error: BaseException) -> Failure:

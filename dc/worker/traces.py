@@ -24,7 +24,6 @@ import _thread
 import contextlib
 import functools
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -33,6 +32,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dc.process_tree import all_processes, below, has_children, reap
+from dc.removal import clear_folder
 
 AUDITED: Final = frozenset(
     {
@@ -125,13 +125,13 @@ class Traces:
 
     def _compared(self, *, full: bool) -> list[tuple[str, object, object]]:
         """Return what there is by name, now and before; cheap things alone if not `full`."""
-        names = ["another working folder", "other standard descriptors"]
+        names = ["another working folder", "other standard descriptors", "other standard streams"]
         names += ["other signal handlers", "another environment", "another umask"]
         now = self._present(full=full)
         return list(zip(names, now, self._state, strict=False))
 
     def _present(self, *, full: bool = True) -> list[object]:
-        state: list[object] = [_folder_id(), _descriptors()]
+        state: list[object] = [_folder_id(), _descriptors(), (sys.stdin, sys.stdout, sys.stderr)]
         if full:
             state += [_handlers(), dict(os.environ), self._mask()]
         return state
@@ -164,12 +164,7 @@ class Traces:
 
     def _empty_folder(self) -> None:
         assert self._folder is not None
-        with contextlib.suppress(OSError):
-            for entry in list(self._folder.iterdir()):
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry, ignore_errors=True)
-                else:
-                    entry.unlink(missing_ok=True)
+        clear_folder(self._folder)
         self._entries = self._folder_time()
 
 

@@ -72,7 +72,7 @@ class Work:
         self._unsent_bytes = 0
         self._unsent_since = 0.0
         self._wrote = False  # whether a mark is behind the output of one of them
-        self.desk = Desk(self.tell, self.watch.set, clock)
+        self.desk = Desk(self.tell, self.watch.set, clock, halting.go_on)
 
     def tell(self, message: Message) -> None:
         """Send a message of the task that runs."""

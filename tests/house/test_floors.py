@@ -127,6 +127,7 @@ HANDS = {
     "fence": "executor",
     "cgroups": "executor",
     "process_tree": "executor",
+    "removal": "executor",
     "pipe_frames": "executor",
     "executor_output": "executor",
     "output_marks": "executor",

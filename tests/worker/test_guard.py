@@ -11,6 +11,7 @@ from dc import limits
 from dc.fence import Usage
 from dc.messages import Limits
 from dc.process_tree import Process
+from dc.removal import remove_folder
 from dc.testing import FakeExecutor
 from dc.worker.events import Exceeded
 from dc.worker.guard import Guard, Watched, size_of_folder
@@ -134,3 +135,23 @@ def test_size_of_a_folder_ends_with_so_many_entries(
     monkeypatch.setattr(limits, "DISK_ENTRIES", 4)
     assert size_of_folder(tmp_path) <= 4 + len(str(tmp_path))
     assert size_of_folder(tmp_path / "absent") == 0
+
+
+def test_folders_in_folders_are_counted_to_any_depth(tmp_path: Path) -> None:
+    deep = tmp_path
+    for _ in range(1200):
+        deep = deep / "d"
+        deep.mkdir()
+    (deep / "f").write_bytes(b"x" * 100)
+    assert size_of_folder(tmp_path) == 100
+    remove_folder(tmp_path)
+
+
+def test_only_so_many_folders_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path
+    for _ in range(20):
+        deep = deep / "d"
+        deep.mkdir()
+    (deep / "f").write_bytes(b"x" * 100)
+    monkeypatch.setattr(limits, "DISK_ENTRIES", 20)
+    assert size_of_folder(tmp_path) == 0

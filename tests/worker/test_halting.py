@@ -1,0 +1,69 @@
+"""Halting a task in the middle of whatever it does, in this very process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import dc
+from dc.messages import Failure, Message
+from dc.pipe import Halt, Saved
+from dc.worker.halting import Halting
+from dc.worker.notes import Desk
+from dc.worker.task_run import Batch, run_task
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+HALT = Halt(1, 7, 2, "timeout", "it is enough")
+
+
+@dc.task_type
+def saving(payload: int, context: dc.Context) -> int:
+    context.save(b"checkpoint")
+    return payload
+
+
+@dc.task_type
+def plain(payload: int, context: dc.Context) -> int:
+    del context
+    return payload
+
+
+@pytest.fixture
+def halting() -> Iterator[Halting]:
+    before = signal.getsignal(signal.SIGTERM)
+    halting = Halting()
+    halting.watch()
+    yield halting
+    signal.signal(signal.SIGTERM, before)
+
+
+def run(kind: dc.TaskType, desk: Desk) -> object:
+    return run_task(
+        Batch(1, kind, Path("/nonexistent"), desk=desk), 7, 2, msgspec.msgpack.encode(5)
+    )
+
+
+def test_halt_in_the_middle_of_a_message_comes_behind_it(halting: Halting) -> None:
+    sent: list[Message] = []
+
+    def send(message: Message) -> None:
+        halting.halt(HALT)
+        sent.append(message)  # as the rest of a frame, without which the pipe is broken
+
+    outcome = run(saving, Desk(send, lambda: None, after=halting.go_on))
+    assert sent == [Saved(1, 7, 2, b"checkpoint")]
+    assert isinstance(outcome, Failure)
+    assert outcome.error == "TimeLimit: it is enough"
+
+
+def test_halt_is_raised_once(halting: Halting) -> None:
+    desk = Desk(lambda _: halting.halt(HALT), lambda: None, after=halting.go_on)
+    assert isinstance(run(saving, desk), Failure)
+    halting.go_on()
+    assert run(plain, desk) == msgspec.msgpack.encode(5)
