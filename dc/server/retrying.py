@@ -53,10 +53,12 @@ class Retrying:
 
     Args:
         board: where jobs and the scheduler are.
+        look: brings what depends on the clock up to it, of a job that is taken up again.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, look: Callable[[Job], None]) -> None:
         self._board = board
+        self._look = look
         self._under_way: set[int] = set()
 
     def begin(self, job: Job, ranges: list[Range] | None, then: Callable[[int], None]) -> None:
@@ -112,6 +114,7 @@ class Retrying:
             job.tail = Tail(0, job.total, closed=True)
             if job.options.each:
                 job.tail = Tail(job.total, job.total)
+            self._look(job)
         if job.tail.closed and not job.options.each:
             job.tail.count += len(tasks)
         else:

@@ -439,6 +439,49 @@ def test_a_deadline_can_be_moved() -> None:
     assert outcomes(server, job) == {0: b"A"}
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_deadline_holds_for_what_runs_again(restarted: bool) -> None:
+    server = Harness()
+    wall = server.now + 1e9
+    job = server.submit(server.client(), PAYLOADS[:2], deadline=wall + 50.0)
+    server.settle()
+    worker = server.worker()
+    for sequence in (1, 2):
+        (task,) = server.tasks(worker)
+        fail(server, worker, sequence, task)
+        server.settle()
+    assert not server.reactor.board.jobs
+    if restarted:
+        server.restart()
+        worker = server.worker()
+    assert answered(server, RetryTasks(job)) == 2
+    server.live(60.0, worker)
+    server.settle()
+    assert [failure.kind for failure in outcomes(server, job).values()] == ["deadline"] * 2
+    assert not server.reactor.board.jobs
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_missed_its_deadline_runs_again_once_that_is_moved(restarted: bool) -> None:
+    server = Harness()
+    wall = server.now + 1e9
+    job = server.submit(server.client(), PAYLOADS[:1], deadline=wall + 5.0)
+    server.settle()
+    server.live(10.0)
+    server.settle()
+    assert not server.reactor.board.jobs
+    if restarted:
+        server.restart()
+    assert isinstance(answered(server, RetryTasks(job)), NotPossible)
+    assert answered(server, ChangeJob(job, {"deadline": 0.0})) is None
+    assert answered(server, RetryTasks(job)) == 1
+    worker = server.worker()
+    server.settle()
+    server.answer(worker, 1, server.tasks(worker))
+    server.settle()
+    assert outcomes(server, job) == {0: b"A"}
+
+
 def answered(server: Harness, command: object) -> object:
     answers = server.ask_for(command)  # type: ignore[arg-type]
     server.settle()
