@@ -33,12 +33,14 @@ from dc.server.jobs import Job, Tail
 class Retry(Struct):
     """Failed tasks of a job that are being queued again.
 
-    `ranges` are those that were asked for; None stands for all that were not cancelled.
+    `ranges` are those that were asked for; None stands for all that were not cancelled. Its
+    requirement class is kept, so that there is room for it when the job is taken up.
     """
 
     job: int
     ranges: list[Range] | None
     then: Callable[[int], None]
+    class_: int
     count: int = 0
 
     def means(self, task: TaskRow) -> bool:
@@ -71,6 +73,7 @@ class Retrying:
 
         Raises:
             NotPossible: the job was cancelled, its deadline is over, or it is being done already.
+            OptionsError: unfinished jobs use too many other resources.
         """
         if job.cancelled:
             raise NotPossible(f"job {job.number} was cancelled: submit it again")
@@ -79,9 +82,11 @@ class Retrying:
             raise NotPossible(text)
         if job.number in self._under_way:
             raise NotPossible(f"failed tasks of job {job.number} are being queued already")
+        self._board.check_resources(job.options)
+        class_ = self._board.class_of(job)
         self._under_way.add(job.number)
         job.busy += 1
-        retry = Retry(job.number, ranges, then)
+        retry = Retry(job.number, ranges, then, class_)
         self._board.after_writes(partial(self._read, retry, 0))
 
     def _read(self, retry: Retry, first: int) -> None:
@@ -125,6 +130,7 @@ class Retrying:
     def _done(self, retry: Retry) -> None:
         job = self._board.jobs[retry.job]
         self._under_way.discard(retry.job)
+        self._board.matching.release(retry.class_)
         job.busy -= 1
         if job.tail.closed and not job.options.each:
             job.tail.closed = False

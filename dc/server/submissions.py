@@ -163,6 +163,7 @@ class Submissions:
         info = self._board.types.get(message.type, message.version)
         options = _options(info, message.options)
         _check_after(self._board.next_job, options)
+        self._board.check_resources(options)
         number, sure = self._board.take_number()
         row = JobRow(
             job=number,

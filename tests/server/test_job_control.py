@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dc.errors import NotPossible, UnknownJob
+from dc import limits
+from dc.errors import NotPossible, OptionsError, UnknownJob
 from dc.messages import (
     EndOfJob,
     EndOfResults,
@@ -513,3 +514,34 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, object]) -> N
     server.say(client, Submit(5, "echo", "", options))
     (refused,) = server.take(client, Refused)
     assert refused.code == "options"
+
+
+# --- resources ------------------------------------------------------------------------------------
+
+
+def test_more_resources_than_can_be_counted_are_refused_and_no_harm() -> None:
+    server = Harness()
+    client = server.client()
+    names = [f"r{number}" for number in range(limits.RESOURCES_ASKED - 1)]  # and the cpus
+    parts = [names[at : at + limits.RESOURCES] for at in range(0, len(names), limits.RESOURCES)]
+    first, *_ = [
+        server.submit(client, PAYLOADS[:1], resources=dict.fromkeys(part, 1.0)) for part in parts
+    ]
+    server.say(client, Submit(7, "echo", "", {"resources": {"more": 1.0}}))
+    (refused,) = server.take(client, Refused)
+    assert refused.code == OptionsError.code
+    assert "256 resources" in refused.text
+    server.submit(client, PAYLOADS[:1], resources={names[0]: 2.0})
+    worker = server.worker(resources={"cpus": 1.0, **dict.fromkeys(parts[0], 1.0)})
+    server.settle()
+    (task,) = server.tasks(worker)
+    fail(server, worker, 1, task)
+    server.settle()
+    for _ in range(2):  # what a finished job used makes way, and is not there to take it up again
+        server.submit(client, [], resources={"more": 1.0})
+        server.settle()
+        assert server.take(client, Refused) == []
+    server.submit(client, PAYLOADS[:1], resources=dict.fromkeys([f"s{n}" for n in range(14)], 1.0))
+    assert isinstance(answered(server, RetryTasks(first)), OptionsError)
+    server.restart()
+    server.settle()
