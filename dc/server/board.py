@@ -302,9 +302,9 @@ class Board:
         return job.tail.closed and not left
 
     def _note(self, job: Job, counts: Counts) -> str:
-        if job.cancelled and job.why:
+        if job.cancelled:
             return job.why
-        if job.deserted and not job.cancelled:
+        if job.deserted:
             how = f"go on under its key {job.row.key}, or cancel it" if job.row.key else "cancel it"
             return f"its submitter is gone after {job.total} tasks: {how}"
         if held := self.why_held(job):

@@ -157,10 +157,12 @@ def test_submit_says_what_tasks_need(dctl: Line, capsys: Capture) -> None:
             {"requires": {"gpu": "!=old"}, "resources": {"gpus": 0.5}},
             {"requires": {"python": ">=3.11,<3.14"}, "resources": {"cpus": 8.0}},
         ],
+        "submitter": submitter_here(),
     }
     assert dctl("submit", "square", "1", "--resource", "licence=1", "--or", "--cpus", "2") == 0
     assert dctl.server.jobs[2].options == {
-        "alternatives": [{"resources": {"licence": 1.0}}, {"resources": {"cpus": 2.0}}]
+        "alternatives": [{"resources": {"licence": 1.0}}, {"resources": {"cpus": 2.0}}],
+        "submitter": submitter_here(),
     }
     capsys.readouterr()
     for wrong in (["--or"], ["--and"], ["--cpus", "1", "--or"], ["--cpus", "1", "--and"]):
@@ -180,7 +182,7 @@ def test_why(dctl: Line, capsys: Capture) -> None:
     assert capsys.readouterr().out == (
         "job 4 (queued): all slots are taken\n"
         "task 2 of job 4 (failed): it does not wait\n"
-        "worker box (sick): set aside\n"
+        "worker box (sick): set aside: tasks fail\n"
     )
     assert dctl("why", "4", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
@@ -349,6 +351,7 @@ def test_limits_and_variables(dctl: Line, capsys: Capture) -> None:
     assert dctl.server.jobs[1].options == {
         "limits": {"memory": 4 * 2**30, "disk": 20 * 2**20, "nice": 5},
         "environment": {"A": "b=c", "EMPTY": ""},
+        "submitter": submitter_here(),
     }
     for wrong in (("--limit", "speed=1"), ("--limit", "memory=0"), ("--env", "a b=c")):
         assert dctl("submit", "square", "1", *wrong) == 2

@@ -64,7 +64,7 @@ async def test_a_job_that_no_worker_can_run_warns(
             await client.submit("square", [1], gpus=2, memory="4GiB", resources={"licence": 1})
     assert warned[0].filename == __file__
     resources = {"gpus": 2.0, "memory": 4.0 * 2**30, "licence": 1.0}
-    assert server.jobs[1].options == {"resources": resources}
+    assert server.jobs[1].options == {"resources": resources, "submitter": submitter_here()}
 
 
 async def test_what_tasks_need_is_checked_before_anything_is_sent(

@@ -17,9 +17,11 @@ from dc.messages import (
     Payload,
     Payloads,
     Refused,
+    Status,
     Stop,
     Submit,
     Subscribe,
+    Watch,
 )
 from dc.records import JobChanged, Retried
 from dc.server.commands import (
@@ -120,6 +122,21 @@ def test_jobs_are_cancelled_by_type_and_by_submitter() -> None:
 
 
 # --- pause ----------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_job_does_not_say_how_to_resume_it() -> None:
+    server = Harness()
+    client = server.client()
+    job = server.submit(client, PAYLOADS)
+    server.ask_for(PauseJob(job))
+    server.settle()
+    server.say(client, Watch(9, job))
+    assert server.take(client, Status)[-1].note.startswith("paused")
+    server.ask_for(CancelJob(job))
+    server.settle()
+    server.pass_time(1)
+    last = server.take(client, Status)[-1]
+    assert (last.state, last.note) == ("cancelled", "")
 
 
 def test_of_a_paused_job_nothing_is_handed_out_over_a_restart_too() -> None:
