@@ -48,6 +48,9 @@ WORKER_SLOTS: Final = 10_000
 RESOURCES: Final = 16
 """Resources of which a worker has amounts, or a task uses some."""
 
+RESOURCES_ASKED: Final = 256
+"""Resources that unfinished jobs use, all together: the scheduler counts each for every worker."""
+
 ALTERNATIVES: Final = 8
 """That a job may name: each worker that can run it is looked at for one after the other."""
 

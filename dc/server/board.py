@@ -19,6 +19,7 @@ from msgspec import Struct
 from dc import limits
 from dc._columns import total, weigh
 from dc._core import Scheduler
+from dc.errors import OptionsError
 from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome
 from dc.portions import portions
 from dc.records import Attempts, JobNumbers, JobRow, Outcomes, Record
@@ -219,11 +220,21 @@ class Board:
             self.schedule(job)
         return job
 
+    def check_resources(self, options: Options) -> None:
+        """Check that there is room for the resources that a job uses.
+
+        Raises:
+            OptionsError: unfinished jobs use too many others.
+        """
+        if not self.matching.has_room(needs_of(options)):
+            text = f"unfinished jobs use {limits.RESOURCES_ASKED} resources at most"
+            raise OptionsError(f"resources: {text}, and others have taken them")
+
     def schedule(self, job: Job) -> None:
         """Take a job into the scheduler that has, or may get, tasks to run."""
-        row, options = job.row, job.row.options
+        options = job.options
         needs = needs_of(options)
-        job.class_ = self.matching.class_of(row.type, row.version, needs)
+        job.class_ = self.class_of(job)
         job.resources = [need.resources for need in needs]
         job.limits = [limits_of(options, need.resources) for need in needs]
         self.scheduler.add_job(
@@ -237,6 +248,10 @@ class Board:
         )
         job.scheduled = True
         self.hold(job)
+
+    def class_of(self, job: Job) -> int:
+        """Return the requirement class of a job, until `matching.release`."""
+        return self.matching.class_of(job.row.type, job.row.version, needs_of(job.options))
 
     def hold(self, job: Job) -> None:
         """Let a job be handed out, or not, as its holds say now."""

@@ -43,7 +43,7 @@ class JobControl:
         known = clients.submissions.looked_up
         self._calendar = Calendar()
         self._endings = Endings(board, workers.roster)
-        self._retrying = Retrying(board)
+        self._retrying = Retrying(board, self._look)
         self.dependencies = Dependencies(board, clients.find, clients.cancel, known)
         self._pairs = Pairs(board, self._endings, self.dependencies)
         self.dependencies.on_settled = self._pairs.settled
@@ -144,9 +144,10 @@ class JobControl:
         """Change options of a job: `name`, `priority`, `weight`, `not_before`, `deadline`.
 
         Raises:
-            NotPossible: the job has finished, and more than its name is to be changed.
+            NotPossible: the job has finished, and more is to be changed than its name, and its
+                deadline for tasks that are tried again; or it was cancelled.
         """
-        if changes.keys() - {"name"}:
+        if changes.keys() - ({"name"} if job.cancelled else {"name", "deadline"}):
             _check_unfinished(job)
         self._change(job, then, paused=job.holds.paused, **changes)
 

@@ -148,6 +148,13 @@ class Matching:
             if len(self._spare) > limits.SPARE_CLASSES:
                 self._thin_out()
 
+    def has_room(self, needs: tuple[Need, ...]) -> bool:
+        """Whether the resources of a new job can be counted; spare classes make way for it."""
+        names = {name for need in needs for name, _ in need.amounts}
+        while self._spare and len(names | self._resources.keys()) > limits.RESOURCES_ASKED:
+            self._thin_out()
+        return len(names | self._resources.keys()) <= limits.RESOURCES_ASKED
+
     def _add_class(self, wanted: Wanted) -> Class:
         new = Class(-1, wanted)
         self._ask(new)
@@ -191,9 +198,8 @@ class Matching:
             return
         parts: dict[Ability, dict[int, list[Make]]] = {}
         for make in self._makes.values():
-            met = sum(bit.mask for trait, bit in fresh if make.has(trait, bit.terms))
-            same = parts.setdefault(self._ability(make), {})
-            same.setdefault(make.mask | met, []).append(make)
+            mask = make.mask | sum(bit.mask for trait, bit in fresh if make.has(trait, bit.terms))
+            parts.setdefault(self._ability(make), {}).setdefault(mask, []).append(make)
         for ability, divided in parts.items():
             if divided.keys() != {ability.mask}:
                 self._divide(ability, divided)
@@ -236,8 +242,7 @@ class Matching:
             for name, _ in need.amounts:
                 if name not in self._resources:
                     taken = set(self._resources.values())
-                    free = next(id_ for id_ in range(len(taken) + 1) if id_ not in taken)
-                    self._resources[name] = free
+                    self._resources[name] = min(set(range(len(taken) + 1)) - taken)
         return len(self._labels) + len(self._resources) > before
 
     def _mask(self, need: Need) -> int:
@@ -296,8 +301,7 @@ class Matching:
     def _description(self, about: About) -> Make:
         """Return a worker's types, and its values of all that anybody asks, as a new make."""
         labels = {key: about.labels[key] for key in self._labels if key in about.labels}
-        counts = counts_of(about)
-        counts = {name: counts[name] for name in self._resources if name in counts}
+        counts = {n: count for n, count in counts_of(about).items() if n in self._resources}
         return Make(frozenset((t.name, t.version) for t in about.types), labels, counts)
 
     def _make(self, about: About) -> Make:

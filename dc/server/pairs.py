@@ -52,8 +52,10 @@ class Pairs:
     def recorded(self, former: Job, record: Outcomes) -> None:
         """Look at outcomes of a job that have just come to the disk."""
         for job in self._behind(former):
-            if former.retried:  # the past of a task may be longer than one try
-                self._sweep(job, min(record.numbers))
+            first, last = min(record.numbers), max(record.numbers)
+            if former.retried or first < job.tail.recovered:
+                # One of them may have had an outcome before, or its counterpart here has one.
+                self._sweep(job, first, last)
                 continue
             failed = {
                 number
@@ -87,18 +89,22 @@ class Pairs:
 
     # --- sweeping -------------------------------------------------------------------------------
 
-    def _sweep(self, job: Job, first: int) -> None:
-        page = partial(self._page, job.number)
+    def _sweep(self, job: Job, first: int, last: int = limits.MAX_NUMBER) -> None:
+        page = partial(self._page, job.number, last)
         self._board.out.append(LoadUnfinished(job.number, first, limits.END_TASKS, page))
 
-    def _page(self, number: int, tasks: Unfinished) -> None:
+    def _page(self, number: int, last: int, tasks: Unfinished) -> None:
         job = self._waiting(number)
         if job is not None and tasks.numbers:
-            then = partial(self._settled, number, tasks)
+            then = partial(self._settled, number, last, tasks)
             self._board.out.append(LoadSettled(job.options.after[0], tasks.numbers, then))
 
     def _settled(
-        self, number: int, tasks: Unfinished, found: tuple[Sequence[int], Sequence[int]]
+        self,
+        number: int,
+        last: int,
+        tasks: Unfinished,
+        found: tuple[Sequence[int], Sequence[int]],
     ) -> None:
         job = self._waiting(number)
         if job is None:
@@ -110,8 +116,8 @@ class Pairs:
         elif state:
             failed.update(set(tasks.numbers) - done)
         self._settle(job, tasks, done, failed)
-        if len(tasks.numbers) == limits.END_TASKS:
-            self._sweep(job, tasks.numbers[-1] + 1)
+        if len(tasks.numbers) == limits.END_TASKS and tasks.numbers[-1] < last:
+            self._sweep(job, tasks.numbers[-1] + 1, last)
 
     def _waiting(self, number: int) -> Job | None:
         job = self._board.jobs.get(number)

@@ -33,12 +33,14 @@ from dc.server.jobs import Job, Tail
 class Retry(Struct):
     """Failed tasks of a job that are being queued again.
 
-    `ranges` are those that were asked for; None stands for all that were not cancelled.
+    `ranges` are those that were asked for; None stands for all that were not cancelled. Its
+    requirement class is kept, so that there is room for it when the job is taken up.
     """
 
     job: int
     ranges: list[Range] | None
     then: Callable[[int], None]
+    class_: int
     count: int = 0
 
     def means(self, task: TaskRow) -> bool:
@@ -53,10 +55,12 @@ class Retrying:
 
     Args:
         board: where jobs and the scheduler are.
+        look: brings what depends on the clock up to it, of a job that is taken up again.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, look: Callable[[Job], None]) -> None:
         self._board = board
+        self._look = look
         self._under_way: set[int] = set()
 
     def begin(self, job: Job, ranges: list[Range] | None, then: Callable[[int], None]) -> None:
@@ -69,6 +73,7 @@ class Retrying:
 
         Raises:
             NotPossible: the job was cancelled, its deadline is over, or it is being done already.
+            OptionsError: unfinished jobs use too many other resources.
         """
         if job.cancelled:
             raise NotPossible(f"job {job.number} was cancelled: submit it again")
@@ -77,9 +82,11 @@ class Retrying:
             raise NotPossible(text)
         if job.number in self._under_way:
             raise NotPossible(f"failed tasks of job {job.number} are being queued already")
+        self._board.check_resources(job.options)
+        class_ = self._board.class_of(job)
         self._under_way.add(job.number)
         job.busy += 1
-        retry = Retry(job.number, ranges, then)
+        retry = Retry(job.number, ranges, then, class_)
         self._board.after_writes(partial(self._read, retry, 0))
 
     def _read(self, retry: Retry, first: int) -> None:
@@ -112,6 +119,7 @@ class Retrying:
             job.tail = Tail(0, job.total, closed=True)
             if job.options.each:
                 job.tail = Tail(job.total, job.total)
+            self._look(job)
         if job.tail.closed and not job.options.each:
             job.tail.count += len(tasks)
         else:
@@ -122,6 +130,7 @@ class Retrying:
     def _done(self, retry: Retry) -> None:
         job = self._board.jobs[retry.job]
         self._under_way.discard(retry.job)
+        self._board.matching.release(retry.class_)
         job.busy -= 1
         if job.tail.closed and not job.options.each:
             job.tail.closed = False

@@ -159,6 +159,7 @@ class Submissions:
         info = self._board.types.get(message.type, message.version)
         options = job_options(info, message.options)
         check_after(self._board.next_job, options)
+        self._board.check_resources(options)
         number, sure = self._board.take_number()
         row = JobRow(
             job=number,

@@ -276,3 +276,19 @@ def test_a_chain_of_chains_and_retries_and_cancelled_tasks() -> None:
     assert not isinstance(server.results(second)[one[1]], Failure)
     assert len(server.results(third)) == 3
     assert not server.reactor.board.jobs
+
+
+def test_a_task_that_was_cancelled_before_a_restart_is_not_let_in_after_it() -> None:
+    server = Chain()
+    first = server.add()
+    second = server.add(after=[first], each=True)
+    assert server.ask_for(CancelTasks(second, [(1, 1)])) == []
+    server.settle()
+    server.begin_again()
+    server.finish(*server.given())
+    tasks = server.given()
+    assert [task[:2] for task in tasks] == [(second, 0), (second, 2)]
+    server.finish(*tasks)
+    assert not server.reactor.board.jobs
+    found = server.results(second)
+    assert {n: type(one) for n, one in found.items()} == {0: bytes, 1: Failure, 2: bytes}

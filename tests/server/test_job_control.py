@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dc.errors import NotPossible, UnknownJob
+from dc import limits
+from dc.errors import NotPossible, OptionsError, UnknownJob
 from dc.messages import (
     EndOfJob,
     EndOfResults,
@@ -456,6 +457,49 @@ def test_a_deadline_can_be_moved() -> None:
     assert outcomes(server, job) == {0: b"A"}
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_deadline_holds_for_what_runs_again(restarted: bool) -> None:
+    server = Harness()
+    wall = server.now + 1e9
+    job = server.submit(server.client(), PAYLOADS[:2], deadline=wall + 50.0)
+    server.settle()
+    worker = server.worker()
+    for sequence in (1, 2):
+        (task,) = server.tasks(worker)
+        fail(server, worker, sequence, task)
+        server.settle()
+    assert not server.reactor.board.jobs
+    if restarted:
+        server.restart()
+        worker = server.worker()
+    assert answered(server, RetryTasks(job)) == 2
+    server.live(60.0, worker)
+    server.settle()
+    assert [failure.kind for failure in outcomes(server, job).values()] == ["deadline"] * 2
+    assert not server.reactor.board.jobs
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_missed_its_deadline_runs_again_once_that_is_moved(restarted: bool) -> None:
+    server = Harness()
+    wall = server.now + 1e9
+    job = server.submit(server.client(), PAYLOADS[:1], deadline=wall + 5.0)
+    server.settle()
+    server.live(10.0)
+    server.settle()
+    assert not server.reactor.board.jobs
+    if restarted:
+        server.restart()
+    assert isinstance(answered(server, RetryTasks(job)), NotPossible)
+    assert answered(server, ChangeJob(job, {"deadline": 0.0})) is None
+    assert answered(server, RetryTasks(job)) == 1
+    worker = server.worker()
+    server.settle()
+    server.answer(worker, 1, server.tasks(worker))
+    server.settle()
+    assert outcomes(server, job) == {0: b"A"}
+
+
 def answered(server: Harness, command: object) -> object:
     answers = server.ask_for(command)  # type: ignore[arg-type]
     server.settle()
@@ -487,3 +531,34 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, object]) -> N
     server.say(client, Submit(5, "echo", "", options))
     (refused,) = server.take(client, Refused)
     assert refused.code == "options"
+
+
+# --- resources ------------------------------------------------------------------------------------
+
+
+def test_more_resources_than_can_be_counted_are_refused_and_no_harm() -> None:
+    server = Harness()
+    client = server.client()
+    names = [f"r{number}" for number in range(limits.RESOURCES_ASKED - 1)]  # and the cpus
+    parts = [names[at : at + limits.RESOURCES] for at in range(0, len(names), limits.RESOURCES)]
+    first, *_ = [
+        server.submit(client, PAYLOADS[:1], resources=dict.fromkeys(part, 1.0)) for part in parts
+    ]
+    server.say(client, Submit(7, "echo", "", {"resources": {"more": 1.0}}))
+    (refused,) = server.take(client, Refused)
+    assert refused.code == OptionsError.code
+    assert "256 resources" in refused.text
+    server.submit(client, PAYLOADS[:1], resources={names[0]: 2.0})
+    worker = server.worker(resources={"cpus": 1.0, **dict.fromkeys(parts[0], 1.0)})
+    server.settle()
+    (task,) = server.tasks(worker)
+    fail(server, worker, 1, task)
+    server.settle()
+    for _ in range(2):  # what a finished job used makes way, and is not there to take it up again
+        server.submit(client, [], resources={"more": 1.0})
+        server.settle()
+        assert server.take(client, Refused) == []
+    server.submit(client, PAYLOADS[:1], resources=dict.fromkeys([f"s{n}" for n in range(14)], 1.0))
+    assert isinstance(answered(server, RetryTasks(first)), OptionsError)
+    server.restart()
+    server.settle()
