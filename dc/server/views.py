@@ -319,10 +319,11 @@ class Views:
 def gone_view(row: WorkerRow) -> View:
     """Return a worker that is not here, with the same fields as one that is."""
     decided = f"; {row.state} by an operator" if row.state else ""
+    why = f"it has gone, or the server could not wait for it any longer{decided}"
     return {
         "name": row.name or row.key[:KEY_SHOWN],
         "state": GONE,
-        "why": f"it has gone, or the server could not wait for it any longer{decided}",
+        **_why(Reason(GONE, why)),
         "note": row.note,
         "address": "",
         "slots": row.slots,
@@ -331,6 +332,7 @@ def gone_view(row: WorkerRow) -> View:
         "running": [],
         "types": [],
         "labels": row.labels,
+        "resources": {},
         "broken": {},
         "lapses_in": None,
         "connected_at": None,
