@@ -8,8 +8,8 @@ The loop plays ping-pong over a socket pair and computes for `slice_us` microsec
     executemany   one row a task, bound row by row
     spread        one row a task, a statement a batch: the batch is bound as few values, which
                   json_each() and substr() spread
-    store-greedy  dc.store, one statement a commit, with a loop that never gives way
-    store         dc.store as it is
+    store-greedy  dc.store_sqlite, one statement a commit, with a loop that never gives way
+    store         dc.store_sqlite as it is
 
 `cpu_us` is the processor time of the writing thread for each task; `turns_s` is what the loop got
 done; `turns_alone_s` is what it gets done without a writer. Compared with earlier runs is the way
@@ -36,8 +36,8 @@ from benchmarks.figures import show
 from dc import limits
 from dc.messages import Options, Outcome, Payload
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes, Record
-from dc.store import SqliteStore, open_store
 from dc.store_file import connect, make_durable
+from dc.store_sqlite import SqliteStore, open_store
 
 BATCH = 1000
 BATCHES = 4

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from dc import limits, store_rows
+from dc import limits, store_pieces
 from dc.errors import StoreError, StoreFull
 from dc.store_log import APPLICATION_ID, damaged
 
@@ -158,7 +158,7 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
-    connection.create_function("blob_name", 1, store_rows.blob_name, deterministic=True)
+    connection.create_function("blob_name", 1, store_pieces.blob_name, deterministic=True)
     marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};"
     try:
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n{marks}\nCOMMIT;")

@@ -10,12 +10,10 @@ import trio
 
 from dc import limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
-from dc.messages import Counts, Failure, Payload
+from dc.messages import Counts, Payload
 from dc.records import (
     Attempts,
-    JobCancelled,
     JobChanged,
-    JobEnded,
     JobNumbers,
     JobRow,
     Leases,
@@ -33,6 +31,14 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
+from dc.store_memory_changes import (
+    add_attempts,
+    add_leases,
+    add_outcomes,
+    add_tasks,
+    close,
+    retry,
+)
 from dc.store_memory_job import (
     MemoryJob,
     extend,
@@ -41,8 +47,7 @@ from dc.store_memory_job import (
     up_to,
     with_past,
 )
-from dc.store_memory_notes import add_note, drop_checkpoints
-from dc.store_rows import NO_TRIES
+from dc.store_memory_notes import add_note
 
 
 class MemoryStore:
@@ -117,141 +122,27 @@ class MemoryStore:
             return
         job = self._known(record.job)
         if isinstance(record, NewTasks):
-            self._add_tasks(job, record, undo)
+            add_tasks(job, record, undo)
         elif isinstance(record, Outcomes):
-            self._add_outcomes(job, record, undo)
+            add_outcomes(job, record, self._sequences, undo)
         elif isinstance(record, Attempts):
-            self._add_attempts(job, record, undo)
+            add_attempts(job, record, undo)
         elif isinstance(record, Leases):
-            self._add_leases(job, record, undo)
+            add_leases(job, record, undo)
         elif isinstance(record, JobChanged):
             if job is None:
                 raise StoreConflict("there is no such job")
             undo.append(job.change(record))
         elif isinstance(record, Retried):
-            self._retry(job, record, undo)
+            retry(job, record, undo)
         elif isinstance(record, TaskOutput | TaskCheckpoint):
             add_note(job, record, undo)
         else:
-            self._close(job, record, undo)
+            close(job, record, undo)
 
     def _known(self, job: int) -> MemoryJob | None:
         found = self._jobs.get(job)
         return None if found is None or found.removed else found
-
-    def _add_tasks(
-        self, job: MemoryJob | None, record: NewTasks, undo: list[Callable[[], object]]
-    ) -> None:
-        if not record.payloads:
-            return
-        if job is None or len(job.payloads) != record.first or job.ended:
-            raise StoreConflict("the tasks do not follow the last one of an open job")
-        job.payloads.extend(record.payloads)
-        undo.append(lambda: job.payloads.__delitem__(slice(record.first, None)))
-
-    def _add_outcomes(
-        self, job: MemoryJob | None, record: Outcomes, undo: list[Callable[[], object]]
-    ) -> None:
-        if not record.numbers:
-            return
-        if job is None or max(record.numbers) >= len(job.payloads):
-            raise StoreConflict("the job has no such task")
-        if record.sequence in self._sequences:
-            raise StoreConflict(f"sequence {record.sequence} is there already")
-        seen: set[int] = set()
-        for number in record.numbers:
-            if number in job.finished or number in seen:
-                raise StoreConflict(f"task {number} of job {record.job} has its outcome already")
-            seen.add(number)
-        failed = {
-            number
-            for number, outcome in zip(record.numbers, record.outcomes, strict=True)
-            if isinstance(outcome, Failure)
-        }
-        self._sequences.add(record.sequence)
-        job.records.append(record)
-        job.records.sort(key=lambda each: each.sequence)
-        job.finished.update((n, (record, place)) for place, n in enumerate(record.numbers))
-        job.failed |= failed
-        leases, finished_at = dict(job.leases), job.finished_at
-        for number in record.numbers:
-            job.leases.pop(number, None)
-        drop_checkpoints(job, record.numbers, undo)
-        job.set_finished(record.at)
-
-        def take_back() -> None:
-            self._sequences.remove(record.sequence)
-            job.records.remove(record)
-            job.failed -= failed
-            job.leases, job.finished_at = leases, finished_at
-            for number in record.numbers:
-                del job.finished[number]
-
-        undo.append(take_back)
-
-    def _add_attempts(
-        self, job: MemoryJob | None, record: Attempts, undo: list[Callable[[], object]]
-    ) -> None:
-        if not record.numbers:
-            return
-        if job is None or max(record.numbers) >= len(job.payloads):
-            raise StoreConflict("the job has no such task")
-        attempts, leases = dict(job.attempts), dict(job.leases)
-        tries = zip(record.attempts, record.crashes, record.failures, strict=True)
-        job.attempts.update(zip(record.numbers, tries, strict=True))
-        for number in record.numbers:
-            job.leases.pop(number, None)
-        undo.append(lambda: job.take_back(attempts, leases))
-
-    def _add_leases(
-        self, job: MemoryJob | None, record: Leases, undo: list[Callable[[], object]]
-    ) -> None:
-        if not record.numbers:
-            return
-        if job is None or max(record.numbers) >= len(job.payloads):
-            raise StoreConflict("the job has no such task")
-        attempts, leases = dict(job.attempts), dict(job.leases)
-        for number, attempt in zip(record.numbers, record.attempts, strict=True):
-            if number not in job.finished and job.cancelled_at is None:
-                job.leases[number] = (attempt, record.worker)
-            job.attempts[number] = (attempt, *job.attempts.get(number, NO_TRIES)[1:])
-        undo.append(lambda: job.take_back(attempts, leases))
-
-    def _retry(
-        self, job: MemoryJob | None, record: Retried, undo: list[Callable[[], object]]
-    ) -> None:
-        numbers = set(record.numbers)
-        if not numbers:
-            return
-        whole = job is not None and len(numbers & job.failed) == len(record.numbers)
-        if job is None or job.cancelled_at is not None or not whole:
-            raise StoreConflict("the job has no such failed task")
-        undo.append(job.retry(record))
-
-    def _close(
-        self,
-        job: MemoryJob | None,
-        record: JobEnded | JobCancelled,
-        undo: list[Callable[[], object]],
-    ) -> None:
-        if isinstance(record, JobEnded):
-            if job is None or record.count != len(job.payloads):
-                raise StoreConflict("the job does not have so many tasks")
-            undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at, job.why))
-            job.ended = True
-            job.set_finished(record.at)
-            return
-        if job is None:
-            raise StoreConflict("there is no such job")
-        undo.append(partial(job.reopen, job.ended, job.cancelled_at, job.finished_at, job.why))
-        undo.append(partial(job.take_back, job.attempts, job.leases))
-        job.leases = {}
-        drop_checkpoints(job, None, undo)
-        if job.cancelled_at is None:
-            job.cancelled_at = record.at
-            job.why = record.why
-        if job.finished_at is None:
-            job.finished_at = record.at
 
     async def payloads(self, job: int, numbers: Sequence[int]) -> list[Payload]:
         """See Store."""

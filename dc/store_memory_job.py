@@ -19,7 +19,8 @@ from dc.records import (
     TaskRow,
     Unfinished,
 )
-from dc.store_rows import NO_TRIES, counts, pack, task_row
+from dc.store_pieces import pack
+from dc.store_rows import NO_TRIES, counts, task_row
 
 
 class MemoryJob:

@@ -15,7 +15,8 @@ from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
 from dc.records import JobRow, Outcomes, TaskOutput, TaskRow, Unfinished, WorkerRow
 from dc.store_file import queries, told_plainly
-from dc.store_rows import NO_TRIES, Batch, StoredOutcomes, columns, integers, task_row, to_json
+from dc.store_pieces import Batch, StoredOutcomes
+from dc.store_rows import NO_TRIES, columns, integers, task_row, to_json
 
 T = TypeVar("T")
 

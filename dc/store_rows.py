@@ -1,7 +1,7 @@
 """Records as rows of the database, and back: no IO.
 
-A batch of payloads or outcomes becomes one blob and a *head*: a JSON object of columns, one element
-a task. So a task costs a few list elements and never a row of its own to bind or to fetch.
+A batch of payloads or outcomes becomes one blob and a *head* (store_pieces.py). So a task costs a
+few list elements and never a row of its own to bind or to fetch.
 """
 
 from __future__ import annotations
@@ -35,6 +35,17 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
+from dc.store_pieces import (
+    Batch,
+    BatchHead,
+    RecordHead,
+    StoredOutcomes,
+    cut,
+    decoded,
+    encoded,
+    pack,
+    size_of,
+)
 
 Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
 
@@ -63,26 +74,7 @@ class Spec(Struct):
     submitter: str = ""
 
 
-class BatchHead(Struct):
-    """Where the pieces of a batch's blob end, and of what kind each is; see 0001_first.sql."""
-
-    ends: list[int]
-    kinds: str = ""
-
-
-class RecordHead(Struct):
-    """The columns of an Outcomes record."""
-
-    worker: str
-    at: float
-    attempts: list[int]
-    times: list[float]
-    ends: list[int]
-    kinds: str = ""
-
-
 _encode = msgspec.json.Encoder().encode
-_special: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Blob | Failure)
 _spec = msgspec.json.Decoder(Spec)
 _batch_heads = msgspec.json.Decoder(list[BatchHead])
 _record_heads = msgspec.json.Decoder(list[RecordHead])
@@ -122,12 +114,6 @@ def workers(text: str) -> list[WorkerRow]:
 def leases(text: str) -> list[tuple[int, int, int, str]]:
     """Return a JSON list of leases: job, number, attempt, and the worker's key."""
     return _leases.decode(text)
-
-
-def blob_name(piece: bytes) -> str | None:
-    """Return the SHA-256, in hexadecimal, of the blob that a stored piece names, or None."""
-    found = _special.decode(piece)
-    return found.name if isinstance(found, Blob) else None
 
 
 # --- to rows ------------------------------------------------------------------------------------
@@ -262,100 +248,14 @@ def _output_row(record: TaskOutput) -> Row:
 def _checkpoint_row(record: TaskCheckpoint) -> Row:
     data = record.data
     digest = data.name if isinstance(data, Blob) else None
-    body = _encode(data) if isinstance(data, Blob) else data
+    body = encoded(data) if isinstance(data, Blob) else data
     return (
         *(31, record.job, record.number, record.attempt),
         *(None, None, None, None, None, digest, body),
     )
 
 
-def pack(pieces: Sequence[Outcome]) -> tuple[list[int], str, bytes]:
-    """Return where each piece ends, the kind of each, and the pieces joined.
-
-    The kinds are an empty string when every piece is bytes.
-    """
-    kinds = ""
-    if set(map(type, pieces)) - {bytes}:
-        kinds = "".join(map(_kind, pieces))
-        pieces = [_encode(p) if isinstance(p, Blob | Failure) else p for p in pieces]
-    return list(accumulate(map(len, pieces))), kinds, b"".join(pieces)  # type: ignore[arg-type]
-
-
-def _kind(piece: Outcome) -> str:
-    return "b" if isinstance(piece, Blob) else "f" if isinstance(piece, Failure) else "v"
-
-
 # --- from rows ----------------------------------------------------------------------------------
-
-
-class Batch:
-    """A batch of payloads as it is stored. `first` is the number of its first task."""
-
-    def __init__(self, first: int, head: BatchHead, body: bytes) -> None:
-        self.first = first
-        self.count = len(head.ends)
-        self._head = head
-        self._body = body
-
-    def payloads(self, numbers: Iterable[int]) -> list[Payload]:
-        """Return the payloads of these tasks, all of which are in the batch."""
-        first = self.first
-        return cut(self._head.ends, self._head.kinds, self._body, [n - first for n in numbers])
-
-
-class StoredOutcomes:
-    """A record of outcomes as it is stored."""
-
-    def __init__(
-        self, sequence: int, job: int, numbers: list[int], head: RecordHead, body: bytes
-    ) -> None:
-        self.sequence = sequence
-        self.numbers = numbers
-        self._job = job
-        self._head = head
-        self._body = body
-        self._places: dict[int, int] = {}
-
-    def whole(self) -> Outcomes:
-        """Return the record as it was committed."""
-        return self.part(range(len(self.numbers)))
-
-    def of(self, numbers: Iterable[int]) -> Outcomes:
-        """Return the record with these of its tasks only."""
-        if not self._places:
-            self._places = {number: place for place, number in enumerate(self.numbers)}
-        return self.part([self._places[number] for number in numbers])
-
-    def part(self, places: Sequence[int]) -> Outcomes:
-        """Return the record with the tasks at these places only."""
-        head = self._head
-        return Outcomes(
-            sequence=self.sequence,
-            job=self._job,
-            worker=head.worker,
-            at=head.at,
-            numbers=[self.numbers[place] for place in places],
-            attempts=[head.attempts[place] for place in places],
-            times=[head.times[place] for place in places],
-            outcomes=cut(head.ends, head.kinds, self._body, places),
-        )
-
-
-def cut(ends: list[int], kinds: str, body: bytes, places: Sequence[int]) -> list[Any]:
-    """Return the pieces at these places: what `pack` was given."""
-    found: list[Any] = [body[ends[p - 1] if p else 0 : ends[p]] for p in places]
-    if kinds:
-        for at, place in enumerate(places):
-            if kinds[place] != "v":
-                found[at] = _special.decode(found[at])
-    return found
-
-
-def size_of(piece: Outcome | None) -> int:
-    """Return the bytes of a payload or result; a failure has none."""
-    if piece is None or isinstance(piece, Failure):
-        return 0
-    return piece.size if isinstance(piece, Blob) else len(piece)
 
 
 def batches(row: Row) -> list[Batch]:
@@ -409,7 +309,7 @@ def checkpoints(row: Row) -> dict[int, Payload]:
         return {}
     names = _names.decode(str(digests))
     rows = zip(integers(str(numbers)), names, _split(sizes, body), strict=True)
-    return {n: piece if name is None else _special.decode(piece) for n, name, piece in rows}
+    return {n: piece if name is None else decoded(piece) for n, name, piece in rows}
 
 
 def job_row(row: Row) -> JobRow:

@@ -27,8 +27,9 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
-from dc.store import Store, open_store
+from dc.store import Store
 from dc.store_memory import MemoryStore
+from dc.store_sqlite import open_store
 
 Open: TypeAlias = Callable[[], AbstractAsyncContextManager[Store]]
 

@@ -13,8 +13,8 @@ from dc import limits
 from dc.errors import StoreError, StoreFull
 from dc.messages import Options
 from dc.records import NewJob, NewTasks, Outcomes
-from dc.store import SqliteStore, open_store
 from dc.store_file import DATABASE
+from dc.store_sqlite import SqliteStore, open_store
 
 JOB = NewJob(1, "demo", "1", Options(), "bytes", "bytes", 1.0)
 

@@ -18,8 +18,8 @@ from dc import limits
 from dc.errors import StoreDamaged, StoreError, StoreLogMissing, StoreNewer
 from dc.messages import Counts, Options
 from dc.records import NewJob, NewTasks, Outcomes
-from dc.store import open_store
 from dc.store_file import DATABASE
+from dc.store_sqlite import open_store
 
 JOB = NewJob(1, "demo", "1", Options(), "bytes", "bytes", 1.0)
 JOB_2 = NewJob(2, "demo", "1", Options(), "bytes", "bytes", 1.0)

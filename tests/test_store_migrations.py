@@ -14,9 +14,9 @@ import pytest
 from dc import store_file
 from dc.messages import Blob, Counts, Failure, Options
 from dc.records import NewJob
-from dc.store import open_store
 from dc.store_file import DATABASE
 from dc.store_rows import to_json
+from dc.store_sqlite import open_store
 
 BLOB, RESULT = Blob(bytes(range(32)), 1 << 40), Blob(bytes(32), 7)
 

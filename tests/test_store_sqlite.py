@@ -21,8 +21,8 @@ from dc import limits, store_file, store_rows
 from dc.errors import StoreConflict, StoreError
 from dc.messages import Blob, Counts, Failure, Options, Outcome
 from dc.records import JobCancelled, NewJob, NewTasks, Outcomes, Record
-from dc.store import SqliteStore, open_store
 from dc.store_file import DATABASE, LOCK
+from dc.store_sqlite import SqliteStore, open_store
 
 JOB = NewJob(1, "demo", "1", Options(name="n"), "bytes", "bytes", 1.0)
 
@@ -57,7 +57,7 @@ async def test_the_folder_is_for_one_server(tmp_path: Path) -> None:
 
 def test_a_killed_server_leaves_no_lock(tmp_path: Path) -> None:
     script = (
-        "import os, sys, trio, pathlib; from dc.store import open_store\n"
+        "import os, sys, trio, pathlib; from dc.store_sqlite import open_store\n"
         "trio.run(open_store, pathlib.Path(sys.argv[1])); print('open', flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )
@@ -397,7 +397,8 @@ async def test_an_idle_log_is_emptied(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_every_query_is_used_and_its_parameters_are_known() -> None:
     folder = Path(str(store_file.__file__)).parent
     source = "".join(
-        (folder / f"store{name}.py").read_text() for name in ("", "_read", "_write", "_remove")
+        (folder / f"store{name}.py").read_text()
+        for name in ("_sqlite", "_read", "_write", "_remove")
     )
     with closing(sqlite3.connect(":memory:")) as connection:
         store_file.migrate(connection, 0)

@@ -31,8 +31,9 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
-from dc.store import SqliteStore, Store, open_store
+from dc.store import Store
 from dc.store_memory import MemoryStore
+from dc.store_sqlite import SqliteStore, open_store
 
 JOBS = st.integers(1, 3)
 NUMBERS = st.integers(0, 40)

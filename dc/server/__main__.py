@@ -28,7 +28,8 @@ from dc.server.retention import Keep
 from dc.server.site import Site
 from dc.server.types import PluginTypes
 from dc.sockets import Buffer, TcpStream
-from dc.store import Store, open_store
+from dc.store import Store
+from dc.store_sqlite import open_store
 
 log = logging.getLogger("dc.server")
 

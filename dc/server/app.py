@@ -17,48 +17,28 @@ import trio
 from msgspec import Struct
 
 from dc import limits, memory
-from dc._columns import weigh
 from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
-from dc.messages import Blob, Message, Payload
+from dc.messages import Blob, Message
 from dc.records import JobNumbers
 from dc.server.commands import Command
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.events import (
     Action,
-    Answered,
     Asked,
     Broken,
     CheckpointsFound,
-    CheckpointsLoaded,
     Close,
     Closed,
     Committed,
-    Continue,
-    Continued,
     DropBlob,
     Emptied,
     Event,
-    HeadLoaded,
-    JobLoaded,
     JobRecovered,
-    KeyLoaded,
-    LoadCheckpoints,
-    LoadFailed,
     LoadHead,
-    LoadJob,
-    LoadKey,
-    LoadOutcomes,
-    LoadPayloads,
-    LoadSettled,
-    LoadUnfinished,
     Opened,
-    OutcomesLoaded,
-    PayloadsLoaded,
-    PayloadsPrefetched,
-    Prefetch,
     Received,
     Send,
     Stopping,
@@ -68,6 +48,7 @@ from dc.server.events import (
     WorkersRecovered,
     Write,
 )
+from dc.server.loads import Loads
 from dc.server.parking import Parked, Parking
 from dc.server.reactor import Reactor
 from dc.server.retention import Keep, Retention
@@ -123,6 +104,7 @@ class ServerApp:
         self.reactor = Reactor(types, settings.software)
         self.committer = Committer(store, self._committed, self._troubled)
         self.retention = Retention(store, blobs, self._followed, settings.keep, wall)
+        self._loads = Loads(store, self.retention)
         self._wall = wall
         self._codec = peer_codec()
         self._connections: dict[int, Connection | Parked] = {}
@@ -170,7 +152,7 @@ class ServerApp:
         while heads := [action for action in self._asked if isinstance(action, LoadHead)]:
             self._asked = [action for action in self._asked if not isinstance(action, LoadHead)]
             for head in heads:
-                self.feed(await self._answer(head))
+                self.feed(await self._loads.answer(head))
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is called; then say farewell and write down what is left."""
@@ -392,7 +374,7 @@ class ServerApp:
         before = ""
         while True:
             try:
-                event = await self._answer(action)
+                event = await self._loads.answer(action)
                 break
             except StoreError as error:
                 if str(error) != before:
@@ -402,60 +384,3 @@ class ServerApp:
         self.feed(event)
         self._loaded.set()
         self._loaded = trio.Event()
-
-    async def _answer(self, action: Action) -> Event:
-        match action:
-            case LoadPayloads(peer, job, numbers, attempts, alternative):
-                payloads = await self.store.payloads(job, numbers)
-                return PayloadsLoaded(peer, job, numbers, attempts, payloads, alternative)
-            case LoadCheckpoints(peer, job, numbers, attempts, payloads, alternative):
-                found = await self.store.checkpoints(job, numbers)
-                columns = numbers, attempts, payloads
-                return CheckpointsLoaded(peer, job, *columns, found, alternative)
-            case LoadOutcomes():
-                return await self._load_outcomes(action)
-            case LoadHead(job, first, limit):
-                return await self._load_head(job, first, limit)
-            case Prefetch(job, first, count):
-                return await self._prefetch(job, first, count)
-            case LoadJob(job):
-                row = await self.store.job(job)
-                return JobLoaded(job, row if job != self.retention.removing else None)
-            case LoadUnfinished(job, first, limit, then):
-                return Answered(then, await self.store.unfinished(job, first, limit))
-            case LoadFailed(job, first, limit, then):
-                return Answered(then, await self.store.tasks(job, first, limit, failed=True))
-            case LoadSettled(job, numbers, then):
-                return Answered(then, await self.store.settled(job, numbers))
-            case LoadKey(key):
-                return KeyLoaded(key, await self.store.job_of_key(key))
-            case Continue(job):
-                await trio.lowlevel.checkpoint()
-                return Continued(job)
-        raise AssertionError(action)
-
-    async def _load_outcomes(self, action: LoadOutcomes) -> OutcomesLoaded:
-        if action.ordered:
-            records = await self.store.outcomes_from(
-                action.job, action.cursor, action.size, limits.COMMIT_TASKS
-            )
-        else:
-            records = await self.store.outcomes_after(action.job, action.cursor, action.size)
-        return OutcomesLoaded(action.peer, action.request, records)
-
-    async def _load_head(self, job: int, first: int, limit: int) -> HeadLoaded:
-        tasks = await self.store.unfinished(job, first, limit)
-        whole = len(tasks.numbers) < limit
-        return HeadLoaded(tasks, limits.MAX_NUMBER + 1 if whole else tasks.numbers[-1] + 1)
-
-    async def _prefetch(self, job: int, first: int, count: int) -> PayloadsPrefetched:
-        """Read payloads, a batch's worth at a time, until there are enough bytes of them."""
-        payloads: list[Payload] = []
-        size, end = 0, first + count
-        while first + len(payloads) < end and size < limits.PREFETCH_BYTES:
-            start = first + len(payloads)
-            stop = min(start + limits.BATCH_TASKS - start % limits.BATCH_TASKS, end)
-            part = await self.store.payloads(job, range(start, stop))
-            payloads += part
-            size += weigh(part).bytes
-        return PayloadsPrefetched(job, first, payloads)

@@ -16,8 +16,9 @@ import trio
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import BlobMismatch, StoreDamaged, StoreError
-from dc.store import Store, open_store
+from dc.store import Store
 from dc.store_file import DATABASE, renew_identity, told_plainly
+from dc.store_sqlite import open_store
 
 BLOBS: Final = "blobs"
 

@@ -16,8 +16,9 @@ from dc.requirements import (
     condition_text,
     need_text,
 )
-from dc.server.matching import Trait, Wanted, counts_of, lacking
+from dc.server.matching import Wanted
 from dc.server.reason import Reason
+from dc.server.traits import Trait, counts_of, lacking
 
 
 class Near(Struct, frozen=True):

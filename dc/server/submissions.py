@@ -27,7 +27,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from dc import limits
@@ -45,19 +44,16 @@ from dc.messages import (
     Counts,
     EndOfJob,
     Message,
-    Options,
     Payloads,
     Refused,
     Stored,
     Submit,
 )
 from dc.records import JobEnded, JobRow, NewJob, NewTasks
-from dc.requirements import check_needs
 from dc.server.board import Board, TypeInfo
 from dc.server.events import LoadKey
+from dc.server.job_options import check_after, job_options
 from dc.server.jobs import Job
-
-DEFAULTS = Options()
 
 
 class Client(Struct):
@@ -161,8 +157,8 @@ class Submissions:
             number = self._keys[message.key]
             raise KeyConflict(f"job {number} has this key already: resume it, or take another key")
         info = self._board.types.get(message.type, message.version)
-        options = _options(info, message.options)
-        _check_after(self._board.next_job, options)
+        options = job_options(info, message.options)
+        check_after(self._board.next_job, options)
         number, sure = self._board.take_number()
         row = JobRow(
             job=number,
@@ -378,50 +374,6 @@ class Submissions:
 def _new_job(row: JobRow) -> NewJob:
     codecs = (row.payload, row.result)
     return NewJob(row.job, row.type, row.version, row.options, *codecs, row.created, row.key)
-
-
-def _options(info: TypeInfo, said: dict[str, object]) -> Options:
-    """Return a job's options: what was said, and the type's own for the rest."""
-    unknown = sorted(set(said) - set(Options.__struct_fields__))
-    if unknown:
-        known = ", ".join(Options.__struct_fields__)
-        raise OptionsError(f"unknown option {unknown[0]}; there are: {known}")
-    fields = {**info.options, **said}
-    if isinstance(own := info.options.get("resources"), dict):
-        # Amount by amount: who says how much memory says nothing of the cards that it takes.
-        fields["resources"] = {**own, **_dict(said.get("resources", {}))}
-    try:
-        values = [fields.get(name, default) for name, default in _defaults().items()]
-        options = msgspec.convert(["options", *values], Options)
-    except msgspec.ValidationError as error:
-        raise OptionsError(f"options do not fit: {error}") from None
-    check_needs(options.requires, options.resources, options.alternatives)
-    return options
-
-
-def _dict(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise OptionsError(f"options do not fit: expected a dict of resources, not {value!r}")
-    return value
-
-
-def _check_after(number: int, options: Options) -> None:
-    """Check the jobs that a new one comes after: they have lower numbers, so there is no circle."""
-    for former in options.after:
-        if not 0 < former < number:
-            raise OptionsError(f"after: there is no job {former}")
-    if len(set(options.after)) < len(options.after):
-        raise OptionsError("after: a job is named twice")
-    if options.each and len(options.after) != 1:
-        raise OptionsError("each: `after` must name one job, whose tasks are waited for")
-    if 0 < options.deadline <= options.not_before:
-        raise OptionsError("deadline: it comes before not_before")
-    if options.each and options.after_what == "any":
-        raise OptionsError("each: `after_what` must be done or finished")
-
-
-def _defaults() -> dict[str, object]:
-    return {field: getattr(DEFAULTS, field) for field in Options.__struct_fields__}
 
 
 def _check(submission: Submission, message: Payloads) -> None:

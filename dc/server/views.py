@@ -319,11 +319,11 @@ class Views:
 def gone_view(row: WorkerRow) -> View:
     """Return a worker that is not here, with the same fields as one that is."""
     decided = f"; {row.state} by an operator" if row.state else ""
-    why = f"it has gone, or the server could not wait for it any longer{decided}"
+    text = f"it has gone, or the server could not wait for it any longer{decided}"
     return {
         "name": row.name or row.key[:KEY_SHOWN],
         "state": GONE,
-        **_why(Reason(GONE, why)),
+        **_why(Reason(GONE, text)),
         "note": row.note,
         "address": "",
         "slots": row.slots,

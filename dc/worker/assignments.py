@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 from dc._columns import weigh
 from dc.messages import Assign, Blob, Stop
@@ -13,6 +13,9 @@ from dc.worker.events import RemoveFile
 from dc.worker.executors import Executors
 from dc.worker.tasks import Chunk, Job
 from dc.worker.transfers import Transfer
+
+Columns: TypeAlias = tuple[list[int], list[int], list[Any]]
+"""Attempts: numbers of tasks, numbers of attempts, payloads."""
 
 
 class Assignments:
@@ -35,31 +38,32 @@ class Assignments:
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         job.confine(message.limits, message.environment)
-        numbers, attempts = message.numbers, message.attempts
-        payloads: list[Any] = message.payloads
-        if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
-            fresh = self._replace(job, numbers, attempts)
-            numbers = [numbers[at] for at in fresh]
-            attempts = [attempts[at] for at in fresh]
-            payloads = [payloads[at] for at in fresh]
-        stopped = self._executors.stopped(job)
-        if stopped and not stopped.isdisjoint(pairs := list(zip(numbers, attempts, strict=True))):
-            fresh = self._return_stopped(job, pairs, stopped)
-            numbers = [numbers[at] for at in fresh]
-            attempts = [attempts[at] for at in fresh]
-            payloads = [payloads[at] for at in fresh]
-        job.held.update(zip(numbers, attempts, strict=True))
+        columns = self._to_take(job, (message.numbers, message.attempts, message.payloads))
+        job.held.update(zip(columns[0], columns[1], strict=True))
         if message.checkpoints or job.checkpoints:
-            rest = self._take_checkpoints(job, message, numbers, attempts, payloads)
-            numbers = [numbers[at] for at in rest]
-            attempts = [attempts[at] for at in rest]
-            payloads = [payloads[at] for at in rest]
+            columns = _pick(columns, self._take_checkpoints(job, message, *columns))
+        self._take_payloads(job, columns, message.resources)
+
+    def _to_take(self, job: Job, columns: Columns) -> Columns:
+        """Return the attempts that are news, and of which no executor is just being stopped."""
+        numbers, attempts, _ = columns
+        if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
+            columns = _pick(columns, self._replace(job, numbers, attempts))
+        if stopped := self._executors.stopped(job):
+            pairs = list(zip(columns[0], columns[1], strict=True))
+            if not stopped.isdisjoint(pairs):
+                columns = _pick(columns, self._return_stopped(job, pairs, stopped))
+        return columns
+
+    def _take_payloads(self, job: Job, columns: Columns, resources: dict[str, float]) -> None:
+        """Queue attempts whose payloads are here, and have the others fetched."""
+        numbers, attempts, payloads = columns
         weight = weigh(payloads)
         if payloads and not weight.others:
             chunk = Chunk(
                 job, self._order, list(numbers), list(attempts), list(payloads), weight.bytes
             )
-            chunk.resources = message.resources
+            chunk.resources = resources
             self._queue(chunk)
             return
         start = 0
@@ -67,7 +71,7 @@ class Assignments:
             count = sum(1 for _ in group)
             part = slice(start, start + count)
             chunk = Chunk(job, self._order, numbers[part], attempts[part], payloads[part], 0)
-            chunk.resources = message.resources
+            chunk.resources = resources
             self._take_in(kind, chunk)
             start += count
 
@@ -210,3 +214,13 @@ class Assignments:
                     board.drop_put(transfer)
         self._executors.bury(job)
         self._board.drop_checkpoints(job)
+
+
+def _pick(columns: Columns, places: list[int]) -> Columns:
+    """Return the attempts at these places only."""
+    numbers, attempts, payloads = columns
+    return (
+        [numbers[at] for at in places],
+        [attempts[at] for at in places],
+        [payloads[at] for at in places],
+    )

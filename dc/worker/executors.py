@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from dc import limits
-from dc.messages import Blob, Failure, Running
-from dc.pipe import Busy, Halt, InFile, Ran, Retire
+from dc.messages import Failure, Running
+from dc.pipe import Busy, Halt, Ran, Retire
 from dc.worker.amounts import Amounts
 from dc.worker.board import Board
 from dc.worker.events import (
@@ -34,6 +34,7 @@ from dc.worker.events import (
     RemoveFile,
     StartExecutor,
 )
+from dc.worker.outcomes import take_outcomes
 from dc.worker.slots import Current, Slot, State
 from dc.worker.tasks import Chunk, Job
 
@@ -189,44 +190,12 @@ class Executors:
             stop = start + len(chunk.numbers)
             times, outcomes = message.times[start:stop], message.outcomes[start:stop]
             chunk.job.learn(times)
-            self._take_outcomes(chunk, times, outcomes, all_live=not had_dead)
+            take_outcomes(self._board, chunk, times, outcomes, all_live=not had_dead)
             start = stop
         if not fits and slot.state is State.READY:
             slot.suspect = "it reported tasks that it was not given"
             self._kill(slot)
         self._close_if_idle(slot)
-
-    def _take_outcomes(
-        self,
-        chunk: Chunk,
-        times: list[float],
-        outcomes: list[bytes | InFile | Failure],
-        *,
-        all_live: bool,
-    ) -> None:
-        board = self._board
-        board.remove_payloads(chunk)
-        if all_live and set(map(type, outcomes)) == {bytes}:
-            results: list[bytes | Blob] = outcomes  # type: ignore[assignment]  # all are bytes
-            board.add_results(chunk.job, chunk.numbers, chunk.attempts, times, results)
-            return
-        rows = zip(chunk.numbers, chunk.attempts, times, outcomes, strict=True)
-        for number, attempt, time, outcome in rows:
-            self._take_outcome(chunk.job, number, attempt, time, outcome)
-
-    def _take_outcome(
-        self, job: Job, number: int, attempt: int, time: float, outcome: bytes | InFile | Failure
-    ) -> None:
-        board = self._board
-        if job.held.get(number) != attempt:
-            if isinstance(outcome, InFile):
-                board.out.append(RemoveFile(outcome.path))
-        elif isinstance(outcome, Failure):
-            board.add_failure(job, number, attempt, time, outcome)
-        elif isinstance(outcome, InFile):
-            board.add_large_result(job, number, attempt, time, outcome)
-        else:
-            board.add_results(job, [number], [attempt], [time], [outcome])
 
     def _requeue(self, chunk: Chunk, *, alone: bool = False) -> None:
         """Put tasks that have no outcome back to where they were."""

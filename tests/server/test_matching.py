@@ -15,7 +15,8 @@ from dc import limits
 from dc._core import Scheduler
 from dc.messages import About, Alternative, Options, TypeId
 from dc.requirements import needs_of
-from dc.server.matching import Matching, lacking
+from dc.server.matching import Matching
+from dc.server.traits import lacking
 
 TYPES = [TypeId("echo", "1"), TypeId("render", "1")]
 

@@ -94,11 +94,13 @@ async def test_a_worker_that_is_away_is_shown_with_the_time_left(
     assert "Workers away" in page
     assert "away for 0 s" in await seen.page("/workers/01234567")
     peer = seen.connect("lab", "0123456789abcdef")
-    assert seen.views.workers()[0]["state"] == "connected"
+    [here] = seen.views.workers()
+    assert here["state"] == "connected"
     assert "Workers away" not in await seen.page("/")
     seen.app.feed(Closed(peer))
     [view] = seen.views.workers()
     assert (view["name"], view["state"], view["held"]) == ("lab", "gone", 0), "it named no task"
+    assert view.keys() == here.keys()
     assert "Last seen" in await seen.page("/workers/lab")
     with pytest.raises(UnknownWorker, match="no worker is called nobody"):
         await seen.page("/workers/nobody")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import dc
 from dc import limits
-from dc.store import open_store
+from dc.store_sqlite import open_store
 from tests.system.by_hand import (
     HELLO,
     SECONDS,
