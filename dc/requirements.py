@@ -205,7 +205,8 @@ def _read_number(name: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise OptionsError(f"{name}: {text!r} is no number") from None
+        example = "" if text else f"; say how much, as {name}=1"
+        raise OptionsError(f"{name}: {text!r} is no number{example}") from None
     check_amount(name, value)
     return value
 

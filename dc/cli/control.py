@@ -13,6 +13,10 @@ from dc.cli.screen import Screen
 from dc.client.plain_client import Client
 from dc.errors import OptionsError
 
+NONE_LEFT = {
+    "cancelled": "none of these is unfinished",
+    "queued again": "none of these has failed (cancelled ones are to be named: J/T)",
+}
 CHANGES = ("name", "priority", "weight", "not_before", "deadline")
 
 
@@ -122,6 +126,9 @@ def _say_tasks(
         screen.json(answer)
         return
     count = answer["tasks"]
+    if not count:
+        screen.write(f"no task of job {one.job} is {what}: {NONE_LEFT[what]}\n")
+        return
     tasks = "1 task" if count == 1 else f"{count} tasks"
     screen.write(f"{tasks} of job {one.job} {'is' if count == 1 else 'are'} {what}\n")
 

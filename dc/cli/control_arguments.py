@@ -56,6 +56,18 @@ def job_number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
+def weight(text: str) -> float:
+    """Return a weight of a job or a submitter."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not limits.LEAST_WEIGHT <= value <= limits.MOST_WEIGHT:
+        between = f"from {limits.LEAST_WEIGHT:g} to {limits.MOST_WEIGHT:g}"
+        raise argparse.ArgumentTypeError(f"{text!r} is no weight, a number {between}")
+    return value
+
+
 def moment(text: str) -> float:
     """Return the Unix time that somebody means, in this computer's time zone."""
     try:
@@ -119,7 +131,7 @@ def _add_set(commands: Any, command: Command) -> None:
     add("jobs", type=job_number, nargs="+", metavar="J", help="a job's number")
     add("--name", metavar="NAME", help="for people")
     add("--priority", type=int, metavar="N", help="higher runs first")
-    add("--weight", type=float, metavar="W", help="its share among its submitter's jobs")
+    add("--weight", type=weight, metavar="W", help="its share among its submitter's jobs")
     add("--not-before", type=moment, metavar="TIME", help=f"hand nothing out before; {HELP}, none")
     add("--deadline", type=moment, metavar="TIME", help="fail what is not finished by then, none")
 
@@ -133,7 +145,7 @@ def _add_submitter(commands: Any, command: Command) -> None:
     submitter.add_argument("name", nargs="?", metavar="NAME", help="as in `python -m dc jobs`")
     submitter.add_argument(
         "--weight",
-        type=float,
+        type=weight,
         metavar="W",
         help="its share: with 2 it gets twice what those get who have 1, as everybody at first",
     )
@@ -142,7 +154,7 @@ def _add_submitter(commands: Any, command: Command) -> None:
 def add_order(command: argparse.ArgumentParser) -> None:
     """Add the options of `submit` that say when, after what, and for whom a job runs."""
     add = command.add_argument
-    add("--weight", type=float, metavar="W", help="its share among its submitter's jobs")
+    add("--weight", type=weight, metavar="W", help="its share among its submitter's jobs")
     add("--submitter", metavar="NAME", help="whose job it is (default: USER@HOST)")
     add(
         "--after",

@@ -20,6 +20,7 @@ from dc.errors import (
     DcError,
     JobCancelled,
     NoWorkerWarning,
+    OptionsError,
     PluginError,
     TaskFailed,
     UnknownTaskType,
@@ -53,6 +54,8 @@ class Failures:
 
 def submit(args: Namespace, client: Client, screen: Screen) -> int:
     """Submit a job; print its answer, or its number if nobody waits."""
+    if args.after_what and not args.after:
+        raise OptionsError("--after-what says what is waited for of jobs: name them by --after J")
     known = _known_type(args, client, screen)
     codec = known.payload_codec if known is not None else _codec(client, args.type, args.version)
     payloads = payloads_of(known, codec, args.inputs, args.file)

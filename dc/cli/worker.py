@@ -11,6 +11,7 @@ from dc.cli.screen import Screen
 from dc.cli.show import pairs, when
 from dc.client.plain_client import Client
 from dc.errors import OptionsError
+from dc.requirements import resources_text
 
 
 def worker(args: Namespace, client: Client, screen: Screen) -> int:
@@ -87,3 +88,5 @@ def _fields(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if one["leaves_in"] is not None:
         yield "leaves in", f"{one['leaves_in']:.0f} s"
     yield "labels", pairs(one["labels"])
+    if one["resources"]:
+        yield "resources", resources_text(one["resources"])

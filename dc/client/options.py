@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, TypedDict
+from typing import Any, Final, Protocol, TypedDict, get_args
 
 import msgspec
 
 from dc import limits
 from dc.errors import OptionsError
-from dc.messages import Options
+from dc.messages import LimitName, Options
 from dc.requirements import check_needs, gathered
 
 
@@ -84,6 +84,12 @@ class JobOptions(TypedDict, total=False):
 
 KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}
 """What each option has to be."""
+RULES: Final = {
+    "limits": f"; there are {', '.join(get_args(LimitName))}, each a whole number from 1",
+    "environment": "; names are letters, digits and underscores, and no digit comes first",
+    "retry_on": "; there are error, timeout, memory, crashed",
+}
+"""What is allowed, where the error of a wrong value would not say it."""
 
 
 def check_options(said: JobOptions, submitter: str = "") -> dict[str, Any]:
@@ -104,7 +110,9 @@ def check_options(said: JobOptions, submitter: str = "") -> dict[str, Any]:
         try:
             found[name] = msgspec.convert(value, KINDS[name])
         except msgspec.ValidationError as error:
-            raise OptionsError(f"{name}: {error}") from None
+            # Where in the value it is says nothing to people who have said one thing.
+            what = str(error).partition(" - at ")[0]
+            raise OptionsError(f"{name}: {what}{RULES.get(name, '')}") from None
     needs = found.get("requires", {}), found.get("resources", {}), found.get("alternatives", [])
     check_needs(*needs)
     return {"submitter": submitter, **found} if submitter else found

@@ -23,7 +23,7 @@ def why_held(board: Board, job: Job) -> Reason | None:
     if holds.not_before:
         at = holds.not_before
         return Reason("not_before", f"waits until {utc(at)}", {"at": at})
-    if holds.overdue:
+    if holds.overdue and not job.finished:
         return Reason("deadline", "its deadline has passed: what is left of it is about to fail")
     if holds.unsure:
         return Reason("unsure", "its job is not on disk yet")

@@ -386,7 +386,8 @@ def commanded(row: WorkerRow, held: int) -> tuple[str, str]:
     tasks = f"{held} task{'s' if held != 1 else ''}"
     if row.order:
         ends = "restarts" if row.order.startswith("restart") else "ends"
-        return "draining", f"told to {row.order} by an operator: {ends} after its {tasks}"
+        after = f"after its {tasks}" if held and row.order in ("leave", "restart") else "now"
+        return "draining", f"told to {row.order} by an operator: {ends} {after}"
     if row.state == "paused":
         return "paused", "paused by an operator: it takes nothing until it is resumed"
     now = f"finishes its {tasks}, and takes" if held else "drained by an operator: it takes"

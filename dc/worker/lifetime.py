@@ -44,7 +44,10 @@ def end_of(option: str, text: str, now: float) -> float:
     if unix := _UNIX.fullmatch(text):
         return float(unix[1])
     if not (clock := _TIME.fullmatch(text)):
-        return now + seconds_of(option, text)
+        try:
+            return now + seconds_of(option, text)
+        except StartError as error:
+            raise StartError(f"{error}, or a time of day, as 17:30") from None
     hour, minute = int(clock[1]), int(clock[2])
     if hour > 23 or minute > 59:
         raise StartError(f"{option} {text}: there is no such time of day")

@@ -165,6 +165,8 @@ def test_submit_says_what_tasks_need(dctl: Line, capsys: Capture) -> None:
         "submitter": submitter_here(),
     }
     capsys.readouterr()
+    assert dctl("submit", "square", "1", "--after-what", "any") == 2
+    assert "name them by --after" in capsys.readouterr().err
     for wrong in (["--or"], ["--and"], ["--cpus", "1", "--or"], ["--cpus", "1", "--and"]):
         assert dctl("submit", "square", "1", *wrong) == 2
         assert "alternatives" in capsys.readouterr().err
@@ -555,7 +557,7 @@ def test_workers_are_deleted_and_shown(dctl: Line, capsys: Capture) -> None:
     assert capsys.readouterr().out == "box is deleted\nbox-2 is deleted\n"
     assert dctl("worker", "show", "box", "old") == 0
     out = capsys.readouterr().out
-    for text in ("fan broken", "2 (its own: 4)", "in 90 s", "last seen", "2001-09-0"):
+    for text in ("fan broken", "2 (its own: 4)", "in 90 s", "last seen", "2001-09-0", "licence 1"):
         assert text in " ".join(out.split()), text
     assert dctl("worker", "show", "nobody") == 2
 

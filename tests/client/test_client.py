@@ -160,6 +160,12 @@ async def test_bad_options_and_types() -> None:
             await client.submit("square", [], priority="high")  # type: ignore[arg-type]
         with pytest.raises(dc.OptionsError, match="retries"):
             await client.submit("square", [], retries=101)
+        with pytest.raises(dc.OptionsError, match=r"limits: .*'memori'; there are memory, disk"):
+            await client.submit("square", [], limits={"memori": 1})
+        with pytest.raises(dc.OptionsError, match=r"environment: .*no digit comes first"):
+            await client.submit("square", [], environment={"1": "x"})
+        with pytest.raises(dc.OptionsError, match=r"retry_on: .*'lost'; there are error, timeout"):
+            await client.submit("square", [], retry_on=["lost"])
         with pytest.raises(dc.OptionsError, match="type: "):
             await client.submit("s" * 300, [])
         with pytest.raises(dc.UnknownTaskType, match="nothing"):

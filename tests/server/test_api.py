@@ -18,13 +18,14 @@ from dc.errors import ProtocolError, StoreError, StoreFull
 from dc.http import Request, Response
 from dc.messages import PROTOCOL, About, Heartbeat, Hello, Options
 from dc.plugins import Plugins
-from dc.records import JobEnded, NewJob, NewTasks
+from dc.records import JobEnded, NewJob, NewTasks, WorkerRow
 from dc.server.api_body import BadRequest, read_body
 from dc.server.app import ServerApp, Settings
 from dc.server.commands import CancelJob
 from dc.server.events import Opened, Received
 from dc.server.site import Site
 from dc.server.types import PluginTypes
+from dc.server.views import gone_view
 from dc.store_memory import MemoryStore
 
 JSON = {"Content-Type": "application/json"}
@@ -181,12 +182,14 @@ async def test_workers_are_changed_one_by_one(tmp_path: Path) -> None:
         _, view = await served.ask("PATCH", "/api/workers/lab-1", taken_back)
         assert (view["slots"], view["labels"], view["note"]) == (4, {"os": "linux"}, "hot")
         assert view == (await served.ask("GET", "/api/workers/lab-1"))[1]
+        gone = gone_view(WorkerRow("k", "lab-0", "run", 1.0))
+        assert gone.keys() == view.keys(), "who lists workers finds the same fields of each"
         assert (await served.store.workers())[0].note == "hot"
         for _ in range(2):
-            status, gone = await served.ask("DELETE", "/api/workers/lab-1")
+            status, answer = await served.ask("DELETE", "/api/workers/lab-1")
             if status == 404:
                 break
-            assert gone == {"deleted": ["lab-1"]}
+            assert answer == {"deleted": ["lab-1"]}
         assert status == 404, "it is not there any more"
         for method in ("GET", "PATCH", "DELETE"):
             status, problem = await served.ask(method, "/api/workers/lab-1")
@@ -217,7 +220,7 @@ async def test_workers_are_changed_by_a_filter(tmp_path: Path) -> None:
         assert answer == {"deleted": ["lab-1", "lab-2"]}
         page = await served.site.answer(request("GET", "/workers/desk"))
         assert isinstance(page, Response)
-        assert b"told to restart now" in bytes(page.body)  # type: ignore[arg-type]
+        assert b"told to restart now by an operator: restarts now" in bytes(page.body)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,18 @@ def test_nobody_has_enough(server: Harness) -> None:
     assert text(of_worker(server, "lab-7")) == "every waiting task needs 2 gpus or more; it has 1"
 
 
+def test_a_job_that_its_deadline_has_ended(server: Harness) -> None:
+    worker, client = server.worker("desk"), server.client()
+    number = server.submit(client, [b"x"], deadline=server.now + 1e9 + 5.0)
+    server.settle()
+    job = server.reactor.board.jobs[number]
+    server.live(10.0, worker, client)
+    assert job.holds.overdue
+    server.settle()
+    assert job.finished
+    assert whys(server).held(job) is None
+
+
 def test_nobody_has_any(server: Harness) -> None:
     client = server.client()
     server.worker("lab")

@@ -207,7 +207,7 @@ def test_a_whole_submission(server: Server) -> None:
     with opened(server) as link:
         hand = Hand(link)
         hand.say(HELLO)
-        _, version, software, capabilities, _ = hand.hear("welcome")
+        _, version, software, capabilities, *_ = hand.hear("welcome")
         assert version == 1
         assert software.startswith("dc ")
         assert all(isinstance(one, str) for one in capabilities)
@@ -220,7 +220,7 @@ def test_a_whole_submission(server: Server) -> None:
         )
         accepted = hand.hear("accepted")
         job = accepted[2]
-        assert accepted == ["accepted", 7, job, "square", "1", "msgpack", "msgpack", 0, False]
+        assert accepted == ["accepted", 7, job, "square", "1", "msgpack", "msgpack", 0, False, ""]
         stored = hand.hear("stored")
         while not stored[3]:
             assert stored[:2] == ["stored", 7]
@@ -267,7 +267,7 @@ def test_a_submission_is_gone_on_with_by_hand(server: Server) -> None:
         hand.say(HELLO, [*submit, True])
         hand.hear("welcome")
         types = ["square", "1", "msgpack", "msgpack"]
-        assert hand.hear("accepted") == ["accepted", 1, job, *types, 2, False]
+        assert hand.hear("accepted") == ["accepted", 1, job, *types, 2, False, ""]
         assert hand.hear("stored") == ["stored", 1, 2, False]
         hand.say(["payloads", 1, 2, [pack(4)]], ["endofjob", 1])
         while hand.hear("stored") != ["stored", 1, 3, True]:
