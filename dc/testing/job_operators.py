@@ -61,11 +61,12 @@ class JobOperators:
         gone_on: set[int] = set()
         while True:
             jobs = await self._ask("GET", "/api/jobs")
-            held = {
-                one["job"]
-                for one in (jobs or {}).get("jobs", ())
-                if one["state"] == "paused" or (one["state"] == "open" and one["job"] not in gone_on)
-            }
+            states = {one["job"]: one["state"] for one in (jobs or {}).get("jobs", ())}
+            held = [
+                job
+                for job, state in states.items()
+                if state == "paused" or (state == "open" and job not in gone_on)
+            ]
             if jobs is not None and not held:
                 return
             for job in held:

@@ -87,6 +87,7 @@ class Ledger:
         self.told = {job.number: Told(job) for jobs in plan.clients for job in jobs}
         self.executions: dict[Task, list[Execution]] = defaultdict(list)
         self.given: dict[Task, list[Given]] = defaultdict(list)
+        self.saved: dict[Task, set[bytes]] = defaultdict(set)  # checkpoints
         self.cancelled_at: dict[int, float] = {}  # when a client was first told so, by job
         self.retried: set[int] = set()  # jobs of which failed tasks ran again
         self.submission_of: dict[int, int] = {}  # by job, as committed

@@ -15,7 +15,7 @@ import trio
 
 from dc.errors import StoreError
 from dc.messages import Failure
-from dc.pipe import InFile, Run
+from dc.pipe import InFile, Run, Saved
 from dc.plugins import Plugins
 from dc.records import NewJob, Record
 from dc.server.app import ServerApp
@@ -38,6 +38,7 @@ from dc.worker.keeping import Keeping
 from dc.worker.task_run import Outcome
 
 LARGE_BYTES: Final = 70_000  # above what rides inline
+CHECKPOINTED: Final = 3  # one of so many tasks saves a checkpoint as it begins
 
 TYPE: Final = TaskType(
     "work",
@@ -85,6 +86,21 @@ class SimExecutor(FakeExecutor):
             ledger.violate(f"a task has the payload of task {named}", job, number)
         self._execution = ledger.started(self._process, job, number, attempt, submission)
         self._world.check_start(self._execution)
+        if (submission + number) % CHECKPOINTED == 0:
+            self._check_checkpoint(run.checkpoints.get(number))
+            data = result_of(self._execution)
+            ledger.saved[job, number].add(data)
+            self.tell(Saved(job, number, attempt, data))
+
+    def _check_checkpoint(self, given: bytes | InFile | None) -> None:
+        """Check that what a task is given is what an earlier execution of it has saved."""
+        assert self._execution is not None
+        job, number = self._execution.job, self._execution.number
+        if given is not None:
+            self._world.ledger.trace.add(str(self._process), "goes on with", given)
+            if given not in self._world.ledger.saved[job, number]:
+                text = "a task is given a checkpoint that no earlier execution of it has saved"
+                self._world.ledger.violate(text, job, number)
 
     def outcome(self, run: Run, place: int) -> Outcome | None:
         """See FakeExecutor."""
