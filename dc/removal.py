@@ -1,18 +1,22 @@
 """Removes folders that tasks have filled, whatever is in them, and never raises.
 
-A task may have made folders in folders, thousands deep: so nothing here recurses, and what is deep
-is moved up before it is emptied, for no path may get too long. What may not be written to is opened
-first. Links are removed, and never followed.
+A task may have made folders in folders, thousands deep: so nothing here recurses, no path is longer
+than a name, and one descriptor is enough. What may not be written to is opened first. Links are
+removed, and never followed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import secrets
+import shutil
 import stat
+import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import Final
+
+_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 def remove_folder(folder: Path, keep: Collection[Path] = ()) -> None:
@@ -46,23 +50,68 @@ def clear_folder(folder: Path, keep: Collection[Path] = ()) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder; those in it come to lie beside it, one after the other."""
-    mark = secrets.token_hex(8)
-    waiting, count = [folder], 0
-    while waiting:
-        one = waiting.pop()
-        for path, is_folder in _entries(one):
-            if not is_folder:
-                _unlink(path)
+    """Remove a folder and all that is in it."""
+    if sys.platform == "win32":
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        folder.chmod(stat.S_IRWXU)
+        _empty(os.open(folder, _FOLDER))
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _empty(here: int) -> None:
+    """Empty a folder by its descriptor, which goes down into those in it, and up again.
+
+    Raises:
+        OSError: the way up is barred.
+    """
+    names, inner, known = [""], [_unlink_files(here)], [os.fstat(here)]
+    try:
+        while inner[-1] or len(inner) > 1:
+            if inner[-1]:
+                name = inner[-1].pop()
+                there = _opened(name, here)
+                if there is None:
+                    continue
+                os.close(here)
+                here = there
+                names.append(name)
+                inner.append(_unlink_files(here))
+                known.append(os.fstat(here))
                 continue
-            count += 1
-            beside = folder.with_name(f"{mark}-{count}")
+            there = os.open("..", _FOLDER, dir_fd=here)
+            os.close(here)
+            here = there
+            inner.pop()
+            known.pop()
+            if not os.path.samestat(os.fstat(here), known[-1]):
+                return  # somebody has moved it: what is here is none of ours
             with contextlib.suppress(OSError):
-                path.chmod(stat.S_IRWXU)  # or it may not be moved
-                path.rename(beside)
-                waiting.append(beside)
-        with contextlib.suppress(OSError):
-            one.rmdir()
+                os.rmdir(names.pop(), dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _opened(name: str, above: int) -> int | None:
+    """Return a descriptor of a folder that is in another one, or None."""
+    with contextlib.suppress(OSError):
+        os.chmod(name, stat.S_IRWXU, dir_fd=above)  # a Path has no descriptor
+        return os.open(name, _FOLDER, dir_fd=above)
+    return None
+
+
+def _unlink_files(here: int) -> list[str]:
+    """Remove all that is no folder; return the names of those."""
+    with os.scandir(here) as entries:
+        found = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
+    for name, is_folder in found:
+        if not is_folder:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=here)
+    return [name for name, is_folder in found if is_folder]
 
 
 def _unlink(path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dc.removal import clear_folder, remove_folder
 
-DEPTH = 3000  # beyond what Python recurses, and what a path may have
+DEPTH = 2100  # beyond what Python recurses, and what a path may have
 
 
 @pytest.fixture
