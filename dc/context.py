@@ -84,6 +84,7 @@ class Context:
 
         Raises:
             TypeError: it is not bytes.
+            OSError: a large one, or the large one before, could not be written to its file.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"a checkpoint is bytes, not {type(data).__name__}")

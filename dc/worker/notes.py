@@ -2,7 +2,8 @@
 
 A message goes out when the last one of its kind is NOTE_SECONDS old. What comes sooner only takes
 the place of what waits, which costs a task next to nothing; the executor's watcher sends it when
-its time has come. When a task fails, a checkpoint that waits is sent before its outcome.
+its time has come. When a task fails, a checkpoint that waits is sent before its outcome. One that
+cannot be written to its file is lost, which the task learns when it saves, or saves the next time.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Notes:
     Attributes:
         progressed: the progress that has not gone.
         saved: the checkpoint that has not gone.
+        error: why the last checkpoint was lost, if the task does not know that yet.
         watched: whether the watcher looks after what has not gone: it is set back before the
             watcher looks, and asked here after something has come, so nothing is left lying.
     """
@@ -41,6 +43,7 @@ class Notes:
         self._files = 0
         self.progressed: tuple[float, str] | None = None
         self.saved: bytes | None = None
+        self.error: OSError | None = None
         self.watched = False
         self._pause = 0.0
         self.progress_at = self.save_at = -math.inf
@@ -52,13 +55,24 @@ class Notes:
             self._desk.call(self)
 
     def save(self, data: bytes) -> None:
-        """Have the next attempt begin with this."""
+        """Have the next attempt begin with this.
+
+        Raises:
+            OSError: this one, or the one before, cannot be written to its file.
+        """
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         self.saved = data
         if not self.watched:
             self._desk.call(self)
 
     def due(self, now: float) -> list[Message]:
-        """Take out what may go by now."""
+        """Take out what may go by now.
+
+        Raises:
+            OSError: a checkpoint cannot be written to its file. It is forgotten.
+        """
         found: list[Message] = []
         if self.progressed is not None and now - self.progress_at >= limits.NOTE_SECONDS:
             self.progress_at = now
@@ -77,7 +91,7 @@ class Notes:
         return Progress(*self._key, fraction, text[: limits.TEXT_CHARS])
 
     def checkpoint(self) -> Saved:
-        """Take out the checkpoint."""
+        """Take out the checkpoint; raises as `due`."""
         assert self.saved is not None
         data, self.saved = self.saved, None
         if len(data) <= limits.INLINE_BYTES:
@@ -135,7 +149,8 @@ class Desk:
         """Send what is due, in the thread of the task, which is not halted in here."""
         with self._lock:
             self._open = notes
-            self._send_due(notes)
+            for message in notes.due(self._clock()):
+                self._send(message)
             notes.watched = notes.waits
         if notes.watched:
             self._wake()
@@ -153,7 +168,12 @@ class Desk:
             return limits.NOTE_SECONDS / 4 if notes.watched else None
 
     def _send_due(self, notes: Notes) -> None:
-        for message in notes.due(self._clock()):
+        try:
+            due = notes.due(self._clock())
+        except OSError as error:
+            notes.error = error
+            return
+        for message in due:
             self._send(message)
 
     def close(self, *, failed: bool) -> None:
@@ -163,4 +183,8 @@ class Desk:
         with self._lock:
             notes, self._open = self._open, None
             if failed and notes is not None and notes.saved is not None:
-                self._send(notes.checkpoint())
+                try:
+                    checkpoint = notes.checkpoint()
+                except OSError:  # the task's own failure matters more
+                    return
+                self._send(checkpoint)
