@@ -274,7 +274,13 @@ class Executor:
             if not data:
                 await self._end()
             self._frames.feed(data)
-        return self._output.at_hand()  # its last words
+        return self._last_words()
+
+    def _last_words(self) -> Wrote | None:
+        """Return what it had written. Who has escaped, and goes on to write, is not waited for."""
+        wrote = self._output.at_hand() if self._unread > 0 else None
+        self._unread -= 0 if wrote is None else len(wrote.data) + 1
+        return wrote
 
     def _next_of_ran(self, ran: Ran) -> Ran | Wrote:
         """Return the output that was written before some outcomes, piece by piece, then these."""

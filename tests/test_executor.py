@@ -784,3 +784,40 @@ async def test_variables_are_set_before_the_task(folder: Path) -> None:
         [found] = await outcomes(executor, run)
         assert found == str(("x", os.nice(0) + 3))
         await assert_well(executor)
+
+
+async def test_streams_that_a_task_closes_are_there_for_the_next(folder: Path) -> None:
+    code = "import sys\nsys.stdout.close()\nsys.stderr.close()"
+    async with started(folder) as executor:
+        assert await outcomes(executor, batch("do", [code, "print('well')"])) == ["", ""]
+
+
+async def test_streams_that_are_replaced_are_left_behind(folder: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("do", ["import io, sys\nsys.stdout = io.StringIO()"]))
+        await executor.receive()
+        assert await executor.receive() == Retire(
+            "task 1/10 left behind: other standard streams", left=True
+        )
+
+
+async def test_output_that_a_task_set_to_not_block_blocks_again(folder: Path) -> None:
+    code = "import os\nos.set_blocking(1, False)\nprint('x')"
+    async with started(folder) as executor:
+        run = batch("do", [code, "import os\nresult = os.get_blocking(1)"])
+        assert await outcomes(executor, run) == ["", "True"]
+
+
+async def test_who_escapes_and_goes_on_to_write_is_not_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(folder) as executor:
+        executor.kill()
+        monkeypatch.setattr(
+            "dc.executor.OutputPipe.at_hand", lambda _: Wrote(b"y" * limits.RECEIVE_BYTES)
+        )
+        size = 0
+        while (last := await executor.receive()) is not None:
+            assert isinstance(last, Wrote)
+            size += len(last.data)
+            assert size < 2 * limits.OUTPUT_DRAIN_BYTES

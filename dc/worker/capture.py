@@ -50,6 +50,14 @@ class Noticing(io.BufferedWriter):
         return super().write(data)
 
 
+class Lasting(io.TextIOWrapper):
+    """A stream that a task cannot close: the next one writes to it, too."""
+
+    def close(self) -> None:
+        """Write what is in its buffer."""
+        self.flush()
+
+
 class Capture:
     """The output of one executor, from its inside.
 
@@ -72,7 +80,7 @@ class Capture:
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             stream = Noticing(io.FileIO(descriptor, "w", closefd=False), self._used)
             self._streams.append(stream)
-            text = io.TextIOWrapper(
+            text = Lasting(
                 stream,
                 encoding="utf-8",
                 errors="backslashreplace",
@@ -97,6 +105,8 @@ class Capture:
                 stream.flush()
         if self._token:
             with contextlib.suppress(OSError):
+                if sys.platform != "win32":
+                    os.set_blocking(self._pipe, True)  # some programs leave it otherwise
                 os.write(self._pipe, encode_mark(self._token, job, number, attempt))
         self._seen = self._written()
 

@@ -125,13 +125,13 @@ class Traces:
 
     def _compared(self, *, full: bool) -> list[tuple[str, object, object]]:
         """Return what there is by name, now and before; cheap things alone if not `full`."""
-        names = ["another working folder", "other standard descriptors"]
+        names = ["another working folder", "other standard descriptors", "other standard streams"]
         names += ["other signal handlers", "another environment", "another umask"]
         now = self._present(full=full)
         return list(zip(names, now, self._state, strict=False))
 
     def _present(self, *, full: bool = True) -> list[object]:
-        state: list[object] = [_folder_id(), _descriptors()]
+        state: list[object] = [_folder_id(), _descriptors(), (sys.stdin, sys.stdout, sys.stderr)]
         if full:
             state += [_handlers(), dict(os.environ), self._mask()]
         return state
