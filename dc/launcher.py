@@ -96,6 +96,7 @@ class Launcher:
         Raises:
             StartError: the operating system can start no process.
         """
+        cgroup = self._cgroup()
         self._started += 1
         self._starting += 1
         try:
@@ -103,13 +104,17 @@ class Launcher:
                 self._plugins,
                 start=Start(
                     arguments=self._recycling.arguments(),
-                    cgroup=self._cgroup(),
+                    cgroup=cgroup,
                     folder=self._folder(),
                     after=self.sweep,
                 ),
             )
             self._executors = [one for one in self._executors if not one.is_gone]
             self._executors.append(executor)
+        except BaseException:
+            if cgroup is not None:  # nothing has gone into it
+                cgroup.remove()
+            raise
         finally:
             self._starting -= 1
         return executor

@@ -69,6 +69,18 @@ def scratch(write: bool, context: dc.Context) -> str:
         return f"{context.job} {context.number} {context.attempt} {context.scratch}"
     return ""
 
+@dc.task_type
+def tell_in_a_fork(path: str, context: dc.Context) -> bytes:
+    if (pid := os.fork()) == 0:
+        try:
+            files = [os.open(path, os.O_CREAT | os.O_WRONLY) for _ in range(9)]
+            context.save(b"of nobody")
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    with open(path, "rb") as file:
+        return file.read()
+
 @dc.hookimpl
 def dc_worker_labels():
     return {"colour": "red"}
@@ -506,6 +518,15 @@ one = subprocess.Popen(["sleep", "60"])
 open({path!r}, "w").write(str(one.pid) + "\\n")
 {then}
 """
+
+
+async def test_forked_child_does_not_tell_into_its_own_files(folder: Path, tmp_path: Path) -> None:
+    async with started(folder) as executor:
+        await executor.send(batch("tell_in_a_fork", [str(tmp_path / "file")]))
+        message = await executor.receive()
+        while not isinstance(message, Ran):
+            message = await executor.receive()
+        assert message.outcomes == [b""]
 
 
 async def pid_in(path: Path) -> int:

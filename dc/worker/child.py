@@ -219,6 +219,8 @@ class Child:
             end_group()
 
     def _write(self, frame: bytes) -> None:
+        if self._forked:  # the descriptor's number may be another file's by now
+            return
         view = memoryview(frame)
         while view:
             view = view[os.write(self._outgoing, view) :]
