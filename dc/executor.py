@@ -119,7 +119,7 @@ class Start(Struct, frozen=True):
         arguments: further ones of its command line.
         cgroup: its control group.
         folder: its working folder, which is made and, in the end, removed.
-        after: called in a thread when it has been killed, to look for what has escaped.
+        after: called in a thread when it is gone, to look for what has escaped.
     """
 
     arguments: Sequence[str] = ()

@@ -45,7 +45,7 @@ class Fence:
         pid: the executor, which leads a group of its own and is not reaped yet.
         cgroup: its control group, if it has one.
         folder: its working folder, which is removed in the end.
-        after: called when it has been killed, to look for what has escaped.
+        after: called when it is gone, to look for what has escaped.
     """
 
     def __init__(
@@ -82,7 +82,6 @@ class Fence:
                 os.killpg(self._pid, signal.SIGKILL)
         if not done:
             log.warning("what executor %d has started hangs and cannot be killed", self._pid)
-        self._after()
 
     def was_out_of_memory(self) -> bool:
         """Whether the kernel has killed something inside, for it had reached a limit of memory."""
@@ -102,7 +101,11 @@ class Fence:
         return Usage(memory, len(inside) + len(own), self.was_out_of_memory())
 
     def remove(self) -> None:
-        """Remove what is left of it, once the executor has been reaped."""
+        """Remove what is left of it, once the executor has been reaped.
+
+        Only then all that it had not reaped itself has gone to the next reaper.
+        """
+        self._after()
         if self._cgroup is not None:
             self._cgroup.remove()
         if self._folder is not None:

@@ -1,7 +1,9 @@
-"""What is left of an executor that could not be started."""
+"""What is left of executors: nothing, whether they could be started or not."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +31,47 @@ async def test_no_control_group_is_left_of_what_could_not_be_started(
         with pytest.raises(StartError):
             await launcher.start()
     assert entries(tmp_path) == []
+
+
+PLUGIN = """
+import dc, subprocess, time
+
+@dc.task_type
+def daemons(count: int) -> int:
+    for _ in range(count):
+        subprocess.Popen(["sleep", "100"], start_new_session=True)
+    open("begun", "w").close()
+    time.sleep(100)
+    return count
+"""
+
+AGENT = """
+import os, sys, trio
+from pathlib import Path
+from dc.launcher import Launcher
+from dc.pipe import Run
+from dc.process_tree import all_processes, become_reaper
+
+async def main():
+    here = Path(sys.argv[1])
+    launcher = Launcher([here], scratch=here, is_reaper=become_reaper())
+    with trio.fail_after(20):
+        for number in range(1, 4):
+            executor = await launcher.start()
+            await executor.receive()
+            await executor.send(Run(1, "daemons", "1", "/nonexistent", [1], [1], [bytes([40])]))
+            while not (here / f"work-{number}" / "begun").exists():
+                await trio.sleep(0.01)
+            await executor.aclose()
+            print(sum(one.parent == os.getpid() for one in all_processes()))
+
+trio.run(main)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reapers are of Linux")
+def test_what_a_task_has_started_is_reaped_with_its_executor(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    command = [sys.executable, "-c", AGENT, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.stdout.split(), done.stderr) == (["0", "0", "0"], "")
