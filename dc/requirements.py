@@ -217,9 +217,9 @@ def _read_bytes(text: str) -> float:
         raise OptionsError(f"memory: {text!r} is no size; write bytes, or 4GiB, 512MiB, 4GB")
     number, prefix, binary, suffix = found.groups()
     base = 1000 if suffix and not binary else 1024
-    value = float(round(float(number) * base ** max(0, POWERS.find(prefix.lower() or " "))))
+    value = float(number) * base ** max(0, POWERS.find(prefix.lower() or " "))
     check_amount(MEMORY, value)
-    return value
+    return float(round(value))
 
 
 def check_amount(name: str, value: float) -> None:
@@ -328,10 +328,12 @@ def check_needs(
     """Check what a job requires.
 
     Raises:
-        OptionsError: a condition cannot be read, or an amount is none.
+        OptionsError: a label has no name, a condition cannot be read, or an amount is none.
     """
     for one in (Alternative(dict(requires), dict(resources)), *alternatives):
         for label, condition in one.requires.items():
+            if not label:
+                raise OptionsError(f"requires: {condition!r} is asked of a label without a name")
             try:
                 parse_condition(condition)
             except OptionsError as error:

@@ -277,6 +277,7 @@ def test_needs_are_checked_in_all_places() -> None:
     check_needs({"os": "linux"}, {"cpus": 1}, [Alternative({"a": ">=2"}, {"b": 1})])
     for bad in (
         Alternative({"a": ">x"}),
+        Alternative({"": "x"}),
         Alternative({}, {"a b": 1}),
         Alternative({}, {"a": 1e-9}),
     ):
