@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from dc.cli.needs import AND, OR, needs_said
 from dc.cli.worker_arguments import add_worker
 from dc.client.connector import DEFAULT_URL
 from dc.errors import OptionsError
+from dc.requirements import MEMORY, read_amount
 
 EXIT_STATUS: Final = """\
 exit status: 0 all is done, 1 some tasks failed or the job was cancelled,
@@ -356,8 +356,9 @@ def _variable(text: str) -> tuple[str, str]:
 
 def _limit(text: str) -> tuple[str, int]:
     name, _, value = text.partition("=")
-    number = re.fullmatch(r"(\d+)([KMGT]i?B?)?", value.strip())
-    if not name or number is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER, as memory=4GiB")
-    unit = (number[2] or "")[:1]
-    return name, int(number[1]) * 1024 ** ("KMGT".index(unit) + 1 if unit else 0)
+    try:
+        if name in ("memory", "disk"):
+            return name, int(read_amount(MEMORY, value))
+        return name, int(value)
+    except (OptionsError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER, as memory=4GiB") from None

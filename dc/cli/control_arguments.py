@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from dc import limits
-from dc.cli.times import HELP, unix_time
+from dc.times import HELP, unix_time
 
 Command: TypeAlias = Callable[[Any, str, str, str], argparse.ArgumentParser]
 

@@ -9,8 +9,8 @@ import pytest
 
 from dc.cli.control_arguments import Target, target
 from dc.cli.main import main
-from dc.cli.times import unix_time
 from dc.client.records import JobStatus
+from dc.times import unix_time
 
 NOW = datetime(2026, 11, 28, 20, 15, 30, tzinfo=timezone(timedelta(hours=1)))
 

@@ -16,7 +16,17 @@ import dc
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "dc"
 
-WORDS = {"_columns", "errors", "limits", "requirements", "messages", "records", "pipe", "portions"}
+WORDS = {
+    "_columns",
+    "errors",
+    "limits",
+    "requirements",
+    "messages",
+    "records",
+    "pipe",
+    "portions",
+    "times",
+}
 
 THOUGHT = {
     "_core",

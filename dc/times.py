@@ -18,6 +18,18 @@ _DAY_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 HELP: Final = "14:30, 'in 2h', 2026-12-24T18:00"
 
 
+def span(text: str) -> float:
+    """Return the seconds of a span such as `90s`, `10m`, `1d12h` or `in 2h`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _SPAN.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError(f"{text!r} is no span of time")
+    return sum(float(count) * UNITS[unit] for count, unit in _PART.findall(found[1]))
+
+
 def unix_time(text: str, now: datetime) -> float:
     """Return the Unix time that somebody means.
 
@@ -32,9 +44,8 @@ def unix_time(text: str, now: datetime) -> float:
     text = text.strip()
     if text == "none":
         return 0.0
-    if span := _SPAN.fullmatch(text.lower()):
-        parts = _PART.findall(span[1])
-        return now.timestamp() + sum(float(count) * UNITS[unit] for count, unit in parts)
+    if _SPAN.fullmatch(text.lower()):
+        return now.timestamp() + span(text)
     if day_time := _DAY_TIME.fullmatch(text):
         hour, minute, second = (int(part or 0) for part in day_time.groups())
         at = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
