@@ -24,6 +24,7 @@ class Recycling:
         self._seconds = seconds
         self._memory = memory
         self._since = self._looked = now
+        self._seen = 0  # tasks at the last look
         self._first = resident_bytes()
 
     def due(self, tasks: int, now: float) -> str:
@@ -37,12 +38,16 @@ class Recycling:
             return f"it has run {tasks:,} tasks"
         if self._seconds and now - self._since >= self._seconds:
             return f"it is {now - self._since:,.0f} s old"
-        if self._memory and now - self._looked >= limits.RECYCLE_LOOK_SECONDS:
-            self._looked = now
+        if self._memory and self._is_time(tasks, now):
+            self._looked, self._seen = now, tasks
             grown = resident_bytes() - self._first
             if grown >= self._memory:
                 return f"it has grown by {grown / limits.MIB:,.0f} MiB"
         return ""
+
+    def _is_time(self, tasks: int, now: float) -> bool:
+        waited = now - self._looked >= limits.RECYCLE_LOOK_SECONDS
+        return waited or tasks - self._seen >= limits.RECYCLE_LOOK_TASKS
 
 
 def resident_bytes() -> int:

@@ -163,7 +163,7 @@ async def test_one_that_forks_without_end(world: World) -> None:
 
 @pytest.mark.parametrize("how", ["at once", "bit by bit", "in children"])
 async def test_one_that_allocates_a_hundred_gigabytes(world: World, how: str) -> None:
-    error = await world.fails("allocate", how, timeout=20, limits={"memory": 128 * MIB})
+    error = await world.fails("allocate", how, timeout=50, limits={"memory": 128 * MIB})
     assert error.kind == "memory", error
 
 

@@ -42,6 +42,8 @@ def test_when_it_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     size = 150 * MIB
     assert one.due(1, 1.5 * limits.RECYCLE_LOOK_SECONDS) == "", "not yet time for a look"
     assert len(looks) == 2
+    assert one.due(limits.RECYCLE_LOOK_TASKS, 1.5 * limits.RECYCLE_LOOK_SECONDS) == ""
+    assert one.due(1 + limits.RECYCLE_LOOK_TASKS, 1.5 * limits.RECYCLE_LOOK_SECONDS) != ""
     assert one.due(1, 2 * limits.RECYCLE_LOOK_SECONDS) == "it has grown by 50 MiB"
 
 
