@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import trio
 
-from dc.errors import StoreError
+from dc.errors import StartError, StoreError
 from dc.messages import Failure
 from dc.pipe import InFile, Run, Saved
 from dc.plugins import Plugins
@@ -296,8 +296,21 @@ class SimWorld(World):
         if isinstance(cause, StoreError) and process is self.server and not process.is_up:
             self.ledger.trace.add("fault", f"{process} cannot start: {cause}")
             return
+        if isinstance(cause, StartError) and self._is_namesake(process, str(cause)):
+            self.ledger.trace.add("fault", f"{process} does not get its name: {cause}")
+            return
         self.ledger.errors.append(error)
         self.ledger.violate(f"{process} ended by {cause!r} (cause: {cause.__cause__!r})")
+
+    def _is_namesake(self, process: Process, text: str) -> bool:
+        """Whether a worker was refused for its name, which one with another key has had.
+
+        One that has joined anew meets a copy of what it was, or a connection of it that is
+        silently dead, if the server has not written the deletion down before it ended.
+        """
+        named = [one for one in self.workers if one.name == process.name]
+        keys = {one.home.key for one in named if isinstance(one, SimWorker)}
+        return len(keys) > 1 and text.endswith("choose another name")
 
     def check_start(self, execution: Execution) -> None:
         """Check that a cancelled job's tasks do not start where the cancel must be known."""

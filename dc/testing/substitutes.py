@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import random
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ import trio._core._run as trio_run
 
 from dc import memory
 from dc.client import trio_client
+from dc.errors import NoWorkerWarning
 
 
 @contextmanager
@@ -72,7 +74,9 @@ def _silence() -> Iterator[None]:
     level = log.level
     log.setLevel(logging.CRITICAL + 1)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoWorkerWarning)
+            yield
     finally:
         log.setLevel(level)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from msgspec import Struct, structs
 
 LINE_CHARS: Final = 300
 MOST_ENTRIES: Final = 60_000
+ADDRESS: Final = re.compile(" at 0x[0-9a-f]+")
+"""Where an object is in memory, as its repr says, such as that of a callback: not the seed's."""
 
 Entry = tuple[float, str, tuple[Any, ...]]
 
@@ -58,7 +61,7 @@ class Trace:
         found = hashlib.sha256()
         for at, who, what in self._entries:
             line = f"{at!r} {who} {' '.join(map(repr, what))}\n"
-            found.update(line.replace(self._folder, "~").encode())
+            found.update(ADDRESS.sub("", line.replace(self._folder, "~")).encode())
         return found.hexdigest()
 
 
