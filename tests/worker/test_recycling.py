@@ -44,7 +44,7 @@ def test_when_it_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(looks) == 2
     assert one.due(limits.RECYCLE_LOOK_TASKS, 1.5 * limits.RECYCLE_LOOK_SECONDS) == ""
     assert one.due(1 + limits.RECYCLE_LOOK_TASKS, 1.5 * limits.RECYCLE_LOOK_SECONDS) != ""
-    assert one.due(1, 2.5 * limits.RECYCLE_LOOK_SECONDS) == "it has grown by 50 MiB"
+    assert one.due(1, 3 * limits.RECYCLE_LOOK_SECONDS) == "it has grown by 50 MiB"
 
 
 def test_resident_memory_is_that_of_this_process() -> None:
