@@ -46,7 +46,8 @@ too high, never one too low:
 Whose turn. Jobs of equal priority share: first the submitters, then the jobs of each, by weight.
 What is handed out is charged with its known cost, or `credit_seconds` if none is known, to the job
 and to its submitter's party in the group of the worker. A turn is what was charged, in quanta, over
-the weight; the lowest is next. It moves by whole quanta (`credit_seconds` of work), so that a batch
+the weight; the lowest is next, and of equal ones the lower-numbered submitter's and the job with
+the older task. It moves by whole quanta (`credit_seconds` of work), so that a batch
 holds many tasks of few jobs; nobody gets more than a quantum, or a task, ahead of its share.
 Whoever is served with a turn behind the clock, the highest at which another was served, starts from
 the clock: idleness earns nothing. What comes back unrun is owed and is given again for nothing; so
@@ -578,7 +579,8 @@ class _Lane(_Ranked):
 class _Party(_Account):
     """A submitter as one group sees it: a heap of lanes, and an account of what the group gave it.
 
-    It ranks by the priority and age of its first lane, and by its own turn.
+    It ranks by the priority of its first lane, by its own turn, and by the submitter's number: not
+    by the age of what is first there, as a line's first may get older while the line's rank falls.
     """
 
     index: cython.int
@@ -591,7 +593,7 @@ class _Party(_Account):
     def __init__(self, index: cython.int, group: cython.int, owner: _Submitter) -> None:
         self.priority = _lowest
         self.turn = self.part = self.owed = self.clock = 0.0
-        self.age = _never
+        self.age = owner.number
         self.position = -1
         self.index = index
         self.group = group
@@ -1259,7 +1261,6 @@ class Scheduler:
             return
         first: _Ranked = party.heap[0]
         party.priority = first.priority
-        party.age = first.age
         if party.position < 0:
             _put(group.heap, party)
         elif len(group.heap) > 1:
@@ -3417,7 +3418,7 @@ class Scheduler:
             if party.heap:
                 top: _Ranked = party.heap[0]
                 rank = (party.priority, party.age)
-                assert rank == (top.priority, top.age), "a party's rank is wrong"
+                assert rank == (top.priority, party.owner.number), "a party's rank is wrong"
 
     @cython.cfunc
     def _validate_list(

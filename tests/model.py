@@ -153,7 +153,7 @@ class Model:
             rank = (-job.priority, job.account.turn, ages[number], number)
             firsts[job.submitter] = min(firsts.get(job.submitter, rank), rank)
         ranks = [
-            (first[0], self.party(group, owner).turn, first[2], first[3])
+            (first[0], self.party(group, owner).turn, owner, first[3])
             for owner, first in firsts.items()
         ]
         return (min(ranks)[3], queues[min(ranks)[3]]) if ranks else None

@@ -437,6 +437,16 @@ def run(core: ModuleType, examples: int, steps: int) -> Callable[[], None]:
     return case("runTest").runTest  # type: ignore[no-any-return]
 
 
+@pytest.mark.parametrize("face", ["compiled", "interpreted"])
+def test_whose_turn_is_equal_comes_by_number(face: str) -> None:
+    core = dc._core if face == "compiled" else interpreted("_core")
+    machine = type("Machine", (Machine,), {"core": core})()
+    machine.begin(classes=1, slots=[1, 3], costs=[])
+    machine.set_priority(pick=1, priority=0)  # as the others have
+    machine.assign_all()
+    machine.same()
+
+
 @pytest.mark.parametrize(("face", "examples"), [("compiled", 300), ("interpreted", 100)])
 def test_scheduler_is_as_its_model(face: str, examples: int) -> None:
     core = dc._core if face == "compiled" else interpreted("_core")
