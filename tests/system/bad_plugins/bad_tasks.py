@@ -179,10 +179,12 @@ def allocate(how: str) -> int:
     if how == "in children":
         for _ in range(4):
             if not os.fork():
-                _hold(96)
+                _hold(64)
                 time.sleep(60)
                 os._exit(0)
-        time.sleep(60)
+        for _ in range(4):
+            if os.wait()[1]:
+                raise MemoryError("a child got no more memory")
     return len(_hold(100 * 1024))
 
 
