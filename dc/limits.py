@@ -51,6 +51,12 @@ RESOURCES: Final = 16
 RESOURCES_ASKED: Final = 256
 """Resources that unfinished jobs use, all together: the scheduler counts each for every worker."""
 
+INPUTS: Final = 64
+"""Blobs that all tasks of a job may read: they are named in each message that assigns some."""
+
+CACHED_TOLD: Final = 4096
+"""Blobs that a worker names in one message about its cache."""
+
 ALTERNATIVES: Final = 8
 """That a job may name: each worker that can run it is looked at for one after the other."""
 

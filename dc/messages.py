@@ -11,7 +11,7 @@ first message.
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
     worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Leaving,
-                        Output, Progress, Checkpoint
+                        Output, Progress, Checkpoint, Cached
     server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused, Slots, Rest,
                         End
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
@@ -72,6 +72,7 @@ VariableValue: TypeAlias = Annotated[
     str, Meta(pattern=r"^[^\x00]*$", max_length=4 * limits.ERROR_CHARS)
 ]
 Environment: TypeAlias = Annotated[dict[Variable, VariableValue], Meta(max_length=limits.VARIABLES)]
+Digest: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Message(Struct, frozen=True, array_like=True, gc=False, tag_field="message", tag=str.lower):
@@ -84,13 +85,27 @@ class Message(Struct, frozen=True, array_like=True, gc=False, tag_field="message
 class Blob(Message, frozen=True):
     """Bytes too large to ride inline: their SHA-256 (32 bytes) and their size in bytes."""
 
-    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    digest: Digest
     size: Annotated[int, Meta(ge=0, le=2**62)]
 
     @property
     def name(self) -> str:
         """The digest in hexadecimal, as in `/blobs/SHA256`."""
         return self.digest.hex()
+
+
+class Plugin(Message, frozen=True):
+    """A plugin's code as an archive: fetched from `/plugins/SHA256`, run by executors alone.
+
+    `digest` and `size` are the archive's. `name` is for people. `signer` is the public key of who
+    has signed it (Ed25519, 32 bytes), `signature` what that says (64), both empty if nobody has.
+    """
+
+    digest: Digest
+    size: Annotated[int, Meta(ge=0, le=2**62)]
+    name: Text
+    signer: Annotated[bytes, Meta(max_length=32)] = b""
+    signature: Annotated[bytes, Meta(max_length=64)] = b""
 
 
 class Failure(Message, frozen=True):
@@ -112,6 +127,7 @@ PayloadColumn: TypeAlias = Annotated[list[Payload], Meta(max_length=limits.BATCH
 InlineResult: TypeAlias = Annotated[bytes, Meta(max_length=limits.INLINE_BYTES)]
 ResultColumn: TypeAlias = Annotated[list[InlineResult | Blob], Meta(max_length=limits.BATCH_TASKS)]
 Saved: TypeAlias = InlineResult | Blob
+Inputs: TypeAlias = Annotated[dict[Text, Blob], Meta(max_length=limits.INPUTS)]
 Checkpoints: TypeAlias = Annotated[dict[Number, Saved], Meta(max_length=limits.BATCH_TASKS)]
 Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Size: TypeAlias = Annotated[int, Meta(ge=0, le=2**62)]
@@ -137,7 +153,9 @@ class About(Message, frozen=True):
     leave, 0 if that is not known. `resources` are the amounts that its tasks may use together:
     `cpus`, `memory` in bytes, `gpus`, and others by name; one that does not say its cpus has as
     many as slots. They are no fewer than the slots that an operator gives it, unless they are
-    `fixed_cpus`: its user has said how many there are.
+    `fixed_cpus`: its user has said how many there are. It `takes_plugins` that the server has, of
+    types that it has no code of itself; signed by one of the public keys that it `trusts`, or by
+    anybody if there are none; with dependencies that are to be installed only if it `installs`.
     """
 
     name: Text
@@ -150,6 +168,9 @@ class About(Message, frozen=True):
     leaves_in: Seconds = 0.0
     resources: Resources = {}
     fixed_cpus: bool = False
+    takes_plugins: bool = False
+    trusts: Annotated[list[Annotated[bytes, Meta(max_length=32)]], Meta(max_length=64)] = []
+    installs: bool = False
 
 
 class Hello(Message, frozen=True):
@@ -289,6 +310,13 @@ class Progress(Message, frozen=True):
     text: Text
 
 
+class Cached(Message, frozen=True):
+    """Which inputs of jobs a worker has in its cache from now on, and which no more."""
+
+    added: Annotated[list[Digest], Meta(max_length=limits.CACHED_TOLD)]
+    dropped: Annotated[list[Digest], Meta(max_length=limits.CACHED_TOLD)] = []
+
+
 class Checkpoint(Message, frozen=True):
     """What an attempt wants the next attempt of its task to have, should it not come to its end."""
 
@@ -309,7 +337,8 @@ class Assign(Message, frozen=True):
     more of them at a time than it has amounts for. Empty stands for one cpu.
     `limits` and `environment` are as in Options.
     `checkpoints` has, by number, what an earlier attempt has saved last; a Blob is to be fetched
-    from `/blobs`.
+    from `/blobs`. `plugin` has the code, for a worker that has none of this type and version.
+    `inputs` are common to all tasks of the job, by name, to be fetched from `/blobs`.
     """
 
     job: JobId
@@ -323,6 +352,8 @@ class Assign(Message, frozen=True):
     environment: Environment = {}
     resources: Resources = {}
     checkpoints: Checkpoints = {}
+    plugin: Plugin | None = None
+    inputs: Inputs = {}
 
 
 class Stop(Message, frozen=True):
@@ -402,6 +433,8 @@ class Options(Message, frozen=True):
             and others by name. Without cpus it uses one.
         alternatives: several things any one of which will do, in order of liking; what `requires`
             and `resources` say holds for each, the larger amount of the two.
+        inputs: blobs that all its tasks may read, by name: a worker fetches each once.
+        keep_output: whether all that its tasks write is kept, and not only beginnings and ends.
     """
 
     name: Text = ""
@@ -425,6 +458,8 @@ class Options(Message, frozen=True):
     environment: Environment = {}
     resources: Resources = {}
     alternatives: Annotated[list[Alternative], Meta(max_length=limits.ALTERNATIVES)] = []
+    inputs: Inputs = {}
+    keep_output: bool = False
 
 
 class Submit(Message, frozen=True):
@@ -605,6 +640,7 @@ FromWorker: TypeAlias = (
     | Output
     | Progress
     | Checkpoint
+    | Cached
 )
 FromClient: TypeAlias = (
     Hello

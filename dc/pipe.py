@@ -35,7 +35,9 @@ class Run(Message, frozen=True):
     `resources` are the amounts that each may use while it runs, empty for one cpu.
     `limits` is what the job says of each task, by name, see dc.messages.Limits. `environment` is
     set for it, beside what the executor was started with.
-    `checkpoints` has, by number, what an earlier attempt of a task has saved last.
+    `checkpoints` has, by number, what an earlier attempt of a task has saved last. `plugin` is the
+    folder of the code, where it came from the server; `site` that of what was installed for it.
+    `inputs` are files that all tasks of the job may read, by name.
     """
 
     job: int
@@ -49,6 +51,9 @@ class Run(Message, frozen=True):
     environment: Environment = {}  # noqa: RUF012
     resources: dict[str, float] = {}  # noqa: RUF012
     checkpoints: dict[int, bytes | InFile] = {}  # noqa: RUF012
+    plugin: str = ""
+    site: str = ""
+    inputs: dict[str, InFile] = {}  # noqa: RUF012
 
 
 class Halt(Message, frozen=True):

@@ -17,7 +17,10 @@ from dc.messages import Counts, Options, Outcome, Payload
 
 
 class NewJob(Struct, frozen=True):
-    """A job was submitted. `created` is the Unix time in seconds; `key` names the submission."""
+    """A job was submitted. `created` is the Unix time in seconds; `key` names the submission.
+
+    `plugin` is the digest of the archive that its tasks' code is in, empty if that is not known.
+    """
 
     job: int
     type: str
@@ -27,6 +30,7 @@ class NewJob(Struct, frozen=True):
     result: str
     created: float
     key: str = ""
+    plugin: bytes = b""
 
 
 class NewTasks(Struct, frozen=True):
