@@ -146,6 +146,7 @@ HANDS = {
     "program": "program",
     "memory": "memory",
     "sockets": "sockets",
+    "signing": "signing",
 }
 
 NOT_IN_THOUGHT = {
