@@ -765,3 +765,20 @@ the next one will do as well."""
 CHECKPOINT_HOLDERS: Final = 10_000
 """Failed attempts to be tried again whose worker the server remembers, the newest: a large
 checkpoint may be on its way still."""
+
+# --- plugins as archives ------------------------------------------------------------------------
+
+ARCHIVE_BYTES: Final = 256 * MIB
+"""Bytes of a plugin's archive: code, and small data beside it. What is larger is an input."""
+
+UNPACKED_BYTES: Final = 1024 * MIB
+"""Bytes of all files in an archive together, and ARCHIVE_FILES of them: what a bomb stops at."""
+
+ARCHIVE_FILES: Final = 20_000
+"""Files in a plugin's archive; large projects with their dependencies have some thousands."""
+
+MANIFEST_BYTES: Final = 256 * KIB
+"""Bytes of the manifest in an archive: a thousand plugins and dependencies fit."""
+
+PLUGIN_DEPENDENCIES: Final = 256
+"""Dependencies that a plugin may have, those that are carried and those to be installed."""
