@@ -769,3 +769,19 @@ checkpoint may be on its way still."""
 SIGNATURE_FILE_BYTES: Final = 4 * KIB
 """Of a file with a key or a signature: they have some hundreds, and who names another file by
 mistake is told so."""
+# --- plugins as archives ------------------------------------------------------------------------
+
+ARCHIVE_BYTES: Final = 256 * MIB
+"""Bytes of a plugin's archive: code, and small data beside it. What is larger is an input."""
+
+UNPACKED_BYTES: Final = 1024 * MIB
+"""Bytes of all files in an archive together, and ARCHIVE_FILES of them: what a bomb stops at."""
+
+ARCHIVE_FILES: Final = 20_000
+"""Files in a plugin's archive; large projects with their dependencies have some thousands."""
+
+MANIFEST_BYTES: Final = 256 * KIB
+"""Bytes of the manifest in an archive: a thousand plugins and dependencies fit."""
+
+PLUGIN_DEPENDENCIES: Final = 256
+"""Dependencies that a plugin may have, those that are carried and those to be installed."""

@@ -24,6 +24,7 @@ WORDS = {
     "messages",
     "records",
     "pipe",
+    "plugin_manifest",
     "portions",
     "times",
 }
@@ -131,6 +132,7 @@ HANDS = {
     "context": "plugins",
     "hooks": "plugins",
     "plugin_sources": "plugins",
+    "plugin_archive": "plugins",
     "plugins": "plugins",
     "executor": "executor",
     "launcher": "executor",
