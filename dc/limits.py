@@ -785,3 +785,21 @@ MANIFEST_BYTES: Final = 256 * KIB
 
 PLUGIN_DEPENDENCIES: Final = 256
 """Dependencies that a plugin may have, those that are carried and those to be installed."""
+
+ARCHIVE_LIST_BYTES: Final = 8 * MIB
+"""Bytes of the list of files in an archive, which is read as a whole: ARCHIVE_FILES of them, with
+names of 300 bytes."""
+
+ARCHIVE_NAME_CHARS: Final = 200
+"""Characters in the name of a file in an archive: with the folder before it, Windows takes 260."""
+
+ARCHIVE_PART_BYTES: Final = 200
+"""Bytes in the name of one file or folder in an archive: file systems take 255, and a little is
+added to it for what is compiled."""
+
+ARCHIVE_RATIO: Final = 100
+"""Bytes that one byte of an archive may become on the whole, once it is ARCHIVE_RATIO_FROM_BYTES:
+code becomes four, tables twenty, what was made to fill a disk a thousand."""
+
+ARCHIVE_RATIO_FROM_BYTES: Final = 16 * MIB
+"""Bytes of an unpacked archive from which on ARCHIVE_RATIO holds: what is smaller does no harm."""

@@ -134,6 +134,8 @@ HANDS = {
     "plugin_sources": "plugins",
     "plugin_archive": "plugins",
     "plugins": "plugins",
+    "plugin_unpack": "plugins",
+    "plugin_shipped": "plugins",
     "executor": "executor",
     "launcher": "executor",
     "fence": "executor",
