@@ -825,3 +825,17 @@ code becomes four, tables twenty, what was made to fill a disk a thousand."""
 
 ARCHIVE_RATIO_FROM_BYTES: Final = 16 * MIB
 """Bytes of an unpacked archive from which on ARCHIVE_RATIO holds: what is smaller does no harm."""
+
+HELD_PLUGINS: Final = 1000
+"""Plugins of the server that a worker remembers, each with where it is, or why it cannot be had."""
+
+PLUGIN_RETRY_SECONDS: Final = 300.0
+"""That a worker remembers why a plugin cannot be had, before it tries again: somebody may have
+installed what was missing."""
+
+PLUGIN_LOAD_SECONDS: Final = 300.0
+"""That the import of a plugin may take: large libraries from a slow disk take a minute."""
+
+EXECUTOR_PLUGINS: Final = 20
+"""Plugins of the server, or versions of one, that an executor imports before it is replaced: what
+was imported cannot be given back."""
