@@ -212,9 +212,8 @@ class Executors:
     def loaded(self, index: int, message: Loaded) -> None:
         """Take note that an executor has imported a plugin, or cannot."""
         slot = self._slots[index]
-        if slot.loading != message.plugin:
-            return
-        slot.has_loaded(self._board.now)
+        if slot.loading == message.plugin:
+            slot.has_loaded(self._board.now)
         job = self._board.jobs.get(message.job)
         if message.error and job is not None and job.plugin is not None:
             self._board.plugins.doubt(job.plugin)

@@ -375,8 +375,9 @@ class Machine(RuleBasedStateMachine):
         payloads = [Blob(b"d" * 32, 99) if blob else b"payload" for blob in blobs]
         columns = numbers, attempts, payloads
         type_, plugin = "shipped" if job in PLUGINS else "work", PLUGINS.get(job)
-        rest = TIMEOUTS[job], *columns, {}, VARIABLES[job]
-        message = Assign(job, type_, "1", *rest, plugin=plugin)
+        message = Assign(
+            job, type_, "1", TIMEOUTS[job], *columns, {}, VARIABLES[job], plugin=plugin
+        )
         self._do(ev.Received(message))
 
     @precondition(lambda self: self.welcome and self.ledger.latest)
