@@ -839,3 +839,24 @@ PLUGIN_LOAD_SECONDS: Final = 300.0
 EXECUTOR_PLUGINS: Final = 20
 """Plugins of the server, or versions of one, that an executor imports before it is replaced: what
 was imported cannot be given back."""
+
+PLUGIN_KEEP_SECONDS: Final = 14 * 86400.0
+"""That a worker keeps a plugin, and what was installed for it, after its last use: a holiday."""
+
+PLUGIN_TIDY_SECONDS: Final = 3600.0
+"""Between two looks of a worker for plugins that nobody has used for long."""
+
+PLUGINS_AT_ONCE: Final = 4
+"""Plugins that a worker fetches, unpacks and installs for at one time."""
+
+INSTALL_SECONDS: Final = 1800.0
+"""That the installation of dependencies may take: large ones, over a slow line, or compiled."""
+
+INSTALL_LINES: Final = 30
+"""The last lines of what installs that are told of when it fails."""
+
+INSTALL_LINE_CHARS: Final = 500
+"""Of each such line."""
+
+SITE_LOCK_SECONDS: Final = 0.25
+"""Between two looks whether another worker of this computer has made a site."""

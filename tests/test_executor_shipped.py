@@ -164,7 +164,7 @@ async def test_an_import_takes_its_time(tmp_path: Path) -> None:
     async with started(tmp_path) as process:
         folder = made(process.folder, ("import dc", "import dc, time\ntime.sleep(0.7)"))
         process.jobs += 1
-        columns: Columns = [0, 1], [1, 1], 2 * [msgspec.msgpack.encode("hi")]
+        columns: Columns = [0, 1], [1, 1], [msgspec.msgpack.encode(one) for one in ("hi", "ho")]
         where = 1, "shout", "1", str(process.folder)
         await process.executor.send(Run(*where, *columns, plugin=str(folder)))
         ran: list[int] = []

@@ -174,13 +174,14 @@ class PluginFailed(Struct, frozen=True):
 
     `refused` says that the server answered and will not give it, or that what came was not it:
     trying again hardly helps. `final` says that it does not at all: it is not trusted, or no
-    archive, or what it needs cannot be installed.
+    archive, or what it needs cannot be installed. `detail` has the lines of another program.
     """
 
     plugin: Plugin
     text: str
     refused: bool = False
     final: bool = False
+    detail: str = ""
 
 
 class ExecutorWrote(Struct, frozen=True):

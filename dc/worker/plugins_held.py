@@ -37,6 +37,7 @@ class Held(Struct):
         under_way: whether it is being brought here.
         failures: of tries that count.
         error: why it cannot be had; its tasks fail of that until `until`.
+        detail: lines of another program about it.
         until: when it may be tried again.
     """
 
@@ -46,6 +47,7 @@ class Held(Struct):
     under_way: bool = False
     failures: int = 0
     error: str = ""
+    detail: str = ""
     until: float = 0.0
 
 
@@ -85,7 +87,8 @@ class PluginsHeld:
             chunk.job.code = held.code
             self._give(chunk)
         elif held.error or not self.takes:
-            self._fail(chunk, _failure(plugin, held.error or "it takes no plugins (--no-plugins)"))
+            text = held.error or "it takes no plugins (--no-plugins)"
+            self._fail(chunk, _failure(plugin, text, held.detail))
         else:
             held.chunks.append(chunk)
 
@@ -161,7 +164,7 @@ class PluginsHeld:
     def _failed(self, held: Held, event: PluginFailed, now: float) -> None:
         held.failures += event.refused
         if event.final or held.failures >= limits.TRANSFER_TRIES:
-            self._give_up(held, event.text, now)
+            self._give_up(held, event.text, now, event.detail)
         else:
             held.until = now + transfer_pause(held.failures)
 
@@ -171,10 +174,11 @@ class PluginsHeld:
         held.code = None
         self._give_up(held, text, now)
 
-    def _give_up(self, held: Held, text: str, now: float) -> None:
-        failure = _failure(held.plugin, text)
+    def _give_up(self, held: Held, text: str, now: float, detail: str = "") -> None:
+        failure = _failure(held.plugin, text, detail)
         self._out(Say(failure.error))
-        held.error, held.until = text, now + limits.PLUGIN_RETRY_SECONDS
+        held.error, held.detail = text, detail
+        held.until = now + limits.PLUGIN_RETRY_SECONDS
         chunks, held.chunks = held.chunks, []
         for chunk in chunks:
             self._fail(chunk, failure)
@@ -211,6 +215,6 @@ def _digest(chunk: Chunk) -> bytes:
     return b"" if chunk.job.plugin is None else chunk.job.plugin.digest
 
 
-def _failure(plugin: Plugin, text: str) -> Failure:
+def _failure(plugin: Plugin, text: str, detail: str) -> Failure:
     error = f"plugin {plugin.name!r} cannot be used by this worker: {text}"
-    return Failure("error", error[: limits.ERROR_CHARS])
+    return Failure("error", error[: limits.ERROR_CHARS], detail[-limits.ERROR_CHARS :])
