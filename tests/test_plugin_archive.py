@@ -1,4 +1,4 @@
-"""Archives of plugins: what travels, that the same code makes the same bytes, and what is refused."""
+"""Archives of plugins: what travels, that the same code makes the same bytes, what is refused."""
 
 from __future__ import annotations
 
