@@ -150,6 +150,7 @@ HANDS = {
     "program": "program",
     "memory": "memory",
     "sockets": "sockets",
+    "signing": "signing",
 }
 
 NOT_IN_THOUGHT = {
