@@ -825,3 +825,9 @@ code becomes four, tables twenty, what was made to fill a disk a thousand."""
 
 ARCHIVE_RATIO_FROM_BYTES: Final = 16 * MIB
 """Bytes of an unpacked archive from which on ARCHIVE_RATIO holds: what is smaller does no harm."""
+
+PLUGINS_LOOK_SECONDS: Final = 1.0
+"""Between two looks at whether plugins have changed: who edits one tries it a few seconds later."""
+
+PLUGINS_LOOK_SHARE: Final = 20.0
+"""Times what a look has taken: so looks at many files take a twentieth of a processor at most."""

@@ -76,16 +76,15 @@ def resolve(requires: Sequence[str], *, carry: bool = True) -> Dependencies:
         here = _holds_here(requirement)
         if here and name in ours and _fits(requirement, _package(requirement.name)):
             continue
-        taken = _Taken(ours, found) if carry and here else None
+        taken = _Taken(ours) if carry and here else None
         if taken is not None and taken.take(requirement):
             found.update(taken.packages)
             declared.update(dict.fromkeys(taken.elsewhere))
         else:
             declared[str(requirement)] = None
     result = Dependencies(declared=sorted(declared))
-    for name in sorted(found):
-        package = found[name]
-        result.carried.append(f"{name} {package.version}")
+    for carried, package in sorted(found.items()):
+        result.carried.append(f"{carried} {package.version}")
         result.files.update(_travelling(package))
     return result
 
@@ -93,11 +92,10 @@ def resolve(requires: Sequence[str], *, carry: bool = True) -> Dependencies:
 class _Taken:
     """What must travel for one dependency to: it, and all that it needs in turn."""
 
-    def __init__(self, ours: set[str], known: dict[str, Distribution]) -> None:
+    def __init__(self, ours: set[str]) -> None:
         self.packages: dict[str, Distribution] = {}
         self.elsewhere: list[str] = []
         self._ours = ours
-        self._known = known
         self._extras: set[tuple[str, str]] = set()
 
     def take(self, requirement: Requirement) -> bool:

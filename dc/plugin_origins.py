@@ -68,6 +68,25 @@ class Origin:
     folder: Path | None = None
     broken: str = ""
 
+    @property
+    def key(self) -> str:
+        """What tells it from all others on this computer."""
+        return str(self.folder) if self.folder is not None else self.place
+
+    def again(self) -> Origin:
+        """Return it as it is on the disk now."""
+        if self.folder is None or not self.folder.exists():
+            return self
+        return replace(origin_at(self.folder), place=self.place)
+
+    def traces(self) -> Iterator[Path]:
+        """Yield the files that it changes with."""
+        if self.folder is not None:
+            yield self.folder / "pyproject.toml"
+        if self.archive is not None:
+            yield self.archive
+        yield from self.code().values()
+
     def code(self) -> Files:
         """Return the files of its code, by name, in order of name."""
         found = dict(self.files)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dc import limits, plugin_archive
+from dc import limits
 from dc.errors import PluginError, StartError
 from dc.plugin_archive import Packed, manifest_of, pack, pack_origin
 from dc.plugin_carried import resolve
@@ -221,7 +221,7 @@ def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     (folder / "pack" / "noise").write_bytes(os.urandom(5000))
     for name, most in (("UNPACKED_BYTES", 4000), ("ARCHIVE_BYTES", 4000), ("ARCHIVE_FILES", 3)):
         with monkeypatch.context() as patch:
-            patch.setattr(plugin_archive.limits, name, most)
+            patch.setattr(limits, name, most)
             with pytest.raises(PluginError):
                 pack(folder, tmp_path / "out.zip")
         assert not (tmp_path / "out.zip").exists()

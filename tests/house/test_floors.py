@@ -139,6 +139,7 @@ HANDS = {
     "plugin_archive": "plugins",
     "plugin_carried": "plugins",
     "plugin_origins": "plugins",
+    "schemas": "plugins",
     "plugins": "plugins",
     "plugin_unpack": "plugins",
     "plugin_shipped": "plugins",
