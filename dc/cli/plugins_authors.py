@@ -1,0 +1,153 @@
+"""The actions of `python -m dc plugins` for authors: they work on files, and ask no server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import zipfile
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+
+from dc import limits, plugin_archive, signing
+from dc.cli.plugin_template import make_plugin
+from dc.cli.screen import Screen
+from dc.errors import PluginError, SignatureError, StartError
+from dc.plugin_archive import Packed
+from dc.plugin_manifest import MANIFEST, SUFFIX, Manifest, read_manifest
+from dc.signing import Signature, public_text
+
+Action: TypeAlias = Callable[[Namespace, Screen], int]
+
+DOES_NOT_HOLD = 1  # the exit status where a signature is missing or of something else
+
+
+def new(args: Namespace, screen: Screen) -> int:
+    """Make a new plugin."""
+    made = make_plugin(args.name, args.folder or Path(args.name))
+    said = {"folder": str(made.folder), "type": made.type, "files": made.files}
+    if getattr(args, "json", False):
+        screen.json(said)
+    else:
+        screen.write(
+            f"{made.folder}: a plugin with the task type {made.type}\n"
+            f"  test it:  cd {made.folder} && python -m pytest\n"
+            f"  serve it: python -m dc.server --plugins {made.folder}\n"
+            f"  use it:   python -m dc submit {made.type} FOLDER --plugins {made.folder}\n"
+        )
+    return 0
+
+
+def pack(args: Namespace, screen: Screen) -> int:
+    """Pack a plugin into an archive."""
+    to = args.archive or Path(args.plugin.resolve().name + SUFFIX)
+    _check_there(args.plugin)
+    packed = plugin_archive.pack(args.plugin, to)
+    _tell(args, screen, {"file": str(to), **_about(packed), "bytes": packed.size})
+    return 0
+
+
+def keygen(args: Namespace, screen: Screen) -> int:
+    """Make a key."""
+    public = signing.write_key(args.file)
+    if getattr(args, "json", False):
+        screen.json({"file": str(args.file), "public": public})
+        return 0
+    screen.write(public + "\n")
+    screen.note(
+        f"the private key is in {args.file}: keep it to yourself. Workers trust the public one by "
+        f"--trust {public}"
+    )
+    return 0
+
+
+def sign(args: Namespace, screen: Screen) -> int:
+    """Sign a plugin."""
+    private = signing.private_from(args.key)
+    if os.name == "posix" and stat.S_IMODE(args.key.stat().st_mode) & 0o077:
+        screen.note(f"others can read {args.key}: chmod 600 {args.key}")
+    packed = _packed(args.plugin)
+    signer = signing.public_of(private)
+    signature = Signature(signer, signing.sign(private, packed.digest), packed.digest)
+    path = signing.write_signature(args.plugin, signature)
+    _tell(args, screen, {"signer": public_text(signer), **_about(packed), "signature": str(path)})
+    return 0
+
+
+def verify(args: Namespace, screen: Screen) -> int:
+    """Say who has signed a plugin, and whether it is what they signed."""
+    trusted = [signing.public_from(key) for key in args.trust]
+    packed = _packed(args.plugin)
+    try:
+        signature = signing.signature_of(args.plugin)
+        wrong = _wrong(args.plugin, signature, packed.digest, trusted)
+    except SignatureError as error:
+        signature, wrong = None, str(error)
+    signer = public_text(signature.signer) if signature is not None else ""
+    _tell(args, screen, {"signer": signer, **_about(packed), "wrong": wrong})
+    return DOES_NOT_HOLD if wrong else 0
+
+
+def _wrong(plugin: Path, signature: Signature | None, digest: bytes, trusted: list[bytes]) -> str:
+    """Return what is wrong with the signature of a plugin; empty if it holds."""
+    if signature is None:
+        return f"nobody has signed it: there is no {signing.signature_path(plugin)}"
+    if not signature.holds:
+        return "its signature is not by the key that it names"
+    if signature.digest != digest:
+        return "it has changed since it was signed: sign it anew"
+    if trusted and signature.signer not in trusted:
+        return "it is signed, but by none of the keys that --trust names"
+    return ""
+
+
+def _packed(plugin: Path) -> Packed:
+    """Return what a plugin is as an archive, which it may be already.
+
+    Raises:
+        PluginError: it is no plugin.
+        StartError: there is no such file or folder.
+    """
+    _check_there(plugin)
+    if plugin.suffix != SUFFIX or plugin.is_dir():
+        with TemporaryDirectory(prefix="dc-pack-") as folder:
+            return plugin_archive.pack(plugin, Path(folder) / "plugin.dcplugin")
+    with plugin.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return Packed(digest, plugin.stat().st_size, _manifest_of(plugin))
+
+
+def _manifest_of(archive: Path) -> Manifest:
+    try:
+        with zipfile.ZipFile(archive) as file, file.open(MANIFEST) as opened:
+            return read_manifest(opened.read(limits.MANIFEST_BYTES + 1))
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, NotImplementedError) as error:
+        raise PluginError(f"{archive} is no archive of a plugin: {error}") from None
+
+
+def _check_there(plugin: Path) -> None:
+    if not plugin.exists():
+        raise StartError(f"{plugin}: there is no such file or folder")
+
+
+def _about(packed: Packed) -> dict[str, Any]:
+    manifest = packed.manifest
+    return {
+        "plugin": manifest.name,
+        "version": manifest.version,
+        "sha256": packed.digest.hex(),
+        "carried": manifest.carried,
+        "to be installed": manifest.dependencies,
+    }
+
+
+def _tell(args: Namespace, screen: Screen, said: dict[str, Any]) -> None:
+    """Write what was found out; what is empty is left out for people."""
+    if getattr(args, "json", False):
+        screen.json({name.replace(" ", "_"): value for name, value in said.items()})
+        return
+    rows = ((name, ", ".join(v) if isinstance(v, list) else v) for name, v in said.items() if v)
+    screen.fields(rows)
