@@ -9,15 +9,6 @@ from typing import Any
 from dc.cli import plugins_authors
 from dc.cli.control_arguments import Command
 
-ACTIONS = """\
-examples:
-  python -m dc plugins new primes
-  python -m dc plugins keygen my.key
-  python -m dc plugins sign primes --key my.key
-
-Each action has its own --help.
-"""
-
 
 def add_plugins(commands: Any, command: Command) -> None:
     """Add the command with its actions.
@@ -27,8 +18,7 @@ def add_plugins(commands: Any, command: Command) -> None:
         command: adds a command to some, with what all take.
     """
     text = "Make, pack, sign and verify plugins."
-    plugins = command(commands, "plugins", text, "")
-    plugins.epilog = ACTIONS
+    plugins = command(commands, "plugins", text, "python -m dc plugins new primes")
     actions = plugins.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_new(actions)
     _add_pack(actions)

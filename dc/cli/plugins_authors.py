@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import zipfile
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
-from dc import limits, plugin_archive, signing
+from dc import plugin_archive, signing
 from dc.cli.plugin_template import make_plugin
 from dc.cli.screen import Screen
 from dc.errors import PluginError, SignatureError, StartError
 from dc.plugin_archive import Packed
-from dc.plugin_manifest import MANIFEST, SUFFIX, Manifest, read_manifest
+from dc.plugin_manifest import SUFFIX
 from dc.signing import Signature, public_text
 
 Action: TypeAlias = Callable[[Namespace, Screen], int]
@@ -44,8 +42,7 @@ def new(args: Namespace, screen: Screen) -> int:
 def pack(args: Namespace, screen: Screen) -> int:
     """Pack a plugin into an archive."""
     to = args.archive or Path(args.plugin.resolve().name + SUFFIX)
-    _check_there(args.plugin)
-    packed = plugin_archive.pack(args.plugin, to)
+    packed = _pack(args.plugin, to)
     _tell(args, screen, {"file": str(to), **_about(packed), "bytes": packed.size})
     return 0
 
@@ -105,32 +102,24 @@ def _wrong(plugin: Path, signature: Signature | None, digest: bytes, trusted: li
 
 
 def _packed(plugin: Path) -> Packed:
-    """Return what a plugin is as an archive, which it may be already.
+    """Return what a plugin is as an archive, which it may be already."""
+    with TemporaryDirectory(prefix="dc-pack-") as folder:
+        return _pack(plugin, Path(folder) / f"plugin{SUFFIX}")
+
+
+def _pack(plugin: Path, to: Path) -> Packed:
+    """Pack a plugin.
 
     Raises:
-        PluginError: it is no plugin.
         StartError: there is no such file or folder.
+        PluginError: it is no plugin.
     """
-    _check_there(plugin)
-    if plugin.suffix != SUFFIX or plugin.is_dir():
-        with TemporaryDirectory(prefix="dc-pack-") as folder:
-            return plugin_archive.pack(plugin, Path(folder) / "plugin.dcplugin")
-    with plugin.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-    return Packed(digest, plugin.stat().st_size, _manifest_of(plugin))
-
-
-def _manifest_of(archive: Path) -> Manifest:
-    try:
-        with zipfile.ZipFile(archive) as file, file.open(MANIFEST) as opened:
-            return read_manifest(opened.read(limits.MANIFEST_BYTES + 1))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, NotImplementedError) as error:
-        raise PluginError(f"{archive} is no archive of a plugin: {error}") from None
-
-
-def _check_there(plugin: Path) -> None:
     if not plugin.exists():
         raise StartError(f"{plugin}: there is no such file or folder")
+    try:
+        return plugin_archive.pack(plugin, to)
+    except PluginError as error:
+        raise PluginError(f"{plugin}: {error}") from None
 
 
 def _about(packed: Packed) -> dict[str, Any]:

@@ -133,6 +133,8 @@ HANDS = {
     "hooks": "plugins",
     "plugin_sources": "plugins",
     "plugin_archive": "plugins",
+    "plugin_carried": "plugins",
+    "plugin_origins": "plugins",
     "plugins": "plugins",
     "executor": "executor",
     "launcher": "executor",
