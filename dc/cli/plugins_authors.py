@@ -27,7 +27,7 @@ def new(args: Namespace, screen: Screen) -> int:
     """Make a new plugin."""
     made = make_plugin(args.name, args.folder or Path(args.name))
     said = {"folder": str(made.folder), "type": made.type, "files": made.files}
-    if getattr(args, "json", False):
+    if args.json:
         screen.json(said)
     else:
         screen.write(
@@ -42,7 +42,9 @@ def new(args: Namespace, screen: Screen) -> int:
 def pack(args: Namespace, screen: Screen) -> int:
     """Pack a plugin into an archive."""
     to = args.archive or Path(args.plugin.resolve().name + SUFFIX)
-    packed = _pack(args.plugin, to)
+    part = to.with_name(f".{to.name}.part")  # no server is to find half of it
+    packed = _pack(args.plugin, part)
+    part.replace(to)
     _tell(args, screen, {"file": str(to), **_about(packed), "bytes": packed.size})
     return 0
 
@@ -50,7 +52,7 @@ def pack(args: Namespace, screen: Screen) -> int:
 def keygen(args: Namespace, screen: Screen) -> int:
     """Make a key."""
     public = signing.write_key(args.file)
-    if getattr(args, "json", False):
+    if args.json:
         screen.json({"file": str(args.file), "public": public})
         return 0
     screen.write(public + "\n")
@@ -64,6 +66,8 @@ def keygen(args: Namespace, screen: Screen) -> int:
 def sign(args: Namespace, screen: Screen) -> int:
     """Sign a plugin."""
     private = signing.private_from(args.key)
+    if args.key.resolve().is_relative_to(args.plugin.resolve()):
+        raise SignatureError(f"{args.key} is in the plugin's folder: keep it where nobody gets it")
     if os.name == "posix" and stat.S_IMODE(args.key.stat().st_mode) & 0o077:
         screen.note(f"others can read {args.key}: chmod 600 {args.key}")
     packed = _packed(args.plugin)
@@ -84,7 +88,9 @@ def verify(args: Namespace, screen: Screen) -> int:
     except SignatureError as error:
         signature, wrong = None, str(error)
     signer = public_text(signature.signer) if signature is not None else ""
-    _tell(args, screen, {"signer": signer, **_about(packed), "wrong": wrong})
+    _tell(args, screen, {**_about(packed), "signer": signer}, holds=not wrong, wrong=wrong)
+    if not args.json:
+        screen.note(f"{args.plugin}: {wrong or 'it is what the signer has signed'}")
     return DOES_NOT_HOLD if wrong else 0
 
 
@@ -119,7 +125,8 @@ def _pack(plugin: Path, to: Path) -> Packed:
     try:
         return plugin_archive.pack(plugin, to)
     except PluginError as error:
-        raise PluginError(f"{plugin}: {error}") from None
+        named = str(plugin.resolve()) in str(error)
+        raise PluginError(str(error) if named else f"{plugin}: {error}") from None
 
 
 def _about(packed: Packed) -> dict[str, Any]:
@@ -133,10 +140,10 @@ def _about(packed: Packed) -> dict[str, Any]:
     }
 
 
-def _tell(args: Namespace, screen: Screen, said: dict[str, Any]) -> None:
-    """Write what was found out; what is empty is left out for people."""
-    if getattr(args, "json", False):
-        screen.json({name.replace(" ", "_"): value for name, value in said.items()})
+def _tell(args: Namespace, screen: Screen, said: dict[str, Any], **more: Any) -> None:
+    """Write what was found out: all of it, and `more`, for programs; what is there, for people."""
+    if args.json:
+        screen.json({name.replace(" ", "_"): value for name, value in said.items()} | more)
         return
     rows = ((name, ", ".join(v) if isinstance(v, list) else v) for name, v in said.items() if v)
     screen.fields(rows)
