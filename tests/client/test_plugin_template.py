@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -57,26 +54,14 @@ def test_everything_has_the_new_name(tmp_path: Path) -> None:
     assert plugins.where("big_words2", "1") == "big-words2"
 
 
-def test_its_own_tests_pass(
+def test_what_is_said_of_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("new", "primes") == 0
     said = capsys.readouterr().out
     assert "submit primes" in said
-    assert "cd primes && python -m pytest" in said
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=tmp_path / "primes",
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 passed" in done.stdout
+    assert "cd primes && python -m pytest" in said  # which tests/system/test_authors_page.py does
 
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
