@@ -488,6 +488,28 @@ BLOB_WRITEBACK_BYTES: Final = 8 * MIB
 """Of a blob, after which the disk is asked to begin with writing: the sync at the end waits for
 little, and the requests are large enough for any disk."""
 
+HASH_BESIDE_BYTES: Final = 16 * MIB
+"""Of a blob, above which another thread makes the SHA-256 than the one that writes: below, what it
+costs to wake that thread is more than is gained."""
+
+HASH_BYTES: Final = 16 * MIB
+"""Hashed in one step of a thread, which cannot be cancelled meanwhile: some 15 ms."""
+
+HASHERS: Final = 4
+"""Threads that hash blobs, at most: each has a processor busy."""
+
+BLOB_ASK_BYTES: Final = MIB
+"""Of a blob, above which a sender first asks whether it is there: below, sending is as quick."""
+
+BLOB_TRIES: Final = 3
+"""That an upload begins at a place which the server names, without getting on by a byte."""
+
+BLOB_IDLE_SECONDS: Final = 60.0
+"""Without a byte moved, after which a transfer's connection is given up."""
+
+BLOB_FINISH_BYTES_PER_SECOND: Final = 16 * MIB
+"""The slowest disk that an upload waits for once all bytes are sent."""
+
 # --- executors ----------------------------------------------------------------------------------
 
 PIPE_BYTES: Final = 8 * MIB
@@ -786,3 +808,21 @@ PLUGIN_DEPENDENCIES: Final = 256
 SIGNATURE_FILE_BYTES: Final = 4 * KIB
 """Of a file with a key or a signature: they have some hundreds, and who names another file by
 mistake is told so."""
+
+ARCHIVE_LIST_BYTES: Final = 8 * MIB
+"""Bytes of the list of files in an archive, which is read as a whole: ARCHIVE_FILES of them, with
+names of 300 bytes."""
+
+ARCHIVE_NAME_CHARS: Final = 200
+"""Characters in the name of a file in an archive: with the folder before it, Windows takes 260."""
+
+ARCHIVE_PART_BYTES: Final = 200
+"""Bytes in the name of one file or folder in an archive: file systems take 255, and a little is
+added to it for what is compiled."""
+
+ARCHIVE_RATIO: Final = 100
+"""Bytes that one byte of an archive may become on the whole, once it is ARCHIVE_RATIO_FROM_BYTES:
+code becomes four, tables twenty, what was made to fill a disk a thousand."""
+
+ARCHIVE_RATIO_FROM_BYTES: Final = 16 * MIB
+"""Bytes of an unpacked archive from which on ARCHIVE_RATIO holds: what is smaller does no harm."""

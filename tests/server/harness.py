@@ -82,6 +82,7 @@ from dc.server.events import (
     Write,
 )
 from dc.server.reactor import Reactor
+from dc.server.shipping import Shipped
 
 M = TypeVar("M", bound=Message)
 
@@ -102,9 +103,24 @@ class Type:
 
 
 class SomeTypes:
-    """`echo` 1 and 2, and `stubborn` with two retries."""
+    """`echo` 1 and 2, and `stubborn` with two retries.
 
-    def get(self, name: str, version: str = "") -> Type:
+    The code of `shipped` is in an archive, the newest of `archives`.
+    """
+
+    def __init__(self) -> None:
+        self.archives: list[Shipped] = []
+
+    def plugin(self, name: str, version: str) -> bytes:
+        newest = self.archives[-1:] if name == "shipped" else []
+        return newest[0].plugin.digest if newest else b""
+
+    def shipped(self, plugin: bytes) -> Shipped | None:
+        return next((one for one in self.archives if one.plugin.digest == plugin), None)
+
+    def get(self, name: str, version: str = "", plugin: bytes = b"") -> Type:
+        if name == "shipped":
+            return Type(name, "1")
         if name == "stubborn":
             return Type(name, "1", {"retries": 2})
         if name != "echo" or version not in ("", "1", "2"):
@@ -121,7 +137,8 @@ class Harness:
 
     def __init__(self, **reactor: Any) -> None:
         self._options = reactor
-        self.reactor = Reactor(SomeTypes(), "dc test", **reactor)
+        self.types = SomeTypes()
+        self.reactor = Reactor(self.types, "dc test", **reactor)
         self.now = 1000.0
         self.sent: dict[int, list[Message]] = {}
         self.closed: dict[int, Close] = {}

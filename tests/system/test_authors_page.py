@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 from typing import Final
 
 from tests.system.processes import ROOT, Machine, Program, Server, until
