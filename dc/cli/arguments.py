@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from dc.cli.control_arguments import add_control, add_order
 from dc.cli.needs import AND, OR, needs_said
+from dc.cli.plugins_arguments import add_plugins
 from dc.cli.worker_arguments import add_worker
 from dc.client.connector import DEFAULT_URL
 from dc.errors import OptionsError
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     _add_job_commands(commands)
     add_control(commands, _command)
     add_worker(commands, _command)
+    add_plugins(commands, _command)
     return root
 
 

@@ -73,7 +73,10 @@ def main(argv: Sequence[str] | None = None, open_client: Callable[..., Client] =
 
 
 def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) -> int:
+    local: Callable[[Namespace, Screen], int] | None = getattr(args, "local", None)
     try:
+        if local is not None:  # it works on files, and asks no server
+            return local(args, screen)
         with open_client(
             getattr(args, "url", None) or args.server, plugins=_plugins(args)
         ) as client:

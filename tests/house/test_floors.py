@@ -282,7 +282,7 @@ def test_no_import_hides_in_a_function(path: Path) -> None:
 
 
 def plugin_modules() -> list[Path]:
-    folders = [ROOT / "plugins", ROOT / "examples" / "template"]
+    folders = [ROOT / "plugins", ROOT / "examples", PACKAGE / "template"]
     return sorted(p for folder in folders for p in folder.rglob("dc_*.py"))
 
 
