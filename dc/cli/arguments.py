@@ -186,7 +186,10 @@ def _add_lists(commands: Any) -> None:
     jobs.add_argument("--submitter", metavar="NAME", help="only those of this submitter")
     jobs.add_argument("--before", type=_number, metavar="J", help="only jobs older than this one")
     _command(commands, "workers", "List the workers.", "python -m dc workers")
-    _command(commands, "types", "List the server's task types.", "python -m dc types --json")
+    types = _command(commands, "types", "List the server's task types.", "python -m dc types")
+    types.add_argument(
+        "name", metavar="NAME", nargs="?", help="show this one: its payloads, its results"
+    )
     _command(commands, "status", "Show how the server is doing.", "python -m dc status")
     backup = _command(
         commands,

@@ -17,9 +17,10 @@ def add_plugins(commands: Any, command: Command) -> None:
         commands: of the whole command line.
         command: adds a command to some, with what all take.
     """
-    text = "Make, pack, sign and verify plugins."
+    text = "List the server's plugins, or make, pack, sign and verify some."
     plugins = command(commands, "plugins", text, "python -m dc plugins new primes")
-    actions = plugins.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = plugins.add_subparsers(dest="action", metavar="ACTION")
+    _add_list(actions)
     _add_new(actions)
     _add_pack(actions)
     _add_keygen(actions)
@@ -40,6 +41,17 @@ def _action(
     )
     action.set_defaults(local=does)
     return action
+
+
+def _add_list(actions: Any) -> None:
+    text = "List the server's plugins and who can run them (also without any ACTION)."
+    action = actions.add_parser("list", help="list the server's plugins", description=text)
+    action.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="write JSON, for programs"
+    )
+    action.add_argument(
+        "--server", metavar="URL", default=argparse.SUPPRESS, help="the server's address"
+    )
 
 
 def _add_new(actions: Any) -> None:

@@ -33,6 +33,7 @@ from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
+from dc.server.plugin_views import PluginViews
 from dc.server.views import Views, number
 
 SECURITY_HEADERS = [
@@ -78,7 +79,7 @@ class Site:
         self._views = Views(app)
         self._api = Api(self._views, app)
         self._outputs = OutputViews(app, self._views)
-        self._pages = Pages(self._views, self._outputs)
+        self._pages = Pages(self._views, self._outputs, PluginViews(app))
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 

@@ -87,9 +87,14 @@ class Views:
             for name in sorted({*jobs, *known.weights} - {""})
         ]
 
-    def types(self) -> View:
-        """Return the task types, and the plugins that could not be loaded."""
-        return {"types": self._app.types.rows(), "broken": self._app.types.broken}
+    def types(self, *, schemas: bool = False) -> View:
+        """Return the task types, and the plugins that could not be loaded.
+
+        Args:
+            schemas: with what payloads and results look like, as JSON Schema.
+        """
+        rows = self._app.types.rows(schemas=schemas)
+        return {"types": rows, "broken": self._app.types.broken}
 
     # --- jobs -----------------------------------------------------------------------------------
 
