@@ -52,7 +52,10 @@ class PluginTypes:
 
     def plugin(self, name: str, version: str) -> bytes:
         """Return the archive that the code of a type in service is in; empty if it is in none."""
-        return self._archives.get(self._plugins.where(name, version), b"")
+        try:
+            return self._archives.get(self._plugins.where(name, version), b"")
+        except UnknownTaskType:
+            return b""
 
     def shipped(self, plugin: bytes) -> Shipped | None:
         """Return what is to be known of an archive to ship it; None if it is not known."""

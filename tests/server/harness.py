@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from msgspec import structs
@@ -243,7 +245,7 @@ class Harness:
         jobs = [record.job for record in self.written if isinstance(record, NewJob)]
         sequences = [r.sequence for r in self.written if isinstance(r, Outcomes)]
         self.reactor = Reactor(
-            SomeTypes(),
+            self.types,
             "dc test",
             max(jobs, default=0) + 1,
             max(sequences, default=0) + 1,
@@ -373,6 +375,7 @@ class Harness:
             changed[-1].paused if changed else False,
             cancelled[0].why if cancelled else "",
             sum(len(record.numbers) for record in self.records(Retried, job)),
+            new[0].plugin,
         )
 
     def stored_key(self, key: str) -> JobRow | None:
@@ -444,6 +447,7 @@ class Harness:
         leaves_in: float = 0.0,
         obeys: bool = True,
         fixed_cpus: bool = False,
+        taking: Mapping[str, Any] = MappingProxyType({}),
     ) -> int:
         peer = self.open()
         self.worker_says_hello(
@@ -457,6 +461,7 @@ class Harness:
             leaves_in=leaves_in,
             obeys=obeys,
             fixed_cpus=fixed_cpus,
+            taking=taking,
         )
         self.say(peer, *held, Heartbeat())
         return peer
@@ -475,6 +480,7 @@ class Harness:
         leaves_in: float = 0.0,
         obeys: bool = True,
         fixed_cpus: bool = False,
+        taking: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
         mine = key or f"key of {name}"
@@ -482,6 +488,7 @@ class Harness:
             *(name, mine, slots, ids, labels or {}, {}, run, leaves_in),
             resources=resources or {},
             fixed_cpus=fixed_cpus,
+            **taking,
         )
         can = ["orders"] if obeys else []
         self.say(peer, Hello(PROTOCOL, "worker", "dc test", can, about))
