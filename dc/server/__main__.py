@@ -39,8 +39,8 @@ MOST_KEPT = 1_000_000_000
 """Days or jobs that can be asked for: more than there will be."""
 
 EXAMPLE = f"""\
-Then start workers, on this computer or others, each with the same plugins:
-  python -m dc.worker http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT} --plugins DIR
+Then start workers, on this computer or others; they get the plugins from here:
+  python -m dc.worker http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}
 and open the printed address in a browser.
 """
 
