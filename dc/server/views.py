@@ -21,6 +21,7 @@ from dc.server.jobs import Job, job_state
 from dc.server.orders import GONE
 from dc.server.reason import Reason
 from dc.server.roster import KEY_SHOWN, Worker
+from dc.signing import public_text
 
 View = dict[str, Any]
 
@@ -315,7 +316,7 @@ class Views:
             "broken": about.broken,
             "takes_plugins": about.takes_plugins,
             "installs": about.installs,
-            "trusts": [key.hex() for key in about.trusts],
+            "trusts": [public_text(key) for key in about.trusts],
             "lapses_in": self._app.reactor.workers.leases.lapses_in(worker),
             "connected_at": worker.since or None,
             "seen": None,
