@@ -788,9 +788,6 @@ CHECKPOINT_HOLDERS: Final = 10_000
 """Failed attempts to be tried again whose worker the server remembers, the newest: a large
 checkpoint may be on its way still."""
 
-SIGNATURE_FILE_BYTES: Final = 4 * KIB
-"""Of a file with a key or a signature: they have some hundreds, and who names another file by
-mistake is told so."""
 # --- plugins as archives ------------------------------------------------------------------------
 
 ARCHIVE_BYTES: Final = 256 * MIB
@@ -807,6 +804,10 @@ MANIFEST_BYTES: Final = 256 * KIB
 
 PLUGIN_DEPENDENCIES: Final = 256
 """Dependencies that a plugin may have, those that are carried and those to be installed."""
+
+SIGNATURE_FILE_BYTES: Final = 4 * KIB
+"""Of a file with a key or a signature: they have some hundreds, and who names another file by
+mistake is told so."""
 
 ARCHIVE_LIST_BYTES: Final = 8 * MIB
 """Bytes of the list of files in an archive, which is read as a whole: ARCHIVE_FILES of them, with
@@ -860,3 +861,9 @@ INSTALL_LINE_CHARS: Final = 500
 
 SITE_LOCK_SECONDS: Final = 0.25
 """Between two looks whether another worker of this computer has made a site."""
+
+PLUGINS_LOOK_SECONDS: Final = 1.0
+"""Between two looks at whether plugins have changed: who edits one tries it a few seconds later."""
+
+PLUGINS_LOOK_SHARE: Final = 20.0
+"""Times what a look has taken: so looks at many files take a twentieth of a processor at most."""

@@ -31,7 +31,7 @@ def labels() -> dict[str, str]:
         "os": platform.system().lower(),
         "arch": platform.machine().lower(),
         "engine": platform.python_implementation().lower(),
-        "python": ".".join(map(str, sys.version_info[:3])),
+        "python": platform.python_version(),
         "libc": libc(),
         "hostname": hostname(),
     }

@@ -42,8 +42,10 @@ THOUGHT = {
     "server.heads",
     "server.matching",
     "server.traits",
+    "server.shipping",
     "server.reason",
     "server.shortage",
+    "server.why_code",
     "server.why",
     "server.why_held",
     "server.board",
@@ -137,6 +139,9 @@ HANDS = {
     "hooks": "plugins",
     "plugin_sources": "plugins",
     "plugin_archive": "plugins",
+    "plugin_carried": "plugins",
+    "plugin_origins": "plugins",
+    "schemas": "plugins",
     "plugins": "plugins",
     "plugin_unpack": "plugins",
     "plugin_shipped": "plugins",
@@ -279,7 +284,7 @@ def test_no_import_hides_in_a_function(path: Path) -> None:
 
 
 def plugin_modules() -> list[Path]:
-    folders = [ROOT / "plugins", ROOT / "examples" / "template"]
+    folders = [ROOT / "plugins", ROOT / "examples", PACKAGE / "template"]
     return sorted(p for folder in folders for p in folder.rglob("dc_*.py"))
 
 
