@@ -182,6 +182,12 @@ class PluginError(DcError):
     code = "plugin"
 
 
+class SignatureError(PluginError):
+    """A key or a signature is damaged, missing or of something else: nothing runs by it."""
+
+    code = "signature"
+
+
 class ConnectionLost(DcError):
     """The connection broke: the network's or the other side's fault. Try again."""
 

@@ -488,6 +488,28 @@ BLOB_WRITEBACK_BYTES: Final = 8 * MIB
 """Of a blob, after which the disk is asked to begin with writing: the sync at the end waits for
 little, and the requests are large enough for any disk."""
 
+HASH_BESIDE_BYTES: Final = 16 * MIB
+"""Of a blob, above which another thread makes the SHA-256 than the one that writes: below, what it
+costs to wake that thread is more than is gained."""
+
+HASH_BYTES: Final = 16 * MIB
+"""Hashed in one step of a thread, which cannot be cancelled meanwhile: some 15 ms."""
+
+HASHERS: Final = 4
+"""Threads that hash blobs, at most: each has a processor busy."""
+
+BLOB_ASK_BYTES: Final = MIB
+"""Of a blob, above which a sender first asks whether it is there: below, sending is as quick."""
+
+BLOB_TRIES: Final = 3
+"""That an upload begins at a place which the server names, without getting on by a byte."""
+
+BLOB_IDLE_SECONDS: Final = 60.0
+"""Without a byte moved, after which a transfer's connection is given up."""
+
+BLOB_FINISH_BYTES_PER_SECOND: Final = 16 * MIB
+"""The slowest disk that an upload waits for once all bytes are sent."""
+
 # --- executors ----------------------------------------------------------------------------------
 
 PIPE_BYTES: Final = 8 * MIB
@@ -765,3 +787,83 @@ the next one will do as well."""
 CHECKPOINT_HOLDERS: Final = 10_000
 """Failed attempts to be tried again whose worker the server remembers, the newest: a large
 checkpoint may be on its way still."""
+
+# --- plugins as archives ------------------------------------------------------------------------
+
+ARCHIVE_BYTES: Final = 256 * MIB
+"""Bytes of a plugin's archive: code, and small data beside it. What is larger is an input."""
+
+UNPACKED_BYTES: Final = 1024 * MIB
+"""Bytes of all files in an archive together, and ARCHIVE_FILES of them: what a bomb stops at."""
+
+ARCHIVE_FILES: Final = 20_000
+"""Files in a plugin's archive; large projects with their dependencies have some thousands."""
+
+MANIFEST_BYTES: Final = 256 * KIB
+"""Bytes of the manifest in an archive: a thousand plugins and dependencies fit."""
+
+PLUGIN_DEPENDENCIES: Final = 256
+"""Dependencies that a plugin may have, those that are carried and those to be installed."""
+
+SIGNATURE_FILE_BYTES: Final = 4 * KIB
+"""Of a file with a key or a signature: they have some hundreds, and who names another file by
+mistake is told so."""
+
+ARCHIVE_LIST_BYTES: Final = 8 * MIB
+"""Bytes of the list of files in an archive, which is read as a whole: ARCHIVE_FILES of them, with
+names of 300 bytes."""
+
+ARCHIVE_NAME_CHARS: Final = 200
+"""Characters in the name of a file in an archive: with the folder before it, Windows takes 260."""
+
+ARCHIVE_PART_BYTES: Final = 200
+"""Bytes in the name of one file or folder in an archive: file systems take 255, and a little is
+added to it for what is compiled."""
+
+ARCHIVE_RATIO: Final = 100
+"""Bytes that one byte of an archive may become on the whole, once it is ARCHIVE_RATIO_FROM_BYTES:
+code becomes four, tables twenty, what was made to fill a disk a thousand."""
+
+ARCHIVE_RATIO_FROM_BYTES: Final = 16 * MIB
+"""Bytes of an unpacked archive from which on ARCHIVE_RATIO holds: what is smaller does no harm."""
+
+HELD_PLUGINS: Final = 1000
+"""Plugins of the server that a worker remembers, each with where it is, or why it cannot be had."""
+
+PLUGIN_RETRY_SECONDS: Final = 300.0
+"""That a worker remembers why a plugin cannot be had, before it tries again: somebody may have
+installed what was missing."""
+
+PLUGIN_LOAD_SECONDS: Final = 300.0
+"""That the import of a plugin may take: large libraries from a slow disk take a minute."""
+
+EXECUTOR_PLUGINS: Final = 20
+"""Plugins of the server, or versions of one, that an executor imports before it is replaced: what
+was imported cannot be given back."""
+
+PLUGIN_KEEP_SECONDS: Final = 14 * 86400.0
+"""That a worker keeps a plugin, and what was installed for it, after its last use: a holiday."""
+
+PLUGIN_TIDY_SECONDS: Final = 3600.0
+"""Between two looks of a worker for plugins that nobody has used for long."""
+
+PLUGINS_AT_ONCE: Final = 4
+"""Plugins that a worker fetches, unpacks and installs for at one time."""
+
+INSTALL_SECONDS: Final = 1800.0
+"""That the installation of dependencies may take: large ones, over a slow line, or compiled."""
+
+INSTALL_LINES: Final = 30
+"""The last lines of what installs that are told of when it fails."""
+
+INSTALL_LINE_CHARS: Final = 500
+"""Of each such line."""
+
+SITE_LOCK_SECONDS: Final = 0.25
+"""Between two looks whether another worker of this computer has made a site."""
+
+PLUGINS_LOOK_SECONDS: Final = 1.0
+"""Between two looks at whether plugins have changed: who edits one tries it a few seconds later."""
+
+PLUGINS_LOOK_SHARE: Final = 20.0
+"""Times what a look has taken: so looks at many files take a twentieth of a processor at most."""

@@ -63,8 +63,8 @@ def _in_folder(folder: Path) -> Iterator[Source]:
     if (folder / "pyproject.toml").is_file():
         sources = _in_project(folder)
     else:
-        projects = [one for one in _listed(folder) if (one / "pyproject.toml").is_file()]
-        loose = [one for one in _modules_in(folder) if one not in projects]
+        projects = [one for one in listed(folder) if (one / "pyproject.toml").is_file()]
+        loose = [one for one in modules_in(folder) if one not in projects]
         sources = [_from_file(path.stem, path) for path in loose]
         sources += [source for project in projects for source in _in_project(project)]
     for source in sources:
@@ -82,7 +82,7 @@ def _in_project(folder: Path) -> list[Source]:
         name = str(project.get("name", folder.name))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError, ValueError) as e:
         return [_complaint(folder, f"its pyproject.toml cannot be read: {e}")]
-    modules = _modules_in(folder) + _modules_in(folder / "src")
+    modules = modules_in(folder) + modules_in(folder / "src")
     if points:
         return [_from_point(folder, modules, key, str(value)) for key, value in points.items()]
     if not modules:
@@ -92,18 +92,19 @@ def _in_project(folder: Path) -> list[Source]:
     return [_from_file(f"{name}:{path.stem}", path) for path in modules]
 
 
-def _listed(folder: Path) -> list[Path]:
+def listed(folder: Path) -> list[Path]:
+    """Return what is in a folder, in order of name, but for hidden files and private ones."""
     hidden = (".", "_")
     return sorted(one for one in folder.iterdir() if not one.name.startswith(hidden))
 
 
-def _modules_in(folder: Path) -> list[Path]:
+def modules_in(folder: Path) -> list[Path]:
     """Return the modules (files) and packages (folders) directly in a folder, in order of name."""
     if not folder.is_dir():
         return []
     return [
         path
-        for path in _listed(folder)
+        for path in listed(folder)
         if (path.suffix == ".py" and path.is_file()) or (path / "__init__.py").is_file()
         if path.stem not in NO_PLUGINS and not path.stem.startswith("test_")
     ]

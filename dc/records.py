@@ -181,6 +181,32 @@ class TaskOutput(Struct, frozen=True):
     total: int
 
 
+class NewPlugin(Struct, frozen=True):
+    """A plugin that the server has: its archive, a blob, and what is in it.
+
+    Added again, it is the newest of its name again.
+
+    Attributes:
+        digest: the SHA-256 of the archive.
+        size: of the archive, in bytes.
+        name: of the plugin.
+        manifest: of the archive, as JSON.
+        types: what is to be known of its task types without loading it, as JSON.
+        added: when, in Unix time.
+        signer: the public key of who has signed it, or empty.
+        signature: what that key says of the digest, or empty.
+    """
+
+    digest: bytes
+    size: int
+    name: str
+    manifest: bytes
+    types: bytes
+    added: float
+    signer: bytes = b""
+    signature: bytes = b""
+
+
 class TaskCheckpoint(Struct, frozen=True):
     """What an attempt has saved last; it is kept until the task has its outcome."""
 
@@ -205,15 +231,20 @@ Record: TypeAlias = (
     | SubmitterChanged
     | TaskOutput
     | TaskCheckpoint
+    | NewPlugin
 )
 
 # --- from the store -----------------------------------------------------------------------------
 
 
+PluginRow: TypeAlias = NewPlugin
+"""A plugin as the store knows it."""
+
+
 class JobRow(Struct, frozen=True):
     """A job as the store knows it. `counts` has total, done, failed and (if cancelled) cancelled;
     everything else of an unfinished job counts as queued. `why` is as in JobCancelled; `retried`
-    counts the outcomes that were set aside by Retried."""
+    counts the outcomes that were set aside by Retried; `plugin` is as in NewJob."""
 
     job: int
     type: str
@@ -229,6 +260,7 @@ class JobRow(Struct, frozen=True):
     paused: bool = False
     why: str = ""
     retried: int = 0
+    plugin: bytes = b""
 
 
 class TaskRow(Struct, frozen=True):

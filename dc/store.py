@@ -13,6 +13,7 @@ from dc.messages import Counts, Payload
 from dc.records import (
     JobRow,
     Outcomes,
+    PluginRow,
     Record,
     Removed,
     TaskOutput,
@@ -112,6 +113,19 @@ class Store(Protocol):
     async def submitters(self) -> dict[str, float]:
         """Return the weights of the submitters of whom one was set."""
 
+    async def plugins(self) -> list[PluginRow]:
+        """Return the plugins by their names, of each name the newest first."""
+
+    async def drop_plugins(self, before: float) -> list[bytes]:
+        """Forget plugins that are of no use, and return their digests.
+
+        They are those that no job runs, and in whose place another one of the same name came before
+        this Unix time.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+
     async def settled(self, job: int, numbers: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return which of these tasks have a result, and which have failed, ascending."""
 
@@ -154,7 +168,7 @@ class Store(Protocol):
         """
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
-        """Return the digests of blobs from `first` to `last` that a job names, ascending."""
+        """Return the digests of blobs from `first` to `last` that something names, ascending."""
 
     async def backup(self, path: Path) -> None:
         """Copy the store, as it is at one moment, to a new file; commits go on meanwhile.

@@ -18,8 +18,10 @@ from dc.records import (
     JobRow,
     Leases,
     NewJob,
+    NewPlugin,
     NewTasks,
     Outcomes,
+    PluginRow,
     Record,
     Removed,
     Retried,
@@ -44,6 +46,7 @@ from dc.store_memory_job import (
     extend,
     one_task,
     stored_task,
+    superseded,
     up_to,
     with_past,
 )
@@ -68,6 +71,7 @@ class MemoryStore:
         self._next = (1, 1)
         self._workers: dict[str, WorkerRow] = {}
         self._weights: dict[str, float] = {}
+        self._plugins: dict[bytes, PluginRow] = {}
 
     def commit_now(self, records: Sequence[Record]) -> bool:
         """See Store."""
@@ -119,6 +123,10 @@ class MemoryStore:
             others = {n: weight for n, weight in self._weights.items() if n != record.name}
             mine = {record.name: record.weight} if record.weight != 1 else {}
             self._weights = others | mine
+            return
+        if isinstance(record, NewPlugin):
+            undo.append(partial(setattr, self, "_plugins", self._plugins))
+            self._plugins = self._plugins | {record.digest: record}
             return
         job = self._known(record.job)
         if isinstance(record, NewTasks):
@@ -242,6 +250,24 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         return dict(sorted(self._weights.items()))
 
+    async def plugins(self) -> list[PluginRow]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        newest = sorted(self._plugins.values(), key=lambda p: (p.added, p.digest), reverse=True)
+        return sorted(newest, key=lambda plugin: plugin.name.encode())
+
+    async def drop_plugins(self, before: float) -> list[bytes]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        if self.fail is not None:
+            raise self.fail
+        dropped = superseded(self._plugins.values(), before) - self._named_by_jobs()
+        self._plugins = {d: plugin for d, plugin in self._plugins.items() if d not in dropped}
+        return sorted(dropped)
+
+    def _named_by_jobs(self) -> set[bytes]:
+        return {digest for job in self._jobs.values() for digest in job.blobs()}
+
     async def settled(self, job: int, numbers: Sequence[int]) -> tuple[list[int], list[int]]:
         """See Store."""
         await trio.lowlevel.checkpoint()
@@ -339,13 +365,13 @@ class MemoryStore:
             return Removed(more=True, blobs=[])
         del self._jobs[job]
         self._sequences -= {record.sequence for record in found.records}
-        others = {digest for other in self._jobs.values() for digest in other.blobs()}
+        others = self._named_by_jobs() | self._plugins.keys()
         return Removed(more=False, blobs=sorted(found.blobs() - others))
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        used = {digest for job in self._jobs.values() for digest in job.blobs()}
+        used = self._named_by_jobs() | self._plugins.keys()
         return sorted(digest for digest in used if first <= digest <= last)
 
     async def backup(self, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -13,6 +13,7 @@ from dc.records import (
     JobRow,
     NewJob,
     Outcomes,
+    PluginRow,
     Retried,
     TaskCheckpoint,
     TaskOutput,
@@ -66,6 +67,7 @@ class MemoryJob:
             paused=self.paused,
             why=self.why,
             retried=self.retried,
+            plugin=record.plugin,
         )
 
     def set_finished(self, at: float) -> None:
@@ -122,7 +124,9 @@ class MemoryJob:
         for record in self.records:
             pieces.extend(record.outcomes)
         pieces.extend(saved.data for saved in self.checkpoints.values())
-        return {piece.digest for piece in pieces if isinstance(piece, Blob)}
+        pieces.extend(self.record.options.inputs.values())
+        plugin = {self.record.plugin} - {b""}
+        return {piece.digest for piece in pieces if isinstance(piece, Blob)} | plugin
 
     def take_back(
         self,
@@ -138,6 +142,19 @@ class MemoryJob:
         """Undo what closed the job."""
         self.ended, self.cancelled_at, self.finished_at = ended, cancelled_at, finished_at
         self.why = why
+
+
+def superseded(plugins: Iterable[PluginRow], before: float) -> set[bytes]:
+    """Return those in whose place another one of the same name came before this Unix time."""
+    known = list(plugins)
+    return {
+        old.digest
+        for old in known
+        for new in known
+        if old.name == new.name
+        and (old.added, old.digest) < (new.added, new.digest)
+        and new.added < before
+    }
 
 
 def one_task(record: Outcomes, at: int) -> Outcomes:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from dc import limits, store_check, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, TaskOutput, TaskRow, Unfinished, WorkerRow
+from dc.records import JobRow, Outcomes, PluginRow, TaskOutput, TaskRow, Unfinished, WorkerRow
 from dc.store_file import queries, told_plainly
 from dc.store_pieces import Batch, StoredOutcomes
 from dc.store_rows import NO_TRIES, columns, integers, task_row, to_json
@@ -64,6 +64,11 @@ class Reader:
     def submitters(self) -> dict[str, float]:
         """See Store."""
         return dict(self._connection.execute(self._queries["submitters"]).fetchall())
+
+    def plugins(self) -> list[PluginRow]:
+        """See Store."""
+        found = self._connection.execute(self._queries["plugins"]).fetchall()
+        return [store_rows.plugin_row(row) for row in found]
 
     def _total(self, job: int) -> int:
         found = self.jobs("job", job=job) if 0 <= job <= limits.MAX_JOB else []

@@ -66,5 +66,14 @@ class Remover:
             self._ask("remove_job", values)
         return Removed(more, [bytes.fromhex(name) for name in texts(names)])
 
-    def _ask(self, name: str, values: dict[str, int]) -> sqlite3.Cursor:
+    def drop_plugins(self, before: float) -> list[bytes]:
+        """See Store.
+
+        Raises:
+            sqlite3.Error: it cannot be written.
+        """
+        found = self._ask("drop_plugins", {"before": before}).fetchall()
+        return sorted(bytes.fromhex(digest) for (digest,) in found)
+
+    def _ask(self, name: str, values: dict[str, int] | dict[str, float]) -> sqlite3.Cursor:
         return self._writer.execute(self._queries[name], values)

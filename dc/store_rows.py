@@ -24,8 +24,10 @@ from dc.records import (
     JobRow,
     Leases,
     NewJob,
+    NewPlugin,
     NewTasks,
     Outcomes,
+    PluginRow,
     Record,
     Retried,
     SubmitterChanged,
@@ -72,6 +74,7 @@ class Spec(Struct):
     payload: str
     result: str
     submitter: str = ""
+    plugin: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -153,9 +156,12 @@ def _plain_row(
     | SubmitterChanged
     | Workers
     | TaskOutput
-    | TaskCheckpoint,
+    | TaskCheckpoint
+    | NewPlugin,
 ) -> Row:
     match record:
+        case NewPlugin():
+            return _plugin_row(record)
         case TaskOutput():
             return _output_row(record)
         case TaskCheckpoint():
@@ -178,8 +184,22 @@ def _plain_row(
 def _job_row(record: NewJob) -> Row:
     options = record.options
     codecs = (record.payload, record.result)
-    spec = Spec(record.type, record.version, options, *codecs, options.submitter)
-    return _line(1, record.job, key=record.key, at=record.created, head=to_json(spec))
+    spec = Spec(
+        *(record.type, record.version, options, *codecs, options.submitter),
+        record.plugin.hex(),
+    )
+    names = {blob.name for blob in options.inputs.values()} | ({spec.plugin} - {""})
+    return (
+        *(1, record.job, record.key, None, record.created, None, None, None),
+        *(to_json(sorted(names)) if names else None, to_json(spec), None),
+    )
+
+
+def _plugin_row(record: NewPlugin) -> Row:
+    texts = (record.name, record.manifest.decode(), record.types.decode())
+    head = to_json([*texts, record.signer.hex(), record.signature.hex()])
+    key, size = record.digest.hex(), record.size
+    return _line(40, 0, key=key, count=size, at=record.added, head=head)
 
 
 def _line(
@@ -331,6 +351,22 @@ def job_row(row: Row) -> JobRow:
         paused=bool(control[0]),
         why=str(control[1]),
         retried=int(control[2] or 0),
+        plugin=bytes.fromhex(spec.plugin),
+    )
+
+
+def plugin_row(row: Row) -> PluginRow:
+    """Return the plugin in a row of the query `plugins`."""
+    digest, size, name, manifest, types, added, signer, signature = row
+    return PluginRow(
+        digest=bytes.fromhex(str(digest)),
+        size=int(size or 0),
+        name=str(name),
+        manifest=str(manifest).encode(),
+        types=str(types).encode(),
+        added=float(added or 0),
+        signer=bytes.fromhex(str(signer)),
+        signature=bytes.fromhex(str(signature)),
     )
 
 

@@ -36,6 +36,7 @@ from dc.messages import Counts, Payload
 from dc.records import (
     JobRow,
     Outcomes,
+    PluginRow,
     Record,
     Removed,
     TaskOutput,
@@ -208,6 +209,14 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.submitters())
 
+    async def plugins(self) -> list[PluginRow]:
+        """See Store."""
+        return await self._read(lambda reader: reader.plugins())
+
+    async def drop_plugins(self, before: float) -> list[bytes]:
+        """See Store."""
+        return await self._write(self._remove_with, lambda r: r.drop_plugins(before))
+
     async def settled(self, job: int, numbers: Sequence[int]) -> tuple[list[int], list[int]]:
         """See Store."""
         return await self._read(lambda reader: reader.settled(job, numbers))
@@ -243,12 +252,12 @@ class SqliteStore:
 
     async def remove(self, job: int, limit: int) -> Removed:
         """See Store."""
-        return await self._write(self._remove, job, limit)
+        return await self._write(self._remove_with, lambda r: r.remove(job, limit))
 
-    def _remove(self, job: int, limit: int) -> Removed:
+    def _remove_with(self, work: Callable[[Remover], T]) -> T:
         with told_plainly(self._path):
             self._checkpoints.bound()
-            removed = self._remover.remove(job, limit)
+            removed = work(self._remover)
             self._checkpoints.after_commit()
             return removed
 

@@ -28,6 +28,7 @@ import msgspec
 from dc import limits
 from dc.context import Context
 from dc.errors import PayloadError, PluginError
+from dc.schemas import schema_of
 from dc.task_options import Defaults, checked
 from dc.typed import Codec, Typed, declared
 
@@ -100,6 +101,16 @@ class TaskType:
     def result_type(self) -> Any:
         """The declared type of results."""
         return self._result.kind
+
+    @property
+    def payload_schema(self) -> dict[str, Any]:
+        """What payloads look like, as JSON Schema."""
+        return schema_of(self._payload)
+
+    @property
+    def result_schema(self) -> dict[str, Any]:
+        """What results look like, as JSON Schema."""
+        return schema_of(self._result)
 
     @property
     def takes_context(self) -> bool:

@@ -18,6 +18,7 @@ from dc.records import (
     JobEnded,
     Leases,
     NewJob,
+    NewPlugin,
     NewTasks,
     Outcomes,
     Record,
@@ -488,3 +489,66 @@ async def test_a_blob_that_a_checkpoint_names_stays(opened: Open) -> None:
         while (removed := await store.remove(1, 100)).more:
             found += removed.blobs
         assert found + removed.blobs == []
+
+
+ALL = (bytes(32), b"\xff" * 32)
+
+
+def a_plugin(number: int, added: float, name: str = "demo") -> NewPlugin:
+    manifest, types = '{"name": "demo “x”"}'.encode(), b'[["demo", "1"]]'
+    return NewPlugin(bytes([number]) * 32, 7 << 40, name, manifest, types, added)
+
+
+async def test_plugins_come_back_as_they_went_in(opened: Open) -> None:
+    first, other = a_plugin(1, 5.0), a_plugin(9, 4.0, "another")
+    signed = NewPlugin(bytes([2]) * 32, 3, "demo", b"{}", b"[]", 6.0, b"k" * 32, b"s" * 64)
+    async with opened() as store:
+        assert await store.plugins() == []
+        await store.commit([signed, first, other])
+    async with opened() as store:
+        assert await store.plugins() == [other, signed, first]
+        assert await store.used_blobs(*ALL) == [bytes([n]) * 32 for n in (1, 2, 9)]
+        again = a_plugin(1, 7.0)
+        await store.commit([again])
+        assert await store.plugins() == [other, again, signed]
+        with pytest.raises(StoreConflict):
+            await store.commit([a_plugin(3, 8.0), JobCancelled(99, 1.0)])
+        assert await store.plugins() == [other, again, signed]
+
+
+async def test_a_plugin_goes_when_no_job_runs_it_and_another_took_its_place(opened: Open) -> None:
+    used, old, late, newest = (a_plugin(n, float(n)) for n in (1, 2, 3, 4))
+    async with opened() as store:
+        await store.commit([used, old, late, newest, new_job(1, plugin=used.digest)])
+        row = await store.job(1)
+        assert row is not None
+        assert row.plugin == used.digest
+        assert await store.drop_plugins(before=3.0) == []
+        assert await store.drop_plugins(before=4.0) == [old.digest]
+        assert await store.drop_plugins(before=9.0) == [late.digest]
+        assert await store.plugins() == [newest, used]
+        assert await store.used_blobs(*ALL) == [used.digest, newest.digest]
+        await store.commit([JobEnded(1, 0, 1.0)])
+        while (removed := await store.remove(1, 100)).more:
+            pass
+        assert removed.blobs == []  # the plugin is known still
+        assert await store.drop_plugins(before=9.0) == [used.digest]
+        assert await store.used_blobs(*ALL) == [newest.digest]
+        assert await store.drop_plugins(before=9.0) == []
+
+
+async def test_a_job_names_its_inputs_and_its_plugin(opened: Open) -> None:
+    inputs = {"table": BLOB, "again": BLOB, "other “x”": Blob(b"o" * 32, 5)}
+    submitted = new_job(1, options=Options(inputs=inputs, keep_output=True), plugin=b"p" * 32)
+    async with opened() as store:
+        await store.commit([submitted])
+    async with opened() as store:
+        row = await store.job(1)
+        assert row is not None
+        assert (row.options, row.plugin) == (submitted.options, b"p" * 32)
+        assert await store.used_blobs(*ALL) == [BLOB.digest, b"o" * 32, b"p" * 32]
+        await store.commit([JobEnded(1, 0, 1.0)])
+        found = []
+        while (removed := await store.remove(1, 100)).more:
+            found += removed.blobs
+        assert sorted(found + removed.blobs) == [BLOB.digest, b"o" * 32, b"p" * 32]

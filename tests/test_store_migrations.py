@@ -70,7 +70,18 @@ def make_schema_2(path: Path) -> None:
         store_file._apply(connection, 2, store_file.migrations()[1])
 
 
-EARLIER: dict[int, Callable[[Path], None]] = {1: make_schema_1, 2: make_schema_2}
+def make_schema_3(path: Path) -> None:
+    """Make the same database of schema 3."""
+    make_schema_2(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        store_file._apply(connection, 3, store_file.migrations()[2])
+
+
+EARLIER: dict[int, Callable[[Path], None]] = {
+    1: make_schema_1,
+    2: make_schema_2,
+    3: make_schema_3,
+}
 
 
 def test_every_earlier_schema_is_tried() -> None:

@@ -21,6 +21,7 @@ from dc.records import (
     JobEnded,
     Leases,
     NewJob,
+    NewPlugin,
     NewTasks,
     Outcomes,
     Record,
@@ -40,7 +41,8 @@ NUMBERS = st.integers(0, 40)
 SECONDS = st.floats(0, 1e12, allow_nan=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 KEYS = st.sampled_from(["", "a", "b"])
-BLOBS = st.builds(Blob, st.binary(min_size=32, max_size=32), st.integers(0, 2**62))
+DIGESTS = st.binary(min_size=1, max_size=1).map(lambda one: one * 32)
+BLOBS = st.builds(Blob, st.binary(min_size=32, max_size=32) | DIGESTS, st.integers(0, 2**62))
 PAYLOADS: st.SearchStrategy[Payload] = st.binary(max_size=12) | BLOBS
 OUTCOMES: st.SearchStrategy[Outcome] = PAYLOADS | st.builds(Failure, TEXT, TEXT, TEXT)
 
@@ -95,12 +97,39 @@ class Twins(RuleBasedStateMachine):
         created=SECONDS,
         requires=st.dictionaries(TEXT, TEXT, max_size=2),
         key=KEYS,
+        inputs=st.dictionaries(TEXT, BLOBS, max_size=2),
+        plugin=DIGESTS | st.just(b""),
     )
     def submit(
-        self, job: int, name: str, created: float, requires: dict[str, str], key: str
+        self,
+        job: int,
+        name: str,
+        created: float,
+        requires: dict[str, str],
+        key: str,
+        inputs: dict[str, Blob],
+        plugin: bytes,
     ) -> None:
-        options = Options(name=name, requires=requires)
-        self.commit(NewJob(job, name, name, options, "bytes", "msgpack", created, key))
+        options = Options(name=name, requires=requires, inputs=inputs)
+        self.commit(NewJob(job, name, name, options, "bytes", "msgpack", created, key, plugin))
+
+    @rule(
+        digest=DIGESTS,
+        size=st.integers(0, 2**62),
+        name=KEYS,
+        text=TEXT,
+        added=st.integers(0, 9),
+        signer=st.binary(max_size=3),
+    )
+    def add_plugin(
+        self, digest: bytes, size: int, name: str, text: str, added: int, signer: bytes
+    ) -> None:
+        texts = (text.encode(), text.encode())
+        self.commit(NewPlugin(digest, size, name, *texts, float(added), signer, signer))
+
+    @rule(before=st.integers(0, 10))
+    def drop_plugins(self, before: int) -> None:
+        self.same(lambda store: store.drop_plugins, float(before))
 
     @rule(job=JOBS, payloads=st.lists(PAYLOADS, max_size=12), shift=st.sampled_from([0, 0, 0, 1]))
     def add_tasks(self, job: int, payloads: list[Payload], shift: int) -> None:
@@ -236,6 +265,7 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.jobs, None, 10)
             self.same(lambda store: store.leased)
             self.same(lambda store: store.submitters)
+            self.same(lambda store: store.plugins)
             self.same(lambda store: store.workers)
             self.same(lambda store: store.checkpointed)
             self.same(lambda store: store.used_blobs, bytes(32), bytes([255] * 32))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from dc.cli.control_arguments import add_control, add_order
 from dc.cli.needs import AND, OR, needs_said
+from dc.cli.plugins_arguments import add_plugins
 from dc.cli.worker_arguments import add_worker
 from dc.client.connector import DEFAULT_URL
 from dc.errors import OptionsError
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     _add_job_commands(commands)
     add_control(commands, _command)
     add_worker(commands, _command)
+    add_plugins(commands, _command)
     return root
 
 
@@ -184,7 +186,10 @@ def _add_lists(commands: Any) -> None:
     jobs.add_argument("--submitter", metavar="NAME", help="only those of this submitter")
     jobs.add_argument("--before", type=_number, metavar="J", help="only jobs older than this one")
     _command(commands, "workers", "List the workers.", "python -m dc workers")
-    _command(commands, "types", "List the server's task types.", "python -m dc types --json")
+    types = _command(commands, "types", "List the server's task types.", "python -m dc types")
+    types.add_argument(
+        "name", metavar="NAME", nargs="?", help="show this one: its payloads, its results"
+    )
     _command(commands, "status", "Show how the server is doing.", "python -m dc status")
     backup = _command(
         commands,

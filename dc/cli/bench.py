@@ -11,7 +11,7 @@ import os
 import statistics
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from time import perf_counter
@@ -156,11 +156,17 @@ def _able(client: Client, kind: str) -> dict[str, int]:
     able = {
         str(worker["name"]): int(worker["slots"])
         for worker in client.get("/api/workers")["workers"]
-        if worker["state"] == "connected" and any(one["name"] == kind for one in worker["types"])
+        if worker["state"] == "connected" and _has(worker, kind)
     }
     if not able:
         raise StartError(f"no connected worker has task type {kind!r}: {HOW}")
     return able
+
+
+def _has(worker: Mapping[str, Any], kind: str) -> bool:
+    """Whether a worker has a type itself, or gets what nobody need have signed."""
+    own = any(one["name"] == kind for one in worker["types"])
+    return own or bool(worker.get("takes_plugins") and not worker.get("trusts"))
 
 
 def _done(client: Client) -> dict[str, int]:

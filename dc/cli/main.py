@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, control, jobs, show, task, why, worker
+from dc.cli import backup, bench, control, jobs, plugins_list, show, task, why, worker
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "workers": show.workers,
         "worker": worker.worker,
         "types": show.types,
+        "plugins": plugins_list.plugins,
         "status": show.status,
         "backup": backup.backup,
         "bench": bench.bench,
@@ -73,7 +74,10 @@ def main(argv: Sequence[str] | None = None, open_client: Callable[..., Client] =
 
 
 def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) -> int:
+    local: Callable[[Namespace, Screen], int] | None = getattr(args, "local", None)
     try:
+        if local is not None:  # it works on files, and asks no server
+            return local(args, screen)
         with open_client(
             getattr(args, "url", None) or args.server, plugins=_plugins(args)
         ) as client:

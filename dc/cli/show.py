@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from dc.cli.plugins_list import one_type
 from dc.cli.progress import duration
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -73,8 +74,10 @@ def workers(args: Namespace, client: Client, screen: Screen) -> int:
 
 
 def types(args: Namespace, client: Client, screen: Screen) -> int:
-    """List the server's task types."""
+    """List the server's task types, or show those of one name."""
     answer = client.get("/api/types")
+    if args.name is not None:
+        return one_type(args.name, answer["types"], args.json, screen)
     if args.json:
         screen.json(answer)
         return 0

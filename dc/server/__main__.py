@@ -20,11 +20,13 @@ from msgspec import Struct
 from dc import __version__, limits, memory, program
 from dc.blobs import BlobFolder
 from dc.errors import StartError
-from dc.plugins import load_plugins
+from dc.plugin_origins import find_origins
+from dc.plugins import Plugins
 from dc.server import folder
 from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
 from dc.server.retention import Keep
+from dc.server.shelf import Shelf
 from dc.server.site import Site
 from dc.server.types import PluginTypes
 from dc.sockets import Buffer, TcpStream
@@ -37,8 +39,8 @@ MOST_KEPT = 1_000_000_000
 """Days or jobs that can be asked for: more than there will be."""
 
 EXAMPLE = f"""\
-Then start workers, on this computer or others, each with the same plugins:
-  python -m dc.worker http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT} --plugins DIR
+Then start workers, on this computer or others; they get the plugins from here:
+  python -m dc.worker http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}
 and open the printed address in a browser.
 """
 
@@ -205,16 +207,14 @@ async def listen(host: str, port: int) -> list[trio.SocketListener]:
 async def serve(arguments: Arguments) -> None:
     """Run the server until SIGINT or SIGTERM."""
     check_loopback(arguments.host)
-    plugins = load_plugins(arguments.plugins)
-    for name, why in plugins.broken.items():
-        log.error("plugin %s is left out: %s", name, why)
+    find_origins(arguments.plugins, entry_points=False)  # are there such folders?
     listeners = await listen(arguments.host, arguments.port)
     try:
         if arguments.accept_loss:
             log.warning("--accept-loss: what is missing from %s is not asked for", arguments.data)
         store = await open_store(arguments.data, accept_loss=arguments.accept_loss)
         try:
-            await _serve(arguments, listeners, store, PluginTypes(plugins))
+            await _serve(arguments, listeners, store)
         finally:
             with trio.CancelScope(shield=True):
                 await store.aclose()
@@ -227,7 +227,6 @@ async def _serve(
     arguments: Arguments,
     listeners: list[trio.SocketListener],
     store: Store,
-    types: PluginTypes,
 ) -> None:
     blobs = BlobFolder(arguments.data / "blobs")
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
@@ -235,12 +234,16 @@ async def _serve(
     data = arguments.data.absolute()
     remove_copies(data)
     settings = Settings(f"dc {__version__}", address, data, time.time(), arguments.keep)
+    types = PluginTypes(Plugins())
+    shelf = Shelf(arguments.plugins, data, blobs, types)
+    await shelf.open(store)
     app = ServerApp(store, blobs, types, settings)
     await app.recover()
     site = Site(app)
     async with trio.open_nursery() as nursery:
         await nursery.start(app.run)
         await nursery.start(_watch_signals, app)
+        nursery.start_soon(shelf.watch, app.plugins_added, app.reactor.board.running)
         serve_one = partial(_serve_one, site, Buffer())
         nursery.start_soon(trio.serve_listeners, serve_one, listeners)
         print(address, flush=True)

@@ -7,6 +7,7 @@ from dc.server.api_body import Answer, BadRequest
 from dc.server.api_jobs import JobsApi
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
+from dc.server.plugin_views import PluginViews
 from dc.server.views import Views
 
 MOST_ROWS = 1000
@@ -25,6 +26,7 @@ class Api:
         self._views = views
         self._jobs = JobsApi(views, app)
         self._workers = WorkersApi(views, app)
+        self._plugins = PluginViews(app)
 
     async def answer(self, request: Request, parts: list[str]) -> Response:
         """Answer the request for `/api/` and these parts of the path.
@@ -51,6 +53,8 @@ class Api:
                 return {"GET": views.status}
             case ["types"]:
                 return {"GET": self._types}
+            case ["plugins"]:
+                return {"GET": self._all_plugins}
             case ["workers", *rest]:
                 return self._workers.methods(request, rest)
             case ["jobs", *rest]:
@@ -62,7 +66,10 @@ class Api:
         return {}
 
     async def _types(self) -> object:
-        return self._views.types()
+        return self._views.types(schemas=True)
+
+    async def _all_plugins(self) -> object:
+        return self._plugins.plugins()
 
 
 def _problem(code: str, text: str, status: int) -> Response:

@@ -21,7 +21,7 @@ from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
 from dc.messages import Blob, Message
-from dc.records import JobNumbers
+from dc.records import JobNumbers, NewPlugin
 from dc.server.commands import Command
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
@@ -39,6 +39,7 @@ from dc.server.events import (
     JobRecovered,
     LoadHead,
     Opened,
+    PluginsAdded,
     Received,
     Send,
     Stopping,
@@ -271,6 +272,10 @@ class ServerApp:
     ) -> None:
         """Take a batch of a peer: its bytes on the wire, and its results that are not here."""
         self.feed(Received(peer, batch, missing), size)
+
+    def plugins_added(self, records: list[NewPlugin]) -> None:
+        """Write down versions of plugins that are in service from now on."""
+        self.feed(PluginsAdded(records))
 
     def broken(self, peer: int, error: DcError) -> None:
         """Refuse a peer that sent what cannot be taken."""

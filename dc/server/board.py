@@ -30,6 +30,7 @@ from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
 from dc.server.payloads import Window
 from dc.server.retries import crash_limit
+from dc.server.shipping import Shipped
 from dc.server.submitters import Submitters
 
 MOST_ATTEMPTS = 2**30
@@ -76,8 +77,20 @@ class TypeInfo(Protocol):
 class Types(Protocol):
     """Where the reactor finds task types."""
 
-    def get(self, name: str, version: str = "") -> TypeInfo:
-        """Return a type, its newest version by default; UnknownTaskType when there is none."""
+    def get(self, name: str, version: str = "", plugin: bytes = b"") -> TypeInfo:
+        """Return a type, its newest version by default; UnknownTaskType when there is none.
+
+        Args:
+            name: of the type.
+            version: of the type.
+            plugin: the archive whose code is wanted, if it is still loaded.
+        """
+
+    def plugin(self, name: str, version: str) -> bytes:
+        """Return the archive that the code of a type is in now; empty if it is in none."""
+
+    def shipped(self, plugin: bytes) -> Shipped | None:
+        """Return what is to be known of an archive to ship it; None if it is not known."""
 
 
 class Pending(Struct, frozen=True):
@@ -145,6 +158,7 @@ class Board:
         self.stalled = False
         self.refusals: Counter[str] = Counter()
         self.cancelled: dict[int, None] = {}
+        self.running: Counter[bytes] = Counter()  # jobs in the scheduler, by their archive
         self.out: list[Action] = []
         self.next_job = next_job
         self._reserved = self._reserving = next_job + limits.JOBS_AHEAD
@@ -234,6 +248,7 @@ class Board:
         """Take a job into the scheduler that has, or may get, tasks to run."""
         options = job.options
         needs = needs_of(options)
+        job.shipped = self.types.shipped(job.row.plugin) if job.row.plugin else None
         job.class_ = self.class_of(job)
         job.resources = [need.resources for need in needs]
         job.limits = [limits_of(options, need.resources) for need in needs]
@@ -247,11 +262,13 @@ class Board:
             options.weight,
         )
         job.scheduled = True
+        self.running[job.row.plugin] += 1
         self.hold(job)
 
     def class_of(self, job: Job) -> int:
         """Return the requirement class of a job, until `matching.release`."""
-        return self.matching.class_of(job.row.type, job.row.version, needs_of(job.options))
+        kind = job.row.type, job.row.version
+        return self.matching.class_of(*kind, needs_of(job.options), job.shipped)
 
     def hold(self, job: Job) -> None:
         """Let a job be handed out, or not, as its holds say now."""
@@ -267,12 +284,18 @@ class Board:
             self.scheduler.remove_job(job.number)
             self.matching.release(job.class_)
             job.scheduled = False
+            self._leave_plugin(job.row.plugin)
             self.submitters.leave(job.options.submitter)
             job.forget_payloads()
             self.checkpointed.pop(job.number, None)
             self.on_unscheduled(job)
             if job.cancelled:
                 self._remember_cancelled(job.number)
+
+    def _leave_plugin(self, plugin: bytes) -> None:
+        self.running[plugin] -= 1
+        if not self.running[plugin]:
+            del self.running[plugin]
 
     def _remember_cancelled(self, number: int) -> None:
         self.cancelled[number] = None

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from dc.errors import DcError
 from dc.messages import Blob, Message, Payload
-from dc.records import JobRow, Outcomes, Record, TaskRow, Unfinished, WorkerRow
+from dc.records import JobRow, NewPlugin, Outcomes, Record, TaskRow, Unfinished, WorkerRow
 from dc.server.commands import Command, Then
 
 # --- events -------------------------------------------------------------------------------------
@@ -107,6 +107,12 @@ class PayloadsPrefetched(Struct, frozen=True):
     payloads: list[Payload]
 
 
+class PluginsAdded(Struct, frozen=True):
+    """These versions of plugins are in service from now on."""
+
+    records: list[NewPlugin]
+
+
 class WorkersRecovered(Struct, frozen=True):
     """The workers that are remembered, at the start; before all jobs."""
 
@@ -194,6 +200,7 @@ Event: TypeAlias = (
     | HeadLoaded
     | PayloadsPrefetched
     | WorkersRecovered
+    | PluginsAdded
     | JobRecovered
     | TasksRecovered
     | CheckpointsLoaded

@@ -9,6 +9,7 @@ from dc.records import JobRow, Outcomes
 from dc.server.gaps import Gaps
 from dc.server.holds import Holds
 from dc.server.payloads import AtHand, Window
+from dc.server.shipping import Shipped
 
 BYTES_PER_SECOND = 100e6
 """What a payload's way to a worker is reckoned at, so that credit is bounded in bytes, too."""
@@ -69,6 +70,7 @@ class Job:
         busy: how many operations on it are under way, for which it stays in memory.
         resources: what each alternative of what it needs uses, as a worker is told it.
         limits: of a task, by alternative.
+        shipped: the archive that its code is in, where workers can get it.
     """
 
     def __init__(self, row: JobRow, class_: int, window: Window) -> None:
@@ -77,6 +79,7 @@ class Job:
         self.class_ = class_
         self.resources: list[dict[str, float]] = []
         self.limits: list[Limits] = []
+        self.shipped: Shipped | None = None
         self.total = row.counts.total
         self.done = row.counts.done
         self.failed = row.counts.failed

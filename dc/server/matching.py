@@ -4,7 +4,8 @@ Jobs that need the same are one requirement *class*; workers that can run the sa
 
 Theory of operation
 -------------------
-What classes ask is cut into *traits*: a condition on one label, or so much of one resource. Each
+What classes ask is cut into *traits*: a condition on one label, so much of one resource, or one of
+the things that a plugin's archive asks to be shipped to a worker (`shipping`). Each
 trait that any class asks has a bit, and an alternative of a class is a mask of them. A worker's
 *ability* is its task types and the mask of the traits that it has: so a thousand computers that
 differ only in what nobody asks, or only beyond what anybody asks, are one group, and whether a
@@ -24,7 +25,7 @@ Resources get small numbers, which the scheduler counts by; one that no class as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -32,7 +33,17 @@ from msgspec import Struct
 from dc import limits
 from dc.messages import About
 from dc.requirements import CPUS, Need, Term, terms_of
-from dc.server.traits import Make, Trait, Types, counts_of, lacking, traits_of
+from dc.server.shipping import LABELS, Shipped, taking_of
+from dc.server.traits import (
+    Make,
+    Trait,
+    Types,
+    counts_of,
+    lacking,
+    lacking_for,
+    traits_of,
+    traits_of_code,
+)
 
 CPUS_ID: Final = 0
 """The scheduler's number of the cpus: what says nothing of amounts needs one of these."""
@@ -64,20 +75,25 @@ class Groups(Protocol):
 
 
 class Wanted(Struct, frozen=True):
-    """What a class is known by."""
+    """What a class is known by; `shipped` is the archive that its jobs are pinned to, if any."""
 
     type: str
     version: str
     needs: tuple[Need, ...]
+    shipped: Shipped | None = None
 
 
 class Class(Struct, eq=False):
-    """A requirement class: its number in the scheduler, how many jobs have it, and its masks."""
+    """A requirement class: its number in the scheduler, how many jobs have it, and its masks.
+
+    `code` is the mask of what its archive asks; 0 if there is none.
+    """
 
     id: int
     wanted: Wanted
     jobs: int = 0
     masks: tuple[int, ...] = ()
+    code: int = 0
 
 
 class Ability(Struct, frozen=True):
@@ -88,7 +104,8 @@ class Ability(Struct, frozen=True):
 
     def alternatives(self, class_: Class) -> list[int]:
         """Return which alternatives of a class a worker of this ability can ever run."""
-        if (class_.wanted.type, class_.wanted.version) not in self.types:
+        own = (class_.wanted.type, class_.wanted.version) in self.types
+        if not own and not (class_.code and class_.code & self.mask == class_.code):
             return []
         return [at for at, mask in enumerate(class_.masks) if mask & self.mask == mask]
 
@@ -125,15 +142,18 @@ class Matching:
 
     # --- classes --------------------------------------------------------------------------------
 
-    def class_of(self, type_: str, version: str, needs: tuple[Need, ...]) -> int:
+    def class_of(
+        self, type_: str, version: str, needs: tuple[Need, ...], shipped: Shipped | None = None
+    ) -> int:
         """Return the requirement class of a job, made if it is new; `release` gives it back.
 
         Args:
             type_: of the job's tasks.
             version: of the type.
             needs: what each alternative needs.
+            shipped: the archive that workers get who have no code of their own.
         """
-        wanted = Wanted(type_, version, needs)
+        wanted = Wanted(type_, version, needs, shipped)
         found = self._classes.get(wanted) or self._add_class(wanted)
         self._spare.pop(wanted, None)
         found.jobs += 1
@@ -179,7 +199,7 @@ class Matching:
         self._resources = {n: id_ for n, id_ in self._resources.items() if n in asked or n == CPUS}
         for class_ in self._classes.values():
             self._note_asked(class_)
-            class_.masks = tuple(self._mask(need) for need in class_.wanted.needs)
+            self._set_masks(class_)
         before, self._groups, self._empty = self._groups, {}, {}
         self._place_all()
         for group in before.values():
@@ -192,7 +212,7 @@ class Matching:
         known = len(self._bits)
         if self._note_asked(class_):
             self._make_anew()
-        class_.masks = tuple(self._mask(need) for need in class_.wanted.needs)
+        self._set_masks(class_)
         fresh = list(self._bits.items())[known:]
         if not fresh:
             return
@@ -237,6 +257,8 @@ class Matching:
     def _note_asked(self, class_: Class) -> bool:
         """Note which labels and resources a class asks; return whether any was not asked before."""
         before = len(self._labels) + len(self._resources)
+        if class_.wanted.shipped is not None:
+            self._labels.update(LABELS)
         for need in class_.wanted.needs:
             self._labels.update(label for label, _ in need.conditions)
             for name, _ in need.amounts:
@@ -245,9 +267,14 @@ class Matching:
                     self._resources[name] = min(set(range(len(taken) + 1)) - taken)
         return len(self._labels) + len(self._resources) > before
 
-    def _mask(self, need: Need) -> int:
+    def _set_masks(self, class_: Class) -> None:
+        wanted = class_.wanted
+        class_.masks = tuple(self._mask(traits_of(need)) for need in wanted.needs)
+        class_.code = self._mask(traits_of_code(wanted.shipped)) if wanted.shipped else 0
+
+    def _mask(self, traits: Iterable[Trait]) -> int:
         mask = 0
-        for trait in traits_of(need):
+        for trait in traits:
             bit = self._bits.get(trait)
             if bit is None:
                 terms = terms_of(trait.condition) if trait.label else ()
@@ -302,7 +329,8 @@ class Matching:
         """Return a worker's types, and its values of all that anybody asks, as a new make."""
         labels = {key: about.labels[key] for key in self._labels if key in about.labels}
         counts = {n: count for n, count in counts_of(about).items() if n in self._resources}
-        return Make(frozenset((t.name, t.version) for t in about.types), labels, counts)
+        types = frozenset((t.name, t.version) for t in about.types)
+        return Make(types, labels, counts, taking=taking_of(about))
 
     def _make(self, about: About) -> Make:
         new = self._description(about)
@@ -376,6 +404,10 @@ class Matching:
         """Return by which of its alternatives a worker can ever run a class."""
         return self._ability(self._workers[worker][1]).alternatives(self._by_id[class_])
 
+    def has_own(self, worker: int, type_: str, version: str) -> bool:
+        """Whether a worker has code of its own for a task type."""
+        return (type_, version) in self._workers[worker][1].types
+
     def validate(self) -> None:
         """Check that everybody is where its labels and amounts say; AssertionError if not."""
         for worker, (about, make) in self._workers.items():
@@ -383,10 +415,9 @@ class Matching:
             assert worker in make.workers, f"worker {worker} is not of its make"
             assert self._makes[_key(make)] is make, f"worker {worker} is of a forgotten make"
             assert worker in self._groups[ability].workers, f"worker {worker} is not in its group"
-            types = {(one.name, one.version) for one in about.types}
             for wanted, class_ in self._classes.items():
                 right = [at for at, need in enumerate(wanted.needs) if not lacking(about, need)]
-                right = right if (wanted.type, wanted.version) in types else []
+                right = right if can_have(about, wanted) else []
                 assert ability.alternatives(class_) == right, f"worker {worker}: {wanted}"
         for ability, group in self._groups.items():
             assert bool(group.workers) != (ability in self._empty), "an empty group is not listed"
@@ -394,5 +425,13 @@ class Matching:
         assert len(set(self._resources.values())) == len(self._resources), "two of one number"
 
 
+def can_have(about: About, wanted: Wanted) -> bool:
+    """Whether a worker has the code of a class itself, or can get it shipped."""
+    if any((one.name, one.version) == (wanted.type, wanted.version) for one in about.types):
+        return True
+    return wanted.shipped is not None and not lacking_for(about, wanted.shipped)
+
+
 def _key(make: Make) -> object:
-    return make.types, frozenset(make.labels.items()), frozenset(make.counts.items())
+    values = frozenset(make.labels.items()), frozenset(make.counts.items())
+    return make.types, *values, make.taking

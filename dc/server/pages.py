@@ -7,12 +7,15 @@ script of the page fetches the same page again each second or so and swaps its m
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from importlib import resources
 
 import jinja2
+import msgspec
 
 from dc.http import Request, Response
 from dc.server.output_views import OutputViews
+from dc.server.plugin_views import PluginViews
 from dc.server.views import View, Views, number
 
 FILES = {
@@ -34,10 +37,12 @@ class Pages:
     Args:
         views: where it looks things up.
         outputs: where it looks up what tasks have written.
+        plugins: where it looks up plugins.
     """
 
-    def __init__(self, views: Views, outputs: OutputViews) -> None:
+    def __init__(self, views: Views, outputs: OutputViews, plugins: PluginViews) -> None:
         self._views = views
+        self._plugins = plugins
         self._outputs = outputs
         self._jinja = jinja2.Environment(
             loader=jinja2.PackageLoader("dc", "web"),
@@ -49,6 +54,7 @@ class Pages:
         self._jinja.filters.update(
             count=count_text, size=size_text, moment=moment_text, seconds=seconds_text
         )
+        self._jinja.filters.update(json=json_text, shape=shape_text)
         self._files = {name: (resources.files("dc") / "web" / name).read_bytes() for name in FILES}
 
     async def answer(self, request: Request, parts: list[str]) -> Response:
@@ -65,6 +71,8 @@ class Pages:
                 return await self._job(job, first, request.query.get("failed", "") == "1")
             case ["jobs", job, "tasks", task]:
                 return await self._task(job, task)
+            case ["types"]:
+                return self._types()
             case ["workers", name]:
                 return self._worker(name)
         return self.error(404, f"there is no page {request.path}")
@@ -83,6 +91,15 @@ class Pages:
             jobs=await self._views.jobs(None, ROWS),
             workers=self._views.workers(GONE_SHOWN),
             types=self._views.types(),
+        )
+
+    def _types(self) -> Response:
+        plugins = self._plugins.plugins()
+        return self._render(
+            "types.html",
+            types=self._views.types(schemas=True)["types"],
+            plugins=plugins["plugins"],
+            broken=plugins["broken"],
         )
 
     async def _job(self, job: str, first: str, failed: bool) -> Response:
@@ -148,3 +165,20 @@ def seconds_text(value: float | None) -> str:
     if value < 120:
         return f"{value:.1f} s"
     return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON that people can read."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def shape_text(schema: Mapping[str, object]) -> str:
+    """Return in a word or two what a JSON Schema describes."""
+    if "contentMediaType" in schema:
+        return "bytes"
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    several = schema.get("anyOf")
+    if isinstance(several, list):
+        return " or ".join(shape_text(one) for one in several)
+    return str(schema.get("title") or schema.get("type") or schema.get("description") or "anything")

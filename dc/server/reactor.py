@@ -55,6 +55,7 @@ from dc.server.events import (
     OutcomesLoaded,
     PayloadsLoaded,
     PayloadsPrefetched,
+    PluginsAdded,
     Received,
     Send,
     Stopping,
@@ -192,6 +193,9 @@ class Reactor:
             case KeyLoaded():
                 self.clients.submissions.key_loaded(event.key, event.row)
                 self._take_held()
+            case PluginsAdded(records):
+                for record in records:
+                    self.board.write(record, lambda: None)
             case WorkersRecovered(rows):
                 self.workers.register.recovered(rows)
             case JobRecovered():

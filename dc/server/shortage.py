@@ -16,9 +16,10 @@ from dc.requirements import (
     condition_text,
     need_text,
 )
-from dc.server.matching import Wanted
+from dc.server.matching import Wanted, can_have
 from dc.server.reason import Reason
 from dc.server.traits import Trait, counts_of, lacking
+from dc.server.why_code import why_no_code
 
 
 class Near(Struct, frozen=True):
@@ -49,16 +50,15 @@ def shortage(wanted: Wanted, workers: Iterable[tuple[str, About]]) -> Reason:
         workers: their names and what they are.
     """
     all_ = list(workers)
-    kind = (wanted.type, wanted.version)
+    kind = f"{wanted.type} {wanted.version}"
     if not all_:
         return Reason("no worker", "no worker is connected")
-    typed = [one for one in all_ if kind in {(t.name, t.version) for t in one[1].types}]
+    typed = [one for one in all_ if can_have(one[1], wanted)]
     if not typed:
-        figures = {"type": wanted.type, "version": wanted.version}
-        return Reason("no type", f"no connected worker has task type {' '.join(kind)}", figures)
+        return why_no_code(kind, wanted.shipped, all_)
     best = [_nearest(need, typed) for need in wanted.needs]
     nearest = min(best, key=lambda one: len(one.lacks))
-    reason = _lacking(nearest, [about for _, about in all_], " ".join(kind))
+    reason = _lacking(nearest, [about for _, about in all_], kind)
     if len(best) == 1:
         return reason
     text = f"none of its {len(best)} alternatives has a worker; the nearest {reason.text}"
@@ -115,11 +115,10 @@ def short_amount(name: str, count: int) -> str:
 
 def waiting_for(about: About, wanted: Sequence[Wanted]) -> Reason:
     """Return what keeps a worker from all classes of which tasks wait: none of them fits it."""
-    types = {(one.name, one.version) for one in about.types}
-    if not any((one.type, one.version) in types for one in wanted):
+    typed = [one for one in wanted if can_have(about, one)]
+    if not typed:
         text = "every waiting task is of a task type that it does not have"
-        return Reason("other types", text)
-    typed = [one for one in wanted if (one.type, one.version) in types]
+        return Reason("other types", text + " and cannot get" * about.takes_plugins)
     if len(typed) == len(wanted):
         needs = [lacking(about, need) for one in typed for need in one.needs]
         common = {trait.resource for trait in needs[0] if trait.resource}

@@ -33,6 +33,7 @@ from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
+from dc.server.plugin_views import PluginViews
 from dc.server.views import Views, number
 
 SECURITY_HEADERS = [
@@ -78,7 +79,7 @@ class Site:
         self._views = Views(app)
         self._api = Api(self._views, app)
         self._outputs = OutputViews(app, self._views)
-        self._pages = Pages(self._views, self._outputs)
+        self._pages = Pages(self._views, self._outputs, PluginViews(app))
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
@@ -128,7 +129,9 @@ class Site:
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
     def _error(self, request: Request, error: DcError, status: int) -> Response:
-        if request.path.startswith(("/api/", "/blobs/")) or request.path.endswith(FILES):
+        if request.path.startswith(("/api/", "/blobs/", "/plugins/")) or request.path.endswith(
+            FILES
+        ):
             return Response.json({"error": error.code, "text": str(error)}, status)
         return self._pages.error(status, str(error))
 
@@ -143,6 +146,8 @@ class Site:
                 return await self._api.answer(request, rest)
             case ["blobs", name]:
                 return await self._blob(request, name)
+            case ["plugins", name]:
+                return self._plugin(request, name)
             case ["jobs", job, "tasks", task, "output"]:
                 return await self._output(request, number(job), number(task))
             case ["jobs", job, "tasks", task, "payload" | "result" as which]:
@@ -192,19 +197,34 @@ class Site:
             raise UnknownBlob(f"there is no blob {digest.hex()}")
         return Response(200, path, "application/octet-stream")
 
+    def _plugin(self, request: Request, name: str) -> Response:
+        """Return the archive of a plugin that the server has, or that a job still runs."""
+        if request.method not in ("GET", "HEAD"):
+            return Response.not_allowed("GET", "HEAD")
+        digest = digest_of(name)
+        if self._app.types.shipped(digest) is None:
+            raise UnknownBlob(f"there is no plugin {name[:80]!r}")
+        return self._file(digest)
+
     async def _blob(self, request: Request, name: str) -> Response:
-        try:
-            digest = bytes.fromhex(name)
-        except ValueError:
-            digest = b""
-        if len(digest) != 32:
-            raise UnknownBlob("a blob's name is its SHA-256 in 64 hexadecimal digits")
+        digest = digest_of(name)
         if request.method == "PUT":
             new = await self._app.blobs.put(digest, request.content_length, request)
             return Response.text(201 if new else 200, "stored\n" if new else "was here already\n")
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD", "PUT")
         return self._file(digest)
+
+
+def digest_of(name: str) -> bytes:
+    """Return the digest by which a path names a blob; UnknownBlob when it is none."""
+    try:
+        digest = bytes.fromhex(name)
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        raise UnknownBlob("a blob's name is its SHA-256 in 64 hexadecimal digits")
+    return digest
 
 
 def _status(error: DcError) -> int:

@@ -173,6 +173,7 @@ class Submissions:
             cancelled_at=None,
             counts=Counts(),
             key=message.key,
+            plugin=self._board.types.plugin(info.name, info.version),
         )
         self._remember(message.key, row.job)
         job = self._board.add_job(row)
@@ -255,7 +256,8 @@ class Submissions:
             raise KeyConflict(f"{text}: take another key")
         if job.cancelled:
             raise JobCancelled(f"job {job.number}, which has this key, was cancelled")
-        info = self._board.types.get(row.type, row.version) if not job.ended else None
+        types = self._board.types
+        info = types.get(row.type, row.version, row.plugin) if not job.ended else None
         before = self._of_job.get(job.number)
         if before is not None:
             self._take_over(before, client)
@@ -374,7 +376,8 @@ class Submissions:
 
 def _new_job(row: JobRow) -> NewJob:
     codecs = (row.payload, row.result)
-    return NewJob(row.job, row.type, row.version, row.options, *codecs, row.created, row.key)
+    what = (row.job, row.type, row.version, row.options)
+    return NewJob(*what, *codecs, row.created, row.key, row.plugin)
 
 
 def _check(submission: Submission, message: Payloads) -> None:

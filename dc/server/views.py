@@ -21,6 +21,7 @@ from dc.server.jobs import Job, job_state
 from dc.server.orders import GONE
 from dc.server.reason import Reason
 from dc.server.roster import KEY_SHOWN, Worker
+from dc.signing import public_text
 
 View = dict[str, Any]
 
@@ -87,9 +88,14 @@ class Views:
             for name in sorted({*jobs, *known.weights} - {""})
         ]
 
-    def types(self) -> View:
-        """Return the task types, and the plugins that could not be loaded."""
-        return {"types": self._app.types.rows(), "broken": self._app.types.broken}
+    def types(self, *, schemas: bool = False) -> View:
+        """Return the task types, and the plugins that could not be loaded.
+
+        Args:
+            schemas: with what payloads and results look like, as JSON Schema.
+        """
+        rows = self._app.types.rows(schemas=schemas)
+        return {"types": rows, "broken": self._app.types.broken}
 
     # --- jobs -----------------------------------------------------------------------------------
 
@@ -308,6 +314,9 @@ class Views:
             "resources": about.resources,
             **_why(Reason(state, note) if note else reason),
             "broken": about.broken,
+            "takes_plugins": about.takes_plugins,
+            "installs": about.installs,
+            "trusts": [public_text(key) for key in about.trusts],
             "lapses_in": self._app.reactor.workers.leases.lapses_in(worker),
             "connected_at": worker.since or None,
             "seen": None,
@@ -335,6 +344,9 @@ def gone_view(row: WorkerRow) -> View:
         "labels": row.labels,
         "resources": {},
         "broken": {},
+        "takes_plugins": False,
+        "installs": False,
+        "trusts": [],
         "lapses_in": None,
         "connected_at": None,
         "seen": row.seen,

@@ -257,6 +257,9 @@ class WorkerSide:
         checkpoints: dict[int, Payload] | None = None,
     ) -> None:
         row = job.row
+        plugin = job.shipped.plugin if job.shipped is not None else None
+        if plugin and self._board.matching.has_own(worker.id, row.type, row.version):
+            plugin = None
         start = 0
         for stop, size in portions(payloads, 0, lambda _: BLOB_BYTES):
             message = Assign(
@@ -271,6 +274,7 @@ class WorkerSide:
                 row.options.environment,
                 job.resources[alternative],
                 checkpoints or {},
+                plugin,
             )
             self._board.send(worker.peer, message, size)
             start = stop

@@ -184,13 +184,30 @@ SELECT min(task & 0xffffffff) FROM finished
 WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
 
 -- name: used_blobs
--- The names, from :first to :last, of blobs that jobs or checkpoints name.
+-- The names, from :first to :last, of blobs that jobs, checkpoints or plugins name.
 SELECT json_group_array(digest) FROM (
     SELECT digest FROM blob_uses WHERE digest BETWEEN :first AND :last
     UNION
     SELECT digest FROM checkpoints WHERE digest BETWEEN :first AND :last
+    UNION
+    SELECT digest FROM plugins WHERE digest BETWEEN :first AND :last
     ORDER BY digest
 );
+
+-- name: plugins
+-- The plugins, of each name the newest first.
+SELECT digest, size, name, manifest, types, added, signer, signature FROM plugins
+ORDER BY name, added DESC, digest DESC;
+
+-- name: drop_plugins
+-- Forget plugins that no job runs and that others of their names took the places of before :before.
+DELETE FROM plugins
+WHERE NOT EXISTS (SELECT 1 FROM blob_uses u WHERE u.digest = plugins.digest)
+AND EXISTS (
+    SELECT 1 FROM plugins o WHERE o.name = plugins.name AND o.added < :before
+    AND (o.added, o.digest) > (plugins.added, plugins.digest)
+)
+RETURNING digest;
 
 -- name: removable
 -- Jobs that are being removed, and the finished ones that go first: those finished before :before,
@@ -298,7 +315,8 @@ DELETE FROM checkpoints WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffff
 SELECT json_group_array(digest) FROM (
     SELECT digest FROM blob_uses WHERE job = :job ORDER BY digest LIMIT :limit
 ) u WHERE NOT EXISTS (SELECT 1 FROM blob_uses o WHERE o.digest = u.digest AND o.job != :job)
-AND NOT EXISTS (SELECT 1 FROM checkpoints c WHERE c.digest = u.digest);
+AND NOT EXISTS (SELECT 1 FROM checkpoints c WHERE c.digest = u.digest)
+AND NOT EXISTS (SELECT 1 FROM plugins p WHERE p.digest = u.digest);
 
 -- name: remove_uses
 -- Remove some of a job's uses of blobs.

@@ -54,3 +54,7 @@ def test_what_is_no_text(tmp_path: Path) -> None:
 
 def test_in_a_real_executor() -> None:
     assert dc.testing.run_in_executor(HERE, "wordcount", ["a b a"]) == [{"a": 2, "b": 1}]
+
+
+def test_on_a_server_with_a_worker() -> None:
+    assert dc.testing.run_in_cluster(HERE, "wordcount", ["a b a"]) == [{"a": 2, "b": 1}]

@@ -74,7 +74,20 @@ WORKER = {
     "why": "set aside: tasks fail", "reason": {"kind": "sick", "figures": {}},
 }  # fmt: skip
 TYPE = {"name": "square", "version": "1", "plugin": "math", "doc": "Square it.\nMore.",
-        "payload": "msgpack", "result": "msgpack"}  # fmt: skip
+        "payload": "msgpack", "result": "msgpack", "archive": "5d0f4c3e3b1aff",
+        "payload_schema": {"type": "integer"}, "result_schema": {}}  # fmt: skip
+WHO = {
+    "own": 1, "can": 2, "cannot": {"has no Python >=3.13": {"workers": 7, "some": ["box", "cat"]}},
+    "failed": {"dog": "no space left"},
+}  # fmt: skip
+SHIPPED = {
+    "name": "math", "version": "1.2", "archive": "5d0f4c3e3b1aff", "size": 923, "place": "/p/math",
+    "added": 1e9, "in_service": True, "jobs": 3, "types": [{"name": "square", "version": "1"}],
+    "python": ">=3.13", "platforms": ["linux"], "dependencies": ["numpy"], "carried": ["attrs 1"],
+    "signer": "dc-key-abc", "note": "it counts as unsigned: ", "workers": WHO,
+}  # fmt: skip
+NOBODY: dict[str, Any] = {"own": 0, "can": 0, "cannot": {}, "failed": {}}
+EARLIER = {**SHIPPED, "in_service": False, "signer": "", "note": "", "workers": NOBODY}
 STATUS = {
     "software": "dc", "version": "0.1", "protocol": 1, "started": 1e9,
     "address": "127.0.0.1:8220", "data": "/data", "tasks": COUNTS, "jobs": {"running": 2},
@@ -90,6 +103,7 @@ ANSWERS: dict[str, Any] = {
     "/api/workers": {"workers": [WORKER]},
     "/api/types": {"types": [TYPE, {**TYPE, "name": "echo", "payload": "bytes"}], "broken": {}},
     "/api/status": STATUS,
+    "/api/plugins": {"plugins": [SHIPPED, EARLIER], "broken": {"bad": "plugin 'bad': \x1b[31m"}},
 }
 
 
@@ -387,7 +401,9 @@ def test_trouble_is_told_while_submitting(
     assert capsys.readouterr().err == "the disk is full\nthe server is out of trouble\n"
 
 
-@pytest.mark.parametrize("command", ["jobs", "job 4", "tasks 4", "workers", "types", "status"])
+@pytest.mark.parametrize(
+    "command", ["jobs", "job 4", "tasks 4", "workers", "types", "status", "plugins"]
+)
 def test_lists_as_json_are_the_servers_own(dctl: Line, capsys: Capture, command: str) -> None:
     assert dctl(*command.split(), "--json") == 0
     path = {"job 4": "/api/jobs/4", "tasks 4": "/api/jobs/4/tasks"}.get(command, f"/api/{command}")
@@ -413,6 +429,35 @@ def test_lists_as_tables(dctl: Line, capsys: Capture) -> None:
         assert text in out, text
     assert "\x1b" not in out
     assert err == ("box: set aside: tasks fail\nbroken on box: plugin 'bad': cannot be imported\n")
+
+
+def test_plugins(dctl: Line, capsys: Capture) -> None:
+    assert dctl("plugins") == 0
+    out, err = capsys.readouterr()
+    assert main(["plugins", "list", "--server", dctl.url]) == 0
+    assert capsys.readouterr() == (out, err)
+    for text in ("math", "5d0f4c3e3b1a ", "square 1", "Python >=3.13, linux, numpy", "attrs 1"):
+        assert text in out, text
+    assert "1 have their own, 2 can get it" in out
+    assert "nobody" in out
+    assert err.splitlines() == [
+        "math 5d0f4c3e3b1a: it counts as unsigned: ",
+        "math 5d0f4c3e3b1a: 7 workers cannot get it (box, cat, …): has no Python >=3.13",
+        "math 5d0f4c3e3b1a: failed on dog: no space left",
+        "math 5d0f4c3e3b1a: an earlier version, which 3 unfinished jobs run",
+        "broken on the server: plugin 'bad': \N{REPLACEMENT CHARACTER}[31m",
+    ]
+
+
+def test_one_type(dctl: Line, capsys: Capture) -> None:
+    assert dctl("types", "square") == 0
+    out = capsys.readouterr().out
+    for text in ("square 1", "Square it.", "math 5d0f4c3e3b1a", '"type": "integer"'):
+        assert text in out, text
+    assert dctl("types", "square", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [TYPE]
+    assert dctl("types", "nothing") == 2
+    assert "no task type 'nothing'; there is echo, square" in capsys.readouterr().err
 
 
 def test_errors_are_one_line(dctl: Line, capsys: Capture) -> None:
@@ -446,7 +491,7 @@ def test_help_has_an_example_for_each_command(capsys: Capture) -> None:
     assert "exit status" in capsys.readouterr().out
     for command in ("submit", "jobs", "job", "tasks", "results", "wait", "cancel", "pause",
                     "resume", "retry", "set", "submitter", "worker",
-                    "workers", "types", "status"):  # fmt: skip
+                    "workers", "types", "status", "plugins"):  # fmt: skip
         assert main([command, "--help"]) == 0
         assert f"example:\n  python -m dc {command}" in capsys.readouterr().out
 

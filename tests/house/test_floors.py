@@ -24,6 +24,7 @@ WORDS = {
     "messages",
     "records",
     "pipe",
+    "plugin_manifest",
     "portions",
     "times",
 }
@@ -41,8 +42,10 @@ THOUGHT = {
     "server.heads",
     "server.matching",
     "server.traits",
+    "server.shipping",
     "server.reason",
     "server.shortage",
+    "server.why_code",
     "server.why",
     "server.why_held",
     "server.board",
@@ -77,6 +80,8 @@ THOUGHT = {
     "worker.tasks",
     "worker.reports",
     "worker.carriage",
+    "worker.code",
+    "worker.plugins_held",
     "worker.transfers",
     "worker.slots",
     "worker.executors",
@@ -106,6 +111,7 @@ HANDS = {
     "http_connection": "http",
     "http_body": "http",
     "http_client": "http",
+    "http_client_connection": "http",
     "store": "store",
     "store_sqlite": "store",
     "store_file": "store",
@@ -125,13 +131,20 @@ HANDS = {
     "store_memory_notes": "store",
     "blobs": "blobs",
     "blobs_incoming": "blobs",
+    "http_blobs": "blobs",
     "typed": "plugins",
     "task_options": "plugins",
     "tasktypes": "plugins",
     "context": "plugins",
     "hooks": "plugins",
     "plugin_sources": "plugins",
+    "plugin_archive": "plugins",
+    "plugin_carried": "plugins",
+    "plugin_origins": "plugins",
+    "schemas": "plugins",
     "plugins": "plugins",
+    "plugin_unpack": "plugins",
+    "plugin_shipped": "plugins",
     "executor": "executor",
     "launcher": "executor",
     "fence": "executor",
@@ -146,6 +159,7 @@ HANDS = {
     "program": "program",
     "memory": "memory",
     "sockets": "sockets",
+    "signing": "signing",
 }
 
 NOT_IN_THOUGHT = {
@@ -270,7 +284,7 @@ def test_no_import_hides_in_a_function(path: Path) -> None:
 
 
 def plugin_modules() -> list[Path]:
-    folders = [ROOT / "plugins", ROOT / "examples" / "template"]
+    folders = [ROOT / "plugins", ROOT / "examples", PACKAGE / "template"]
     return sorted(p for folder in folders for p in folder.rglob("dc_*.py"))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from msgspec import structs
@@ -82,6 +84,7 @@ from dc.server.events import (
     Write,
 )
 from dc.server.reactor import Reactor
+from dc.server.shipping import Shipped
 
 M = TypeVar("M", bound=Message)
 
@@ -102,9 +105,24 @@ class Type:
 
 
 class SomeTypes:
-    """`echo` 1 and 2, and `stubborn` with two retries."""
+    """`echo` 1 and 2, and `stubborn` with two retries.
 
-    def get(self, name: str, version: str = "") -> Type:
+    The code of `shipped` is in an archive, the newest of `archives`.
+    """
+
+    def __init__(self) -> None:
+        self.archives: list[Shipped] = []
+
+    def plugin(self, name: str, version: str) -> bytes:
+        newest = self.archives[-1:] if name == "shipped" else []
+        return newest[0].plugin.digest if newest else b""
+
+    def shipped(self, plugin: bytes) -> Shipped | None:
+        return next((one for one in self.archives if one.plugin.digest == plugin), None)
+
+    def get(self, name: str, version: str = "", plugin: bytes = b"") -> Type:
+        if name == "shipped":
+            return Type(name, "1")
         if name == "stubborn":
             return Type(name, "1", {"retries": 2})
         if name != "echo" or version not in ("", "1", "2"):
@@ -121,7 +139,8 @@ class Harness:
 
     def __init__(self, **reactor: Any) -> None:
         self._options = reactor
-        self.reactor = Reactor(SomeTypes(), "dc test", **reactor)
+        self.types = SomeTypes()
+        self.reactor = Reactor(self.types, "dc test", **reactor)
         self.now = 1000.0
         self.sent: dict[int, list[Message]] = {}
         self.closed: dict[int, Close] = {}
@@ -226,7 +245,7 @@ class Harness:
         jobs = [record.job for record in self.written if isinstance(record, NewJob)]
         sequences = [r.sequence for r in self.written if isinstance(r, Outcomes)]
         self.reactor = Reactor(
-            SomeTypes(),
+            self.types,
             "dc test",
             max(jobs, default=0) + 1,
             max(sequences, default=0) + 1,
@@ -356,6 +375,7 @@ class Harness:
             changed[-1].paused if changed else False,
             cancelled[0].why if cancelled else "",
             sum(len(record.numbers) for record in self.records(Retried, job)),
+            new[0].plugin,
         )
 
     def stored_key(self, key: str) -> JobRow | None:
@@ -427,6 +447,7 @@ class Harness:
         leaves_in: float = 0.0,
         obeys: bool = True,
         fixed_cpus: bool = False,
+        taking: Mapping[str, Any] = MappingProxyType({}),
     ) -> int:
         peer = self.open()
         self.worker_says_hello(
@@ -440,6 +461,7 @@ class Harness:
             leaves_in=leaves_in,
             obeys=obeys,
             fixed_cpus=fixed_cpus,
+            taking=taking,
         )
         self.say(peer, *held, Heartbeat())
         return peer
@@ -458,6 +480,7 @@ class Harness:
         leaves_in: float = 0.0,
         obeys: bool = True,
         fixed_cpus: bool = False,
+        taking: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         ids = [TypeId(type_, version) for type_ in types for version in ("1", "2")]
         mine = key or f"key of {name}"
@@ -465,6 +488,7 @@ class Harness:
             *(name, mine, slots, ids, labels or {}, {}, run, leaves_in),
             resources=resources or {},
             fixed_cpus=fixed_cpus,
+            **taking,
         )
         can = ["orders"] if obeys else []
         self.say(peer, Hello(PROTOCOL, "worker", "dc test", can, about))

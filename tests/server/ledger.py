@@ -11,9 +11,10 @@ remembers anything.
 from __future__ import annotations
 
 from dc import limits
-from dc.messages import Assign, Done, Failed, Failure, Held, Message, Returned, Stop
+from dc.messages import Assign, Done, Failed, Failure, Held, Message, Plugin, Returned, Stop
 from dc.records import JobCancelled, JobChanged, Outcomes, Record, Retried
 from dc.server.events import Action, LoadPayloads, Send, Write
+from dc.server.shipping import Shipped
 from tests.server.harness import Harness
 
 Task = tuple[int, int]
@@ -42,9 +43,16 @@ class Ledger(Harness):
         self.retried: set[int] = set()
         self.after: dict[int, tuple[int, bool]] = {}
         self.resting: set[str] = set()  # whom operators have take nothing
+        self.pinned: dict[int, Plugin] = {}  # the archive that was newest when a job came
         super().__init__(window=200)
+        self.edit()
 
     # --- what goes in ---------------------------------------------------------------------------
+
+    def edit(self) -> None:
+        """Put another version of `shipped` into service."""
+        digest = bytes([len(self.types.archives)]) * 32
+        self.types.archives.append(Shipped(Plugin(digest, 1, "shipped")))
 
     def hear(self, peer: int, *messages: Message) -> None:
         """Have a worker say something on an open connection."""

@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dc import limits
 from dc._core import Scheduler
-from dc.messages import About, Alternative, Options, TypeId
+from dc.messages import About, Alternative, Options, Plugin, TypeId
 from dc.requirements import needs_of
 from dc.server.matching import Matching
+from dc.server.shipping import Shipped
 from dc.server.traits import lacking
 
 TYPES = [TypeId("echo", "1"), TypeId("render", "1")]
@@ -47,8 +48,8 @@ class World:
         self.workers: dict[int, About] = {}
         self._next = 0
 
-    def add_job(self, options: Options, type_: str = "echo") -> int:
-        class_ = self.matching.class_of(type_, "1", needs_of(options))
+    def add_job(self, options: Options, type_: str = "echo", shipped: Shipped | None = None) -> int:
+        class_ = self.matching.class_of(type_, "1", needs_of(options), shipped)
         self._next += 1
         self.scheduler.add_job(self._next, class_, 0, 0)
         self.jobs[self._next] = class_
@@ -165,6 +166,68 @@ def test_what_nobody_has_any_more_is_forgotten(world: World, monkeypatch: Any) -
     world.validate()
 
 
+HERE = {"os": "linux", "arch": "x86_64", "python": "3.11.7"}
+WINDOWS = {"os": "windows", "arch": "amd64"}
+PLUGIN = Plugin(b"d" * 32, 1000, "render")
+
+
+def taker(labels: Mapping[str, str] = {}, trusts: Sequence[bytes] = (), **said: Any) -> About:
+    """A worker that has no code of its own, and takes plugins."""
+    said = {"takes_plugins": True, "trusts": list(trusts), **said}
+    return About("w", "key", 2, [], dict(labels), **said)
+
+
+@pytest.mark.parametrize(
+    ("shipped", "worker", "can"),
+    [
+        (Shipped(PLUGIN), taker(), True),
+        (Shipped(PLUGIN), taker(takes_plugins=False), False),
+        (Shipped(PLUGIN), taker(trusts=[b"k"]), False),
+        (Shipped(Plugin(b"d" * 32, 1, "x", b"k", b"s")), taker(trusts=[b"j", b"k"]), True),
+        (Shipped(Plugin(b"d" * 32, 1, "x", b"k", b"s")), taker(trusts=[b"j"]), False),
+        (Shipped(PLUGIN, ">=3.12"), taker({"python": "3.11.7"}), False),
+        (Shipped(PLUGIN, ">=3.9,!=3.11.*"), taker({"python": "3.11.7"}), False),
+        (Shipped(PLUGIN, "~=3.11"), taker({"python": "3.13.0rc1"}), True),
+        (Shipped(PLUGIN, ">=3.12"), taker(), False),
+        (Shipped(PLUGIN, "nonsense"), taker({"python": "3.11.7"}), False),
+        (Shipped(PLUGIN, platforms=("darwin", "linux")), taker({"os": "linux"}), True),
+        (Shipped(PLUGIN, platforms=("Linux-ARM64",)), taker({"os": "linux"}), False),
+        (
+            Shipped(PLUGIN, platforms=("Linux-ARM64",)),
+            taker({"os": "linux", "arch": "arm64"}),
+            True,
+        ),
+        (Shipped(PLUGIN, dependencies=("numpy>=2",)), taker(), False),
+        (Shipped(PLUGIN, dependencies=("numpy>=2",)), taker(installs=True), True),
+        (Shipped(PLUGIN, dependencies=("x; sys_platform=='win32'",)), taker(HERE), True),
+        (Shipped(PLUGIN, dependencies=("x; sys_platform=='linux'",)), taker(HERE), False),
+        (Shipped(PLUGIN, dependencies=("x; os_name=='nt'",)), taker(HERE | WINDOWS), False),
+        (Shipped(PLUGIN, dependencies=("x; python_version<'3.12'",)), taker(), False),
+        (
+            Shipped(PLUGIN, dependencies=("x; python_version<'3.12'",)),
+            taker(HERE | {"python": "3.13.1"}),
+            True,
+        ),
+    ],
+)
+def test_who_gets_an_archive(world: World, shipped: Shipped, worker: About, can: bool) -> None:
+    job = world.add_job(Options(), "render", shipped)
+    number = world.add_worker(worker)
+    assert bool(world.matching.can_run(number, world.jobs[job])) is can
+    world.validate()
+
+
+def test_code_of_its_own_needs_no_archive(world: World) -> None:
+    own = world.add_worker(about({}, {}))
+    other = world.add_worker(taker())
+    pinned = world.add_job(Options(), "echo", Shipped(PLUGIN, ">=99"))
+    free = world.add_job(Options(), "echo", Shipped(PLUGIN))
+    newer = world.add_job(Options(), "echo", Shipped(Plugin(b"e" * 32, 1000, "render")))
+    assert [one for one, _ in world.matching.able(world.jobs[pinned])] == [own]
+    assert sorted(one for one, _ in world.matching.able(world.jobs[free])) == [own, other]
+    assert world.jobs[newer] != world.jobs[free]
+
+
 LABELS = st.dictionaries(st.sampled_from("ab"), st.sampled_from(["1", "2", "3.10"]))
 CONDITIONS = st.dictionaries(
     st.sampled_from("ab"), st.sampled_from(["1", "!=2", ">=2", "<3.9", "=1|2", ">=1,!=3.10"])
@@ -181,6 +244,50 @@ OPTIONS = st.builds(
     st.lists(NEEDS, max_size=3),
 )
 
+KEYS = [b"", b"k1", b"k2"]
+PYTHONS = {"": (), ">=3.11": ("3.11.7", "3.12.0"), "<3.12": ("3.11.7",), "!=3.11.7": ("3.12.0",)}
+PLATFORMS = {"linux": ("linux", "arm"), "linux-x86": ("linux", "x86"), "mac": ("mac", "arm")}
+MAYBE = "numpy; python_version<'3.12'"
+SHIPPED = st.none() | st.builds(
+    lambda signer, *rest: Shipped(Plugin(b"d" * 32, 5, "p", signer, b""), *rest),
+    st.sampled_from(KEYS),
+    st.sampled_from(sorted(PYTHONS)),
+    st.lists(st.sampled_from(sorted(PLATFORMS)), max_size=2).map(tuple),
+    st.sampled_from([(), ("numpy",), (MAYBE,)]),
+)
+PLACE = {
+    "python": st.sampled_from(["3.11.7", "3.12.0"]),
+    "os": st.sampled_from(["linux", "mac"]),
+    "arch": st.sampled_from(["x86", "arm"]),
+}
+PLACES = st.fixed_dictionaries(PLACE) | st.fixed_dictionaries({}, optional=PLACE)
+TAKING = st.fixed_dictionaries(
+    {
+        "takes_plugins": st.booleans(),
+        "trusts": st.lists(st.sampled_from(KEYS[1:]), max_size=2),
+        "installs": st.booleans(),
+    }
+)
+
+
+def gets(worker: About, shipped: Shipped | None) -> bool:
+    """Whether a worker can be shipped an archive of those above, told plainly."""
+    if shipped is None or not worker.takes_plugins:
+        return False
+    if worker.trusts and shipped.plugin.signer not in worker.trusts:
+        return False
+    python, os = worker.labels.get("python"), worker.labels.get("os")
+    if shipped.python and python not in PYTHONS[shipped.python]:
+        return False
+    wanted = shipped.platforms
+    here = {os, f"{os}-{worker.labels.get('arch')}"} - {None}
+    if wanted and not here & set(wanted):
+        return False
+    needed = bool(shipped.dependencies) and (
+        MAYBE not in shipped.dependencies or python != "3.12.0"
+    )
+    return worker.installs or not needed
+
 
 class MatchingMachine(RuleBasedStateMachine):
     """Jobs and workers come and go; everybody stays where the needs say."""
@@ -194,20 +301,34 @@ class MatchingMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         limits.SPARE_CLASSES, limits.SPARE_GROUPS = self._spares  # type: ignore[misc]
 
-    @rule(options=OPTIONS, type_=st.sampled_from(["echo", "render"]))
-    def submit(self, options: Options, type_: str) -> None:
-        self.world.add_job(options, type_)
+    @rule(options=OPTIONS, type_=st.sampled_from(["echo", "render"]), shipped=SHIPPED)
+    def submit(self, options: Options, type_: str, shipped: Shipped | None) -> None:
+        self.world.add_job(options, type_, shipped)
 
     @precondition(lambda self: self.world.jobs)
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         self.world.remove_job(data.draw(st.sampled_from(sorted(self.world.jobs))))
 
-    @rule(labels=LABELS, resources=AMOUNTS, slots=st.integers(0, 2), kinds=st.integers(0, 2))
+    @rule(
+        labels=LABELS,
+        place=PLACES,
+        resources=AMOUNTS,
+        slots=st.integers(0, 2),
+        kinds=st.integers(0, 2),
+        taking=TAKING,
+    )
     def come(
-        self, labels: dict[str, str], resources: dict[str, float], slots: int, kinds: int
+        self,
+        labels: dict[str, str],
+        place: dict[str, str],
+        resources: dict[str, float],
+        slots: int,
+        kinds: int,
+        taking: dict[str, Any],
     ) -> None:
-        self.world.add_worker(About("w", "k", slots, TYPES[:kinds], labels, resources=resources))
+        said = {"resources": resources, **taking}
+        self.world.add_worker(About("w", "k", slots, TYPES[:kinds], labels | place, **said))
 
     @precondition(lambda self: self.world.workers)
     @rule(data=st.data(), labels=LABELS, resources=AMOUNTS)
@@ -235,7 +356,8 @@ class MatchingMachine(RuleBasedStateMachine):
             for worker, about_ in self.world.workers.items():
                 kinds = {(one.name, one.version) for one in about_.types}
                 right = [at for at, need in enumerate(wanted.needs) if not lacking(about_, need)]
-                if (wanted.type, wanted.version) not in kinds:
+                own = (wanted.type, wanted.version) in kinds
+                if not own and not gets(about_, wanted.shipped):
                     right = []
                 assert able.get(worker, []) == right
 

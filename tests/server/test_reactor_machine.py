@@ -75,6 +75,11 @@ class PlayedWorker:
         self.keys = 0  # that it has had, beside the first
 
     @property
+    def takes(self) -> bool:
+        """Whether it gets the code of `shipped` from the server: but for one, all do."""
+        return self.slots > 1
+
+    @property
     def key(self) -> str:
         return f"{self.name}#{self.keys}" if self.keys else self.name
 
@@ -131,6 +136,8 @@ class PlayedWorker:
 
     def _take(self, server: Ledger, message: Assign) -> None:
         """Take tasks, but hand back what was reported before: the server has forgotten that."""
+        shipped = server.pinned[message.job] if self.takes and message.type == "shipped" else None
+        assert message.plugin == shipped, "not the archive that the job was submitted with"
         reported = self.named()
         for number, attempt, payload in zip(
             message.numbers, message.attempts, message.payloads, strict=True
@@ -162,7 +169,12 @@ class PlayedWorker:
         server.names[self.peer] = self.name
         server.comes_back(self.name, named)
         server.worker_says_hello(
-            self.peer, self.name, slots=self.slots, key=self.key, run=f"run {self.run}"
+            *(self.peer, self.name),
+            slots=self.slots,
+            key=self.key,
+            run=f"run {self.run}",
+            types=("echo", "stubborn") if self.takes else ("echo", "stubborn", "shipped"),
+            taking={"takes_plugins": self.takes},
         )
         if is_deleted(server.sent[self.peer]):
             self.joins_anew()
@@ -201,9 +213,12 @@ class ReactorMachine(RuleBasedStateMachine):
         priority=st.integers(0, 2),
         grace=st.sampled_from([0.0, 0.0, 60.0]),
         after=st.sampled_from(["", "", "whole", "each"]),
+        type_=st.sampled_from(["echo", "shipped"]),
     )
     @precondition(lambda self: len(self.totals) < 5)
-    def submit(self, count: int, retries: int, priority: int, grace: float, after: str) -> None:
+    def submit(
+        self, count: int, retries: int, priority: int, grace: float, after: str, type_: str
+    ) -> None:
         payloads: list[Payload] = [b"p%d" % number for number in range(count)]
         self.server.graces[max(self.totals, default=0) + 1] = grace or limits.GRACE_SECONDS
         options: dict[str, Any] = {}
@@ -211,12 +226,17 @@ class ReactorMachine(RuleBasedStateMachine):
         if after and former:
             options = {"after": [former], "each": after == "each"}
             self.server.after[former + 1] = (former, after == "each")
-        job = self.server.submit(
-            self.client, payloads, retries=retries, priority=priority, grace=grace, **options
-        )
+        options |= {"retries": retries, "priority": priority, "grace": grace}
+        job = self.server.submit(self.client, payloads, type_, **options)
         assert job in self.server.graces
+        self.server.pinned[job] = self.server.types.archives[-1].plugin
         self.totals[job] = count
         self.server.commit()
+
+    @rule()
+    def edit(self) -> None:
+        """The plugin of `shipped` is changed: jobs that are there keep what they have."""
+        self.server.edit()
 
     @rule(at=st.integers(0, 2), anew=st.booleans())
     def connect(self, at: int, anew: bool) -> None:

@@ -21,6 +21,7 @@ from dc.server.events import Closed, Opened, Received, Tick, Troubled
 from dc.server.health import SICK
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
+from dc.server.plugin_views import PluginViews
 from dc.server.types import PluginTypes
 from dc.server.views import Views
 from dc.store_memory import MemoryStore
@@ -45,7 +46,7 @@ class Seen:
     def __init__(self, app: ServerApp) -> None:
         self.app = app
         self.views = Views(app)
-        self.pages = Pages(self.views, OutputViews(app, self.views))
+        self.pages = Pages(self.views, OutputViews(app, self.views), PluginViews(app))
         self.peers = 0
 
     def say(self, peer: int, *messages: Message) -> None:
