@@ -827,6 +827,41 @@ code becomes four, tables twenty, what was made to fill a disk a thousand."""
 ARCHIVE_RATIO_FROM_BYTES: Final = 16 * MIB
 """Bytes of an unpacked archive from which on ARCHIVE_RATIO holds: what is smaller does no harm."""
 
+HELD_PLUGINS: Final = 1000
+"""Plugins of the server that a worker remembers, each with where it is, or why it cannot be had."""
+
+PLUGIN_RETRY_SECONDS: Final = 300.0
+"""That a worker remembers why a plugin cannot be had, before it tries again: somebody may have
+installed what was missing."""
+
+PLUGIN_LOAD_SECONDS: Final = 300.0
+"""That the import of a plugin may take: large libraries from a slow disk take a minute."""
+
+EXECUTOR_PLUGINS: Final = 20
+"""Plugins of the server, or versions of one, that an executor imports before it is replaced: what
+was imported cannot be given back."""
+
+PLUGIN_KEEP_SECONDS: Final = 14 * 86400.0
+"""That a worker keeps a plugin, and what was installed for it, after its last use: a holiday."""
+
+PLUGIN_TIDY_SECONDS: Final = 3600.0
+"""Between two looks of a worker for plugins that nobody has used for long."""
+
+PLUGINS_AT_ONCE: Final = 4
+"""Plugins that a worker fetches, unpacks and installs for at one time."""
+
+INSTALL_SECONDS: Final = 1800.0
+"""That the installation of dependencies may take: large ones, over a slow line, or compiled."""
+
+INSTALL_LINES: Final = 30
+"""The last lines of what installs that are told of when it fails."""
+
+INSTALL_LINE_CHARS: Final = 500
+"""Of each such line."""
+
+SITE_LOCK_SECONDS: Final = 0.25
+"""Between two looks whether another worker of this computer has made a site."""
+
 PLUGINS_LOOK_SECONDS: Final = 1.0
 """Between two looks at whether plugins have changed: who edits one tries it a few seconds later."""
 

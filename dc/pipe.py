@@ -118,6 +118,18 @@ class Retire(Message, frozen=True):
     left: bool = False
 
 
+class Loaded(Message, frozen=True):
+    """Executor to agent: it has imported the plugin in this folder, for tasks of this job.
+
+    `error` says why it could not; then each of them fails of that. What a task does begins after
+    this, and so does its time limit.
+    """
+
+    job: int
+    plugin: str
+    error: str = ""
+
+
 class Saved(Message, frozen=True):
     """Executor to agent: a checkpoint of the task that runs; a file is the agent's from then on."""
 
@@ -141,4 +153,4 @@ class Wrote(Message, frozen=True):
 NOBODY: Final = (0, 0, 0)
 
 ToExecutor: TypeAlias = Run | Halt
-FromExecutor: TypeAlias = Ready | Ran | Busy | Retire | Progress | Saved
+FromExecutor: TypeAlias = Ready | Ran | Busy | Retire | Progress | Saved | Loaded

@@ -18,10 +18,10 @@ import trio
 from msgspec import Struct
 
 from dc import __version__, limits, program
-from dc.errors import OptionsError, StartError
+from dc.errors import OptionsError, SignatureError, StartError
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS, GPUS, MEMORY, read_amount
-from dc.worker import computer, show
+from dc.worker import computer, plugin_options, show
 from dc.worker.app import WorkerApp
 from dc.worker.equipment import Equipment
 from dc.worker.folder import open_folder
@@ -30,17 +30,20 @@ from dc.worker.guard import Guard
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.lifetime import end_of, seconds_of
+from dc.worker.plugin_options import PluginOptions
 from dc.worker.spares import Spares
 
 DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 MOST_SLOTS = 10_000
 
 EPILOG = """\
-Any number of workers may run on one computer. A worker runs the task types of the plugins that are
-installed beside it and of those in the folders given by --plugins. Ctrl-C ends it: tasks that it
-has not finished go to other workers, after the time that --finish gives them. Ctrl-C again ends it
-at once. Results that the server has not recorded wait in the worker's folder, and are reported when
-the worker is started again.
+Any number of workers may run on one computer. A worker needs no plugins: it gets those of the
+server, with what they depend on, as their tasks come. Of a task type that it has itself, in plugins
+that are installed beside it or in folders given by --plugins, it runs its own.
+
+Ctrl-C ends it: tasks that it has not finished go to other workers, after the time that --finish
+gives them. Ctrl-C again ends it at once. Results that the server has not recorded wait in the
+worker's folder, and are reported when the worker is started again.
 
 From the server's side a worker is looked after by `python -m dc worker`: drain, pause, stop,
 restart, delete, and how many slots it uses.
@@ -68,6 +71,7 @@ class Arguments(Struct, frozen=True):
     finish: float = 0.0
     until: float = math.inf
     idle_exit: float = math.inf
+    taken: PluginOptions = PluginOptions()
 
 
 class Ended(Struct):
@@ -91,8 +95,9 @@ def parse(argv: list[str] | None = None) -> Arguments:
         labels = dict(map(_split_label, values.label))
         times = _times(values)
         resources = _resources(values)
+        taken = plugin_options.read(values)
         _check(values, labels)
-    except (StartError, OptionsError) as error:
+    except (StartError, OptionsError, SignatureError) as error:
         parser.error(str(error))
     return Arguments(
         host,
@@ -111,6 +116,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         not values.no_cgroups,
         values.new_key,
         **times,
+        taken=taken,
     )
 
 
@@ -125,14 +131,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tasks to run at one time (default: the processors it may use, here %(default)s)",
     )
     add("--name", metavar="NAME", help="of the worker (default: the computer's name, or NAME-2 …)")
-    add(
-        "--plugins",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        default=[],
-        help="a folder of plugins, beside the installed ones; may be given again",
-    )
+    plugin_options.add_arguments(parser)
     add(
         "--label",
         metavar="KEY=VALUE",
@@ -316,6 +315,9 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
         resources=equipment.resources(),
         own_resources=arguments.resources,
         cards=equipment.cards(),
+        takes_plugins=arguments.taken.takes,
+        trusts=arguments.taken.trusts,
+        installs=arguments.taken.installs,
     )
 
 
@@ -353,6 +355,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,
             until=arguments.until,
+            make_fetcher=arguments.taken.fetcher(arguments.host, arguments.port, folder),
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)

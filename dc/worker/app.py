@@ -44,6 +44,7 @@ from dc.worker.events import (
     Event,
     Execute,
     Fetch,
+    FetchPlugin,
     Finish,
     Flush,
     FlushSoon,
@@ -54,6 +55,7 @@ from dc.worker.events import (
     KeepFile,
     Kill,
     Leave,
+    PluginFailed,
     PutBlob,
     PutCheckpoint,
     Received,
@@ -69,6 +71,7 @@ from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.outbox import Outbox
+from dc.worker.plugin_fetch import PluginFetcher
 from dc.worker.reactor import WorkerReactor
 from dc.worker.seats import Seat, run_executor
 from dc.worker.statistics import Statistics
@@ -92,6 +95,8 @@ class WorkerApp:
         idle_exit: seconds without anything to do, after which it ends.
         until: when it ends, in Unix time.
         wall: gives the Unix time.
+        make_fetcher: makes what brings plugins of the server here, from what it tells events to;
+            without it, there are none to be had.
 
     Attributes:
         again: whether it ended so that its program starts anew.
@@ -112,6 +117,7 @@ class WorkerApp:
         idle_exit: float = math.inf,
         until: float = math.inf,
         wall: Callable[[], float] = time.time,
+        make_fetcher: Callable[[Callable[[Event], None]], PluginFetcher] | None = None,
     ) -> None:
         self._identity = identity
         self._open_stream = open_stream
@@ -129,6 +135,7 @@ class WorkerApp:
         self._reactor = WorkerReactor(identity, str(scratch), idle_exit)
         self._codec = Codec(ToWorker)
         self._carrier = Carrier(HttpClient(open_stream, host), scratch, self._handle)
+        self._fetcher = make_fetcher(self._handle) if make_fetcher is not None else None
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
         self._at_once = False
@@ -184,6 +191,8 @@ class WorkerApp:
         if self._guard is not None:
             self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
         self._perform(self._reactor.start(self._now()))
+        if self._fetcher is not None:
+            self._nursery.start_soon(self._fetcher.keep_tidy)
         restored = self._keeping.start()
         if restored is not None:
             self._handle(restored)
@@ -227,6 +236,8 @@ class WorkerApp:
                     start(self._carrier.fetch, action)
                 case PutBlob() | PutCheckpoint():
                     start(self._carrier.put, action)
+                case FetchPlugin() if self._fetcher is not None:
+                    start(self._fetcher.fetch, action)
                 case _:
                     self._perform_rare(action)
         if self._outbox:
@@ -241,6 +252,8 @@ class WorkerApp:
                 self._keeping.keep_file(action.result)
             case ForgetFile():
                 self._keeping.forget_file(action.job, action.number, action.attempt)
+            case FetchPlugin():
+                self._handle(PluginFailed(action.plugin, "it has no place for any", final=True))
             case SwitchJournal():
                 self._carrier.give_up()
                 self._handle(self._keeping.switch(action.server))
@@ -374,6 +387,8 @@ class WorkerApp:
             with trio.move_on_after(limits.CLOSE_SECONDS):
                 await link.aclose()
             await self._carrier.aclose()
+            if self._fetcher is not None:
+                await self._fetcher.aclose()
 
     async def _close_connection(self) -> None:
         """Send the last words and close."""

@@ -11,6 +11,7 @@ from dc.pipe import InFile
 from dc.worker.board import Board
 from dc.worker.events import RemoveFile
 from dc.worker.executors import Executors
+from dc.worker.identity import Identity
 from dc.worker.tasks import Chunk, Job
 from dc.worker.transfers import Transfer
 
@@ -19,11 +20,19 @@ Columns: TypeAlias = tuple[list[int], list[int], list[Any]]
 
 
 class Assignments:
-    """What the server gives and takes back. Both arguments are parts of the same reactor."""
+    """What the server gives and takes back.
 
-    def __init__(self, board: Board, executors: Executors) -> None:
+    Args:
+        board: what the parts of the reactor share.
+        executors: what runs.
+        identity: of the worker: what it has code of itself.
+    """
+
+    def __init__(self, board: Board, executors: Executors, identity: Identity) -> None:
         self._board = board
         self._executors = executors
+        self._identity = identity
+        board.plugins.takes = identity.takes_plugins
         self._order = 0
         self._unwanted: dict[int, tuple[Job, dict[int, int]]] = {}  # the attempts of each job
 
@@ -38,6 +47,7 @@ class Assignments:
             return
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         job.confine(message.limits, message.environment)
+        job.plugin = None if self._identity.owns(message.type, message.version) else message.plugin
         columns = self._to_take(job, (message.numbers, message.attempts, message.payloads))
         job.held.update(zip(columns[0], columns[1], strict=True))
         if message.checkpoints or job.checkpoints:
@@ -158,7 +168,7 @@ class Assignments:
     def _queue(self, chunk: Chunk) -> None:
         """Queue attempts whose payloads are here; the chunk becomes the queue's."""
         self._order += len(chunk.numbers)
-        self._board.queue.push(chunk)
+        self._board.enqueue(chunk)
 
     def _take_in(self, kind: type[bytes | Blob], chunk: Chunk) -> None:
         """Put attempts whose payloads are of one kind where they belong."""
@@ -204,7 +214,7 @@ class Assignments:
     def _bury(self, job: Job) -> None:
         """Take attempts of a job that are not held any more out of where they are."""
         board = self._board
-        for path in board.queue.drop_dead(job):
+        for path in (*board.queue.drop_dead(job), *board.plugins.drop_dead(job)):
             board.out.append(RemoveFile(path))
         for transfers in (board.fetches, board.puts):
             for transfer in [one for one in transfers if one.job is job and not one.is_live]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from dc import limits
-from dc.messages import Blob, Failed, Failure, Message, Report
+from dc.messages import Blob, Failed, Failure, Message, Plugin, Report
 from dc.pipe import FileResult, InFile
 from dc.worker.events import (
     Action,
@@ -18,6 +18,7 @@ from dc.worker.events import (
     Say,
     Send,
 )
+from dc.worker.plugins_held import PluginsHeld
 from dc.worker.reports import Reports
 from dc.worker.tasks import Chunk, Job, Queue
 from dc.worker.transfers import Transfer, Transfers
@@ -50,6 +51,7 @@ class Board:
         self.fetches = Transfers(limits.TRANSFERS_AT_ONCE)
         self.puts = Transfers(limits.TRANSFERS_AT_ONCE)
         self.reports = Reports()
+        self.plugins = PluginsHeld(self._do, self.queue.push, self.fail_chunk)
         self.left: set[str] = set()
         self.checkpoint_files: set[str] = set()
         self._put: list[Transfer] = []  # at the server, and their reports are drafts
@@ -70,6 +72,9 @@ class Board:
     def say(self, text: str) -> None:
         """Write a line to the log."""
         self.out.append(Say(text))
+
+    def _do(self, action: Action) -> None:
+        self.out.append(action)
 
     def flush(self) -> None:
         """Make reports of what was gathered, keep them, and send them."""
@@ -122,6 +127,39 @@ class Board:
         """Whether this attempt is held."""
         known = self.jobs.get(job)
         return known is not None and known.held.get(number) == attempt
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def enqueue(self, chunk: Chunk) -> None:
+        """Queue tasks whose payloads are here, once their code is as well."""
+        if chunk.job.plugin is None:
+            self.queue.push(chunk)
+        else:
+            self.plugins.take(chunk, self.now)
+
+    def try_now(self) -> None:
+        """Wait for nothing any more that is to be moved: the connection is back."""
+        for one in (self.fetches, self.puts, self.plugins):
+            one.try_now()
+
+    def fail_chunk(self, chunk: Chunk, failure: Failure) -> None:
+        """Fail all tasks of a chunk that are still held."""
+        self.remove_payloads(chunk)
+        chunk = chunk.live()
+        for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):
+            self.add_failure(chunk.job, number, attempt, 0.0, failure)
+
+    def give_up_plugin(self, plugin: Plugin, text: str) -> None:
+        """Fail the tasks of a plugin, those that wait and, for a while, those that come."""
+        self.plugins.give_up(plugin, text, self.now)
+        for chunk in self.queue.take_all(plugin):
+            self.enqueue(chunk)
+
+    def waiting(self) -> Iterator[Chunk]:
+        """Take out all tasks whose payloads are here."""
+        while self.queue:
+            yield self.queue.pop()
+        yield from self.plugins.pop_all()
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -209,8 +247,8 @@ class Board:
         """Let go of all that is held, but leave in the journal what is in it."""
         self.flush()
         self.left = self.result_files()
-        while self.queue:
-            self.remove_payloads(self.queue.pop())
+        for chunk in self.waiting():
+            self.remove_payloads(chunk)
         for job in self.jobs.values():
             job.held.clear()
             self.drop_checkpoints(job)
@@ -226,6 +264,7 @@ class Board:
         for chunk in self.queue:
             for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):
                 yield chunk.job.number, number, attempt
+        yield from self.plugins.places()
         for transfers in (self.fetches, self.puts):
             yield from (one.key for one in transfers)
         yield from self.reports.attempts()
@@ -233,6 +272,7 @@ class Board:
     def validate(self) -> None:
         """Check what must hold between two events."""
         self.reports.validate()
+        self.plugins.validate()
         for transfers in (self.fetches, self.puts):
             transfers.validate()
             assert all(one.is_live for one in transfers), "a transfer that nobody waits for"

@@ -67,14 +67,14 @@ class Carriage:
             fetched.job, fetched.order, [event.number], [event.attempt], [event.file], size=0
         )
         chunk.resources = fetched.resources
-        board.queue.push(chunk)
+        board.enqueue(chunk)
 
     def _after_checkpoint(self, transfer: Transfer) -> None:
         """Go on with the payload of a task whose checkpoint is here, or will not come."""
         board, payload = self._board, transfer.payload
         row = transfer.job, transfer.order, [transfer.number], [transfer.attempt]
         if isinstance(payload, bytes):
-            board.queue.push(Chunk(*row, [payload], size=len(payload)))
+            board.enqueue(Chunk(*row, [payload], size=len(payload)))
         else:
             one = transfer.job, transfer.number, transfer.attempt, payload.size, transfer.order
             board.fetches.add(Transfer(*one))

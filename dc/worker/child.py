@@ -53,19 +53,18 @@ from typing import NoReturn
 import msgspec
 
 from dc import limits
-from dc.context import Context
-from dc.errors import StartError, UnknownTaskType
+from dc.errors import PluginError, StartError, UnknownTaskType
 from dc.messages import TypeId
-from dc.pipe import Halt, Ready, ToExecutor
+from dc.pipe import Halt, Loaded, Ready, Run, ToExecutor
 from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
 from dc.tasktypes import TaskType
-from dc.typed import Typed
 from dc.worker.capture import Capture
 from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
 from dc.worker.halting import Halting
 from dc.worker.recycling import Recycling
+from dc.worker.shipped import Absent, Shipped
 from dc.worker.task_run import Batch, run_task
 from dc.worker.traces import Traces
 from dc.worker.work import Item, Work
@@ -83,6 +82,7 @@ class Child:
         capture: Capture,
     ) -> None:
         self._plugins = plugins
+        self._shipped = Shipped()
         self._incoming, self._outgoing = pipe
         self._forked = False
         self._pipe = os.fdopen(self._incoming, "rb", closefd=False)
@@ -130,6 +130,8 @@ class Child:
                 item = self._next_item()
             if item[0] is not batch:
                 batch = item[0]
+                if batch.plugin:
+                    self._import(batch)
                 self._confine(batch)
             outcome = run_task(*item)
             if self._forked:
@@ -140,6 +142,24 @@ class Child:
         """Put the limits of a batch on this process."""
         if self._confines.set(batch.limits, batch.environment):
             self._traces.accept()
+
+    def _import(self, batch: Batch) -> None:
+        """See that the plugin is imported that came from the server for these tasks.
+
+        It is not bound by the limits of a task, but sees the variables that are set for them.
+        """
+        wanted = batch.task_type
+        error = ""
+        if not self._shipped.has(batch.plugin):
+            self._confines.set({}, batch.environment)
+            error = self._shipped.load(batch.plugin, batch.site)
+            self._traces.accept()
+            self._capture.between()
+            self._work.begin_anew()
+            self._work.tell(Loaded(batch.job, batch.plugin, error))
+        batch.task_type = self._shipped.get(batch.plugin, wanted.name, wanted.version)
+        if error:
+            batch.task_type = Absent(wanted.name, wanted.version, PluginError(error))
 
     def _next_item(self) -> Item:
         """Return the next task; read from the pipe until there is one, or wait for the reader."""
@@ -171,7 +191,7 @@ class Child:
         if isinstance(message, Halt):
             self._work.halt(message)
             return
-        task_type = self._task_type(message.type, message.version)
+        task_type = self._task_type(message)
         batch = Batch(
             message.job,
             task_type,
@@ -182,6 +202,8 @@ class Child:
             message.checkpoints,
             self._work.desk,
             message.resources,
+            message.plugin,
+            message.site,
         )
         self._work.put(batch, message)
 
@@ -225,12 +247,17 @@ class Child:
         while view:
             view = view[os.write(self._outgoing, view) :]
 
-    def _task_type(self, name: str, version: str) -> TaskType:
-        """Return a task type; for one that is unknown, one whose every run says so."""
+    def _task_type(self, run: Run) -> TaskType:
+        """Return a task type; for one that is unknown, or is still to be imported, a stand-in.
+
+        What is to be imported is so by the main thread, when its turn comes.
+        """
+        if run.plugin:
+            return Absent(run.type, run.version, PluginError("it was not imported"))
         try:
-            return self._plugins.get(name, version)
+            return self._plugins.get(run.type, run.version)
         except UnknownTaskType as error:
-            return _Unknown(name, version, str(error))
+            return Absent(run.type, run.version, error)
 
     def _leave_pipe(self) -> None:
         """In a process that a task forked: it must neither speak for the executor nor go on."""
@@ -238,19 +265,6 @@ class Child:
         for descriptor in (self._incoming, self._outgoing):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-
-
-class _Unknown(TaskType):
-    """Stands for a task type that no plugin here has."""
-
-    def __init__(self, name: str, version: str, text: str) -> None:
-        side = Typed("bytes", bytes, name)
-        super().__init__(name, version, side, side)
-        self._text = text
-
-    def run(self, payload: bytes, context: Context | None = None) -> bytes:  # noqa: ARG002
-        """Raise UnknownTaskType: a task like any other, that fails."""
-        raise UnknownTaskType(self._text)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 import sys
+import sysconfig
 import time
 
 
@@ -22,17 +23,27 @@ def hostname() -> str:
 
 
 def labels() -> dict[str, str]:
-    """Return what is known of this computer: os, arch and hostname, engine and python.
+    """Return what is known of this computer: os, arch, libc and hostname, engine and python.
 
-    The engine is what runs Python, such as cpython; the latter is its version as major.minor.
+    The engine is what runs Python, such as cpython; the latter is its version, such as 3.12.1.
     """
-    return {
+    found = {
         "os": platform.system().lower(),
         "arch": platform.machine().lower(),
         "engine": platform.python_implementation().lower(),
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "python": platform.python_version(),
+        "libc": libc(),
         "hostname": hostname(),
     }
+    return {name: value for name, value in found.items() if value}
+
+
+def libc() -> str:
+    """Return the C library that programs here are made for: `glibc` or `musl`; else nothing."""
+    if sys.platform != "linux":
+        return ""
+    name, _ = platform.libc_ver()
+    return name or ("musl" if "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or "") else "")
 
 
 def waking_clock() -> float:

@@ -10,12 +10,13 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc.messages import Message, Progress, Report
+from dc.messages import Message, Plugin, Progress, Report
 from dc.pipe import (
     Busy,
     FileResult,
     Halt,
     InFile,
+    Loaded,
     Ran,
     Ready,
     Retire,
@@ -23,6 +24,7 @@ from dc.pipe import (
     Saved,
     Wrote,
 )
+from dc.worker.code import Code
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -75,7 +77,7 @@ class ExecutorSaid(Struct, frozen=True):
     """An executor reported outcomes, or that a task takes long, or that it is to be replaced."""
 
     executor: int
-    message: Ran | Busy | Retire | Progress | Saved
+    message: Ran | Busy | Retire | Progress | Saved | Loaded
 
 
 class ExecutorDied(Struct, frozen=True):
@@ -160,6 +162,28 @@ class CheckpointPut(Struct, frozen=True):
     refused: bool = False
 
 
+class PluginReady(Struct, frozen=True):
+    """A plugin that came from the server is here, with what it needs."""
+
+    plugin: Plugin
+    code: Code
+
+
+class PluginFailed(Struct, frozen=True):
+    """A plugin could not be brought here.
+
+    `refused` says that the server answered and will not give it, or that what came was not it:
+    trying again hardly helps. `final` says that it does not at all: it is not trusted, or no
+    archive, or what it needs cannot be installed. `detail` has the lines of another program.
+    """
+
+    plugin: Plugin
+    text: str
+    refused: bool = False
+    final: bool = False
+    detail: str = ""
+
+
 class ExecutorWrote(Struct, frozen=True):
     """An executor, or what its tasks have started, has written to output or error."""
 
@@ -204,6 +228,8 @@ Event: TypeAlias = (
     | BlobPut
     | BlobPutFailed
     | CheckpointPut
+    | PluginReady
+    | PluginFailed
     | ExecutorWrote
     | Flush
     | Tick
@@ -328,6 +354,12 @@ class PutCheckpoint(Struct, frozen=True):
     file: InFile
 
 
+class FetchPlugin(Struct, frozen=True):
+    """Bring a plugin's code here, with all it needs; answered by PluginReady or PluginFailed."""
+
+    plugin: Plugin
+
+
 class RemoveFile(Struct, frozen=True):
     """Nobody needs this file any more."""
 
@@ -377,6 +409,7 @@ Action: TypeAlias = (
     | Fetch
     | PutBlob
     | PutCheckpoint
+    | FetchPlugin
     | RemoveFile
     | ClearFolder
     | FlushSoon

@@ -22,7 +22,7 @@ from itertools import chain
 
 from dc import limits
 from dc.messages import Failure, Running
-from dc.pipe import Busy, Halt, Ran, Retire
+from dc.pipe import Busy, Halt, Loaded, Ran, Retire
 from dc.worker.amounts import Amounts
 from dc.worker.board import Board
 from dc.worker.events import (
@@ -207,7 +207,27 @@ class Executors:
         if self._leaving:
             self._board.return_chunk(alive)
         else:
-            self._board.queue.push(alive)
+            self._board.enqueue(alive)
+
+    def loaded(self, index: int, message: Loaded) -> None:
+        """Take note that an executor has imported a plugin, or cannot."""
+        slot = self._slots[index]
+        if slot.loading == message.plugin:
+            slot.has_loaded(self._board.now)
+        job = self._board.jobs.get(message.job)
+        if message.error and job is not None and job.plugin is not None:
+            self._board.plugins.doubt(job.plugin)
+        self._check(slot)
+
+    def _check_loading(self, slot: Slot) -> None:
+        """Kill an executor whose plugin is never imported, and give the plugin up."""
+        if self._board.now - slot.progress < limits.PLUGIN_LOAD_SECONDS:
+            return
+        self._kill(slot)
+        plugin = slot.batches[0].job.plugin
+        if plugin is not None:
+            text = f"its import took longer than {limits.PLUGIN_LOAD_SECONDS:g} s"
+            self._board.give_up_plugin(plugin, text)
 
     def _retire(self, slot: Slot, message: Retire) -> None:
         """Replace an executor that asks for it, and take back what it has not begun."""
@@ -260,6 +280,9 @@ class Executors:
     def _check(self, slot: Slot) -> None:
         """Kill an executor that must not go on; report a task that runs for long."""
         if slot.state is not State.READY or not slot.batches:
+            return
+        if slot.loading:
+            self._check_loading(slot)
             return
         current = slot.current()
         if slot.has_dead and current is not None and not current.is_live:

@@ -5,9 +5,12 @@
     server                   the id of the last server
     reports-SERVER.journal   what that server has not recorded
     scratch/RUN/             payloads, large results and scratch files of one process
+    code/                    plugins of the server, and what was installed for them
+
 
 Without a folder of its choice a worker takes the first of this user's (worker-1, worker-2, ...)
-that no other worker uses. So each of several workers on a computer finds its own again.
+that no other worker uses. So each of several workers on a computer finds its own again. These share
+one `code`, beside them.
 """
 
 from __future__ import annotations
@@ -40,9 +43,11 @@ class WorkerFolder:
         lock: on it.
         scratch: the parent of scratch folders, if it is not to be in the folder.
         new_key: be another worker from now on.
+        code: where plugins of the server go, if not in the folder.
 
     Attributes:
         path: the folder.
+        code: where plugins of the server go, see dc/worker/plugin_folder.py.
         key: of the worker, 32 hexadecimal digits.
         run: names this process.
         scratch: a new folder for files of this process alone.
@@ -52,9 +57,16 @@ class WorkerFolder:
     """
 
     def __init__(
-        self, path: Path, lock: FolderLock, scratch: Path | None = None, *, new_key: bool = False
+        self,
+        path: Path,
+        lock: FolderLock,
+        scratch: Path | None = None,
+        *,
+        new_key: bool = False,
+        code: Path | None = None,
     ) -> None:
         self.path = path
+        self.code = path / "code" if code is None else code
         self.run = secrets.token_hex(8)
         self._lock = lock
         try:
@@ -114,7 +126,8 @@ def open_folder(
     for number in range(1, limits.WORKER_FOLDERS + 1):
         folder = parent / f"worker-{number}"
         with suppress(FolderInUse):
-            return WorkerFolder(folder, _lock(folder), scratch, new_key=new_key)
+            code = parent / "code"
+            return WorkerFolder(folder, _lock(folder), scratch, new_key=new_key, code=code)
     raise StartError(f"all {limits.WORKER_FOLDERS} folders in {parent} are in use: give --data DIR")
 
 

@@ -26,6 +26,9 @@ class Identity:
         resources: amounts found out about the computer.
         own_resources: given by the user; they win over all others.
         cards: those that tasks may be given.
+        takes_plugins: whether it runs plugins of the server, of types that it has no code of.
+        trusts: public keys, one of which has to have signed them; none for anybody.
+        installs: whether it installs what they depend on.
     """
 
     def __init__(
@@ -42,7 +45,13 @@ class Identity:
         resources: Mapping[str, float] | None = None,
         own_resources: Mapping[str, float] | None = None,
         cards: Sequence[Card] = (),
+        takes_plugins: bool = True,
+        trusts: Sequence[bytes] = (),
+        installs: bool = True,
     ) -> None:
+        self.takes_plugins = takes_plugins
+        self._trusts = list(trusts)
+        self._installs = installs
         self.cards = cards
         self.name = name
         self.key = key
@@ -50,6 +59,7 @@ class Identity:
         self.slots = slots
         self.software = software
         self.types: list[TypeId] = []
+        self._own: frozenset[tuple[str, str]] = frozenset()
         self.labels = dict(labels or {})
         self.broken: dict[str, str] = {}
         self._own_labels = dict(own_labels or {})
@@ -62,9 +72,14 @@ class Identity:
     def learn(self, ready: Ready) -> None:
         """Take what an executor says that it can run; plugins may add labels."""
         self.types = ready.types
+        self._own = frozenset((one.name, one.version) for one in ready.types)
         self.broken = ready.broken
         self.labels = {**self.labels, **ready.labels}
         self._resources = {**self._resources, **ready.resources}
+
+    def owns(self, name: str, version: str) -> bool:
+        """Whether it has code of its own of a task type."""
+        return (name, version) in self._own
 
     @property
     def resources(self) -> dict[str, float]:
@@ -112,6 +127,9 @@ class Identity:
             leaves_in=leaves_in,
             resources=self.resources,
             fixed_cpus=CPUS in self._own_resources,
+            takes_plugins=self.takes_plugins,
+            trusts=self._trusts,
+            installs=self.takes_plugins and self._installs,
         )
 
 

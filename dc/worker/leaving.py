@@ -58,8 +58,8 @@ class Departure:
     def hand_back(self) -> None:
         """Hand back what waits here."""
         board = self._board
-        while board.queue:
-            board.return_chunk(board.queue.pop())
+        for chunk in board.waiting():
+            board.return_chunk(chunk)
         for one in list(board.fetches):
             board.fetches.drop(one)
             board.reports.add_returned(one.job, [one.number], [one.attempt])
@@ -95,7 +95,7 @@ class Departure:
 
     def look(self) -> None:
         """Go on with what has become possible by the last event."""
-        if self.resting and (self._board.queue or len(self._board.fetches)):
+        if self.resting and self._has_waiting:
             self.hand_back()
         if self.draining and self.leave_by is None and self._is_done:
             self.leave()
@@ -148,8 +148,14 @@ class Departure:
             board.reports.add_returned(one.job, [one.number], [one.attempt])
 
     @property
+    def _has_waiting(self) -> bool:
+        """Whether there is something that no executor has begun."""
+        board = self._board
+        return bool(board.queue or len(board.fetches) or board.plugins.count)
+
+    @property
     def _is_done(self) -> bool:
         """Whether nothing runs or waits, and the server has recorded all that there was."""
         board = self._board
-        here = self._executors.given or board.queue or len(board.fetches) or len(board.puts)
+        here = self._executors.given or self._has_waiting or len(board.puts)
         return not (here or board.reports.has_drafts or len(board.reports))

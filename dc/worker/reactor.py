@@ -6,13 +6,14 @@ Every attempt that the server assigns is in `Job.held` until its report is recor
 one of these places:
 
     fetches   its payload is still on the server
+    plugins   its code is still on the server, or what that needs is not installed yet
     queue     it waits for an executor
     slots     an executor has it
     puts      its result is in a file and on its way to the server
     reports   its outcome is in a draft, or in a message that the server has not recorded
 
 An attempt that is stopped, or replaced by a higher one of the same task, leaves `held` at once. It
-is taken out of the first two places and the fourth; an executor that runs it is killed. A report
+is taken out of the first three places and the fifth; an executor that runs it is killed. A report
 that was made stays, for the server knows what to do with it.
 
 `Executors` (dc/worker/executors.py) has the slots, `Carriage` (dc/worker/carriage.py) the files
@@ -56,7 +57,7 @@ from dc.messages import (
     Welcome,
     check_columns,
 )
-from dc.pipe import Saved
+from dc.pipe import Loaded, Saved
 from dc.worker.amounts import Amounts
 from dc.worker.assignments import Assignments
 from dc.worker.board import Board
@@ -82,6 +83,8 @@ from dc.worker.events import (
     Flush,
     FlushSoon,
     Leave,
+    PluginFailed,
+    PluginReady,
     Received,
     Restored,
     SwitchJournal,
@@ -116,7 +119,7 @@ class WorkerReactor:
         self._carriage = Carriage(self._board)
         self._amounts = Amounts(identity.resources, identity.cards)
         self._executors = Executors(self._board, identity.slots, scratch, self._amounts)
-        self._assignments = Assignments(self._board, self._executors)
+        self._assignments = Assignments(self._board, self._executors, identity)
         self._outputs = Outputs(self._board)
         self._telling = Telling(self._board)
         self._connecting = False
@@ -167,8 +170,7 @@ class WorkerReactor:
             event: what has happened.
             now: in seconds, of the same clock as always; never less than the last.
         """
-        board = self._board
-        board.now = now
+        self._board.now = now
         if self._finished:
             return []
         match event:
@@ -179,7 +181,7 @@ class WorkerReactor:
             case ExecutorWrote():
                 self._outputs.wrote(event.executor, event.wrote)
             case Flush():
-                board.flush()
+                self._board.flush()
             case Tick():
                 self._on_tick()
             case Fetched() | FetchFailed() | BlobPut() | BlobPutFailed():
@@ -188,6 +190,8 @@ class WorkerReactor:
                 self._on_ready(event)
             case CheckpointPut():
                 self._telling.put(event)
+            case PluginReady() | PluginFailed():
+                self._board.plugins.ended(event, now)
             case ExecutorDied():
                 self._outputs.died(event.executor, self._executors.current(event.executor))
                 self._executors.died(event.executor, event.text, event.kind)
@@ -215,6 +219,7 @@ class WorkerReactor:
             self._finish("")
         if self._welcome:
             self._carriage.begin()
+            board.plugins.begin(board.now)
         if board.reports.has_drafts and not board.flush_asked:
             if not board.queue and self._executors.all_idle:
                 board.flush()  # nothing comes that could go with it
@@ -228,6 +233,8 @@ class WorkerReactor:
     def _on_said(self, event: ExecutorSaid) -> None:
         if isinstance(event.message, Progress | Saved):
             self._telling.said(event.message)
+        elif isinstance(event.message, Loaded):
+            self._executors.loaded(event.executor, event.message)
         else:
             self._executors.said(event.executor, event.message)
 
@@ -348,8 +355,7 @@ class WorkerReactor:
         self._telling.begin()
         for report, size in board.reports:
             board.send(report, size)
-        board.fetches.try_now()
-        board.puts.try_now()
+        board.try_now()
         self._executors.report_again()
 
     def _on_trouble(self, text: str) -> None:
@@ -416,7 +422,7 @@ class WorkerReactor:
         board = self._board
         return Statistics(
             fetching=len(board.fetches),
-            queued=board.queue.count,
+            queued=board.queue.count + board.plugins.count,
             given=self._executors.given,
             putting=len(board.puts),
             unrecorded=len(board.reports),

@@ -19,6 +19,7 @@ from msgspec import Struct
 from dc import limits
 from dc.messages import Failure
 from dc.pipe import Busy, Ran, Run
+from dc.worker.code import Code
 from dc.worker.tasks import Chunk, Job, Setting
 
 
@@ -61,6 +62,9 @@ class Slot:
         verdict: the failure of that task, however it ends.
         halt_by: when the executor is killed, if the culprit has not stopped.
         setting: what the tasks that it has run have set for good; None as long as it has run none.
+        loaded: the folders of the plugins that its process was given to import.
+        loading: the one that it imports at present; empty for none.
+        adopted: what its process has taken into itself for good, see Code.adopts.
         suspect: why it was killed, if any of its tasks may be the reason.
         start_at: when a resting executor starts again.
         closing: whether it gets no more tasks, and ends once it has finished those that it has.
@@ -79,6 +83,9 @@ class Slot:
         self.verdict: Failure | None = None
         self.halt_by = 0.0
         self.setting: Setting | None = None
+        self.loaded: set[str] = set()
+        self.loading = ""
+        self.adopted = ""
         self.suspect = ""
         self.start_at = 0.0
         self.closing = False
@@ -98,7 +105,14 @@ class Slot:
 
     def suits(self, job: Job, environment: dict[str, str]) -> bool:
         """Whether its executor can still be set up for tasks of a job, with this environment."""
-        return self.setting is None or self.setting == setting_of(job, environment)
+        same = self.setting is None or self.setting == setting_of(job, environment)
+        return same and (job.code is None or self._takes(job.code))
+
+    def _takes(self, code: Code) -> bool:
+        """Whether its process can import a plugin beside those that it has."""
+        if code.adopts and self.adopted not in ("", code.adopts):
+            return False
+        return code.folder in self.loaded or len(self.loaded) < limits.EXECUTOR_PLUGINS
 
     def takes_ahead(self, head: Chunk) -> bool:
         """Whether a batch that begins like this may be sent ahead of the end of the one in hand."""
@@ -132,6 +146,7 @@ class Slot:
         self.achieved = False
         self.suspect = ""
         self.culprit = self.verdict = self.setting = None
+        self.loaded, self.loading, self.adopted = set(), "", ""
 
     def rest(self, now: float, *, blameless: bool) -> None:
         """Note that the process is gone; wait for longer if it achieved nothing."""
@@ -160,7 +175,23 @@ class Slot:
         if saved:
             saved = {number: saved[number] for number in chunk.numbers if number in saved}
         confines = job.limits, {**job.environment, **environment}, chunk.resources
-        return Run(job.number, job.type, job.version, self.folder, *columns, *confines, saved)
+        run = job.number, job.type, job.version, self.folder, *columns, *confines, saved
+        if job.code is None:
+            return Run(*run)
+        self._load(job.code)
+        return Run(*run, job.code.folder, job.code.site)
+
+    def _load(self, code: Code) -> None:
+        if code.folder not in self.loaded:
+            self.loaded.add(code.folder)
+            self.loading = code.folder
+        self.adopted = self.adopted or code.adopts
+
+    def has_loaded(self, now: float) -> None:
+        """Note that what it was to import is imported: its task begins now."""
+        self.loading = ""
+        self.progress = now
+        self.busy = None
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.
@@ -198,6 +229,7 @@ class Slot:
     def _progressed(self, now: float) -> None:
         self.progress = now
         self.achieved = True
+        self.loading = ""
         if self.busy is None or not self._has(self.busy):
             self.busy = None
             self.reported = False

@@ -26,7 +26,7 @@ OWN_FOLDER: Final = str(Path(__file__).parent.parent) + os.sep
 CUT: Final = "\n… (the middle is cut out) …\n"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Batch:
     """What the tasks of one Run share.
 
@@ -40,6 +40,8 @@ class Batch:
         checkpoints: by number, what an earlier attempt has saved last.
         desk: takes what tasks tell of themselves; None where nobody listens.
         resources: what each of them may use, empty for one cpu.
+        plugin: the folder of the code, where it came from the server; see Child.
+        site: the folder of what was installed for it.
     """
 
     job: int
@@ -51,6 +53,8 @@ class Batch:
     checkpoints: Mapping[int, bytes | InFile] = field(default_factory=dict)
     desk: Desk | None = None
     resources: dict[str, float] = field(default_factory=dict)
+    plugin: str = ""
+    site: str = ""
 
     def context(self, number: int, attempt: int) -> Context:
         """Return what a task may know of itself, and its way to say something."""

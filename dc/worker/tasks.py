@@ -20,8 +20,9 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Environment, Limits
+from dc.messages import Environment, Limits, Plugin
 from dc.pipe import InFile
+from dc.worker.code import Code
 
 LocalPayload = bytes | InFile
 Setting: TypeAlias = tuple[int | tuple[str, str], ...]
@@ -44,16 +45,20 @@ class Job:
         environment: variables that are set for its tasks.
         checkpoints: by number, what an earlier attempt has saved last; of some also when the
             attempt is not held any more.
+        plugin: the one that its code is in, for a type of which the worker has no code itself.
+        code: where that is, once it is here.
         setting: what an executor cannot put back once it was set: jobs may share one if equal.
     """
 
     __slots__ = (
         "checkpoints",
+        "code",
         "environment",
         "held",
         "limits",
         "mean",
         "number",
+        "plugin",
         "setting",
         "timeout",
         "type",
@@ -71,6 +76,8 @@ class Job:
         self.environment: Environment = {}
         self.setting: Setting = (0,)
         self.checkpoints: dict[int, LocalPayload] = {}
+        self.plugin: Plugin | None = None
+        self.code: Code | None = None
 
     def confine(self, limits: Limits, environment: Environment) -> None:
         """Take what the server says of each of its tasks."""
@@ -240,6 +247,14 @@ class Queue:
         head = chunk.cut(count)
         heapq.heapreplace(self._heap, (chunk.order, self._heap[0][1], chunk))
         return head
+
+    def take_all(self, plugin: Plugin) -> list[Chunk]:
+        """Take out all tasks whose code is in a plugin."""
+        mine = [row for row in self._heap if row[2].job.plugin == plugin]
+        self._heap = [row for row in self._heap if row[2].job.plugin != plugin]
+        heapq.heapify(self._heap)
+        self.count -= sum(len(chunk.numbers) for _, _, chunk in mine)
+        return [chunk for _, _, chunk in mine]
 
     def drop_dead(self, job: Job) -> list[str]:
         """Take out the tasks of a job whose attempts are not held any more; return their files."""

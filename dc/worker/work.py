@@ -105,6 +105,13 @@ class Work:
                 return self._begin(self._queue.popleft(), self._clock())
         return None
 
+    def begin_anew(self) -> None:
+        """Let the current task begin now: what was done so far was not its own."""
+        with self._lock:
+            self._started = self._clock()
+            self._told = False
+        self.watch.set()
+
     def finish(self, outcome: Outcome) -> Item | None:
         """Note the outcome of the current task; return the next one, or None if there is none."""
         now = self._clock()

@@ -79,5 +79,5 @@ def _resolved(path: str) -> Any:
 @dc.hookimpl
 def dc_worker_labels() -> dict[str, str]:
     """Tell which Python runs the functions, so that a job can require it."""
-    version = ".".join(platform.python_version_tuple()[:2])
+    version = platform.python_version()
     return {"python": version, "implementation": platform.python_implementation()}

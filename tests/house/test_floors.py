@@ -80,6 +80,8 @@ THOUGHT = {
     "worker.tasks",
     "worker.reports",
     "worker.carriage",
+    "worker.code",
+    "worker.plugins_held",
     "worker.transfers",
     "worker.slots",
     "worker.executors",

@@ -37,6 +37,7 @@ class Bench:
         online: bool = True,
         idle_exit: float = math.inf,
         cpus: float = 0.0,
+        takes_plugins: bool = True,
     ) -> None:
         identity = Identity(
             "box",
@@ -47,8 +48,10 @@ class Bench:
             labels={"os": "linux", "gpu": "?"},
             own_labels={"room": "12"},
             own_resources={"cpus": cpus} if cpus else {},
+            takes_plugins=takes_plugins,
         )
         self.now = 0.0
+        self.ready = READY
         self.reports: list[Any] = []
         self.reactor = WorkerReactor(identity, "/s", idle_exit)
         self.out: list[ev.Action] = self.reactor.start(self.now)
@@ -56,7 +59,7 @@ class Bench:
             self.do(ev.ExecutorReady(index, READY))
         if online:
             self.do(ev.Connected())
-            self.hear(Welcome(PROTOCOL, "test", []))
+            self.welcome()
 
     def do(self, event: ev.Event) -> None:
         self.out = self.reactor.handle(event, self.now)
@@ -64,6 +67,9 @@ class Bench:
             if action.send:
                 self.reports += [report for report, _ in action.reports]
         self.reactor.validate()
+
+    def welcome(self) -> None:
+        self.hear(Welcome(PROTOCOL, "test", []))
 
     def hear(self, message: Message) -> None:
         self.do(ev.Received(message))

@@ -27,6 +27,7 @@ from dc.messages import (
     Held,
     Hello,
     Message,
+    Plugin,
     Progress,
     Recorded,
     Report,
@@ -37,16 +38,19 @@ from dc.messages import (
     TypeId,
     Welcome,
 )
-from dc.pipe import Busy, FileResult, Halt, InFile, Ran, Ready, Retire, Run, Saved, Wrote
+from dc.pipe import Busy, FileResult, Halt, InFile, Loaded, Ran, Ready, Retire, Run, Saved, Wrote
 from dc.worker import events as ev
+from dc.worker.code import Code
 from dc.worker.identity import Identity
 from dc.worker.reactor import WorkerReactor
 
 Key: TypeAlias = tuple[int, int, int]
 SLOTS = 3
 SERVERS = ["first", "second"]
-TIMEOUTS = {1: 0.0, 2: 0.0, 3: 2.0}
-VARIABLES: dict[int, dict[str, str]] = {1: {}, 2: {"COLOUR": "red"}, 3: {}}
+TIMEOUTS = {1: 0.0, 2: 0.0, 3: 2.0, 4: 0.0, 5: 2.0, 6: 0.0}
+VARIABLES: dict[int, dict[str, str]] = {one: {} for one in TIMEOUTS} | {2: {"COLOUR": "red"}}
+PLUGINS = {job: Plugin(bytes([job]) * 32, 99, f"plugin {job}") for job in (4, 5, 6)}
+CODES = {4: Code("/4"), 5: Code("/5", "/site"), 6: Code("/6", carries=True)}
 READY = Ready([TypeId("work", "1")], {}, {})
 
 
@@ -123,6 +127,8 @@ class FakeProcess:
         self.ready = False
         self.killed = False
         self.halted: set[Key] = set()
+        self.loading = ""
+        self.adopted = ""
         self.variables: dict[str, str] | None = None  # that were set in it, once it was given tasks
         self.given: list[Key] = []
         self.outstanding: list[int] = []  # tasks left of each batch
@@ -155,6 +161,7 @@ class Machine(RuleBasedStateMachine):
         self.processes: dict[int, FakeProcess] = {}
         self.fetching: list[Key] = []
         self.putting: list[Key] = []
+        self.bringing: list[Plugin] = []
         self.held: set[Key] = set()  # as it says after the last Welcome
         self.greeting = False
         self.flush_wanted = False
@@ -211,6 +218,9 @@ class Machine(RuleBasedStateMachine):
                 case ev.PutBlob():
                     self.putting.append((action.job, action.number, action.attempt))
                     assert len(self.putting) <= limits.TRANSFERS_AT_ONCE
+                case ev.FetchPlugin():
+                    assert action.plugin not in self.bringing, "fetched twice"
+                    self.bringing.append(action.plugin)
                 case ev.FlushSoon():
                     self.flush_wanted = True
                 case ev.Connect():
@@ -267,9 +277,18 @@ class Machine(RuleBasedStateMachine):
         assert self.ledger.unfinished().issuperset(keys), "run after it was stopped, lost or done"
         assert process.variables in (None, run.environment), "given what another has set"
         process.variables = run.environment
+        self._imports(process, run)
         process.folder = run.scratch
         process.given += keys
         process.outstanding.append(len(keys))
+
+    def _imports(self, process: FakeProcess, run: Run) -> None:
+        code = CODES.get(run.job)
+        assert (run.plugin, run.site) == (("", "") if code is None else (code.folder, code.site))
+        if code is not None:
+            process.loading = code.folder
+            assert not code.adopts or process.adopted in ("", code.adopts), "two sets in one"
+            process.adopted = process.adopted or code.adopts
 
     def _sent(self, message: Message) -> None:
         assert self.connected
@@ -355,7 +374,10 @@ class Machine(RuleBasedStateMachine):
         }
         payloads = [Blob(b"d" * 32, 99) if blob else b"payload" for blob in blobs]
         columns = numbers, attempts, payloads
-        message = Assign(job, "work", "1", TIMEOUTS[job], *columns, {}, VARIABLES[job])
+        type_, plugin = "shipped" if job in PLUGINS else "work", PLUGINS.get(job)
+        message = Assign(
+            job, type_, "1", TIMEOUTS[job], *columns, {}, VARIABLES[job], plugin=plugin
+        )
         self._do(ev.Received(message))
 
     @precondition(lambda self: self.welcome and self.ledger.latest)
@@ -505,6 +527,25 @@ class Machine(RuleBasedStateMachine):
             if not process.outstanding[0]:
                 del process.outstanding[0]
 
+    @precondition(lambda self: self.bringing)
+    @rule(data=st.data(), how=st.sampled_from(["ready", "ready", "lost", "refused", "final"]))
+    def a_plugin_comes(self, data: st.DataObject, how: str) -> None:
+        plugin = data.draw(st.sampled_from(self.bringing))
+        self.bringing.remove(plugin)
+        if how == "ready":
+            self._do(ev.PluginReady(plugin, CODES[plugin.digest[0]]))
+        else:
+            self._do(ev.PluginFailed(plugin, how, how == "refused", how == "final"))
+
+    @precondition(lambda self: any(one.loading for one in self.processes.values()))
+    @rule(data=st.data(), error=st.sampled_from(["", "", "it is gone"]))
+    def a_plugin_is_imported(self, data: st.DataObject, error: str) -> None:
+        busy = [(index, one) for index, one in self.processes.items() if one.loading]
+        index, process = data.draw(st.sampled_from(busy))
+        job = int(process.loading[1:])
+        self._do(ev.ExecutorSaid(index, Loaded(job, process.loading, error)))
+        process.loading = ""
+
     @precondition(lambda self: any(one.given for one in self.processes.values()))
     @rule(data=st.data(), elapsed=st.sampled_from([0.05, 0.3, 5.0]))
     def busy(self, data: st.DataObject, elapsed: float) -> None:
@@ -633,6 +674,9 @@ class Machine(RuleBasedStateMachine):
             self.fetch_ends(True, False)
         while self.putting:
             self.put_ends(True, False)
+        while self.bringing:
+            plugin = self.bringing.pop()
+            self._do(ev.PluginReady(plugin, CODES[plugin.digest[0]]))
         self._flush()
         self.tick(1.0)
 
