@@ -723,9 +723,6 @@ OUTPUT_UNSENT_BYTES: Final = 4 * MIB
 OUTPUT_SERVER_BYTES: Final = 64 * MIB
 """Of output of running tasks in the server's memory; further output is counted and left out."""
 
-OUTPUT_JOB_BYTES: Final = 64 * MIB
-"""Of output that is kept of one job: that of further tasks is left out."""
-
 OUTPUT_LOG_BYTES: Final = 2 * KIB
 """Of what an executor writes between tasks that goes to the worker's log at one time."""
 
