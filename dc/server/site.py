@@ -17,6 +17,7 @@ from dc.errors import (
     NotPossible,
     OptionsError,
     ProtocolError,
+    QuotaExceeded,
     StoreError,
     StoreFull,
     UnknownBlob,
@@ -33,6 +34,7 @@ from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
+from dc.server.uploads import Uploads
 from dc.server.views import Views, number
 
 SECURITY_HEADERS = [
@@ -59,6 +61,7 @@ STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
         BlobMismatch: 400,
         OptionsError: 400,
         NotPossible: 409,
+        QuotaExceeded: 413,
         StoreFull: 507,
         StoreError: 503,
     }
@@ -79,6 +82,8 @@ class Site:
         self._api = Api(self._views, app)
         self._outputs = OutputViews(app, self._views)
         self._pages = Pages(self._views, self._outputs)
+        settings = app.settings
+        self._uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
@@ -200,10 +205,12 @@ class Site:
         if len(digest) != 32:
             raise UnknownBlob("a blob's name is its SHA-256 in 64 hexadecimal digits")
         if request.method == "PUT":
-            new = await self._app.blobs.put(digest, request.content_length, request)
+            source = self._uploads.bounded(request, request.content_length)
+            new = await self._app.blobs.put(digest, request.content_length, source)
             return Response.text(201 if new else 200, "stored\n" if new else "was here already\n")
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD", "PUT")
+        self._app.blobs.claim(digest)  # whoever asks may be about to name it
         return self._file(digest)
 
 
