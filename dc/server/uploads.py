@@ -48,18 +48,9 @@ class Uploads:
                 f"disk are free{kept if self._reserve else ''}; free some space, and try again"
             )
 
-    def bounded(self, source: Source, size: int | None) -> Source:
-        """Return what a body is read from, once it may come in.
-
-        Args:
-            source: the body.
-            size: how many bytes it has, if that is known; else it is looked at as they come.
-
-        Raises:
-            QuotaExceeded, StoreFull: as `check`.
-        """
-        self.check(size or 0)
-        return source if size is not None else _Bounded(source, self.check)
+    def bounded(self, source: Source) -> Source:
+        """Return a body whose size is not known, which ends with an error once it is too large."""
+        return _Bounded(source, self.check)
 
 
 class _Bounded:

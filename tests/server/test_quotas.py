@@ -284,7 +284,7 @@ async def test_an_upload_of_unknown_length_is_stopped_on_its_way(tmp_path: Path)
             moved += limits.MIB
             return limits.MIB
 
-    body = Uploads(tmp_path, 0, lambda: usage).bounded(Endless(), None)
+    body = Uploads(tmp_path, 0, lambda: usage).bounded(Endless())
 
     async def move_all() -> None:
         while await body.move_to(lambda _: None):
@@ -293,8 +293,6 @@ async def test_an_upload_of_unknown_length_is_stopped_on_its_way(tmp_path: Path)
     with pytest.raises(QuotaExceeded):
         await move_all()
     assert moved <= 4 * limits.MOVE_BYTES
-    source = Endless()
-    assert Uploads(tmp_path, 0, lambda: usage).bounded(source, 5) is source
 
 
 def test_quotas_are_said_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
