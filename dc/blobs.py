@@ -60,6 +60,7 @@ class BlobFolder:
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._partials = Partials(self._incoming)
+            self._sync_young()
         except OSError as error:
             raise _told_plainly(error, folder) from error
 
@@ -262,10 +263,19 @@ class BlobFolder:
         incoming.finish()
         incoming.close()  # Windows renames no open file
         place.parent.mkdir(exist_ok=True)
-        new = not place.exists()
-        incoming.path.replace(place)
+        with self._aging:  # an old one of this name that is being removed takes not this one along
+            new = not place.exists()
+            incoming.path.replace(place)
         self._sync(place)
         return new
+
+    def _sync_young(self) -> None:
+        """Have the disk have all names that a process may have given just before it was killed."""
+        since = time.time() - limits.BLOB_TOUCH_SECONDS * 10
+        for folder in self._folder.glob("??"):
+            if folder.stat().st_mtime >= since:
+                _sync_folder(folder)
+        _sync_folder(self._folder)
 
     def _sync(self, place: Path) -> None:
         _sync_folder(place.parent)

@@ -144,7 +144,8 @@ class TaskFailed(DcError):
         text: the error as the worker reported it, in one line.
         job: the job's number.
         number: the task's number within the job.
-        kind: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled` or `deadline`.
+        kind: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled`, `deadline` or
+            `quota`.
         traceback: the traceback from the executor, or an empty string.
         attempt: the attempt that failed last.
         worker: the name of the worker it failed on.
@@ -255,6 +256,15 @@ class StoreConflict(StoreError):
     """A record contradicts what is stored: a mistake in dc. Trying it again does not help."""
 
     code = "store_conflict"
+
+
+class QuotaExceeded(DcError):
+    """There would be more bytes than the operator allows: of a task, a job, a submitter or in all.
+
+    The message says of which, how much is used, and what to do.
+    """
+
+    code = "quota"
 
 
 class BlobMismatch(DcError):

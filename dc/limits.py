@@ -450,15 +450,30 @@ RETENTION_SECONDS: Final = 60.0
 RETENTION_JOBS: Final = 1_000
 """Jobs that are removed after one such look, at most."""
 
-BLOB_KEEP_SECONDS: Final = 7 * 86400.0
-"""That a blob stays which no job names: a client may be about to name it, or a worker be cut off
+BLOB_KEEP_SECONDS: Final = 86400.0
+"""That a blob stays which nothing names: a client may be about to name it, or a worker be cut off
 with a report that does."""
 
-BLOB_TOUCH_SECONDS: Final = 3600.0
-"""Age of a blob after which it is written down that it was asked for."""
+BLOB_YOUNG_SECONDS: Final = 600.0
+"""That a blob stays in any case since it was put or asked for: whoever is about to name it has done
+that just before. It is ten times BLOB_TOUCH_SECONDS."""
 
-BLOB_SWEEP_SECONDS: Final = 86400.0
-"""Between two looks through the folder of blobs for such ones."""
+BLOB_TOUCH_SECONDS: Final = 60.0
+"""Age of a blob after which it is written down that it was asked for: a few microseconds."""
+
+BLOB_SWEEP_SECONDS: Final = 3600.0
+"""Between two looks through the folder of blobs for such as nothing names."""
+
+DROPPED_BLOBS: Final = 100_000
+"""Blobs that are removed once they are no longer young, at 100 bytes each: what is more is found by
+the look through the folder."""
+
+PLUGIN_KEEP_SECONDS: Final = 600.0
+"""After which a plugin is forgotten that another one has replaced and no job runs."""
+
+RESERVE_BYTES: Final = 256 * MIB
+"""Of a server's disk that blobs leave free, unless it is told otherwise: what is acknowledged is
+in the database, whose log may have WAL_BYTES_MOST."""
 
 BACKUP_PAGES: Final = 256
 """Of the database that are copied in one step of a backup, for which commits wait: a megabyte."""
@@ -798,9 +813,6 @@ OUTPUT_UNSENT_BYTES: Final = 4 * MIB
 OUTPUT_SERVER_BYTES: Final = 64 * MIB
 """Of output of running tasks in the server's memory; further output is counted and left out."""
 
-OUTPUT_JOB_BYTES: Final = 64 * MIB
-"""Of output that is kept of one job: that of further tasks is left out."""
-
 OUTPUT_LOG_BYTES: Final = 2 * KIB
 """Of what an executor writes between tasks that goes to the worker's log at one time."""
 
@@ -822,13 +834,9 @@ faster, the last one goes."""
 CHECKPOINT_FILE_SECONDS: Final = 10.0
 """Between two checkpoints of a task that are too large for a message."""
 
-CHECKPOINT_KEEP_SECONDS: Final = 600.0
-"""That the blob of a checkpoint stays which a later one has replaced: with CHECKPOINT_FILE_SECONDS
-between two, a task has some sixty of them at most. Who names the same bytes does so sooner."""
-
 CHECKPOINT_BLOBS: Final = 10_000
-"""Tasks whose last such blob the server remembers, and blobs that wait to be removed: what is more
-is found by the look through the folder of blobs."""
+"""Tasks of which the server remembers the blob of the last checkpoint; of others it is found by the
+look through the folder of blobs once a later one has taken its place."""
 
 PROGRESS_TASKS: Final = 20_000
 """Tasks whose progress the server keeps in memory, at 300 bytes each: more do not run at a time."""

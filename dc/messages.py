@@ -109,8 +109,8 @@ class Plugin(Message, frozen=True):
 
 
 class Failure(Message, frozen=True):
-    """How a task failed: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled` or
-    `deadline`.
+    """How a task failed: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled`,
+    `deadline` or `quota`.
 
     `crashed` stands for a lost worker as well, `cancelled` for a task that was cancelled by itself,
     `deadline` for one that was not finished by the deadline of its job.

@@ -16,6 +16,7 @@ from dc.blobs_zstd import Compressed, Decompressed, pays
 from dc.errors import BlobMismatch, ProtocolError, UnknownBlob
 from dc.http import Request, Response
 from dc.messages import Payload
+from dc.server.uploads import Uploads
 
 Headers = list[tuple[str, str]]
 
@@ -33,10 +34,12 @@ class BlobAnswers:
 
     Args:
         blobs: where they are.
+        uploads: says whether more may come in; without it, all may.
     """
 
-    def __init__(self, blobs: BlobFolder) -> None:
+    def __init__(self, blobs: BlobFolder, uploads: Uploads | None = None) -> None:
         self._blobs = blobs
+        self._uploads = uploads
 
     async def blob(self, request: Request, name: str) -> Response:
         """Answer a request for `/blobs/NAME`.
@@ -45,6 +48,8 @@ class BlobAnswers:
             UnknownBlob: there is none of this name, or it was damaged.
             BlobMismatch: what was put has other bytes.
             WrongOffset: what was put does not go on where the last part ended.
+            QuotaExceeded: nothing may be as large as what is put.
+            StoreFull: there is no room for it.
             StoreError: it cannot be written.
         """
         digest = digest_named(name)
@@ -106,17 +111,26 @@ class BlobAnswers:
 
     async def _take(self, request: Request, digest: bytes) -> bool:
         """Take a blob, or a part of it, that is put; return whether it was new."""
-        headers, source, size = request.headers, request, request.content_length
+        headers, size = request.headers, request.content_length
+        source: Source = request
         part = http_conditions.sent_part(headers)
         if "content-encoding" in headers:
             return await self._take_coded(request, digest)
         if http_conditions.sent_digest(headers) not in (None, digest):
             raise BlobMismatch(f"blob {digest.hex()} is said to have another SHA-256")
         if part is not None:
+            self._let_in(digest, part.size)
             return await self._blobs.receive(digest, part.size, source, part.start)
         if size is None:
+            if self._uploads is not None:
+                source = self._uploads.bounded(source)
             return await self._blobs.put(digest, None, source)
+        self._let_in(digest, size)
         return await self._blobs.receive(digest, size, source)
+
+    def _let_in(self, digest: bytes, size: int) -> None:
+        if self._uploads is not None and self._blobs.size(digest) is None:
+            self._uploads.check(size)
 
     async def _take_coded(self, request: Request, digest: bytes) -> bool:
         """Take a compressed blob, whose size must be said: what is longer is refused there."""
@@ -125,8 +139,8 @@ class BlobAnswers:
         length = request.headers.get("upload-length", "")
         if not (length.isdecimal() and len(length) < 19) or "content-range" in request.headers:
             raise ProtocolError("a compressed blob comes whole, and Upload-Length says its size")
-        source: Source = Decompressed(request)
-        return await self._blobs.receive(digest, int(length), source)
+        self._let_in(digest, int(length))
+        return await self._blobs.receive(digest, int(length), Decompressed(request))
 
 
 def digest_named(name: str) -> bytes:

@@ -17,6 +17,7 @@ from dc.errors import (
     NotPossible,
     OptionsError,
     ProtocolError,
+    QuotaExceeded,
     StoreError,
     StoreFull,
     UnknownBlob,
@@ -35,6 +36,7 @@ from dc.server.blob_answers import BlobAnswers, digest_named
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
 from dc.server.plugin_views import PluginViews
+from dc.server.uploads import Uploads
 from dc.server.views import Views, number
 
 SECURITY_HEADERS = [
@@ -61,6 +63,7 @@ STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
         WrongOffset: 409,
         OptionsError: 400,
         NotPossible: 409,
+        QuotaExceeded: 413,
         StoreFull: 507,
         StoreError: 503,
     }
@@ -81,7 +84,9 @@ class Site:
         self._api = Api(self._views, app)
         self._outputs = OutputViews(app, self._views)
         self._pages = Pages(self._views, self._outputs, PluginViews(app))
-        self._blobs = BlobAnswers(app.blobs)
+        settings = app.settings
+        uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
+        self._blobs = BlobAnswers(app.blobs, uploads)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
