@@ -1,0 +1,55 @@
+"""Runs WebAssembly modules: the same bytes on every kind of computer, in a sandbox.
+
+A module is a function over bytes, or a WASI command that reads standard input and writes standard
+output; the README has both in full. It reaches neither files nor network nor the environment, and
+gets a fresh instance for each task. What runs it (wasmtime) is imported when a task is run: a
+server and a client need the task types alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import dc
+
+from .calls import Call, Settings, input_of, module_of
+
+__all__ = ["Call", "Settings", "calls_of", "wasm"]
+
+MIXED = "give a module and its inputs, or calls alone"
+
+
+@dc.task_type
+def wasm(call: Call, context: dc.Context) -> bytes:
+    """Run a WebAssembly module over bytes: its function `run`, or as a WASI command."""
+    return _run(call.module, call.input, call, context)
+
+
+@wasm.split
+def calls_of(module: str | bytes | Path | Call, *inputs: str | bytes | Call) -> Iterator[Call]:
+    """Yield a call of a module for each input.
+
+    Text for the module is the path of its file, and settings behind it, as a shell has words:
+    `crc.wasm memory=64MiB seconds=2.5 fuel=1000000 deterministic=false arg=-v`. Text for an input
+    is its UTF-8, or that of a file: `@FILE`.
+    """
+    if isinstance(module, Call):
+        yield module
+        for one in inputs:
+            if not isinstance(one, Call):
+                raise dc.PayloadError(MIXED)
+            yield one
+        return
+    code, settings = module_of(module)
+    for given in inputs:
+        if isinstance(given, Call):
+            raise dc.PayloadError(MIXED)
+        yield Call(input=input_of(given), module=code, **settings)
+
+
+def _run(module: bytes, data: bytes, settings: Settings, context: dc.Context) -> bytes:
+    running = importlib.import_module(".running", __package__)
+    result: bytes = running.run(module, data, settings, context)
+    return result
