@@ -488,6 +488,28 @@ BLOB_WRITEBACK_BYTES: Final = 8 * MIB
 """Of a blob, after which the disk is asked to begin with writing: the sync at the end waits for
 little, and the requests are large enough for any disk."""
 
+HASH_BESIDE_BYTES: Final = 16 * MIB
+"""Of a blob, above which another thread makes the SHA-256 than the one that writes: below, what it
+costs to wake that thread is more than is gained."""
+
+HASH_BYTES: Final = 16 * MIB
+"""Hashed in one step of a thread, which cannot be cancelled meanwhile: some 15 ms."""
+
+HASHERS: Final = 4
+"""Threads that hash blobs, at most: each has a processor busy."""
+
+BLOB_ASK_BYTES: Final = MIB
+"""Of a blob, above which a sender first asks whether it is there: below, sending is as quick."""
+
+BLOB_TRIES: Final = 3
+"""That an upload begins at a place which the server names, without getting on by a byte."""
+
+BLOB_IDLE_SECONDS: Final = 60.0
+"""Without a byte moved, after which a transfer's connection is given up."""
+
+BLOB_FINISH_BYTES_PER_SECOND: Final = 16 * MIB
+"""The slowest disk that an upload waits for once all bytes are sent."""
+
 # --- executors ----------------------------------------------------------------------------------
 
 PIPE_BYTES: Final = 8 * MIB
