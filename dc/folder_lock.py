@@ -60,7 +60,7 @@ def lock_file(path: Path) -> int | None:
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _take(file)
-        if os.stat(path).st_ino == os.fstat(file).st_ino:
+        if path.stat().st_ino == os.fstat(file).st_ino:
             return file
     except OSError:
         pass

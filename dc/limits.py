@@ -55,7 +55,12 @@ INPUTS: Final = 64
 """Blobs that all tasks of a job may read: they are named in each message that assigns some."""
 
 CACHED_TOLD: Final = 4096
-"""Blobs that a worker names in one message about its cache."""
+"""Blobs that a worker names in one message about its cache, and that it tells of at all, the
+newest."""
+
+CACHED_LEAST_BYTES: Final = 4 * MIB
+"""Of a blob of which a worker tells that it has it: to fetch a smaller one takes less than to wait
+for a certain worker."""
 
 ALTERNATIVES: Final = 8
 """That a job may name: each worker that can run it is looked at for one after the other."""

@@ -1,4 +1,4 @@
-"""One GET over a plain socket, blocking: for executors, which have no Trio and are to start quickly."""
+"""One GET over a plain socket, blocking: for executors, which have no Trio."""
 
 from __future__ import annotations
 

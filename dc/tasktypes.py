@@ -7,11 +7,11 @@ A task type is a function of one typed payload:
         return number * number
 
 Its annotations say how bytes are read. `bytes` passes untouched, as do the forms in which large
-bytes come and go (dc/large.py); every other type is MessagePack of that type, by msgspec. What a type declares is checked on every way: a payload when it is submitted
-and when it is run, a result when it is made. So a wrong one is told where the mistake is, and never
-where its bytes happen to be read later. Encoding by msgspec checks nothing, so what was encoded is
-decoded once more: for small values that costs as much as the encoding, below a tenth of a
-microsecond.
+bytes come and go (dc/large.py); every other type is MessagePack of that type, by msgspec. What a
+type declares is checked on every way: a payload when it is submitted and when it is run, a result
+when it is made. So a wrong one is told where the mistake is, and never where its bytes happen to be
+read later. Encoding by msgspec checks nothing, so what was encoded is decoded once more: for small
+values that costs as much as the encoding, below a tenth of a microsecond.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from dc.typed import Codec, Typed, declared
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PLAIN: Final = (
-    "write a plain function (def, with return), not async; with yield only to return Iterator[bytes]"
+    "write a plain function (def, with return), not async or yield; "
+    "only what returns Iterator[bytes] may yield"
 )
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 

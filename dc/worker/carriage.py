@@ -5,9 +5,11 @@ from __future__ import annotations
 from dc import limits
 from dc.messages import Failure
 from dc.worker.board import Board
+from dc.worker.cached import CacheTold
 from dc.worker.events import (
     BlobPut,
     BlobPutFailed,
+    CacheChanged,
     Fetch,
     Fetched,
     FetchFailed,
@@ -17,10 +19,21 @@ from dc.worker.fetching import Waiting, Want
 
 
 class Carriage:
-    """Begins transfers and takes their ends. `board` is what the parts of the reactor share."""
+    """Begins transfers and takes their ends. `board` is what the parts of the reactor share.
+
+    Attributes:
+        told: what the server knows of the cache.
+    """
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self.told = CacheTold(board)
+
+    def begin_anew(self) -> None:
+        """Take note that a server has taken the worker in: tell it, and wait for nothing more."""
+        self.told.begin()
+        self._board.fetching.wants.try_now()
+        self._board.puts.try_now()
 
     def begin(self) -> None:
         """Begin what may be begun."""
@@ -32,19 +45,21 @@ class Carriage:
         for put in board.puts.begin(board.now):
             board.out.append(PutBlob(*put.key, put.file))
 
-    def ended(
-        self, event: Fetched | FetchFailed | BlobPut | BlobPutFailed, *, counts: bool
+    def take(
+        self, event: Fetched | FetchFailed | CacheChanged | BlobPut | BlobPutFailed, *, counts: bool
     ) -> None:
-        """Take the end of a transfer.
+        """Take the end of a transfer, or what is in the cache now.
 
         Args:
-            event: how it ended.
+            event: what has happened.
             counts: whether a refused fetch counts; while the server is away, it does not.
         """
         match event:
             case Fetched():
                 for waiting in self._board.fetching.arrived(event.file):
                     self._board.admit_again(waiting)
+            case CacheChanged():
+                self.told.changed(event)
             case BlobPut():
                 self._put(event)
             case FetchFailed():

@@ -16,10 +16,10 @@ is taken out of the first two places and the fourth; an executor that runs it is
 that was made stays, for the server knows what to do with it.
 
 `Executors` (dc/worker/executors.py) has the slots, `Carriage` (dc/worker/carriage.py) the files
-that come and go, `Fetching` (dc/worker/fetching.py) who waits for which, and who uses them, `Assignments` (dc/worker/assignments.py) what the server gives and takes back;
-this class has the rest of the server's side: the connection and the reports. A lost connection
-changes nothing but that nothing is sent: what was not recorded is sent again after the next
-Welcome.
+that come and go, `Fetching` (dc/worker/fetching.py) who waits for which, and who uses them,
+`Assignments` (dc/worker/assignments.py) what the server gives and takes back; this class has the
+rest of the server's side: the connection and the reports. A lost connection changes nothing but
+that nothing is sent: what was not recorded is sent again after the next Welcome.
 
 Reports and large results are in the journal as well, before they are sent, and until they are
 recorded. A worker that starts is given what is in there (Restored) and goes on from it, as if its
@@ -66,6 +66,7 @@ from dc.worker.events import (
     Action,
     BlobPut,
     BlobPutFailed,
+    CacheChanged,
     CheckpointPut,
     Connect,
     Connected,
@@ -184,8 +185,8 @@ class WorkerReactor:
                 board.flush()
             case Tick():
                 self._on_tick()
-            case Fetched() | FetchFailed() | BlobPut() | BlobPutFailed():
-                self._carriage.ended(event, counts=self._welcome)
+            case Fetched() | FetchFailed() | CacheChanged() | BlobPut() | BlobPutFailed():
+                self._carriage.take(event, counts=self._welcome)
             case ExecutorReady():
                 self._on_ready(event)
             case CheckpointPut():
@@ -351,8 +352,7 @@ class WorkerReactor:
         self._telling.begin()
         for report, size in board.reports:
             board.send(report, size)
-        board.fetching.wants.try_now()
-        board.puts.try_now()
+        self._carriage.begin_anew()
         self._executors.report_again()
 
     def _on_trouble(self, text: str) -> None:

@@ -143,7 +143,8 @@ def _is_there(file: InFile) -> bool:
         status = Path(file.path).stat()
     except OSError:
         return False
-    return status.st_size == file.size and status.st_mtime == limits.CACHED_TIME
+    is_old = not file.digest or status.st_mtime == limits.CACHED_TIME
+    return is_old and status.st_size == file.size
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -13,15 +13,16 @@ from dc.pipe import InFile
 from dc.worker.tasks import Job
 
 K = TypeVar("K", bound=Hashable)
+K_co = TypeVar("K_co", bound=Hashable, covariant=True)
 
 
-class Keyed(Protocol[K]):
+class Keyed(Protocol[K_co]):
     """Something that is to be moved."""
 
     failures: int
 
     @property
-    def key(self) -> K:
+    def key(self) -> K_co:
         """What tells it from all others."""
 
 
@@ -89,8 +90,10 @@ class Transfers(Generic[K, T]):
 
     def may_begin(self, now: float) -> bool:
         """Whether the next one may begin, for all that is known here."""
-        return bool(self._waiting) and len(self._active) < self._at_once and (
-            self._waiting[0][0] <= now
+        return (
+            bool(self._waiting)
+            and len(self._active) < self._at_once
+            and (self._waiting[0][0] <= now)
         )
 
     def begin(self, now: float, may: Callable[[T], bool] = lambda _: True) -> list[T]:
