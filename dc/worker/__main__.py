@@ -21,8 +21,9 @@ from dc import __version__, limits, program
 from dc.errors import OptionsError, StartError
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS, GPUS, MEMORY, read_amount
-from dc.worker import computer, show
+from dc.worker import cache_place, computer, show
 from dc.worker.app import WorkerApp
+from dc.worker.cache_place import CachePlace
 from dc.worker.equipment import Equipment
 from dc.worker.folder import open_folder
 from dc.worker.former import SERVER_VARIABLE
@@ -64,6 +65,7 @@ class Arguments(Struct, frozen=True):
     recycling: Recycling
     spares: int
     use_cgroups: bool
+    cache: CachePlace = CachePlace()
     new_key: bool = False
     finish: float = 0.0
     until: float = math.inf
@@ -91,6 +93,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         labels = dict(map(_split_label, values.label))
         times = _times(values)
         resources = _resources(values)
+        cache = cache_place.place_of(values)
         _check(values, labels)
     except (StartError, OptionsError) as error:
         parser.error(str(error))
@@ -109,6 +112,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         Recycling(values.recycle_tasks, values.recycle_seconds, values.recycle_memory),
         values.spares,
         not values.no_cgroups,
+        cache,
         values.new_key,
         **times,
     )
@@ -151,7 +155,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scratch",
         metavar="DIR",
         type=Path,
-        help="where large payloads and results wait (default: in the worker's folder)",
+        help="where results wait, and tasks have their files (default: in the worker's folder)",
     )
     add("--new-key", action="store_true", help="join the server anew, as another worker")
     _add_times(parser)
@@ -208,6 +212,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_executors(parser: argparse.ArgumentParser) -> None:
+    cache_place.add_arguments(parser)
     add = parser.add_argument
     add(
         "--recycle-tasks",
@@ -340,6 +345,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
         ) as launcher,
     ):
         os.environ[SERVER_VARIABLE] = f"http://{host}:{arguments.port}"  # for executors
+        cache = cache_place.open_cache(arguments.cache, folder.path)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             _identity(arguments, folder.key, folder.run),
@@ -349,6 +355,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             host=f"{host}:{arguments.port}",
             jitter=random.random,
             keeping=Keeping(folder.path),
+            cache=cache,
             guard=Guard(folder.scratch),
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,

@@ -64,6 +64,7 @@ from dc.typed import Typed
 from dc.worker.capture import Capture
 from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
+from dc.worker.former import FORMER
 from dc.worker.halting import Halting
 from dc.worker.recycling import Recycling
 from dc.worker.task_run import Batch, run_task
@@ -182,6 +183,8 @@ class Child:
             message.checkpoints,
             self._work.desk,
             message.resources,
+            message.inputs,
+            FORMER,
         )
         self._work.put(batch, message)
 

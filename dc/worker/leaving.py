@@ -60,9 +60,9 @@ class Departure:
         board = self._board
         while board.queue:
             board.return_chunk(board.queue.pop())
-        for one in list(board.fetches):
-            board.fetches.drop(one)
-            board.reports.add_returned(one.job, [one.number], [one.attempt])
+        for one in list(board.fetching):
+            board.fetching.drop(one)
+            board.reports.add_returned(one.chunk.job, one.chunk.numbers, one.chunk.attempts)
 
     def end(self, finish: float, *, again: bool) -> None:
         """Come to the end.
@@ -95,7 +95,7 @@ class Departure:
 
     def look(self) -> None:
         """Go on with what has become possible by the last event."""
-        if self.resting and (self._board.queue or len(self._board.fetches)):
+        if self.resting and (self._board.queue or len(self._board.fetching)):
             self.hand_back()
         if self.draining and self.leave_by is None and self._is_done:
             self.leave()
@@ -151,5 +151,5 @@ class Departure:
     def _is_done(self) -> bool:
         """Whether nothing runs or waits, and the server has recorded all that there was."""
         board = self._board
-        here = self._executors.given or board.queue or len(board.fetches) or len(board.puts)
+        here = self._executors.given or board.queue or len(board.fetching) or len(board.puts)
         return not (here or board.reports.has_drafts or len(board.reports))
