@@ -11,12 +11,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import dc
 
 from .calls import Call, Settings, input_of, module_of
 
-__all__ = ["Call", "Settings", "calls_of", "wasm"]
+__all__ = ["Call", "Settings", "calls_of", "wasm", "wasm_bytes"]
 
 MIXED = "give a module and its inputs, or calls alone"
 
@@ -24,7 +25,15 @@ MIXED = "give a module and its inputs, or calls alone"
 @dc.task_type
 def wasm(call: Call, context: dc.Context) -> bytes:
     """Run a WebAssembly module over bytes: its function `run`, or as a WASI command."""
-    return _run(call.module, call.input, call, context)
+    result: bytes = _running().run(call.module, call.input, call, context)
+    return result
+
+
+@dc.task_type
+def wasm_bytes(data: memoryview, context: dc.Context) -> Iterator[bytes]:
+    """Run the WebAssembly module that is the job's input `module` over bytes of any size."""
+    pieces: Iterator[bytes] = _running().run_job(data, context)
+    return pieces
 
 
 @wasm.split
@@ -49,7 +58,5 @@ def calls_of(module: str | bytes | Path | Call, *inputs: str | bytes | Call) -> 
         yield Call(input=input_of(given), module=code, **settings)
 
 
-def _run(module: bytes, data: bytes, settings: Settings, context: dc.Context) -> bytes:
-    running = importlib.import_module(".running", __package__)
-    result: bytes = running.run(module, data, settings, context)
-    return result
+def _running() -> ModuleType:
+    return importlib.import_module(".running", __package__)

@@ -22,6 +22,10 @@ MEMORY: Final = 256 * 2**20
 """That a module may have if nothing is said: what fits beside others on any computer."""
 
 
+MODULE, SETTINGS = "module", "settings"
+"""Inputs of a job of `wasm_bytes`: the module, and settings as JSON, which may be left out."""
+
+
 class Settings(Struct, kw_only=True, forbid_unknown_fields=True):
     """How a module is run.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from typing import Final, Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
 from wasmtime import (
     Engine,
@@ -73,6 +74,7 @@ class Modules:
     def __init__(self, kept: Kept) -> None:
         self._kept = kept
         self._compiled: OrderedDict[tuple[str, bytes], Compiled] = OrderedDict()
+        self._of_jobs: OrderedDict[tuple[str, int, Path], Compiled] = OrderedDict()
 
     def get(self, machine: Machine, code: bytes) -> Compiled:
         """Return a module, compiled.
@@ -84,9 +86,22 @@ class Modules:
         found = self._compiled.get(key)
         if found is None:
             found = self._compiled[key] = self._make(machine, code, key[1])
-            if len(self._compiled) > MOST_MODULES:
-                self._compiled.popitem(last=False)
+            _bound(self._compiled)
         self._compiled.move_to_end(key)
+        return found
+
+    def of_job(self, machine: Machine, job: int, path: Path) -> Compiled:
+        """Return the module in a file that is an input of a job: it is read once for all tasks.
+
+        Raises:
+            ModuleRefused: it is none, or lacks something.
+        """
+        key = machine.name, job, path
+        found = self._of_jobs.get(key)
+        if found is None:
+            found = self._of_jobs[key] = self.get(machine, path.read_bytes())
+            _bound(self._of_jobs)
+        self._of_jobs.move_to_end(key)
         return found
 
     def _make(self, machine: Machine, code: bytes, digest: bytes) -> Compiled:
@@ -124,6 +139,12 @@ class Modules:
         if time.perf_counter() - started >= KEPT_SECONDS:
             self._kept.write(name, bytes(module.serialize()))
         return module
+
+
+def _bound(kept: OrderedDict[Any, Compiled]) -> None:
+    """Let go of what was used longest ago, if there is too much."""
+    if len(kept) > MOST_MODULES:
+        kept.popitem(last=False)
 
 
 def _check_is_module(code: bytes) -> None:

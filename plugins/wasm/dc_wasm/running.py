@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from wasmtime import (
     ExitTrap,
     Func,
@@ -23,7 +24,7 @@ from wasmtime import (
 import dc
 from dc.requirements import bytes_text
 
-from .calls import Settings
+from .calls import MODULE, SETTINGS, Settings
 from .failures import WasmFailed
 from .kept import Kept, own_folder
 from .machine import Machine
@@ -31,6 +32,9 @@ from .modules import Compiled, Modules, one_line
 
 TAIL_BYTES: Final = 2_000
 """Of what a command wrote to standard error, in the error of its task."""
+
+CHUNK_BYTES: Final = 2**20
+"""Of standard output that is passed on at a time."""
 
 FULL: Final = -28
 """What a write gets that would be beyond the limit: ENOSPC."""
@@ -54,7 +58,25 @@ class Workshop:
         run = _Run(machine, compiled, settings)
         with machine.turn(settings.seconds):
             machine.host.begin(lambda: _seed(compiled, data, settings))
-            return run.function(data) if compiled.kind == "function" else run.command(data, context)
+            if compiled.kind == "function":
+                return run.function(data)
+            output = _Output(settings.memory, machine.engine.increment_epoch)
+            run.command(data, context.scratch, output)
+            return output.data()
+
+    def run_job(self, data: memoryview, context: dc.Context) -> Iterator[bytes]:
+        """Run a job's module, see `run_job`."""
+        settings = _settings_of(context)
+        machine = self._machine(settings)
+        compiled = self._modules.of_job(machine, context.job, _module_of(context))
+        run = _Run(machine, compiled, settings)
+        to = context.scratch / "stdout"
+        with machine.turn(settings.seconds):
+            machine.host.begin(lambda: _seed(compiled, data, settings))
+            if compiled.kind == "function":
+                return iter([run.function(bytes(data))])
+            run.command(data, context.scratch, to)
+        return _pieces(to)
 
     def _machine(self, settings: Settings) -> Machine:
         key = settings.deterministic, bool(settings.fuel)
@@ -82,13 +104,30 @@ def run(code: bytes, data: bytes, settings: Settings, context: dc.Context) -> by
     return WORKSHOP.run(code, data, settings, context)
 
 
+def run_job(data: memoryview, context: dc.Context) -> Iterator[bytes]:
+    """Run the module that is the input `module` of a job, with the settings in its `settings`.
+
+    Args:
+        data: what its function is called with, or its standard input.
+        context: of the task.
+
+    Returns:
+        The result, in pieces. Of a command it is as large as the disk allows.
+
+    Raises:
+        PayloadError: the job has no such input, or its settings are none.
+        ModuleRefused: it is no module, or lacks something.
+        WasmFailed: it came to no result.
+    """
+    return WORKSHOP.run_job(data, context)
+
+
 class _Run:
     """One run of a module, in a store of its own."""
 
     def __init__(self, machine: Machine, compiled: Compiled, settings: Settings) -> None:
         self._compiled = compiled
         self._settings = settings
-        self._stop = machine.engine.increment_epoch
         self._store = machine.store(settings.memory, settings.fuel)
         self._memory: Memory | None = None
 
@@ -114,12 +153,12 @@ class _Run:
         finally:
             self._store.close()
 
-    def command(self, data: bytes, context: dc.Context) -> bytes:
-        """Run a command: bytes are its standard input, and its standard output is returned."""
-        output = _Output(self._settings.memory, self._stop)
+    def command(self, data: bytes | memoryview, folder: Path, output: _Output | Path) -> None:
+        """Run a command: bytes are its standard input, and its standard output goes to `output`."""
         tail = _Tail()
+        complaint = output.complaint if isinstance(output, _Output) else str
         try:
-            self._store.set_wasi(self._command_wasi(data, context.scratch / "stdin", output, tail))
+            self._store.set_wasi(self._command_wasi(data, folder / "stdin", output, tail))
             exports = self._instance().exports(self._store)
             memory, start = exports.get("memory"), exports["_start"]
             self._memory = memory if isinstance(memory, Memory) else None
@@ -129,20 +168,24 @@ class _Run:
             if error.code:
                 raise WasmFailed(f"the command ended with code {error.code}{tail}") from None
         except (Trap, WasmtimeError) as error:
-            raise self._failure(error, output.complaint) from None
+            raise self._failure(error, complaint()) from None
         finally:
             self._store.close()
-        return output.data()
 
     def _instance(self) -> Instance:
         return self._compiled.instance_pre.instantiate(self._store)
 
-    def _command_wasi(self, data: bytes, stdin: Path, output: _Output, tail: _Tail) -> WasiConfig:
+    def _command_wasi(
+        self, data: bytes | memoryview, stdin: Path, output: _Output | Path, tail: _Tail
+    ) -> WasiConfig:
         stdin.write_bytes(data)
         wasi = WasiConfig()
         wasi.argv = ["module", *self._settings.args]
         wasi.stdin_file = stdin
-        wasi.stdout_custom = output.take
+        if isinstance(output, Path):
+            wasi.stdout_file = str(output)
+        else:
+            wasi.stdout_custom = output.take
         wasi.stderr_custom = tail.take
         return wasi
 
@@ -218,9 +261,8 @@ class _Output:
         self._pieces.append(data)
         return len(data)
 
-    @property
     def complaint(self) -> str:
-        """What is wrong with it; empty if nothing is."""
+        """Return what is wrong with it; nothing if nothing is."""
         return self._text if self._left < 0 else ""
 
     def data(self) -> bytes:
@@ -229,8 +271,8 @@ class _Output:
         Raises:
             WasmFailed: there was more than the limit.
         """
-        if self.complaint:
-            raise WasmFailed(f"the module failed: {self.complaint}")
+        if self._left < 0:
+            raise WasmFailed(f"the module failed: {self._text}")
         return b"".join(self._pieces)
 
 
@@ -260,7 +302,31 @@ def _function_wasi() -> WasiConfig:
     return wasi
 
 
-def _seed(compiled: Compiled, data: bytes, settings: Settings) -> bytes:
+def _module_of(context: dc.Context) -> Path:
+    if MODULE not in context.inputs:
+        raise dc.PayloadError(
+            f"the job has no input {MODULE!r}: submit it with "
+            'inputs={"module": Path("MODULE.wasm")}'
+        )
+    return context.inputs[MODULE].path
+
+
+def _settings_of(context: dc.Context) -> Settings:
+    if SETTINGS not in context.inputs:
+        return Settings()
+    try:
+        return msgspec.json.decode(context.inputs[SETTINGS].read(), type=Settings)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise dc.PayloadError(f"the job's input {SETTINGS!r}: {error}") from None
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK_BYTES):
+            yield piece
+
+
+def _seed(compiled: Compiled, data: bytes | memoryview, settings: Settings) -> bytes:
     """Return what random numbers come of: the module, its input and its arguments."""
     digest = hashlib.sha256(compiled.digest)
     digest.update(hashlib.sha256(data).digest())
