@@ -50,11 +50,11 @@ SPHERES: Final = (
     Sphere(-0.35, 0.18, -2.75, 0.18, (0.90, 0.25, 0.20), 0.06),
 )
 
-LIGHT: Final = (-6.5, 6.0, -3.0)
-LIGHT_SIZE: Final = 1.4
+LIGHT: Final = (-5.2, 5.0, 0.4)
+LIGHT_SIZE: Final = 1.0
 """Half the side of the square from which light comes: it makes shadows soft."""
 
-LIGHT_COLOUR: Final[Colour] = (1.02, 0.95, 0.82)
+LIGHT_COLOUR: Final[Colour] = (1.22, 1.10, 0.92)
 
 TILES: Final[tuple[Colour, Colour]] = (0.52, 0.50, 0.46), (0.055, 0.06, 0.075)
 """Of the floor, light and dark."""

@@ -40,7 +40,7 @@ GLASS_SHADOW: Final = 0.72
 FIELD: Final = math.tan(math.radians(17.0))
 """Half of the picture's height, seen from a distance of 1."""
 
-EYE_DISTANCE, EYE_HEIGHT, LOOKS_AT = 7.4, 2.3, 0.72
+EYE_DISTANCE, EYE_HEIGHT, LOOKS_AT = 7.4, 3.2, 0.62
 
 _ROOT: Final = 1.1673039782614187  # of x**5 = x + 1: its powers spread best in four dimensions
 STEPS: Final = tuple(_ROOT**-power for power in (1, 2, 3, 4))
@@ -218,7 +218,7 @@ def _scattered(
         back += (dz - 2 * facing * nz) * lz
         shine = lit * 0.35 * back**60 if back > 0 else 0.0
         lit *= slope
-    around = _openness(x, y, z, nx, ny, nz) * (0.20 + 0.13 * ny)
+    around = _openness(x, y, z, nx, ny, nz) * (0.16 + 0.11 * ny)
     part = 1 - mirror
     return (
         part * colour[0] * (lit * LIGHT_COLOUR[0] + around * 0.90) + shine,
