@@ -96,7 +96,7 @@ def function(given: Call) -> Returned:
 def calls_of(*inputs: Call) -> Iterator[Call]:
     """Yield the calls. Text is none: from the command line, there is the type `python`."""
     for given in inputs:
-        if not isinstance(given, Call):
+        if isinstance(given, str):
             raise dc.PayloadError(
                 "the task type function takes pickled functions, which are made in Python: "
                 "from dc_function import call; on the command line use the type python: "

@@ -7,6 +7,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import msgspec
 import pytest
 from dc_render import Drawn, Picture, Tile, file_of, render, tiles_of
 from dc_render.png import png_of
@@ -108,6 +109,16 @@ def test_words_of_the_command_line() -> None:
             list(tiles_of(*words))
     with pytest.raises(dc.PayloadError, match="one picture is one job"):
         list(tiles_of("30x20", Picture()))
+    with pytest.raises(dc.PayloadError, match="Expected `object`, got `int`"):
+        list(tiles_of(3))  # type: ignore[arg-type]
+
+
+def test_a_picture_of_this_module_under_another_name() -> None:
+    class Another(msgspec.Struct):
+        width: int = 8
+        height: int = 4
+
+    assert next(tiles_of(Another())).picture == Picture(8, 4)  # type: ignore[arg-type]
 
 
 def test_progress_is_told() -> None:

@@ -81,7 +81,7 @@ def tiles_of(*words: str | Picture) -> Iterator[Tile]:
 
     From the command line it is described in words: `1280x720 samples=16 turn=30 tile=64`.
     """
-    picture = words[0] if words and isinstance(words[0], Picture) else _picture_of(words)
+    picture = _picture_of(words)
     for top in range(0, picture.height, picture.tile):
         for left in range(0, picture.width, picture.tile):
             width = min(picture.tile, picture.width - left)
@@ -98,18 +98,20 @@ def file_of(results: Iterable[Drawn]) -> bytes:
     return b"".join(png_of(picture.width, picture.height, _rows(first, drawn)))
 
 
-def _picture_of(words: Iterable[str | Picture]) -> Picture:
-    said: dict[str, Any] = {}
+def _picture_of(words: tuple[str | Picture, ...]) -> Picture:
+    said: Any = {}
+    if len(words) > 1 and not all(isinstance(word, str) for word in words):
+        raise dc.PayloadError("one picture is one job: give a Picture alone, or words")
     for word in words:
-        if not isinstance(word, str):
-            raise dc.PayloadError("one picture is one job: give a Picture alone, or words")
-        if size := SIZE.fullmatch(word):
+        if not isinstance(word, str):  # by its fields: this module may be imported twice
+            said = word
+        elif size := SIZE.fullmatch(word):
             said["width"], said["height"] = size.groups()
         else:
             name, _, value = word.partition("=")
             said[name] = value
     try:
-        return msgspec.convert(said, Picture, strict=False)
+        return msgspec.convert(said, Picture, strict=False, from_attributes=True)
     except msgspec.ValidationError as error:
         raise dc.PayloadError(f"{error}; write it as 1280x720 samples=16 turn=30 tile=64") from None
 

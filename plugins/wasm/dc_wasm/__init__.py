@@ -44,16 +44,14 @@ def calls_of(module: str | bytes | Path | Call, *inputs: str | bytes | Call) -> 
     `crc.wasm memory=64MiB seconds=2.5 fuel=1000000 deterministic=false arg=-v`. Text for an input
     is its UTF-8, or that of a file: `@FILE`.
     """
-    if isinstance(module, Call):
-        yield module
-        for one in inputs:
-            if not isinstance(one, Call):
-                raise dc.PayloadError(MIXED)
-            yield one
+    if not isinstance(module, str | bytes | Path):
+        if any(isinstance(one, str | bytes) for one in inputs):
+            raise dc.PayloadError(MIXED)
+        yield from [module, *inputs]  # type: ignore[misc]
         return
     code, settings = module_of(module)
     for given in inputs:
-        if isinstance(given, Call):
+        if not isinstance(given, str | bytes):
             raise dc.PayloadError(MIXED)
         yield Call(input=input_of(given), module=code, **settings)
 
