@@ -227,16 +227,18 @@ def _name_of(target: Callable[..., Any]) -> str:
 
 
 def _pickled(value: Any, what: str) -> bytes:
+    dumps = _cloudpickle().dumps
     try:
-        data: bytes = _cloudpickle().dumps(value)
+        data: bytes = dumps(value)
     except Exception as error:
         raise dc.PayloadError(f"{what} cannot be pickled: {error}") from error
     return data
 
 
 def _loaded(data: bytes, what: str) -> Any:
+    loads = _cloudpickle().loads
     try:
-        return _cloudpickle().loads(data)
+        return loads(data)
     except ModuleNotFoundError as error:
         raise dc.PayloadError(
             f"{what} needs the module {error.name!r}, which is not here: install it on the "
@@ -257,4 +259,7 @@ def _check_python(python: str, what: str) -> None:
 
 def _cloudpickle() -> Any:
     """Return the module; a server needs the task type alone, and not what pickles."""
-    return importlib.import_module("cloudpickle")
+    try:
+        return importlib.import_module("cloudpickle")
+    except ModuleNotFoundError:
+        raise dc.PluginError("cloudpickle is not here: pip install cloudpickle") from None

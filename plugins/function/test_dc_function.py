@@ -19,6 +19,7 @@ from dc_function import PYTHON, SAME_PYTHON, Call, Returned, call, function, rem
 
 import dc
 import dc.testing
+from dc.plugins import load_plugins
 from dc.requirements import parse_condition
 
 HERE = Path(__file__).parent
@@ -203,3 +204,13 @@ def test_traceback_from_a_real_executor() -> None:
         dc.testing.run_in_executor(HERE, "function", [call(falls)])
     assert "in falls" in caught.value.traceback
     assert "in function" not in caught.value.traceback
+
+
+def test_what_pickles_is_needed_where_it_is_used_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = call(pow, 2, 3)
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    plugins = load_plugins([HERE], entry_points=False)
+    assert not plugins.broken
+    plugins.get("function").check_payload(function.encode_payload(given))
+    with pytest.raises(dc.PluginError, match="pip install cloudpickle"):
+        dc.testing.run(function, given)

@@ -57,4 +57,9 @@ def calls_of(module: str | bytes | Path | Call, *inputs: str | bytes | Call) -> 
 
 
 def _running() -> ModuleType:
-    return importlib.import_module(".running", __package__)
+    try:
+        return importlib.import_module(".running", __package__)
+    except ModuleNotFoundError as error:
+        raise dc.PluginError(
+            f"this worker lacks {error.name}, which runs modules: pip install wasmtime"
+        ) from None
