@@ -55,7 +55,12 @@ INPUTS: Final = 64
 """Blobs that all tasks of a job may read: they are named in each message that assigns some."""
 
 CACHED_TOLD: Final = 4096
-"""Blobs that a worker names in one message about its cache."""
+"""Blobs that a worker names in one message about its cache, and that it tells of at all, the
+newest."""
+
+CACHED_LEAST_BYTES: Final = 4 * MIB
+"""Of a blob of which a worker tells that it has it: to fetch a smaller one takes less than to wait
+for a certain worker."""
 
 ALTERNATIVES: Final = 8
 """That a job may name: each worker that can run it is looked at for one after the other."""
@@ -706,8 +711,30 @@ EXECUTOR_PAUSE_SECONDS: Final = 0.1
 EXECUTOR_PAUSE_SECONDS_MOST: Final = 10.0
 """The longest such pause: a repaired computer is at work again soon."""
 
-TRANSFERS_AT_ONCE: Final = 2
-"""Payloads fetched, and results put, at one time: one is on the line while the next is prepared."""
+TRANSFERS_AT_ONCE: Final = 4
+"""Blobs fetched, and results put, at one time, each over a connection of its own: on a quick line
+one waits for the disk while another is on the line, and a small one does not wait for a large."""
+
+CACHE_BYTES: Final = 10 * 1024 * MIB
+CACHE_SHARE: Final = 0.1
+"""Of a worker's cache, unless it is told otherwise: the first, or this share of its disk if that is
+less."""
+
+CACHE_KEEP: Final = 0.9
+"""Of the cache's size that is left when it was too full: so it is not looked through each time."""
+
+CACHED_TIME: Final = 1_000_000_000
+"""The time of change that files in the cache are given, in seconds: whoever writes to one gives it
+another, and it is known to be damaged."""
+
+CACHE_STALE_SECONDS: Final = 86400.0
+"""Age of what was not fetched to its end, after which it is removed from the cache."""
+
+CACHE_LOCK_SECONDS: Final = 0.1
+"""Between two looks whether another worker of the computer has fetched a blob."""
+
+AHEAD_BYTES: Final = 1024 * MIB
+"""Of payloads that are fetched ahead of their tasks, beyond one task for each slot."""
 
 TRANSFER_TRIES: Final = 5
 """After which a payload or a result that the server refuses fails its task."""
@@ -782,8 +809,6 @@ TAIL_GAPS: Final = 10_000
 SUBMITTERS: Final = 10_000
 """Submitters whose weights are remembered."""
 
-INPUT_BYTES: Final = 256 * MIB
-"""Of a result of another job that a task reads into memory."""
 # --- from inside a task -------------------------------------------------------------------------
 
 OUTPUT_HEAD_BYTES: Final = 24 * KIB
