@@ -362,6 +362,13 @@ FOLLOW_PAUSE_SECONDS_MOST: Final = 5.0
 PUT_RETRY_SECONDS: Final = 1.0
 """Before a client puts a blob again that the server could not take, as on a full disk."""
 
+CLIENT_TRANSFERS: Final = 4
+"""Payloads and results that a client moves at the same time: while one is hashed or synced, the
+line is free for another."""
+
+SILENT_BYTES_PER_SECOND: Final = 16 * MIB
+"""A side that hashes a blob, or waits for its disk, says nothing meanwhile; it is no slower."""
+
 CLOSE_SECONDS: Final = 1.0
 """For a client's last words (a cancelled job, the closing handshake) when it is left."""
 

@@ -14,7 +14,8 @@ from dc.cli.needs import needs_said
 from dc.cli.progress import Pace, describe, following, telling_trouble
 from dc.cli.screen import SHOWN_FAILURES, Screen
 from dc.cli.task import last_outputs
-from dc.client.plain_client import Client, Job
+from dc.client.plain_client import Client
+from dc.client.plain_job import Job
 from dc.client.records import Finished, JobStatus
 from dc.errors import (
     DcError,

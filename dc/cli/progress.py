@@ -12,7 +12,8 @@ from typing import Final, Protocol
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dc.cli.screen import Screen, clean
-from dc.client.plain_client import Client, Job
+from dc.client.plain_client import Client
+from dc.client.plain_job import Job
 from dc.client.records import JobStatus
 from dc.errors import DcError
 

@@ -27,9 +27,10 @@ import trio
 
 from dc import limits
 from dc.client.loops import Call
+from dc.client.sources import BLOB_COST, Given, Source, Stream, complaint, gather
 from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
-from dc.client.values import BLOB_COST, Cut, decoder, encoder, misfit, task_failed
+from dc.client.values import Cut, decoder, encoder, misfit, task_failed
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.messages import Blob, Failure
 from dc.messages import Finished as Batch
@@ -76,7 +77,7 @@ class OpenJob:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
-        self._waiting: deque[tuple[bytes, Future[Any]]] = deque()
+        self._waiting: deque[tuple[Source | Blob, Future[Any]]] = deque()
         self._waiting_bytes = 0
         self._awake = False
         self._closed = False
@@ -135,7 +136,7 @@ class OpenJob:
             if self._is_over:
                 raise self._error or RuntimeError(f"{self!r} is closed")
             self._waiting.append((data, future))
-            self._waiting_bytes += len(data) + ADDED_COST
+            self._waiting_bytes += _in_memory(data) + ADDED_COST
             wake, self._awake = not self._awake, True
         if wake:
             self._wake()
@@ -164,10 +165,15 @@ class OpenJob:
             return
         self._ended.wait()
 
-    def _encoded(self, payload: Any) -> bytes:
+    def _encoded(self, payload: Any) -> Source | Blob:
         try:
-            return self._encode(payload)
+            given = self._encode(payload)
+            return gather(given) if isinstance(given, Stream) else given
+        except PayloadError:
+            raise
         except Exception as error:
+            if self._job.task_type.payload_codec == "bytes":
+                raise PayloadError(complaint(error)) from error
             self._job.task_type.encode_payload(payload)  # says what does not fit
             raise PayloadError(f"{payload!r:.80}: {error}") from error
 
@@ -212,23 +218,23 @@ class OpenJob:
 
     def _take(self) -> Cut:
         """Return the next batch of what is queued; the last one if the job is closed."""
-        payloads: list[bytes] = []
+        payloads: list[Given] = []
         large: list[int] = []
         size = 0
         with self._lock:
             waiting = self._waiting
             while waiting and len(payloads) < limits.BATCH_TASKS and size < limits.BATCH_BYTES:
                 data, future = waiting.popleft()
-                self._waiting_bytes -= len(data) + ADDED_COST
+                self._waiting_bytes -= _in_memory(data) + ADDED_COST
                 if not future.set_running_or_notify_cancel():
                     continue
                 self._futures[self._total] = future
                 self._total += 1
-                is_large = len(data) > limits.INLINE_BYTES
-                if is_large:
+                inline = isinstance(data, bytes) and len(data) <= limits.INLINE_BYTES
+                if not inline and not isinstance(data, Blob):
                     large.append(len(payloads))
                 payloads.append(data)
-                size += BLOB_COST if is_large else len(data)
+                size += _in_memory(data) if inline else BLOB_COST
             self._awake = bool(waiting)
             self._room.notify_all()
             return Cut(payloads, size, large, last=self._closed and not waiting)
@@ -312,3 +318,7 @@ class OpenJob:
         for future in waiting:
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
+
+
+def _in_memory(data: Source | Blob) -> int:
+    return len(data) if isinstance(data, bytes) else BLOB_COST

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
@@ -18,10 +17,11 @@ from typing import Any, Self, Unpack
 import trio
 
 from dc.client.connector import DEFAULT_URL, OpenStream
-from dc.client.loops import Call, plain_results, plain_states
+from dc.client.loops import Call
 from dc.client.open_job import OpenJob
-from dc.client.options import JobOptions, check_options
-from dc.client.records import Finished, JobStatus
+from dc.client.options import JobOptions, check_inputs, check_options
+from dc.client.plain_job import Job
+from dc.client.sources import BlobRef, Stream, gather, source_of
 from dc.client.submitting import Submitter
 from dc.client.trio_client import AsyncClient
 from dc.client.trio_job import AsyncJob
@@ -160,7 +160,7 @@ class Client:
             ConnectionLost: the server could not be reached for a minute; what it has of the job
                 stays there.
         """
-        said = check_options(options, self._client.submitter)
+        said = self._said(options)
         return self._submit(type, payloads, version, said, key)
 
     def open(
@@ -184,7 +184,7 @@ class Client:
             UnknownTaskType: the server has no such type.
             ConnectionLost: the server could not be reached for a minute.
         """
-        said = check_options(options, self._client.submitter)
+        said = self._said(options)
         job, submitter = self.call(self._open, type, version, said)
         submitter.warn(3)
         return job  # type: ignore[no-any-return]
@@ -206,6 +206,36 @@ class Client:
     def nursery(self) -> trio.Nursery:
         """Where background tasks of the client run, in its thread."""
         return self._client.nursery
+
+    def put(self, source: Any) -> BlobRef:
+        """Have the server have some bytes, to be used in any number of tasks.
+
+        As a payload, or in `inputs`, the reference stands for the bytes. They are on the server's
+        disk on return; bytes that it has already are not sent again, and what is cut off goes on
+        where it stopped. Bytes that no job uses are removed after a while.
+
+        Args:
+            source: bytes, a Path, an open binary file, or an iterator of bytes.
+
+        Raises:
+            TypeError: it is none of these.
+            PayloadError: the file was changed while it was sent, or the iterator failed.
+            OSError: the file cannot be read.
+        """
+        given = source_of(source)
+        if isinstance(given, Stream):
+            given = gather(given)
+        ref: BlobRef = self.call(self._client.put_source, given)
+        return ref
+
+    def _said(self, options: JobOptions) -> dict[str, Any]:
+        """Return the options that were said, once their inputs are put."""
+        said, inputs = check_options(options, self._client.submitter), options.get("inputs")
+        if inputs is not None:
+            said["inputs"] = {
+                name: self.put(one).blob for name, one in check_inputs(inputs).items()
+            }
+        return said
 
     def _submit(
         self,
@@ -242,6 +272,8 @@ class Client:
         last = False
         while not last:
             cut = cutter.cut(iterator)
+            if cut.stream is not None:
+                cut.settle(gather(cut.stream))
             self.call(submitter.send, cut)
             last = cut.last
 
@@ -315,107 +347,3 @@ class Client:
         """Write a backup of the server's data folder to a file; return its size in bytes."""
         size: int = self.call(self._client.backup, to)
         return size
-
-
-class Job:
-    """A job of the server.
-
-    Args:
-        client: that it is read through.
-        job: the same for Trio.
-    """
-
-    def __init__(self, client: Client, job: AsyncJob) -> None:
-        self._client = client
-        self._job = job
-
-    def __repr__(self) -> str:
-        return repr(self._job)
-
-    @property
-    def number(self) -> int:
-        """By which the server knows the job."""
-        return self._job.number
-
-    @property
-    def type(self) -> str:
-        """The name of its task type."""
-        return self._job.type
-
-    @property
-    def task_type(self) -> TaskType:
-        """Its task type; an untyped one if there is no plugin for it here."""
-        return self._job.task_type
-
-    def results(self, *, ordered: bool = True, failures: Failures = "raise") -> Iterator[Any]:
-        """Return an iterator of the results, from the first on.
-
-        It raises JobCancelled at its end if the job was cancelled.
-
-        Args:
-            ordered: in the order of the payloads, or as they come.
-            failures: whether a failed task raises TaskFailed, or is yielded as that error.
-        """
-        reader, view = self._job.result_reader(ordered=ordered), self._job.values(failures)
-        return plain_results(reader, view, self._client.call, self._client.token)
-
-    def as_completed(self, *, ordered: bool = False) -> Iterator[Finished]:
-        """Return an iterator of finished tasks, failed ones as well: as they come, or in order."""
-        reader, view = self._job.result_reader(ordered=ordered), self._job.records()
-        return plain_results(reader, view, self._client.call, self._client.token)
-
-    def wait(self) -> JobStatus:
-        """Wait until the job has finished, and return its final state."""
-        status: JobStatus = self._client.call(self._job.wait)
-        return status
-
-    def watch(self) -> Iterator[JobStatus]:
-        """Return an iterator of the job's states: now, at each change, and the final one."""
-        return plain_states(self._job.status_reader(), self._client.call, self._client.token)
-
-    def status(self) -> JobStatus:
-        """Return the job's present state."""
-        status: JobStatus = self._client.call(self._job.status)
-        return status
-
-    def output(self, number: int) -> str:
-        """Return what a task has written to its standard output and error, as far as it is kept.
-
-        See AsyncJob.output.
-
-        Raises:
-            UnknownTask: the job has no such task.
-        """
-        text: str = self._client.call(self._job.output, number)
-        return text
-
-    def cancel(self) -> JobStatus:
-        """Cancel the job: tasks without an outcome are not run, running ones are stopped.
-
-        Returns:
-            The state once that is on disk. A job that had finished stays as it was.
-        """
-        status: JobStatus = self._client.call(self._job.cancel)
-        return status
-
-    def cancel_task(self, *numbers: int) -> int:
-        """Cancel tasks: those without an outcome fail, by `cancelled`; see AsyncJob.cancel_task."""
-        count: int = self._client.call(self._job.cancel_task, *numbers)
-        return count
-
-    def retry(self, *numbers: int) -> int:
-        """Queue failed tasks again, all but cancelled ones if none is named; see AsyncJob.retry."""
-        count: int = self._client.call(self._job.retry, *numbers)
-        return count
-
-    def pause(self, *, now: bool = False) -> None:
-        """Have nothing of the job handed out; what runs goes on, or (`now`) is given back."""
-        self._client.call(partial(self._job.pause, now=now))
-
-    def resume(self) -> None:
-        """Have the job handed out again."""
-        self._client.call(self._job.resume)
-
-    def change(self, **changes: Any) -> None:
-        """Change `name`, `priority`, `weight`, `not_before` or `deadline` of the job."""
-        self._client.call(partial(self._job.change, **changes))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import trio
 
 from dc.client.connection import Connection
-from dc.client.connector import Connector, Patience
+from dc.client.connector import Connector
 from dc.client.cursor import Cursor
+from dc.client.patience import Patience
 from dc.client.records import JobStatus, job_status
 from dc.client.session import Subscription, Watching
 from dc.errors import ConnectionLost
