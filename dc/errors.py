@@ -257,6 +257,21 @@ class BlobMismatch(DcError):
     code = "blob_mismatch"
 
 
+class WrongOffset(DcError):
+    """An upload cannot go on there: the server has another number of bytes of it.
+
+    Args:
+        text: what is wrong.
+        offset: how many it has; None if nothing can be gone on with.
+    """
+
+    code = "wrong_offset"
+
+    def __init__(self, text: str, *, offset: int | None = None) -> None:
+        super().__init__(text)
+        self.offset = offset
+
+
 class InternalError(DcError):
     """A mistake in dc itself. The server stopped at once; its log says where. Start it again."""
 

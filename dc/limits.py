@@ -279,6 +279,13 @@ BODY_IDLE_SECONDS: Final = 30.0
 SEND_SECONDS: Final = 60.0
 """For one piece of an answer to leave: 256 KiB at 4 KiB/s, the slowest line worth serving."""
 
+PACE_SECONDS: Final = 60.0
+"""Of a body, each of which has to bring PACE_BYTES_PER_SECOND: a line that is away for a moment is
+forgiven."""
+
+PACE_BYTES_PER_SECOND: Final = KIB
+"""The slowest body that is worth its place: an old modem is four times as quick."""
+
 LINGER_SECONDS: Final = 2.0
 """That a connection about to close is still read, so that the client can read its answer before
 the operating system resets the connection; also the longest wait for the rest of an unread body."""
@@ -494,6 +501,74 @@ TASK_BYTES: Final = 64
 BLOB_WRITEBACK_BYTES: Final = 8 * MIB
 """Of a blob, after which the disk is asked to begin with writing: the sync at the end waits for
 little, and the requests are large enough for any disk."""
+
+HASH_BESIDE_BYTES: Final = 16 * MIB
+"""Of a blob, above which another thread makes the SHA-256 than the one that writes: below, what it
+costs to wake that thread is more than is gained."""
+
+HASH_BYTES: Final = 16 * MIB
+"""Hashed in one step of a thread, which cannot be cancelled meanwhile: some 15 ms."""
+
+HASHERS: Final = 4
+"""Threads that hash blobs, at most: each has a processor busy."""
+
+BLOB_ASK_BYTES: Final = MIB
+"""Of a blob, above which a sender first asks whether it is there: below, sending is as quick."""
+
+BLOB_TRIES: Final = 3
+"""That an upload begins at a place which the server names, without getting on by a byte."""
+
+PARTIALS: Final = 1000
+"""Uploads that were broken off and are kept, the newest."""
+
+PARTIAL_BYTES: Final = 64 * 1024 * MIB
+"""Of such uploads together: a dozen of 5 GB; the oldest goes first."""
+
+PARTIAL_SECONDS: Final = 86400.0
+"""That such an upload is kept: a computer that was cut off is back the next day, or starts anew."""
+
+PARTIAL_SWEEP_SECONDS: Final = 3600.0
+"""Between two looks for such ones that are too old."""
+
+TAKE_OVER_SECONDS: Final = 1.0
+"""That a second connection waits for the first one's bytes before it takes over its upload: a
+connection that was cut may look open on the server's side."""
+
+SOUND_BLOBS: Final = 20_000
+"""Blobs of which it is remembered that they were right, the newest: 3 MB."""
+
+SOUND_SECONDS: Final = 7 * 86400.0
+"""After which a blob that is read is hashed once more: disks lose bytes in months."""
+
+SOUND_AGAIN_SECONDS: Final = 60.0
+"""After which it is hashed for somebody who has got other bytes."""
+
+UNPROVEN_BLOBS: Final = 1000
+"""Blobs that were read and are to be hashed, at most; others are when they are read again."""
+
+DAMAGED_BLOBS: Final = 16
+"""Damaged blobs that are kept for whoever looks after the disk; further ones are removed."""
+
+ZSTD_LEVEL: Final = 1
+"""Measured: 3 takes a third longer for a few hundredths less."""
+
+ZSTD_WINDOW_LOG: Final = 23
+"""8 MB: what RFC 9659 lets a sender use, and so the memory of one who reads."""
+
+ZSTD_SAMPLE_BYTES: Final = 64 * KIB
+"""Of each of three places of a blob that are compressed to see whether that pays."""
+
+ZSTD_PIECE_BYTES: Final = MIB
+"""Compressed by a thread at once: 2 ms."""
+
+ZSTD_PAYS: Final = 0.8
+"""Of the size, below which it does: compressing costs 2 ms a megabyte, a gigabit line 8."""
+
+BLOB_IDLE_SECONDS: Final = 60.0
+"""Without a byte moved, after which a transfer's connection is given up."""
+
+BLOB_FINISH_BYTES_PER_SECOND: Final = 16 * MIB
+"""The slowest disk that an upload waits for once all bytes are sent."""
 
 # --- executors ----------------------------------------------------------------------------------
 

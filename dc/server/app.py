@@ -161,6 +161,7 @@ class ServerApp:
             self.reactor.board.kept = self.settings.keep.text
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self.retention.run)
+            nursery.start_soon(self.blobs.run)
             nursery.start_soon(self._tick)
             nursery.start_soon(self.parking.run)
             for action in self._asked:
