@@ -37,6 +37,7 @@ from dc.hooks import hookimpl
 from dc.tasktypes import TaskType, task_type
 
 if typing.TYPE_CHECKING:
+    from dc.client.handles import AsyncHandle, Handle
     from dc.client.open_job import OpenJob
     from dc.client.options import JobOptions
     from dc.client.plain_client import Client
@@ -50,6 +51,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncClient",
+    "AsyncHandle",
     "AsyncJob",
     "BlobRef",
     "Client",
@@ -58,6 +60,7 @@ __all__ = [
     "DcError",
     "DuplicateName",
     "Finished",
+    "Handle",
     "Job",
     "JobCancelled",
     "JobOptions",
@@ -88,10 +91,12 @@ __all__ = [
 
 _OF_CLIENTS = {
     "AsyncClient": "dc.client.trio_client",
+    "AsyncHandle": "dc.client.handles",
     "AsyncJob": "dc.client.trio_job",
     "BlobRef": "dc.client.sources",
     "Client": "dc.client.plain_client",
     "Finished": "dc.client.records",
+    "Handle": "dc.client.handles",
     "Job": "dc.client.plain_job",
     "JobOptions": "dc.client.options",
     "JobStatus": "dc.client.records",

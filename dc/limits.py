@@ -373,8 +373,9 @@ CLIENT_TRANSFERS: Final = 4
 """Payloads and results that a client moves at the same time: while one is hashed or synced, the
 line is free for another."""
 
-SILENT_BYTES_PER_SECOND: Final = 16 * MIB
-"""A side that hashes a blob, or waits for its disk, says nothing meanwhile; it is no slower."""
+RANGE_BYTES: Final = 4 * MIB
+"""Of a large result that a client asks for at a time where it is read as a stream: on a line with a
+way there and back of 50 ms that is 80 MB/s."""
 
 CLOSE_SECONDS: Final = 1.0
 """For a client's last words (a cancelled job, the closing handshake) when it is left."""

@@ -99,7 +99,7 @@ class _Timed:
         """
         job = self._client.submit(self._kind, payloads, name="bench")
         with self._following(job):
-            yield from job.results(ordered=False)
+            yield from job.results(ordered=False, large="value")
 
     @contextmanager
     def singles(self) -> Iterator[Callable[[bytes], bytes]]:

@@ -175,7 +175,7 @@ def _merged(job: Job, failures: Failures) -> list[Any]:
     """Return the merged answer in a list; an empty one if tasks failed."""
 
     def succeeded() -> Iterator[Any]:
-        for value in job.results(failures="yield"):
+        for value in job.results(failures="yield", large="value"):
             if isinstance(value, TaskFailed):
                 failures.add(value)
             else:

@@ -104,14 +104,6 @@ class Connector:
         connection = self._connection
         return connection.session.trouble if connection and not connection.is_lost else ""
 
-    async def fetch(self, path: str, limit: int) -> bytes:
-        """Return the bytes at a path of the server, `limit` at most."""
-        try:
-            with _bounded(limit):
-                return await self._http.download_bytes(path, limit)
-        except HttpError as error:
-            raise named(error) from error
-
     async def download(self, path: str, to: Path) -> int:
         """Write what is at a path of the server to a file; return its size in bytes."""
         try:

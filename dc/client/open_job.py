@@ -26,11 +26,12 @@ from typing import Any, Protocol, Self
 import trio
 
 from dc import limits
+from dc.client.handles import Handle
 from dc.client.loops import Call
 from dc.client.sources import BLOB_COST, Given, Source, Stream, complaint, gather
 from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
-from dc.client.values import Cut, decoder, encoder, misfit, task_failed
+from dc.client.values import Cut, Large, decoder, encoder, misfit, task_failed
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.messages import Blob, Failure
 from dc.messages import Finished as Batch
@@ -61,14 +62,18 @@ class OpenJob:
         client: the client whose job it is.
         submitter: of the job, which the server has accepted.
         job: the job.
+        large: how large results that are bytes are given, see Job.results.
     """
 
-    def __init__(self, client: Trio, submitter: Submitter, job: AsyncJob) -> None:
+    def __init__(
+        self, client: Trio, submitter: Submitter, job: AsyncJob, large: Large = "handle"
+    ) -> None:
         self._client = client
         self._token = trio.lowlevel.current_trio_token()
         self._job = job
         self._encode = encoder(job.task_type)
         self._decode = decoder(job.task_type)
+        self._wrap = job.wrap(large, self._handle)
         self._submitter = submitter
         self._reader = job.result_reader(ordered=False)
         self._futures: dict[int, Future[Any]] = {}
@@ -271,13 +276,15 @@ class OpenJob:
         """Set the futures of a batch."""
         decode, futures = self._decode, self._futures
         for index, (number, outcome) in enumerate(zip(batch.numbers, batch.outcomes, strict=True)):
-            if isinstance(outcome, Blob):
-                nursery.start_soon(self._fetch, number, outcome.size)
+            if isinstance(outcome, Blob) and self._wrap is None:
+                nursery.start_soon(self._fetch, number, outcome)
                 continue
             future = futures.pop(number, None)
             if future is None:
                 continue
-            if isinstance(outcome, Failure):
+            if isinstance(outcome, Blob):
+                future.set_result(self._handle(number, outcome))
+            elif isinstance(outcome, Failure):
                 future.set_exception(task_failed(self.number, batch, index, outcome))
             elif decode is None:
                 future.set_result(outcome)
@@ -290,9 +297,12 @@ class OpenJob:
         except ValueError as error:  # msgspec's errors are such
             future.set_exception(misfit(self.number, error))
 
-    async def _fetch(self, number: int, size: int) -> None:
+    def _handle(self, number: int, blob: Blob) -> Handle:
+        return Handle(self._client, self._job.handle(number, blob))
+
+    async def _fetch(self, number: int, blob: Blob) -> None:
         try:
-            data = await self._reader.fetch(number, size)
+            data = await self._reader.fetch(number, blob)
         except DcError as error:
             if (future := self._futures.pop(number, None)) is not None:
                 future.set_exception(error)

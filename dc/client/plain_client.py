@@ -17,15 +17,17 @@ from typing import Any, Self, Unpack
 import trio
 
 from dc.client.connector import DEFAULT_URL, OpenStream
+from dc.client.handles import Handle
 from dc.client.loops import Call
 from dc.client.open_job import OpenJob
 from dc.client.options import JobOptions, check_inputs, check_options
 from dc.client.plain_job import Job
 from dc.client.sources import BlobRef, Stream, gather, source_of
 from dc.client.submitting import Submitter
+from dc.client.transfers import Transfer
 from dc.client.trio_client import AsyncClient
 from dc.client.trio_job import AsyncJob
-from dc.client.values import Cutter, Failures, skip
+from dc.client.values import Cutter, Failures, Large, skip
 from dc.tasktypes import TaskType
 
 CLOSED = "this client is not open: use it as `with dc.Client() as client`, and inside that block"
@@ -168,6 +170,7 @@ class Client:
         type: str | TaskType,  # noqa: A002
         *,
         version: str = "",
+        large: Large = "handle",
         **options: Unpack[JobOptions],
     ) -> OpenJob:
         """Begin a job that tasks are added to one at a time, each with a future of its result.
@@ -177,6 +180,7 @@ class Client:
         Args:
             type: a task type or its name.
             version: of the task type; the server's newest if empty.
+            large: how large results that are bytes are given; see Job.results.
             options: of the job, as in JobOptions.
 
         Raises:
@@ -185,12 +189,12 @@ class Client:
             ConnectionLost: the server could not be reached for a minute.
         """
         said = self._said(options)
-        job, submitter = self.call(self._open, type, version, said)
+        job, submitter = self.call(self._open, type, version, said, large)
         submitter.warn(3)
         return job  # type: ignore[no-any-return]
 
     async def _open(
-        self, kind: str | TaskType, version: str, options: dict[str, Any]
+        self, kind: str | TaskType, version: str, options: dict[str, Any], large: Large
     ) -> tuple[OpenJob, Submitter]:
         connector = self._client.connector
         submitter = Submitter(connector, kind, version, options)
@@ -198,7 +202,7 @@ class Client:
         accepted = await submitter.accept()
         task_type = self._client.types.agreed(kind, accepted)
         submitter.encode_as(task_type.payload_codec)
-        job = OpenJob(self, submitter, AsyncJob(connector, accepted.job, task_type))
+        job = OpenJob(self, submitter, AsyncJob(connector, accepted.job, task_type), large)
         job.start()
         return job, submitter
 
@@ -207,7 +211,7 @@ class Client:
         """Where background tasks of the client run, in its thread."""
         return self._client.nursery
 
-    def put(self, source: Any) -> BlobRef:
+    def put(self, source: Any, *, name: str = "") -> BlobRef:
         """Have the server have some bytes, to be used in any number of tasks.
 
         As a payload, or in `inputs`, the reference stands for the bytes. They are on the server's
@@ -216,6 +220,7 @@ class Client:
 
         Args:
             source: bytes, a Path, an open binary file, or an iterator of bytes.
+            name: of the transfer, for people; of a file, its own if empty.
 
         Raises:
             TypeError: it is none of these.
@@ -225,15 +230,31 @@ class Client:
         given = source_of(source)
         if isinstance(given, Stream):
             given = gather(given)
-        ref: BlobRef = self.call(self._client.put_source, given)
+        ref: BlobRef = self.call(self._client.put_source, given, name)
         return ref
+
+    def blob(self, ref: BlobRef | str) -> Handle:
+        """Return a handle of bytes that the server has.
+
+        Args:
+            ref: what `put` has returned, or a SHA-256 in hexadecimal digits.
+
+        Raises:
+            UnknownBlob: the server does not have them.
+        """
+        return Handle(self, self.call(self._client.blob, ref))
+
+    @property
+    def transfers(self) -> list[Transfer]:
+        """The large bytes that are on their way to the server and back, the oldest first."""
+        return self._client.connector.transfers.going
 
     def _said(self, options: JobOptions) -> dict[str, Any]:
         """Return the options that were said, once their inputs are put."""
         said, inputs = check_options(options, self._client.submitter), options.get("inputs")
         if inputs is not None:
             said["inputs"] = {
-                name: self.put(one).blob for name, one in check_inputs(inputs).items()
+                name: self.put(one, name=name).blob for name, one in check_inputs(inputs).items()
             }
         return said
 
@@ -294,16 +315,18 @@ class Client:
         *,
         ordered: bool = True,
         failures: Failures = "raise",
+        large: Large = "handle",
         **options: Any,
     ) -> Iterator[Any]:
         """Submit a job and return an iterator of its results; `options` are those of `submit`."""
         job = self.submit(type, payloads, **options)
-        return job.results(ordered=ordered, failures=failures)
+        return job.results(ordered=ordered, failures=failures, large=large)
 
     def run(self, type: str | TaskType, *inputs: Any, **options: Any) -> Any:  # noqa: A002
         """Split inputs into payloads, submit them, and return the merged results.
 
-        Results stream into the merge as they come, in order. `options` are those of `submit`.
+        Results stream into the merge as they come, in order, large ones as values. `options` are
+        those of `submit`.
 
         Raises:
             UnknownTaskType: there is no plugin for this type here.
@@ -311,7 +334,7 @@ class Client:
         """
         task_type = self.task_type(type, options.get("version", ""))
         job = self.submit(task_type, task_type.split_inputs(*inputs), **options)
-        return task_type.merge_results(job.results())
+        return task_type.merge_results(job.results(large="value"))
 
     def task_type(self, type: str | TaskType, version: str = "") -> TaskType:  # noqa: A002
         """Return a task type that has its plugin here; without a version, the newest.

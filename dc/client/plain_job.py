@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 import trio
 
+from dc.client.handles import Handle
 from dc.client.loops import Call, plain_results, plain_states
 from dc.client.records import Finished, JobStatus
 from dc.client.trio_job import AsyncJob
-from dc.client.values import Failures
+from dc.client.values import Failures, Large
+from dc.messages import Blob
 from dc.tasktypes import TaskType
 
 
@@ -57,7 +59,9 @@ class Job:
         """Its task type; an untyped one if there is no plugin for it here."""
         return self._job.task_type
 
-    def results(self, *, ordered: bool = True, failures: Failures = "raise") -> Iterator[Any]:
+    def results(
+        self, *, ordered: bool = True, failures: Failures = "raise", large: Large = "handle"
+    ) -> Iterator[Any]:
         """Return an iterator of the results, from the first on.
 
         It raises JobCancelled at its end if the job was cancelled.
@@ -65,14 +69,33 @@ class Job:
         Args:
             ordered: in the order of the payloads, or as they come.
             failures: whether a failed task raises TaskFailed, or is yielded as that error.
+            large: how large results that are bytes are given: as Handles, to read or save when they
+                are wanted, or (`value`) as bytes. Large results of other types are read into
+                memory, one at a time.
         """
-        reader, view = self._job.result_reader(ordered=ordered), self._job.values(failures)
+        view = self._job.values(failures, self._job.wrap(large, self._handle))
+        reader = self._job.result_reader(ordered=ordered)
         return plain_results(reader, view, self._client.call, self._client.token)
 
-    def as_completed(self, *, ordered: bool = False) -> Iterator[Finished]:
-        """Return an iterator of finished tasks, failed ones as well: as they come, or in order."""
-        reader, view = self._job.result_reader(ordered=ordered), self._job.records()
+    def as_completed(self, *, ordered: bool = False, large: Large = "handle") -> Iterator[Finished]:
+        """Return an iterator of finished tasks, failed ones as well: as they come, or in order.
+
+        `large` is that of `results`.
+        """
+        view = self._job.records(self._job.wrap(large, self._handle))
+        reader = self._job.result_reader(ordered=ordered)
         return plain_results(reader, view, self._client.call, self._client.token)
+
+    def result(self, number: int) -> Handle:
+        """Return a handle of the bytes of one task's result, whatever their size and their type.
+
+        Raises:
+            UnknownTask: the job has no such task, or it has no result.
+        """
+        return Handle(self._client, self._client.call(self._job.result, number))
+
+    def _handle(self, number: int, blob: Blob) -> Handle:
+        return Handle(self._client, self._job.handle(number, blob))
 
     def wait(self) -> JobStatus:
         """Wait until the job has finished, and return its final state."""

@@ -82,6 +82,7 @@ class FileSource:
         path: as given.
         blob: as given.
         passing: as given.
+        name: for people.
         title: how to name it in errors.
 
     Raises:
@@ -99,6 +100,7 @@ class FileSource:
         self.path = path
         self.blob = blob
         self.passing = passing or temporary
+        self.name = path.name
         self.title = str(path)
         self._seen = _look(path)
         self._remove = weakref.finalize(self, _unlink, path) if temporary else None
@@ -148,6 +150,7 @@ def source_of(value: Any) -> Given:
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
+    value = getattr(value, "ref", value)  # of a handle
     if isinstance(value, BlobRef):
         return value.blob
     if isinstance(value, Path):
@@ -318,7 +321,7 @@ class Spool:
         self._file.close()
         blob = Blob(self._hash.digest(), self._size)
         source, self._path = FileSource(self._path, blob, temporary=True), None
-        source.title = self._title
+        source.name = source.title = self._title
         return source
 
     def _begun(self) -> BinaryIO:

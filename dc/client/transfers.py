@@ -2,14 +2,15 @@
 
 A transfer that is cut off goes on where it stopped, as long as the server comes back within
 limits.FOLLOW_SECONDS; whoever follows it sees how far it is. Nothing here holds more than a piece
-of what it moves.
+of what it moves, but for `read`, whose caller wants all of it.
 """
 
 from __future__ import annotations
 
-import hashlib
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,14 +18,20 @@ import trio
 
 from dc import limits
 from dc.client.patience import Patience, named
-from dc.client.sources import FileSource, Source
-from dc.errors import BlobMismatch, ConnectionLost, DcError, HttpError, PayloadError, StoreError
+from dc.client.sources import FileSource, Source, digest_of
+from dc.errors import (
+    BlobMismatch,
+    ConnectionLost,
+    HttpError,
+    PayloadError,
+    ProtocolError,
+    StoreError,
+)
+from dc.http_blobs import BlobTransport, blob_of
 from dc.http_client import HttpClient
 from dc.messages import Blob
 
 T = TypeVar("T")
-
-HASH_IN_THREAD_BYTES = 256 * limits.KIB  # above, hashing would stop the loop for a millisecond
 
 
 class Transfer:
@@ -48,6 +55,10 @@ class Transfer:
         self.upwards = upwards
         self.moved = 0
 
+    def told(self, moved: int) -> None:
+        """Note how many bytes have been moved."""
+        self.moved = moved
+
 
 class Transfers:
     """Moves bytes. Its methods are to be called from Trio's thread, by any number of tasks.
@@ -66,6 +77,8 @@ class Transfers:
     def going(self) -> list[Transfer]:
         """What is under way, the oldest first; may be asked from any thread."""
         return list(self._going.values())
+
+    # --- up -------------------------------------------------------------------------------------
 
     async def put(self, source: Source, name: str = "") -> Blob:
         """Have the server have some bytes; they are on its disk on return.
@@ -93,19 +106,117 @@ class Transfers:
                 source.discard()
 
     async def _put(self, source: Source, name: str) -> Blob:
-        blob = await _blob_of(source)
         if isinstance(source, FileSource):
             place: Path | bytes = source.path
-            name = name or source.path.name
+            known, name = source.blob, name or source.name
         else:
-            place = source
+            place, known = source, None
+        blob = known or await blob_of(place)
+        with self._followed(Transfer(name or "bytes", blob.size, upwards=True)) as transfer:
 
-        async def send(transport: BlobTransport, told: Callable[[int], None]) -> None:
-            await transport.upload(blob, place, told)
+            async def send(http: HttpClient) -> bool:
+                return await BlobTransport(http).upload(blob, place, transfer.told)
 
-        with self._followed(Transfer(name or blob.name[:12], blob.size, upwards=True)) as transfer:
             await self._persist(transfer, send)
         return blob
+
+    # --- down -----------------------------------------------------------------------------------
+
+    async def save(self, path: str, blob: Blob, to: Path, name: str) -> None:
+        """Write bytes of the server to a file, which is then whole and right.
+
+        What has come stays beside the file, with `.part` behind the name, if the server is lost,
+        and a later call goes on with it; after any other failure nothing stays.
+
+        Args:
+            path: of the server.
+            blob: what is there.
+            to: the file.
+            name: of it, for people.
+
+        Raises:
+            ConnectionLost: the server could not be reached for too long.
+            BlobMismatch: what came is not what is to be there.
+            DcError: it is not there any more.
+            OSError: the file cannot be written.
+        """
+        with self._followed(Transfer(name, blob.size, upwards=False)) as transfer:
+
+            async def fetch(http: HttpClient) -> None:
+                await BlobTransport(http).download(path, blob, to, transfer.told)
+
+            try:
+                await self._persist(transfer, fetch)
+            except ConnectionLost:
+                raise
+            except Exception:
+                part = to.with_name(f"{to.name}.part")
+                await trio.to_thread.run_sync(partial(part.unlink, missing_ok=True))
+                raise
+
+    async def read(self, path: str, blob: Blob, name: str) -> bytes:
+        """Return bytes of the server, all of them; raises as `save`.
+
+        What is large comes by way of a temporary file, so that it goes on after a cut.
+        """
+        if blob.size <= limits.RANGE_BYTES:
+            data = await self.span(path, blob, 0, blob.size)
+            if await blob_of(data) != blob:
+                raise BlobMismatch(f"{name}: other bytes came than the server has")
+            return data
+        with tempfile.TemporaryDirectory(prefix="dc-get-") as folder:
+            file = Path(folder) / blob.name
+            await self.save(path, blob, file, name)
+            return await trio.to_thread.run_sync(file.read_bytes)
+
+    async def span(self, path: str, blob: Blob, start: int, stop: int) -> bytes:
+        """Return some of the bytes of the server, as they come: nothing is compared.
+
+        Args:
+            path: of the server.
+            blob: what is there.
+            start: the first byte.
+            stop: the one behind the last, at most limits.RANGE_BYTES on.
+
+        Raises:
+            ConnectionLost: the server could not be reached for too long.
+            DcError: it is not there any more.
+        """
+        if start >= stop:
+            return b""
+        headers = [("Range", f"bytes={start}-{stop - 1}"), ("If-Match", f'"{blob.name}"')]
+
+        async def ask(http: HttpClient) -> bytes:
+            with _bounded():
+                async with http.exchange("GET", path, headers) as answer:
+                    return await answer.body(stop - start)
+
+        data = await self._persist(Transfer("", 0, upwards=False), ask)
+        if len(data) != stop - start:
+            raise ProtocolError(f"the server sent {len(data)} bytes of {stop - start} at {path}")
+        return data
+
+    async def look(self, path: str) -> Blob:
+        """Return what is at a path of the server.
+
+        Raises:
+            DcError: nothing.
+            ProtocolError: the server does not say what.
+        """
+
+        async def ask(http: HttpClient) -> Blob:
+            with _bounded():
+                async with http.exchange("HEAD", path) as answer:
+                    said = answer.headers
+            try:
+                digest = digest_of(said.get("etag", "").strip('"'))
+                return Blob(digest, int(said.get("content-length", "")))
+            except ValueError:
+                raise ProtocolError(f"the server does not say what is at {path}") from None
+
+        return await self._persist(Transfer("", 0, upwards=False), ask)
+
+    # --- over connections -----------------------------------------------------------------------
 
     async def aclose(self) -> None:
         """Close what is open and idle; the rest ends with the tasks that use it."""
@@ -120,18 +231,13 @@ class Transfers:
         finally:
             del self._going[id(transfer)]
 
-    async def _persist(
-        self,
-        transfer: Transfer,
-        move: Callable[[BlobTransport, Callable[[int], None]], Awaitable[T]],
-    ) -> T:
+    async def _persist(self, transfer: Transfer, move: Callable[[HttpClient], Awaitable[T]]) -> T:
         """Move bytes over as many connections as it takes."""
         patience, before = Patience(), 0
         while True:
             try:
                 async with self._line() as http:
-                    with _watched(transfer) as told:
-                        return await move(BlobTransport(http), told)
+                    return await move(http)
             except ConnectionLost as error:
                 if transfer.moved > before:  # it gets on, however often it is cut
                     patience, before = Patience(), transfer.moved
@@ -161,61 +267,11 @@ def _may_pass(error: HttpError) -> bool:
 
 
 @contextmanager
-def _watched(transfer: Transfer) -> Iterator[Callable[[int], None]]:
-    """Give up a transfer that does not get on: nothing else tells that the server is gone."""
-    # A side is silent while it hashes what was there before, and while its disk writes the last.
-    seconds = limits.TRANSFER_SECONDS + transfer.size / limits.SILENT_BYTES_PER_SECOND
-    with trio.move_on_after(seconds) as scope:
-
-        def told(moved: int) -> None:
-            transfer.moved = moved
-            scope.deadline = trio.current_time() + seconds
-
-        yield told
-    if scope.cancelled_caught:
-        raise ConnectionLost(f"{transfer.name}: the server took no more for {seconds:.0f} seconds")
-
-
-async def _blob_of(source: Source) -> Blob:
-    if isinstance(source, bytes):
-        small = len(source) <= HASH_IN_THREAD_BYTES
-        digest = _sha256(source) if small else await trio.to_thread.run_sync(_sha256, source)
-        return Blob(digest, len(source))
-    return source.blob or await blob_of(source.path)
-
-
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
-
-
-# In the place of dc/http_blobs.py.
-
-
-class BlobTransport:
-    """Moves blobs."""
-
-    def __init__(self, http: HttpClient) -> None:
-        self._http = http
-
-    async def upload(self, blob: Blob, source: Path | bytes, told: Callable[[int], None]) -> bool:
-        """Put a blob."""
-        try:
-            await self._http.upload(f"/blobs/{blob.name}", source)
-        except HttpError as error:
-            raised: DcError = named(error)
-            if isinstance(raised, BlobMismatch):
-                raise raised from error
-            raise
-        told(blob.size)
-        return True
-
-
-async def blob_of(path: Path) -> Blob:
-    """Return what a file's bytes are named."""
-
-    def work() -> Blob:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-            return Blob(digest, file.tell())
-
-    return await trio.to_thread.run_sync(work)
+def _bounded() -> Iterator[None]:
+    """Give up a small exchange that takes too long: its connection is dead."""
+    try:
+        with trio.fail_after(limits.TRANSFER_SECONDS):
+            yield
+    except trio.TooSlowError:
+        text = f"the server did not answer within {limits.TRANSFER_SECONDS:.0f} seconds"
+        raise ConnectionLost(text) from None

@@ -13,6 +13,7 @@ import trio
 
 from dc import limits
 from dc.client.connector import DEFAULT_URL, Connector, OpenStream
+from dc.client.handles import AsyncHandle
 from dc.client.loops import AsyncResults, plain_results
 from dc.client.options import JobOptions, check_inputs, check_options
 from dc.client.sources import BlobRef, Source, Stream, gather_async, source_of
@@ -24,6 +25,7 @@ from dc.client.values import (
     Cut,
     Cutter,
     Failures,
+    Large,
     is_full,
     join,
     skip,
@@ -154,7 +156,7 @@ class AsyncClient:
         feed = _feed_async if isinstance(payloads, AsyncIterable) else _feed
         return await self._submit(type, payloads, version, said, key, feed)
 
-    async def put(self, source: Any) -> BlobRef:
+    async def put(self, source: Any, *, name: str = "") -> BlobRef:
         """Have the server have some bytes, to be used in any number of tasks.
 
         As a payload, or in `inputs`, the reference stands for the bytes. They are on the server's
@@ -164,6 +166,7 @@ class AsyncClient:
         Args:
             source: bytes, a Path, an open binary file, or an iterator of bytes, also an async one;
                 others are read in a thread.
+            name: of the transfer, for people; of a file, its own if empty.
 
         Raises:
             TypeError: it is none of these.
@@ -171,20 +174,37 @@ class AsyncClient:
             OSError: the file cannot be read.
         """
         given = source_of(source)
-        return await self.put_source(
-            await gather_async(given) if isinstance(given, Stream) else given
-        )
+        if isinstance(given, Stream):
+            given = await gather_async(given)
+        return await self.put_source(given, name)
 
-    async def put_source(self, source: Source | Blob) -> BlobRef:
+    async def blob(self, ref: BlobRef | str) -> AsyncHandle:
+        """Return a handle of bytes that the server has.
+
+        Args:
+            ref: what `put` has returned, or a SHA-256 in hexadecimal digits.
+
+        Raises:
+            UnknownBlob: the server does not have them.
+        """
+        digest = ref if isinstance(ref, str) else ref.digest
+        path = f"/blobs/{BlobRef(digest, 0).blob.name}"
+        found = await self.connector.transfers.look(path)
+        return AsyncHandle(self.connector.transfers, path, found, f"blob {found.name[:12]}")
+
+    async def put_source(self, source: Source | Blob, name: str = "") -> BlobRef:
         """Have the server have the bytes of a source; a Blob is one that it has."""
-        blob = source if isinstance(source, Blob) else await self.connector.transfers.put(source)
+        transfers = self.connector.transfers
+        blob = source if isinstance(source, Blob) else await transfers.put(source, name)
         return BlobRef(blob.name, blob.size)
 
     async def _said(self, options: JobOptions) -> dict[str, Any]:
         """Return the options that were said, once their inputs are put."""
         said, inputs = check_options(options, self.submitter), options.get("inputs")
         if inputs is not None:
-            refs = {name: await self.put(one) for name, one in check_inputs(inputs).items()}
+            refs = {
+                name: await self.put(one, name=name) for name, one in check_inputs(inputs).items()
+            }
             said["inputs"] = {name: ref.blob for name, ref in refs.items()}
         return said
 
@@ -204,11 +224,12 @@ class AsyncClient:
         *,
         ordered: bool = True,
         failures: Failures = "raise",
+        large: Large = "handle",
         **options: Any,
     ) -> AsyncResults:
         """Submit a job and return its results; `options` are those of `submit`."""
         job = await self.submit(type, payloads, **options)
-        return job.results(ordered=ordered, failures=failures)
+        return job.results(ordered=ordered, failures=failures, large=large)
 
     async def run(self, type: str | TaskType, *inputs: Any, **options: Any) -> Any:  # noqa: A002
         """Split inputs into payloads, submit them, and return the merged results.
@@ -226,7 +247,7 @@ class AsyncClient:
         said = await self._said(cast(JobOptions, options))
         job = await self._submit(task_type, payloads, version, said, key, _feed_from_thread)
         reader, token = job.result_reader(ordered=True), trio.lowlevel.current_trio_token()
-        results = plain_results(reader, job.values("raise"), trio.from_thread.run, token)
+        results = plain_results(reader, job.values("raise", None), trio.from_thread.run, token)
         return await trio.to_thread.run_sync(task_type.merge_results, results)
 
     @property

@@ -41,6 +41,12 @@ Decode: TypeAlias = Callable[[bytes], Any] | None
 Failures: TypeAlias = Literal["raise", "yield"]
 """What to do with a failed task: raise its TaskFailed, or yield it."""
 
+Large: TypeAlias = Literal["handle", "value"]
+"""What to give of large results that are bytes: handles, to read when they are wanted, or bytes."""
+
+Wrap: TypeAlias = Callable[[int, Blob], Any]
+"""Makes a handle of the large result of the task of a number."""
+
 
 class Cut(Struct):
     """Encoded payloads for one message; `last` if the iterable has ended.
@@ -213,7 +219,7 @@ class View(Protocol):
     def each(self, batch: Batch) -> Iterator[Any] | None:
         """Return what the loop gets of a batch; None if some results have to be fetched first."""
 
-    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Any:
+    def one(self, batch: Batch, index: int, outcome: Outcome) -> Any:
         """Return what the loop gets of one task."""
 
 
@@ -224,26 +230,33 @@ class Values:
         job: its number.
         decode: of its type.
         failures: `raise` or `yield`.
+        wrap: what is made of large results; None if they have to be fetched.
     """
 
-    def __init__(self, job: int, decode: Decode, failures: Failures) -> None:
+    def __init__(
+        self, job: int, decode: Decode, failures: Failures, wrap: Wrap | None = None
+    ) -> None:
         if failures not in ("raise", "yield"):
             raise ValueError(f'failures is "raise" or "yield", not {failures!r}')
         self._job = job
         self._decode = decode
         self._raises = failures == "raise"
+        self._wrap = wrap
 
     def each(self, batch: Batch) -> Iterator[Any] | None:
         """Return the values of a batch."""
         kinds = set(map(type, batch.outcomes))
-        if Blob in kinds:
+        if Blob in kinds and self._wrap is None:
             return None
-        if Failure in kinds:
+        if Blob in kinds or Failure in kinds:
             return map(partial(self.one, batch), range(len(batch.outcomes)), _inline(batch))
         return _decoded(batch, self._decode)
 
-    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Any:
+    def one(self, batch: Batch, index: int, outcome: Outcome) -> Any:
         """Return a result, or return or raise its failure."""
+        if isinstance(outcome, Blob):
+            assert self._wrap is not None, "what is not wrapped was fetched"
+            return self._wrap(batch.numbers[index], outcome)
         if not isinstance(outcome, Failure):
             return self._decode(outcome) if self._decode is not None else outcome
         error = task_failed(self._job, batch, index, outcome)
@@ -258,23 +271,28 @@ class Records:
     Args:
         job: its number.
         decode: of its type.
+        wrap: what is made of large results; None if they have to be fetched.
     """
 
-    def __init__(self, job: int, decode: Decode) -> None:
+    def __init__(self, job: int, decode: Decode, wrap: Wrap | None = None) -> None:
         self._job = job
         self._decode = decode
+        self._wrap = wrap
 
     def each(self, batch: Batch) -> Iterator[Any] | None:
         """Return the records of a batch."""
-        if Blob in set(map(type, batch.outcomes)):
+        if self._wrap is None and Blob in set(map(type, batch.outcomes)):
             return None
         return map(partial(self.one, batch), range(len(batch.outcomes)), _inline(batch))
 
-    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Finished:
+    def one(self, batch: Batch, index: int, outcome: Outcome) -> Finished:
         """Return one record."""
         result = error = None
         if isinstance(outcome, Failure):
             error = task_failed(self._job, batch, index, outcome)
+        elif isinstance(outcome, Blob):
+            assert self._wrap is not None, "what is not wrapped was fetched"
+            result = self._wrap(batch.numbers[index], outcome)
         else:
             result = self._decode(outcome) if self._decode is not None else outcome
         return Finished(
