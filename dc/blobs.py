@@ -205,14 +205,14 @@ class BlobFolder:
         if await self._is_there(digest):
             return False
         await self._remove(self._partials.superfluous(time.time()))
-        partial = await self._partials.enter(digest, size, start)
+        await self._partials.free(digest)
+        if await self._is_there(digest):  # it came in meanwhile
+            return False
+        partial = self._partials.enter(digest, size, start)
         if partial is None:
             return await self.put(digest, size, source)
         with self._partials.writing(partial):
             try:
-                if await self._is_there(digest):  # it came in meanwhile
-                    partial.incoming.begin_anew()
-                    return False
                 return await self._take_in(partial.incoming, source)
             except BlobMismatch as error:
                 await self._forget(partial.incoming)

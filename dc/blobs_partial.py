@@ -67,17 +67,14 @@ class Partials:
                 path.unlink()
 
     async def size(self, digest: bytes) -> int | None:
-        """Return how many bytes have come of an upload that can be gone on with, or None.
-
-        One whose connection brings nothing is taken from it, see limits.TAKE_OVER_SECONDS.
-        """
-        await self._free(digest)
+        """Return how many bytes have come of an upload that can be gone on with, or None."""
+        await self.free(digest)
         partial = self._all.get(digest)
         if partial is None or partial.writer is not None:
             return None
         return partial.incoming.written
 
-    async def enter(self, digest: bytes, size: int, start: int) -> Partial | None:
+    def enter(self, digest: bytes, size: int, start: int) -> Partial | None:
         """Return the upload that is to be gone on with, or a new one; it is the caller's.
 
         Args:
@@ -91,7 +88,6 @@ class Partials:
         Raises:
             WrongOffset: `start` is not where it can go on.
         """
-        await self._free(digest)
         partial = self._all.get(digest)
         if partial is not None and partial.writer is not None:
             if start:
@@ -133,8 +129,11 @@ class Partials:
         if writer.cancelled_caught:
             raise WrongOffset("another connection goes on with this upload")
 
-    async def _free(self, digest: bytes) -> None:
-        """Wait for an upload whose connection has just been cut; have one that rests be left."""
+    async def free(self, digest: bytes) -> None:
+        """Wait for an upload whose connection has just been cut; end one that brings nothing.
+
+        That is, within limits.TAKE_OVER_SECONDS.
+        """
         partial = self._all.get(digest)
         if partial is None or partial.writer is None:
             return

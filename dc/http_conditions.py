@@ -87,7 +87,7 @@ def sent_part(headers: Mapping[str, str]) -> Part | None:
         raise ProtocolError("Content-Range is `bytes FIRST-LAST/SIZE` or `bytes */SIZE`")
     size = int(match[3])
     part = Part(int(match[1]), int(match[2]) + 1, size) if match[1] else Part(size, size, size)
-    if part.stop > size or part.start > part.stop:
+    if part.stop > size or (match[1] and part.start >= part.stop):
         raise ProtocolError("Content-Range is out of bounds")
     if part.stop - part.start != int(headers.get("content-length", -1)):
         raise ProtocolError("Content-Range does not fit Content-Length")
