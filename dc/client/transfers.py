@@ -206,8 +206,10 @@ class Transfers:
 
         async def ask(http: HttpClient) -> Blob:
             with _bounded():
-                async with http.exchange("HEAD", path) as answer:
-                    said = answer.headers
+                async with http.exchange("HEAD", path, accepted=(404,)) as answer:
+                    found, said = answer.status != 404, answer.headers
+                if not found:  # an answer to GET says what is missing
+                    await http.get(path, 0)
             try:
                 digest = digest_of(said.get("etag", "").strip('"'))
                 return Blob(digest, int(said.get("content-length", "")))
