@@ -15,7 +15,7 @@ import trio.testing
 
 import dc
 from dc import limits, messages
-from dc.client import transfers
+from dc.http_blobs import blob_of
 from dc.messages import Blob
 from tests.client.fake_server import PlainFake
 from tests.client.test_client import connected
@@ -180,17 +180,17 @@ def test_a_file_that_is_not_what_it_was(
 ) -> None:
     [path] = large(1, tmp_path)
     other = {"changed": b"x" * (len(BIG) + 1), "grown": BIG + b"xx", "cut": BIG[:70_000]}
-    blob_of = transfers.blob_of
 
-    async def then_change(source: Path) -> Blob:
+    async def then_change(source: Path | bytes) -> Blob:
         blob = await blob_of(source)
+        assert isinstance(source, Path)
         if how == "removed":
             await trio.Path(source).unlink()
         else:
             await trio.Path(source).write_bytes(other[how])
         return blob
 
-    monkeypatch.setattr(transfers, "blob_of", then_change)
+    monkeypatch.setattr("dc.client.transfers.blob_of", then_change)
     fake = PlainFake()
     with fake.client() as client:
         with pytest.raises(dc.PayloadError, match=r"payload 0: .* was changed or removed while"):
