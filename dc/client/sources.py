@@ -106,6 +106,11 @@ class FileSource:
         self._remove = weakref.finalize(self, _unlink, path) if temporary else None
 
     @property
+    def size(self) -> int:
+        """How many bytes the file had when it was given."""
+        return self._seen[2]
+
+    @property
     def changed(self) -> bool:
         """Whether the file is not the one that it was when it was given."""
         try:
