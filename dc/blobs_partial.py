@@ -132,17 +132,20 @@ class Partials:
     async def free(self, digest: bytes) -> None:
         """Wait for an upload whose connection has just been cut; end one that brings nothing.
 
-        That is, within limits.TAKE_OVER_SECONDS.
+        That is, within limits.TAKE_OVER_SECONDS; one that brings something is waited for so often.
         """
         partial = self._all.get(digest)
-        if partial is None or partial.writer is None:
+        if partial is None:
             return
-        before, writer = partial.incoming.written, partial.writer
-        with trio.move_on_after(limits.TAKE_OVER_SECONDS):
-            await partial.left.wait()
-        if partial.writer is writer and partial.incoming.written == before:
-            writer.cancel()
-            await partial.left.wait()
+        for _ in range(limits.TAKE_OVER_TRIES):
+            if (writer := partial.writer) is None:
+                return
+            before = partial.incoming.written
+            with trio.move_on_after(limits.TAKE_OVER_SECONDS):
+                await partial.left.wait()
+            if partial.writer is writer and partial.incoming.written == before:
+                writer.cancel()
+                await partial.left.wait()
 
     def superfluous(self, now: float) -> list[Path]:
         """Forget uploads that are too old or too many; return their files, to be removed."""

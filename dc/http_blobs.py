@@ -118,12 +118,11 @@ class BlobTransport:
         try:
             if incoming.written:
                 try:
-                    await self._fetch(path, incoming, told)
+                    await self._fetch(path, incoming, to, told)
+                    return
                 except BlobMismatch:  # what an earlier call has left may not be on disk as it was
                     incoming.begin_anew()
-            await self._fetch(path, incoming, told)
-            incoming.close()
-            await trio.to_thread.run_sync(part.replace, to)
+            await self._fetch(path, incoming, to, told)
         except BlobMismatch:
             await trio.to_thread.run_sync(partial(part.unlink, missing_ok=True))
             await self._complain(path)
@@ -131,8 +130,8 @@ class BlobTransport:
         finally:
             incoming.close()
 
-    async def _fetch(self, path: str, incoming: Incoming, told: Told | None) -> None:
-        """Fetch what is missing, and check all of it."""
+    async def _fetch(self, path: str, incoming: Incoming, to: Path, told: Told | None) -> None:
+        """Fetch what is missing; if all of it is right, give the file its name."""
         while incoming.written < (incoming.expected or 0) or not incoming.written:
             before = incoming.written
             try:
@@ -142,7 +141,7 @@ class BlobTransport:
                     raise
             else:
                 break
-        await in_hashers(incoming.check)
+        await in_hashers(_settle, incoming, to)
 
     async def _fetch_rest(self, path: str, incoming: Incoming, told: Told | None) -> None:
         start, headers = incoming.written, Headers()
@@ -202,10 +201,16 @@ class BlobTransport:
             try:
                 return await self._put(blob, source, start, told)
             except ConnectionLost:
-                if (at := await self._offset(blob)) is None:
+                found = await self._offset(blob)
+                if found is not None and found <= start:
+                    # The server may still be about to read what it got before the cut.
+                    await trio.sleep(limits.BLOB_AGAIN_SECONDS)
+                    found = await self._offset(blob)
+                if found is None:
                     return True
-                if at <= start:
+                if found <= start:
                     raise
+                at = found
             except _ElsewhereError as error:
                 at = error.offset
             tries = 0 if at > start else tries + 1
@@ -337,6 +342,12 @@ def _span(answer: Answer) -> tuple[int, int] | None:
     """Return where the body of an answer begins, and the size of the whole."""
     match = _SPAN.fullmatch(answer.headers.get("content-range", ""))
     return (int(match[1]), int(match[2])) if match else None
+
+
+def _settle(incoming: Incoming, to: Path) -> None:
+    incoming.check()
+    incoming.close()
+    incoming.path.replace(to)
 
 
 async def _kept(part: Path, size: int) -> int:

@@ -527,6 +527,12 @@ TAKE_OVER_SECONDS: Final = 1.0
 """That a second connection waits for the first one's bytes before it takes over its upload: a
 connection that was cut may look open on the server's side."""
 
+TAKE_OVER_TRIES: Final = 3
+"""So often it waits for one that brings something: that may be what came before a cut."""
+
+BLOB_AGAIN_SECONDS: Final = 0.5
+"""After a cut upload of which the server has no more than before: it may only be slow to see it."""
+
 SOUND_BLOBS: Final = 20_000
 """Blobs of which it is remembered that they were right, the newest: 3 MB."""
 

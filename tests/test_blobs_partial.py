@@ -195,7 +195,7 @@ class Slow(Bytes):
 async def test_one_that_brings_something_keeps_it(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    blobs, data = BlobFolder(tmp_path), DATA * 4
+    blobs, data = BlobFolder(tmp_path), DATA * 8
     digest = hashlib.sha256(data).digest()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(blobs.receive, digest, len(data), Slow(data))
