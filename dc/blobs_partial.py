@@ -147,16 +147,25 @@ class Partials:
                 writer.cancel()
                 await partial.left.wait()
 
-    def superfluous(self, now: float) -> list[Path]:
-        """Forget uploads that are too old or too many; return their files, to be removed."""
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def superfluous(self, now: float, free: int) -> list[Path]:
+        """Forget uploads that rest and are too old or too many; return their files, to be removed.
+
+        Args:
+            now: the Unix time, in seconds.
+            free: bytes of the disk; what rests takes no more than is free beside it.
+        """
         idle = [(key, one) for key, one in self._all.items() if one.writer is None]
         count, size = len(idle), sum(one.incoming.written for _, one in idle)
         gone = []
         for digest, one in idle:
             old = now - one.used > limits.PARTIAL_SECONDS
-            if not (old or count > limits.PARTIALS or size > limits.PARTIAL_BYTES):
+            if not (old or count > limits.PARTIALS or size > min(limits.PARTIAL_BYTES, free)):
                 break
             count, size = count - 1, size - one.incoming.written
+            free += one.incoming.written
             gone.append(self._all.pop(digest).incoming.path)
         return gone
 

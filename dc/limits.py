@@ -515,13 +515,14 @@ PARTIALS: Final = 1000
 """Uploads that were broken off and are kept, the newest."""
 
 PARTIAL_BYTES: Final = 64 * 1024 * MIB
-"""Of such uploads together: a dozen of 5 GB; the oldest goes first."""
+"""Of such uploads together: a dozen of 5 GB; the oldest goes first. Nor are they more than what is
+free of the disk beside them."""
 
 PARTIAL_SECONDS: Final = 86400.0
 """That such an upload is kept: a computer that was cut off is back the next day, or starts anew."""
 
-PARTIAL_SWEEP_SECONDS: Final = 3600.0
-"""Between two looks for such ones that are too old."""
+PARTIAL_SWEEP_SECONDS: Final = 60.0
+"""Between two looks for such ones that are too old, or too large for the disk."""
 
 TAKE_OVER_SECONDS: Final = 1.0
 """That a second connection waits for the first one's bytes before it takes over its upload: a
