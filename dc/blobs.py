@@ -177,9 +177,10 @@ class BlobFolder:
         reader = source if isinstance(source, Source) else Pieces(source)
         try:
             return await self._take_in(incoming, reader)
+        except BaseException:
+            await self._forget(incoming)
+            raise
         finally:
-            incoming.close()
-            await self._remove([incoming.path])
             if isinstance(reader, Pieces):
                 await reader.aclose()
 

@@ -7,6 +7,7 @@ not known to be right before the whole is hashed: after a power cut it may have 
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -166,13 +167,20 @@ class Partials:
                 break
             count, size = count - 1, size - one.incoming.written
             free += one.incoming.written
-            gone.append(self._all.pop(digest).incoming.path)
+            gone.append(self._set_aside(digest))
         return gone
 
     def drop_all(self) -> list[Path]:
         """Forget all uploads that rest; return their files, to be removed: the disk is full."""
         idle = [key for key, one in self._all.items() if one.writer is None]
-        return [self._all.pop(key).incoming.path for key in idle]
+        return [self._set_aside(key) for key in idle]
+
+    def _set_aside(self, digest: bytes) -> Path:
+        """Forget an upload; return its file, under another name: it may begin anew at once."""
+        path = self._all.pop(digest).incoming.path
+        with suppress(OSError):
+            return path.rename(self._folder / secrets.token_hex(16))
+        return path
 
 
 def _age(path: Path) -> float:
