@@ -26,7 +26,14 @@ import trio
 from dc import limits
 from dc.blobs_incoming import Incoming, Sink, Source, Told, fill, hash_file, in_hashers
 from dc.blobs_zstd import Compressed, Decompressed, pays
-from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError, UnknownBlob
+from dc.errors import (
+    BlobMismatch,
+    ConnectionLost,
+    DcError,
+    HttpError,
+    ProtocolError,
+    UnknownBlob,
+)
 from dc.http_conditions import repr_digest
 from dc.messages import Blob
 
@@ -137,7 +144,7 @@ class BlobTransport:
             try:
                 await self._fetch_rest(path, incoming, told)
             except ConnectionLost:
-                if incoming.written == before:
+                if incoming.written <= before:
                     raise
             else:
                 break
@@ -233,13 +240,13 @@ class BlobTransport:
         with _watched(told, start, seconds) as watch:
             headers, body = await self._body(blob, source, start, watch.moved)
             sending = partial(self._http.exchange, start=start, told=watch.moved)
-            exchange = partial(sending, accepted=(400, 409))
+            exchange = partial(sending, accepted=(400, 408, 409))
             async with exchange("PUT", f"/blobs/{blob.name}", headers, body) as answer:
                 text = (await answer.body(limits.ERROR_CHARS)).decode(errors="replace")
                 if answer.status == 409:
                     raise _ElsewhereError(_offset_in(answer))
-                if answer.status == 400:
-                    raise BlobMismatch(f"the server refuses blob {blob.name}: {text.strip()}")
+                if answer.status in (400, 408):
+                    raise _refused(blob, answer.status, text.strip())
                 return answer.status == 201
 
     async def _body(
@@ -310,6 +317,15 @@ async def blob_of(source: Path | bytes) -> Blob:
         return Blob(*await in_hashers(hash_file, source))
     found = await in_hashers(hashlib.sha256, source)
     return Blob(found.digest(), len(source))
+
+
+def _refused(blob: Blob, status: int, text: str) -> DcError:
+    """Return what a server's 400 or 408 means: other bytes, a body that broke off, or else."""
+    if f'"{BlobMismatch.code}"' in text:
+        return BlobMismatch(f"the server refuses blob {blob.name}: {text}")
+    if status == 408 or "broken off" in text:
+        return ConnectionLost(f"the server has not got all of blob {blob.name}: {text}")
+    return HttpError(text, status=status)
 
 
 def _plain(answer: Answer) -> Source:
