@@ -121,7 +121,8 @@ class BlobTransport:
             OSError: the file cannot be written.
         """
         part = to.with_name(f"{to.name}.part")
-        incoming = Incoming(part, blob.digest, blob.size, await _kept(part, blob.size))
+        kept = await _kept(part, blob.size)
+        incoming = Incoming(part, blob.digest, blob.size, kept, lasting=False)
         try:
             if incoming.written:
                 try:
