@@ -134,6 +134,7 @@ class Partials:
         """Wait for an upload whose connection has just been cut; end one that brings nothing.
 
         That is, within limits.TAKE_OVER_SECONDS; one that brings something is waited for so often.
+        One that has brought all is waited for to its end: what is left to be done is ours.
         """
         partial = self._all.get(digest)
         if partial is None:
@@ -145,7 +146,8 @@ class Partials:
             with trio.move_on_after(limits.TAKE_OVER_SECONDS):
                 await partial.left.wait()
             if partial.writer is writer and partial.incoming.written == before:
-                writer.cancel()
+                if before != partial.incoming.expected:
+                    writer.cancel()
                 await partial.left.wait()
 
     def __len__(self) -> int:

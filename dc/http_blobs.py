@@ -220,7 +220,11 @@ class BlobTransport:
                     raise
                 at = found
             except _ElsewhereError as error:
-                at = error.offset
+                if (named := error.offset) is None:
+                    await trio.sleep(limits.BLOB_AGAIN_SECONDS)
+                    if (named := await self._offset(blob)) is None:
+                        return False
+                at = named
             tries = 0 if at > start else tries + 1
             start = at
         raise HttpError("the server names another place to go on from, again and again", status=409)
@@ -245,7 +249,8 @@ class BlobTransport:
             async with exchange("PUT", f"/blobs/{blob.name}", headers, body) as answer:
                 text = (await answer.body(limits.ERROR_CHARS)).decode(errors="replace")
                 if answer.status == 409:
-                    raise _ElsewhereError(_offset_in(answer))
+                    named = "upload-offset" in answer.headers
+                    raise _ElsewhereError(_offset_in(answer) if named else None)
                 if answer.status in (400, 408):
                     raise _refused(blob, answer.status, text.strip())
                 return answer.status == 201
@@ -265,9 +270,9 @@ class BlobTransport:
 
 
 class _ElsewhereError(Exception):
-    """The server wants an upload to go on from another byte."""
+    """The server wants an upload to go on from another byte; None for one that it does not name."""
 
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int | None) -> None:
         super().__init__(offset)
         self.offset = offset
 

@@ -209,6 +209,21 @@ async def test_one_that_brings_something_keeps_it(
     assert blobs.size(digest) == len(data)
 
 
+async def test_one_that_has_brought_all_is_not_taken_from(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    blobs, source = BlobFolder(tmp_path), Bytes(DATA, hang=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(blobs.receive, DIGEST, SIZE, source)
+        await source.given.wait()
+        with trio.move_on_after(100) as scope:
+            await blobs.offset(DIGEST)
+        assert scope.cancelled_caught, "the other one has not ended"
+        assert temporary(tmp_path) == [DIGEST.hex()]
+        nursery.cancel_scope.cancel()
+    assert await blobs.offset(DIGEST) == SIZE
+
+
 async def test_one_that_waits_sees_it_come(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:

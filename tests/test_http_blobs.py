@@ -365,6 +365,27 @@ async def test_what_a_refusal_means(status: int, text: bytes, error: type[Except
     assert type(caught.value) is error
 
 
+@pytest.mark.parametrize(
+    ("offset", "left"), [(b"", b"something"), (b"Upload-Offset: 4\r\n", b"thing")]
+)
+async def test_who_lost_an_upload_asks_where_it_stands(offset: bytes, left: bytes) -> None:
+    """Another connection has taken it over, or was there before."""
+    end = b"Content-Length: 0\r\n\r\n"
+    streams = [
+        FakeStream(b"HTTP/1.1 409 No\r\nConnection: close\r\n" + end, 999),
+        FakeStream(b"HTTP/1.1 404 No\r\nConnection: close\r\n" + offset + end, 999),
+        FakeStream(b"HTTP/1.1 201 Yes\r\n" + end, 999),
+    ]
+    last = streams[-1]
+
+    async def open_stream() -> trio.abc.Stream:
+        return streams.pop(0)
+
+    transport = BlobTransport(HttpClient(open_stream, "localhost"))
+    assert await transport.upload(await blob_of(b"something"), b"something")
+    assert bytes(last.sent).endswith(b"\r\n\r\n" + left)
+
+
 async def test_a_server_without_ranges_that_cuts_is_left_to_the_caller(tmp_path: Path) -> None:
     opened = 0
 
