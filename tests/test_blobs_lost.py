@@ -246,8 +246,8 @@ class BlobLife(RuleBasedStateMachine):
 
     def all_goes_that_nothing_names(self) -> None:
         self.start()
-        for job in list(self.open):
-            trio.run(self.store.commit, [JobCancelled(job, 2.0)])
+        for row in trio.run(self.store.jobs, None, 1000):
+            trio.run(self.store.commit, [JobCancelled(row.job, 2.0)])
         self.pass_time(10 * limits.BLOB_KEEP_SECONDS)
         for what in ("_remove_jobs", "_sweep"):
             trio.run(self.server.look(what))
