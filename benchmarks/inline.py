@@ -22,6 +22,7 @@ from pathlib import Path
 
 import dc
 from benchmarks.path import running
+from dc import limits
 
 ROOT = Path(__file__).parent.parent
 SIZES = [4096, 8192, 16384, 32768, 65536]
@@ -40,18 +41,21 @@ def copy_with(limit: int, folder: Path) -> None:
 
 def measure(tasks: int) -> None:
     """Print a line for each size, with the limit of the package that is imported."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder), 1, 2) as (address, _):
-        with dc.Client(address, plugins=[Path(folder) / "plugins"]) as client:
-            list(client.submit("noop", [b"warm"] * 10).results())
-            for size in SIZES:
-                payloads = [os.urandom(size) for _ in range(tasks)]
-                began = time.perf_counter()
-                results = list(client.submit("noop", payloads).results(ordered=False))
-                seconds = time.perf_counter() - began
-                assert len(results) == tasks
-                way = "inline" if max(SIZES) <= dc.limits.INLINE_BYTES else "blob"
-                line = {"size": size, "way": way, "tasks_per_second": round(tasks / seconds)}
-                print(json.dumps(line), flush=True)
+    way = "inline" if max(SIZES) <= limits.INLINE_BYTES else "blob"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder), 1, 2) as (address, _),
+        dc.Client(address, plugins=[Path(folder) / "plugins"]) as client,
+    ):
+        list(client.submit("noop", [b"warm"] * 10).results())
+        for size in SIZES:
+            payloads = [os.urandom(size) for _ in range(tasks)]
+            began = time.perf_counter()
+            results = list(client.submit("noop", payloads).results(ordered=False))
+            seconds = time.perf_counter() - began
+            assert len(results) == tasks
+            line = {"size": size, "way": way, "tasks_per_second": round(tasks / seconds)}
+            print(json.dumps(line), flush=True)
 
 
 def main() -> int:

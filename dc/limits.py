@@ -813,6 +813,10 @@ OUTPUT_UNSENT_BYTES: Final = 4 * MIB
 OUTPUT_SERVER_BYTES: Final = 64 * MIB
 """Of output of running tasks in the server's memory; further output is counted and left out."""
 
+KEPT_JOBS: Final = 8
+"""Jobs of which an executor's agent knows whether they keep their output, the last ones that it had
+tasks of: it has two batches at most, each of one job."""
+
 OUTPUT_LOG_BYTES: Final = 2 * KIB
 """Of what an executor writes between tasks that goes to the worker's log at one time."""
 

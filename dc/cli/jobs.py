@@ -97,6 +97,7 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         each=args.each,
         not_before=args.not_before,
         deadline=args.deadline,
+        keep_output=args.keep_output,
         key=args.key,
         **needs_said(args.needs),
     )

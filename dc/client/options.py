@@ -54,6 +54,7 @@ class JobOptions(TypedDict, total=False):
         each: whether each task waits for the task of the same number of the one job in `after`.
         not_before: the Unix time before which nothing of it is handed out.
         deadline: the Unix time at which tasks fail that have not finished by then.
+        keep_output: whether all that its tasks write is kept, and not only beginnings and ends.
     """
 
     name: str | None
@@ -80,6 +81,7 @@ class JobOptions(TypedDict, total=False):
     each: bool | None
     not_before: float | None
     deadline: float | None
+    keep_output: bool | None
 
 
 KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}

@@ -271,6 +271,7 @@ class WorkerSide:
                 row.options.environment,
                 job.resources[alternative],
                 checkpoints or {},
+                keep_output=row.options.keep_output,
             )
             self._board.send(worker.peer, message, size)
             start = stop
@@ -296,7 +297,7 @@ class WorkerSide:
             case Returned():
                 self._reports.returned(worker, message)
             case Output():
-                self.outputs.take(worker, message)
+                self.outputs.take(worker, message, missing)
             case Progress():
                 self.telling.progressed(worker, message)
             case Checkpoint():

@@ -160,7 +160,8 @@ class Slot:
         if saved:
             saved = {number: saved[number] for number in chunk.numbers if number in saved}
         confines = job.limits, {**job.environment, **environment}, chunk.resources
-        return Run(job.number, job.type, job.version, self.folder, *columns, *confines, saved)
+        run = job.number, job.type, job.version, self.folder, *columns, *confines, saved
+        return Run(*run, keep_output=job.keep_output)
 
     def finish(self, ran: Ran, now: float) -> tuple[list[Chunk], bool]:
         """Take the tasks out that have an outcome.

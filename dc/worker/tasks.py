@@ -44,6 +44,7 @@ class Job:
         environment: variables that are set for its tasks.
         checkpoints: by number, what an earlier attempt has saved last; of some also when the
             attempt is not held any more.
+        keep_output: whether all that its tasks write is kept.
         setting: what an executor cannot put back once it was set: jobs may share one if equal.
     """
 
@@ -51,6 +52,7 @@ class Job:
         "checkpoints",
         "environment",
         "held",
+        "keep_output",
         "limits",
         "mean",
         "number",
@@ -71,6 +73,7 @@ class Job:
         self.environment: Environment = {}
         self.setting: Setting = (0,)
         self.checkpoints: dict[int, LocalPayload] = {}
+        self.keep_output = False
 
     def confine(self, limits: Limits, environment: Environment) -> None:
         """Take what the server says of each of its tasks."""
