@@ -19,7 +19,6 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +28,6 @@ from trio.abc import Stream
 from dc import limits
 from dc.errors import ConnectionLost, DcError, ProtocolError, StartError, VersionError
 from dc.executor import ExecutorPort
-from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
 from dc.link import Link
 from dc.link_open import connect
@@ -70,7 +68,7 @@ from dc.worker.events import (
 from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
-from dc.worker.kept_output import KeptOutput, put_output
+from dc.worker.kept_output import KeptOutputs
 from dc.worker.outbox import Outbox
 from dc.worker.reactor import WorkerReactor
 from dc.worker.seats import Seat, run_executor
@@ -132,9 +130,7 @@ class WorkerApp:
         self._reactor = WorkerReactor(identity, str(scratch), idle_exit)
         self._codec = Codec(ToWorker)
         self._carrier = Carrier(HttpClient(open_stream, host), scratch, self._handle)
-        outputs = BlobTransport(HttpClient(open_stream, host))
-        self._scratch = scratch
-        self._put_output = partial(put_output, outputs)
+        self._outputs = KeptOutputs(scratch, HttpClient(open_stream, host))
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
         self._at_once = False
@@ -223,8 +219,7 @@ class WorkerApp:
                     self._flush_asked = True
                     self._drain_soon()
                 case StartExecutor():
-                    path = self._scratch / f"output-of-{action.executor}"
-                    seat = Seat(KeptOutput(path, self._put_output))
+                    seat = Seat(self._outputs.of(action.executor))
                     self._executors[action.executor] = seat
                     start(run_executor, action.executor, seat, self._start_executor, self._handle)
                 case Interrupt():

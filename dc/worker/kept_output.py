@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -20,6 +21,7 @@ import trio
 from dc import limits
 from dc.errors import DcError, HttpError
 from dc.http_blobs import BlobTransport
+from dc.http_client import HttpClient
 from dc.messages import Blob
 from dc.pipe import Run, Wrote
 
@@ -99,6 +101,23 @@ class KeptOutput:
             return blob if whole and await self._put(blob, path) else None
         finally:
             path.unlink(missing_ok=True)
+
+
+class KeptOutputs:
+    """The output of all executors of a worker.
+
+    Args:
+        folder: for files.
+        http: the way to the server, for this alone.
+    """
+
+    def __init__(self, folder: Path, http: HttpClient) -> None:
+        self._folder = folder
+        self._put = partial(put_output, BlobTransport(http))
+
+    def of(self, index: int) -> KeptOutput:
+        """Return what is to keep the output of the next executor of a slot."""
+        return KeptOutput(self._folder / f"output-of-{index}", self._put)
 
 
 async def put_output(transport: BlobTransport, blob: Blob, path: Path) -> bool:
