@@ -6,6 +6,7 @@ import functools
 import importlib.machinery
 import importlib.util
 import inspect
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,12 @@ TEST_SECONDS = 60.0  # an async test that waits longer is stuck
 
 settings.register_profile("dc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dc")
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, which some tests are about, also where a shell's background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
