@@ -275,6 +275,8 @@ class WorkerSide:
                 job.resources[alternative],
                 checkpoints or {},
                 plugin,
+                row.options.inputs,
+                row.options.keep_output,
             )
             self._board.send(worker.peer, message, size)
             start = stop
@@ -300,7 +302,7 @@ class WorkerSide:
             case Returned():
                 self._reports.returned(worker, message)
             case Output():
-                self.outputs.take(worker, message)
+                self.outputs.take(worker, message, missing)
             case Progress():
                 self.telling.progressed(worker, message)
             case Checkpoint():
