@@ -15,6 +15,7 @@ from dc.process_tree import all_processes
 from dc.worker.installing import InstallError, Tool, find_tool, install
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.sites import Sites
+from tests.system.processes import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="not tried there")
 
@@ -117,8 +118,7 @@ async def test_cancelling_kills_all_that_was_started_and_leaves_nothing(tmp_path
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(sites(tmp_path, HANG).site, ["one"])
-            while not started.exists():
-                await trio.sleep(0.02)
+            await until(started.exists, "what installs to have started")
             nursery.cancel_scope.cancel()
     pids = set(map(int, started.read_text().split()))
     assert len(pids) == 2
