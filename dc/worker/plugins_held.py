@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Failure, Plugin
+from dc.plugin_manifest import unusable
 from dc.worker.code import Code
 from dc.worker.events import Action, FetchPlugin, PluginFailed, PluginReady, Say
 from dc.worker.tasks import Chunk, Job
@@ -216,5 +217,5 @@ def _digest(chunk: Chunk) -> bytes:
 
 
 def _failure(plugin: Plugin, text: str, detail: str) -> Failure:
-    error = f"plugin {plugin.name!r} cannot be used by this worker: {text}"
+    error = f"{unusable(plugin.name)}{text}"
     return Failure("error", error[: limits.ERROR_CHARS], detail[-limits.ERROR_CHARS :])
