@@ -16,6 +16,7 @@ with the last of them.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import shutil
 import time
@@ -31,6 +32,7 @@ from dc.errors import DcError, PluginError
 from dc.messages import Plugin
 from dc.plugin_archive import Packed, pack_origin
 from dc.plugin_origins import Origin, find_origins
+from dc.plugin_unpack import TEMPORARY as UNPACKING
 from dc.records import NewPlugin
 from dc.server.shipping import shipped_of
 from dc.server.types import PluginTypes
@@ -53,6 +55,9 @@ Tell: TypeAlias = Callable[[list[NewPlugin]], None]
 """Has new versions written down."""
 
 TEMPORARY: Final = "packing-"
+
+OURS: Final = re.compile(rf"[0-9a-f]{{64}}|({TEMPORARY}|{UNPACKING})[0-9a-f]*")
+"""Names of what is put into the folder: users may have their own plugins there, too."""
 
 LATER_SECONDS: Final = 0.001
 """Of an archive than the one before it, at least: the store orders them by time."""
@@ -127,8 +132,10 @@ class Shelf:
         return new
 
     def _tidy(self, loaded: set[Path]) -> None:
-        """Remove what a process before this one has left."""
+        """Remove what a process before this one has left, and nothing that is somebody else's."""
         for path in set(self._place.iterdir()) - loaded:
+            if not OURS.fullmatch(path.name):
+                continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:

@@ -254,6 +254,20 @@ async def test_what_was_left_is_removed(world: World) -> None:
     assert world.unpacked == {world.digest("first").hex()}
 
 
+async def test_plugins_of_users_in_the_data_folder_stay(world: World) -> None:
+    world.folder = world.data / "plugins"
+    world.write("one.py", code("first", 1))
+    world.write("two/pyproject.toml", "[project]\nname = 'two'\n")
+    world.write("two/two.py", code("second", 2))
+    world.write("packing-list.txt", "mine")
+    await world.start()
+    await world.look(3)
+    assert world.types.broken == {}
+    assert (world.answer("first"), world.answer("second")) == (1, 2)
+    await world.start()
+    assert {"one.py", "two", "packing-list.txt"} < world.unpacked
+
+
 async def test_what_was_in_the_way_is_gone(world: World) -> None:
     for folder, name in (("a", "first"), ("b", "second")):
         world.write(f"{folder}/pyproject.toml", "[project]\nname = 'same'\n")
