@@ -15,7 +15,7 @@ from tests.system.processes import ROOT, Machine, Program, Server, until
 
 PAGE: Final = ROOT / "docs" / "authors.md"
 STEP: Final = re.compile(
-    r"^```(?:python|toml)\n(?P<text>.*?)^```$|^(?P<commands>(?:    \S.*\n)+)|^(?P<title>## .*)$"
+    r"^```(?:python|toml)\n(?P<text>.*?)^```$|^(?P<commands>(?:    \S[^\n]*\n)+)|^(?P<title>## )"
     r"|into `(?P<file>[\w.]+)`|(?P<project>`pyproject\.toml` has to say so)",
     re.MULTILINE | re.DOTALL,
 )
