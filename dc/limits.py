@@ -927,7 +927,7 @@ EXECUTOR_PLUGINS: Final = 20
 """Plugins of the server, or versions of one, that an executor imports before it is replaced: what
 was imported cannot be given back."""
 
-PLUGIN_KEEP_SECONDS: Final = 14 * 86400.0
+UNUSED_PLUGIN_SECONDS: Final = 14 * 86400.0
 """That a worker keeps a plugin, and what was installed for it, after its last use: a holiday."""
 
 PLUGIN_TIDY_SECONDS: Final = 3600.0
