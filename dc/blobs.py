@@ -1,7 +1,8 @@
 """The folder of blobs: files named by their SHA-256, in two levels (`ab/cdef…`), never changed.
 
 A blob comes in through a temporary file and gets its name only once its bytes are known to be right
-and on disk: whatever is under a name is whole.
+and on disk: whatever is under a name is whole. What has come of an upload that broke off stays for
+a while (`blobs_partial.py`); what is read is looked at now and then (`blobs_sound.py`).
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ import threading
 import time
 from collections.abc import AsyncIterable, Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 import trio
 
 from dc import limits
-from dc.blobs_incoming import Incoming, Pieces, Source
-from dc.errors import StoreError, StoreFull
+from dc.blobs_incoming import Incoming, Pieces, Sink, Source, fill
+from dc.blobs_partial import Partials
+from dc.blobs_sound import Soundness
+from dc.errors import BlobMismatch, StoreError, StoreFull, WrongOffset
 
 T = TypeVar("T")
 
 TEMPORARY: Final = "incoming"
 """The folder of temporary files, within the folder of blobs and thus on its disk."""
+
+DAMAGED: Final = "damaged"
+"""The folder of damaged blobs, likewise."""
 
 
 _REST: Final = re.compile("[0-9a-f]{62}")
@@ -38,8 +43,9 @@ class BlobFolder:
     """Blobs on disk. No blob is ever in memory as a whole.
 
     Args:
-        folder: where they are; made if need be. What an earlier process left half done is removed:
-            only one process may use the folder, which the store's lock sees to.
+        folder: where they are; made if need be. What an earlier process left half done is removed,
+            but for uploads that can be gone on with: only one process may use the folder, which
+            the store's lock sees to.
 
     Raises:
         StoreError: the folder cannot be made or written to.
@@ -50,10 +56,11 @@ class BlobFolder:
         self._incoming = folder / TEMPORARY
         self._aging = threading.Lock()
         self._synced: set[str] = set()  # folders whose own names are on disk
+        self._soundness = Soundness(folder / DAMAGED)
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
-            for leftover in self._incoming.iterdir():
-                leftover.unlink()
+            self._partials = Partials(self._incoming)
+            self._sync_young()
         except OSError as error:
             raise _told_plainly(error, folder) from error
 
@@ -61,6 +68,32 @@ class BlobFolder:
         """Return the file of a blob, or None if it is not there."""
         path = self._place(digest)
         return path if path.is_file() else None
+
+    def read(self, digest: bytes) -> Path | None:
+        """Return the file of a blob that is about to be read, or None if it is not there.
+
+        `run` looks later whether it is still right, if that was not done for long.
+        """
+        path = self.path(digest)
+        if path is not None:
+            self._soundness.read(digest, path)
+        return path
+
+    async def is_right(self, digest: bytes) -> bool:
+        """Whether a blob is there and has its bytes: it is hashed, unless that was just done.
+
+        A damaged one is moved aside.
+        """
+        path, seconds = self._place(digest), limits.SOUND_AGAIN_SECONDS
+        return await self._soundness.check(digest, path, seconds)
+
+    async def run(self) -> None:
+        """Look after the folder, for ever: hash what is read, remove uploads that are too old."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._soundness.run)
+            while True:
+                await self._remove(self._partials.superfluous(time.time()))
+                await trio.sleep(limits.PARTIAL_SWEEP_SECONDS)
 
     def size(self, digest: bytes) -> int | None:
         """Return the size of a blob in bytes, or None if it is not there."""
@@ -138,39 +171,111 @@ class BlobFolder:
             StoreFull: the disk is full.
             StoreError: it cannot be written for another reason.
         """
-        place = self._place(digest)
-        if self.claim(digest) is not None:
-            # The process that renamed it may have been killed before it synced the folders.
-            await self._in_thread(self._sync, place)
+        if await self._is_there(digest):
             return False
         incoming = Incoming(self._incoming / secrets.token_hex(16), digest, size)
         reader = source if isinstance(source, Source) else Pieces(source)
         try:
-            while await reader.move_to(partial(self._take, incoming)):
-                pass
-            return await self._in_thread(self._publish, incoming, place)
+            return await self._take_in(incoming, reader)
         finally:
             incoming.close()
-            with suppress(OSError):
-                incoming.path.unlink()
+            await self._remove([incoming.path])
             if isinstance(reader, Pieces):
                 await reader.aclose()
 
-    def _take(self, incoming: Incoming, piece: memoryview) -> None:
-        try:
-            incoming.take(piece)
-        except OSError as error:  # told apart from one of the source
-            raise _told_plainly(error, self._folder) from error
+    async def receive(self, digest: bytes, size: int, source: Source, start: int = 0) -> bool:
+        """Take a blob in, or what is missing of it, as `put` does; what has come stays for a while.
 
-    def _publish(self, incoming: Incoming, place: Path) -> bool:
+        When two come in at once, the second has a file of its own that does not stay; or takes over
+        the first one's, if that brings nothing.
+
+        Args:
+            digest: its SHA-256, 32 bytes.
+            size: of the whole, in bytes.
+            source: the bytes from `start` on.
+            start: bytes that are here, see `offset`; 0 begins anew.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            WrongOffset: another number of bytes is here. Or the whole is not right, part of which
+                came earlier: nothing stays, and it is to be sent again from its start.
+            BlobMismatch, StoreFull, StoreError: as in `put`; nothing stays.
+        """
+        if await self._is_there(digest):
+            return False
+        await self._remove(self._partials.superfluous(time.time()))
+        await self._partials.free(digest)
+        if await self._is_there(digest):  # it came in meanwhile
+            return False
+        partial = self._partials.enter(digest, size, start)
+        if partial is None:
+            return await self.put(digest, size, source)
+        with self._partials.writing(partial):
+            try:
+                return await self._take_in(partial.incoming, source)
+            except BlobMismatch as error:
+                await self._forget(partial.incoming)
+                if start:
+                    raise WrongOffset(f"{error}: send it again from its start", offset=0) from error
+                raise
+            except StoreError:
+                await self._forget(partial.incoming)
+                raise
+        raise AssertionError
+
+    async def offset(self, digest: bytes) -> int | None:
+        """Return how many bytes of an upload are here that can be gone on with, or None."""
+        return await self._partials.size(digest)
+
+    async def _is_there(self, digest: bytes) -> bool:
+        if self.claim(digest) is None:
+            return False
+        # The process that renamed it may have been killed before it synced the folders.
+        await self._in_thread(self._sync, self._place(digest))
+        return True
+
+    async def _take_in(self, incoming: Incoming, source: Source) -> bool:
+        try:
+            await fill(incoming, _Written(source, self._folder))
+            new = await self._in_thread(self._publish, incoming)
+        except StoreFull:
+            await self._remove(self._partials.drop_all())
+            raise
+        self._soundness.proven(incoming.digest)
+        return new
+
+    async def _forget(self, incoming: Incoming) -> None:
+        """Let nothing stay of an upload."""
+        incoming.begin_anew()
+        await self._remove([incoming.path])
+
+    async def _remove(self, paths: list[Path]) -> None:
+        """Remove files that may be there; a large one takes a while."""
+        if paths:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(_remove, paths)
+
+    def _publish(self, incoming: Incoming) -> bool:
         """Give the file its name once its bytes are right and on disk."""
+        place = self._place(incoming.digest)
         incoming.finish()
         incoming.close()  # Windows renames no open file
         place.parent.mkdir(exist_ok=True)
-        new = not place.exists()
-        incoming.path.replace(place)
+        with self._aging:  # an old one of this name that is being removed takes not this one along
+            new = not place.exists()
+            incoming.path.replace(place)
         self._sync(place)
         return new
+
+    def _sync_young(self) -> None:
+        """Have the disk have all names that a process may have given just before it was killed."""
+        since = time.time() - limits.BLOB_TOUCH_SECONDS * 10
+        for folder in self._folder.glob("??"):
+            if folder.stat().st_mtime >= since:
+                _sync_folder(folder)
+        _sync_folder(self._folder)
 
     def _sync(self, place: Path) -> None:
         _sync_folder(place.parent)
@@ -187,6 +292,31 @@ class BlobFolder:
             return await trio.to_thread.run_sync(work, *arguments)
         except OSError as error:
             raise _told_plainly(error, self._folder) from error
+
+
+class _Written:
+    """A source, of which what goes wrong with writing is told apart from what does with reading."""
+
+    def __init__(self, source: Source, folder: Path) -> None:
+        self._source = source
+        self._folder = folder
+
+    async def move_to(self, sink: Sink) -> int:
+        """Give some bytes to a sink; return how many, 0 at the end."""
+
+        def write(piece: memoryview) -> None:
+            try:
+                sink(piece)
+            except OSError as error:
+                raise _told_plainly(error, self._folder) from error
+
+        return await self._source.move_to(write)
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, Protocol, TypeAlias, TypeVar, TypeVarTuple, 
 import trio
 
 from dc import limits
-from dc.errors import BlobMismatch
+from dc.errors import BlobMismatch, StoreError
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -230,6 +230,7 @@ async def fill(incoming: Incoming, source: Source, told: Told | None = None) -> 
     Raises:
         BlobMismatch: there are more bytes than were expected.
         OSError: they cannot be written.
+        StoreError: they cannot be read back.
     """
     tell = told or _nobody
     if incoming.hashes_itself:
@@ -247,8 +248,10 @@ async def fill(incoming: Incoming, source: Source, told: Told | None = None) -> 
             failure = error
             nursery.cancel_scope.cancel()
         hasher.more(ended=True)
-    if failure := failure or hasher.failure:
+    if failure is not None:
         raise failure
+    if hasher.failure is not None:
+        raise StoreError(f"cannot read back {incoming.path}: {hasher.failure}")
 
 
 def _nobody(size: int) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 from dc.errors import UnknownTask
+from dc.inputs import Input
+
+_NO_INPUTS: Final[Mapping[str, Input]] = MappingProxyType({})
 
 
 class Teller(Protocol):
@@ -19,6 +23,16 @@ class Teller(Protocol):
         """Take a checkpoint."""
 
 
+class Former(Protocol):
+    """Where a context has results of other jobs from. Both raise as `Context.result` does."""
+
+    def value(self, job: int, number: int) -> Any:
+        """Return the result of a task."""
+
+    def file(self, job: int, number: int, to: Path) -> Path:
+        """Make a file at `to` with the bytes of a result, and return it."""
+
+
 class Context:
     """What a task may know of itself: give the function a second parameter of this type.
 
@@ -27,11 +41,12 @@ class Context:
         number: its own number within the job, from 0.
         attempt: which try this is.
         resources: the amounts that it may use, by name: `cpus`, `memory` in bytes, `gpus` …
+        inputs: what all tasks of the job may read, by the names that it was submitted with.
     """
 
     __slots__ = (
-        *("_before", "_fetch", "_folder", "_made", "_stops", "_teller"),
-        *("attempt", "job", "number", "resources"),
+        *("_before", "_former", "_folder", "_made", "_stops", "_teller"),
+        *("attempt", "inputs", "job", "number", "resources"),
     )
 
     def __init__(
@@ -43,18 +58,19 @@ class Context:
         stops: Collection[tuple[int, int, int]] = (),
         teller: Teller | None = None,
         checkpoint: bytes | Path | None = None,
-        fetch: Callable[[int, int], Any] | None = None,
+        former: Former | None = None,
     ) -> None:
         self.job = job
         self.number = number
         self.attempt = attempt
         self.resources: Mapping[str, float] = {"cpus": 1.0}
+        self.inputs: Mapping[str, Input] = _NO_INPUTS
         self._folder = folder
         self._made = False
         self._stops = stops
         self._teller = teller
         self._before = checkpoint
-        self._fetch = fetch
+        self._former = former
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Tell how far the task is, for those who look on. May be called as often as one likes.
@@ -94,19 +110,40 @@ class Context:
     def result(self, job: int, number: int) -> Any:
         """Return the result of a task of another job, which this one comes `after`.
 
-        Bytes come as they are, any other value as plain lists, dictionaries, numbers and texts.
+        Bytes come as they are, any other value as plain lists, dictionaries, numbers and texts. All
+        of it is in memory; for what is large there is `result_file`.
 
         Args:
             job: the number of the other job.
             number: of its task; with `each`, that of this one.
 
         Raises:
-            UnknownTask: there is no such task, it has no result, or that is too large for memory.
+            UnknownTask: there is no such task, or it has no result.
             ConnectionLost: the server could not be reached for a minute.
+            OSError: a large result could not be written to the computer's cache.
         """
-        if self._fetch is None:
+        if self._former is None:
             raise UnknownTask("there is no server here to have results from")
-        return self._fetch(job, number)
+        return self._former.value(job, number)
+
+    def result_file(self, job: int, number: int) -> Path:
+        """Return a file with the result of a task of another job, as its bytes are.
+
+        It may be of any size. It is in `scratch`, to be read; tasks of this computer that want the
+        same large result share what is fetched once.
+
+        Args:
+            job: the number of the other job.
+            number: of its task; with `each`, that of this one.
+
+        Raises:
+            UnknownTask: there is no such task, or it has no result.
+            ConnectionLost: the server could not be reached for a minute.
+            OSError: it could not be written to the disk.
+        """
+        if self._former is None:
+            raise UnknownTask("there is no server here to have results from")
+        return self._former.file(job, number, self.scratch / f"result-{job}-{number}")
 
     @property
     def checkpoint(self) -> bytes | None:

@@ -144,7 +144,8 @@ class TaskFailed(DcError):
         text: the error as the worker reported it, in one line.
         job: the job's number.
         number: the task's number within the job.
-        kind: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled` or `deadline`.
+        kind: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled`, `deadline` or
+            `quota`.
         traceback: the traceback from the executor, or an empty string.
         attempt: the attempt that failed last.
         worker: the name of the worker it failed on.
@@ -257,10 +258,34 @@ class StoreConflict(StoreError):
     code = "store_conflict"
 
 
+class QuotaExceeded(DcError):
+    """There would be more bytes than the operator allows: of a task, a job, a submitter or in all.
+
+    The message says of which, how much is used, and what to do.
+    """
+
+    code = "quota"
+
+
 class BlobMismatch(DcError):
     """The bytes sent are not those that the digest names: the sender's fault. Send them again."""
 
     code = "blob_mismatch"
+
+
+class WrongOffset(DcError):
+    """An upload cannot go on there: the server has another number of bytes of it.
+
+    Args:
+        text: what is wrong.
+        offset: how many it has; None if nothing can be gone on with.
+    """
+
+    code = "wrong_offset"
+
+    def __init__(self, text: str, *, offset: int | None = None) -> None:
+        super().__init__(text)
+        self.offset = offset
 
 
 class InternalError(DcError):

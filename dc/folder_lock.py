@@ -48,6 +48,26 @@ class FolderLock:
         self._file = -1
 
 
+def lock_file(path: Path) -> int | None:
+    """Lock a file that is removed when its lock is given up; it is made if need be.
+
+    Returns:
+        The open file, whose closing gives the lock up; None if another process has it.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _take(file)
+        if path.stat().st_ino == os.fstat(file).st_ino:
+            return file
+    except OSError:
+        pass
+    os.close(file)
+    return None
+
+
 def _take(file: int) -> None:
     if sys.platform == "win32":
         # Windows lets nobody read a locked byte: lock one far behind the pid.

@@ -12,11 +12,11 @@ How it works:
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import ipaddress
 import re
-from collections.abc import AsyncIterator, Container, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterable, Container, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -24,9 +24,13 @@ from typing import Final, Protocol
 import trio
 
 from dc import limits
-from dc.blobs_incoming import Incoming, Sink, Told, fill, hash_file, in_hashers
-from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError
+from dc.blobs_incoming import Incoming, Sink, Source, Told, fill, hash_file, in_hashers
+from dc.blobs_zstd import Compressed, Decompressed, pays
+from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError, UnknownBlob
+from dc.http_conditions import repr_digest
 from dc.messages import Blob
+
+Headers = list[tuple[str, str]]
 
 _SPAN: Final = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19})")
 
@@ -54,14 +58,20 @@ class Answer(Protocol):
 
 
 class Http(Protocol):
-    """What makes requests: `dc.http_client.HttpClient`."""
+    """What makes requests: `dc.http_client.HttpClient`.
+
+    Attributes:
+        host: the server's name, and its port.
+    """
+
+    host: str
 
     def exchange(
         self,
         method: str,
         path: str,
-        headers: list[tuple[str, str]] | None = None,
-        source: Path | bytes | AsyncIterator[bytes] = b"",
+        headers: Headers | None = None,
+        source: Path | bytes | AsyncIterable[bytes] = b"",
         *,
         start: int = 0,
         told: Told | None = None,
@@ -78,10 +88,13 @@ class BlobTransport:
 
     Args:
         http: the way to the server.
+        compress: whether what is worth it is compressed on its way; None for yes unless the server
+            is on this computer.
     """
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: Http, *, compress: bool | None = None) -> None:
         self._http = http
+        self._compress = not _is_here(http.host) if compress is None else compress
 
     # --- down -----------------------------------------------------------------------------------
 
@@ -97,6 +110,7 @@ class BlobTransport:
 
         Raises:
             BlobMismatch: what came has another digest or size; nothing of it stays.
+            UnknownBlob: the same, and it is the server's disk that has damaged it.
             OSError: the file cannot be written.
         """
         part = to.with_name(f"{to.name}.part")
@@ -111,7 +125,8 @@ class BlobTransport:
             incoming.close()
             await trio.to_thread.run_sync(part.replace, to)
         except BlobMismatch:
-            part.unlink(missing_ok=True)
+            await trio.to_thread.run_sync(partial(part.unlink, missing_ok=True))
+            await self._complain(path)
             raise
         finally:
             incoming.close()
@@ -130,9 +145,11 @@ class BlobTransport:
         await in_hashers(incoming.check)
 
     async def _fetch_rest(self, path: str, incoming: Incoming, told: Told | None) -> None:
-        start, headers = incoming.written, []
+        start, headers = incoming.written, Headers()
         if start:
             headers = [("Range", f"bytes={start}-"), ("If-Range", f'"{incoming.digest.hex()}"')]
+        elif self._compress:
+            headers = [("Accept-Encoding", "zstd")]
         with _watched(told) as watch:
             exchange = partial(self._http.exchange, told=watch.begun, accepted=(416,))
             async with exchange("GET", path, headers) as answer:
@@ -143,7 +160,20 @@ class BlobTransport:
                     incoming.begin_anew()
                 elif _span(answer) != (start, incoming.expected):
                     raise BlobMismatch(f"blob {incoming.digest.hex()} has another size there")
-                await fill(incoming, answer, watch.moved)
+                await fill(incoming, _plain(answer), watch.moved)
+
+    async def _complain(self, path: str) -> None:
+        """Have the server look at a blob of which other bytes came: it hashes it before it answers.
+
+        Raises:
+            UnknownBlob: the server's blob was damaged; it is gone there.
+        """
+        with suppress(ConnectionLost, ProtocolError), _watched() as watch:
+            asked: Headers = [("Want-Repr-Digest", "sha-256=1")]
+            exchange = partial(self._http.exchange, told=watch.begun, accepted=range(100, 600))
+            async with exchange("HEAD", path, asked) as answer:
+                if answer.status == 404:
+                    raise UnknownBlob("this blob is damaged on the server's disk, or gone there")
 
     # --- up -------------------------------------------------------------------------------------
 
@@ -189,25 +219,36 @@ class BlobTransport:
             async with exchange("HEAD", f"/blobs/{blob.name}") as answer:
                 if answer.status != 404:
                     return None
-                return min(_offset_in(answer), blob.size - 1)
+                offset = _offset_in(answer)
+                return offset if offset <= blob.size else 0
 
     async def _put(self, blob: Blob, source: Path | bytes, start: int, told: Told | None) -> bool:
         """Send what is missing; return whether it was new."""
-        headers = [("Content-Type", "application/octet-stream"), repr_digest(blob.digest)]
-        if start:
-            headers.append(("Content-Range", f"bytes {start}-{blob.size - 1}/{blob.size}"))
         seconds = blob.size / limits.BLOB_FINISH_BYTES_PER_SECOND
-        path = f"/blobs/{blob.name}"
         with _watched(told, start, seconds) as watch:
+            headers, body = await self._body(blob, source, start, watch.moved)
             sending = partial(self._http.exchange, start=start, told=watch.moved)
             exchange = partial(sending, accepted=(400, 409))
-            async with exchange("PUT", path, headers, source) as answer:
+            async with exchange("PUT", f"/blobs/{blob.name}", headers, body) as answer:
                 text = (await answer.body(limits.ERROR_CHARS)).decode(errors="replace")
                 if answer.status == 409:
                     raise _ElsewhereError(_offset_in(answer))
                 if answer.status == 400:
                     raise BlobMismatch(f"the server refuses blob {blob.name}: {text.strip()}")
                 return answer.status == 201
+
+    async def _body(
+        self, blob: Blob, source: Path | bytes, start: int, told: Told
+    ) -> tuple[Headers, Path | bytes | Compressed]:
+        """Return what is sent of a blob, and what is said of it; only a whole is compressed."""
+        headers = [("Content-Type", "application/octet-stream")]
+        if start:
+            span = f"{start}-{blob.size - 1}" if start < blob.size else "*"
+            headers.append(("Content-Range", f"bytes {span}/{blob.size}"))
+        elif self._compress and isinstance(source, Path) and await pays(source, blob.size):
+            headers += [("Content-Encoding", "zstd"), ("Upload-Length", str(blob.size))]
+            return headers, Compressed(source, told)
+        return [*headers, repr_digest(blob.digest)], source
 
 
 class _ElsewhereError(Exception):
@@ -266,9 +307,25 @@ async def blob_of(source: Path | bytes) -> Blob:
     return Blob(found.digest(), len(source))
 
 
-def repr_digest(digest: bytes) -> tuple[str, str]:
-    """Return the header that names the SHA-256 of what is sent (RFC 9530)."""
-    return "Repr-Digest", f"sha-256=:{base64.b64encode(digest).decode('ascii')}:"
+def _plain(answer: Answer) -> Source:
+    """Return an answer's body as it was before it was compressed.
+
+    Raises:
+        ProtocolError: in a coding that was not asked for.
+    """
+    coding = answer.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("identity", "zstd"):
+        raise ProtocolError(f"the server's answer is coded as {coding[:80]!r}")
+    return Decompressed(answer) if coding == "zstd" else answer
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host with its port is this computer."""
+    name = host.rpartition(":")[0].strip("[]")
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _offset_in(answer: Answer) -> int:

@@ -42,11 +42,14 @@ class HttpClient:
     Args:
         open_stream: opens a connection to the server.
         host: for the Host header: the server's name, and its port unless it is the usual one.
+
+    Attributes:
+        host: as given.
     """
 
     def __init__(self, open_stream: Callable[[], Awaitable[Stream]], host: str) -> None:
         self._open_stream = open_stream
-        self._host = host
+        self.host = host
         self._lock = trio.Lock()
         self._connection: ClientConnection | None = None
 
@@ -173,9 +176,9 @@ class HttpClient:
 
     async def _connect(self) -> ClientConnection:
         try:
-            return ClientConnection(await self._open_stream(), self._host)
+            return ClientConnection(await self._open_stream(), self.host)
         except (OSError, *http_body.CLOSED) as error:
-            raise ConnectionLost(f"cannot connect to {self._host}: {error}") from error
+            raise ConnectionLost(f"cannot connect to {self.host}: {error}") from error
 
 
 async def _write_all(file: BinaryIO, answer: ClientConnection) -> int:

@@ -15,7 +15,6 @@ How it works:
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -26,13 +25,15 @@ import trio
 from dc import http_body, http_head, limits
 from dc.errors import ConnectionLost, ProtocolError
 from dc.http_messages import Request, Response, interim
+from dc.http_pace import Pace, patience
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterable, Awaitable, Callable
 
     from trio.abc import Stream
 
 T = TypeVar("T")
+Got = TypeVar("Got", int, bytes | bytearray)
 
 
 class HttpConnection:
@@ -54,6 +55,7 @@ class HttpConnection:
         "_ended",
         "_h11",
         "_left",
+        "_pace",
         "_recent",
         "_request",
         "_unread",
@@ -73,6 +75,7 @@ class HttpConnection:
         self._bodiless = False  # its answer is a head alone
         self._unread = False  # its body has not been read to the end
         self._left: int | None = None  # bytes of it that have not been read, if its length was said
+        self._pace: Pace | None = None  # that it has to keep, once some of it was waited for
         self._recent = b""  # the last bytes of it that h11 was fed, if it comes in chunks
 
     async def next_request(self) -> Request | None:
@@ -146,6 +149,8 @@ class HttpConnection:
         try:
             if not await self._skip_body():
                 self.closing = True
+            if response.etag and self._request is not None:
+                response = response.under(self._request.headers)
             if isinstance(response.body, bytes):
                 await self._send_bytes(response, response.body)
             elif isinstance(response.body, Path):
@@ -238,7 +243,7 @@ class HttpConnection:
 
     def _parse(self, head: bytes) -> Request:
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.HEAD_BYTES)
-        self._unread, self._recent = True, b""
+        self._unread, self._recent, self._pace = True, b"", None
         self._h11.receive_data(head)
         event = self._next_event()
         assert isinstance(event, h11.Request)
@@ -279,10 +284,13 @@ class HttpConnection:
             self._count(len(piece))
         return piece
 
-    async def _await_more(self, receive: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    async def _await_more(self, receive: Callable[..., Awaitable[Got]], *arguments: object) -> Got:
         await self._let_continue()
-        with _patience():
-            return await receive(*arguments)
+        self._pace = self._pace or Pace()
+        with patience():
+            got = await receive(*arguments)
+        self._pace.check(got if isinstance(got, int) else len(got))
+        return got
 
     def _count(self, received: int, held: bytes = b"") -> int:
         """Count what was read of a body whose length was said; return how much."""
@@ -374,12 +382,17 @@ class HttpConnection:
             self.closing = True
         return data
 
+    @property
+    def _wants(self) -> dict[str, str]:
+        """The headers that may ask for a part."""
+        return self._request.headers if self._request and not self._bodiless else {}
+
     async def _send_bytes(self, response: Response, body: bytes) -> None:
-        head, view, size = (
-            self._head(response, len(body)),
-            memoryview(body),
-            limits.FILE_PIECE_BYTES,
-        )
+        if response.etag:
+            response, start, stop = response.cut(self._wants, len(body))
+            body = body[start:stop]
+        head, view = self._head(response, len(body)), memoryview(body)
+        size = limits.FILE_PIECE_BYTES
         if self._bodiless:
             view = view[:0]
         elif body:
@@ -396,8 +409,7 @@ class HttpConnection:
             await self._send_bytes(Response(404), b"not found\n")
             return
         try:
-            wants = self._request.headers if self._request and not self._bodiless else {}
-            response, start, stop = response.cut(wants, size)
+            response, start, stop = response.cut(self._wants, size)
             await self._send(self._head(response, stop - start))
             if not self._bodiless:
                 await self._send_span(file, start, stop)
@@ -409,6 +421,7 @@ class HttpConnection:
         http_body.prepare_bulk(self.stream)
         # So h11 knows that the body was sent, without any of its bytes.
         self._in_hand().send_with_data_passthrough(http_body.unseen(stop - start))
+        pace = Pace()
         while start < stop:
             sent = await self._bounded(
                 http_body.send_from_file, self.stream, file, start, stop - start
@@ -416,6 +429,9 @@ class HttpConnection:
             if not sent:
                 raise OSError(f"{file.name} became shorter while it was sent")
             start += sent
+            if not pace.keeps(sent):
+                self.lost = True
+                raise ConnectionLost("the client takes its answer too slowly")
 
     async def _send_pieces(self, response: Response, pieces: AsyncIterable[bytes]) -> None:
         link = self._in_hand()
@@ -430,13 +446,3 @@ class HttpConnection:
             close = getattr(pieces, "aclose", None)
             if close is not None:
                 await close()
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Bound a wait for more of a body."""
-    with trio.move_on_after(limits.BODY_IDLE_SECONDS) as scope:
-        yield
-    if scope.cancelled_caught:
-        text = f"nothing of the body within {limits.BODY_IDLE_SECONDS:g} seconds"
-        raise ProtocolError(text, status=408)

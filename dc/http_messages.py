@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import h11
 import msgspec
 
-from dc import http_head
+from dc import http_conditions, http_head
 from dc.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -144,12 +144,15 @@ class Response:
             iterable of pieces, sent in chunks. A file that is not there is answered 404.
         content_type: of the body.
         headers: further ones. Length, range, date and connection are the server's business.
+        etag: names the body's content, a strong entity tag without its quotes; conditions of the
+            request are held against it. Only of what is there for good, or as long as it is named.
     """
 
     status: int = 200
     body: bytes | Path | AsyncIterable[bytes] = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
+    etag: str = ""
 
     @property
     def reason(self) -> str:
@@ -158,6 +161,16 @@ class Response:
             return HTTPStatus(self.status).phrase
         except ValueError:
             return ""
+
+    def under(self, headers: dict[str, str]) -> Response:
+        """Return this answer under the conditions of a request: as it is, or as 304 or 412."""
+        named = replace(self, headers=[*self.headers, ("ETag", f'"{self.etag}"')])
+        status = http_conditions.status(headers, self.etag) if self.status == 200 else self.status
+        if status == 304:
+            return replace(named, status=304, body=b"", etag="")
+        if status == 412:
+            return Response.text(412, "what is there is something else\n")
+        return named
 
     def cut(self, headers: dict[str, str], size: int) -> tuple[Response, int, int]:
         """Return this answer for the part that a request wants: as it is, or as 206 or 416.
@@ -170,7 +183,8 @@ class Response:
             The answer, and the first byte to send and the one behind the last.
         """
         more, wanted = [("Accept-Ranges", "bytes")], None
-        if self.status == 200 and "range" in headers and "if-range" not in headers:
+        stands = self.status == 200 and http_conditions.range_stands(headers, self.etag)
+        if stands and "range" in headers:
             wanted = http_head.byte_range(headers["range"], size)
         if wanted is None:
             return replace(self, headers=self.headers + more), 0, size

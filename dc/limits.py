@@ -55,7 +55,12 @@ INPUTS: Final = 64
 """Blobs that all tasks of a job may read: they are named in each message that assigns some."""
 
 CACHED_TOLD: Final = 4096
-"""Blobs that a worker names in one message about its cache."""
+"""Blobs that a worker names in one message about its cache, and that it tells of at all, the
+newest."""
+
+CACHED_LEAST_BYTES: Final = 4 * MIB
+"""Of a blob of which a worker tells that it has it: to fetch a smaller one takes less than to wait
+for a certain worker."""
 
 ALTERNATIVES: Final = 8
 """That a job may name: each worker that can run it is looked at for one after the other."""
@@ -279,6 +284,13 @@ BODY_IDLE_SECONDS: Final = 30.0
 SEND_SECONDS: Final = 60.0
 """For one piece of an answer to leave: 256 KiB at 4 KiB/s, the slowest line worth serving."""
 
+PACE_SECONDS: Final = 60.0
+"""Of a body, each of which has to bring PACE_BYTES_PER_SECOND: a line that is away for a moment is
+forgiven."""
+
+PACE_BYTES_PER_SECOND: Final = KIB
+"""The slowest body that is worth its place: an old modem is four times as quick."""
+
 LINGER_SECONDS: Final = 2.0
 """That a connection about to close is still read, so that the client can read its answer before
 the operating system resets the connection; also the longest wait for the rest of an unread body."""
@@ -443,15 +455,30 @@ RETENTION_SECONDS: Final = 60.0
 RETENTION_JOBS: Final = 1_000
 """Jobs that are removed after one such look, at most."""
 
-BLOB_KEEP_SECONDS: Final = 7 * 86400.0
-"""That a blob stays which no job names: a client may be about to name it, or a worker be cut off
+BLOB_KEEP_SECONDS: Final = 86400.0
+"""That a blob stays which nothing names: a client may be about to name it, or a worker be cut off
 with a report that does."""
 
-BLOB_TOUCH_SECONDS: Final = 3600.0
-"""Age of a blob after which it is written down that it was asked for."""
+BLOB_YOUNG_SECONDS: Final = 600.0
+"""That a blob stays in any case since it was put or asked for: whoever is about to name it has done
+that just before. It is ten times BLOB_TOUCH_SECONDS."""
 
-BLOB_SWEEP_SECONDS: Final = 86400.0
-"""Between two looks through the folder of blobs for such ones."""
+BLOB_TOUCH_SECONDS: Final = 60.0
+"""Age of a blob after which it is written down that it was asked for: a few microseconds."""
+
+BLOB_SWEEP_SECONDS: Final = 3600.0
+"""Between two looks through the folder of blobs for such as nothing names."""
+
+DROPPED_BLOBS: Final = 100_000
+"""Blobs that are removed once they are no longer young, at 100 bytes each: what is more is found by
+the look through the folder."""
+
+PLUGIN_KEEP_SECONDS: Final = 600.0
+"""After which a plugin is forgotten that another one has replaced and no job runs."""
+
+RESERVE_BYTES: Final = 256 * MIB
+"""Of a server's disk that blobs leave free, unless it is told otherwise: what is acknowledged is
+in the database, whose log may have WAL_BYTES_MOST."""
 
 BACKUP_PAGES: Final = 256
 """Of the database that are copied in one step of a backup, for which commits wait: a megabyte."""
@@ -503,6 +530,52 @@ BLOB_ASK_BYTES: Final = MIB
 
 BLOB_TRIES: Final = 3
 """That an upload begins at a place which the server names, without getting on by a byte."""
+
+PARTIALS: Final = 1000
+"""Uploads that were broken off and are kept, the newest."""
+
+PARTIAL_BYTES: Final = 64 * 1024 * MIB
+"""Of such uploads together: a dozen of 5 GB; the oldest goes first."""
+
+PARTIAL_SECONDS: Final = 86400.0
+"""That such an upload is kept: a computer that was cut off is back the next day, or starts anew."""
+
+PARTIAL_SWEEP_SECONDS: Final = 3600.0
+"""Between two looks for such ones that are too old."""
+
+TAKE_OVER_SECONDS: Final = 1.0
+"""That a second connection waits for the first one's bytes before it takes over its upload: a
+connection that was cut may look open on the server's side."""
+
+SOUND_BLOBS: Final = 20_000
+"""Blobs of which it is remembered that they were right, the newest: 3 MB."""
+
+SOUND_SECONDS: Final = 7 * 86400.0
+"""After which a blob that is read is hashed once more: disks lose bytes in months."""
+
+SOUND_AGAIN_SECONDS: Final = 60.0
+"""After which it is hashed for somebody who has got other bytes."""
+
+UNPROVEN_BLOBS: Final = 1000
+"""Blobs that were read and are to be hashed, at most; others are when they are read again."""
+
+DAMAGED_BLOBS: Final = 16
+"""Damaged blobs that are kept for whoever looks after the disk; further ones are removed."""
+
+ZSTD_LEVEL: Final = 1
+"""Measured: 3 takes a third longer for a few hundredths less."""
+
+ZSTD_WINDOW_LOG: Final = 23
+"""8 MB: what RFC 9659 lets a sender use, and so the memory of one who reads."""
+
+ZSTD_SAMPLE_BYTES: Final = 64 * KIB
+"""Of each of three places of a blob that are compressed to see whether that pays."""
+
+ZSTD_PIECE_BYTES: Final = MIB
+"""Compressed by a thread at once: 2 ms."""
+
+ZSTD_PAYS: Final = 0.8
+"""Of the size, below which it does: compressing costs 2 ms a megabyte, a gigabit line 8."""
 
 BLOB_IDLE_SECONDS: Final = 60.0
 """Without a byte moved, after which a transfer's connection is given up."""
@@ -638,8 +711,30 @@ EXECUTOR_PAUSE_SECONDS: Final = 0.1
 EXECUTOR_PAUSE_SECONDS_MOST: Final = 10.0
 """The longest such pause: a repaired computer is at work again soon."""
 
-TRANSFERS_AT_ONCE: Final = 2
-"""Payloads fetched, and results put, at one time: one is on the line while the next is prepared."""
+TRANSFERS_AT_ONCE: Final = 4
+"""Blobs fetched, and results put, at one time, each over a connection of its own: on a quick line
+one waits for the disk while another is on the line, and a small one does not wait for a large."""
+
+CACHE_BYTES: Final = 10 * 1024 * MIB
+CACHE_SHARE: Final = 0.1
+"""Of a worker's cache, unless it is told otherwise: the first, or this share of its disk if that is
+less."""
+
+CACHE_KEEP: Final = 0.9
+"""Of the cache's size that is left when it was too full: so it is not looked through each time."""
+
+CACHED_TIME: Final = 1_000_000_000
+"""The time of change that files in the cache are given, in seconds: whoever writes to one gives it
+another, and it is known to be damaged."""
+
+CACHE_STALE_SECONDS: Final = 86400.0
+"""Age of what was not fetched to its end, after which it is removed from the cache."""
+
+CACHE_LOCK_SECONDS: Final = 0.1
+"""Between two looks whether another worker of the computer has fetched a blob."""
+
+AHEAD_BYTES: Final = 1024 * MIB
+"""Of payloads that are fetched ahead of their tasks, beyond one task for each slot."""
 
 TRANSFER_TRIES: Final = 5
 """After which a payload or a result that the server refuses fails its task."""
@@ -714,8 +809,6 @@ TAIL_GAPS: Final = 10_000
 SUBMITTERS: Final = 10_000
 """Submitters whose weights are remembered."""
 
-INPUT_BYTES: Final = 256 * MIB
-"""Of a result of another job that a task reads into memory."""
 # --- from inside a task -------------------------------------------------------------------------
 
 OUTPUT_HEAD_BYTES: Final = 24 * KIB
@@ -745,9 +838,6 @@ OUTPUT_UNSENT_BYTES: Final = 4 * MIB
 OUTPUT_SERVER_BYTES: Final = 64 * MIB
 """Of output of running tasks in the server's memory; further output is counted and left out."""
 
-OUTPUT_JOB_BYTES: Final = 64 * MIB
-"""Of output that is kept of one job: that of further tasks is left out."""
-
 OUTPUT_LOG_BYTES: Final = 2 * KIB
 """Of what an executor writes between tasks that goes to the worker's log at one time."""
 
@@ -769,13 +859,9 @@ faster, the last one goes."""
 CHECKPOINT_FILE_SECONDS: Final = 10.0
 """Between two checkpoints of a task that are too large for a message."""
 
-CHECKPOINT_KEEP_SECONDS: Final = 600.0
-"""That the blob of a checkpoint stays which a later one has replaced: with CHECKPOINT_FILE_SECONDS
-between two, a task has some sixty of them at most. Who names the same bytes does so sooner."""
-
 CHECKPOINT_BLOBS: Final = 10_000
-"""Tasks whose last such blob the server remembers, and blobs that wait to be removed: what is more
-is found by the look through the folder of blobs."""
+"""Tasks of which the server remembers the blob of the last checkpoint; of others it is found by the
+look through the folder of blobs once a later one has taken its place."""
 
 PROGRESS_TASKS: Final = 20_000
 """Tasks whose progress the server keeps in memory, at 300 bytes each: more do not run at a time."""
@@ -841,7 +927,7 @@ EXECUTOR_PLUGINS: Final = 20
 """Plugins of the server, or versions of one, that an executor imports before it is replaced: what
 was imported cannot be given back."""
 
-PLUGIN_KEEP_SECONDS: Final = 14 * 86400.0
+UNUSED_PLUGIN_SECONDS: Final = 14 * 86400.0
 """That a worker keeps a plugin, and what was installed for it, after its last use: a holiday."""
 
 PLUGIN_TIDY_SECONDS: Final = 3600.0

@@ -109,8 +109,8 @@ class Plugin(Message, frozen=True):
 
 
 class Failure(Message, frozen=True):
-    """How a task failed: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled` or
-    `deadline`.
+    """How a task failed: `error`, `timeout`, `memory`, `crashed`, `payload`, `cancelled`,
+    `deadline` or `quota`.
 
     `crashed` stands for a lost worker as well, `cancelled` for a task that was cancelled by itself,
     `deadline` for one that was not finished by the deadline of its job.
@@ -332,7 +332,7 @@ class Checkpoint(Message, frozen=True):
 class Assign(Message, frozen=True):
     """Attempts to run. `timeout` is the time limit of each in seconds, 0 for none.
 
-    A Blob among the payloads is to be fetched from the task's page, `/jobs/J/tasks/T/payload`.
+    A Blob among the payloads is to be fetched from `/blobs`.
     `resources` are the amounts that each of these tasks uses while it runs: the worker starts no
     more of them at a time than it has amounts for. Empty stands for one cpu.
     `limits` and `environment` are as in Options.

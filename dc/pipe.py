@@ -152,5 +152,9 @@ class Wrote(Message, frozen=True):
 
 NOBODY: Final = (0, 0, 0)
 
+MISSING: Final = "missing"
+"""The kind of a failure that goes no further than from an executor to its agent: a file that the
+task was to have is not there, or not whole, so the task was not begun."""
+
 ToExecutor: TypeAlias = Run | Halt
 FromExecutor: TypeAlias = Ready | Ran | Busy | Retire | Progress | Saved | Loaded

@@ -1,11 +1,12 @@
-"""Cutting columns into portions that fit a message."""
+"""Columns of bytes: how much there is of them, and cutting them to fit messages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dc import _columns, limits
+from dc.messages import Blob
 
 Item = TypeVar("Item")
 
@@ -27,3 +28,11 @@ def portions(
         For each portion: the position where it stops, and its bytes. One empty portion for nothing.
     """
     return _columns.cut(column, each, size_of, limits.BATCH_TASKS, limits.BATCH_BYTES)
+
+
+def stored_size(column: list[Any]) -> int:
+    """Return for how many bytes payloads or outcomes count: those inline, and those of blobs."""
+    weight = _columns.weigh(column)
+    if not weight.others:
+        return weight.bytes
+    return weight.bytes + sum(item.size for item in column if isinstance(item, Blob))

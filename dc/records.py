@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc.messages import Counts, Options, Outcome, Payload
+from dc import limits
+from dc.messages import Blob, Counts, Options, Outcome, Payload
 
 # --- to the store -------------------------------------------------------------------------------
 
@@ -169,8 +170,8 @@ class Workers(Struct, frozen=True):
 class TaskOutput(Struct, frozen=True):
     """What an attempt has written: the beginning, the end, and how many bytes in `total`.
 
-    It takes the place of that of an earlier attempt. It is not kept where the job has
-    limits.OUTPUT_JOB_BYTES of output already.
+    It takes the place of that of an earlier attempt. `whole` has all of it, where the job keeps
+    that.
     """
 
     job: int
@@ -179,6 +180,13 @@ class TaskOutput(Struct, frozen=True):
     head: bytes
     tail: bytes
     total: int
+    whole: Blob | None = None
+
+
+def output_size(record: TaskOutput) -> int:
+    """Return for how many bytes a task's output counts in its job's."""
+    whole = 0 if record.whole is None else record.whole.size
+    return len(record.head) + len(record.tail) + limits.TASK_BYTES + whole
 
 
 class NewPlugin(Struct, frozen=True):
@@ -244,7 +252,8 @@ PluginRow: TypeAlias = NewPlugin
 class JobRow(Struct, frozen=True):
     """A job as the store knows it. `counts` has total, done, failed and (if cancelled) cancelled;
     everything else of an unfinished job counts as queued. `why` is as in JobCancelled; `retried`
-    counts the outcomes that were set aside by Retried; `plugin` is as in NewJob."""
+    counts the outcomes that were set aside by Retried; `plugin` is as in NewJob. `bytes` counts
+    payloads, results, inputs and output, inline and in blobs."""
 
     job: int
     type: str
@@ -261,6 +270,7 @@ class JobRow(Struct, frozen=True):
     why: str = ""
     retried: int = 0
     plugin: bytes = b""
+    bytes: int = 0
 
 
 class TaskRow(Struct, frozen=True):
@@ -301,8 +311,11 @@ class Unfinished(Struct, frozen=True):
 class Removed(Struct, frozen=True):
     """What a step of removing a job has done.
 
-    `more` says whether there is more to remove; `blobs` are digests that no job names any more.
+    `more` says whether there is more to remove; `blobs` are digests that nothing names any more.
+    Who submitted the job, and the `bytes` that were counted of it, are told with the last step.
     """
 
     more: bool
     blobs: list[bytes]
+    submitter: str = ""
+    bytes: int = 0

@@ -113,6 +113,12 @@ class Store(Protocol):
     async def submitters(self) -> dict[str, float]:
         """Return the weights of the submitters of whom one was set."""
 
+    async def usage(self) -> dict[str, int]:
+        """Return how many bytes are counted of the jobs of each submitter.
+
+        Jobs whose removal has begun count until it has ended.
+        """
+
     async def plugins(self) -> list[PluginRow]:
         """Return the plugins by their names, of each name the newest first."""
 

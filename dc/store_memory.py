@@ -250,6 +250,15 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         return dict(sorted(self._weights.items()))
 
+    async def usage(self) -> dict[str, int]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        found: dict[str, int] = {}
+        for job in self._jobs.values():
+            name = job.record.options.submitter
+            found[name] = found.get(name, 0) + job.bytes
+        return dict(sorted(found.items(), key=lambda item: item[0].encode()))
+
     async def plugins(self) -> list[PluginRow]:
         """See Store."""
         await trio.lowlevel.checkpoint()
@@ -366,7 +375,8 @@ class MemoryStore:
         del self._jobs[job]
         self._sequences -= {record.sequence for record in found.records}
         others = self._named_by_jobs() | self._plugins.keys()
-        return Removed(more=False, blobs=sorted(found.blobs() - others))
+        submitter = found.record.options.submitter
+        return Removed(False, sorted(found.blobs() - others), submitter, found.bytes)
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""

@@ -11,6 +11,7 @@ from functools import partial
 
 from dc.errors import StoreConflict
 from dc.messages import Failure
+from dc.portions import stored_size
 from dc.records import (
     Attempts,
     JobCancelled,
@@ -31,6 +32,7 @@ def add_tasks(job: MemoryJob | None, record: NewTasks, undo: list[Callable[[], o
         return
     if job is None or len(job.payloads) != record.first or job.ended:
         raise StoreConflict("the tasks do not follow the last one of an open job")
+    undo.append(job.count(stored_size(record.payloads)))
     job.payloads.extend(record.payloads)
     undo.append(lambda: job.payloads.__delitem__(slice(record.first, None)))
 
@@ -58,6 +60,7 @@ def add_outcomes(
         for number, outcome in zip(record.numbers, record.outcomes, strict=True)
         if isinstance(outcome, Failure)
     }
+    undo.append(job.count(stored_size(record.outcomes)))
     sequences.add(record.sequence)
     job.records.append(record)
     job.records.sort(key=lambda each: each.sequence)

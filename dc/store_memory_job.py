@@ -8,6 +8,7 @@ import msgspec
 
 from dc import limits
 from dc.messages import Blob, Outcome, Payload
+from dc.portions import stored_size
 from dc.records import (
     JobChanged,
     JobRow,
@@ -45,6 +46,8 @@ class MemoryJob:
         self.paused = False
         self.why = ""
         self.retried = 0
+        self.bytes = stored_size(list(record.options.inputs.values()))
+        self.wholes: set[bytes] = set()  # blobs that outputs are or were in
 
     def row(self) -> JobRow:
         """Return what Store tells of the job."""
@@ -68,6 +71,7 @@ class MemoryJob:
             why=self.why,
             retried=self.retried,
             plugin=record.plugin,
+            bytes=self.bytes,
         )
 
     def set_finished(self, at: float) -> None:
@@ -125,8 +129,17 @@ class MemoryJob:
             pieces.extend(record.outcomes)
         pieces.extend(saved.data for saved in self.checkpoints.values())
         pieces.extend(self.record.options.inputs.values())
-        plugin = {self.record.plugin} - {b""}
-        return {piece.digest for piece in pieces if isinstance(piece, Blob)} | plugin
+        others = self.wholes | ({self.record.plugin} - {b""})
+        return {piece.digest for piece in pieces if isinstance(piece, Blob)} | others
+
+    def count(self, size: int) -> Callable[[], None]:
+        """Count more bytes; return what takes that back."""
+        self.bytes += size
+
+        def take_back() -> None:
+            self.bytes -= size
+
+        return take_back
 
     def take_back(
         self,

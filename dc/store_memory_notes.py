@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from dc import limits
-from dc.records import TaskCheckpoint, TaskOutput
+from dc.records import TaskCheckpoint, TaskOutput, output_size
 from dc.store_memory_job import MemoryJob
 
 
@@ -17,10 +16,11 @@ def add_note(
     if job is None or record.number >= len(job.payloads):
         return
     if isinstance(record, TaskOutput):
-        sizes = (len(one.head) + len(one.tail) for one in job.outputs.values())
-        if sum(sizes) + limits.TASK_BYTES * len(job.outputs) < limits.OUTPUT_JOB_BYTES:
-            undo.append(partial(setattr, job, "outputs", dict(job.outputs)))
-            job.outputs[record.number] = record
+        undo.append(partial(setattr, job, "outputs", dict(job.outputs)))
+        undo.append(partial(setattr, job, "wholes", set(job.wholes)))
+        undo.append(job.count(output_size(record)))
+        job.outputs[record.number] = record
+        job.wholes |= {record.whole.digest} if record.whole is not None else set()
     elif record.number not in job.finished and job.cancelled_at is None:
         undo.append(partial(setattr, job, "checkpoints", dict(job.checkpoints)))
         job.checkpoints[record.number] = record

@@ -65,6 +65,10 @@ class Reader:
         """See Store."""
         return dict(self._connection.execute(self._queries["submitters"]).fetchall())
 
+    def usage(self) -> dict[str, int]:
+        """See Store."""
+        return dict(self._connection.execute(self._queries["usage"]).fetchall())
+
     def plugins(self) -> list[PluginRow]:
         """See Store."""
         found = self._connection.execute(self._queries["plugins"]).fetchall()

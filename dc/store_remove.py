@@ -61,10 +61,12 @@ class Remover:
 
     def _remove_last(self, values: dict[str, int]) -> Removed:
         (names,) = self._ask("last_uses", values).fetchone()
-        more = self._ask("remove_uses", values).rowcount > 0
-        if not more:
-            self._ask("remove_job", values)
-        return Removed(more, [bytes.fromhex(name) for name in texts(names)])
+        blobs = [bytes.fromhex(name) for name in texts(names)]
+        if self._ask("remove_uses", values).rowcount > 0:
+            return Removed(more=True, blobs=blobs)
+        usage = self._ask("usage_of_job", values).fetchone()
+        self._ask("remove_job", values)
+        return Removed(False, blobs, *usage)
 
     def drop_plugins(self, before: float) -> list[bytes]:
         """See Store.

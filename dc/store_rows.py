@@ -6,7 +6,7 @@ few list elements and never a row of its own to bind or to fetch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Blob, Counts, Failure, Options, Outcome, Payload
+from dc.messages import Blob, Counts, Failure, Options, Payload
+from dc.portions import stored_size
 from dc.records import (
     Attempts,
     JobCancelled,
@@ -188,10 +189,12 @@ def _job_row(record: NewJob) -> Row:
         *(record.type, record.version, options, *codecs, options.submitter),
         record.plugin.hex(),
     )
-    names = {blob.name for blob in options.inputs.values()} | ({spec.plugin} - {""})
+    inputs = list(options.inputs.values())
+    names = [blob.name for blob in inputs] + [spec.plugin] * bool(spec.plugin)
+    blobs = to_json({"names": names, "size": stored_size(inputs)}) if names else None
     return (
         *(1, record.job, record.key, None, record.created, None, None, None),
-        *(to_json(sorted(names)) if names else None, to_json(spec), None),
+        *(blobs, to_json(spec), None),
     )
 
 
@@ -238,9 +241,10 @@ def _outcomes_row(record: Outcomes) -> Row:
     )
 
 
-def _blobs(pieces: Sequence[Outcome]) -> str | None:
+def _blobs(pieces: list[Any]) -> str:
+    """Return which blobs are among pieces not all of which are bytes, and the size of all."""
     names = [piece.name for piece in pieces if isinstance(piece, Blob)]
-    return to_json(names) if names else None
+    return to_json({"names": names, "size": stored_size(pieces)})
 
 
 def _attempts_row(record: Attempts) -> Row:
@@ -260,9 +264,11 @@ def _leases_row(record: Leases) -> Row:
 
 
 def _output_row(record: TaskOutput) -> Row:
-    head = to_json([record.attempt, record.total, len(record.head)])
-    most, body = limits.OUTPUT_JOB_BYTES, record.head + record.tail
-    return (30, record.job, record.number, most, None, None, None, None, None, head, body)
+    whole = record.whole
+    blob = (None, 0) if whole is None else (whole.name, whole.size)
+    head = to_json([record.attempt, record.total, len(record.head), *blob])
+    body = record.head + record.tail
+    return (30, record.job, record.number, None, None, None, None, None, None, head, body)
 
 
 def _checkpoint_row(record: TaskCheckpoint) -> Row:
@@ -313,13 +319,14 @@ def _split(sizes: Any, body: Any) -> list[bytes]:
 
 
 def task_output(
-    job: int, number: int, row: tuple[int, int, int, bytes] | None
+    job: int, number: int, row: tuple[int, int, int, bytes, str | None, int] | None
 ) -> TaskOutput | None:
     """Return the output in a row of the query `output`."""
     if row is None:
         return None
-    attempt, total, split, body = row
-    return TaskOutput(job, number, attempt, body[:split], body[split:], total)
+    attempt, total, split, body, name, size = row
+    whole = None if name is None else Blob(bytes.fromhex(name), size)
+    return TaskOutput(job, number, attempt, body[:split], body[split:], total, whole)
 
 
 def checkpoints(row: Row) -> dict[int, Payload]:
@@ -352,6 +359,7 @@ def job_row(row: Row) -> JobRow:
         why=str(control[1]),
         retried=int(control[2] or 0),
         plugin=bytes.fromhex(spec.plugin),
+        bytes=int(control[3] or 0),
     )
 
 

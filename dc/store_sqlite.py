@@ -209,6 +209,10 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.submitters())
 
+    async def usage(self) -> dict[str, int]:
+        """See Store."""
+        return await self._read(lambda reader: reader.usage())
+
     async def plugins(self) -> list[PluginRow]:
         """See Store."""
         return await self._read(lambda reader: reader.plugins())

@@ -6,12 +6,12 @@ A task type is a function of one typed payload:
     def square(number: int) -> int:
         return number * number
 
-Its annotations say how bytes are read. `bytes` passes untouched; every other type is MessagePack of
-that type, by msgspec. What a type declares is checked on every way: a payload when it is submitted
-and when it is run, a result when it is made. So a wrong one is told where the mistake is, and never
-where its bytes happen to be read later. Encoding by msgspec checks nothing, so what was encoded is
-decoded once more: for small values that costs as much as the encoding, below a tenth of a
-microsecond.
+Its annotations say how bytes are read. `bytes` passes untouched, as do the forms in which large
+bytes come and go (dc/large.py); every other type is MessagePack of that type, by msgspec. What a
+type declares is checked on every way: a payload when it is submitted and when it is run, a result
+when it is made. So a wrong one is told where the mistake is, and never where its bytes happen to be
+read later. Encoding by msgspec checks nothing, so what was encoded is decoded once more: for small
+values that costs as much as the encoding, below a tenth of a microsecond.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar, Unpack, overload
 
 import msgspec
@@ -28,12 +30,17 @@ import msgspec
 from dc import limits
 from dc.context import Context
 from dc.errors import PayloadError, PluginError
+from dc.large import WrongForm, is_pieces
 from dc.schemas import schema_of
 from dc.task_options import Defaults, checked
 from dc.typed import Codec, Typed, declared
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+PLAIN: Final = (
+    "write a plain function (def, with return), not async or yield; "
+    "only what returns Iterator[bytes] may yield"
+)
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
 
@@ -45,6 +52,7 @@ class TaskType:
         version: versions of one type may live side by side.
         doc: the function's docstring, or an empty string.
         options: defaults of a job's options, by field name of `dc.messages.Options`.
+        is_plain: whether payload and result are in memory: not files, views of them, or iterators.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class TaskType:
         self.options: dict[str, Any] = dict(options or {})
         self._payload = payload
         self._result = result
+        self.is_plain = payload.is_plain and result.is_plain
         self._function = function
         self._context_name = context_name
         self._splitter: Callable[..., Iterable[Any]] | None = None
@@ -165,10 +174,13 @@ class TaskType:
 
         Raises:
             PluginError: the value does not have the declared type.
+            BaseException: whatever an iterator raises that the function has returned.
         """
         try:
             return self._result.encode(value)
         except Exception as error:
+            if is_pieces(self._result.kind) and not isinstance(error, WrongForm):
+                raise
             raise PluginError(self._result.complaint(error)) from None
 
     def decode_result(self, data: bytes) -> Any:
@@ -194,11 +206,41 @@ class TaskType:
             PluginError: the result does not have the declared type.
             BaseException: whatever the function raises.
         """
-        value = self.decode_payload(payload)
+        if self.is_plain:
+            return self.encode_result(self._call(self.decode_payload(payload), context))
+        with TemporaryDirectory(prefix="dc-task-") as folder:
+            return self.encode_result(self.run_raw(payload, context, Path(folder)))
+
+    def run_raw(self, payload: bytes | Path, context: Context | None, folder: Path) -> Any:
+        """Run one task; return its result as the function has returned it, unchecked.
+
+        Args:
+            payload: the task's payload, or a file that has it, which is only read.
+            context: as for `run`.
+            folder: for a file with the payload, where the function wants one and it is in memory.
+
+        Raises:
+            PayloadError: the payload does not have the declared type.
+            OSError: the payload's file cannot be read or written.
+            BaseException: whatever the function raises.
+        """
+        try:
+            value = self._payload.take(payload, folder)
+        except OSError:
+            raise
+        except Exception as error:
+            raise PayloadError(self._payload.complaint(error)) from None
+        return self._call(value, context)
+
+    def wrong_result(self, error: Exception) -> PluginError:
+        """Return what is to be raised for a result that does not have the declared type."""
+        return PluginError(self._result.complaint(error))
+
+    def _call(self, value: Any, context: Context | None) -> Any:
         function = self if self._function is None else self._function
         if self._context_name:
-            return self.encode_result(function(value, **{self._context_name: context}))
-        return self.encode_result(function(value))
+            return function(value, **{self._context_name: context})
+        return function(value)
 
     # --- split and merge ------------------------------------------------------------------------
 
@@ -322,21 +364,22 @@ def _from_function(
         test(function)
         for test in (
             inspect.iscoroutinefunction,
-            inspect.isgeneratorfunction,
             inspect.isasyncgenfunction,
         )
     ):
-        raise PluginError(f"{where}: write a plain function (def, with return), not async or yield")
+        raise PluginError(f"{where}: {PLAIN}")
     name = name or function.__name__
     for what, text in (("name", name), ("version", version)):
         _check_text(where, what, text)
     options = checked(where, options)
     payload, result, context = _declared(function, where)
+    if inspect.isgeneratorfunction(function) and not is_pieces(result):
+        raise PluginError(f"{where}: {PLAIN}")
     return TaskType(
         name,
         version,
         declared(payload, f"payload of {name}", where),
-        declared(result, f"result of {name}", where),
+        declared(result, f"result of {name}", where, pieces=True),
         function=function,
         context_name=context,
         options=options,

@@ -21,7 +21,7 @@ from dc import limits
 from dc.errors import ProtocolError
 from dc.executor import Executor, exit_text
 from dc.messages import Failure
-from dc.pipe import Busy, FromExecutor, Halt, InFile, Ran, Ready, Retire, Run, Wrote
+from dc.pipe import MISSING, Busy, FromExecutor, Halt, InFile, Ran, Ready, Retire, Run, Wrote
 from dc.pipe_frames import FrameReader, encode_frame, marked_task, task_mark
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")
@@ -30,6 +30,8 @@ BOUND_SECONDS = 20.0
 
 PLUGIN = """
 import ctypes, os, signal, subprocess, sys, threading, time
+from collections.abc import Iterator
+from pathlib import Path
 import dc
 
 @dc.task_type
@@ -81,6 +83,42 @@ def tell_in_a_fork(path: str, context: dc.Context) -> bytes:
     with open(path, "rb") as file:
         return file.read()
 
+@dc.task_type
+def copy(payload: Path, context: dc.Context) -> Path:
+    made = context.scratch / "made"
+    made.write_bytes(payload.read_bytes())
+    return made
+
+@dc.task_type
+def same(payload: Path) -> Path:
+    return payload
+
+@dc.task_type
+def in_working_folder(payload: memoryview) -> Path:
+    Path("made").write_bytes(payload)
+    return Path("made")
+
+@dc.task_type
+def pieces(payload: memoryview) -> Iterator[bytes]:
+    for start in range(0, len(payload), 50_000):
+        yield payload[start : start + 50_000]
+    if payload[:5] == b"wrong":
+        yield "text"
+    if payload[:5] == b"raise":
+        raise ValueError("in the middle")
+
+@dc.task_type
+def link(payload: bytes, context: dc.Context) -> Path:
+    (context.scratch / "link").symlink_to(payload.decode())
+    return context.scratch / "link"
+
+@dc.task_type
+def inputs(payload: None, context: dc.Context) -> list:
+    one = context.inputs["one"]
+    with one.open() as file:
+        opened = file.read()
+    return [sorted(context.inputs), one.size, one.read(), bytes(one.map()[1:3]), opened]
+
 @dc.hookimpl
 def dc_worker_labels():
     return {"colour": "red"}
@@ -127,7 +165,13 @@ def batch(
 
 
 async def outcomes(executor: Executor, run: Run) -> list[Any]:
-    """Send a batch; return its outcomes, results decoded where they are inline.
+    """Send a batch; return its outcomes, results decoded where they are inline."""
+    found = await raw(executor, run)
+    return [msgspec.msgpack.decode(one) if isinstance(one, bytes) else one for one in found]
+
+
+async def raw(executor: Executor, run: Run) -> list[Any]:
+    """Send a batch; return its outcomes as they come.
 
     On a loaded machine any task may seem to take long: what is given back is sent again.
     """
@@ -146,9 +190,7 @@ async def outcomes(executor: Executor, run: Run) -> list[Any]:
         elif isinstance(message, Busy) and message.unstarted:
             await executor.send(only(run, message.unstarted))
     assert list(found) == run.numbers
-    return [
-        msgspec.msgpack.decode(one) if isinstance(one, bytes) else one for one in found.values()
-    ]
+    return list(found.values())
 
 
 def only(run: Run, numbers: Sequence[int]) -> Run:
@@ -255,13 +297,79 @@ async def test_large_payload_and_result_travel_as_files(folder: Path, tmp_path: 
         assert message.outcomes == [small]
 
 
+def read(outcome: Any) -> bytes:
+    """Return a result, which is in a file only if it is large."""
+    if isinstance(outcome, bytes):
+        assert len(outcome) <= limits.INLINE_BYTES
+        return outcome
+    assert isinstance(outcome, InFile), outcome
+    data = Path(outcome.path).read_bytes()
+    assert (outcome.size, outcome.digest) == (len(data), hashlib.sha256(data).digest())
+    assert len(data) > limits.INLINE_BYTES
+    return data
+
+
+@pytest.mark.parametrize("kind", ["copy", "same", "in_working_folder", "pieces"])
+async def test_tasks_get_and_give_files_views_and_pieces(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    source = tmp_path / "source"
+    async with started(folder) as executor:
+        for size in (0, 5, limits.INLINE_BYTES, limits.INLINE_BYTES + 1, 3_000_000):
+            data = os.urandom(size)
+            source.write_bytes(data)
+            for payload in (data, InFile(str(source), size)):
+                run = batch(kind, [payload], scratch=str(tmp_path / "scratch"))
+                assert read((await raw(executor, run))[0]) == data
+                assert source.read_bytes() == data, "its payload was moved away"
+        left = {path.name for path in (tmp_path / "scratch").rglob("*") if path.is_file()}
+        assert left == {"result-1-10-3"}
+
+
+async def test_a_file_of_the_tasks_own_is_moved_and_any_other_is_copied(
+    folder: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(100_000))
+    async with started(folder) as executor:
+        run = batch("link", [str(source).encode()], scratch=str(tmp_path / "scratch"))
+        [outcome] = await raw(executor, run)
+        assert read(outcome) == source.read_bytes()
+        assert not await trio.Path(outcome.path).is_symlink()
+        [outcome] = await raw(executor, batch("link", [b"/"], scratch=str(tmp_path / "scratch")))
+        assert "/link is no file" in outcome.error
+
+
+async def test_results_that_are_not_what_they_are_said_to_be(folder: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    async with started(folder) as executor:
+        for word, text in ((b"wrong", "expected pieces of bytes, got str"), (b"raise", "in the")):
+            run = batch("pieces", [word + bytes(100_000)], scratch=str(scratch))
+            [outcome] = await raw(executor, run)
+            assert text in outcome.error
+            assert not list(scratch.glob("*")), "something is left of it"
+        await assert_well(executor)
+
+
+async def test_inputs(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"input")
+    files = {"one": InFile(str(tmp_path / "one"), 5)}
+    async with started(folder) as executor:
+        run = msgspec.structs.replace(batch("inputs", [None]), inputs=files)
+        assert await outcomes(executor, run) == [[["one"], 5, b"input", b"np", b"input"]]
+        (tmp_path / "one").write_bytes(b"longer input")
+        [outcome] = await outcomes(executor, run)
+        assert outcome.kind == MISSING
+        assert "was changed" in outcome.error
+
+
 async def test_files_that_cannot_be_read_or_written(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     async with started(folder) as executor:
         missing = InFile(str(tmp_path / "missing"), 5)
         [outcome] = await outcomes(executor, batch("echo", [missing]))
-        assert outcome.kind == "error"
-        assert "FileNotFoundError" in outcome.error
+        assert outcome.kind == MISSING
+        assert str(missing.path) in outcome.error
         below_a_file = str(tmp_path / "file" / "scratch")
         large = bytes(limits.INLINE_BYTES + 1)
         [outcome] = await outcomes(executor, batch("echo", [large], scratch=below_a_file))

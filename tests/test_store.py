@@ -35,6 +35,7 @@ from dc.store_sqlite import open_store
 Open: TypeAlias = Callable[[], AbstractAsyncContextManager[Store]]
 
 BLOB = Blob(bytes(range(32)), 1 << 40)
+ALL = (bytes(32), b"\xff" * 32)
 FAILURE = Failure("error", "it said: “no”\n\x00", "Traceback …")
 
 
@@ -438,18 +439,44 @@ async def test_output_of_no_task_is_passed_over(opened: Open) -> None:
         assert await store.checkpointed() == []
 
 
-async def test_the_outputs_of_a_job_are_bounded(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "OUTPUT_JOB_BYTES", 210)
+async def test_a_whole_output_is_a_blob(opened: Open) -> None:
     async with opened() as store:
-        await store.commit([new_job(), some_tasks(1, 3)])
-        for number in (0, 1, 1, 1, 2):
-            await store.commit([TaskOutput(1, number, 1, b"x" * 40, b"", 40)])
-        assert [await store.output(1, number) is not None for number in range(3)] == [True] * 3
-        await store.commit([TaskOutput(1, 0, 2, b"y", b"", 1)])
-        assert (await store.output(1, 0)) == TaskOutput(1, 0, 1, b"x" * 40, b"", 40)
+        await store.commit([new_job(), some_tasks(1, 2), TaskOutput(1, 1, 1, b"a", b"", 1, BLOB)])
+    async with opened() as store:
+        assert await store.output(1, 1) == TaskOutput(1, 1, 1, b"a", b"", 1, BLOB)
+        await store.commit([TaskOutput(1, 1, 2, b"", b"", 0), JobCancelled(1, 1.0)])
+        assert await store.output(1, 1) == TaskOutput(1, 1, 2, b"", b"", 0)
+        assert await store.used_blobs(*ALL) == [BLOB.digest]
+        late = TaskOutput(1, 2, 1, b"", b"", 1, Blob(b"l" * 32, 7))
+        await store.commit([late, TaskOutput(9, 2, 1, b"", b"", 1, Blob(b"l" * 32, 7))])
+        assert await store.used_blobs(*ALL) == [BLOB.digest]
         assert await store.check() == []
+
+
+async def test_bytes_are_counted_of_each_job(opened: Open) -> None:
+    blob = Blob(b"b" * 32, 1000)
+    by = Options(submitter="anna", inputs={"table": Blob(b"i" * 32, 10_000)})
+    record = some_outcomes(1, 1, [0, 1, 2], outcomes=[b"", blob, FAILURE])
+    async with opened() as store:
+        await store.commit([new_job(1, options=by), NewTasks(1, 0, [b"abc", blob, blob])])
+        await store.commit([record, TaskOutput(1, 0, 1, b"x", b"yz", 3, Blob(b"o" * 32, 500))])
+        await store.commit([new_job(2, options=by), some_tasks(2, 1), new_job(3)])
+        with pytest.raises(StoreConflict):
+            await store.commit([NewTasks(2, 1, [b"12345"]), some_tasks(2, 1)])
+    async with opened() as store:
+        row = await store.job(1)
+        assert row is not None
+        assert row.bytes == 10_000 + 2003 + 1000 + 3 + limits.TASK_BYTES + 500
+        second = 10_000 + len(b"payload 0")
+        assert await store.usage() == {"": 0, "anna": row.bytes + second}
+        await store.commit([JobEnded(1, 3, 1.0)])
+        steps = []
+        while (removed := await store.remove(1, 100)).more:
+            assert (removed.submitter, removed.bytes) == ("", 0)
+            steps.append(await store.usage())
+        assert steps[0] == {"": 0, "anna": row.bytes + second}
+        assert (removed.submitter, removed.bytes) == ("anna", row.bytes)
+        assert await store.usage() == {"": 0, "anna": second}
 
 
 async def test_a_checkpoint_is_kept_until_the_task_has_its_outcome(opened: Open) -> None:
@@ -489,9 +516,6 @@ async def test_a_blob_that_a_checkpoint_names_stays(opened: Open) -> None:
         while (removed := await store.remove(1, 100)).more:
             found += removed.blobs
         assert found + removed.blobs == []
-
-
-ALL = (bytes(32), b"\xff" * 32)
 
 
 def a_plugin(number: int, added: float, name: str = "demo") -> NewPlugin:

@@ -109,6 +109,10 @@ async def test_nothing_is_lost_by_migrating(tmp_path: Path, schema: int) -> None
     with closing(sqlite3.connect(tmp_path / DATABASE)) as other:
         found = other.execute("SELECT job, finished_at FROM jobs ORDER BY job").fetchall()
         assert found == [(1, 77.5), (2, 123.5), (3, None), (4, None), (5, None)]
+        failure = len(msgspec.json.encode(Failure("error", "no")))
+        counted = [5 + BLOB.size + 1 + RESULT.size + failure, *[5 + BLOB.size] * 2, 2, 0]
+        found = other.execute("SELECT bytes FROM jobs ORDER BY job").fetchall()
+        assert [size for (size,) in found] == counted
         uses = other.execute("SELECT digest, job FROM blob_uses ORDER BY digest, job").fetchall()
         assert uses == [(RESULT.name, 1), *((BLOB.name, job) for job in (1, 2, 3))]
         sql = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 2"

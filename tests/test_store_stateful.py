@@ -42,7 +42,7 @@ SECONDS = st.floats(0, 1e12, allow_nan=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 KEYS = st.sampled_from(["", "a", "b"])
 DIGESTS = st.binary(min_size=1, max_size=1).map(lambda one: one * 32)
-BLOBS = st.builds(Blob, st.binary(min_size=32, max_size=32) | DIGESTS, st.integers(0, 2**62))
+BLOBS = st.builds(Blob, st.binary(min_size=32, max_size=32) | DIGESTS, st.integers(0, 2**50))
 PAYLOADS: st.SearchStrategy[Payload] = st.binary(max_size=12) | BLOBS
 OUTCOMES: st.SearchStrategy[Outcome] = PAYLOADS | st.builds(Failure, TEXT, TEXT, TEXT)
 
@@ -97,6 +97,7 @@ class Twins(RuleBasedStateMachine):
         created=SECONDS,
         requires=st.dictionaries(TEXT, TEXT, max_size=2),
         key=KEYS,
+        submitter=KEYS,
         inputs=st.dictionaries(TEXT, BLOBS, max_size=2),
         plugin=DIGESTS | st.just(b""),
     )
@@ -107,10 +108,11 @@ class Twins(RuleBasedStateMachine):
         created: float,
         requires: dict[str, str],
         key: str,
+        submitter: str,
         inputs: dict[str, Blob],
         plugin: bytes,
     ) -> None:
-        options = Options(name=name, requires=requires, inputs=inputs)
+        options = Options(name=name, requires=requires, submitter=submitter, inputs=inputs)
         self.commit(NewJob(job, name, name, options, "bytes", "msgpack", created, key, plugin))
 
     @rule(
@@ -200,9 +202,15 @@ class Twins(RuleBasedStateMachine):
         row = WorkerRow(key, name, name, seen, labels=labels, state=state)
         self.commit(Workers([row], [gone]))
 
-    @rule(job=JOBS, number=NUMBERS, head=st.binary(max_size=5), tail=st.binary(max_size=5))
-    def write(self, job: int, number: int, head: bytes, tail: bytes) -> None:
-        self.commit(TaskOutput(job, number, number, head, tail, len(head + tail)))
+    @rule(
+        job=JOBS,
+        number=NUMBERS,
+        head=st.binary(max_size=5),
+        tail=st.binary(max_size=5),
+        whole=st.none() | BLOBS,
+    )
+    def write(self, job: int, number: int, head: bytes, tail: bytes, whole: Blob | None) -> None:
+        self.commit(TaskOutput(job, number, number, head, tail, len(head + tail), whole))
         self.same(lambda store: store.output, job, number)
 
     @rule(job=JOBS, number=NUMBERS, attempt=NUMBERS, data=PAYLOADS)
@@ -220,11 +228,11 @@ class Twins(RuleBasedStateMachine):
                 )
                 self.totals.pop(job, None)
 
-    def remove_whole(self, store: Store, job: int, limit: int) -> list[bytes]:
+    def remove_whole(self, store: Store, job: int, limit: int) -> tuple[list[bytes], str, int]:
         blobs: list[bytes] = []
         while (removed := trio.run(store.remove, job, limit)).more:
             blobs += removed.blobs
-        return sorted(blobs + removed.blobs)
+        return sorted(blobs + removed.blobs), removed.submitter, removed.bytes
 
     @rule(before=SECONDS)
     def hide(self, before: float) -> None:
@@ -266,6 +274,7 @@ class Twins(RuleBasedStateMachine):
             self.same(lambda store: store.leased)
             self.same(lambda store: store.submitters)
             self.same(lambda store: store.plugins)
+            self.same(lambda store: store.usage)
             self.same(lambda store: store.workers)
             self.same(lambda store: store.checkpointed)
             self.same(lambda store: store.used_blobs, bytes(32), bytes([255] * 32))

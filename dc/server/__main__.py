@@ -25,6 +25,8 @@ from dc.plugins import Plugins
 from dc.server import folder
 from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
+from dc.server.quota_arguments import add_quota_options, quotas_of
+from dc.server.quotas import NONE, Quotas
 from dc.server.retention import Keep
 from dc.server.shelf import Shelf
 from dc.server.site import Site
@@ -57,6 +59,8 @@ class Arguments(Struct, frozen=True):
     check: bool = False
     restore: Path | None = None
     accept_loss: bool = False
+    quotas: Quotas = NONE
+    reserve: int = limits.RESERVE_BYTES
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -69,6 +73,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     )
     _add_usual_options(parser)
     _add_folder_options(parser)
+    add_quota_options(parser)
     values = parser.parse_args(argv)
     try:
         host, port = split_address(values.listen)
@@ -84,6 +89,8 @@ def parse(argv: list[str] | None = None) -> Arguments:
         check=values.check,
         restore=values.restore,
         accept_loss=values.accept_loss,
+        quotas=quotas_of(values),
+        reserve=values.reserve,
     )
 
 
@@ -233,7 +240,10 @@ async def _serve(
     address = f"http://{host}:{listeners[0].socket.getsockname()[1]}"
     data = arguments.data.absolute()
     remove_copies(data)
-    settings = Settings(f"dc {__version__}", address, data, time.time(), arguments.keep)
+    settings = Settings(
+        *(f"dc {__version__}", address, data, time.time(), arguments.keep),
+        *(arguments.quotas, arguments.reserve),
+    )
     types = PluginTypes(Plugins())
     shelf = Shelf(arguments.plugins, data, blobs, types)
     await shelf.open(store)

@@ -37,6 +37,7 @@ from dc.server.events import (
     Emptied,
     Event,
     JobRecovered,
+    JobRemoved,
     LoadHead,
     Opened,
     PluginsAdded,
@@ -51,6 +52,7 @@ from dc.server.events import (
 )
 from dc.server.loads import Loads
 from dc.server.parking import Parked, Parking
+from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
 from dc.server.retention import Keep, Retention
 from dc.server.types import PluginTypes
@@ -70,13 +72,18 @@ STOP_SECONDS = 5.0
 
 
 class Settings(Struct, frozen=True):
-    """What the server was started with; `started` is the Unix time."""
+    """What the server was started with; `started` is the Unix time.
+
+    `reserve` is how many bytes of the disk are left to what is in the database.
+    """
 
     software: str
     address: str
     data: Path
     started: float
     keep: Keep = Keep()
+    quotas: Quotas = NONE
+    reserve: int = 0
 
 
 class ServerApp:
@@ -105,6 +112,9 @@ class ServerApp:
         self.reactor = Reactor(types, settings.software)
         self.committer = Committer(store, self._committed, self._troubled)
         self.retention = Retention(store, blobs, self._followed, settings.keep, wall)
+        self.retention.freed = self._freed
+        self.retention.written = self.committer.wait_written
+        self.retention.named = self.committer.named
         self._loads = Loads(store, self.retention)
         self._wall = wall
         self._codec = peer_codec()
@@ -135,6 +145,8 @@ class ServerApp:
             server=await self.store.identity(),
         )
         self.feed(WorkersRecovered(await self.store.workers()))
+        self.reactor.board.usage.restore(await self.store.usage())
+        self.reactor.board.usage.quotas = self.settings.quotas
         self.reactor.board.submitters.weights = await self.store.submitters()
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
@@ -162,6 +174,7 @@ class ServerApp:
             self.reactor.board.kept = self.settings.keep.text
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self.retention.run)
+            nursery.start_soon(self.blobs.run)
             nursery.start_soon(self._tick)
             nursery.start_soon(self.parking.run)
             for action in self._asked:
@@ -260,6 +273,9 @@ class ServerApp:
 
     def _committed(self, count: int) -> None:
         self.feed(Committed(count))
+
+    def _freed(self, submitter: str, size: int) -> None:
+        self.feed(JobRemoved(submitter, size))
 
     def _followed(self) -> Collection[int]:
         return self.reactor.in_memory

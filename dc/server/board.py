@@ -21,7 +21,7 @@ from dc._columns import total, weigh
 from dc._core import Scheduler
 from dc.errors import OptionsError
 from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome
-from dc.portions import portions
+from dc.portions import portions, stored_size
 from dc.records import Attempts, JobNumbers, JobRow, Outcomes, Record
 from dc.requirements import needs_of
 from dc.server.events import Action, Send, Write
@@ -29,6 +29,7 @@ from dc.server.heads import HeadLimits, Heads
 from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
 from dc.server.payloads import Window
+from dc.server.quotas import Usage
 from dc.server.retries import crash_limit
 from dc.server.shipping import Shipped
 from dc.server.submitters import Submitters
@@ -151,6 +152,7 @@ class Board:
         self.heads = Heads(self.scheduler, lambda action: self.out.append(action), heads)
         self.window = Window(window)
         self.rate = Rate()
+        self.usage = Usage()
         self.now = 0.0
         self.wall = 0.0
         self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
@@ -348,8 +350,9 @@ class Board:
         outcomes: list[Outcome],
     ) -> None:
         """Write outcomes down, count them, and tell those who wait once they are on disk."""
-        failed = 0
-        if weigh(outcomes).others:
+        failed, weight = 0, weigh(outcomes)
+        self.usage.count(job, stored_size(outcomes) if weight.others else weight.bytes)
+        if weight.others:
             failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
         job.failed += failed
         job.done += len(numbers) - failed

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from dc.errors import DcError, ProtocolError, UnknownJob
 from dc.messages import (
+    Blob,
     Cancel,
     Consumed,
     EndOfJob,
@@ -67,8 +68,12 @@ class ClientSide:
 
     # --- messages -------------------------------------------------------------------------------
 
-    def received(self, client: Client, message: Message) -> None:
+    def received(
+        self, client: Client, message: Message, missing: frozenset[Blob] = frozenset()
+    ) -> None:
         """Take one message of a client, or hold it while the job of a key is looked for.
+
+        The inputs of a job that are `missing` are not here.
 
         Raises:
             ProtocolError: the message is not one that a client sends, or not now.
@@ -82,7 +87,7 @@ class ClientSide:
             case Consumed():
                 self.streams.consumed(client.peer, message.request, message.size)
             case Submit():
-                self.submissions.submit(client, message)
+                self.submissions.submit(client, message, missing)
             case EndOfJob():
                 self.submissions.end(client, message)
             case Subscribe():

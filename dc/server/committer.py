@@ -19,6 +19,7 @@ import trio
 
 from dc import limits
 from dc.errors import StoreConflict, StoreError
+from dc.record_blobs import named
 from dc.records import NewTasks, Outcomes, Record, Retried
 from dc.store import Store
 
@@ -54,6 +55,7 @@ class Committer:
         self._work = trio.Event()
         self._space = trio.Event()
         self._bytes = 0
+        self._added = self._written = 0
         self._quiet_since = 0.0
         self._busy = True  # until it runs
         self.trouble = ""
@@ -61,6 +63,7 @@ class Committer:
     def add(self, record: Record) -> None:
         """Have a record written; `begin` says when all of an event are there."""
         self._queue.append((record, 0))
+        self._added += 1
 
     def weigh(self, size: int) -> None:
         """Say that the records just added hold about so many bytes."""
@@ -95,6 +98,16 @@ class Committer:
         while self._queue:
             await self._space.wait()
 
+    async def wait_written(self) -> None:
+        """Wait until all that was added before now is on disk."""
+        added = self._added
+        while self._written < added:
+            await self._space.wait()
+
+    def named(self) -> set[bytes]:
+        """Return the digests of the blobs that what is not on disk yet names."""
+        return named(record for record, _ in self._queue)
+
     async def run(self) -> None:
         """Commit for as long as it is not cancelled."""
         while True:
@@ -117,6 +130,7 @@ class Committer:
         for _ in records:
             self._queue.popleft()
         self._bytes -= size
+        self._written += len(records)
         self._space.set()
         self._space = trio.Event()
         self._quiet_since = trio.current_time()

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+import msgspec
 import trio
 
 from dc import limits
@@ -27,9 +28,11 @@ from dc.messages import (
     Done,
     FromPeer,
     Heartbeat,
+    Inputs,
     Message,
     Payload,
     Payloads,
+    Submit,
 )
 
 log = logging.getLogger("dc.server")
@@ -165,7 +168,7 @@ class Connection:
         return self._owner.may_park(self._number, self._link.stream)
 
     def _missing(self, batch: list[Message]) -> frozenset[Blob]:
-        """Claim every blob that a batch names; return those of results that are not here.
+        """Claim every blob that a batch names; return those of results and inputs not here.
 
         Raises:
             PayloadError: one of payloads is not here.
@@ -177,6 +180,8 @@ class Connection:
                     raise PayloadError(f"blob {lost.name} is not here: put it to /blobs first")
             elif isinstance(message, Done):
                 missing.update(self._not_here(message.results))
+            elif isinstance(message, Submit):
+                missing.update(self._not_here(_inputs(message)))
             elif isinstance(message, Checkpoint):
                 missing.update(self._not_here([message.data]))
         return frozenset(missing)
@@ -218,6 +223,16 @@ class Connection:
             self._waiting -= size + OVERHEAD_BYTES
         del self._outbox[: len(frame)]
         return frame
+
+
+def _inputs(message: Submit) -> list[Payload]:
+    """Return the inputs of a new job; nothing of what is none, which is refused later."""
+    if "inputs" not in message.options:
+        return []
+    try:
+        return list(msgspec.convert(message.options["inputs"], Inputs).values())
+    except msgspec.ValidationError:
+        return []
 
 
 def peer_codec() -> Codec:

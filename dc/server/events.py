@@ -172,6 +172,13 @@ class Answered(Struct, frozen=True):
     answer: object
 
 
+class JobRemoved(Struct, frozen=True):
+    """A finished job was removed from the store, of which so many bytes were counted."""
+
+    submitter: str
+    bytes: int
+
+
 class Stopping(Struct, frozen=True):
     """The server is about to stop: who is here now is not heard any more."""
 
@@ -208,6 +215,7 @@ Event: TypeAlias = (
     | Continued
     | Asked
     | Answered
+    | JobRemoved
     | Stopping
     | Emptied
     | Tick

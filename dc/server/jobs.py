@@ -67,6 +67,7 @@ class Job:
         holds: why nothing of it is handed out, if nothing is.
         why: what it was cancelled for, where nobody asked for it.
         retried: whether outcomes of it were set aside.
+        bytes: of its payloads, results, inputs and output, as quotas count them.
         busy: how many operations on it are under way, for which it stays in memory.
         resources: what each alternative of what it needs uses, as a worker is told it.
         limits: of a task, by alternative.
@@ -88,6 +89,7 @@ class Job:
         self.end_stored = row.ended
         self.cancelled = row.cancelled_at is not None
         self.cancel_stored = self.cancelled
+        self.bytes = row.bytes
         self.cost = -1.0
         self.commits = 0
         self.last_sequence = 0

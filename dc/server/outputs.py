@@ -13,9 +13,11 @@ from msgspec import Struct
 
 from dc import limits
 from dc.captured import Captured
+from dc.errors import QuotaExceeded
 from dc.messages import Output
-from dc.records import TaskOutput
+from dc.records import TaskOutput, output_size
 from dc.server.board import Board
+from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.roster import Roster, Worker
 
@@ -25,6 +27,7 @@ class Live(Struct, eq=False):
 
     attempt: int
     captured: Captured
+    job: Job
     ended: bool = False
 
 
@@ -47,13 +50,14 @@ class Outputs:
     def take(self, worker: Worker, message: Output) -> None:
         """Take what a worker tells of the output of an attempt, if that is with it."""
         key = message.job, message.number
-        if self._leases.scheduled(message.job) is None:
+        job = self._leases.scheduled(message.job)
+        if job is None:
             return
         if not self._roster.holds(worker, *key, message.attempt):
             return
         live = self._live.get(key)
         if live is None or live.ended or live.attempt != message.attempt:
-            live = self._begin(key, message.attempt)
+            live = self._begin(key, message.attempt, job)
         captured, before = live.captured, len(live.captured)
         if self._bytes + len(message.data) <= limits.OUTPUT_SERVER_BYTES:
             captured.add(message.start, message.data)
@@ -62,11 +66,11 @@ class Outputs:
         if message.ended:
             self._write(key, live)
 
-    def _begin(self, key: tuple[int, int], attempt: int) -> Live:
+    def _begin(self, key: tuple[int, int], attempt: int, job: Job) -> Live:
         before = self._live.get(key)
         if before is not None:
             self._bytes -= len(before.captured)
-        live = self._live[key] = Live(attempt, Captured())
+        live = self._live[key] = Live(attempt, Captured(), job)
         return live
 
     def _write(self, key: tuple[int, int], live: Live) -> None:
@@ -74,6 +78,11 @@ class Outputs:
         captured = live.captured
         pieces = bytes(captured.head), bytes(captured.tail)
         record = TaskOutput(*key, live.attempt, *pieces, captured.total)
+        try:
+            self._board.usage.check_more(live.job, output_size(record))
+        except QuotaExceeded:  # that there was some is kept
+            record = TaskOutput(*key, live.attempt, b"", b"", captured.total)
+        self._board.usage.count(live.job, output_size(record))
         self._board.write(record, partial(self._written, key, live))
 
     def _written(self, key: tuple[int, int], live: Live) -> None:

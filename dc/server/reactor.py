@@ -50,6 +50,7 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     JobRecovered,
+    JobRemoved,
     KeyLoaded,
     Opened,
     OutcomesLoaded,
@@ -186,6 +187,8 @@ class Reactor:
             case JobLoaded():
                 self.clients.job_loaded(event.job, event.row)
                 self._take_held()
+            case JobRemoved(submitter, size):
+                self.board.usage.free(submitter, size)
             case Continued():
                 self.clients.cancel_step(event.job)
             case Answered(then, answer):
@@ -253,6 +256,7 @@ class Reactor:
         self.board.scheduler.validate()
         self.board.submitters.validate()
         self.board.matching.validate()
+        self.board.usage.validate()
         self.workers.validate()
         self._peers.validate()
         for peer in self.workers.roster.by_peer:
@@ -313,7 +317,7 @@ class Reactor:
                 self.workers.received(worker, message, missing)
         elif peer.role == "client":
             if not isinstance(message, Heartbeat):
-                self.clients.received(self.clients.by_peer[peer.number], message)
+                self.clients.received(self.clients.by_peer[peer.number], message, missing)
         else:
             raise ProtocolError(f"the first message must be Hello, not {type(message).__name__}")
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from dc import limits
 from dc._core import FAILED, RETRY, RUNNING
-from dc.errors import UnknownBlob
+from dc.errors import QuotaExceeded, UnknownBlob
 from dc.messages import (
     Blob,
     Done,
@@ -25,13 +26,18 @@ from dc.messages import (
     Running,
     check_columns,
 )
+from dc.portions import stored_size
 from dc.server import retries
 from dc.server.board import Board
+from dc.server.events import DropBlob
 from dc.server.health import Health
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.room import Room
 from dc.server.roster import Roster, Worker
+
+NEVER_AGAIN: Final = ("payload", "quota")
+"""Kinds of failure of which another try would be the same, and no worker is to blame."""
 
 
 class Reports:
@@ -123,7 +129,31 @@ class Reports:
         worker.done += len(numbers)
         self._scheduler.set_cost(job.number, job.learn(times))
         self._find_well(worker, job, numbers)
-        self._board.record(job, worker.name, numbers, attempts, times, list(results))
+        fitting = self._fitting(job, list(results))
+        self._board.record(job, worker.name, numbers, attempts, times, fitting)
+
+    def _fitting(self, job: Job, results: list[Outcome]) -> list[Outcome]:
+        """Return results with a failure in the place of each that is beyond a quota."""
+        usage = self._board.usage
+        try:
+            usage.check(job, results)
+        except QuotaExceeded:
+            return self._one_by_one(job, results)
+        return results
+
+    def _one_by_one(self, job: Job, results: list[Outcome]) -> list[Outcome]:
+        usage, size = self._board.usage, 0
+        for at, result in enumerate(results):
+            more = stored_size([result])
+            try:
+                usage.check_one(more)
+                usage.check_more(job, size + more)
+                size += more
+            except QuotaExceeded as error:
+                results[at] = Failure("quota", f"its result is not kept: {error}")
+                if isinstance(result, Blob):
+                    self._board.out.append(DropBlob(result.digest))
+        return results
 
     def _second_look(
         self, worker: Worker, job: Job, message: Done, rejected: list[int]
@@ -232,7 +262,7 @@ class Reports:
         """Tell the scheduler of a failed attempt; return RETRY or FAILED."""
         if kind == "crashed":
             return self._scheduler.crash(worker.id, job.number, number, attempt)
-        if kind == "payload":
+        if kind in NEVER_AGAIN:
             self._scheduler.cancel(job.number, number)
             return FAILED
         state = self._scheduler.state(job.number, number)
@@ -248,7 +278,7 @@ class Reports:
         )
 
     def _find_sick(self, worker: Worker, job: Job, number: int, failure: Failure) -> None:
-        if failure.kind != "payload":
+        if failure.kind not in NEVER_AGAIN:
             error, now = failure.error, self._board.now
             if self._health.failed(worker.process, job.number, number, error, now):
                 self._set_aside(worker)

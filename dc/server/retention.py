@@ -2,13 +2,19 @@
 
 A job that somebody follows, or that is in memory for another reason, is left for later, even when
 its removal has begun: whoever has found it can read it to its end.
+
+A blob is removed when nothing in the store names it, nothing that is on its way there does, and
+nobody has put it or asked for it of late. Whoever is about to name one has claimed it, which makes
+it young (dc/blobs.py): so what is asked first, what is on its way to the store or what is in it,
+makes no difference to what comes later. Blobs whose last use went are removed within minutes,
+others once they are found by a look through the whole folder.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import trio
@@ -53,6 +59,10 @@ class Retention:
         blobs: how many blobs were.
         blob_bytes: their bytes.
         removing: the job that is being removed, or 0: whoever asks for it now comes too late.
+        named: gives the blobs that records on their way to the store name.
+        written: waits until what is on its way to the store now is there.
+        freed: is told who had submitted a job that was removed, and how many bytes it had.
+        forget_plugin: is told the digest of a plugin that no job will run any more.
     """
 
     def __init__(
@@ -73,11 +83,15 @@ class Retention:
         self._dropped: deque[tuple[float, bytes]] = deque()
         self._trouble = ""
         self.removing = 0
+        self.named: Callable[[], set[bytes]] = set
+        self.written: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        self.freed: Callable[[str, int], object] = _nobody
+        self.forget_plugin: Callable[[bytes], object] = _nobody
 
     def drop(self, digest: bytes) -> None:
         """Remove a blob after a while, unless something names it then."""
-        if len(self._dropped) < limits.CHECKPOINT_BLOBS:
-            self._dropped.append((self._wall() + limits.CHECKPOINT_KEEP_SECONDS, digest))
+        if len(self._dropped) < limits.DROPPED_BLOBS:
+            self._dropped.append((self._wall() + limits.BLOB_YOUNG_SECONDS, digest))
 
     async def run(self) -> None:
         """Look for what is to be removed, for as long as it is not cancelled."""
@@ -86,6 +100,7 @@ class Retention:
             await trio.sleep(limits.RETENTION_SECONDS)
             try:
                 await self._remove_jobs()
+                await self._remove_plugins()
                 await self._remove_dropped()
                 # Not at the start: a worker may be on its way back with results in blobs.
                 if trio.current_time() - swept >= limits.BLOB_SWEEP_SECONDS:
@@ -133,37 +148,61 @@ class Retention:
 
     async def _remove_steps(self, job: int) -> None:
         while True:
+            coming = self.named()
             removed = await self._store.remove(job, limits.REMOVE_ROWS)
-            await self._remove_blobs(removed.blobs)
+            await self._remove_or_drop([d for d in removed.blobs if d not in coming])
             if not removed.more:
                 break
             await trio.sleep(limits.REMOVE_PAUSE_SECONDS)
             if job in self._followed():
                 return
+        self.freed(removed.submitter, removed.bytes)
         self.jobs += 1
         log.info("job %d is removed%s", job, self._keep.text)
+
+    async def _remove_plugins(self) -> None:
+        """Forget the plugins that no job runs and no new one will."""
+        with trio.move_on_after(limits.RETENTION_SECONDS):
+            await self.written()  # a job that was submitted just before another plugin came
+            before = self._wall() - limits.PLUGIN_KEEP_SECONDS
+            for digest in await self._store.drop_plugins(before):
+                self.forget_plugin(digest)
+                self.drop(digest)
 
     async def _remove_dropped(self) -> None:
         now = self._wall()
         while self._dropped and self._dropped[0][0] <= now:
             digest = self._dropped.popleft()[1]
-            if not await self._store.used_blobs(digest, digest):
-                await self._remove_blobs([digest], limits.CHECKPOINT_KEEP_SECONDS)
+            coming = self.named()
+            if digest not in coming and not await self._store.used_blobs(digest, digest):
+                await self._remove_blobs([digest], limits.BLOB_YOUNG_SECONDS)
+
+    async def _remove_or_drop(self, digests: list[bytes]) -> None:
+        """Remove blobs now or, those that are young, after a while."""
+        for digest in await self._remove_blobs(digests, limits.BLOB_YOUNG_SECONDS):
+            self.drop(digest)
 
     async def _sweep(self) -> None:
         """Remove the blobs that no job names, of which nobody was told."""
         for part in range(256):
+            coming = self.named()
             there = await self._folder.part(part)
             first, last = (bytes([part]) + bytes([rest]) * 31 for rest in (0, 255))
-            used = set(await self._store.used_blobs(first, last))
-            await self._remove_blobs([digest for digest in there if digest not in used])
+            used = coming.union(await self._store.used_blobs(first, last))
+            unused = [digest for digest in there if digest not in used]
+            await self._remove_blobs(unused, limits.BLOB_KEEP_SECONDS)
 
-    async def _remove_blobs(
-        self, digests: list[bytes], age: float = limits.BLOB_KEEP_SECONDS
-    ) -> None:
-        before = self._wall() - age
+    async def _remove_blobs(self, digests: list[bytes], age: float) -> list[bytes]:
+        """Remove blobs that are of this age, in seconds; return those that stay."""
+        before, staying = self._wall() - age, []
         for digest in digests:
-            if not self._holds:
-                size = await self._folder.remove_old(digest, before)
-                self.blobs += size is not None
-                self.blob_bytes += size or 0
+            size = None if self._holds else await self._folder.remove_old(digest, before)
+            self.blobs += size is not None
+            self.blob_bytes += size or 0
+            if size is None:
+                staying.append(digest)
+        return staying
+
+
+def _nobody(*_: object) -> None:
+    """Stand in for a part that is not there."""

@@ -17,6 +17,7 @@ from dc.errors import (
     NotPossible,
     OptionsError,
     ProtocolError,
+    QuotaExceeded,
     StoreError,
     StoreFull,
     UnknownBlob,
@@ -24,16 +25,18 @@ from dc.errors import (
     UnknownTask,
     UnknownTaskType,
     UnknownWorker,
+    WrongOffset,
 )
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
-from dc.messages import Blob, Payload
 from dc.server.api import Api
 from dc.server.app import ServerApp
 from dc.server.backup import backup
+from dc.server.blob_answers import BlobAnswers, digest_named
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
 from dc.server.plugin_views import PluginViews
+from dc.server.uploads import Uploads
 from dc.server.views import Views, number
 
 SECURITY_HEADERS = [
@@ -44,7 +47,6 @@ SECURITY_HEADERS = [
     ),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
 ]
 
 
@@ -58,8 +60,10 @@ STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
         UnknownTaskType: 404,
         UnknownWorker: 404,
         BlobMismatch: 400,
+        WrongOffset: 409,
         OptionsError: 400,
         NotPossible: 409,
+        QuotaExceeded: 413,
         StoreFull: 507,
         StoreError: 503,
     }
@@ -80,6 +84,9 @@ class Site:
         self._api = Api(self._views, app)
         self._outputs = OutputViews(app, self._views)
         self._pages = Pages(self._views, self._outputs, PluginViews(app))
+        settings = app.settings
+        uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
+        self._blobs = BlobAnswers(app.blobs, uploads)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
@@ -109,6 +116,8 @@ class Site:
             answer = self._error(request, error, _status(error))
         if isinstance(answer, Response):
             answer.headers.extend(SECURITY_HEADERS)
+            if not any(name == "Cache-Control" for name, _ in answer.headers):
+                answer.headers.append(("Cache-Control", "no-store"))
         return answer
 
     def _check_host(self, host: str) -> None:
@@ -129,10 +138,12 @@ class Site:
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
     def _error(self, request: Request, error: DcError, status: int) -> Response:
-        if request.path.startswith(("/api/", "/blobs/", "/plugins/")) or request.path.endswith(
-            FILES
-        ):
-            return Response.json({"error": error.code, "text": str(error)}, status)
+        bytes_ = ("/api/", "/blobs/", "/plugins/")
+        if request.path.startswith(bytes_) or request.path.endswith(FILES):
+            answer = Response.json({"error": error.code, "text": str(error)}, status)
+            if isinstance(error, WrongOffset) and error.offset is not None:
+                answer.headers.append(("Upload-Offset", str(error.offset)))
+            return answer
         return self._pages.error(status, str(error))
 
     async def _route(self, request: Request) -> Response | Upgrade:
@@ -145,9 +156,9 @@ class Site:
             case ["api", *rest]:
                 return await self._api.answer(request, rest)
             case ["blobs", name]:
-                return await self._blob(request, name)
+                return await self._blobs.blob(request, name)
             case ["plugins", name]:
-                return self._plugin(request, name)
+                return await self._plugin(request, name)
             case ["jobs", job, "tasks", task, "output"]:
                 return await self._output(request, number(job), number(task))
             case ["jobs", job, "tasks", task, "payload" | "result" as which]:
@@ -177,54 +188,22 @@ class Site:
     async def _bytes(self, request: Request, which: str, job: int, task: int) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
-        if which == "payload":
-            return self._octets(await self._views.payload(job, task))
-        return self._octets(await self._views.result(job, task))
+        find = self._views.payload if which == "payload" else self._views.result
+        return await self._blobs.payload(request, await find(job, task))
 
     async def _output(self, request: Request, job: int, task: int) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
         return Response(200, await self._outputs.text(job, task), "text/plain; charset=utf-8")
 
-    def _octets(self, payload: Payload) -> Response:
-        if isinstance(payload, Blob):
-            return self._file(payload.digest)
-        return Response(200, payload, "application/octet-stream")
-
-    def _file(self, digest: bytes) -> Response:
-        path = self._app.blobs.path(digest)
-        if path is None:
-            raise UnknownBlob(f"there is no blob {digest.hex()}")
-        return Response(200, path, "application/octet-stream")
-
-    def _plugin(self, request: Request, name: str) -> Response:
+    async def _plugin(self, request: Request, name: str) -> Response:
         """Return the archive of a plugin that the server has, or that a job still runs."""
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
-        digest = digest_of(name)
+        digest = digest_named(name)
         if self._app.types.shipped(digest) is None:
             raise UnknownBlob(f"there is no plugin {name[:80]!r}")
-        return self._file(digest)
-
-    async def _blob(self, request: Request, name: str) -> Response:
-        digest = digest_of(name)
-        if request.method == "PUT":
-            new = await self._app.blobs.put(digest, request.content_length, request)
-            return Response.text(201 if new else 200, "stored\n" if new else "was here already\n")
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD", "PUT")
-        return self._file(digest)
-
-
-def digest_of(name: str) -> bytes:
-    """Return the digest by which a path names a blob; UnknownBlob when it is none."""
-    try:
-        digest = bytes.fromhex(name)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise UnknownBlob("a blob's name is its SHA-256 in 64 hexadecimal digits")
-    return digest
+        return await self._blobs.file(request, digest)
 
 
 def _status(error: DcError) -> int:

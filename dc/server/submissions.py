@@ -38,17 +38,22 @@ from dc.errors import (
     OptionsError,
     PayloadError,
     ProtocolError,
+    QuotaExceeded,
+    UnknownBlob,
 )
 from dc.messages import (
     Accepted,
+    Blob,
     Counts,
     EndOfJob,
     Message,
+    Options,
     Payloads,
     Refused,
     Stored,
     Submit,
 )
+from dc.portions import stored_size
 from dc.records import JobEnded, JobRow, NewJob, NewTasks
 from dc.server.board import Board, TypeInfo
 from dc.server.events import LoadKey
@@ -98,7 +103,7 @@ class Submissions:
         self._find = find
         self._of_job: dict[int, Submission] = {}
         self._keys: dict[str, int] = {}
-        self._looked_for: dict[str, list[tuple[Client, Submit]]] = {}
+        self._looked_for: dict[str, list[tuple[frozenset[Blob], Client, Submit]]] = {}
         self._answered: list[Client] = []
 
     # --- jobs that come and go by themselves ----------------------------------------------------
@@ -133,8 +138,15 @@ class Submissions:
 
     # --- beginning ------------------------------------------------------------------------------
 
-    def submit(self, client: Client, message: Submit) -> None:
+    def submit(
+        self, client: Client, message: Submit, missing: frozenset[Blob] = frozenset()
+    ) -> None:
         """Begin a job, or go on with the one of the same key.
+
+        Args:
+            client: whose it is.
+            message: what it says.
+            missing: blobs that are not here.
 
         Raises:
             ProtocolError: the request is that of another submission under way.
@@ -142,7 +154,8 @@ class Submissions:
         if message.request in client.submitting:
             raise ProtocolError(f"request {message.request} is a submission under way")
         client.refused.pop(message.request, None)
-        self._answer(client, message, self._resume if message.resume else self._begin)
+        do = self._resume if message.resume else self._begin
+        self._answer(client, message, partial(do, missing))
 
     def _answer(
         self, client: Client, message: Submit, do: Callable[[Client, Submit], None]
@@ -152,7 +165,7 @@ class Submissions:
         except DcError as error:
             self._refuse(client, message.request, error)
 
-    def _begin(self, client: Client, message: Submit) -> None:
+    def _begin(self, missing: frozenset[Blob], client: Client, message: Submit) -> None:
         if message.key in self._keys:
             number = self._keys[message.key]
             raise KeyConflict(f"job {number} has this key already: resume it, or take another key")
@@ -160,6 +173,9 @@ class Submissions:
         options = job_options(info, message.options)
         check_after(self._board.next_job, options)
         self._board.check_resources(options)
+        inputs = list(options.inputs.values())
+        self._check_inputs(options, missing)
+        self._board.usage.check_new(options.submitter, inputs)
         number, sure = self._board.take_number()
         row = JobRow(
             job=number,
@@ -177,11 +193,18 @@ class Submissions:
         )
         self._remember(message.key, row.job)
         job = self._board.add_job(row)
+        self._board.usage.count(job, stored_size(inputs))
         job.holds.unsure = not sure
         self._board.hold(job)
         self._open(client, message.request, job, info)
         self._board.write(_new_job(row), partial(self._begun, job))
         self._board.on_submitted(job)
+
+    def _check_inputs(self, options: Options, missing: frozenset[Blob]) -> None:
+        for name, blob in options.inputs.items():
+            if blob in missing:
+                text = f"input {name} of the new job, blob {blob.name}, is not here"
+                raise UnknownBlob(f"{text}: put it to /blobs first")
 
     def _begun(self, job: Job) -> None:
         """Let the tasks of a job be given out whose number may have been another's until now."""
@@ -208,17 +231,17 @@ class Submissions:
 
     # --- going on -------------------------------------------------------------------------------
 
-    def _resume(self, client: Client, message: Submit) -> None:
+    def _resume(self, missing: frozenset[Blob], client: Client, message: Submit) -> None:
         if not message.key:
             raise OptionsError("only a submission that has a key can be resumed")
         client.looks = True
         number = self._keys.get(message.key)
         if number is not None:
-            self._find(number, partial(self._found, client, message))
+            self._find(number, partial(self._found, missing, client, message))
         elif message.key in self._looked_for:
-            self._looked_for[message.key].append((client, message))
+            self._looked_for[message.key].append((missing, client, message))
         else:
-            self._looked_for[message.key] = [(client, message)]
+            self._looked_for[message.key] = [(missing, client, message)]
             self._board.out.append(LoadKey(message.key))
 
     def key_loaded(self, key: str, row: JobRow | None) -> None:
@@ -226,13 +249,15 @@ class Submissions:
         waiting = self._looked_for.pop(key, [])
         if row is not None and key not in self._keys:
             self._remember(key, row.job)
-        for client, message in waiting:
+        for missing, client, message in waiting:
             if key in self._keys:
-                self._find(self._keys[key], partial(self._found, client, message))
+                self._find(self._keys[key], partial(self._found, missing, client, message))
             else:
-                self._found(client, message, None)
+                self._found(missing, client, message, None)
 
-    def _found(self, client: Client, message: Submit, job: Job | None) -> None:
+    def _found(
+        self, missing: frozenset[Blob], client: Client, message: Submit, job: Job | None
+    ) -> None:
         if client.gone:
             return
         client.looks = False
@@ -240,7 +265,7 @@ class Submissions:
             self._answered.append(client)
         if job is None:
             self._keys.pop(message.key, None)  # its job was removed, if there ever was one
-            self._answer(client, message, self._begin)
+            self._answer(client, message, partial(self._begin, missing))
         else:
             self._answer(client, message, partial(self._go_on, job))
 
@@ -294,11 +319,13 @@ class Submissions:
             if job.options.each and count > limits.EACH_TASKS:
                 raise PayloadError(f"with `each` a job has at most {limits.EACH_TASKS} tasks")
             _check(submission, message)
-        except PayloadError as error:
+            self._board.usage.check(job, message.payloads)
+        except (PayloadError, QuotaExceeded) as error:
             self._desert(submission)
             self._refuse(client, message.request, error)
             return
         job.changed = True
+        self._board.usage.count(job, stored_size(message.payloads))
         record = NewTasks(job.number, message.first, message.payloads)
         self._board.write(record, partial(self._stored, job, message.first, count))
         job.add(message.payloads)

@@ -77,15 +77,23 @@ class Views:
             "refused": dict(sorted(board.refusals.items())),
             "trouble": self._app.committer.trouble,
             "retention": self._app.retention.view(),
+            "bytes": board.usage.all,
+            "quotas": _plain(board.usage.quotas),
+            "reserve": settings.reserve,
         }
 
     def submitters(self) -> list[View]:
-        """Return who has unfinished jobs or a weight, by name."""
+        """Return who has jobs or a weight, by name; `jobs` are the unfinished ones."""
         known = self._app.reactor.board.submitters
-        jobs = known.jobs()
+        jobs, sizes = known.jobs(), self._app.reactor.board.usage.submitters()
         return [
-            {"name": name, "weight": known.weight(name), "jobs": jobs.get(name, 0)}
-            for name in sorted({*jobs, *known.weights} - {""})
+            {
+                "name": name,
+                "weight": known.weight(name),
+                "jobs": jobs.get(name, 0),
+                "bytes": sizes.get(name, 0),
+            }
+            for name in sorted({*jobs, *known.weights, *sizes} - {""})
         ]
 
     def types(self, *, schemas: bool = False) -> View:
@@ -158,6 +166,9 @@ class Views:
             "not_before": options.not_before or None,
             "deadline": options.deadline or None,
             "created": row.created,
+            "bytes": job.bytes if job is not None else row.bytes,
+            "inputs": {n: {"sha256": b.name, "size": b.size} for n, b in options.inputs.items()},
+            "keep_output": options.keep_output,
         }
 
     def _live(self, job: int) -> Job | None:

@@ -23,26 +23,26 @@ SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
 -- name: job
 -- One job.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
-       paused, why, retried FROM jobs
+       paused, why, retried, bytes FROM jobs
 WHERE job = :job AND NOT removed;
 
 -- name: job_of_key
 -- The newest job that was submitted under a key.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
-       paused, why, retried FROM jobs
+       paused, why, retried, bytes FROM jobs
 WHERE key = :key AND key != '' AND NOT removed ORDER BY job DESC LIMIT 1;
 
 -- name: jobs
 -- Jobs below a number, of one submitter or (with an empty name) of all, the newest first.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
-       paused, why, retried FROM jobs
+       paused, why, retried, bytes FROM jobs
 WHERE job < :before AND NOT removed AND (:submitter = '' OR submitter = :submitter)
 ORDER BY job DESC LIMIT :limit;
 
 -- name: open_jobs
 -- Jobs that are not cancelled and have, or may get, tasks without outcome; the oldest first.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
-       paused, why, retried FROM jobs
+       paused, why, retried, bytes FROM jobs
 WHERE finished_at IS NULL ORDER BY job;
 
 -- name: submitters
@@ -161,7 +161,7 @@ SELECT json_group_array(json_array(task >> 32, task & 0xffffffff, attempt, worke
 
 -- name: output
 -- What a task has written.
-SELECT attempt, total, split, body FROM outputs
+SELECT attempt, total, split, body, digest, size FROM outputs
 WHERE task = (:job << 32 | :number)
 AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed);
 
@@ -323,6 +323,14 @@ AND NOT EXISTS (SELECT 1 FROM plugins p WHERE p.digest = u.digest);
 DELETE FROM blob_uses WHERE job = :job AND digest IN (
     SELECT digest FROM blob_uses WHERE job = :job ORDER BY digest LIMIT :limit
 );
+
+-- name: usage
+-- How many bytes are counted of the jobs of each submitter.
+SELECT coalesce(submitter, ''), sum(bytes) FROM jobs GROUP BY 1;
+
+-- name: usage_of_job
+-- Who submitted a job, and how many bytes are counted of it.
+SELECT coalesce(submitter, ''), bytes FROM jobs WHERE job = :job;
 
 -- name: remove_job
 -- Remove a job of which nothing else is left.

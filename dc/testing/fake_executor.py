@@ -278,6 +278,7 @@ class FakeExecutor:
             Path(run.scratch),
             checkpoints=run.checkpoints,
             desk=self._desk,
+            inputs=run.inputs,
         )
         row = run.numbers[place], run.attempts[place], run.payloads[place]
         outcome = run_task(batch, *row)

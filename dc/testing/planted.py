@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 from unittest import mock
 
-from dc.messages import Done, Submit
+from dc.messages import Blob, Done, Submit
 from dc.records import Record
 from dc.server.board import Board, Pending
 from dc.server.events import Write
@@ -58,10 +59,10 @@ def _on_welcome(self: WorkerReactor, server: str) -> None:
 _WELCOME: Final = WorkerReactor._on_welcome
 
 
-def _resume(self: Submissions, client: Client, message: Submit) -> None:
+def _resume(self: Submissions, missing: frozenset[Blob], client: Client, message: Submit) -> None:
     """Begin a submission that is tried again from the start, as a new job."""
     self._keys.pop(message.key, None)
-    self._answer(client, message, self._begin)
+    self._answer(client, message, partial(self._begin, missing))
 
 
 def _slots(self: Room, worker: Worker) -> int:

@@ -21,8 +21,9 @@ from dc import __version__, limits, program
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS, GPUS, MEMORY, read_amount
-from dc.worker import computer, plugin_options, show
+from dc.worker import cache_place, computer, plugin_options, show
 from dc.worker.app import WorkerApp
+from dc.worker.cache_place import CachePlace
 from dc.worker.equipment import Equipment
 from dc.worker.folder import open_folder
 from dc.worker.former import SERVER_VARIABLE
@@ -67,6 +68,7 @@ class Arguments(Struct, frozen=True):
     recycling: Recycling
     spares: int
     use_cgroups: bool
+    cache: CachePlace = CachePlace()
     new_key: bool = False
     finish: float = 0.0
     until: float = math.inf
@@ -96,6 +98,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         times = _times(values)
         resources = _resources(values)
         taken = plugin_options.read(values)
+        cache = cache_place.place_of(values)
         _check(values, labels)
     except (StartError, OptionsError, SignatureError) as error:
         parser.error(str(error))
@@ -114,6 +117,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         Recycling(values.recycle_tasks, values.recycle_seconds, values.recycle_memory),
         values.spares,
         not values.no_cgroups,
+        cache,
         values.new_key,
         **times,
         taken=taken,
@@ -150,7 +154,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scratch",
         metavar="DIR",
         type=Path,
-        help="where large payloads and results wait (default: in the worker's folder)",
+        help="where results wait, and tasks have their files (default: in the worker's folder)",
     )
     add("--new-key", action="store_true", help="join the server anew, as another worker")
     _add_times(parser)
@@ -207,6 +211,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_executors(parser: argparse.ArgumentParser) -> None:
+    cache_place.add_arguments(parser)
     add = parser.add_argument
     add(
         "--recycle-tasks",
@@ -342,6 +347,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
         ) as launcher,
     ):
         os.environ[SERVER_VARIABLE] = f"http://{host}:{arguments.port}"  # for executors
+        cache = cache_place.open_cache(arguments.cache, folder.path)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             _identity(arguments, folder.key, folder.run),
@@ -351,6 +357,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             host=f"{host}:{arguments.port}",
             jitter=random.random,
             keeping=Keeping(folder.path),
+            cache=cache,
             guard=Guard(folder.scratch),
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,

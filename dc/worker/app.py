@@ -3,7 +3,7 @@
 What runs here:
 - a task for the connection: connects, receives, and connects again after a pause;
 - for each executor a task that starts it, receives from it and buries it, and one that feeds it;
-- a task for each transfer, which take turns on one HTTP connection;
+- a task for each transfer, which take turns on a few HTTP connections;
 - a task that sends, only while there is something that could not be sent at once, or while results
   are being gathered: it lets one turn of the loop pass first, so that what comes out of that turn
   goes in one frame;
@@ -26,6 +26,7 @@ import trio
 from trio.abc import Stream
 
 from dc import limits
+from dc.cache import CacheFolder
 from dc.errors import ConnectionLost, DcError, ProtocolError, StartError, VersionError
 from dc.executor import ExecutorPort
 from dc.http_client import HttpClient
@@ -55,6 +56,7 @@ from dc.worker.events import (
     KeepFile,
     Kill,
     Leave,
+    LetGo,
     PluginFailed,
     PutBlob,
     PutCheckpoint,
@@ -90,6 +92,7 @@ class WorkerApp:
         host: the server as the header Host names it, and as the log does.
         jitter: returns a random number from 0 to 1.
         keeping: keeps reports on disk; without it they are in memory alone.
+        cache: where blobs are that were fetched; without it, in the scratch folder.
         guard: watches what tasks use; without it only their executors' own limits hold.
         clock: the time in seconds, of a clock that goes on while the computer sleeps.
         idle_exit: seconds without anything to do, after which it ends.
@@ -112,6 +115,7 @@ class WorkerApp:
         host: str,
         jitter: Callable[[], float],
         keeping: Keeping | None = None,
+        cache: CacheFolder | None = None,
         guard: Guard | None = None,
         clock: Callable[[], float] = trio.current_time,
         idle_exit: float = math.inf,
@@ -134,7 +138,8 @@ class WorkerApp:
         self._slept = 0.0  # what its clock is behind
         self._reactor = WorkerReactor(identity, str(scratch), idle_exit)
         self._codec = Codec(ToWorker)
-        self._carrier = Carrier(HttpClient(open_stream, host), scratch, self._handle)
+        self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
+        self._carrier = Carrier(lambda: HttpClient(open_stream, host), self._cache, self._handle)
         self._fetcher = make_fetcher(self._handle) if make_fetcher is not None else None
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
@@ -166,6 +171,7 @@ class WorkerApp:
                 nursery.cancel_scope.cancel()
         finally:
             self._keeping.close()
+            self._cache.close()
         if self._error:
             raise StartError(self._error)
 
@@ -188,6 +194,7 @@ class WorkerApp:
         assert self._nursery is not None
         self._looked = trio.current_time()
         self._nursery.start_soon(self._keep_time)
+        self._nursery.start_soon(self._carrier.tell_all)
         if self._guard is not None:
             self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
         self._perform(self._reactor.start(self._now()))
@@ -234,6 +241,8 @@ class WorkerApp:
                     self._executors[action.executor].kill()
                 case Fetch():
                     start(self._carrier.fetch, action)
+                case LetGo():
+                    self._carrier.let_go(action.digest)
                 case PutBlob() | PutCheckpoint():
                     start(self._carrier.put, action)
                 case FetchPlugin() if self._fetcher is not None:

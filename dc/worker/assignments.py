@@ -7,13 +7,11 @@ from typing import Any, TypeAlias
 
 from dc._columns import weigh
 from dc.messages import Assign, Blob, Stop
-from dc.pipe import InFile
 from dc.worker.board import Board
-from dc.worker.events import RemoveFile
 from dc.worker.executors import Executors
+from dc.worker.fetching import Waiting
 from dc.worker.identity import Identity
 from dc.worker.tasks import Chunk, Job
-from dc.worker.transfers import Transfer
 
 Columns: TypeAlias = tuple[list[int], list[int], list[Any]]
 """Attempts: numbers of tasks, numbers of attempts, payloads."""
@@ -50,6 +48,8 @@ class Assignments:
         job.plugin = None if self._identity.owns(message.type, message.version) else message.plugin
         columns = self._to_take(job, (message.numbers, message.attempts, message.payloads))
         job.held.update(zip(columns[0], columns[1], strict=True))
+        if message.inputs and columns[0]:
+            self._board.use_inputs(job, message.inputs)
         if message.checkpoints or job.checkpoints:
             columns = _pick(columns, self._take_checkpoints(job, message, *columns))
         self._take_payloads(job, columns, message.resources)
@@ -69,7 +69,7 @@ class Assignments:
         """Queue attempts whose payloads are here, and have the others fetched."""
         numbers, attempts, payloads = columns
         weight = weigh(payloads)
-        if payloads and not weight.others:
+        if payloads and not (weight.others or job.inputs):
             chunk = Chunk(
                 job, self._order, list(numbers), list(attempts), list(payloads), weight.bytes
             )
@@ -98,13 +98,11 @@ class Assignments:
         for at, number in enumerate(numbers):
             saved = message.checkpoints.get(number)
             before = job.checkpoints.pop(number, None)
-            if isinstance(before, InFile):
-                self._board.out.append(RemoveFile(before.path))
+            if before is not None:
+                self._board.release(job, [before])
             if isinstance(saved, Blob):
-                row = job, number, attempts[at], saved.size, self._order
-                fetch = Transfer(*row, checkpoint=saved, payload=payloads[at])
-                self._order += 1
-                self._board.fetches.add(fetch)
+                row = number, attempts[at], payloads[at]
+                self._admit(job, *row, message.resources, saved)
                 continue
             if saved is not None:
                 job.checkpoints[number] = saved
@@ -175,14 +173,28 @@ class Assignments:
         payloads: list[Any] = chunk.payloads
         if kind is bytes:
             chunk.size = weigh(payloads).bytes
-            self._queue(chunk)
+            self._order += len(chunk.numbers)
+            self._board.admit(Waiting(chunk))
             return
-        order = self._order
-        self._order += len(chunk.numbers)
-        for at, payload in enumerate(payloads):
-            row = chunk.numbers[at], chunk.attempts[at], payload.size, order + at
-            transfer = Transfer(chunk.job, *row, resources=chunk.resources)
-            self._board.fetches.add(transfer)
+        for row in zip(chunk.numbers, chunk.attempts, payloads, strict=True):
+            self._admit(chunk.job, *row, chunk.resources)
+
+    def _admit(
+        self,
+        job: Job,
+        number: int,
+        attempt: int,
+        payload: bytes | Blob,
+        resources: dict[str, float],
+        checkpoint: Blob | None = None,
+    ) -> None:
+        """Take in an attempt that has blobs of its own."""
+        here = payload if isinstance(payload, bytes) else b""
+        chunk = Chunk(job, self._order, [number], [attempt], [here], len(here))
+        chunk.resources = resources
+        self._order += 1
+        coming = payload if isinstance(payload, Blob) else None
+        self._board.admit(Waiting(chunk, coming, checkpoint))
 
     def return_unwanted(self) -> None:
         """Hand back what came while the worker was leaving; its Goodbye does the same."""
@@ -214,16 +226,14 @@ class Assignments:
     def _bury(self, job: Job) -> None:
         """Take attempts of a job that are not held any more out of where they are."""
         board = self._board
-        for path in (*board.queue.drop_dead(job), *board.plugins.drop_dead(job)):
-            board.out.append(RemoveFile(path))
-        for transfers in (board.fetches, board.puts):
-            for transfer in [one for one in transfers if one.job is job and not one.is_live]:
-                if transfer.file is None:
-                    transfers.drop(transfer)
-                else:
-                    board.drop_put(transfer)
+        files = [*board.queue.drop_dead(job), *board.plugins.drop_dead(job)]
+        board.release(job, files)
+        board.fetching.bury(job)
+        for put in [one for one in board.puts if one.job is job and not one.is_live]:
+            board.drop_put(put)
         self._executors.bury(job)
-        self._board.drop_checkpoints(job)
+        board.drop_checkpoints(job)
+        board.drop_inputs(job)
 
 
 def _pick(columns: Columns, places: list[int]) -> Columns:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from dc import limits
@@ -14,14 +15,16 @@ from dc.worker.events import (
     ForgetFile,
     Keep,
     KeepFile,
+    LetGo,
     RemoveFile,
     Say,
     Send,
 )
+from dc.worker.fetching import Fetching, Waiting
 from dc.worker.plugins_held import PluginsHeld
 from dc.worker.reports import Reports
-from dc.worker.tasks import Chunk, Job, Queue
-from dc.worker.transfers import Transfer, Transfers
+from dc.worker.tasks import Chunk, Job, LocalPayload, Queue
+from dc.worker.transfers import Put, Transfers
 
 
 class Board:
@@ -32,6 +35,7 @@ class Board:
         out: the actions so far.
         can_send: whether the server listens.
         sent: when something was last sent.
+        slots: how many tasks may run at one time.
         flush_asked: whether a Flush is on its way.
         done: tasks that this worker has done; failed: those that have failed on it.
         left: files of large results that wait for other servers.
@@ -43,18 +47,19 @@ class Board:
         self.out: list[Action] = []
         self.can_send = False
         self.sent = 0.0
+        self.slots = 1
         self.flush_asked = False
         self.done = 0
         self.failed = 0
         self.jobs: dict[int, Job] = {}
         self.queue = Queue()
-        self.fetches = Transfers(limits.TRANSFERS_AT_ONCE)
-        self.puts = Transfers(limits.TRANSFERS_AT_ONCE)
+        self.fetching = Fetching(self._let_go)
+        self.puts: Transfers[tuple[int, int, int], Put] = Transfers(limits.TRANSFERS_AT_ONCE)
         self.reports = Reports()
         self.plugins = PluginsHeld(self._do, self.queue.push, self.fail_chunk)
         self.left: set[str] = set()
         self.checkpoint_files: set[str] = set()
-        self._put: list[Transfer] = []  # at the server, and their reports are drafts
+        self._put: list[Put] = []  # at the server, and their reports are drafts
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -68,6 +73,9 @@ class Board:
         if self.can_send:
             self.sent = self.now
             self.out.append(Send(message, size))
+
+    def _let_go(self, digest: bytes) -> None:
+        self.out.append(LetGo(digest))
 
     def say(self, text: str) -> None:
         """Write a line to the log."""
@@ -96,6 +104,8 @@ class Board:
                 job.forget(*_attempts(report))
                 if job.checkpoints:
                     self.drop_checkpoints(job)
+                if job.inputs:
+                    self.drop_inputs(job)
         if self.reports.recorded > before:
             self.out.append(Forget(sequence))
 
@@ -120,7 +130,7 @@ class Board:
 
     def result_files(self) -> set[str]:
         """Return the paths of all large results that are not reported, and of checkpoints."""
-        waiting = {one.file.path for one in [*self.puts, *self._put] if one.file is not None}
+        waiting = {one.file.path for one in [*self.puts, *self._put]}
         return waiting | self.left | self.checkpoint_files
 
     def is_held(self, job: int, number: int, attempt: int) -> bool:
@@ -139,8 +149,9 @@ class Board:
 
     def try_now(self) -> None:
         """Wait for nothing any more that is to be moved: the connection is back."""
-        for one in (self.fetches, self.puts, self.plugins):
-            one.try_now()
+        self.fetching.wants.try_now()
+        self.puts.try_now()
+        self.plugins.try_now()
 
     def fail_chunk(self, chunk: Chunk, failure: Failure) -> None:
         """Fail all tasks of a chunk that are still held."""
@@ -187,22 +198,20 @@ class Board:
     ) -> None:
         """Have a result put that is in a file; it is reported once it is at the server."""
         self.out.append(KeepFile(FileResult(job.number, number, attempt, time, file)))
-        self.puts.add(Transfer(job, number, attempt, file.size, file=file, time=time))
+        self.puts.add(Put(job, number, attempt, file, time))
 
-    def take_put(self, put: Transfer) -> None:
+    def take_put(self, put: Put) -> None:
         """Report a large result that is at the server. Its file is kept until that is done."""
-        assert put.file is not None
         blob = Blob(put.file.digest, put.file.size)
         self.add_results(put.job, [put.number], [put.attempt], [put.time], [blob])
         self._put.append(put)
 
-    def drop_put(self, put: Transfer) -> None:
+    def drop_put(self, put: Put) -> None:
         """Let go of a large result that is not at the server."""
         self.puts.drop(put)
         self._remove_result(put)
 
-    def _remove_result(self, put: Transfer) -> None:
-        assert put.file is not None
+    def _remove_result(self, put: Put) -> None:
         self.out += ForgetFile(*put.key), RemoveFile(put.file.path)
 
     def return_chunk(self, chunk: Chunk) -> None:
@@ -212,15 +221,63 @@ class Board:
         self.reports.add_returned(chunk.job, chunk.numbers, chunk.attempts)
 
     def remove_payloads(self, chunk: Chunk) -> None:
-        """Remove the files of payloads that nobody needs any more."""
-        self.out += map(RemoveFile, chunk.files())
+        """Release the files of payloads that nobody needs any more."""
+        self.release(chunk.job, chunk.files())
+
+    def release(self, job: Job, files: Iterable[LocalPayload]) -> None:
+        """Release files of the cache that attempts of a job have used."""
+        if not job.foreign:
+            for file in files:
+                if isinstance(file, InFile):
+                    self.fetching.release(file.digest)
 
     def drop_checkpoints(self, job: Job) -> None:
         """Forget what attempts were to begin with that are not held any more."""
         for number in [one for one in job.checkpoints if one not in job.held]:
-            saved = job.checkpoints.pop(number)
-            if isinstance(saved, InFile):
-                self.out.append(RemoveFile(saved.path))
+            self.release(job, [job.checkpoints.pop(number)])
+
+    # --- what attempts begin with ---------------------------------------------------------------
+
+    def use_inputs(self, job: Job, inputs: dict[str, Blob]) -> None:
+        """Use what all tasks of a job may read, as long as attempts of it are held."""
+        if not job.inputs:
+            job.inputs = inputs
+            for digest in job.input_digests():
+                self.fetching.use(digest)
+
+    def drop_inputs(self, job: Job) -> None:
+        """Release the inputs of a job, if nothing of it is held any more."""
+        if not job.held:
+            for digest in job.input_digests():
+                self.fetching.release(digest)
+            job.inputs, job.files = {}, {}
+
+    def admit(self, waiting: Waiting) -> None:
+        """Use the blobs of attempts, and queue these once all that they lack is here."""
+        for blob in waiting.own():
+            self.fetching.use(blob.digest)
+        self.admit_again(waiting)
+
+    def admit_again(self, waiting: Waiting) -> None:
+        """The same for those whose blobs are used already."""
+        blobs = [*waiting.chunk.job.inputs.values(), *waiting.own()]
+        if not self.fetching.wait(waiting, blobs):
+            self._complete(waiting)
+
+    def _complete(self, waiting: Waiting) -> None:
+        """Queue attempts that lack nothing any more."""
+        chunk, job = waiting.chunk, waiting.chunk.job
+        files = {name: self.fetching.file(blob.digest) for name, blob in job.inputs.items()}
+        job.files = {name: file for name, file in files.items() if file is not None}
+        if waiting.checkpoint is not None:
+            saved = self.fetching.file(waiting.checkpoint.digest)
+            assert saved is not None
+            job.checkpoints[chunk.numbers[0]] = saved
+        if waiting.payload is not None:
+            payload = self.fetching.file(waiting.payload.digest)
+            assert payload is not None
+            chunk.payloads = [payload]
+        self.enqueue(chunk)
 
     # --- another process, another server --------------------------------------------------------
 
@@ -235,8 +292,7 @@ class Board:
                 job.held[number] = max(attempt, job.held.get(number, 0))
         for one in files:
             job = self.job(one.job, "", "", 0.0)
-            put = Transfer(job, one.number, one.attempt, one.file.size, file=one.file)
-            put.time, put.restored = one.time, True
+            put = Put(job, one.number, one.attempt, one.file, one.time, restored=True)
             if job.held.get(one.number, -1) >= one.attempt:  # it was reported
                 self._remove_result(put)
             else:
@@ -247,13 +303,14 @@ class Board:
         """Let go of all that is held, but leave in the journal what is in it."""
         self.flush()
         self.left = self.result_files()
-        for chunk in self.waiting():
-            self.remove_payloads(chunk)
+        for _ in self.waiting():
+            pass  # what it uses is let go of below, all at once
         for job in self.jobs.values():
             job.held.clear()
-            self.drop_checkpoints(job)
+            job.foreign = True
         self.jobs.clear()
-        self.fetches = Transfers(limits.TRANSFERS_AT_ONCE)
+        self.fetching.let_go_all()
+        self.fetching = Fetching(self._let_go)
         self.puts = Transfers(limits.TRANSFERS_AT_ONCE)
         self.reports = Reports()
 
@@ -265,20 +322,29 @@ class Board:
             for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):
                 yield chunk.job.number, number, attempt
         yield from self.plugins.places()
-        for transfers in (self.fetches, self.puts):
-            yield from (one.key for one in transfers)
+        yield from self.fetching.places()
+        yield from (one.key for one in self.puts)
         yield from self.reports.attempts()
 
     def validate(self) -> None:
         """Check what must hold between two events."""
         self.reports.validate()
         self.plugins.validate()
-        for transfers in (self.fetches, self.puts):
-            transfers.validate()
-            assert all(one.is_live for one in transfers), "a transfer that nobody waits for"
+        self.puts.validate()
+        assert all(one.is_live for one in self.puts), "a transfer that nobody waits for"
         assert all(chunk.live() is chunk for chunk in self.queue), "a dead attempt in the queue"
         assert self.queue.count == sum(len(chunk.numbers) for chunk in self.queue)
         assert self.flush_asked or not self.reports.has_drafts, "drafts that nobody will send"
+
+
+def uses_of(chunks: Iterable[Chunk], jobs: Iterable[Job]) -> dict[bytes, int]:
+    """Return how often blobs are used by attempts in these chunks, and by these jobs."""
+    files = [file for one in chunks if not one.job.foreign for file in one.files()]
+    digests = [file.digest for file in files]
+    for job in jobs:
+        digests += [one.digest for one in job.checkpoints.values() if isinstance(one, InFile)]
+        digests += job.input_digests()
+    return Counter(digests)
 
 
 def _attempts(report: Report) -> tuple[list[int], list[int]]:

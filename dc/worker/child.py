@@ -62,6 +62,7 @@ from dc.tasktypes import TaskType
 from dc.worker.capture import Capture
 from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
+from dc.worker.former import FORMER
 from dc.worker.halting import Halting
 from dc.worker.recycling import Recycling
 from dc.worker.shipped import Absent, Shipped
@@ -204,6 +205,8 @@ class Child:
             message.resources,
             message.plugin,
             message.site,
+            message.inputs,
+            FORMER,
         )
         self._work.put(batch, message)
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc.messages import Message, Plugin, Progress, Report
+from dc.messages import Blob, Message, Plugin, Progress, Report
 from dc.pipe import (
     Busy,
     FileResult,
@@ -105,26 +105,28 @@ class Exceeded(Struct, frozen=True):
 
 
 class Fetched(Struct, frozen=True):
-    """The payload of an attempt is in a file."""
+    """A blob is in a file, which names its digest and stays until it is let go."""
 
-    job: int
-    number: int
-    attempt: int
     file: InFile
 
 
 class FetchFailed(Struct, frozen=True):
-    """The payload of an attempt could not be fetched; nothing is left behind.
+    """A blob could not be fetched; what has come of it is gone on with the next time.
 
-    `refused` says that the server answered and will not give it, or that it cannot be kept here:
-    trying again hardly helps.
+    `refused` says that the server answered and will not give it, or that what it gave is wrong, or
+    that it cannot be kept here: trying again hardly helps.
     """
 
-    job: int
-    number: int
-    attempt: int
+    digest: bytes
     text: str
     refused: bool
+
+
+class CacheChanged(Struct, frozen=True):
+    """The digests of large blobs that are in the cache from now on, and of those that are not."""
+
+    added: list[bytes]
+    dropped: list[bytes] = []
 
 
 class BlobPut(Struct, frozen=True):
@@ -225,6 +227,7 @@ Event: TypeAlias = (
     | Exceeded
     | Fetched
     | FetchFailed
+    | CacheChanged
     | BlobPut
     | BlobPutFailed
     | CheckpointPut
@@ -324,16 +327,15 @@ class Kill(Struct, frozen=True):
 
 
 class Fetch(Struct, frozen=True):
-    """Fetch the payload of an attempt into a file; answered by Fetched or FetchFailed.
+    """Have a blob in a file, from the cache or the server; answered by Fetched or FetchFailed."""
 
-    With a `digest`, it is the checkpoint of that digest that the attempt begins with.
-    """
+    blob: Blob
 
-    job: int
-    number: int
-    attempt: int
-    size: int
-    digest: bytes = b""
+
+class LetGo(Struct, frozen=True):
+    """Nothing here uses this blob any more: it may leave the cache."""
+
+    digest: bytes
 
 
 class PutBlob(Struct, frozen=True):
@@ -407,6 +409,7 @@ Action: TypeAlias = (
     | Interrupt
     | Kill
     | Fetch
+    | LetGo
     | PutBlob
     | PutCheckpoint
     | FetchPlugin

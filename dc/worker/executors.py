@@ -31,7 +31,6 @@ from dc.worker.events import (
     Execute,
     Interrupt,
     Kill,
-    RemoveFile,
     StartExecutor,
 )
 from dc.worker.outcomes import take_outcomes
@@ -201,8 +200,7 @@ class Executors:
         """Put tasks that have no outcome back to where they were."""
         alive = chunk.live()
         if alive is not chunk:
-            gone = set(chunk.files()).difference(alive.files())
-            self._board.out += map(RemoveFile, gone)
+            self._board.release(chunk.job, chunk.dead_files())
         alive.alone = alive.alone or alone
         if self._leaving:
             self._board.return_chunk(alive)
@@ -425,12 +423,16 @@ class Executors:
 
     # --- looking --------------------------------------------------------------------------------
 
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield what executors have."""
+        return chain.from_iterable(slot.batches for slot in self._slots)
+
     def places(self) -> Iterator[tuple[int, int, int]]:
         """Yield (job, number, attempt) of all that executors have, held or not.
 
         What a dying executor still has of another server's jobs is left out.
         """
-        for chunk in chain.from_iterable(slot.batches for slot in self._slots):
+        for chunk in self.chunks():
             if self._board.jobs.get(chunk.job.number) is not chunk.job:
                 continue
             for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):

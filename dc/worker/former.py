@@ -1,87 +1,177 @@
 """In an executor: results of other jobs, for tasks that come after them. Blocking, no Trio.
 
-The agent names its server in the environment of its executors. A task that asks for a result has
-it fetched over a connection of its own, from the task's page: few tasks do, and the others pay
-nothing, not even for importing an HTTP library. A server that is away, because it restarts, is
-asked again for a minute.
+The agent names its server and its cache in the environment of its executors. A small result is
+taken as it comes. A large one goes through the computer's cache: whoever comes first fetches it,
+piece by piece into a file, and the others wait for that. Few tasks ask for results, and the others
+pay nothing, not even for importing an HTTP library. A server that is away, because it restarts, is
+asked again for a minute; what was fetched by then is gone on with.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-import socket
+import secrets
 import time
-from typing import Any, Final
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from dc import limits
-from dc.errors import ConnectionLost, UnknownTask
+from dc.cache import CacheFolder
+from dc.errors import BlobMismatch, ConnectionLost, UnknownTask
+from dc.messages import Blob
+from dc.plain_get import Answer
+
+T = TypeVar("T")
 
 SERVER_VARIABLE: Final = "DC_WORKER_SERVER"
 """Where the agent's server is, for its executors."""
 
+CACHE_VARIABLE: Final = "DC_WORKER_CACHE"
+"""Where its cache is, behind its size in bytes and a colon."""
 
-def fetch_result(job: int, number: int) -> Any:
-    """Return the result of a task of another job: bytes as they are, any other value plain.
+
+class FormerResults:
+    """Results of other jobs, for the contexts of tasks. Raises as `dc.Context.result` does."""
+
+    def value(self, job: int, number: int) -> Any:
+        """Return the result of a task: bytes as they are, any other value plain."""
+        with TemporaryDirectory(prefix="dc-result-") as folder:
+            about = patient(lambda: _about(job))
+            found = patient(lambda: _fetch(job, number, Path(folder)))
+            data = found if isinstance(found, bytes) else found.read_bytes()
+        return data if about["result"] == "bytes" else msgspec.msgpack.decode(data)
+
+    def file(self, job: int, number: int, to: Path) -> Path:
+        """Make a file with the bytes of a result, and return it."""
+        if to.exists():
+            return to
+        found = patient(lambda: _fetch(job, number, to.parent))
+        if isinstance(found, bytes):
+            to.write_bytes(found)
+        elif found.parent == to.parent:
+            found.replace(to)
+        else:
+            return found
+        return to
+
+
+FORMER: Final = FormerResults()
+
+
+def patient(work: Callable[[], T]) -> T:
+    """Do something that asks the server, again and again for a minute if it cannot be reached.
 
     Raises:
-        UnknownTask: there is no such task, or it has no result.
-        ConnectionLost: the server could not be reached for limits.FOLLOW_SECONDS.
+        ConnectionLost: a minute is over.
     """
-    server = os.environ.get(SERVER_VARIABLE, "")
     until = time.monotonic() + limits.FOLLOW_SECONDS
     while True:
         try:
-            about = msgspec.json.decode(get(server, f"/api/jobs/{job}", limits.ANSWER_BYTES))
-            data = get(server, f"/jobs/{job}/tasks/{number}/result", limits.INPUT_BYTES)
-            return data if about["result"] == "bytes" else msgspec.msgpack.decode(data)
-        except OSError as error:
+            return work()
+        except (ConnectionError, TimeoutError, BlobMismatch) as error:
             if time.monotonic() > until:
-                text = f"no result of task {number} of job {job} from {server}: {error}"
-                raise ConnectionLost(text) from None
+                server = os.environ.get(SERVER_VARIABLE, "")
+                raise ConnectionLost(f"no result from {server}: {error}") from None
             time.sleep(limits.FOLLOW_PAUSE_SECONDS)
 
 
-def get(server: str, path: str, most: int) -> bytes:
-    """Return what is at a path of a server.
+def _about(job: int) -> Any:
+    with Answer(os.environ.get(SERVER_VARIABLE, ""), f"/api/jobs/{job}") as answer:
+        _raise_for_status(answer)
+        return msgspec.json.decode(answer.read(limits.ANSWER_BYTES))
 
-    Args:
-        server: its address, as http://HOST:PORT.
-        path: which begins with a slash.
-        most: bytes that are taken.
+
+def _raise_for_status(answer: Answer) -> None:
+    if answer.status >= 500:
+        raise ConnectionError(f"the server answers {answer.status}")
+    if answer.status not in (200, 206):
+        text = answer.read(limits.TEXT_CHARS).decode("utf-8", "replace")
+        raise UnknownTask(text or f"the server answers {answer.status}")
+
+
+def _fetch(job: int, number: int, own: Path) -> bytes | Path:
+    """Return a result, in memory if it is small, or else a file, for now in the folder `own`."""
+    path = f"/jobs/{job}/tasks/{number}/result"
+    with Answer(os.environ.get(SERVER_VARIABLE, ""), path) as answer:
+        _raise_for_status(answer)
+        if answer.size <= limits.INLINE_BYTES:
+            return answer.read(limits.INLINE_BYTES)
+        cache = _cache(own)
+        if (digest := answer.digest) is None:
+            return _take_nameless(cache, answer)
+    return _through_cache(cache, path, Blob(digest, answer.size))
+
+
+def _cache(own: Path) -> CacheFolder:
+    """Return the computer's cache; without an agent, one that is gone with the task."""
+    size, _, folder = os.environ.get(CACHE_VARIABLE, f"0:{own}").partition(":")
+    return CacheFolder(Path(folder), int(size), own=own)
+
+
+def _take_nameless(cache: CacheFolder, answer: Answer) -> Path:
+    """Take what is not known by its digest yet."""
+    to = cache.incoming(secrets.token_bytes(32)).with_suffix(".part")
+    digest = hashlib.sha256()
+    try:
+        with to.open("wb") as file:
+            for piece in answer:
+                file.write(piece)
+                digest.update(piece)
+        return _enter(cache, Blob(digest.digest(), answer.size), to)
+    finally:
+        to.unlink(missing_ok=True)
+
+
+def _through_cache(cache: CacheFolder, path: str, blob: Blob) -> Path:
+    """Return a blob's file; fetch it, unless it is there or another process is at it."""
+    while True:
+        if (found := cache.use(blob)) is not None:
+            return found
+        lock = cache.try_lock(blob.digest)
+        if lock is not None:
+            try:
+                return cache.use(blob) or _download(cache, path, blob)
+            finally:
+                lock.release()
+        time.sleep(limits.CACHE_LOCK_SECONDS)
+
+
+def _download(cache: CacheFolder, path: str, blob: Blob) -> Path:
+    """Fetch a blob, from where it was broken off before.
 
     Raises:
-        UnknownTask: the server says that there is nothing, or it is too large.
-        OSError: the server cannot be reached, or cannot answer now, or the connection broke.
+        BlobMismatch: what came are other bytes; nothing is left of them.
+        ConnectionError: the connection broke; what came is kept.
     """
-    parts = urlsplit(server)
-    where = parts.hostname or "", parts.port or 80
-    with socket.create_connection(where, limits.TRANSFER_SECONDS) as connection:
-        head = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
-        connection.sendall(head.encode())
-        received = bytearray()
-        while len(received) <= most + limits.HEAD_BYTES:
-            piece = connection.recv(limits.RECEIVE_BYTES)
-            if not piece:
-                break
-            received += piece
-    return _body(bytes(received), path, most)
+    part = cache.incoming(blob.digest).with_suffix(".part")
+    digest, have = hashlib.sha256(), 0
+    with part.open("ab+") as file:
+        file.seek(0)
+        while piece := file.read(limits.FILE_PIECE_BYTES):
+            digest.update(piece)
+            have += len(piece)
+        resume = {"Range": f"bytes={have}-", "If-Range": f'"{blob.name}"'} if have else {}
+        with Answer(os.environ.get(SERVER_VARIABLE, ""), path, resume) as answer:
+            if answer.status != 416:  # all of it is here
+                _raise_for_status(answer)
+                if answer.status == 200 and have:
+                    digest = hashlib.sha256()
+                    file.truncate(0)
+                for piece in answer:
+                    file.write(piece)
+                    digest.update(piece)
+    if digest.digest() != blob.digest:
+        part.unlink()
+        raise BlobMismatch(f"{path} gave other bytes than their name says")
+    return _enter(cache, blob, part)
 
 
-def _body(received: bytes, path: str, most: int) -> bytes:
-    """Return the body of an answer; raises as `get`."""
-    head, end, body = received.partition(b"\r\n\r\n")
-    status, *fields = head.split(b"\r\n")
-    pairs = (field.partition(b":") for field in fields)
-    lengths = [value for name, _, value in pairs if name.lower() == b"content-length"]
-    length = int(lengths[0]) if end and lengths else -1
-    if length > most:
-        raise UnknownTask(f"{path} has more than {most} bytes: read it in parts, by a client")
-    code = status.split(b" ")[1:2]
-    if not end or len(body) != length or not code or code[0][:1] == b"5":
-        raise ConnectionError(status.decode("latin-1") or "the connection broke")
-    if code[0] != b"200":
-        raise UnknownTask(body[: limits.TEXT_CHARS].decode("utf-8", "replace"))
-    return body
+def _enter(cache: CacheFolder, blob: Blob, file: Path) -> Path:
+    found = cache.enter(blob, file)
+    cache.make_room(look=True)
+    return found

@@ -60,9 +60,9 @@ class Departure:
         board = self._board
         for chunk in board.waiting():
             board.return_chunk(chunk)
-        for one in list(board.fetches):
-            board.fetches.drop(one)
-            board.reports.add_returned(one.job, [one.number], [one.attempt])
+        for one in list(board.fetching):
+            board.fetching.drop(one)
+            board.reports.add_returned(one.chunk.job, one.chunk.numbers, one.chunk.attempts)
 
     def end(self, finish: float, *, again: bool) -> None:
         """Come to the end.
@@ -151,7 +151,7 @@ class Departure:
     def _has_waiting(self) -> bool:
         """Whether there is something that no executor has begun."""
         board = self._board
-        return bool(board.queue or len(board.fetches) or board.plugins.count)
+        return bool(board.queue or len(board.fetching) or board.plugins.count)
 
     @property
     def _is_done(self) -> bool:

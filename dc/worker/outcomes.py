@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dc.messages import Blob, Failure
-from dc.pipe import InFile
+from dc.pipe import MISSING, InFile
 from dc.worker.board import Board
 from dc.worker.events import RemoveFile
+from dc.worker.missing import have_again
 from dc.worker.tasks import Chunk, Job
 
 
@@ -26,14 +27,18 @@ def take_outcomes(
         outcomes: what came of each.
         all_live: none of them is known to have been stopped.
     """
-    board.remove_payloads(chunk)
     if all_live and set(map(type, outcomes)) == {bytes}:
+        board.remove_payloads(chunk)
         results: list[bytes | Blob] = outcomes  # type: ignore[assignment]  # all are bytes
         board.add_results(chunk.job, chunk.numbers, chunk.attempts, times, results)
         return
     rows = zip(chunk.numbers, chunk.attempts, times, outcomes, strict=True)
-    for number, attempt, time, outcome in rows:
-        _take_outcome(board, chunk.job, number, attempt, time, outcome)
+    for at, (number, attempt, time, outcome) in enumerate(rows):
+        if isinstance(outcome, Failure) and outcome.kind == MISSING:
+            have_again(board, chunk.pick([at]), outcome.error)
+        else:
+            board.release(chunk.job, [chunk.payloads[at]])
+            _take_outcome(board, chunk.job, number, attempt, time, outcome)
 
 
 def _take_outcome(

@@ -5,7 +5,7 @@
     locks/KEY/          held while a site is being made
 
 All workers of a user share it, so nothing is ever changed in it: a folder gets its name once it is
-whole. What no worker has used for PLUGIN_KEEP_SECONDS is removed.
+whole. What no worker has used for UNUSED_PLUGIN_SECONDS is removed.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ class PluginFolder:
     def tidy(self) -> None:
         """Say what is in use, and remove what nobody has used for long. Blocks.
 
-        To be called from time to time, much more often than PLUGIN_KEEP_SECONDS.
+        To be called from time to time, much more often than UNUSED_PLUGIN_SECONDS.
         """
         self._touch(tuple(self._used))
         now = self._clock()
         for path in self._folders():
             half = path.name.startswith((TEMPORARY, INSTALLING))
-            keep = 2 * limits.INSTALL_SECONDS if half else limits.PLUGIN_KEEP_SECONDS
+            keep = 2 * limits.INSTALL_SECONDS if half else limits.UNUSED_PLUGIN_SECONDS
             with suppress(OSError):
                 if path not in self._used and now - path.stat().st_mtime > keep:
                     remove_folder(path)

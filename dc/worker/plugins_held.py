@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Failure, Plugin
+from dc.pipe import InFile
 from dc.plugin_manifest import unusable
 from dc.worker.code import Code
 from dc.worker.events import Action, FetchPlugin, PluginFailed, PluginReady, Say
@@ -71,7 +72,7 @@ class PluginsHeld:
     @property
     def count(self) -> int:
         """The number of tasks that wait."""
-        return sum(len(chunk.numbers) for chunk in self._chunks())
+        return sum(len(chunk.numbers) for chunk in self.chunks())
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -121,15 +122,15 @@ class PluginsHeld:
             if not held.error:
                 held.until = 0.0
 
-    def drop_dead(self, job: Job) -> list[str]:
+    def drop_dead(self, job: Job) -> list[InFile]:
         """Take out the tasks of a job whose attempts are not held any more; return their files."""
-        files: list[str] = []
+        files: list[InFile] = []
         for held in self._all.values():
             kept = []
             for chunk in held.chunks:
                 alive = chunk.live() if chunk.job is job else chunk
                 if alive is not chunk:
-                    files += set(chunk.files()).difference(alive.files())
+                    files += chunk.dead_files()
                 if alive.numbers:
                     kept.append(alive)
             held.chunks = kept
@@ -192,12 +193,13 @@ class PluginsHeld:
 
     # --- looking --------------------------------------------------------------------------------
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield what waits."""
         return (chunk for held in self._all.values() for chunk in held.chunks)
 
     def places(self) -> Iterator[tuple[int, int, int]]:
         """Yield (job, number, attempt) of all tasks that wait."""
-        for chunk in self._chunks():
+        for chunk in self.chunks():
             for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):
                 yield chunk.job.number, number, attempt
 

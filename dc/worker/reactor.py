@@ -5,7 +5,7 @@ Theory of operation
 Every attempt that the server assigns is in `Job.held` until its report is recorded, and at exactly
 one of these places:
 
-    fetches   its payload is still on the server
+    fetching  something that it is to have is still on the server
     plugins   its code is still on the server, or what that needs is not installed yet
     queue     it waits for an executor
     slots     an executor has it
@@ -17,10 +17,10 @@ is taken out of the first three places and the fifth; an executor that runs it i
 that was made stays, for the server knows what to do with it.
 
 `Executors` (dc/worker/executors.py) has the slots, `Carriage` (dc/worker/carriage.py) the files
-that come and go, `Assignments` (dc/worker/assignments.py) what the server gives and takes back;
-this class has the rest of the server's side: the connection and the reports. A lost connection
-changes nothing but that nothing is sent: what was not recorded is sent again after the next
-Welcome.
+that come and go, `Fetching` (dc/worker/fetching.py) who waits for which, and who uses them,
+`Assignments` (dc/worker/assignments.py) what the server gives and takes back; this class has the
+rest of the server's side: the connection and the reports. A lost connection changes nothing but
+that nothing is sent: what was not recorded is sent again after the next Welcome.
 
 Reports and large results are in the journal as well, before they are sent, and until they are
 recorded. A worker that starts is given what is in there (Restored) and goes on from it, as if its
@@ -34,6 +34,7 @@ one is told what its own journal holds.
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import Final
 
 from dc import limits
@@ -60,12 +61,13 @@ from dc.messages import (
 from dc.pipe import Loaded, Saved
 from dc.worker.amounts import Amounts
 from dc.worker.assignments import Assignments
-from dc.worker.board import Board
+from dc.worker.board import Board, uses_of
 from dc.worker.carriage import Carriage
 from dc.worker.events import (
     Action,
     BlobPut,
     BlobPutFailed,
+    CacheChanged,
     CheckpointPut,
     Connect,
     Connected,
@@ -116,6 +118,7 @@ class WorkerReactor:
     def __init__(self, identity: Identity, scratch: str, idle_exit: float = math.inf) -> None:
         self.identity = identity
         self._board = Board()
+        self._board.slots = identity.slots
         self._carriage = Carriage(self._board)
         self._amounts = Amounts(identity.resources, identity.cards)
         self._executors = Executors(self._board, identity.slots, scratch, self._amounts)
@@ -184,8 +187,8 @@ class WorkerReactor:
                 self._board.flush()
             case Tick():
                 self._on_tick()
-            case Fetched() | FetchFailed() | BlobPut() | BlobPutFailed():
-                self._carriage.ended(event, counts=self._welcome)
+            case Fetched() | FetchFailed() | CacheChanged() | BlobPut() | BlobPutFailed():
+                self._carriage.take(event, counts=self._welcome)
             case ExecutorReady():
                 self._on_ready(event)
             case CheckpointPut():
@@ -300,6 +303,7 @@ class WorkerReactor:
         """Have so many slots, and the cpus for them."""
         self._amounts.set_total(self.identity.resources_with(count))
         self._executors.resize(count)
+        self._board.slots = count
 
     def _on_assign(self, message: Assign) -> None:
         departure = self._departure
@@ -355,7 +359,7 @@ class WorkerReactor:
         self._telling.begin()
         for report, size in board.reports:
             board.send(report, size)
-        board.try_now()
+        self._carriage.begin_anew()
         self._executors.report_again()
 
     def _on_trouble(self, text: str) -> None:
@@ -421,7 +425,7 @@ class WorkerReactor:
         """Return how much there is of what."""
         board = self._board
         return Statistics(
-            fetching=len(board.fetches),
+            fetching=len(board.fetching),
             queued=board.queue.count + board.plugins.count,
             given=self._executors.given,
             putting=len(board.puts),
@@ -436,6 +440,8 @@ class WorkerReactor:
         """Check all that must hold between two events; AssertionError says what does not."""
         board = self._board
         board.validate()
+        chunks = chain(board.queue, board.plugins.chunks(), self._executors.chunks())
+        board.fetching.validate(uses_of(chunks, board.jobs.values()))
         self._executors.validate()
         self._outputs.validate()
         self._telling.validate()

@@ -177,9 +177,9 @@ class Slot:
         confines = job.limits, {**job.environment, **environment}, chunk.resources
         run = job.number, job.type, job.version, self.folder, *columns, *confines, saved
         if job.code is None:
-            return Run(*run)
+            return Run(*run, inputs=job.files)
         self._load(job.code)
-        return Run(*run, job.code.folder, job.code.site)
+        return Run(*run, job.code.folder, job.code.site, job.files)
 
     def _load(self, code: Code) -> None:
         if code.folder not in self.loaded:

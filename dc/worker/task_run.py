@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from dc import limits
-from dc.context import Context
+from dc.context import Context, Former
 from dc.errors import PayloadError
+from dc.inputs import Input
 from dc.messages import Environment, Failure, Limits
-from dc.pipe import InFile
+from dc.pipe import MISSING, InFile
 from dc.removal import remove_folder
 from dc.tasktypes import TaskType
-from dc.worker.files import into_file
-from dc.worker.former import fetch_result
+from dc.worker.files import into_file, result_of
 from dc.worker.notes import Desk
 
 Outcome: TypeAlias = bytes | InFile | Failure
@@ -42,6 +42,8 @@ class Batch:
         resources: what each of them may use, empty for one cpu.
         plugin: the folder of the code, where it came from the server; see Child.
         site: the folder of what was installed for it.
+        inputs: files that all of them may read, by name.
+        former: has results of other jobs.
     """
 
     job: int
@@ -55,35 +57,98 @@ class Batch:
     resources: dict[str, float] = field(default_factory=dict)
     plugin: str = ""
     site: str = ""
+    inputs: Mapping[str, InFile] = field(default_factory=dict)
+    former: Former | None = None
 
     def context(self, number: int, attempt: int) -> Context:
         """Return what a task may know of itself, and its way to say something."""
         key = self.job, number, attempt
-        folder = self.scratch / f"scratch-{self.job}-{number}-{attempt}"
+        folder = self.folder(number, attempt)
         saved = self.checkpoints.get(number)
         before = Path(saved.path) if isinstance(saved, InFile) else saved
         notes = None if self.desk is None else self.desk.notes(key, self.scratch)
-        context = Context(*key, folder, self.stops, notes, before, fetch_result)
+        context = Context(*key, folder, self.stops, notes, before, self.former)
         context.resources = self.resources or context.resources
+        if self.inputs:
+            files = self.inputs.items()
+            context.inputs = {name: Input(Path(file.path), file.size) for name, file in files}
         return context
+
+    def folder(self, number: int, attempt: int) -> Path:
+        """Return the scratch folder of an attempt."""
+        return self.scratch / f"scratch-{self.job}-{number}-{attempt}"
+
+    def result_path(self, number: int, attempt: int) -> Path:
+        """Return where a large result of an attempt is to be."""
+        return self.scratch / f"result-{self.job}-{number}-{attempt}"
+
+    def missing(self, number: int, payload: bytes | InFile) -> str:
+        """Return which file of a task is not there as it should be, or nothing."""
+        saved = self.checkpoints.get(number)
+        for file in (payload, saved, *self.inputs.values()):
+            if isinstance(file, InFile) and not _is_there(file):
+                return file.path
+        return ""
 
 
 def run_task(batch: Batch, number: int, attempt: int, payload: bytes | InFile) -> Outcome:
     """Run one task and return its outcome. Never raises: what a task raises is its failure."""
     context = None
     try:
-        data = payload if type(payload) is bytes else Path(payload.path).read_bytes()  # type: ignore[union-attr]
-        if batch.task_type.takes_context:
+        task_type = batch.task_type
+        if task_type.takes_context:
             context = batch.context(number, attempt)
-        result = batch.task_type.run(data, context)
+        if type(payload) is not bytes or batch.inputs or batch.checkpoints:
+            return _run_with_files(batch, number, attempt, payload, context)
+        if not task_type.is_plain:
+            return _run_large(batch, number, attempt, payload, context)
+        result = task_type.run(payload, context)
         if len(result) <= limits.INLINE_BYTES:
             return result
-        return into_file(batch.scratch / f"result-{batch.job}-{number}-{attempt}", result)
+        return into_file(batch.result_path(number, attempt), result)
     except BaseException as error:
         return failure_of(error)
     finally:
         if context is not None and context.used_scratch:
             remove_folder(context.scratch)
+
+
+def _run_with_files(
+    batch: Batch, number: int, attempt: int, payload: bytes | InFile, context: Context | None
+) -> Outcome:
+    """Run a task that is to have files; should one be gone, say so and do not begin."""
+    if missing := batch.missing(number, payload):
+        return Failure(MISSING, _bounded(f"{missing} is gone, or was changed"))
+    source = payload if isinstance(payload, bytes) else Path(payload.path)
+    return _run_large(batch, number, attempt, source, context)
+
+
+def _run_large(
+    batch: Batch, number: int, attempt: int, payload: bytes | Path, context: Context | None
+) -> Outcome:
+    """Run a task whose payload is in a file, or whose type wants files or gives them."""
+    task_type, folder = batch.task_type, batch.folder(number, attempt)
+    to = batch.result_path(number, attempt)
+    try:
+        if task_type.is_plain:
+            data = payload if isinstance(payload, bytes) else payload.read_bytes()
+            result = task_type.run(data, context)
+            return result if len(result) <= limits.INLINE_BYTES else into_file(to, result)
+        value = task_type.run_raw(payload, context, folder)
+        return result_of(task_type, value, to, [folder, Path()])
+    finally:
+        if folder.exists() and (context is None or not context.used_scratch):
+            remove_folder(folder)
+
+
+def _is_there(file: InFile) -> bool:
+    """Whether a file of the cache is as it was when it was fetched."""
+    try:
+        status = Path(file.path).stat()
+    except OSError:
+        return False
+    is_old = not file.digest or status.st_mtime == limits.CACHED_TIME
+    return is_old and status.st_size == file.size
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -20,7 +20,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Environment, Limits, Plugin
+from dc.messages import Blob, Environment, Limits, Plugin
 from dc.pipe import InFile
 from dc.worker.code import Code
 
@@ -48,13 +48,19 @@ class Job:
         plugin: the one that its code is in, for a type of which the worker has no code itself.
         code: where that is, once it is here.
         setting: what an executor cannot put back once it was set: jobs may share one if equal.
+        inputs: what all its tasks may read, by name, while attempts of it are held.
+        files: the same as files, once all are here.
+        foreign: whether it is of another server than the present one.
     """
 
     __slots__ = (
         "checkpoints",
         "code",
         "environment",
+        "files",
+        "foreign",
         "held",
+        "inputs",
         "limits",
         "mean",
         "number",
@@ -78,11 +84,18 @@ class Job:
         self.checkpoints: dict[int, LocalPayload] = {}
         self.plugin: Plugin | None = None
         self.code: Code | None = None
+        self.inputs: dict[str, Blob] = {}
+        self.files: dict[str, InFile] = {}
+        self.foreign = False
 
     def confine(self, limits: Limits, environment: Environment) -> None:
         """Take what the server says of each of its tasks."""
         self.limits, self.environment = limits, environment
         self.setting = (limits.get("nice", 0), *sorted(environment.items()))
+
+    def input_digests(self) -> set[bytes]:
+        """Return the digests of what all its tasks may read."""
+        return {blob.digest for blob in self.inputs.values()}
 
     def learn(self, times: list[float]) -> None:
         """Take the run times of finished tasks in seconds.
@@ -186,11 +199,23 @@ class Chunk(Struct):
         alive = [at for at, (number, attempt) in rows if held.get(number) == attempt]
         return self.pick(alive)
 
-    def files(self) -> list[str]:
-        """Return the paths of payloads that are in files."""
+    def files(self) -> list[InFile]:
+        """Return the payloads that are in files."""
         if InFile not in set(map(type, self.payloads)):
             return []
-        return [payload.path for payload in self.payloads if isinstance(payload, InFile)]
+        return [payload for payload in self.payloads if isinstance(payload, InFile)]
+
+    def dead_files(self) -> list[InFile]:
+        """Return those of attempts that are not held any more."""
+        if InFile not in set(map(type, self.payloads)):
+            return []
+        held = self.job.held.get
+        rows = zip(self.numbers, self.attempts, self.payloads, strict=True)
+        return [
+            file
+            for number, attempt, file in rows
+            if isinstance(file, InFile) and held(number) != attempt
+        ]
 
 
 class Queue:
@@ -256,14 +281,14 @@ class Queue:
         self.count -= sum(len(chunk.numbers) for _, _, chunk in mine)
         return [chunk for _, _, chunk in mine]
 
-    def drop_dead(self, job: Job) -> list[str]:
+    def drop_dead(self, job: Job) -> list[InFile]:
         """Take out the tasks of a job whose attempts are not held any more; return their files."""
-        files: list[str] = []
+        files: list[InFile] = []
         kept: list[tuple[int, int, Chunk]] = []
         for order, pushed, chunk in self._heap:
             alive = chunk.live() if chunk.job is job else chunk
             if alive is not chunk:
-                files += set(chunk.files()).difference(alive.files())
+                files += chunk.dead_files()
             if alive.numbers:
                 kept.append((order, pushed, alive))
         self._heap = kept

@@ -1,40 +1,48 @@
-"""Payloads to be fetched and results to be put: which are under way, and which wait until when."""
+"""Transfers, of blobs to be fetched or results to be put: which are under way, which wait."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Blob
 from dc.pipe import InFile
 from dc.worker.tasks import Job
 
+K = TypeVar("K", bound=Hashable)
+K_co = TypeVar("K_co", bound=Hashable, covariant=True)
 
-class Transfer(Struct):
-    """The payload or the result of one attempt, or the checkpoint that it begins with.
 
-    `size` is in bytes. A payload has the `order` of its task, a result its `file` and the `time` in
-    seconds that the task ran. `resources` are what the task of a payload uses while it runs.
-    A `checkpoint` comes before the `payload`, which is here, or is to be
-    fetched next. `failures` counts the tries that count. `restored` says that the file
-    is from before this process began, and may be less than was written to it.
+class Keyed(Protocol[K_co]):
+    """Something that is to be moved."""
+
+    failures: int
+
+    @property
+    def key(self) -> K_co:
+        """What tells it from all others."""
+
+
+T = TypeVar("T", bound=Keyed[Any])
+
+
+class Put(Struct):
+    """The large result of one attempt, on its way to the server.
+
+    `time` is for how many seconds the task ran. `failures` counts the tries that count. `restored`
+    says that the file is from before this process began, and may be less than was written to it.
     """
 
     job: Job
     number: int
     attempt: int
-    size: int
-    order: int = 0
-    file: InFile | None = None
+    file: InFile
     time: float = 0.0
     failures: int = 0
     restored: bool = False
-    resources: dict[str, float] = {}
-    checkpoint: Blob | None = None
-    payload: bytes | Blob = b""
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -47,7 +55,7 @@ class Transfer(Struct):
         return self.job.held.get(self.number) == self.attempt
 
 
-class Transfers:
+class Transfers(Generic[K, T]):
     """Transfers of one direction, a few at a time.
 
     Args:
@@ -56,38 +64,63 @@ class Transfers:
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._all: dict[tuple[int, int, int], Transfer] = {}
-        self._active: set[tuple[int, int, int]] = set()
-        self._waiting: list[tuple[float, int, tuple[int, int, int]]] = []
+        self._all: dict[K, T] = {}
+        self._active: set[K] = set()
+        self._waiting: list[tuple[float, int, K]] = []
         self._pushed = 0
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def __iter__(self) -> Iterator[Transfer]:
+    def __iter__(self) -> Iterator[T]:
         return iter(self._all.values())
 
-    def add(self, transfer: Transfer) -> None:
+    def get(self, key: K) -> T | None:
+        """Return a transfer that is known."""
+        return self._all.get(key)
+
+    def add(self, transfer: T) -> None:
         """Add a transfer that may begin at once."""
         self._all[transfer.key] = transfer
         self._wait(transfer.key, 0.0)
 
-    def begin(self, now: float) -> list[Transfer]:
-        """Return those that are to begin now, and count them as under way."""
-        begun: list[Transfer] = []
-        while self._waiting and len(self._active) < self._at_once and self._waiting[0][0] <= now:
-            key = heapq.heappop(self._waiting)[2]
-            if key in self._all and key not in self._active:
+    def active(self) -> Iterator[T]:
+        """Yield those under way that somebody still waits for."""
+        return (self._all[key] for key in self._active if key in self._all)
+
+    def may_begin(self, now: float) -> bool:
+        """Whether the next one may begin, for all that is known here."""
+        return (
+            bool(self._waiting)
+            and len(self._active) < self._at_once
+            and (self._waiting[0][0] <= now)
+        )
+
+    def begin(self, now: float, may: Callable[[T], bool] = lambda _: True) -> list[T]:
+        """Return those that are to begin now, and count them as under way.
+
+        Args:
+            now: the time in seconds.
+            may: whether one may begin; those behind one that may not wait for it.
+        """
+        begun: list[T] = []
+        while self.may_begin(now):
+            key = self._waiting[0][2]
+            transfer = self._all.get(key)
+            if transfer is not None and key not in self._active:
+                if not may(transfer):
+                    break
                 self._active.add(key)
-                begun.append(self._all[key])
+                begun.append(transfer)
+            heapq.heappop(self._waiting)
         return begun
 
-    def end(self, key: tuple[int, int, int]) -> Transfer | None:
+    def end(self, key: K) -> T | None:
         """Note that a transfer has succeeded; return it unless it was dropped meanwhile."""
         self._active.discard(key)
         return self._all.pop(key, None)
 
-    def fail(self, key: tuple[int, int, int], now: float, *, counts: bool) -> Transfer | None:
+    def fail(self, key: K, now: float, *, counts: bool) -> T | None:
         """Note that a try has failed, and try again later; return the transfer unless dropped."""
         self._active.discard(key)
         transfer = self._all.get(key)
@@ -96,7 +129,7 @@ class Transfers:
             self._wait(key, now + transfer_pause(transfer.failures))
         return transfer
 
-    def drop(self, transfer: Transfer) -> None:
+    def drop(self, transfer: T) -> None:
         """Forget a transfer. If it is under way, its end is still waited for."""
         self._all.pop(transfer.key, None)
 
@@ -107,7 +140,7 @@ class Transfers:
             if key not in self._active:
                 self._wait(key, 0.0)
 
-    def _wait(self, key: tuple[int, int, int], until: float) -> None:
+    def _wait(self, key: K, until: float) -> None:
         self._pushed += 1
         heapq.heappush(self._waiting, (until, self._pushed, key))
 
@@ -117,7 +150,7 @@ class Transfers:
         waiting = {key for _, _, key in self._waiting}
         for key, transfer in self._all.items():
             assert key == transfer.key
-            assert key in self._active or key in waiting, f"{key} is forgotten"
+            assert key in self._active or key in waiting, f"{key!r} is forgotten"
 
 
 def transfer_pause(failures: int) -> float:

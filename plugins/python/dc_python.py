@@ -78,6 +78,5 @@ def _resolved(path: str) -> Any:
 
 @dc.hookimpl
 def dc_worker_labels() -> dict[str, str]:
-    """Tell which Python runs the functions, so that a job can require it."""
-    version = platform.python_version()
-    return {"python": version, "implementation": platform.python_implementation()}
+    """Tell which Python runs the functions; its version every worker tells by itself."""
+    return {"implementation": platform.python_implementation()}

@@ -25,6 +25,8 @@ class Relay:
         port: where it listens, on 127.0.0.1.
         delay: seconds by which each byte is late, each way.
         rate: bytes that pass each second, of each connection and way.
+        passed: bytes that have passed, both ways.
+        cuts: how often it was cut.
     """
 
     def __init__(self, listener: trio.SocketListener, host: str, port: int) -> None:
@@ -33,6 +35,8 @@ class Relay:
         self.port: int = listener.socket.getsockname()[1]
         self.delay = 0.0
         self.rate = math.inf
+        self.passed = 0
+        self.cuts = 0
         self._flowing = trio.Event()
         self._flowing.set()
         self._open: set[trio.CancelScope] = set()
@@ -52,6 +56,7 @@ class Relay:
 
     def cut(self) -> None:
         """Break all connections; new ones are possible at once."""
+        self.cuts += 1
         for scope in list(self._open):
             scope.cancel()
 
@@ -115,5 +120,6 @@ class Relay:
                     await trio.sleep_until(due)
                     await self._flowing.wait()
                     await sink.send_all(piece)
+                    self.passed += len(piece)
                     if self.rate < math.inf:
                         await trio.sleep(len(piece) / self.rate)

@@ -81,9 +81,15 @@ class Shorts:
             lambda address: python("tests.campaign.submitter", address, *map(str, words)),
         )
         words_of_reader = [str(PLUGINS), str(JOB), str(self.output)]
+        # A server that is killed before the job is on disk may give it another number afterwards.
+        await world.until(self._has_begun, READ_SECONDS, "the first task to be done")
         await world.add_client(
             "reader", lambda address: python("tests.campaign.reader", address, *words_of_reader)
         )
+
+    async def _has_begun(self) -> bool:
+        view = await self.world.ask(f"/api/jobs/{JOB}")
+        return view is not None and view["counts"]["done"] > 0
 
     async def _faults(self) -> Faults:
         async with trio.open_nursery() as nursery:

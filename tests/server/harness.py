@@ -57,6 +57,7 @@ from dc.server.events import (
     Committed,
     Continue,
     Continued,
+    DropBlob,
     Event,
     HeadLoaded,
     JobLoaded,
@@ -147,6 +148,7 @@ class Harness:
         self.unwritten: list[Record] = []
         self.written: list[Record] = []
         self.loads: list[Action] = []
+        self.dropped: list[bytes] = []
         self._peers = 0
         self._requests = 0
         self.feed(Tick())
@@ -166,6 +168,8 @@ class Harness:
                 self.closed[action.peer] = action
             case Write():
                 self.unwritten.append(action.record)
+            case DropBlob(digest):
+                self.dropped.append(digest)
             case _:
                 self.loads.append(action)
 

@@ -17,7 +17,7 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import StoreFull
 from dc.messages import Blob, Options
-from dc.records import JobCancelled, JobEnded, NewJob, NewTasks, Outcomes
+from dc.records import JobCancelled, JobEnded, NewJob, NewPlugin, NewTasks, Outcomes
 from dc.server.retention import Keep, Retention
 from dc.store_memory import MemoryStore
 
@@ -177,13 +177,8 @@ async def test_blobs_go_when_nobody_names_them(tmp_path: Path) -> None:
             assert await kept.left() == [4]
             assert there() == [shared, own, young, unused]
         await trio.sleep(limits.BLOB_SWEEP_SECONDS)
-        assert there() == [shared, young]
-        await trio.sleep(limits.BLOB_KEEP_SECONDS - 2 * DAY)
-        assert kept.blobs.claim(young.digest) == 5  # somebody is about to name it again
-        os.utime(kept.blobs.path(young.digest) or tmp_path, (kept.now,) * 2)
-        await trio.sleep(limits.BLOB_KEEP_SECONDS - DAY)
-        assert there() == [shared, young]
-        await trio.sleep(3 * DAY)
+        assert there() == [shared]
+        await trio.sleep(limits.BLOB_KEEP_SECONDS)
         assert there() == [shared]
         nursery.cancel_scope.cancel()
     view = kept.retention.view()
@@ -198,7 +193,7 @@ async def test_blobs_of_replaced_checkpoints_go_soon(tmp_path: Path) -> None:
         nursery.start_soon(kept.retention.run)
         for blob in (gone, named):
             kept.retention.drop(blob.digest)
-        await trio.sleep(limits.CHECKPOINT_KEEP_SECONDS - 1)
+        await trio.sleep(limits.BLOB_YOUNG_SECONDS - 1)
         assert kept.blobs.size(gone.digest) is not None
         await trio.sleep(2 * limits.RETENTION_SECONDS)
         assert kept.blobs.size(gone.digest) is None
@@ -239,3 +234,72 @@ async def test_the_job_that_is_being_removed_is_known(
     assert set(seen) == {5}
     assert kept.retention.removing == 0
     assert await kept.left() == []
+
+
+async def test_a_blob_that_was_just_asked_for_goes_later(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    blob = await put(kept, b"asked for", 9.0)
+    put_alone = await put(kept, b"put alone", 9.0)
+    await kept.job(1, at=kept.now - 2 * DAY, payload=blob)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.RETENTION_SECONDS * 1.5)
+        assert await kept.left() == []
+        assert kept.blobs.size(blob.digest) is not None
+        await trio.sleep(limits.BLOB_YOUNG_SECONDS)
+        assert kept.blobs.size(blob.digest) is None
+        await trio.sleep(limits.BLOB_KEEP_SECONDS - limits.BLOB_SWEEP_SECONDS)
+        assert kept.blobs.size(put_alone.digest) is not None
+        await trio.sleep(2 * limits.BLOB_SWEEP_SECONDS)
+        assert kept.blobs.size(put_alone.digest) is None
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_blob_stays_that_something_on_its_way_to_the_store_names(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    long = limits.BLOB_KEEP_SECONDS + 1
+    last, dropped, swept = [await put(kept, data, long) for data in (b"1", b"2", b"3")]
+    blobs = {blob.digest for blob in (last, dropped, swept)}
+    await kept.job(1, at=kept.now - 2 * DAY, payload=last)
+    kept.retention.named = lambda: blobs
+    kept.retention.drop(dropped.digest)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(2 * limits.BLOB_SWEEP_SECONDS)
+        assert await kept.left() == []
+        assert all(kept.blobs.size(digest) is not None for digest in blobs)
+        kept.retention.named = set
+        await trio.sleep(limits.BLOB_SWEEP_SECONDS)
+        assert not any(kept.blobs.size(digest) is not None for digest in blobs)
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_had_a_removed_job_is_told_of_its_bytes(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    told: list[tuple[str, int]] = []
+    kept.retention.freed = lambda *freed: told.append(freed)
+    await kept.job(1, at=kept.now - 2 * DAY, payload=b"12345")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.RETENTION_SECONDS * 1.5)
+        assert told == [("", 5)]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_plugin_goes_with_its_archive(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Keep())
+    old, new = await put(kept, b"old", DAY), await put(kept, b"new", DAY)
+    forgotten: list[bytes] = []
+    kept.retention.forget_plugin = forgotten.append
+    for blob, added in ((old, kept.now - 2), (new, kept.now - 1)):
+        await kept.store.commit([NewPlugin(blob.digest, 3, "demo", b"{}", b"[]", added)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.PLUGIN_KEEP_SECONDS - limits.RETENTION_SECONDS)
+        assert forgotten == []
+        await trio.sleep(2 * limits.RETENTION_SECONDS)
+        assert forgotten == [old.digest]
+        await trio.sleep(limits.BLOB_YOUNG_SECONDS + limits.RETENTION_SECONDS)
+        assert kept.blobs.size(old.digest) is None
+        assert kept.blobs.size(new.digest) == 3
+        nursery.cancel_scope.cancel()

@@ -120,3 +120,29 @@ async def test_nothing_to_install_with_and_not_allowed(machine: Machine) -> None
         async with machine.client(server) as client:
             assert "there is neither uv nor pip for" in str(await failure(client, "twice"))
             assert await results(client, "noop", b"x") == [b"x"]
+
+
+async def test_a_worker_runs_what_is_signed_by_those_that_it_trusts(machine: Machine) -> None:
+    """Signed without the server: by a key that it does not have. Its own plugins it runs anyway."""
+    signed = machine.folder / "signed"
+    signed.mkdir()
+    project = PROJECT.format(name="signed", dependency="distributed-computing")
+    (signed / "pyproject.toml").write_text(project)
+    (signed / "signed.py").write_text(
+        "import dc\n\n@dc.task_type\ndef cube(number: int) -> int:\n    return number**3\n"
+    )
+    key = machine.folder / "key"
+    assert machine.command("dc", "plugins", "keygen", key).returncode == 0
+    done = machine.command("dc", "plugins", "sign", signed, "--key", key)
+    assert done.returncode == 0, done.stderr
+    server = await machine.server(plugins=[machine.plugins, signed])
+    trusting = ("--spares", 0, "--trust", f"{key}.pub")
+    worker = await machine.worker(server, "one", plugins=[], arguments=trusting)
+    with trio.fail_after(SECONDS):
+        async with machine.client(server) as client:
+            assert await results(client, "cube", 3) == [27]
+            with pytest.warns(dc.NoWorkerWarning, match="signed by a key"):
+                job = await client.submit("square", [5])
+            await machine.worker(server, "two", arguments=trusting)
+            assert [value async for value in job.results()] == [25], "by its own code"
+    assert "square" not in worker.text()

@@ -155,8 +155,9 @@ class FakeServer:
         if size:
             for number in numbers:
                 data = b"%d" % (number % 10) * size
-                self.payloads[f"/jobs/1/tasks/{number}/payload"] = data
-            payloads = [Blob(b"d" * 32, size) for _ in numbers]
+                digest = hashlib.sha256(data).digest()
+                self.payloads[f"/blobs/{digest.hex()}"] = data
+                payloads[numbers.index(number)] = Blob(digest, size)
         attempts = [1] * len(numbers)
         await self.say(Assign(1, type_, "1", timeout, list(numbers), attempts, payloads))
 
@@ -232,7 +233,9 @@ async def scene(
 
 
 def files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """Return all files but the blobs of the cache, and the lock of who uses it."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in found if len(path.parent.name) > 2 and path.name != "lock"]
 
 
 def done_numbers(server: FakeServer) -> list[int]:

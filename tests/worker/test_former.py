@@ -2,28 +2,164 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
+from dc import limits
+from dc.cache import CacheFolder
 from dc.errors import UnknownTask
-from dc.worker.former import _body
+from dc.messages import Blob
+from dc.plain_get import Answer
+from dc.worker.former import CACHE_VARIABLE, FORMER, SERVER_VARIABLE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello"
+DATA = bytes(range(256)) * 2000
+DIGEST = hashlib.sha256(DATA)
+
+
+class Script:
+    """A server that gives one answer after the other, each on a connection of its own."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self.asked: list[bytes] = []
+        self._answers = answers
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        for answer in self._answers:
+            connection, _ = self._listener.accept()
+            with connection:
+                asked = b""
+                while b"\r\n\r\n" not in asked:
+                    asked += connection.recv(65536)
+                self.asked.append(asked)
+                connection.sendall(answer)
+
+    def close(self) -> None:
+        self._listener.close()
+        self._thread.join()
+
+
+@contextmanager
+def serving(*answers: bytes) -> Iterator[Script]:
+    script = Script(list(answers))
+    try:
+        yield script
+    finally:
+        script.close()
+
+
+def answer(data: bytes, *fields: str, status: str = "200 OK", size: int | None = None) -> bytes:
+    length = f"Content-Length: {len(data) if size is None else size}"
+    head = "\r\n".join([f"HTTP/1.1 {status}", length, *fields])
+    return f"{head}\r\n\r\n".encode() + data
+
+
+def tag() -> str:
+    return f'ETag: "{DIGEST.hexdigest()}"'
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(limits, "FOLLOW_PAUSE_SECONDS", 0.0)
+    folder = tmp_path / "cache"
+    CacheFolder(folder, 10**9).close()
+    monkeypatch.setenv(CACHE_VARIABLE, f"{10**9}:{folder}")
+    return folder
 
 
 def test_the_body_of_an_answer() -> None:
-    assert _body(OK, "/x", 5) == b"hello"
+    with serving(OK) as server, Answer(server.address, "/x") as got:
+        assert (got.status, got.size, got.digest, got.read(5)) == (200, 5, None, b"hello")
+    assert server.asked[0].startswith(b"GET /x HTTP/1.1\r\n")
 
 
-def test_what_is_broken_off_is_asked_for_again() -> None:
-    for size in range(len(OK)):
-        with pytest.raises(ConnectionError):
-            _body(OK[:size], "/x", 5)
-    with pytest.raises(ConnectionError, match="503"):
-        _body(OK.replace(b"200 OK", b"503 Busy"), "/x", 5)
+def test_what_is_broken_off_is_told_from_what_is_whole() -> None:
+    with serving(*(OK[:size] for size in range(len(OK)))) as server:
+        for _ in range(len(OK)):
+            with pytest.raises(ConnectionError), Answer(server.address, "/x") as got:
+                got.read(5)
 
 
-def test_what_is_not_there_or_too_large_is_not() -> None:
-    with pytest.raises(UnknownTask, match="hello"):
-        _body(OK.replace(b"200 OK", b"404 Not Found"), "/x", 5)
-    with pytest.raises(UnknownTask, match="more than 4 bytes"):
-        _body(OK, "/x", 4)
+def test_what_is_too_large_for_its_reader_is_not_read() -> None:
+    with (
+        serving(OK) as server,
+        Answer(server.address, "/x") as got,
+        pytest.raises(UnknownTask, match="more than 4 bytes"),
+    ):
+        got.read(4)
+
+
+def test_a_small_result_is_a_file_where_one_is_wanted(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(answer(b"busy", status="503 Busy"), OK) as server:
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        assert FORMER.file(1, 2, tmp_path / "it").read_bytes() == b"hello"
+
+
+def test_a_result_that_is_not_there_is_not(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(answer(b"no such task", status="404 Not Found")) as server:
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        with pytest.raises(UnknownTask, match="no such task"):
+            FORMER.file(1, 2, tmp_path / "it")
+
+
+def test_a_large_result_is_fetched_once_and_from_where_it_was_broken_off(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = "206 Partial Content"
+    with (
+        serving(
+            answer(b"", tag(), size=len(DATA)),  # its size and name are all that is wanted
+            answer(DATA[:100_000], tag(), size=len(DATA)),
+            answer(b"", tag(), size=len(DATA)),
+            answer(DATA[100_000:], tag(), status=partial),
+            answer(b"", tag(), size=len(DATA)),
+        ) as server
+    ):
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        (tmp_path / "a").mkdir()
+        (tmp_path / "b").mkdir()
+        first = FORMER.file(1, 2, tmp_path / "a" / "it")
+        assert first.read_bytes() == DATA
+        assert b"Range: bytes=100000-\r\n" in server.asked[3]
+        second = FORMER.file(1, 2, tmp_path / "b" / "it")
+        assert second.read_bytes() == DATA
+        assert first.stat().st_ino == second.stat().st_ino, "one file for both"
+    assert not list((cache / "incoming").iterdir())
+
+
+def test_other_bytes_than_their_name_says_are_fetched_again(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = bytes(len(DATA))
+    with serving(
+        answer(b"", tag(), size=len(DATA)),
+        answer(wrong, tag()),
+        answer(b"", tag(), size=len(DATA)),
+        answer(DATA, tag()),
+    ) as server:
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        assert FORMER.file(1, 2, tmp_path / "it").read_bytes() == DATA
+
+
+def test_a_result_whose_name_is_not_said_gets_one(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(answer(DATA)) as server:
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        assert FORMER.file(1, 2, tmp_path / "it").read_bytes() == DATA
+    blob = Blob(DIGEST.digest(), len(DATA))
+    assert CacheFolder(cache, 10**9, own=tmp_path / "own").use(blob) is not None

@@ -103,10 +103,10 @@ def test_large_payloads_and_plugins_are_both_waited_for() -> None:
     bench = Bench()
     assign(bench, 1, 2, payload=Blob(b"b" * 32, 50_000))
     assert not bench.of(ev.FetchPlugin), "it is time enough when the payload is here"
-    bench.do(ev.Fetched(1, 1, 1, InFile("/s/one", 50_000)))
+    bench.do(ev.Fetched(InFile("/s/one", 50_000, b"b" * 32)))
     assert bench.of(ev.FetchPlugin)
     ready(bench)
-    assert bench.runs == [(0, [1])]
+    assert bench.runs == [(0, [1, 2])]
 
 
 # --- what goes wrong ----------------------------------------------------------------------------
@@ -179,12 +179,13 @@ def test_a_signature_that_is_new_is_looked_at() -> None:
 def test_stopped_tasks_are_let_go() -> None:
     bench = Bench()
     assign(bench, 1, 2, payload=Blob(b"b" * 32, 50_000))
-    for number in (1, 2):
-        bench.do(ev.Fetched(1, number, 1, InFile(f"/s/{number}", 50_000)))
+    bench.do(ev.Fetched(InFile("/s/one", 50_000, b"b" * 32)))
     bench.hear(Stop(1, [1], [1]))
-    assert bench.of(ev.RemoveFile) == [ev.RemoveFile("/s/1")]
+    assert not bench.of(ev.LetGo), "the other one uses the file"
+    bench.hear(Stop(1, [2], [1]))
+    assert bench.of(ev.LetGo) == [ev.LetGo(b"b" * 32)]
     ready(bench)
-    assert bench.runs == [(0, [2])]
+    assert not bench.runs
 
 
 def test_what_waits_goes_back_when_the_worker_leaves() -> None:

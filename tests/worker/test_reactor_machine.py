@@ -38,7 +38,20 @@ from dc.messages import (
     TypeId,
     Welcome,
 )
-from dc.pipe import Busy, FileResult, Halt, InFile, Loaded, Ran, Ready, Retire, Run, Saved, Wrote
+from dc.pipe import (
+    MISSING,
+    Busy,
+    FileResult,
+    Halt,
+    InFile,
+    Loaded,
+    Ran,
+    Ready,
+    Retire,
+    Run,
+    Saved,
+    Wrote,
+)
 from dc.worker import events as ev
 from dc.worker.code import Code
 from dc.worker.identity import Identity
@@ -51,6 +64,11 @@ TIMEOUTS = {1: 0.0, 2: 0.0, 3: 2.0, 4: 0.0, 5: 2.0, 6: 0.0}
 VARIABLES: dict[int, dict[str, str]] = {one: {} for one in TIMEOUTS} | {2: {"COLOUR": "red"}}
 PLUGINS = {job: Plugin(bytes([job]) * 32, 99, f"plugin {job}") for job in (4, 5, 6)}
 CODES = {4: Code("/4"), 5: Code("/5", "/site"), 6: Code("/6", carries=True)}
+BLOBS = [Blob(b"%032d" % number, 99) for number in range(5)]
+INPUTS: dict[int, dict[str, Blob]] = {one: {} for one in TIMEOUTS} | {
+    2: {"a": BLOBS[0], "b": BLOBS[3]},
+    5: {"c": BLOBS[1]},
+}
 READY = Ready([TypeId("work", "1")], {}, {})
 
 
@@ -159,7 +177,8 @@ class Machine(RuleBasedStateMachine):
         identity = Identity("w", is_default=False, key="k", slots=SLOTS, software="test")
         self.reactor = WorkerReactor(identity, f"/scratch/{self.runs}")
         self.processes: dict[int, FakeProcess] = {}
-        self.fetching: list[Key] = []
+        self.fetching: list[Blob] = []
+        self.files: set[bytes] = set()  # that are in use, as the cache sees it
         self.putting: list[Key] = []
         self.bringing: list[Plugin] = []
         self.held: set[Key] = set()  # as it says after the last Welcome
@@ -213,8 +232,12 @@ class Machine(RuleBasedStateMachine):
                     assert not process.killed, "killed twice"
                     process.killed = True
                 case ev.Fetch():
-                    self.fetching.append((action.job, action.number, action.attempt))
+                    assert action.blob not in self.fetching, "fetched twice at a time"
+                    assert action.blob.digest not in self.files, "fetched, and it is here"
+                    self.fetching.append(action.blob)
                     assert len(self.fetching) <= limits.TRANSFERS_AT_ONCE
+                case ev.LetGo():
+                    self.files.remove(action.digest)
                 case ev.PutBlob():
                     self.putting.append((action.job, action.number, action.attempt))
                     assert len(self.putting) <= limits.TRANSFERS_AT_ONCE
@@ -275,6 +298,7 @@ class Machine(RuleBasedStateMachine):
         elsewhere = {key for other in others for key in other.given}
         assert elsewhere.isdisjoint(keys), "run at two places"
         assert self.ledger.unfinished().issuperset(keys), "run after it was stopped, lost or done"
+        self._given_files(run)
         assert process.variables in (None, run.environment), "given what another has set"
         process.variables = run.environment
         self._imports(process, run)
@@ -289,6 +313,16 @@ class Machine(RuleBasedStateMachine):
             process.loading = code.folder
             assert not code.adopts or process.adopted in ("", code.adopts), "two sets in one"
             process.adopted = process.adopted or code.adopts
+
+    def _given_files(self, run: Run) -> None:
+        assert run.inputs.keys() == INPUTS[run.job].keys(), "without its inputs"
+        files = [*run.payloads, *run.inputs.values(), *run.checkpoints.values()]
+        for file in files:
+            assert not isinstance(file, Blob)
+            assert isinstance(file, bytes) or file.digest in self.files, "run without its file"
+        for number, payload in zip(run.numbers, run.payloads, strict=True):
+            if isinstance(payload, InFile):
+                assert payload.digest == BLOBS[number % len(BLOBS)].digest, "another's payload"
 
     def _sent(self, message: Message) -> None:
         assert self.connected
@@ -358,13 +392,21 @@ class Machine(RuleBasedStateMachine):
     @rule(
         job=st.sampled_from(sorted(TIMEOUTS)),
         blobs=st.lists(st.sampled_from([False, False, False, True]), min_size=1, max_size=20),
+        saved=st.sampled_from([None, None, b"saved", BLOBS[4]]),
     )
-    def assign(self, job: int, blobs: list[bool]) -> None:
+    def assign(self, job: int, blobs: list[bool], saved: bytes | Blob | None) -> None:
         numbers = list(range(self.ledger.next_number, self.ledger.next_number + len(blobs)))
         self.ledger.next_number += len(blobs)
-        self._assign(job, numbers, [1] * len(numbers), blobs)
+        self._assign(job, numbers, [1] * len(numbers), blobs, saved)
 
-    def _assign(self, job: int, numbers: list[int], attempts: list[int], blobs: list[bool]) -> None:
+    def _assign(
+        self,
+        job: int,
+        numbers: list[int],
+        attempts: list[int],
+        blobs: list[bool],
+        saved: bytes | Blob | None = None,
+    ) -> None:
         keys = {(job, *pair) for pair in zip(numbers, attempts, strict=True)}
         self.ledger.assigned |= keys
         if self.ending:
@@ -372,11 +414,16 @@ class Machine(RuleBasedStateMachine):
         self.ledger.latest |= {
             (job, number): attempt for number, attempt in zip(numbers, attempts, strict=True)
         }
-        payloads = [Blob(b"d" * 32, 99) if blob else b"payload" for blob in blobs]
+        rows = zip(numbers, blobs, strict=True)
+        payloads = [BLOBS[number % len(BLOBS)] if blob else b"payload" for number, blob in rows]
         columns = numbers, attempts, payloads
         type_, plugin = "shipped" if job in PLUGINS else "work", PLUGINS.get(job)
         message = Assign(
-            job, type_, "1", TIMEOUTS[job], *columns, {}, VARIABLES[job], plugin=plugin
+            *(job, type_, "1", TIMEOUTS[job], *columns),
+            environment=VARIABLES[job],
+            checkpoints={} if saved is None else {numbers[0]: saved},
+            plugin=plugin,
+            inputs=INPUTS[job],
         )
         self._do(ev.Received(message))
 
@@ -488,7 +535,9 @@ class Machine(RuleBasedStateMachine):
         data=st.data(),
         count=st.integers(1, 300),
         seconds=st.sampled_from([0.00001, 0.001, 0.3]),
-        kinds=st.lists(st.sampled_from(["file", "bytes", "failure"]), min_size=1, max_size=5),
+        kinds=st.lists(
+            st.sampled_from(["file", "bytes", "failure", "missing"]), min_size=1, max_size=5
+        ),
     )
     def ran(self, data: st.DataObject, count: int, seconds: float, kinds: list[str]) -> None:
         index, process = self._choose(data, working=True)
@@ -506,6 +555,7 @@ class Machine(RuleBasedStateMachine):
             choice: dict[str, bytes | InFile | Failure] = {
                 "bytes": b"r",
                 "failure": Failure("error", "no"),
+                "missing": Failure(MISSING, "/c/x is gone"),
                 "file": file,
             }
             outcomes.append(choice[kind])
@@ -587,9 +637,12 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.fetching)
     @rule(works=st.booleans(), refused=st.booleans())
     def fetch_ends(self, works: bool, refused: bool) -> None:
-        key = self.fetching.pop(0)
-        file = InFile(f"/scratch/payload-{key[1]}", 99)
-        self._do(ev.Fetched(*key, file) if works else ev.FetchFailed(*key, "no", refused))
+        blob = self.fetching.pop(0)
+        if works:
+            self.files.add(blob.digest)
+            self._do(ev.Fetched(InFile(f"/c/{blob.name}", blob.size, blob.digest)))
+        else:
+            self._do(ev.FetchFailed(blob.digest, "no", refused))
 
     @precondition(lambda self: self.putting)
     @rule(works=st.booleans(), refused=st.booleans())
@@ -655,6 +708,8 @@ class Machine(RuleBasedStateMachine):
         self._do(ev.Received(Recorded(ledger.recorded)))
         left = self.reactor.statistics()
         assert (left.queued, left.fetching, left.putting, left.unrecorded) == (0, 0, 0, 0)
+        if not any(process.given for process in self.processes.values()):
+            assert not self.files, "files of the cache are in use by nobody"
 
     def _go_on(self) -> None:
         """Let time pass in which everything works."""

@@ -139,35 +139,81 @@ def test_executor_that_reports_what_it_was_not_given_is_replaced() -> None:
 # --- files ----------------------------------------------------------------------------------------
 
 
+def blob(number: int) -> Blob:
+    return Blob(b"%032d" % number, 50_000)
+
+
+def file_of(one: Blob) -> InFile:
+    return InFile(f"/c/{one.name}", one.size, one.digest)
+
+
 def blobs(bench: Bench, *numbers: int) -> None:
-    payloads: list[bytes | Blob] = [Blob(b"d" * 32, 50_000) for _ in numbers]
+    payloads: list[bytes | Blob] = [blob(number) for number in numbers]
     bench.hear(Assign(1, "work", "1", 0, list(numbers), [1] * len(numbers), payloads))
 
 
-def test_large_payloads_are_fetched_two_at_a_time() -> None:
-    bench = Bench(slots=3)
-    blobs(bench, 1, 2, 3)
-    assert bench.out == [ev.Fetch(1, 1, 1, 50_000), ev.Fetch(1, 2, 1, 50_000)]
-    file = InFile("/s/p1", 50_000)
-    bench.do(ev.Fetched(1, 1, 1, file))
-    assert bench.of(ev.Fetch) == [ev.Fetch(1, 3, 1, 50_000)]
-    assert bench.of(ev.Execute)[0].run.payloads == [file]
+def test_large_payloads_are_fetched_a_few_at_a_time() -> None:
+    bench = Bench(slots=9)
+    blobs(bench, *range(9))
+    first = [ev.Fetch(blob(number)) for number in range(limits.TRANSFERS_AT_ONCE)]
+    assert bench.out == first
+    bench.do(ev.Fetched(file_of(blob(1))))
+    assert bench.of(ev.Fetch) == [ev.Fetch(blob(limits.TRANSFERS_AT_ONCE))]
+    assert bench.of(ev.Execute)[0].run.payloads == [file_of(blob(1))]
     bench.ran(1)
-    assert bench.of(ev.RemoveFile) == [ev.RemoveFile("/s/p1")]
+    assert bench.of(ev.LetGo) == [ev.LetGo(blob(1).digest)]
+
+
+def test_a_blob_is_fetched_once_however_many_tasks_wait_for_it() -> None:
+    bench = Bench(slots=2)
+    one = blob(0)
+    bench.hear(Assign(1, "work", "1", 0, [1, 2], [1, 1], [one, one]))
+    bench.hear(Assign(2, "work", "1", 0, [1], [1], [one]))
+    assert bench.reactor.statistics().fetching == 3
+    bench.do(ev.Fetched(file_of(one)))
+    assert bench.runs == [(0, [1]), (1, [2])]
+    bench.ran(1)
+    assert bench.of(ev.Execute)[0].run.job == 2
+    bench.ran(2, slot=1)
+    assert not bench.of(ev.LetGo)
+    bench.ran(1, job=2)
+    assert bench.of(ev.LetGo) == [ev.LetGo(one.digest)]
+
+
+def test_what_comes_ahead_is_bounded() -> None:
+    bench = Bench(slots=1)
+    large = [Blob(b"%032d" % number, limits.AHEAD_BYTES * 2 // 5) for number in range(6)]
+    bench.hear(Assign(1, "work", "1", 0, list(range(6)), [1] * 6, [*large]))
+    assert [one.blob for one in bench.of(ev.Fetch)] == large[:2]
+    bench.do(ev.Fetched(file_of(large[0])))
+    assert bench.of(ev.Execute), "the first one runs"
+    assert [one.blob for one in bench.of(ev.Fetch)] == large[2:3]
+    bench.do(ev.Fetched(file_of(large[1])))
+    bench.do(ev.Fetched(file_of(large[2])))
+    assert not bench.of(ev.Fetch)
+    bench.ran(0, seconds=1.0)
+    assert [one.blob for one in bench.of(ev.Fetch)] == large[3:4]
+
+
+def test_of_whatever_size_one_comes_ahead_for_each_slot() -> None:
+    bench = Bench(slots=2)
+    large = [Blob(b"%032d" % number, limits.AHEAD_BYTES * 3) for number in range(4)]
+    bench.hear(Assign(1, "work", "1", 0, list(range(4)), [1] * 4, [*large]))
+    assert [one.blob for one in bench.of(ev.Fetch)] == large[:2]
 
 
 def test_fetch_that_is_refused_fails_the_task_in_the_end() -> None:
     bench = Bench()
     blobs(bench, 1)
     for _ in range(limits.TRANSFER_TRIES - 1):
-        bench.do(ev.FetchFailed(1, 1, 1, "404 no such task", True))
+        bench.do(ev.FetchFailed(blob(1).digest, "404 no such blob", True))
         assert not bench.of(ev.Fetch)
         bench.tick(limits.RECONNECT_SECONDS_MOST)
         assert bench.of(ev.Fetch)
         bench.hear(Heartbeat())
-    bench.do(ev.FetchFailed(1, 1, 1, "404 no such task", True))
+    bench.do(ev.FetchFailed(blob(1).digest, "404 no such blob", True))
     (failed,) = bench.flush()
-    assert failed.failure == Failure("error", "could not fetch payload: 404 no such task")
+    assert failed.failure == Failure("error", "could not fetch payload: 404 no such blob")
 
 
 def test_fetches_that_fail_without_a_connection_do_not_count() -> None:
@@ -175,7 +221,7 @@ def test_fetches_that_fail_without_a_connection_do_not_count() -> None:
     blobs(bench, 1)
     for _ in range(20):
         bench.do(ev.Disconnected())
-        bench.do(ev.FetchFailed(1, 1, 1, "404 no such task", True))
+        bench.do(ev.FetchFailed(blob(1).digest, "404 no such blob", True))
         bench.do(ev.Connected())
         bench.hear(Welcome(PROTOCOL, "test", []))
         assert bench.of(ev.Fetch)
@@ -185,22 +231,22 @@ def test_fetches_that_the_server_cannot_answer_now_are_tried_until_it_can() -> N
     bench = Bench()
     blobs(bench, 1)
     for _ in range(10 * limits.TRANSFER_TRIES):
-        bench.do(ev.FetchFailed(1, 1, 1, "507 the disk is full", False))
+        bench.do(ev.FetchFailed(blob(1).digest, "507 the disk is full", False))
         assert not bench.of(ev.Fetch)
         bench.tick(limits.RECONNECT_SECONDS)
-        assert bench.of(ev.Fetch) == [ev.Fetch(1, 1, 1, 50_000)]
+        assert bench.of(ev.Fetch) == [ev.Fetch(blob(1))]
         bench.hear(Heartbeat())
     assert bench.flush() == []
-    bench.do(ev.Fetched(1, 1, 1, InFile("/s/p1", 50_000)))
+    bench.do(ev.Fetched(file_of(blob(1))))
     assert bench.of(ev.Execute)
 
 
-def test_stopped_fetch_leaves_no_file() -> None:
+def test_what_is_fetched_for_a_stopped_task_is_let_go() -> None:
     bench = Bench()
     blobs(bench, 1)
     bench.hear(Stop(1, [1], [1]))
-    bench.do(ev.Fetched(1, 1, 1, InFile("/s/p1", 50_000)))
-    assert bench.out == [ev.RemoveFile("/s/p1")]
+    bench.do(ev.Fetched(file_of(blob(1))))
+    assert bench.out == [ev.LetGo(blob(1).digest)]
 
 
 def test_large_result_is_put_before_it_is_reported() -> None:

@@ -256,34 +256,39 @@ def test_an_attempt_begins_with_its_checkpoint() -> None:
 def test_a_large_checkpoint_is_fetched_before_its_task_runs() -> None:
     bench = Bench()
     assign(bench, {2: BLOB})
-    assert bench.of(ev.Fetch) == [ev.Fetch(1, 2, 2, BLOB.size, BLOB.digest)]
+    assert bench.of(ev.Fetch) == [ev.Fetch(BLOB)]
     bench.ran(1, attempt=2)
     assert not bench.of(ev.Execute)
-    file = InFile("/s/checkpoint-1-2-2", BLOB.size)
-    bench.do(ev.Fetched(1, 2, 2, file))
+    file = InFile("/c/checkpoint", BLOB.size, BLOB.digest)
+    bench.do(ev.Fetched(file))
     (run,) = [one.run for one in bench.of(ev.Execute)]
     assert (run.numbers, run.payloads, run.checkpoints) == ([2], [b"p"], {2: file})
     bench.hear(Stop(1, [2], [2]))
-    assert ev.RemoveFile(file.path) in bench.out
+    assert ev.LetGo(BLOB.digest) in bench.out
 
 
-def test_a_large_payload_is_fetched_behind_the_checkpoint() -> None:
+def test_a_large_payload_is_fetched_beside_the_checkpoint() -> None:
     bench = Bench()
-    assign(bench, {1: BLOB, 2: b"small"}, Blob(b"p" * 32, 99_000))
-    bench.do(ev.Fetched(1, 1, 2, InFile("/checkpoint", BLOB.size)))
-    assert ev.Fetch(1, 1, 2, 99_000) in bench.of(ev.Fetch)
+    payload = Blob(b"p" * 32, 99_000)
+    assign(bench, {1: BLOB, 2: b"small"}, payload)
+    assert bench.of(ev.Fetch) == [ev.Fetch(payload), ev.Fetch(BLOB)]
+    bench.do(ev.Fetched(InFile("/c/checkpoint", BLOB.size, BLOB.digest)))
+    assert not bench.of(ev.Execute)
+    bench.do(ev.Fetched(InFile("/c/payload", payload.size, payload.digest)))
+    assert bench.runs == [(0, [1])]
 
 
 def test_a_checkpoint_that_is_gone_does_not_fail_its_task() -> None:
     bench = Bench()
     assign(bench, {1: BLOB, 2: BLOB})
-    for _ in range(limits.TRANSFER_TRIES):
-        bench.do(ev.FetchFailed(1, 1, 2, "404", refused=True))
+    for _ in range(limits.TRANSFER_TRIES - 1):
+        bench.do(ev.FetchFailed(BLOB.digest, "404", refused=True))
         bench.hear(Heartbeat())
         bench.tick(limits.RECONNECT_SECONDS_MOST)
+    assert len(bench.reactor._board.fetching) == 2
+    bench.do(ev.FetchFailed(BLOB.digest, "404", refused=True))
     assert not [one for one in bench.flush() if isinstance(one, Failed)]
-    bench.do(ev.FetchFailed(1, 2, 2, "404", refused=True))
-    assert [one.key for one in bench.reactor._board.fetches] == [(1, 2, 2)]
+    assert len(bench.reactor._board.fetching) == 0
     assert bench.reactor._executors.given == 1
 
 

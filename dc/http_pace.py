@@ -1,0 +1,57 @@
+"""How slowly the other side may send or take a body."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from dc import limits
+from dc.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Pace:
+    """Watches one body: each minute of it has to bring some bytes, or it holds a place for nothing.
+
+    It begins with its first wait, and begins anew after each minute.
+    """
+
+    __slots__ = ("_bytes", "_since")
+
+    def __init__(self) -> None:
+        self._since = trio.current_time()
+        self._bytes = 0
+
+    def keeps(self, size: int) -> bool:
+        """Count bytes; return whether the last minute, if one is over, has brought enough."""
+        self._bytes += size
+        seconds = trio.current_time() - self._since
+        if seconds < limits.PACE_SECONDS:
+            return True
+        enough = self._bytes >= seconds * limits.PACE_BYTES_PER_SECOND
+        self._since, self._bytes = trio.current_time(), 0
+        return enough
+
+    def check(self, size: int) -> None:
+        """Count bytes of a request's body.
+
+        Raises:
+            ProtocolError: 408, they come too slowly.
+        """
+        if not self.keeps(size):
+            text = f"the body comes at less than {limits.PACE_BYTES_PER_SECOND} bytes a second"
+            raise ProtocolError(text, status=408)
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Bound a wait for more of a body."""
+    with trio.move_on_after(limits.BODY_IDLE_SECONDS) as scope:
+        yield
+    if scope.cancelled_caught:
+        text = f"nothing of the body within {limits.BODY_IDLE_SECONDS:g} seconds"
+        raise ProtocolError(text, status=408)

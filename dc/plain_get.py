@@ -1,0 +1,109 @@
+"""One GET over a plain socket, blocking: for executors, which have no Trio."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from dc import limits
+from dc.errors import UnknownTask
+
+_NONE: Final[Mapping[str, str]] = {}
+
+
+class Answer:
+    """The answer to a GET, whose body has not been read. Use as a context manager.
+
+    Args:
+        server: its address, as http://HOST:PORT.
+        path: which begins with a slash.
+        headers: further ones.
+
+    Attributes:
+        status: of the answer.
+        size: of its body in bytes.
+
+    Raises:
+        ConnectionError: the server cannot be reached, or the connection broke, or this is no HTTP.
+        TimeoutError: it does not answer.
+    """
+
+    def __init__(self, server: str, path: str, headers: Mapping[str, str] = _NONE) -> None:
+        parts = urlsplit(server)
+        where = parts.hostname or "", parts.port or 80
+        self._path = path
+        try:
+            self._socket = socket.create_connection(where, limits.TRANSFER_SECONDS)
+        except socket.gaierror as error:
+            raise ConnectionError(str(error)) from error
+        except OSError as error:
+            raise ConnectionError(error.strerror or str(error)) from error
+        try:
+            more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            head = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n{more}\r\n"
+            self._socket.sendall(head.encode())
+            self._read_head()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._socket.close()
+
+    def _read_head(self) -> None:
+        received = bytearray()
+        while b"\r\n\r\n" not in received:
+            piece = self._socket.recv(limits.RECEIVE_BYTES)
+            if not piece or len(received) > limits.HEAD_BYTES + limits.RECEIVE_BYTES:
+                raise ConnectionError("the connection broke")
+            received += piece
+        head, _, self._rest = bytes(received).partition(b"\r\n\r\n")
+        line, *fields = head.decode("latin-1").split("\r\n")
+        pairs = (field.partition(":") for field in fields)
+        self._fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        code, length = line.split(" ")[1:2], self._fields.get("content-length", "")
+        if not code or not code[0].isdigit() or not length.isdigit():
+            raise ConnectionError(f"no answer that can be used: {line[:80]}")
+        self.status, self.size = int(code[0]), int(length)
+
+    @property
+    def digest(self) -> bytes | None:
+        """The SHA-256 of what is at the path, if its ETag says it."""
+        tag = self._fields.get("etag", "").strip('"')
+        try:
+            digest = bytes.fromhex(tag)
+        except ValueError:
+            return None
+        return digest if len(digest) == 32 else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body, piece by piece.
+
+        Raises:
+            ConnectionError: the connection broke before its end.
+            TimeoutError: nothing came for limits.TRANSFER_SECONDS.
+        """
+        left = self.size
+        piece = self._rest[:left]
+        while left:
+            piece = piece or self._socket.recv(min(left, limits.RECEIVE_BYTES))
+            if not piece:
+                raise ConnectionError("the connection broke")
+            left -= len(piece)
+            yield piece
+            piece = b""
+
+    def read(self, most: int) -> bytes:
+        """Return the whole body; raises as iterating does.
+
+        Raises:
+            UnknownTask: it has more than `most` bytes.
+        """
+        if self.size > most:
+            raise UnknownTask(f"{self._path} has more than {most} bytes")
+        return b"".join(self)
