@@ -974,3 +974,6 @@ PLUGINS_LOOK_SECONDS: Final = 1.0
 
 PLUGINS_LOOK_SHARE: Final = 20.0
 """Times what a look has taken: so looks at many files take a twentieth of a processor at most."""
+
+UNUSABLE_NOTED: Final = 16
+"""Archives of which is noted why a worker could not use them, the newest; for people."""

@@ -46,21 +46,24 @@ def run(folder: Path, payload: Any, name: str = "shout") -> Any:
 def test_two_versions_are_side_by_side(tmp_path: Path) -> None:
     old = unpacked(tmp_path)
     new = unpacked(tmp_path, {"code/shouting.py": CODE.replace("upper()", 'upper() + "!"')})
+    before = {name for name in sys.modules if name.startswith(PREFIX)}
     for _ in range(2):
         assert run(old, "hi") == "HI"
         assert run(new, "hi") == "HI!"
-    assert sum(name.startswith(PREFIX) for name in sys.modules) == 2
+    assert len({name for name in sys.modules if name.startswith(PREFIX)} - before) == 2
     assert "shouting" not in sys.modules
 
 
 def test_the_names_are_the_same_everywhere(tmp_path: Path) -> None:
     """What is pickled by one process is found by another."""
     here, there = unpacked(tmp_path / "here"), unpacked(tmp_path / "there")
+    before = {name for name in sys.modules if name.startswith(PREFIX)}
     run(here, "x")
-    names = {name for name in sys.modules if name.startswith(PREFIX)}
+    names = {name for name in sys.modules if name.startswith(PREFIX)} - before
     forget(here)
+    assert not names & sys.modules.keys()
     run(there, "x")
-    assert {name for name in sys.modules if name.startswith(PREFIX)} == names
+    assert {name for name in sys.modules if name.startswith(PREFIX)} - before == names
 
 
 PACKAGE = {

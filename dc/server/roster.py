@@ -47,6 +47,7 @@ class Worker(Struct, eq=False):
         leaving: whether it takes no more, as it says.
         until: when it will leave, on the reactor's clock.
         stop_by: when it must have stopped, if it was told to.
+        unusable: by archive, why it could not use it when it last tried, the newest last.
     """
 
     id: int
@@ -71,6 +72,14 @@ class Worker(Struct, eq=False):
     leaving: bool = False
     until: float = math.inf
     stop_by: float = math.inf
+    unusable: dict[bytes, str] = {}
+
+    def cannot_use(self, archive: bytes, why: str) -> None:
+        """Note that it has failed to get or to load an archive."""
+        self.unusable.pop(archive, None)
+        self.unusable[archive] = why[: limits.NOTE_CHARS]
+        if len(self.unusable) > limits.UNUSABLE_NOTED:
+            del self.unusable[next(iter(self.unusable))]
 
     @property
     def key(self) -> str:

@@ -27,6 +27,7 @@ from dc.messages import (
     Running,
     check_columns,
 )
+from dc.plugin_manifest import unusable
 from dc.portions import portions
 from dc.records import WorkerRow
 from dc.server.board import Board
@@ -298,6 +299,7 @@ class WorkerSide:
             case Running():
                 self._reports.running(worker, message)
             case Failed():
+                self._note_unusable(worker, message)
                 self._reports.failed(worker, message)
             case Returned():
                 self._reports.returned(worker, message)
@@ -320,6 +322,15 @@ class WorkerSide:
                 pass
             case _:
                 raise ProtocolError(f"a worker does not send {type(message).__name__}")
+
+    def _note_unusable(self, worker: Worker, message: Failed) -> None:
+        """Note that a task has failed because its worker cannot use the plugin, if it has."""
+        job = self._board.jobs.get(message.job)
+        if job is not None and job.shipped is not None:
+            plugin, error = job.shipped.plugin, message.failure.error
+            begins = unusable(plugin.name)
+            if error.startswith(begins):
+                worker.cannot_use(plugin.digest, error.removeprefix(begins))
 
     # --- looking --------------------------------------------------------------------------------
 

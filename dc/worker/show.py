@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dc import signing
 from dc.executor import Executor
 from dc.messages import About
 from dc.pipe import Ready
@@ -32,6 +33,15 @@ async def about(identity: Identity, plugins: Sequence[Path]) -> str:
     return lines(identity.about())
 
 
+def _taken(about: About) -> str:
+    """Return which plugins of the server are taken."""
+    if not about.takes_plugins:
+        return "of its own only"
+    signed = f", signed by {' or '.join(map(signing.public_text, about.trusts))}"
+    text = f"of the server as well{signed if about.trusts else ''}"
+    return text if about.installs else f"{text}; nothing is installed for them"
+
+
 def lines(about: About) -> str:
     """Return what is said of a worker: a title and a text on each line."""
     amounts = [(name, amount_text(name, units(name, one))) for name, one in about.resources.items()]
@@ -42,5 +52,6 @@ def lines(about: About) -> str:
         *(("label", f"{name}={value}") for name, value in about.labels.items()),
         *(("type", f"{one.name} {one.version}") for one in about.types),
         *(("broken", why) for why in about.broken.values()),
+        ("plugins", _taken(about)),
     ]
     return "".join(f"{title:8}  {text}\n" for title, text in rows)
