@@ -153,6 +153,7 @@ class Board:
         self.on_outcomes: Callable[[Job, Outcomes], None] = _nobody
         self.on_finished: Callable[[Job], None] = _nobody
         self.on_unfollowed: Callable[[Job], None] = _nobody
+        self.on_scheduled: Callable[[Job], None] = _nobody  # of jobs with inputs
         self.on_unscheduled: Callable[[Job], None] = _nobody
         self.on_submitted: Callable[[Job], None] = _nobody
         self.on_stored: Callable[[Job, int], None] = _nobody
@@ -248,6 +249,8 @@ class Board:
         )
         job.scheduled = True
         self.hold(job)
+        if options.inputs:
+            self.on_scheduled(job)
 
     def class_of(self, job: Job) -> int:
         """Return the requirement class of a job, until `matching.release`."""
