@@ -468,7 +468,7 @@ class Operator:
         elif what == "prefer":
             s.prefer(job, None if pick & 16 else [pick // 32 % 4, pick // 128])
         elif what == "ahead":
-            s.set_ahead(job, pick & 16)
+            s.set_ahead(job, bool(pick & 16))
         elif what == "cancel":
             s.cancel(job, pick // 16 % (self.ends[job] + 1))
         elif what == "job":

@@ -263,7 +263,7 @@ class WorkerSide:
         checkpoints: dict[int, Payload] | None = None,
     ) -> None:
         row = job.row
-        self.inputs.handed_out(job, payloads)
+        self.inputs.payloads(job, payloads)
         start = 0
         for stop, size in portions(payloads, 0, lambda _: BLOB_BYTES):
             message = Assign(
