@@ -53,6 +53,7 @@ THOUGHT = {
     "server.board",
     "server.peers",
     "server.roster",
+    "server.inputs",
     "server.register",
     "server.orders",
     "server.room",
