@@ -141,6 +141,7 @@ HANDS = {
     "task_options": "plugins",
     "tasktypes": "plugins",
     "context": "plugins",
+    "stops": "plugins",
     "hooks": "plugins",
     "plugin_sources": "plugins",
     "plugins": "plugins",

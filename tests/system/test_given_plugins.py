@@ -11,6 +11,7 @@ import pytest
 import trio
 from dc_render import Picture
 from dc_wasm import Call
+from wasm_texts import FOREVER
 
 import dc
 from tests.system.processes import ROOT, Machine, Server
@@ -78,6 +79,13 @@ def test_bad_modules_harm_nobody(client: dc.Client) -> None:
     assert "it has used up its fuel of 1000" in str(second)
     assert third == b"FINE"
     assert job.status().failed == 2
+
+
+def test_a_module_without_end_is_stopped_and_not_killed(client: dc.Client) -> None:
+    [failed] = client.map("wasm", [Call(module=FOREVER)], timeout=0.2, failures="yield")
+    assert isinstance(failed, dc.TaskFailed)
+    assert failed.kind == "timeout"
+    assert "in wasm" in failed.traceback, "it was killed"
 
 
 def test_a_picture_is_drawn(client: dc.Client, tmp_path: Path) -> None:

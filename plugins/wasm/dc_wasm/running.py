@@ -56,6 +56,7 @@ class Workshop:
         machine = self._machine(settings)
         compiled = self._modules.get(machine, code)
         run = _Run(machine, compiled, settings)
+        context.on_stop(machine.engine.increment_epoch)
         with machine.turn(settings.seconds):
             machine.host.begin(lambda: _seed(compiled, data, settings))
             if compiled.kind == "function":
@@ -70,6 +71,7 @@ class Workshop:
         machine = self._machine(settings)
         compiled = self._modules.of_job(machine, context.job, _module_of(context))
         run = _Run(machine, compiled, settings)
+        context.on_stop(machine.engine.increment_epoch)
         to = context.scratch / "stdout"
         with machine.turn(settings.seconds):
             machine.host.begin(lambda: _seed(compiled, data, settings))
@@ -211,10 +213,9 @@ class _Run:
     def _failure(self, error: Trap | WasmtimeError, why: str = "") -> WasmFailed:
         """Return what went wrong, in words; `why` says for what the module was stopped."""
         code = error.trap_code if isinstance(error, Trap) else None
-        if why and code is TrapCode.INTERRUPT:
-            text = why
-        elif code is TrapCode.INTERRUPT:
-            text = f"it ran for longer than {self._settings.seconds:g} s and was stopped"
+        if code is TrapCode.INTERRUPT:
+            seconds = self._settings.seconds
+            text = why or f"it ran for longer than {seconds:g} s and was stopped"
         elif code is TrapCode.OUT_OF_FUEL:
             text = f"it has used up its fuel of {self._settings.fuel}"
         elif code is TrapCode.UNREACHABLE:
