@@ -16,7 +16,7 @@ import pytest
 from dc_wasm import Call, running, wasm
 from dc_wasm.failures import ModuleRefused, WasmFailed
 from dc_wasm.kept import Kept
-from wasm_texts import ECHO, FOREVER, SAME, command, function, written
+from test_dc_wasm_texts import ECHO, FOREVER, SAME, command, function, written
 from wasmtime import wat2wasm
 
 import dc

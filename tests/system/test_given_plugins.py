@@ -11,7 +11,7 @@ import pytest
 import trio
 from dc_render import Picture
 from dc_wasm import Call
-from wasm_texts import FOREVER
+from test_dc_wasm_texts import FOREVER
 
 import dc
 from tests.system.processes import ROOT, Machine, Server
