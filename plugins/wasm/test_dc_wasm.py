@@ -184,6 +184,16 @@ def test_time_and_random_numbers_are_the_same_everywhere() -> None:
     assert run(module, b"a", args=["x"])[24:40] != first[24:40]
 
 
+def test_of_streams_nothing_is_told_that_differs() -> None:
+    body = f"""
+      (i32.store (i32.const 100) (call $fd_filestat_get (i32.const 0) (i32.const 104)))
+      (i32.store (i32.const 168) (call $fd_filestat_get (i32.const 3) (i32.const 104)))
+      {written(1, 100, 72)}
+    """
+    told = run(command(body, "fd_filestat_get", "fd_write"), b"input")
+    assert struct.unpack("<IQQB7xQQQQQI", told) == (0, 0, 0, 2, 1, 0, 0, 0, 0, 8)
+
+
 def test_real_time_and_random_numbers() -> None:
     body = f"""
       (drop (call $clock_time_get (i32.const 0) (i64.const 1) (i32.const 104)))
