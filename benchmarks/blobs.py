@@ -1,6 +1,6 @@
 """Measure blobs between a real server and its peers: one large one, and many small ones at once.
 
-    python -m benchmarks.blobs [--mb N] [--blobs N] [--folder FOLDER]
+    python -m benchmarks.blobs [--mb N] [--cuts N] [--blobs N] [--folder FOLDER]
 
 A server runs in a process of its own, with a task beside all else that tells by how much it comes
 late: `loop` is that lateness. `memory` is by how much the server's peak of resident memory grew.
@@ -188,6 +188,48 @@ async def measure_one(server: Server, folder: Path, size: int) -> None:
         os.sync()
 
 
+class Cutter:
+    """A way to a server whose connection is cut so many times, at equal parts of a blob."""
+
+    def __init__(self, url: str, size: int, cuts: int) -> None:
+        host, port = parse_url(url)
+        self._at = [size * number // (cuts + 1) for number in range(cuts, 0, -1)]
+        self._open = partial(trio.open_tcp_stream, host, port)
+        self._stream: trio.SocketStream | None = None
+        self.cuts = 0
+        self.transport = BlobTransport(HttpClient(self.open, f"{host}:{port}"))
+
+    async def open(self) -> trio.SocketStream:
+        self._stream = await self._open()
+        return self._stream
+
+    def told(self, size: int) -> None:
+        if self._at and size >= self._at[-1] and self._stream is not None:
+            self._at.pop()
+            self.cuts += 1
+            self._stream.socket.shutdown(trio.socket.SHUT_RDWR)
+
+
+async def measure_cut(server: Server, folder: Path, size: int, cuts: int) -> None:
+    """One large blob up and down, the connection cut in between."""
+    source = make(folder / "source", size)
+    os.sync()
+    blob, up = await blob_of(source), Cutter(server.url, size, cuts)
+    before = Process(os.getpid()).kib("VmHWM")
+    with Measure(server, f"one up, cut {cuts} times", size):
+        assert await up.transport.upload(blob, source, up.told)
+    os.sync()
+    down = Cutter(server.url, size, cuts)
+    with Measure(server, f"one down, cut {cuts} times", size):
+        await down.transport.download(f"/blobs/{blob.name}", blob, folder / "back", down.told)
+    assert up.cuts == down.cuts == cuts
+    assert (await blob_of(folder / "back")) == blob
+    grown = (Process(os.getpid()).kib("VmHWM") - before) * 1024 / MB
+    show("the peer's peak of memory grew by", grown, "MB", compared=False)
+    (folder / "back").unlink()
+    source.unlink()
+
+
 async def measure_many(server: Server, folder: Path, count: int) -> None:
     """Many blobs of a MB up, one after the other, and down to several peers at once."""
     transport, blobs = transport_to(server.url), []
@@ -230,6 +272,7 @@ def measure_computer(folder: Path, size: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mb", type=int, default=1000)
+    parser.add_argument("--cuts", type=int, default=10)
     parser.add_argument("--blobs", type=int, default=1000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--serve", metavar="FOLDER", help=argparse.SUPPRESS)
@@ -246,6 +289,7 @@ def main() -> None:
         measure_computer(Path(name), arguments.mb * MB)
         with running(Path(name)) as server:
             trio.run(measure_one, server, Path(name), arguments.mb * MB)
+            trio.run(measure_cut, server, Path(name), arguments.mb * MB, arguments.cuts)
             trio.run(measure_many, server, Path(name), arguments.blobs)
 
 

@@ -13,7 +13,7 @@ import trio
 
 from dc import limits
 from dc.blobs_incoming import Sink, Source, Told, in_hashers
-from dc.errors import ProtocolError
+from dc.errors import BlobMismatch
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -82,26 +82,26 @@ class Decompressed:
         """Give some bytes to a sink; return how many came in, 0 at the end.
 
         Raises:
-            ProtocolError: they are no zstd, need too much memory, or go on behind the end.
+            BlobMismatch: they are no zstd, need too much memory, or go on behind the end.
         """
         got = await self._source.move_to(lambda piece: self._decompress(piece, sink))
         if not got and not self._coder.eof:
-            raise ProtocolError("the compressed body ends too early")
+            raise BlobMismatch("the compressed body ends too early")
         return got
 
     def _decompress(self, piece: memoryview, sink: Sink) -> None:
         data: bytes | memoryview = piece
         while len(data) or not self._coder.needs_input:
             if self._coder.eof:
-                raise ProtocolError("something is behind the end of the compressed body")
+                raise BlobMismatch("something is behind the end of the compressed body")
             try:
                 got = self._coder.decompress(data, limits.HAND_ON_BYTES)
             except zstd.ZstdError as error:
-                raise ProtocolError(f"the body cannot be decompressed: {error}") from error
+                raise BlobMismatch(f"the body cannot be decompressed: {error}") from error
             if got:
                 sink(memoryview(got))
             if self._coder.eof:
                 if self._coder.unused_data:
-                    raise ProtocolError("something is behind the end of the compressed body")
+                    raise BlobMismatch("something is behind the end of the compressed body")
                 return
             data = b""

@@ -374,6 +374,14 @@ FOLLOW_PAUSE_SECONDS_MOST: Final = 5.0
 PUT_RETRY_SECONDS: Final = 1.0
 """Before a client puts a blob again that the server could not take, as on a full disk."""
 
+CLIENT_TRANSFERS: Final = 4
+"""Payloads and results that a client moves at the same time: while one is hashed or synced, the
+line is free for another."""
+
+RANGE_BYTES: Final = 4 * MIB
+"""Of a large result that a client asks for at a time where it is read as a stream: on a line with a
+way there and back of 50 ms that is 80 MB/s."""
+
 CLOSE_SECONDS: Final = 1.0
 """For a client's last words (a cancelled job, the closing handshake) when it is left."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -280,17 +282,13 @@ class Uploads(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = (
-            Path(os.environ.get("TMPDIR", "/tmp")) / f"dc-uploads-{os.getpid()}-{id(self)}"
-        )
+        self.folder = Path(tempfile.mkdtemp(prefix="dc-uploads-"))
         self.blobs = BlobFolder(self.folder)
         self.there: set[bytes] = set()
         self.parts: dict[bytes, bytes] = {}
 
     def teardown(self) -> None:
-        for path in sorted(self.folder.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        self.folder.rmdir()
+        shutil.rmtree(self.folder)
 
     @rule(
         word=st.sampled_from(WORDS),

@@ -29,6 +29,7 @@ from tests.http_cases import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 async def timed(*parts: bytes, handler: Any = app) -> tuple[list[int], float]:
@@ -79,6 +80,63 @@ async def test_a_head_that_trickles_is_refused(autojump_clock: Any) -> None:
 async def test_a_body_that_stalls_is_refused(autojump_clock: Any, framing: str) -> None:
     data = get("/echo", framing, method="PUT")
     assert await timed(data) == ([408], limits.BODY_IDLE_SECONDS)
+
+
+async def test_a_body_of_a_byte_a_second_is_refused(autojump_clock: Any) -> None:
+    client, server = memory_stream_pair()
+    start = trio.current_time()
+
+    async def trickle() -> None:
+        await client.send_all(get("/count", "Content-Length: 99999", method="PUT"))
+        while True:
+            await trio.sleep(1)
+            await client.send_all(b"x")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve, server, app, no_upgrade)
+        nursery.start_soon(trickle)
+        assert statuses(await client.receive_some()) == [408]
+        assert trio.current_time() - start == pytest.approx(limits.PACE_SECONDS, abs=1)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_body_that_is_slow_but_not_too_slow_is_taken(autojump_clock: Any) -> None:
+    client, server = memory_stream_pair()
+    each, seconds = 2 * limits.PACE_BYTES_PER_SECOND, 2 * int(limits.PACE_SECONDS)
+
+    async def trickle() -> None:
+        size = each * seconds
+        await client.send_all(get("/count", f"Content-Length: {size}", method="PUT"))
+        for _ in range(seconds):
+            await trio.sleep(1)
+            await client.send_all(b"x" * each)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve, server, app, no_upgrade)
+        nursery.start_soon(trickle)
+        assert statuses(await client.receive_some()) == [200]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_file_that_is_taken_a_byte_a_second_is_left(
+    autojump_clock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes something now and then, in less than the time for one piece, is left too."""
+    monkeypatch.setattr(limits, "FILE_PIECE_BYTES", 50)
+    (tmp_path / "file").write_bytes(bytes(10_000))
+
+    async def handler(request: Request) -> Response:
+        return Response(200, tmp_path / "file")
+
+    async def a_piece_in_fifty_seconds() -> None:
+        await trio.sleep(50)
+
+    client, server = memory_stream_pair()
+    await client.send_all(NEXT)
+    start = trio.current_time()
+    server.send_stream.send_all_hook = a_piece_in_fifty_seconds
+    await serve(server, handler, no_upgrade)
+    assert trio.current_time() - start < 3 * limits.PACE_SECONDS
 
 
 async def test_an_unread_body_that_stalls_is_given_up_soon(autojump_clock: Any) -> None:

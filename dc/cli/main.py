@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, control, jobs, show, task, why, worker
+from dc.cli import backup, bench, carry, control, jobs, show, task, why, worker
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -37,6 +37,8 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "worker": worker.worker,
         "types": show.types,
         "status": show.status,
+        "put": carry.put,
+        "get": carry.get,
         "backup": backup.backup,
         "bench": bench.bench,
         "why": why.why,
