@@ -58,6 +58,19 @@ CACHED_TOLD: Final = 4096
 """Blobs that a worker names in one message about its cache, and that it tells of at all, the
 newest."""
 
+CACHED_KNOWN: Final = 500_000
+"""Blobs in workers' caches that the server knows of, all together: some 100 MB."""
+
+INPUT_BYTES_PER_SECOND: Final = 100_000_000
+"""At which a worker is reckoned to fetch what a task needs: a gigabit line."""
+
+INPUT_PAUSE_SECONDS_MOST: Final = 60.0
+"""That tasks wait for workers that have the inputs of their job, however large these are."""
+
+AHEAD_SHARE: Final = 0.1
+"""Of a task's run time: one whose payload takes longer than that to fetch is handed out ahead. At
+worst it then waits behind another for ten times as long as its bytes take."""
+
 CACHED_LEAST_BYTES: Final = 4 * MIB
 """Of a blob of which a worker tells that it has it: to fetch a smaller one takes less than to wait
 for a certain worker."""

@@ -8,7 +8,7 @@ connected: then no other may take it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -109,6 +109,7 @@ class Roster:
         self.by_peer: dict[int, Worker] = {}
         self.by_name: dict[str, Worker] = {}
         self.away: dict[str, Worker] = {}
+        self.on_removed: Callable[[int], None] = lambda _: None
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -203,6 +204,7 @@ class Roster:
         self._register.went(worker.key)
         del self.by_key[worker.key], self.by_id[worker.id], self.away[worker.key]
         self._scheduler.remove_worker(worker.id, False)
+        self.on_removed(worker.id)
         self._board.matching.left(worker.id)
 
     # --- looking --------------------------------------------------------------------------------

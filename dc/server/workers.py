@@ -12,6 +12,7 @@ from dc.messages import (
     About,
     Assign,
     Blob,
+    Cached,
     Checkpoint,
     Done,
     Failed,
@@ -32,6 +33,7 @@ from dc.records import WorkerRow
 from dc.server.board import Board
 from dc.server.events import CheckpointsLoaded, LoadCheckpoints, LoadPayloads, PayloadsLoaded
 from dc.server.health import SICK, TRIAL, Health
+from dc.server.inputs import InputSide
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.orders import Orders
@@ -70,6 +72,8 @@ class WorkerSide:
         )
         self.outputs = Outputs(board, self.roster, self.leases)
         self.telling = Telling(board, self.roster, self.leases)
+        self.inputs = InputSide(board)
+        self.roster.on_removed = self.inputs.forget
         self.stop = self.roster.stop
         board.on_unscheduled = self._job_gone
 
@@ -95,7 +99,7 @@ class WorkerSide:
         self.roster.check(about)
         old = self.roster.by_key.get(about.key)
         replaced = old.peer if old is not None and old.peer >= 0 else None
-        self.roster.connect(peer, address, about, obeys=obeys)
+        self.inputs.forget(self.roster.connect(peer, address, about, obeys=obeys).id)
         return replaced
 
     def lost(self, peer: int, heard: float) -> None:
@@ -129,6 +133,7 @@ class WorkerSide:
         self.register.write()
         self.outputs.tick()
         self.telling.tick()
+        self.inputs.tick()
 
     def note_all_seen(self) -> None:
         """Write down that all who are connected were here now: the server stops."""
@@ -138,6 +143,7 @@ class WorkerSide:
 
     def _job_gone(self, job: Job) -> None:
         self.health.job_gone(job.number)
+        self.inputs.gone(job)
 
     # --- giving tasks ---------------------------------------------------------------------------
 
@@ -257,6 +263,7 @@ class WorkerSide:
         checkpoints: dict[int, Payload] | None = None,
     ) -> None:
         row = job.row
+        self.inputs.payloads(job, payloads)
         start = 0
         for stop, size in portions(payloads, 0, lambda _: BLOB_BYTES):
             message = Assign(
@@ -271,6 +278,7 @@ class WorkerSide:
                 row.options.environment,
                 job.resources[alternative],
                 checkpoints or {},
+                inputs=row.options.inputs,
             )
             self._board.send(worker.peer, message, size)
             start = stop
@@ -304,6 +312,8 @@ class WorkerSide:
             case Held():
                 check_columns(message)
                 self.leases.named(worker, message.job, message.numbers, message.attempts)
+            case Cached():
+                self.inputs.told(worker, message)
             case Goodbye():
                 self.register.ended(worker.key)
                 self.leases.give_up(worker, blame=False)
@@ -367,6 +377,7 @@ class WorkerSide:
         for row in self.register.gone():
             assert row.key not in self.roster.by_key, "a worker is gone, and here"
         self.outputs.validate()
+        self.inputs.validate()
         self.telling.validate()
         for peer, worker in self.roster.by_peer.items():
             assert worker.peer == peer, "a worker has another connection than it is found by"

@@ -49,6 +49,7 @@ THOUGHT = {
     "server.board",
     "server.peers",
     "server.roster",
+    "server.inputs",
     "server.register",
     "server.orders",
     "server.room",
