@@ -149,6 +149,7 @@ HANDS = {
     "task_options": "plugins",
     "tasktypes": "plugins",
     "context": "plugins",
+    "stops": "plugins",
     "hooks": "plugins",
     "plugin_sources": "plugins",
     "plugin_archive": "plugins",
