@@ -80,7 +80,7 @@ def there_and_back(
     """Run one task; return the seconds it took, and of which processor. Its result is checked."""
     before = processes.seconds()
     started = time.perf_counter()
-    [result] = client.submit("other", [payload]).results()
+    [result] = client.submit("other", [payload]).results(large="value")
     took = time.perf_counter() - started
     after = processes.seconds()
     assert len(result) == len(payload)

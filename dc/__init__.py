@@ -38,10 +38,13 @@ from dc.hooks import hookimpl
 from dc.tasktypes import TaskType, task_type
 
 if typing.TYPE_CHECKING:
+    from dc.client.handles import AsyncHandle, Handle
     from dc.client.open_job import OpenJob
     from dc.client.options import JobOptions
-    from dc.client.plain_client import Client, Job
+    from dc.client.plain_client import Client
+    from dc.client.plain_job import Job
     from dc.client.records import Finished, JobStatus
+    from dc.client.sources import BlobRef
     from dc.client.trio_client import AsyncClient
     from dc.client.trio_job import AsyncJob
 
@@ -49,13 +52,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncClient",
+    "AsyncHandle",
     "AsyncJob",
+    "BlobRef",
     "Client",
     "ConnectionLost",
     "Context",
     "DcError",
     "DuplicateName",
     "Finished",
+    "Handle",
     "Job",
     "JobCancelled",
     "JobOptions",
@@ -87,10 +93,13 @@ __all__ = [
 
 _OF_CLIENTS = {
     "AsyncClient": "dc.client.trio_client",
+    "AsyncHandle": "dc.client.handles",
     "AsyncJob": "dc.client.trio_job",
+    "BlobRef": "dc.client.sources",
     "Client": "dc.client.plain_client",
     "Finished": "dc.client.records",
-    "Job": "dc.client.plain_client",
+    "Handle": "dc.client.handles",
+    "Job": "dc.client.plain_job",
     "JobOptions": "dc.client.options",
     "JobStatus": "dc.client.records",
     "OpenJob": "dc.client.open_job",

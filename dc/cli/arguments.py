@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from dc.cli.bytes_arguments import add_bytes
 from dc.cli.control_arguments import add_control, add_order
 from dc.cli.needs import AND, OR, needs_said
 from dc.cli.plugins_arguments import add_plugins
@@ -31,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = root.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=Mixed
+    )
     _add_submit(commands)
     _add_lists(commands)
     _add_job_commands(commands)
@@ -41,9 +44,30 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _command(commands: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
+class Mixed(argparse.ArgumentParser):
+    """A parser that can take options between arguments as well.
+
+    Attributes:
+        mixes: whether it does: argparse cannot where there are commands below a command, nor where
+            an argument and an option exclude each other.
+    """
+
+    mixes = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse options first, and what is left as arguments."""
+        if not self.mixes:
+            return super().parse_known_args(args, namespace)
+        self.mixes = False  # what is called here calls this
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.mixes = True
+
+
+def _command(commands: Any, name: str, text: str, example: str) -> Mixed:
     """Add a command, with what all commands take."""
-    command: argparse.ArgumentParser = commands.add_parser(
+    command: Mixed = commands.add_parser(
         name,
         help=text[0].lower() + text[1:].rstrip("."),
         description=text,
@@ -68,14 +92,23 @@ def _add_submit(commands: Any) -> None:
         "Submit a job, wait for it, and print its answer.",
         "python -m dc submit wordcount ~/texts --plugins examples/template",
     )
+    command.mixes = True
     add = command.add_argument
     add("type", metavar="TYPE", help="the task type; see `python -m dc types`")
     add(
         "inputs",
         metavar="INPUT",
         nargs="*",
-        help="for the type's split; without one, each is a payload: JSON or text; @FILE reads a "
-        "file",
+        help="for the type's split; without one, each is a payload: JSON or text; @FILE is what is "
+        "in a file, of any size; @SHA256 what was put",
+    )
+    add(
+        "--input",
+        type=_named,
+        action="append",
+        metavar="NAME=FILE",
+        default=[],
+        help="a file that all tasks may read, or the SHA256 of what was put; may be repeated",
     )
     add("--file", metavar="PATH", help="read more inputs from a file, one a line; - for stdin")
     add("--version", default="", help="of the task type (default: the newest)")
@@ -198,6 +231,7 @@ def _add_lists(commands: Any) -> None:
         "python -m dc backup monday.tar",
     )
     backup.add_argument("file", type=Path, metavar="FILE", help="a tar file, made by this")
+    add_bytes(commands, _command)
     _add_bench(commands)
 
 
@@ -264,6 +298,12 @@ def _add_job_commands(commands: Any) -> None:
     )
     _add_why(commands)
     results.add_argument("--merge", action="store_true", help="print the type's merged answer")
+    results.add_argument(
+        "--save",
+        type=Path,
+        metavar="FOLDER",
+        help="write each result to a file of its number; those that are there are passed over",
+    )
     _add_reading(results)
 
 
@@ -356,6 +396,13 @@ def _variable(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE")
     return name, value
 
 

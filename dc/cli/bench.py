@@ -19,7 +19,8 @@ from typing import Any, Final, Self
 
 from dc.cli.screen import Screen
 from dc.client.open_job import OpenJob
-from dc.client.plain_client import Client, Job
+from dc.client.plain_client import Client
+from dc.client.plain_job import Job
 from dc.errors import DcError, JobCancelled, PluginError, StartError, UnknownTaskType
 
 DONE, NOT_ALL_DONE = 0, 1  # exit statuses
@@ -98,7 +99,7 @@ class _Timed:
         """
         job = self._client.submit(self._kind, payloads, name="bench")
         with self._following(job):
-            yield from job.results(ordered=False)
+            yield from job.results(ordered=False, large="value")
 
     @contextmanager
     def singles(self) -> Iterator[Callable[[bytes], bytes]]:

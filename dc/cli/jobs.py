@@ -9,13 +9,17 @@ from typing import Any, NoReturn
 
 from msgspec import structs
 
-from dc.cli.inputs import payloads_of
+from dc.cli.carry import Folder, write_pieces
+from dc.cli.inputs import bytes_of, payloads_of
 from dc.cli.needs import needs_said
-from dc.cli.progress import Pace, describe, following, telling_trouble
+from dc.cli.progress import Pace, describe, following, moving, telling_trouble
 from dc.cli.screen import SHOWN_FAILURES, Screen
 from dc.cli.task import last_outputs
-from dc.client.plain_client import Client, Job
+from dc.client.handles import Handle
+from dc.client.plain_client import Client
+from dc.client.plain_job import Job
 from dc.client.records import Finished, JobStatus
+from dc.client.values import Large
 from dc.errors import (
     DcError,
     JobCancelled,
@@ -58,8 +62,12 @@ def submit(args: Namespace, client: Client, screen: Screen) -> int:
         raise OptionsError("--after-what says what is waited for of jobs: name them by --after J")
     known = _known_type(args, client, screen)
     codec = known.payload_codec if known is not None else _codec(client, args.type, args.version)
-    payloads = payloads_of(known, codec, args.inputs, args.file)
-    with telling_trouble(client, screen), warnings.catch_warnings(record=True) as warned:
+    payloads = payloads_of(known, codec, args.inputs, args.file, client)
+    with (
+        telling_trouble(client, screen),
+        moving(client, screen),
+        warnings.catch_warnings(record=True) as warned,
+    ):
         warnings.simplefilter("always", NoWorkerWarning)
         job = _submit(args, client, known or args.type, payloads)
     for warning in warned:
@@ -98,6 +106,7 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         not_before=args.not_before,
         deadline=args.deadline,
         key=args.key,
+        inputs={name: bytes_of(client, text) for name, text in args.input} or None,
         **needs_said(args.needs),
     )
 
@@ -107,6 +116,8 @@ def results(args: Namespace, client: Client, screen: Screen) -> int:
     job = client.job(args.job)
     if args.merge and not job.task_type.has_merge:
         raise PluginError(f"{job.type} has no merge here: give its plugin by --plugins DIR")
+    if args.merge and args.save:
+        raise OptionsError("--merge makes one answer of all results: leave out --save")
     return _collect(args, client, job, screen, merge=args.merge)
 
 
@@ -150,12 +161,15 @@ def _collect(args: Namespace, client: Client, job: Job, screen: Screen, *, merge
     def read() -> JobStatus:
         if merge:
             answer.extend(_merged(job, failures))
+        elif save := getattr(args, "save", None):
+            _save(args, job, screen, failures, Folder(save))
         else:
             _list(args, job, screen, failures)
         return job.wait()
 
+    streams = not merge and getattr(args, "save", None) is None
     try:
-        status = _followed(job, screen, read, streams=not merge)
+        status = _followed(job, screen, read, streams=streams, client=client)
     except JobCancelled:
         status = job.status()
     if merge and args.json:
@@ -174,7 +188,7 @@ def _merged(job: Job, failures: Failures) -> list[Any]:
     """Return the merged answer in a list; an empty one if tasks failed."""
 
     def succeeded() -> Iterator[Any]:
-        for value in job.results(failures="yield"):
+        for value in job.results(failures="yield", large="value"):
             if isinstance(value, TaskFailed):
                 failures.add(value)
             else:
@@ -194,13 +208,31 @@ def _merged(job: Job, failures: Failures) -> list[Any]:
 
 
 def _list(args: Namespace, job: Job, screen: Screen, failures: Failures) -> None:
-    for finished in job.as_completed(ordered=args.ordered):
+    large: Large = "value" if args.json else "handle"
+    for finished in job.as_completed(ordered=args.ordered, large=large):
         if finished.error is not None:
             failures.add(finished.error)
         if args.json:
             screen.json(_record(finished), indent=False)
+        elif isinstance(finished.result, Handle):
+            write_pieces(finished.result, screen)
+            screen.write(b"\n")
         elif finished.error is None:
             screen.line(finished.result)
+
+
+def _save(args: Namespace, job: Job, screen: Screen, failures: Failures, folder: Folder) -> None:
+    """Write results to files."""
+    is_bytes = job.task_type.result_codec == "bytes"
+    for finished in job.as_completed(ordered=args.ordered):
+        if finished.error is not None:
+            failures.add(finished.error)
+        else:
+            path = folder.save(finished.number, finished.result, is_bytes=is_bytes)
+            finished = structs.replace(finished, result={"file": str(path)})
+        if args.json:
+            screen.json(_record(finished), indent=False)
+    screen.note(folder.summary)
 
 
 def _record(finished: Finished) -> dict[str, Any]:
@@ -228,10 +260,15 @@ def _failure(task: dict[str, Any]) -> TaskFailed:
 
 
 def _followed(
-    job: Job, screen: Screen, read: Callable[[], JobStatus], *, streams: bool
+    job: Job,
+    screen: Screen,
+    read: Callable[[], JobStatus],
+    *,
+    streams: bool,
+    client: Client | None = None,
 ) -> JobStatus:
     try:
-        with following(job, screen, streams=streams):
+        with following(job, screen, streams=streams, client=client):
             return read()
     except KeyboardInterrupt:
         _interrupted(job.number)

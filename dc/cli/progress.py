@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from time import monotonic
 from typing import Final, Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from dc.cli.screen import Screen, clean
-from dc.client.plain_client import Client, Job
+from dc.cli.transfers import LINE_SECONDS, TransferLines, TransferRows
+from dc.client.plain_client import Client
+from dc.client.plain_job import Job
 from dc.client.records import JobStatus
+from dc.client.transfers import Transfer
 from dc.errors import DcError
 
 TROUBLE_SECONDS: Final = 0.5  # between two looks at whether the server is in trouble
-LINE_SECONDS: Final = 5.0  # between two plain lines: seldom enough for a log
+TRANSFER_SECONDS: Final = 0.2  # between two looks at how far transfers are
 PACE_SECONDS: Final = 10.0  # over which the rate is taken: long enough to be steady
 
 
@@ -76,10 +79,13 @@ def duration(seconds: float) -> str:
 
 
 class Display(Protocol):
-    """What shows a job's states as they come."""
+    """What shows a job's states as they come, and how far transfers are."""
 
     def show(self, status: JobStatus) -> None:
         """Show a state."""
+
+    def move(self, transfers: Sequence[Transfer]) -> None:
+        """Show the transfers that are under way."""
 
     def close(self) -> None:
         """Show no more."""
@@ -93,6 +99,7 @@ class Lines:
         self._clock = clock
         self._pace = Pace()
         self._next = clock() + LINE_SECONDS
+        self._transfers = TransferLines(screen, clock)
 
     def show(self, status: JobStatus) -> None:
         """Write a line if it is time for one."""
@@ -101,6 +108,10 @@ class Lines:
         if now >= self._next and not status.finished:
             self._next = now + LINE_SECONDS
             self._screen.note(describe(status, self._pace))
+
+    def move(self, transfers: Sequence[Transfer]) -> None:
+        """Write a line of each transfer if it is time for one."""
+        self._transfers.show(transfers)
 
     def close(self) -> None:
         """There is nothing to end."""
@@ -115,17 +126,20 @@ class Bar:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}", markup=False),
             TextColumn("{task.fields[rest]}", markup=False),
             console=screen.error_console,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._progress.add_task("job", total=None, rest="")
-        self._progress.start()
+        self._task: TaskID | None = None
+        self._transfers = TransferRows(self._progress, clock)
 
     def show(self, status: JobStatus) -> None:
         """Move the bar."""
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task("job", total=None, rest="", count="")
         self._pace.note(self._clock(), status.ended)
         rest = describe(status, self._pace).split(" tasks", 1)[1].lstrip(", ")
         self._progress.update(
@@ -133,8 +147,15 @@ class Bar:
             description=f"job {status.job}",
             total=status.total,
             completed=status.ended,
+            count=f"{status.ended}/{status.total}",
             rest=clean(rest),
         )
+
+    def move(self, transfers: Sequence[Transfer]) -> None:
+        """Show a row for each transfer."""
+        if transfers:
+            self._progress.start()
+        self._transfers.show(transfers)
 
     def close(self) -> None:
         """Leave the bar as it is and go on below it."""
@@ -163,16 +184,55 @@ def telling_trouble(client: Client, screen: Screen) -> Iterator[None]:
 
 
 @contextmanager
-def following(job: Job, screen: Screen, *, streams: bool) -> Iterator[None]:
+def moving(client: Client, screen: Screen) -> Iterator[None]:
+    """Show how far the transfers of a client are while the block runs."""
+    live = screen.error_console.is_terminal
+    display: Display = Bar(screen) if live else Lines(screen)
+    with _watching(client, display):
+        try:
+            yield
+        finally:
+            display.close()
+
+
+@contextmanager
+def _watching(client: Client, display: Display) -> Iterator[None]:
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(TRANSFER_SECONDS):
+            display.move(client.transfers)
+
+    thread = threading.Thread(target=watch, name="dc transfers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def following(
+    job: Job, screen: Screen, *, streams: bool, client: Client | None = None
+) -> Iterator[None]:
     """Show how far a job is while the block runs.
 
     Args:
         job: the job.
         screen: where to show it.
         streams: whether the block writes results as they come.
+        client: whose transfers are shown as well.
     """
     live = screen.error_console.is_terminal and not (streams and screen.streams_to_terminal)
     display: Display = Bar(screen) if live else Lines(screen)
+    transfers = _watching(client, display) if client is not None else nullcontext()
+    with transfers, _following(job, display):
+        yield
+
+
+@contextmanager
+def _following(job: Job, display: Display) -> Iterator[None]:
     over = threading.Event()
     thread = threading.Thread(
         target=_follow, args=(job, display, over), name="dc progress", daemon=True

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-import msgspec
 import trio
 from trio.abc import Stream
 
 from dc import limits
 from dc.client.connection import BROKEN, Connection
-from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError, StartError, by_code
+from dc.client.patience import named
+from dc.client.transfers import Transfers
+from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError, StartError
 from dc.http_client import HttpClient
 from dc.link_open import connect
 from dc.messages import Accepted
@@ -49,6 +49,10 @@ class Connector:
         url: of the server.
         nursery: where connections run.
         open_stream: opens a stream to the server; None for TCP to where the address says.
+
+    Attributes:
+        url: as given.
+        transfers: of large bytes, over connections of their own.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Connector:
         self._connecting = trio.Lock()
         self._connection: Connection | None = None
         self._http = HttpClient(self._open_stream, self._authority)
+        self.transfers = Transfers(self._new_http)
         self._closed = False
 
     async def connection(self) -> Connection:
@@ -99,32 +104,12 @@ class Connector:
         connection = self._connection
         return connection.session.trouble if connection and not connection.is_lost else ""
 
-    async def fetch(self, path: str, limit: int) -> bytes:
-        """Return the bytes at a path of the server, `limit` at most."""
-        try:
-            with _bounded(limit):
-                return await self._http.download_bytes(path, limit)
-        except HttpError as error:
-            raise _named(error) from error
-
     async def download(self, path: str, to: Path) -> int:
         """Write what is at a path of the server to a file; return its size in bytes."""
         try:
             return await self._http.download(path, to)
         except HttpError as error:
-            raise _named(error) from error
-
-    async def put(self, path: str, data: bytes) -> None:
-        """Put bytes at a path of the server; one that cannot take them now is asked again."""
-        while True:
-            try:
-                with _bounded(len(data)):
-                    await self._http.upload(path, data)
-                return
-            except HttpError as error:
-                if error.status not in (503, 507):
-                    raise _named(error) from error
-            await trio.sleep(limits.PUT_RETRY_SECONDS)
+            raise named(error) from error
 
     async def get_json(self, path: str) -> Any:
         """Return the JSON at a path of the server."""
@@ -132,7 +117,7 @@ class Connector:
             with _bounded(limits.ANSWER_BYTES):
                 return await self._http.get_json(path)
         except HttpError as error:
-            raise _named(error) from error
+            raise named(error) from error
 
     async def send_json(self, method: str, path: str, value: Any = None) -> Any:
         """Send a value, if it is one, as JSON to a path of the server; return the answer's."""
@@ -140,12 +125,16 @@ class Connector:
             with _bounded(limits.ANSWER_BYTES):
                 return await self._http.send_json(method, path, value)
         except HttpError as error:
-            raise _named(error) from error
+            raise named(error) from error
 
     async def aclose(self) -> None:
         """Close what is open; later calls fail."""
         self._closed = True
         await self._http.aclose()
+        await self.transfers.aclose()
+
+    def _new_http(self) -> HttpClient:
+        return HttpClient(self._open_stream, self._authority)
 
     async def _open_tcp(self) -> Stream:
         return await trio.open_tcp_stream(self._host, self._port)
@@ -178,29 +167,6 @@ class Connector:
         return ConnectionLost(f"cannot reach the server at {self.url}: {text}")
 
 
-class Patience:
-    """Growing, jittered pauses between tries to reach a server, for a bounded time."""
-
-    def __init__(self) -> None:
-        self._deadline: float | None = None
-        self._pause = limits.FOLLOW_PAUSE_SECONDS
-
-    def reached(self) -> None:
-        """Note that the server answers: the time to reach it begins anew when it is lost again."""
-        self._deadline = None
-
-    async def pause(self, error: ConnectionLost) -> None:
-        """Wait before the next try; raise the error if there is to be none."""
-        now = trio.current_time()
-        if self._deadline is None:
-            self._deadline = now + limits.FOLLOW_SECONDS
-        pause = self._pause * random.uniform(0.5, 1.5)
-        if now + pause > self._deadline:
-            raise error
-        await trio.sleep(pause)
-        self._pause = min(2 * self._pause, limits.FOLLOW_PAUSE_SECONDS_MOST)
-
-
 @contextmanager
 def _bounded(size: int) -> Iterator[None]:
     """Give up an exchange of so many bytes that takes too long: its connection is dead.
@@ -213,12 +179,3 @@ def _bounded(size: int) -> Iterator[None]:
             yield
     except trio.TooSlowError:
         raise ConnectionLost(f"the server did not answer within {seconds:.0f} seconds") from None
-
-
-def _named(error: HttpError) -> DcError:
-    """The error that the server named in the JSON of its answer."""
-    try:
-        said = msgspec.json.decode(str(error.args[0]), type=dict[str, str])
-        return by_code(said["error"], said["text"])
-    except (msgspec.DecodeError, KeyError):
-        return error

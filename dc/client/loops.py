@@ -88,7 +88,7 @@ class AsyncResults(AsyncIterator[Any]):
     async def _fetched(self, batch: Finished, index: int) -> Any:
         outcome = batch.outcomes[index]
         if isinstance(outcome, Blob):
-            outcome = await self._reader.fetch(batch.numbers[index], outcome.size)
+            outcome = await self._reader.fetch(batch.numbers[index], outcome)
         return self._view.one(batch, index, outcome)
 
 
@@ -164,7 +164,7 @@ def plain_states(
 def _fetched(reader: ResultReader, view: View, call: Call, batch: Finished) -> Iterator[Any]:
     for index, outcome in enumerate(batch.outcomes):
         if isinstance(outcome, Blob):
-            yield view.one(batch, index, call(reader.fetch, batch.numbers[index], outcome.size))
+            yield view.one(batch, index, call(reader.fetch, batch.numbers[index], outcome))
         else:
             yield view.one(batch, index, outcome)
 

@@ -26,10 +26,12 @@ from typing import Any, Protocol, Self
 import trio
 
 from dc import limits
+from dc.client.handles import Handle
 from dc.client.loops import Call
+from dc.client.sources import BLOB_COST, Given, Source, Stream, complaint, gather
 from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
-from dc.client.values import BLOB_COST, Cut, decoder, encoder, misfit, task_failed
+from dc.client.values import Cut, Large, decoder, encoder, misfit, task_failed
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.messages import Blob, Failure
 from dc.messages import Finished as Batch
@@ -60,14 +62,18 @@ class OpenJob:
         client: the client whose job it is.
         submitter: of the job, which the server has accepted.
         job: the job.
+        large: how large results that are bytes are given, see Job.results.
     """
 
-    def __init__(self, client: Trio, submitter: Submitter, job: AsyncJob) -> None:
+    def __init__(
+        self, client: Trio, submitter: Submitter, job: AsyncJob, large: Large = "handle"
+    ) -> None:
         self._client = client
         self._token = trio.lowlevel.current_trio_token()
         self._job = job
         self._encode = encoder(job.task_type)
         self._decode = decoder(job.task_type)
+        self._wrap = job.wrap(large, self._handle)
         self._submitter = submitter
         self._reader = job.result_reader(ordered=False)
         self._futures: dict[int, Future[Any]] = {}
@@ -76,7 +82,7 @@ class OpenJob:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
-        self._waiting: deque[tuple[bytes, Future[Any]]] = deque()
+        self._waiting: deque[tuple[Source | Blob, Future[Any]]] = deque()
         self._waiting_bytes = 0
         self._awake = False
         self._closed = False
@@ -135,7 +141,7 @@ class OpenJob:
             if self._is_over:
                 raise self._error or RuntimeError(f"{self!r} is closed")
             self._waiting.append((data, future))
-            self._waiting_bytes += len(data) + ADDED_COST
+            self._waiting_bytes += _in_memory(data) + ADDED_COST
             wake, self._awake = not self._awake, True
         if wake:
             self._wake()
@@ -164,10 +170,15 @@ class OpenJob:
             return
         self._ended.wait()
 
-    def _encoded(self, payload: Any) -> bytes:
+    def _encoded(self, payload: Any) -> Source | Blob:
         try:
-            return self._encode(payload)
+            given = self._encode(payload)
+            return gather(given) if isinstance(given, Stream) else given
+        except PayloadError:
+            raise
         except Exception as error:
+            if self._job.task_type.payload_codec == "bytes":
+                raise PayloadError(complaint(error)) from error
             self._job.task_type.encode_payload(payload)  # says what does not fit
             raise PayloadError(f"{payload!r:.80}: {error}") from error
 
@@ -212,23 +223,23 @@ class OpenJob:
 
     def _take(self) -> Cut:
         """Return the next batch of what is queued; the last one if the job is closed."""
-        payloads: list[bytes] = []
+        payloads: list[Given] = []
         large: list[int] = []
         size = 0
         with self._lock:
             waiting = self._waiting
             while waiting and len(payloads) < limits.BATCH_TASKS and size < limits.BATCH_BYTES:
                 data, future = waiting.popleft()
-                self._waiting_bytes -= len(data) + ADDED_COST
+                self._waiting_bytes -= _in_memory(data) + ADDED_COST
                 if not future.set_running_or_notify_cancel():
                     continue
                 self._futures[self._total] = future
                 self._total += 1
-                is_large = len(data) > limits.INLINE_BYTES
-                if is_large:
+                inline = isinstance(data, bytes) and len(data) <= limits.INLINE_BYTES
+                if not inline and not isinstance(data, Blob):
                     large.append(len(payloads))
                 payloads.append(data)
-                size += BLOB_COST if is_large else len(data)
+                size += _in_memory(data) if inline else BLOB_COST
             self._awake = bool(waiting)
             self._room.notify_all()
             return Cut(payloads, size, large, last=self._closed and not waiting)
@@ -265,13 +276,15 @@ class OpenJob:
         """Set the futures of a batch."""
         decode, futures = self._decode, self._futures
         for index, (number, outcome) in enumerate(zip(batch.numbers, batch.outcomes, strict=True)):
-            if isinstance(outcome, Blob):
-                nursery.start_soon(self._fetch, number, outcome.size)
+            if isinstance(outcome, Blob) and self._wrap is None:
+                nursery.start_soon(self._fetch, number, outcome)
                 continue
             future = futures.pop(number, None)
             if future is None:
                 continue
-            if isinstance(outcome, Failure):
+            if isinstance(outcome, Blob):
+                future.set_result(self._handle(number, outcome))
+            elif isinstance(outcome, Failure):
                 future.set_exception(task_failed(self.number, batch, index, outcome))
             elif decode is None:
                 future.set_result(outcome)
@@ -284,9 +297,12 @@ class OpenJob:
         except ValueError as error:  # msgspec's errors are such
             future.set_exception(misfit(self.number, error))
 
-    async def _fetch(self, number: int, size: int) -> None:
+    def _handle(self, number: int, blob: Blob) -> Handle:
+        return Handle(self._client, self._job.handle(number, blob))
+
+    async def _fetch(self, number: int, blob: Blob) -> None:
         try:
-            data = await self._reader.fetch(number, size)
+            data = await self._reader.fetch(number, blob)
         except DcError as error:
             if (future := self._futures.pop(number, None)) is not None:
                 future.set_exception(error)
@@ -312,3 +328,7 @@ class OpenJob:
         for future in waiting:
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
+
+
+def _in_memory(data: Source | Blob) -> int:
+    return len(data) if isinstance(data, bytes) else BLOB_COST

@@ -54,6 +54,8 @@ class JobOptions(TypedDict, total=False):
         each: whether each task waits for the task of the same number of the one job in `after`.
         not_before: the Unix time before which nothing of it is handed out.
         deadline: the Unix time at which tasks fail that have not finished by then.
+        inputs: what all tasks may read, by name: each a BlobRef, or anything that `put` takes.
+        keep_output: whether all that tasks write is kept, and not only beginnings and ends.
     """
 
     name: str | None
@@ -80,6 +82,8 @@ class JobOptions(TypedDict, total=False):
     each: bool | None
     not_before: float | None
     deadline: float | None
+    inputs: Mapping[str, Any] | None
+    keep_output: bool | None
 
 
 KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}
@@ -95,6 +99,8 @@ RULES: Final = {
 def check_options(said: JobOptions, submitter: str = "") -> dict[str, Any]:
     """Return the options that were said, and the submitter, if it is not among them.
 
+    Inputs are left out: they have to be put first, see `check_inputs`.
+
     Raises:
         OptionsError: one is out of its range or of a wrong type.
         TypeError: there is no such option.
@@ -104,6 +110,7 @@ def check_options(said: JobOptions, submitter: str = "") -> dict[str, Any]:
             known = ", ".join(JobOptions.__annotations__)
             raise TypeError(f"there is no option {name!r}; there are: {known}")
     found = gathered(said)
+    found.pop("inputs", None)
     if "after" in found:
         found["after"] = _numbers(found["after"])
     for name, value in found.items():
@@ -116,6 +123,19 @@ def check_options(said: JobOptions, submitter: str = "") -> dict[str, Any]:
     needs = found.get("requires", {}), found.get("resources", {}), found.get("alternatives", [])
     check_needs(*needs)
     return {"submitter": submitter, **found} if submitter else found
+
+
+def check_inputs(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a user gave as inputs, by name.
+
+    Raises:
+        OptionsError: there are too many, or something is no name.
+    """
+    if not isinstance(inputs, Mapping) or len(inputs) > limits.INPUTS:
+        raise OptionsError(f"inputs: expected a dict of at most {limits.INPUTS} inputs by name")
+    for name in inputs:
+        check_text("the name of an input", name)
+    return inputs
 
 
 def _numbers(after: Any) -> Any:

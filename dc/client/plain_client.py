@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
@@ -18,14 +17,17 @@ from typing import Any, Self, Unpack
 import trio
 
 from dc.client.connector import DEFAULT_URL, OpenStream
-from dc.client.loops import Call, plain_results, plain_states
+from dc.client.handles import Handle
+from dc.client.loops import Call
 from dc.client.open_job import OpenJob
-from dc.client.options import JobOptions, check_options
-from dc.client.records import Finished, JobStatus
+from dc.client.options import JobOptions, check_inputs, check_options
+from dc.client.plain_job import Job
+from dc.client.sources import BlobRef, Stream, gather, source_of
 from dc.client.submitting import Submitter
+from dc.client.transfers import Transfer
 from dc.client.trio_client import AsyncClient
 from dc.client.trio_job import AsyncJob
-from dc.client.values import Cutter, Failures, skip
+from dc.client.values import Cutter, Failures, Large, skip
 from dc.tasktypes import TaskType
 
 CLOSED = "this client is not open: use it as `with dc.Client() as client`, and inside that block"
@@ -160,7 +162,7 @@ class Client:
             ConnectionLost: the server could not be reached for a minute; what it has of the job
                 stays there.
         """
-        said = check_options(options, self._client.submitter)
+        said = self._said(options)
         return self._submit(type, payloads, version, said, key)
 
     def open(
@@ -168,6 +170,7 @@ class Client:
         type: str | TaskType,  # noqa: A002
         *,
         version: str = "",
+        large: Large = "handle",
         **options: Unpack[JobOptions],
     ) -> OpenJob:
         """Begin a job that tasks are added to one at a time, each with a future of its result.
@@ -177,6 +180,7 @@ class Client:
         Args:
             type: a task type or its name.
             version: of the task type; the server's newest if empty.
+            large: how large results that are bytes are given; see Job.results.
             options: of the job, as in JobOptions.
 
         Raises:
@@ -184,13 +188,13 @@ class Client:
             UnknownTaskType: the server has no such type.
             ConnectionLost: the server could not be reached for a minute.
         """
-        said = check_options(options, self._client.submitter)
-        job, submitter = self.call(self._open, type, version, said)
+        said = self._said(options)
+        job, submitter = self.call(self._open, type, version, said, large)
         submitter.warn(3)
         return job  # type: ignore[no-any-return]
 
     async def _open(
-        self, kind: str | TaskType, version: str, options: dict[str, Any]
+        self, kind: str | TaskType, version: str, options: dict[str, Any], large: Large
     ) -> tuple[OpenJob, Submitter]:
         connector = self._client.connector
         submitter = Submitter(connector, kind, version, options)
@@ -198,7 +202,7 @@ class Client:
         accepted = await submitter.accept()
         task_type = self._client.types.agreed(kind, accepted)
         submitter.encode_as(task_type.payload_codec)
-        job = OpenJob(self, submitter, AsyncJob(connector, accepted.job, task_type))
+        job = OpenJob(self, submitter, AsyncJob(connector, accepted.job, task_type), large)
         job.start()
         return job, submitter
 
@@ -206,6 +210,53 @@ class Client:
     def nursery(self) -> trio.Nursery:
         """Where background tasks of the client run, in its thread."""
         return self._client.nursery
+
+    def put(self, source: Any, *, name: str = "") -> BlobRef:
+        """Have the server have some bytes, to be used in any number of tasks.
+
+        As a payload, or in `inputs`, the reference stands for the bytes. They are on the server's
+        disk on return; bytes that it has already are not sent again, and what is cut off goes on
+        where it stopped. Bytes that no job uses are removed after a while.
+
+        Args:
+            source: bytes, a Path, an open binary file, or an iterator of bytes.
+            name: of the transfer, for people; of a file, its own if empty.
+
+        Raises:
+            TypeError: it is none of these.
+            PayloadError: the file was changed while it was sent, or the iterator failed.
+            OSError: the file cannot be read.
+        """
+        given = source_of(source)
+        if isinstance(given, Stream):
+            given = gather(given)
+        ref: BlobRef = self.call(self._client.put_source, given, name)
+        return ref
+
+    def blob(self, ref: BlobRef | str) -> Handle:
+        """Return a handle of bytes that the server has.
+
+        Args:
+            ref: what `put` has returned, or a SHA-256 in hexadecimal digits.
+
+        Raises:
+            UnknownBlob: the server does not have them.
+        """
+        return Handle(self, self.call(self._client.blob, ref))
+
+    @property
+    def transfers(self) -> list[Transfer]:
+        """The large bytes that are on their way to the server and back, the oldest first."""
+        return self._client.connector.transfers.going
+
+    def _said(self, options: JobOptions) -> dict[str, Any]:
+        """Return the options that were said, once their inputs are put."""
+        said, inputs = check_options(options, self._client.submitter), options.get("inputs")
+        if inputs is not None:
+            said["inputs"] = {
+                name: self.put(one, name=name).blob for name, one in check_inputs(inputs).items()
+            }
+        return said
 
     def _submit(
         self,
@@ -242,6 +293,8 @@ class Client:
         last = False
         while not last:
             cut = cutter.cut(iterator)
+            if cut.stream is not None:
+                cut.settle(gather(cut.stream))
             self.call(submitter.send, cut)
             last = cut.last
 
@@ -262,16 +315,18 @@ class Client:
         *,
         ordered: bool = True,
         failures: Failures = "raise",
+        large: Large = "handle",
         **options: Any,
     ) -> Iterator[Any]:
         """Submit a job and return an iterator of its results; `options` are those of `submit`."""
         job = self.submit(type, payloads, **options)
-        return job.results(ordered=ordered, failures=failures)
+        return job.results(ordered=ordered, failures=failures, large=large)
 
     def run(self, type: str | TaskType, *inputs: Any, **options: Any) -> Any:  # noqa: A002
         """Split inputs into payloads, submit them, and return the merged results.
 
-        Results stream into the merge as they come, in order. `options` are those of `submit`.
+        Results stream into the merge as they come, in order, large ones as values. `options` are
+        those of `submit`.
 
         Raises:
             UnknownTaskType: there is no plugin for this type here.
@@ -279,7 +334,7 @@ class Client:
         """
         task_type = self.task_type(type, options.get("version", ""))
         job = self.submit(task_type, task_type.split_inputs(*inputs), **options)
-        return task_type.merge_results(job.results())
+        return task_type.merge_results(job.results(large="value"))
 
     def task_type(self, type: str | TaskType, version: str = "") -> TaskType:  # noqa: A002
         """Return a task type that has its plugin here; without a version, the newest.
@@ -315,107 +370,3 @@ class Client:
         """Write a backup of the server's data folder to a file; return its size in bytes."""
         size: int = self.call(self._client.backup, to)
         return size
-
-
-class Job:
-    """A job of the server.
-
-    Args:
-        client: that it is read through.
-        job: the same for Trio.
-    """
-
-    def __init__(self, client: Client, job: AsyncJob) -> None:
-        self._client = client
-        self._job = job
-
-    def __repr__(self) -> str:
-        return repr(self._job)
-
-    @property
-    def number(self) -> int:
-        """By which the server knows the job."""
-        return self._job.number
-
-    @property
-    def type(self) -> str:
-        """The name of its task type."""
-        return self._job.type
-
-    @property
-    def task_type(self) -> TaskType:
-        """Its task type; an untyped one if there is no plugin for it here."""
-        return self._job.task_type
-
-    def results(self, *, ordered: bool = True, failures: Failures = "raise") -> Iterator[Any]:
-        """Return an iterator of the results, from the first on.
-
-        It raises JobCancelled at its end if the job was cancelled.
-
-        Args:
-            ordered: in the order of the payloads, or as they come.
-            failures: whether a failed task raises TaskFailed, or is yielded as that error.
-        """
-        reader, view = self._job.result_reader(ordered=ordered), self._job.values(failures)
-        return plain_results(reader, view, self._client.call, self._client.token)
-
-    def as_completed(self, *, ordered: bool = False) -> Iterator[Finished]:
-        """Return an iterator of finished tasks, failed ones as well: as they come, or in order."""
-        reader, view = self._job.result_reader(ordered=ordered), self._job.records()
-        return plain_results(reader, view, self._client.call, self._client.token)
-
-    def wait(self) -> JobStatus:
-        """Wait until the job has finished, and return its final state."""
-        status: JobStatus = self._client.call(self._job.wait)
-        return status
-
-    def watch(self) -> Iterator[JobStatus]:
-        """Return an iterator of the job's states: now, at each change, and the final one."""
-        return plain_states(self._job.status_reader(), self._client.call, self._client.token)
-
-    def status(self) -> JobStatus:
-        """Return the job's present state."""
-        status: JobStatus = self._client.call(self._job.status)
-        return status
-
-    def output(self, number: int) -> str:
-        """Return what a task has written to its standard output and error, as far as it is kept.
-
-        See AsyncJob.output.
-
-        Raises:
-            UnknownTask: the job has no such task.
-        """
-        text: str = self._client.call(self._job.output, number)
-        return text
-
-    def cancel(self) -> JobStatus:
-        """Cancel the job: tasks without an outcome are not run, running ones are stopped.
-
-        Returns:
-            The state once that is on disk. A job that had finished stays as it was.
-        """
-        status: JobStatus = self._client.call(self._job.cancel)
-        return status
-
-    def cancel_task(self, *numbers: int) -> int:
-        """Cancel tasks: those without an outcome fail, by `cancelled`; see AsyncJob.cancel_task."""
-        count: int = self._client.call(self._job.cancel_task, *numbers)
-        return count
-
-    def retry(self, *numbers: int) -> int:
-        """Queue failed tasks again, all but cancelled ones if none is named; see AsyncJob.retry."""
-        count: int = self._client.call(self._job.retry, *numbers)
-        return count
-
-    def pause(self, *, now: bool = False) -> None:
-        """Have nothing of the job handed out; what runs goes on, or (`now`) is given back."""
-        self._client.call(partial(self._job.pause, now=now))
-
-    def resume(self) -> None:
-        """Have the job handed out again."""
-        self._client.call(self._job.resume)
-
-    def change(self, **changes: Any) -> None:
-        """Change `name`, `priority`, `weight`, `not_before` or `deadline` of the job."""
-        self._client.call(partial(self._job.change, **changes))

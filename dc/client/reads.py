@@ -9,12 +9,18 @@ from __future__ import annotations
 import trio
 
 from dc.client.connection import Connection
-from dc.client.connector import Connector, Patience
+from dc.client.connector import Connector
 from dc.client.cursor import Cursor
+from dc.client.patience import Patience
 from dc.client.records import JobStatus, job_status
 from dc.client.session import Subscription, Watching
 from dc.errors import ConnectionLost
-from dc.messages import Finished
+from dc.messages import Blob, Finished
+
+
+def result_path(job: int, number: int) -> str:
+    """Return where the bytes of a task's result are at the server."""
+    return f"/jobs/{job}/tasks/{number}/result"
 
 
 class ResultReader:
@@ -55,14 +61,10 @@ class ResultReader:
                     return batches
         return []
 
-    async def fetch(self, number: int, size: int) -> bytes:
-        """Return a large result of `size` bytes."""
-        patience = Patience()
-        while True:
-            try:
-                return await self._connector.fetch(f"/jobs/{self.job}/tasks/{number}/result", size)
-            except ConnectionLost as error:
-                await patience.pause(error)
+    async def fetch(self, number: int, blob: Blob) -> bytes:
+        """Return a large result, all of it."""
+        path, name = result_path(self.job, number), f"result of task {self.job}/{number}"
+        return await self._connector.transfers.read(path, blob, name)
 
     @property
     def has_ended(self) -> bool:

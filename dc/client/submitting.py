@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import trio
 
 from dc import limits
 from dc.client.backlog import Backlog
 from dc.client.connection import Connection
-from dc.client.connector import Connector, Patience
+from dc.client.connector import Connector
 from dc.client.options import check_text
+from dc.client.patience import Patience
 from dc.client.session import Submission
 from dc.client.values import Cut
 from dc.errors import ConnectionLost, DcError, NoWorkerWarning, PayloadError
-from dc.messages import Accepted, Blob, Payload
+from dc.messages import Accepted, Payload
 from dc.tasktypes import TaskType
-
-HASH_IN_THREAD_BYTES = 256 * limits.KIB  # above, hashing would stop the loop for a millisecond
 
 
 class Submitter:
@@ -110,7 +108,7 @@ class Submitter:
         """Send a batch once there is room for it; after the last one, wait until all is on disk."""
         if cut.payloads:
             await self._until(lambda: self._backlog.has_room(cut.size))
-            payloads = await self._put_large(cut)
+            payloads = await self._put_large(cut) if cut.large else _as_sent(cut)
             connection, submission = await self._reach(Patience())
             connection.session.send_payloads(submission, payloads, cut.size)
             if not cut.last:
@@ -128,7 +126,7 @@ class Submitter:
         connection, submission = self._live
         if connection.is_lost or submission.error is not None or submission.accepted is None:
             return False
-        connection.session.send_payloads(submission, list(cut.payloads), cut.size)
+        connection.session.send_payloads(submission, _as_sent(cut), cut.size)
         connection.flush()
         return True
 
@@ -258,29 +256,39 @@ class Submitter:
     # --- large payloads -------------------------------------------------------------------------
 
     async def _put_large(self, cut: Cut) -> list[Payload]:
-        payloads: list[Payload] = list(cut.payloads)
-        for index in cut.large:
-            payloads[index] = await self._put(cut.payloads[index])
-        return payloads
+        """Put what does not ride inline, several at a time; return the payloads as they are sent.
 
-    async def _put(self, data: bytes) -> Blob:
-        if len(data) > HASH_IN_THREAD_BYTES:
-            digest = await trio.to_thread.run_sync(_sha256, data)
+        Raises:
+            PayloadError: a file is not what it was.
+        """
+        payloads: list[Any] = list(cut.payloads)
+
+        async def put(index: int) -> None:
+            payloads[index] = await self._connector.transfers.put(payloads[index])
+
+        try:
+            async with trio.open_nursery() as nursery:
+                for index in cut.large:
+                    nursery.start_soon(put, index)
+        except* Exception as group:
+            first = _first(group)
         else:
-            digest = _sha256(data)
-        blob = Blob(digest, len(data))
-        patience = Patience()
-        while True:
-            try:
-                await self._connector.put(f"/blobs/{blob.name}", data)
-                return blob
-            except ConnectionLost as error:
-                await patience.pause(error)
+            return payloads
+        raise first
 
 
 def _answered(submission: Submission) -> bool:
     return submission.accepted is not None
 
 
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
+def _as_sent(cut: Cut) -> list[Payload]:
+    """Return the payloads of a batch of which none is large."""
+    return cast(list[Payload], cut.payloads)
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Exception)
+    return error

@@ -13,8 +13,10 @@ import trio
 
 from dc import limits
 from dc.client.connector import DEFAULT_URL, Connector, OpenStream
+from dc.client.handles import AsyncHandle
 from dc.client.loops import AsyncResults, plain_results
-from dc.client.options import JobOptions, check_options
+from dc.client.options import JobOptions, check_inputs, check_options
+from dc.client.sources import BlobRef, Source, Stream, gather_async, source_of
 from dc.client.submitter import submitter_here
 from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
@@ -23,12 +25,13 @@ from dc.client.values import (
     Cut,
     Cutter,
     Failures,
+    Large,
     is_full,
     join,
     skip,
     too_few,
 )
-from dc.messages import Accepted, Status
+from dc.messages import Accepted, Blob, Status
 from dc.tasktypes import TaskType
 
 
@@ -149,9 +152,61 @@ class AsyncClient:
             ConnectionLost: the server could not be reached for a minute; what it has of the job
                 stays there.
         """
-        said = check_options(options, self.submitter)
+        said = await self._said(options)
         feed = _feed_async if isinstance(payloads, AsyncIterable) else _feed
         return await self._submit(type, payloads, version, said, key, feed)
+
+    async def put(self, source: Any, *, name: str = "") -> BlobRef:
+        """Have the server have some bytes, to be used in any number of tasks.
+
+        As a payload, or in `inputs`, the reference stands for the bytes. They are on the server's
+        disk on return; bytes that it has already are not sent again, and what is cut off goes on
+        where it stopped. Bytes that no job uses are removed after a while.
+
+        Args:
+            source: bytes, a Path, an open binary file, or an iterator of bytes, also an async one;
+                others are read in a thread.
+            name: of the transfer, for people; of a file, its own if empty.
+
+        Raises:
+            TypeError: it is none of these.
+            PayloadError: the file was changed while it was sent, or the iterator failed.
+            OSError: the file cannot be read.
+        """
+        given = source_of(source)
+        if isinstance(given, Stream):
+            given = await gather_async(given)
+        return await self.put_source(given, name)
+
+    async def blob(self, ref: BlobRef | str) -> AsyncHandle:
+        """Return a handle of bytes that the server has.
+
+        Args:
+            ref: what `put` has returned, or a SHA-256 in hexadecimal digits.
+
+        Raises:
+            UnknownBlob: the server does not have them.
+        """
+        digest = ref if isinstance(ref, str) else ref.digest
+        path = f"/blobs/{BlobRef(digest, 0).blob.name}"
+        found = await self.connector.transfers.look(path)
+        return AsyncHandle(self.connector.transfers, path, found, f"blob {found.name[:12]}")
+
+    async def put_source(self, source: Source | Blob, name: str = "") -> BlobRef:
+        """Have the server have the bytes of a source; a Blob is one that it has."""
+        transfers = self.connector.transfers
+        blob = source if isinstance(source, Blob) else await transfers.put(source, name)
+        return BlobRef(blob.name, blob.size)
+
+    async def _said(self, options: JobOptions) -> dict[str, Any]:
+        """Return the options that were said, once their inputs are put."""
+        said, inputs = check_options(options, self.submitter), options.get("inputs")
+        if inputs is not None:
+            refs = {
+                name: await self.put(one, name=name) for name, one in check_inputs(inputs).items()
+            }
+            said["inputs"] = {name: ref.blob for name, ref in refs.items()}
+        return said
 
     async def job(self, number: int) -> AsyncJob:
         """Return a job of the server, submitted by whomever.
@@ -169,11 +224,12 @@ class AsyncClient:
         *,
         ordered: bool = True,
         failures: Failures = "raise",
+        large: Large = "handle",
         **options: Any,
     ) -> AsyncResults:
         """Submit a job and return its results; `options` are those of `submit`."""
         job = await self.submit(type, payloads, **options)
-        return job.results(ordered=ordered, failures=failures)
+        return job.results(ordered=ordered, failures=failures, large=large)
 
     async def run(self, type: str | TaskType, *inputs: Any, **options: Any) -> Any:  # noqa: A002
         """Split inputs into payloads, submit them, and return the merged results.
@@ -188,10 +244,10 @@ class AsyncClient:
         version, key = options.pop("version", ""), options.pop("key", "")
         task_type = self.types.get(type, version)
         payloads = task_type.split_inputs(*inputs)
-        said = check_options(cast(JobOptions, options), self.submitter)
+        said = await self._said(cast(JobOptions, options))
         job = await self._submit(task_type, payloads, version, said, key, _feed_from_thread)
         reader, token = job.result_reader(ordered=True), trio.lowlevel.current_trio_token()
-        results = plain_results(reader, job.values("raise"), trio.from_thread.run, token)
+        results = plain_results(reader, job.values("raise", None), trio.from_thread.run, token)
         return await trio.to_thread.run_sync(task_type.merge_results, results)
 
     @property
@@ -269,14 +325,16 @@ class AsyncClient:
 async def _feed(submitter: Submitter, cutter: Cutter, payloads: Iterable[Any]) -> None:
     iterator = iter(payloads)
     skip(iterator, submitter.first)
-    while await _send(submitter, cutter.cut(iterator)):
+    while await _send(submitter, await _settled(cutter.cut(iterator))):
         await trio.lowlevel.checkpoint()
 
 
 async def _feed_from_thread(submitter: Submitter, cutter: Cutter, payloads: Iterator[Any]) -> None:
     await trio.to_thread.run_sync(skip, payloads, submitter.first)
-    while await _send(submitter, await trio.to_thread.run_sync(cutter.cut, payloads)):
-        pass
+    while True:
+        cut = await _settled(await trio.to_thread.run_sync(cutter.cut, payloads))
+        if not await _send(submitter, cut):
+            return
 
 
 async def _feed_async(submitter: Submitter, cutter: Cutter, payloads: AsyncIterable[Any]) -> None:
@@ -286,13 +344,24 @@ async def _feed_async(submitter: Submitter, cutter: Cutter, payloads: AsyncItera
         found += 1
         if found <= submitter.first:
             continue
-        waiting.append(cutter.cut((payload,)))
-        if is_full(waiting) or trio.current_time() >= since + limits.PAYLOAD_SECONDS:
+        waiting.append(await _settled(cutter.cut((payload,))))
+        if (
+            waiting[-1].large
+            or is_full(waiting)
+            or trio.current_time() >= since + limits.PAYLOAD_SECONDS
+        ):
             await submitter.send(join(waiting, last=False))
             waiting, since = [], trio.current_time()
     if found < submitter.first:
         raise too_few(found, submitter.first)
     await submitter.send(join(waiting, last=True))
+
+
+async def _settled(cut: Cut) -> Cut:
+    """Return a batch whose stream, if it has one, is read."""
+    if cut.stream is not None:
+        cut.settle(await gather_async(cut.stream))
+    return cut
 
 
 async def _send(submitter: Submitter, cut: Cut) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dc.client.connector import Connector
+from dc.client.handles import AsyncHandle
 from dc.client.loops import AsyncResults, AsyncStates
-from dc.client.reads import ResultReader, StatusReader
+from dc.client.reads import ResultReader, StatusReader, result_path
 from dc.client.records import JobStatus, job_status
-from dc.client.values import Failures, Records, Values, decoder
+from dc.client.values import Failures, Large, Records, Values, Wrap, decoder
+from dc.messages import Blob
 from dc.tasktypes import TaskType
 
 
@@ -34,7 +36,9 @@ class AsyncJob:
         """The name of its task type."""
         return self.task_type.name
 
-    def results(self, *, ordered: bool = True, failures: Failures = "raise") -> AsyncResults:
+    def results(
+        self, *, ordered: bool = True, failures: Failures = "raise", large: Large = "handle"
+    ) -> AsyncResults:
         """Return an async iterator of the results, from the first on.
 
         It raises JobCancelled at its end if the job was cancelled.
@@ -42,15 +46,29 @@ class AsyncJob:
         Args:
             ordered: in the order of the payloads, or as they come.
             failures: whether a failed task raises TaskFailed, or is yielded as that error.
+            large: how large results that are bytes are given: as AsyncHandles, to read or save when
+                they are wanted, or (`value`) as bytes. Large results of other types are read into
+                memory, one at a time.
         """
-        return AsyncResults(self.result_reader(ordered=ordered), self.values(failures))
+        view = self.values(failures, self.wrap(large, self.handle))
+        return AsyncResults(self.result_reader(ordered=ordered), view)
 
-    def as_completed(self, *, ordered: bool = False) -> AsyncResults:
+    def as_completed(self, *, ordered: bool = False, large: Large = "handle") -> AsyncResults:
         """Return an async iterator of finished tasks, each a Finished: as they come, or in order.
 
-        Failed ones are among them.
+        Failed ones are among them. `large` is that of `results`.
         """
-        return AsyncResults(self.result_reader(ordered=ordered), self.records())
+        view = self.records(self.wrap(large, self.handle))
+        return AsyncResults(self.result_reader(ordered=ordered), view)
+
+    async def result(self, number: int) -> AsyncHandle:
+        """Return a handle of the bytes of one task's result, whatever their size and their type.
+
+        Raises:
+            UnknownTask: the job has no such task, or it has no result.
+        """
+        path = result_path(self.number, number)
+        return self.handle(number, await self._connector.transfers.look(path))
 
     async def wait(self) -> JobStatus:
         """Wait until the job has finished, and return its final state."""
@@ -160,10 +178,25 @@ class AsyncJob:
         """Return a reader of the job's states."""
         return StatusReader(self._connector, self.number)
 
-    def values(self, failures: Failures) -> Values:
-        """Return the view of results alone."""
-        return Values(self.number, decoder(self.task_type), failures)
+    def handle(self, number: int, blob: Blob) -> AsyncHandle:
+        """Return a handle of the bytes of a task's result."""
+        path, name = result_path(self.number, number), f"result of task {self.number}/{number}"
+        return AsyncHandle(self._connector.transfers, path, blob, name)
 
-    def records(self) -> Records:
+    def wrap(self, large: Large, handle: Wrap) -> Wrap | None:
+        """Return what is made of large results: handles, or nothing if they are to be fetched.
+
+        Raises:
+            ValueError: `large` is no such word.
+        """
+        if large not in ("handle", "value"):
+            raise ValueError(f'large is "handle" or "value", not {large!r}')
+        return handle if large == "handle" and self.task_type.result_codec == "bytes" else None
+
+    def values(self, failures: Failures, wrap: Wrap | None) -> Values:
+        """Return the view of results alone."""
+        return Values(self.number, decoder(self.task_type), failures, wrap)
+
+    def records(self, wrap: Wrap | None) -> Records:
         """Return the view of finished tasks."""
-        return Records(self.number, decoder(self.task_type))
+        return Records(self.number, decoder(self.task_type), wrap)

@@ -12,38 +12,66 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from dc import limits
 from dc.client.records import Finished
+from dc.client.sources import (
+    BLOB_COST,
+    FileSource,
+    Given,
+    Source,
+    Stream,
+    complaint,
+    held,
+    source_of,
+)
 from dc.errors import DcError, KeyConflict, PayloadError, TaskFailed
 from dc.messages import Blob, Failure, Outcome
 from dc.messages import Finished as Batch
 from dc.tasktypes import TaskType
 
-Encode: TypeAlias = Callable[[Any], bytes]
+Encode: TypeAlias = Callable[[Any], Given]
 Decode: TypeAlias = Callable[[bytes], Any] | None
 """None where bytes are handed over as they are."""
 
 Failures: TypeAlias = Literal["raise", "yield"]
 """What to do with a failed task: raise its TaskFailed, or yield it."""
 
-BLOB_COST: Final = 64  # bytes that a Blob takes on the socket
+Large: TypeAlias = Literal["handle", "value"]
+"""What to give of large results that are bytes: handles, to read when they are wanted, or bytes."""
+
+Wrap: TypeAlias = Callable[[int, Blob], Any]
+"""Makes a handle of the large result of the task of a number."""
 
 
 class Cut(Struct):
     """Encoded payloads for one message; `last` if the iterable has ended.
 
-    `size` is what they take on the socket in bytes; `large` says which are to become blobs.
+    `size` is what they take on the socket in bytes; `large` says which are to become blobs. A
+    stream is always the last one of its cut: it is read before the next payload is asked for.
     """
 
-    payloads: list[bytes]
+    payloads: list[Given]
     size: int
     large: list[int]
     last: bool
+
+    @property
+    def stream(self) -> Stream | None:
+        """The stream that is to be read before the cut is sent, if there is one."""
+        last = self.payloads[-1] if self.large else None
+        return last if isinstance(last, Stream) else None
+
+    def settle(self, source: Source) -> None:
+        """Put what was read of the stream in its place."""
+        self.payloads[-1] = source
+        if isinstance(source, bytes):
+            self.size += len(source) - BLOB_COST
+            self.large.pop()
 
 
 def is_full(cuts: list[Cut]) -> bool:
@@ -85,8 +113,8 @@ class Cutter:
         Raises:
             PayloadError: one does not fit the type; it names its number.
         """
-        out: list[bytes] = []
-        size = 0
+        out: list[Given] = []
+        size = bulk = 0
         encode, clock, inline = self._encode, self._clock, limits.INLINE_BYTES
         large: list[int] = []
         until = self._until()
@@ -96,10 +124,16 @@ class Cutter:
             except Exception as error:
                 raise self._misfit(self._number + len(out), payload, error) from error
             out.append(data)
-            size += len(data)
-            if len(data) > inline:
-                large.append(len(out) - 1)
-            if size >= limits.BATCH_BYTES or len(out) >= limits.BATCH_TASKS or clock() >= until:
+            if type(data) is bytes and len(data) <= inline:
+                size += len(data)
+            else:
+                size += BLOB_COST
+                bulk += self._entitled(data, len(out) - 1, large)
+            if (
+                size + bulk >= limits.BATCH_BYTES
+                or len(out) >= limits.BATCH_TASKS
+                or clock() >= until
+            ):
                 return self._done(out, size, large, last=False)
         return self._done(out, size, large, last=True)
 
@@ -109,18 +143,26 @@ class Cutter:
         sending = max(0.0, now - self._gave) * limits.PAYLOAD_SHARE
         return now + min(max(sending, limits.PAYLOAD_SECONDS), limits.PAYLOAD_SECONDS_MOST)
 
-    def _done(self, out: list[bytes], size: int, large: list[int], *, last: bool) -> Cut:
+    def _entitled(self, data: Given, index: int, large: list[int]) -> int:
+        """Note something that does not ride inline; return what it counts against the batch."""
+        if not isinstance(data, Blob):
+            large.append(index)
+        if isinstance(data, FileSource | Stream):
+            data.title = f"payload {self._number + index}: {data.title}"
+        return held(data)
+
+    def _done(self, out: list[Given], size: int, large: list[int], *, last: bool) -> Cut:
         self._number += len(out)
         self._gave = self._clock()
-        for index in large:
-            size -= len(out[index]) - BLOB_COST
         return Cut(out, size, large, last)
 
     def _misfit(self, number: int, payload: Any, error: Exception) -> PayloadError:
+        if self._task_type.payload_codec == "bytes":
+            return PayloadError(f"payload {number}: {complaint(error)}")
         try:
             self._task_type.encode_payload(payload)
-        except PayloadError as complaint:
-            return PayloadError(f"payload {number}: {complaint}")
+        except PayloadError as misfits:
+            return PayloadError(f"payload {number}: {misfits}")
         return PayloadError(f"payload {number}: {error}")
 
 
@@ -142,12 +184,12 @@ def too_few(found: int, count: int) -> KeyConflict:
 
 
 def encoder(task_type: TaskType) -> Encode:
-    """Return what turns a payload into bytes, and raises anything if it does not fit.
+    """Return what turns a payload into bytes, or a source of them; it raises if it does not fit.
 
     Encoding checks nothing, so what was encoded is decoded as the declared type.
     """
     if task_type.payload_codec == "bytes":
-        return task_type.encode_payload
+        return source_of
     encode = msgspec.msgpack.Encoder().encode
     if task_type.payload_type is Any:
         return encode
@@ -177,7 +219,7 @@ class View(Protocol):
     def each(self, batch: Batch) -> Iterator[Any] | None:
         """Return what the loop gets of a batch; None if some results have to be fetched first."""
 
-    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Any:
+    def one(self, batch: Batch, index: int, outcome: Outcome) -> Any:
         """Return what the loop gets of one task."""
 
 
@@ -188,26 +230,33 @@ class Values:
         job: its number.
         decode: of its type.
         failures: `raise` or `yield`.
+        wrap: what is made of large results; None if they have to be fetched.
     """
 
-    def __init__(self, job: int, decode: Decode, failures: Failures) -> None:
+    def __init__(
+        self, job: int, decode: Decode, failures: Failures, wrap: Wrap | None = None
+    ) -> None:
         if failures not in ("raise", "yield"):
             raise ValueError(f'failures is "raise" or "yield", not {failures!r}')
         self._job = job
         self._decode = decode
         self._raises = failures == "raise"
+        self._wrap = wrap
 
     def each(self, batch: Batch) -> Iterator[Any] | None:
         """Return the values of a batch."""
         kinds = set(map(type, batch.outcomes))
-        if Blob in kinds:
+        if Blob in kinds and self._wrap is None:
             return None
-        if Failure in kinds:
+        if Blob in kinds or Failure in kinds:
             return map(partial(self.one, batch), range(len(batch.outcomes)), _inline(batch))
         return _decoded(batch, self._decode)
 
-    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Any:
+    def one(self, batch: Batch, index: int, outcome: Outcome) -> Any:
         """Return a result, or return or raise its failure."""
+        if isinstance(outcome, Blob):
+            assert self._wrap is not None, "what is not wrapped was fetched"
+            return self._wrap(batch.numbers[index], outcome)
         if not isinstance(outcome, Failure):
             return self._decode(outcome) if self._decode is not None else outcome
         error = task_failed(self._job, batch, index, outcome)
@@ -222,23 +271,28 @@ class Records:
     Args:
         job: its number.
         decode: of its type.
+        wrap: what is made of large results; None if they have to be fetched.
     """
 
-    def __init__(self, job: int, decode: Decode) -> None:
+    def __init__(self, job: int, decode: Decode, wrap: Wrap | None = None) -> None:
         self._job = job
         self._decode = decode
+        self._wrap = wrap
 
     def each(self, batch: Batch) -> Iterator[Any] | None:
         """Return the records of a batch."""
-        if Blob in set(map(type, batch.outcomes)):
+        if self._wrap is None and Blob in set(map(type, batch.outcomes)):
             return None
         return map(partial(self.one, batch), range(len(batch.outcomes)), _inline(batch))
 
-    def one(self, batch: Batch, index: int, outcome: bytes | Failure) -> Finished:
+    def one(self, batch: Batch, index: int, outcome: Outcome) -> Finished:
         """Return one record."""
         result = error = None
         if isinstance(outcome, Failure):
             error = task_failed(self._job, batch, index, outcome)
+        elif isinstance(outcome, Blob):
+            assert self._wrap is not None, "what is not wrapped was fetched"
+            result = self._wrap(batch.numbers[index], outcome)
         else:
             result = self._decode(outcome) if self._decode is not None else outcome
         return Finished(

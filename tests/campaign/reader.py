@@ -65,7 +65,7 @@ async def unique(reader: ResultReader, batch: Finished, index: int) -> str:
     if isinstance(outcome, Failure):
         return f"failed: {outcome.kind}: {outcome.error[:200]}"
     if isinstance(outcome, Blob):
-        outcome = await reader.fetch(batch.numbers[index], outcome.size)
+        outcome = await reader.fetch(batch.numbers[index], outcome)
     text: str = msgspec.msgpack.decode(outcome)["unique"]
     return text
 

@@ -107,6 +107,7 @@ class FakeServer:
         acknowledge: whether Stored is sent.
         frames: the number of messages of each frame that came.
         welcome: what is said first.
+        spoiled: the bytes that are sent in place of a blob's.
         hook: called with each message that came, once it is answered.
     """
 
@@ -115,6 +116,9 @@ class FakeServer:
         self.types = types()
         self.jobs: dict[int, FakeJob] = {}
         self.blobs: dict[str, bytes] = {}
+        self.puts: list[str] = []
+        self.gets: list[str] = []
+        self.spoiled = b""
         self.received: list[Any] = []
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, str, bytes]] = []
@@ -170,18 +174,41 @@ class FakeServer:
             return Upgrade(check_upgrade(request.method, request.headers))
         if parts[0] == "blobs" and request.method == "PUT":
             data = await request.body(2**31)
+            self.puts.append(parts[1])
             if hashlib.sha256(data).hexdigest() != parts[1]:
                 return Response.json({"error": "payload", "text": "another digest"}, 400)
             self.blobs[parts[1]] = data
             return Response.json({}, 201)
+        if parts[0] == "blobs":
+            return self.octets(request, self.blobs.get(parts[1]))
         if parts[0] == "jobs" and parts[-1] == "result":
-            outcome = self.jobs[int(parts[1])].outcomes[int(parts[3])]
-            return Response(body=self.blobs[outcome.name] if isinstance(outcome, Blob) else b"")
+            return self.octets(request, self.result(int(parts[1]), int(parts[3])))
         if request.method in ("POST", "PATCH", "DELETE"):
             self.asked.append((request.method, request.path, await request.body(limits.MIB)))
         if request.path in self.answers:
             return Response.json(self.answers[request.path])
         return Response.json({"error": "unknown_job", "text": f"nothing at {request.path}"}, 404)
+
+    def result(self, job: int, number: int) -> bytes | None:
+        if job not in self.jobs:
+            return None
+        outcome = self.jobs[job].outcomes[number]
+        return self.blobs[outcome.name] if isinstance(outcome, Blob) else outcome  # type: ignore
+
+    def octets(self, request: Request, data: bytes | None) -> Response:
+        """Return bytes as the server does: with their digest, and in ranges."""
+        if data is None:
+            return Response.json({"error": "unknown_blob", "text": "it is not here"}, 404)
+        self.gets.append(request.headers.get("range", ""))
+        digest = hashlib.sha256(data).hexdigest()
+        answer = Response(200, self.spoiled or data, "application/octet-stream")
+        answer.headers.append(("ETag", f'"{digest}"'))
+        if "range" in request.headers:
+            start, _, stop = request.headers["range"].removeprefix("bytes=").partition("-")
+            first, last = int(start), int(stop) if stop else len(data) - 1
+            answer.status, answer.body = 206, (self.spoiled or data)[first : last + 1]
+            answer.headers.append(("Content-Range", f"bytes {first}-{last}/{len(data)}"))
+        return answer
 
     async def on_upgrade(self, upgrade: Upgrade, stream: Stream, rest: bytes) -> None:
         self.connections += 1

@@ -222,9 +222,11 @@ async def test_large_payloads_and_results_go_over_http() -> None:
         assert sent.payloads[0] == small
         assert isinstance(sent.payloads[1], Blob)
         assert server.blobs[sent.payloads[1].name] == big
-        assert [value async for value in job.results()] == [small, big, small]
-        records = [record async for record in job.as_completed()]
+        assert [value async for value in job.results(large="value")] == [small, big, small]
+        records = [record async for record in job.as_completed(large="value")]
         assert [record.result for record in records] == [small, big, small]
+        with pytest.raises(ValueError, match='large is "handle" or "value"'):
+            job.results(large="bytes")  # type: ignore[arg-type]
 
 
 async def test_flow_control_bounds_what_is_unread(
@@ -452,7 +454,7 @@ def test_plain_blobs() -> None:
     big = bytes(100_000)
     with PlainFake().client() as client:
         job = client.submit("echo", [b"a", big])
-        assert list(job.results()) == [b"a", big]
+        assert list(job.results(large="value")) == [b"a", big]
 
 
 def test_plain_run_streams_into_the_merge() -> None:

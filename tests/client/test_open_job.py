@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, as_completed, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,9 +80,21 @@ def test_a_payload_that_does_not_fit_is_told_at_once() -> None:
 
 def test_large_payloads_and_results_keep_their_order() -> None:
     big = bytes(limits.INLINE_BYTES + 1)
-    with PlainFake().client() as client, client.open("echo") as job:
+    with PlainFake().client() as client, client.open("echo", large="value") as job:
         futures = [job.submit(payload) for payload in (b"a", big, b"b", big + b"c", b"d")]
         assert results(futures) == [b"a", big, b"b", big + b"c", b"d"]
+
+
+def test_large_results_are_handles_and_payloads_may_be_files(tmp_path: Path) -> None:
+    big = bytes(limits.INLINE_BYTES + 1)
+    path = tmp_path / "big"
+    path.write_bytes(big)
+    with PlainFake().client() as client, client.open("echo") as job:
+        futures = [job.submit(given) for given in (path, iter([big, b"c"]), client.put(big))]
+        found = [future.result(SECONDS) for future in futures]
+        assert [bytes(handle) for handle in found] == [big, big + b"c", big]
+        with pytest.raises(dc.PayloadError, match="nothing: No such file"):
+            job.submit(tmp_path / "nothing")
 
 
 def test_what_comes_while_nothing_can_leave_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +184,7 @@ def test_a_large_result_that_never_comes_leaves_no_future_waiting(
         raise AssertionError
 
     with PlainFake().client() as client:
-        job = client.open("echo")
+        job = client.open("echo", large="value")
         monkeypatch.setattr(job._reader, "fetch", never)
         future, small = job.submit(bytes(limits.INLINE_BYTES + 1)), job.submit(b"x")
         assert small.result(SECONDS) == b"x"

@@ -164,7 +164,7 @@ async def test_a_large_payload_waits_for_the_server_to_come_back(autojump_clock:
     async with connected() as (server, client), trio.open_nursery() as nursery:
         nursery.start_soon(back)
         job = await client.submit("echo", big())
-        assert [len(value) async for value in job.results()] == [5, 100_000]
+        assert [len(value) async for value in job.results(large="value")] == [5, 100_000]
 
 
 # --- keys -----------------------------------------------------------------------------------------

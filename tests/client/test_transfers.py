@@ -1,4 +1,4 @@
-"""The client's way to the server, where the server cannot take what it is given."""
+"""Large bytes on their way between a client and a server, and what can go wrong there."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ async def put_to(answers: list[Response]) -> tuple[list[bytes], float]:
     got: list[bytes] = []
 
     async def handle(request: Request) -> Response | Upgrade:
+        if request.method == "HEAD":  # whether it is there
+            return Response(404)
         got.append(await request.body(100))
         return answers.pop(0)
 
@@ -36,7 +38,7 @@ async def put_to(answers: list[Response]) -> tuple[list[bytes], float]:
 
         connector = Connector("http://server", nursery, open_stream)
         try:
-            await connector.put("/blobs/00", b"bytes")
+            await connector.transfers.put(b"bytes")
         finally:
             nursery.cancel_scope.cancel()
     return got, trio.current_time() - begin
