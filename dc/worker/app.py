@@ -57,7 +57,6 @@ from dc.worker.events import (
     Kill,
     Leave,
     LetGo,
-    PluginFailed,
     PutBlob,
     PutCheckpoint,
     Received,
@@ -100,7 +99,7 @@ class WorkerApp:
         until: when it ends, in Unix time.
         wall: gives the Unix time.
         make_fetcher: makes what brings plugins of the server here, from what it tells events to;
-            without it, there are none to be had.
+            needed where the identity says that it takes any.
 
     Attributes:
         again: whether it ended so that its program starts anew.
@@ -248,7 +247,8 @@ class WorkerApp:
                     self._carrier.let_go(action.digest)
                 case PutBlob() | PutCheckpoint():
                     start(self._carrier.put, action)
-                case FetchPlugin() if self._fetcher is not None:
+                case FetchPlugin():
+                    assert self._fetcher is not None, "a worker that takes no plugins"
                     start(self._fetcher.fetch, action)
                 case _:
                     self._perform_rare(action)
@@ -264,8 +264,6 @@ class WorkerApp:
                 self._keeping.keep_file(action.result)
             case ForgetFile():
                 self._keeping.forget_file(action.job, action.number, action.attempt)
-            case FetchPlugin():
-                self._handle(PluginFailed(action.plugin, "it has no place for any", final=True))
             case SwitchJournal():
                 self._carrier.give_up()
                 self._handle(self._keeping.switch(action.server))

@@ -11,6 +11,7 @@ from dc.messages import Blob, Failed, Failure, Message, Plugin, Report
 from dc.pipe import FileResult, InFile
 from dc.worker.events import (
     Action,
+    FlushSoon,
     Forget,
     ForgetFile,
     Keep,
@@ -94,6 +95,14 @@ class Board:
         for put in self._put:
             self._remove_result(put)
         self._put.clear()
+
+    def report(self, *, idle: bool) -> None:
+        """Have what was gathered reported: at once if nothing comes that could go with it."""
+        if idle:
+            self.flush()
+        else:
+            self.flush_asked = True
+            self.out.append(FlushSoon())
 
     def recorded(self, sequence: int) -> None:
         """Forget the reports up to a sequence, and their attempts."""

@@ -45,9 +45,9 @@ class Identity:
         resources: Mapping[str, float] | None = None,
         own_resources: Mapping[str, float] | None = None,
         cards: Sequence[Card] = (),
-        takes_plugins: bool = True,
+        takes_plugins: bool = False,
         trusts: Sequence[bytes] = (),
-        installs: bool = True,
+        installs: bool = False,
     ) -> None:
         self.takes_plugins = takes_plugins
         self._trusts = list(trusts)

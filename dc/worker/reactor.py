@@ -83,7 +83,6 @@ from dc.worker.events import (
     FetchFailed,
     Finish,
     Flush,
-    FlushSoon,
     Leave,
     PluginFailed,
     PluginReady,
@@ -225,11 +224,7 @@ class WorkerReactor:
             self._carriage.begin()
             board.plugins.begin(board.now)
         if board.reports.has_drafts and not board.flush_asked:
-            if not board.queue and self._executors.all_idle:
-                board.flush()  # nothing comes that could go with it
-            else:
-                board.flush_asked = True
-                board.out.append(FlushSoon())
+            board.report(idle=not board.queue and self._executors.all_idle)
         return board.take()
 
     # --- the connection -------------------------------------------------------------------------

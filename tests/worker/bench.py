@@ -49,6 +49,7 @@ class Bench:
             own_labels={"room": "12"},
             own_resources={"cpus": cpus} if cpus else {},
             takes_plugins=takes_plugins,
+            installs=takes_plugins,
         )
         self.now = 0.0
         self.ready = READY

@@ -205,7 +205,7 @@ def test_what_was_not_used_for_long_goes(tmp_path: Path) -> None:
         (one / "file").touch()
     PluginFolder(tmp_path, lambda: now).use(mine, other, site, half)  # another worker, who is gone
     folder.use(mine)
-    now += limits.PLUGIN_KEEP_SECONDS
+    now += limits.UNUSED_PLUGIN_SECONDS
     folder.tidy()
     assert [one.exists() for one in (mine, other, site, half)] == [True, True, True, False]
     now += 1

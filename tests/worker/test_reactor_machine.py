@@ -174,7 +174,9 @@ class Machine(RuleBasedStateMachine):
     def _start(self) -> None:
         """Let a process of the worker begin."""
         self.runs += 1
-        identity = Identity("w", is_default=False, key="k", slots=SLOTS, software="test")
+        identity = Identity(
+            "w", is_default=False, key="k", slots=SLOTS, software="test", takes_plugins=True
+        )
         self.reactor = WorkerReactor(identity, f"/scratch/{self.runs}")
         self.processes: dict[int, FakeProcess] = {}
         self.fetching: list[Blob] = []
