@@ -89,8 +89,8 @@ def types(args: Namespace, client: Client, screen: Screen) -> int:
 
 def _bytes(answer: dict[str, Any]) -> str:
     """Return how many bytes of jobs there are, and how many there may be."""
-    most = answer["quotas"]["all"]
-    return bytes_text(answer["bytes"]) + (f" of {bytes_text(most)}" if most else "")
+    most = answer.get("quotas", {}).get("all")
+    return bytes_text(answer.get("bytes", 0)) + (f" of {bytes_text(most)}" if most else "")
 
 
 def status(args: Namespace, client: Client, screen: Screen) -> int:
