@@ -12,7 +12,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -30,9 +29,10 @@ from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
 from dc.server.payloads import Window
 from dc.server.quotas import Usage
+from dc.server.rate import Rate
 from dc.server.retries import crash_limit
-from dc.server.shipping import Shipped
 from dc.server.submitters import Submitters
+from dc.server.type_port import Types
 
 MOST_ATTEMPTS = 2**30
 """The highest attempt that a task can be restored with: a worker may claim any that it likes."""
@@ -48,83 +48,11 @@ NAMED_JOBS = 5
 """Of many, in a sentence."""
 
 
-class TypeInfo(Protocol):
-    """What the reactor needs to know of a task type."""
-
-    @property
-    def name(self) -> str:
-        """The type's name."""
-
-    @property
-    def version(self) -> str:
-        """The type's version."""
-
-    @property
-    def payload_codec(self) -> str:
-        """How payloads are typed: `bytes` or `msgpack`."""
-
-    @property
-    def result_codec(self) -> str:
-        """How results are typed: `bytes` or `msgpack`."""
-
-    @property
-    def options(self) -> dict[str, object]:
-        """The type's own defaults for the options of jobs."""
-
-    def check_payload(self, payload: bytes) -> None:
-        """Raise PayloadError when a payload does not have the type's shape."""
-
-
-class Types(Protocol):
-    """Where the reactor finds task types."""
-
-    def get(self, name: str, version: str = "", plugin: bytes = b"") -> TypeInfo:
-        """Return a type, its newest version by default; UnknownTaskType when there is none.
-
-        Args:
-            name: of the type.
-            version: of the type.
-            plugin: the archive whose code is wanted, if it is still loaded.
-        """
-
-    def plugin(self, name: str, version: str) -> bytes:
-        """Return the archive that the code of a type is in now; empty if it is in none."""
-
-    def shipped(self, plugin: bytes) -> Shipped | None:
-        """Return what is to be known of an archive to ship it; None if it is not known."""
-
-
 class Pending(Struct, frozen=True):
     """What is to be done once a record is on disk; `written` is False when there is no record."""
 
     written: bool
     then: Callable[[], None]
-
-
-class Rate:
-    """Finished tasks a second over the last seconds, in one number for each second."""
-
-    SECONDS = 10
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._counts = [0] * (self.SECONDS + 1)
-
-    def add(self, count: int, now: float) -> None:
-        """Count finished tasks."""
-        self._move_to(int(now))
-        self._counts[self._second % len(self._counts)] += count
-
-    def value(self, now: float) -> float:
-        """Return the rate over the last ten full seconds."""
-        self._move_to(int(now))
-        running = self._counts[self._second % len(self._counts)]
-        return (sum(self._counts) - running) / self.SECONDS
-
-    def _move_to(self, second: int) -> None:
-        for passed in range(max(self._second + 1, second - self.SECONDS), second + 1):
-            self._counts[passed % len(self._counts)] = 0
-        self._second = max(self._second, second)
 
 
 class Board:

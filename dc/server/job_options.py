@@ -7,7 +7,7 @@ import msgspec
 from dc.errors import OptionsError
 from dc.messages import Options
 from dc.requirements import check_needs
-from dc.server.board import TypeInfo
+from dc.server.type_port import TypeInfo
 
 DEFAULTS = Options()
 

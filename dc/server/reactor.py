@@ -32,7 +32,7 @@ from dc import limits
 from dc.errors import DcError, ProtocolError, VersionError
 from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Refused, Trouble, Welcome
 from dc.records import Outcomes
-from dc.server.board import Board, Types
+from dc.server.board import Board
 from dc.server.clients import ClientSide
 from dc.server.events import (
     Action,
@@ -71,6 +71,7 @@ from dc.server.jobs import Job
 from dc.server.operations import Operations
 from dc.server.peers import ANSWER_SECONDS, OWN_SECONDS, Peer, Peers
 from dc.server.streams import Streams
+from dc.server.type_port import Types
 from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 

@@ -55,10 +55,11 @@ from dc.messages import (
 )
 from dc.portions import stored_size
 from dc.records import JobEnded, JobRow, NewJob, NewTasks
-from dc.server.board import Board, TypeInfo
+from dc.server.board import Board
 from dc.server.events import LoadKey
 from dc.server.job_options import check_after, job_options
 from dc.server.jobs import Job
+from dc.server.type_port import TypeInfo
 
 
 class Client(Struct):

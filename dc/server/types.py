@@ -11,8 +11,8 @@ from typing import Any
 
 from dc.errors import UnknownTaskType
 from dc.plugins import Plugins
-from dc.server.board import TypeInfo
 from dc.server.shipping import Shipped
+from dc.server.type_port import TypeInfo
 from dc.server.versions import Version
 from dc.tasktypes import TaskType
 

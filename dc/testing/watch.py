@@ -24,9 +24,9 @@ from dc.messages import (
 )
 from dc.server import app as server_app
 from dc.server import events as server_events
-from dc.server.board import Types
 from dc.server.heads import HeadLimits
 from dc.server.reactor import Reactor
+from dc.server.type_port import Types
 from dc.testing.ledger import Ledger
 from dc.testing.process import here
 from dc.testing.server_rules import ServerRules

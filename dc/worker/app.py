@@ -72,10 +72,10 @@ from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.kept_output import KeptOutputs
-from dc.worker.outbox import Outbox
 from dc.worker.plugin_fetch import PluginFetcher
 from dc.worker.reactor import WorkerReactor
 from dc.worker.seats import Seat, run_executor
+from dc.worker.sending import Sending
 from dc.worker.statistics import Statistics
 
 log: Final = logging.getLogger("dc.worker")
@@ -145,10 +145,7 @@ class WorkerApp:
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
         self._at_once = False
-        self._outbox = Outbox()
-        self._flush_asked = False
-        self._drained = trio.Event()  # set while nothing is being sent
-        self._drained.set()
+        self._sending = Sending(self._codec, lambda: self._handle(Flush()), self._start)
         self._executors: dict[int, Seat] = {}
         self._finished = trio.Event()
         self._error = ""
@@ -225,14 +222,13 @@ class WorkerApp:
         for action in actions:
             match action:
                 case Send():
-                    self._outbox.add(action.message, action.size)
+                    self._sending.add(action.message, action.size)
                 case Keep():
                     self._keep(action)
                 case Execute():
                     self._executors[action.executor].feed(action.run)
                 case FlushSoon():
-                    self._flush_asked = True
-                    self._drain_soon()
+                    self._sending.flush_soon()
                 case StartExecutor():
                     seat = Seat(self._outputs.of(action.executor))
                     self._executors[action.executor] = seat
@@ -254,8 +250,7 @@ class WorkerApp:
                     start(self._fetcher.fetch, action)
                 case _:
                     self._perform_rare(action)
-        if self._outbox:
-            self._send_now()
+        self._sending.send_now()
 
     def _perform_rare(self, action: Action) -> None:
         assert self._nursery is not None
@@ -294,7 +289,7 @@ class WorkerApp:
         encoded = self._keeping.keep([report for report, _ in action.reports])
         if action.send:
             for data, (_, size) in zip(encoded, action.reports, strict=True):
-                self._outbox.add(data, size)
+                self._sending.add(data, size)
 
     async def _keep_time(self) -> None:
         before = self._clock()
@@ -355,7 +350,7 @@ class WorkerApp:
         try:
             with trio.CancelScope() as scope:
                 self._connection_scope = scope
-                self._link = link
+                self._link = self._sending.link = link
                 left = self._until - self._wall()
                 self._handle(Connected(max(left, 0.001) if left < math.inf else 0.0))
                 return await self._receive(link)
@@ -392,8 +387,8 @@ class WorkerApp:
             log.info("connected to %s as %s with %d slots", self._host, me.name, me.slots)
 
     async def _disconnect(self, link: Link) -> None:
-        self._link = self._connection_scope = None
-        self._outbox.clear()
+        self._link = self._sending.link = self._connection_scope = None
+        self._sending.clear()
         self._handle(Disconnected())
         with trio.CancelScope(shield=True):
             with trio.move_on_after(limits.CLOSE_SECONDS):
@@ -404,54 +399,10 @@ class WorkerApp:
 
     async def _close_connection(self) -> None:
         """Send the last words and close."""
-        await self._drained.wait()
+        await self._sending.wait_until_sent()
         if self._link is not None:
             await self._link.aclose()
 
-    # --- sending --------------------------------------------------------------------------------
-
-    def _drain_soon(self) -> None:
-        if self._drained.is_set():
-            assert self._nursery is not None
-            self._drained = trio.Event()
-            self._nursery.start_soon(self._drain)
-
-    def _send_now(self) -> None:
-        """Send what is queued in this step, as far as the socket takes it; the rest in a task."""
-        link = self._link
-        if link is None:
-            self._outbox.clear()
-            return
-        if not self._drained.is_set():
-            return
-        with suppress(ConnectionLost):  # the receiver learns of it, too, and ends the link
-            while self._outbox and link.can_send_now:
-                link.send_now(self._codec.encode(self._outbox.next_batch()))
-        if self._outbox or link.has_rest:
-            self._drain_soon()
-
-    async def _drain(self) -> None:
-        """Send what is queued, a frame for each turn of the loop, until nothing is left."""
-        try:
-            while self._flush_asked or self._outbox or self._has_rest:
-                await trio.lowlevel.checkpoint()
-                if self._flush_asked:
-                    self._flush_asked = False
-                    self._handle(Flush())
-                await self._send_batch()
-        finally:
-            self._drained.set()
-
-    @property
-    def _has_rest(self) -> bool:
-        return self._link is not None and self._link.has_rest
-
-    async def _send_batch(self) -> None:
-        link = self._link
-        if link is None:
-            self._outbox.clear()
-            return
-        with suppress(ConnectionLost):  # the receiver learns of it, too, and ends the link
-            await link.flush()
-            if self._outbox:
-                await link.send(self._codec.encode(self._outbox.next_batch()))
+    def _start(self, work: Callable[[], Awaitable[None]]) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(work)

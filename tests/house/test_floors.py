@@ -51,6 +51,8 @@ THOUGHT = {
     "server.why",
     "server.why_held",
     "server.board",
+    "server.rate",
+    "server.type_port",
     "server.peers",
     "server.roster",
     "server.inputs",
