@@ -253,6 +253,22 @@ class BlobLife(RuleBasedStateMachine):
         for what in ("_remove_jobs", "_remove_dropped", "_sweep"):
             self.look(-1, what)
 
+    @rule(which=WHICH, how=st.sampled_from(["payload", "input", "output", "saved"]))
+    def name_on_a_slow_disk(self, which: int, how: str) -> None:
+        """Name a blob in what is written down much later."""
+        self.name(which, -1, how)
+        self.wait_and_look()
+        self.commit()
+
+    @rule(which=WHICH)
+    def ask_for_what_is_about_to_go(self, which: int) -> None:
+        """Ask for a blob in the last moment before it is removed."""
+        self.drop(which)
+        self.pass_time(limits.BLOB_YOUNG_SECONDS - 1)
+        self.ask(which, -1)
+        self.pass_time(2.0)
+        self.look(-1, "_remove_dropped")
+
     @rule(which=WHICH)
     def drop(self, which: int) -> None:
         """Say that something does not name a blob any more."""
@@ -300,5 +316,5 @@ def _is_killed(error: BaseException) -> bool:
     )
 
 
-BlobLife.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+BlobLife.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
 TestBlobLife = BlobLife.TestCase
