@@ -30,6 +30,7 @@ from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
 from dc.server.payloads import Window
 from dc.server.quotas import Usage
+from dc.server.rate import Rate
 from dc.server.retries import crash_limit
 from dc.server.shipping import Shipped
 from dc.server.submitters import Submitters
@@ -99,32 +100,6 @@ class Pending(Struct, frozen=True):
 
     written: bool
     then: Callable[[], None]
-
-
-class Rate:
-    """Finished tasks a second over the last seconds, in one number for each second."""
-
-    SECONDS = 10
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._counts = [0] * (self.SECONDS + 1)
-
-    def add(self, count: int, now: float) -> None:
-        """Count finished tasks."""
-        self._move_to(int(now))
-        self._counts[self._second % len(self._counts)] += count
-
-    def value(self, now: float) -> float:
-        """Return the rate over the last ten full seconds."""
-        self._move_to(int(now))
-        running = self._counts[self._second % len(self._counts)]
-        return (sum(self._counts) - running) / self.SECONDS
-
-    def _move_to(self, second: int) -> None:
-        for passed in range(max(self._second + 1, second - self.SECONDS), second + 1):
-            self._counts[passed % len(self._counts)] = 0
-        self._second = max(self._second, second)
 
 
 class Board:

@@ -51,6 +51,7 @@ THOUGHT = {
     "server.why",
     "server.why_held",
     "server.board",
+    "server.rate",
     "server.peers",
     "server.roster",
     "server.inputs",
