@@ -97,8 +97,7 @@ class WorkerApp:
         idle_exit: seconds without anything to do, after which it ends.
         until: when it ends, in Unix time.
         wall: gives the Unix time.
-        make_fetcher: makes what brings plugins of the server here, from what it tells events to;
-            needed where the identity says that it takes any.
+        make_fetcher: makes what brings plugins here; needed where the identity takes any.
 
     Attributes:
         again: whether it ended so that its program starts anew.
@@ -244,8 +243,7 @@ class WorkerApp:
                     self._carrier.let_go(action.digest)
                 case PutBlob() | PutCheckpoint():
                     start(self._carrier.put, action)
-                case FetchPlugin():
-                    assert self._fetcher is not None, "a worker that takes no plugins"
+                case FetchPlugin() if self._fetcher is not None:
                     start(self._fetcher.fetch, action)
                 case _:
                     self._perform_rare(action)
