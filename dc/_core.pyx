@@ -80,14 +80,17 @@ So that nothing starves, a worker *saves* for the first lane it looks past: its 
 what is free, and only what fits beside it is given out, nothing on credit. A worker that holds the
 like of it need not save: what that leaves is enough. Not more workers save for a line than it has
 ready tasks; when it has fewer, one of them looks again. A saving ends when its worker looks again.
-A worker that leaves at a set time looks past jobs that are too long for it, and is `pressed` if
-only these are left; it looks again when a job becomes ready.
+A worker that leaves at a set time looks past jobs that are too long for it, and any worker past
+jobs that are kept for others (prefer), and is `pressed` if only such are left; it looks again when
+a job becomes ready, or is kept for fewer.
 
 How much. A worker takes anything that fits. Beyond that it takes tasks that are known to be short,
 while what it holds of their like counts for less than `credit_seconds` for each that is reserved
 for; with one cpu a task and a slot, that is each of its slots. A held task
 counts with its cost, but never with more than `credit_seconds`, which is also what an unknown cost
-counts as: a long task fills one slot's credit and leaves that of the others. One call of assign()
+counts as: a long task fills one slot's credit and leaves that of the others. Of a job that is given
+ahead (set_ahead) it takes one task beyond each that is reserved for, whatever the cost: so its
+bytes come while the one before runs. One call of assign()
 gives the worker its share at most: the group's ready tasks, of all its classes, divided by its
 workers; its free slots if they are more; and of tasks so short that a message costs more than the
 work in it, as many as make up a hundredth of a slot's credit. So a short queue is spread over
@@ -409,6 +412,8 @@ class _Job(_Account):
     assigned: cython.longlong
     running: cython.longlong
     counted: cython.longlong  # of its queued tasks, in the `ready` of its line
+    keen: object  # the workers that it is kept for, a set, or None
+    ahead: cython.bint  # one task more for each slot is handed out, whatever it costs
 
     def __init__(
         self, number: cython.longlong, index: cython.int, kind: cython.int, priority: cython.int
@@ -430,6 +435,8 @@ class _Job(_Account):
         self.first = self.last = self.root = -1
         self.tasks_first = self.tasks_last = -1
         self.queued = self.delayed = self.assigned = self.running = self.counted = 0
+        self.keen = None
+        self.ahead = False
 
 
 @cython.final
@@ -669,7 +676,7 @@ class _Worker:
     saving: cython.int  # the line for whose task it keeps something free, or -1
     saved: cython.int  # the need of that task
     freed: cython.bint  # what was reserved is free again, since it looked for work last
-    pressed: cython.bint  # in the set of those that found only what is too long
+    pressed: cython.bint  # in the set of those that found only what is not for them
     first: cython.int  # held tasks, in order of assignment
     last: cython.int
     waiting: cython.bint  # in its group's list of workers with room
@@ -695,6 +702,15 @@ class _Worker:
         self.first = self.last = self.next = self.prev = -1
         self.waiting = self.blocked = self.freed = self.pressed = False
         self.plain = True
+
+
+@cython.cfunc
+@cython.inline
+def _is_not_for(worker: _Worker, job: _Job) -> cython.bint:
+    """Tell whether a job is too long for a worker, or kept for others."""
+    if worker.longest >= 0.0 and job.cost > worker.longest:
+        return True
+    return job.keen is not None and worker.index not in job.keen
 
 
 @cython.final
@@ -764,7 +780,8 @@ class Scheduler:
     _free_lanes: list
     _parties: list
     _free_parties: list
-    _pressed: set  # workers that are blocked by tasks that are too long for them
+    _pressed: set  # workers that are blocked by jobs that are too long for them, or kept for others
+    _leading: cython.longlong  # jobs that are given ahead
     _quiet: cython.bint  # what is put back is no news
     _width: cython.Py_ssize_t  # above the highest resource that any need has
     _jobs: list
@@ -812,6 +829,7 @@ class Scheduler:
         self._parties = []
         self._free_parties = []
         self._pressed = set()
+        self._leading = 0
         self._quiet = False
         self._width = 1
         self._jobs = []
@@ -1397,11 +1415,11 @@ class Scheduler:
 
     @cython.cfunc
     def _release_pressed(self, job: _Job) -> cython.void:
-        """Let workers look again that found only tasks that are too long: here is another job."""
+        """Let workers look again that found only what is not for them: here is another job."""
         for index in list(self._pressed):
             worker: _Worker = self._workers[index]
             group: _Group = self._groups[worker.group]
-            if job.kind in group.kinds and not job.cost > worker.longest:
+            if job.kind in group.kinds and not _is_not_for(worker, job):
                 self._wait_no_more(worker)
                 self._wait(worker)
 
@@ -1414,6 +1432,7 @@ class Scheduler:
         if (
             worker.freed
             or (worker.reserved < worker.slots and not worker.blocked)
+            or self._may_lead(worker)
             or (
                 4 * worker.held <= 3 * self._credit_tasks
                 and 4.0 * worker.seconds
@@ -1597,9 +1616,26 @@ class Scheduler:
         )
 
     @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _has_lead(self, worker: _Worker, holding: _Holding, job: _Job) -> cython.bint:
+        """Tell whether a worker may take a task of a job ahead, to wait for its like there."""
+        most: cython.longlong = 2 * min(holding.reserved, worker.slots)
+        return job.ahead and worker.saving < 0 and holding.held < most
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _may_lead(self, worker: _Worker) -> cython.bint:
+        """Tell whether there may be a task that the worker could take ahead."""
+        return self._leading > 0 and worker.held < 2 * min(worker.reserved, worker.slots)
+
+    @cython.cfunc
     def _has_room(self, worker: _Worker) -> cython.bint:
         """Tell whether there may be a task that the worker could take."""
         if worker.reserved < worker.slots or self._has_credit(worker, worker.main, 0.0):
+            return True
+        if self._may_lead(worker):
             return True
         for item in worker.others:
             holding: _Holding = item
@@ -1608,7 +1644,7 @@ class Scheduler:
         return False
 
     @cython.cfunc
-    def _choose(self, worker: _Worker, lane: _Lane, cost: cython.double) -> cython.Py_ssize_t:
+    def _choose(self, worker: _Worker, lane: _Lane, job: _Job) -> cython.Py_ssize_t:
         """Return the place of the need by which the worker can take a task of a lane, or -1."""
         place: cython.Py_ssize_t
         size: cython.Py_ssize_t = len(lane.needs)
@@ -1616,10 +1652,13 @@ class Scheduler:
             for place in range(size):
                 if self._fitting(worker, lane.needs[place], 1) > 0:
                     return place
-        if 0.0 <= cost <= self._credit_seconds:
+        if job.ahead or 0.0 <= job.cost <= self._credit_seconds:
             for place in range(size):
                 holding: _Holding = self._holding_of(worker, lane.needs[place])
-                if holding is not None and self._has_credit(worker, holding, cost):
+                if holding is not None and (
+                    self._has_credit(worker, holding, job.cost)
+                    or self._has_lead(worker, holding, job)
+                ):
                     return place
         return -1
 
@@ -2199,6 +2238,32 @@ class Scheduler:
         if self._pressed and record.position >= 0:
             self._release_pressed(record)
 
+    def prefer(self, job: object, workers: object = None) -> None:
+        """Keep a job for some workers; None: for nobody. What others hold of it stays.
+
+        Args:
+            job: the job.
+            workers: their ids; such as are not there do not matter.
+
+        Raises:
+            KeyError: the job is not there.
+        """
+        record = self._job_of(job)
+        record.keen = None if workers is None else frozenset(workers)
+        if self._pressed and record.position >= 0:
+            self._release_pressed(record)
+
+    def set_ahead(self, job: object, ahead: object) -> None:
+        """Say whether workers get one task of the job ahead for each that they may run.
+
+        Raises:
+            KeyError: the job is not there.
+        """
+        record = self._job_of(job)
+        wanted: cython.bint = bool(ahead)
+        self._leading += wanted - record.ahead
+        record.ahead = wanted
+
     def set_priority(self, job: object, priority: object) -> None:
         """Change a job's priority; what is held stays where it is.
 
@@ -2255,6 +2320,7 @@ class Scheduler:
         if record.tasks_first >= 0:
             raise ValueError(f"job {job} has tasks")
         self._exit(record)
+        self._leading -= record.ahead
         del self._by_number[record.number]
         self._jobs[record.index] = None
         self._free_jobs.append(record.index)
@@ -2631,7 +2697,7 @@ class Scheduler:
     ) -> cython.bint:
         """Give the worker what it may have, looking past what it cannot take.
 
-        What is looked past leaves its heap and is listed: lanes, and jobs that are too long.
+        What is looked past leaves its heap and is listed: lanes, and jobs that are not for it.
 
         Returns:
             Whether the worker may have more another time: it has had its share, or all there is.
@@ -2650,14 +2716,14 @@ class Scheduler:
                 left = self._share(group, worker, line, job)
             party: _Party = group.heap[0]
             lane: _Lane = party.heap[0]
-            long: cython.bint = worker.longest >= 0.0 and job.cost > worker.longest
-            place: cython.Py_ssize_t = -1 if long else self._choose(worker, lane, job.cost)
+            other: cython.bint = _is_not_for(worker, job)
+            place: cython.Py_ssize_t = -1 if other else self._choose(worker, lane, job)
             if place < 0:
                 if worker.reserved + (worker.saving >= 0) >= worker.slots:
                     return False
                 if len(lanes) + len(jobs) == _PASSES_MOST:
                     return False
-                if long:
+                if other:
                     self._pass_job(line, job, jobs)
                 else:
                     self._pass_lane(group, worker, party, lane, lanes)
@@ -2701,7 +2767,7 @@ class Scheduler:
 
     @cython.cfunc
     def _pass_job(self, line: _Line, job: _Job, jobs: list) -> cython.void:
-        """Look past a job that is too long."""
+        """Look past a job that is not for the worker."""
         _take_out(line.heap, job)
         self._reranked(line)
         jobs.append(job)
@@ -2748,7 +2814,9 @@ class Scheduler:
         given: cython.longlong = 0
         slot: cython.int = self._oldest(job)
         while given < most and slot >= 0:
-            if given >= fitting and not self._has_credit(worker, holding, job.cost):
+            if given >= fitting and not (
+                self._has_credit(worker, holding, job.cost) or self._has_lead(worker, holding, job)
+            ):
                 break
             self._dequeue(job, slot)
             self._hold(worker, holding, slot, self._attempt[slot] + 1, job.cost)

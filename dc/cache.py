@@ -228,7 +228,7 @@ class CacheFolder:
         before = time.time() - limits.CACHE_STALE_SECONDS
         for path in self._incoming.iterdir():
             with suppress(OSError):
-                if path.suffix == ".part" and path.stat().st_mtime < before:
+                if path.stat().st_mtime < before:
                     path.unlink()
         uses = self._folder / IN_USE
         for folder in uses.iterdir() if uses.is_dir() else ():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from dc.errors import UnknownTask
 from dc.inputs import Input
+from dc.stops import Stops
 
 _NO_INPUTS: Final[Mapping[str, Input]] = MappingProxyType({})
 
@@ -160,6 +161,19 @@ class Context:
         by themselves, and for threads. What does not end soon is killed.
         """
         return (self.job, self.number, self.attempt) in self._stops
+
+    def on_stop(self, function: Callable[[], object]) -> None:
+        """Have a function called, in another thread, once this attempt is to stop.
+
+        For foreign code that runs for long and hears of nothing, but can be ended from another
+        thread: the function says so to it, quickly. The last one that was given counts. It may be
+        called twice; it is not called where the task runs in a test.
+
+        Args:
+            function: what to call; what it raises is printed.
+        """
+        if isinstance(self._stops, Stops):
+            self._stops.on_stop((self.job, self.number, self.attempt), function)
 
     @property
     def scratch(self) -> Path:

@@ -15,7 +15,9 @@ DEFAULT_PORT: Final = 8220
 INLINE_BYTES: Final = 64 * KIB
 """Bytes of one payload or result that still ride inside a message; above, HTTP carries them.
 A blob costs two syncs of the disk and some switches of threads, 2.5 ms on a quick disk, and a
-further way to the server and back; a copy of so many bytes through the socket, 0.1."""
+further way to the server and back; a copy of so many bytes through the socket, 0.1. Measured over
+the whole path on a busy computer with two processors (benchmarks/inline.py), in tasks a second:
+147 inline and 59 in blobs with 64 KiB, 696 and 20 with 16."""
 
 BATCH_TASKS: Final = 4096
 """Tasks in one message, at most. A batch of 1,000 costs the same per task as one of 10,000."""
@@ -57,6 +59,19 @@ INPUTS: Final = 64
 CACHED_TOLD: Final = 4096
 """Blobs that a worker names in one message about its cache, and that it tells of at all, the
 newest."""
+
+CACHED_KNOWN: Final = 500_000
+"""Blobs in workers' caches that the server knows of, all together: some 100 MB."""
+
+INPUT_BYTES_PER_SECOND: Final = 100_000_000
+"""At which a worker is reckoned to fetch what a task needs: a gigabit line."""
+
+INPUT_PAUSE_SECONDS_MOST: Final = 60.0
+"""That tasks wait for workers that have the inputs of their job, however large these are."""
+
+AHEAD_SHARE: Final = 0.1
+"""Of a task's run time: one whose payload takes longer than that to fetch is handed out ahead. At
+worst it then waits behind another for ten times as long as its bytes take."""
 
 CACHED_LEAST_BYTES: Final = 4 * MIB
 """Of a blob of which a worker tells that it has it: to fetch a smaller one takes less than to wait
@@ -485,8 +500,8 @@ PLUGIN_KEEP_SECONDS: Final = 600.0
 """After which a plugin is forgotten that another one has replaced and no job runs."""
 
 RESERVE_BYTES: Final = 256 * MIB
-"""Of a server's disk that blobs leave free, unless it is told otherwise: what is acknowledged is
-in the database, whose log may have WAL_BYTES_MOST."""
+"""Of a server's disk that blobs leave free, or a twentieth of it if that is less, unless it is told
+otherwise: what is acknowledged is in the database, whose log may have WAL_BYTES_MOST."""
 
 BACKUP_PAGES: Final = 256
 """Of the database that are copied in one step of a backup, for which commits wait: a megabyte."""
@@ -853,6 +868,10 @@ OUTPUT_UNSENT_BYTES: Final = 4 * MIB
 OUTPUT_SERVER_BYTES: Final = 64 * MIB
 """Of output of running tasks in the server's memory; further output is counted and left out."""
 
+KEPT_JOBS: Final = 8
+"""Jobs of which an executor's agent knows whether they keep their output, the last ones that it had
+tasks of: it has two batches at most, each of one job."""
+
 OUTPUT_LOG_BYTES: Final = 2 * KIB
 """Of what an executor writes between tasks that goes to the worker's log at one time."""
 
@@ -968,3 +987,6 @@ PLUGINS_LOOK_SECONDS: Final = 1.0
 
 PLUGINS_LOOK_SHARE: Final = 20.0
 """Times what a look has taken: so looks at many files take a twentieth of a processor at most."""
+
+UNUSABLE_NOTED: Final = 16
+"""Archives of which is noted why a worker could not use them, the newest; for people."""

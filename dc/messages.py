@@ -289,6 +289,7 @@ class Output(Message, frozen=True):
 
     Where `start` is beyond what came before, what is between is left out. `total` is how much was
     written by now; `ended` says that this is the end of it. It goes before the attempt's outcome.
+    `whole` has all of it, where the job keeps that: it was put to `/blobs` before.
     """
 
     job: JobId
@@ -298,6 +299,7 @@ class Output(Message, frozen=True):
     data: InlineResult
     total: Size
     ended: bool = False
+    whole: Blob | None = None
 
 
 class Progress(Message, frozen=True):
@@ -338,7 +340,8 @@ class Assign(Message, frozen=True):
     `limits` and `environment` are as in Options.
     `checkpoints` has, by number, what an earlier attempt has saved last; a Blob is to be fetched
     from `/blobs`. `plugin` has the code, for a worker that has none of this type and version.
-    `inputs` are common to all tasks of the job, by name, to be fetched from `/blobs`.
+    `inputs` are common to all tasks of the job, by name, to be fetched from `/blobs`. With
+    `keep_output` all that each of them writes is put to `/blobs` before its outcome is told.
     """
 
     job: JobId
@@ -354,6 +357,7 @@ class Assign(Message, frozen=True):
     checkpoints: Checkpoints = {}
     plugin: Plugin | None = None
     inputs: Inputs = {}
+    keep_output: bool = False
 
 
 class Stop(Message, frozen=True):

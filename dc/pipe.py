@@ -37,7 +37,8 @@ class Run(Message, frozen=True):
     set for it, beside what the executor was started with.
     `checkpoints` has, by number, what an earlier attempt of a task has saved last. `plugin` is the
     folder of the code, where it came from the server; `site` that of what was installed for it.
-    `inputs` are files that all tasks of the job may read, by name.
+    `inputs` are files that all tasks of the job may read, by name. `keep_output` is for the agent:
+    all that the tasks write is kept.
     """
 
     job: int
@@ -54,6 +55,7 @@ class Run(Message, frozen=True):
     plugin: str = ""
     site: str = ""
     inputs: dict[str, InFile] = {}  # noqa: RUF012
+    keep_output: bool = False
 
 
 class Halt(Message, frozen=True):

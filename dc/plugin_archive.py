@@ -78,10 +78,17 @@ def pack_origin(origin: Origin, to: Path, *, carry: bool = True) -> Packed:
         if origin.archive is not None:
             return _copied(origin.archive, to)
         return _packed(origin, to, carry=carry)
+    except UnicodeError:
+        _remove(to)
+        raise PluginError("the name of a file in it is no text: rename it") from None
     except BaseException:
-        with suppress(OSError):
-            to.unlink()
+        _remove(to)
         raise
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink()
 
 
 def _packed(origin: Origin, to: Path, *, carry: bool) -> Packed:

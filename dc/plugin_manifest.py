@@ -71,6 +71,11 @@ class Manifest(Struct, frozen=True, omit_defaults=True):
     carried: Lines = []
 
 
+def unusable(name: str) -> str:
+    """Return how the failure of a task begins whose worker cannot use its plugin of this name."""
+    return f"plugin {name!r} cannot be used by this worker: "
+
+
 def write_manifest(manifest: Manifest) -> bytes:
     """Return a manifest as it stands in an archive."""
     text = msgspec.json.encode({"format": manifest.format} | msgspec.to_builtins(manifest))

@@ -143,7 +143,7 @@ def _check(files: Iterable[zipfile.ZipInfo], packed: int) -> None:
 
 def _check_kind(one: zipfile.ZipInfo, name: str) -> None:
     kind = stat.S_IFMT(one.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG) or one.is_dir():
+    if kind not in (0, stat.S_IFREG) or name.endswith("/"):
         raise PluginError(f"it has something else than a file: {_shown(name)}")
     if one.compress_type not in METHODS or one.flag_bits & ENCRYPTED:
         raise PluginError(f"it has a file that is not packed by deflate: {_shown(name)}")

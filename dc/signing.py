@@ -156,14 +156,17 @@ def write_key(path: Path) -> str:
     """
     private, public = new_key()
     beside = path.with_name(path.name + ".pub")
-    if beside.exists():  # asked first, so that no private key is left without its public one
-        raise SignatureError(f"{beside} is there already: remove it first, or take another name")
-    _write_new(path, private, 0o600)
     _write_new(beside, public, 0o644)
+    try:
+        _write_new(path, private, 0o600)
+    except SignatureError:
+        beside.unlink()
+        raise
     return public
 
 
 def _write_new(path: Path, text: str, mode: int) -> None:
+    """Write a file that is not there yet, or none."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
@@ -172,8 +175,12 @@ def _write_new(path: Path, text: str, mode: int) -> None:
         ) from None
     except OSError as error:
         raise SignatureError(f"{path} cannot be made: {error.strerror}") from None
-    with os.fdopen(file, "w", encoding="ascii") as opened:
-        opened.write(text + "\n")
+    try:
+        with os.fdopen(file, "w", encoding="ascii") as opened:
+            opened.write(text + "\n")
+    except OSError as error:
+        path.unlink()
+        raise SignatureError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def private_from(path: Path) -> bytes:

@@ -1,5 +1,7 @@
 """What `make demo` runs: a server, two workers, and the template's job over a real folder.
 
+The server has the plugin; the workers get it from there.
+
 Everything is started with the commands that a user would type, on this computer alone, and ended
 again. The answer is checked against a plain count in this one process, without dc.
 """
@@ -24,6 +26,7 @@ from typing import TextIO
 
 HERE = Path(__file__).parent
 TEMPLATE = HERE / "template"
+SERVER = ("dc.server", "--listen", "127.0.0.1:0")
 SUFFIXES = {".py", ".txt", ".md", ".rst"}
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -75,7 +78,7 @@ def _demo(places: list[Path], data: Path, *, kill: bool) -> int:
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((data / "log.txt").open("w"))
         server = stack.enter_context(
-            _started(["dc.server", "--listen", "127.0.0.1:0", "--data", data / "data"], log)
+            _started([*SERVER, "--data", data / "data", "--plugins", TEMPLATE], log)
         )
         address = _first_line(server)
         print(f"The server's page: {address}")
@@ -106,8 +109,8 @@ def _command(arguments: list[object]) -> list[str]:
 
 @contextlib.contextmanager
 def _started(arguments: list[object], log: TextIO) -> Iterator[subprocess.Popen[str]]:
-    """Start one of dc's programs with the template's folder of plugins; end it at the end."""
-    command = _command([*arguments, "--plugins", TEMPLATE])
+    """Start one of dc's programs; end it at the end."""
+    command = _command(arguments)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         yield process

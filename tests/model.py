@@ -53,6 +53,8 @@ class Job:
     stamp: int = 0
     held_back: bool = False
     on_hold: bool = False
+    keen: set[int] | None = None
+    ahead: bool = False
 
 
 @dataclass
@@ -124,10 +126,13 @@ class Model:
         record = self.workers[worker]
         free = len(self.held(worker)) < record.slots
         jobs = {key[0] for _, key in self._ready(self.groups[record.group])}
-        return free and any(not self._too_long(record, job) for job in jobs)
+        return free and any(not self._is_not_for(worker, job) for job in jobs)
 
-    def _too_long(self, worker: Worker, job: int) -> bool:
-        return 0 <= worker.longest < self.jobs[job].cost
+    def _is_not_for(self, worker: int, job: int) -> bool:
+        keen = self.jobs[job].keen
+        if keen is not None and worker not in keen:
+            return True
+        return 0 <= self.workers[worker].longest < self.jobs[job].cost
 
     def _ready(self, classes: set[int]) -> list[tuple[int, Key]]:
         """All that may be handed out, by age."""
@@ -172,9 +177,10 @@ class Model:
         }
         self.parties = {key: one for key, one in self.parties.items() if key in there}
 
-    def _may_take(self, worker: int, cost: float) -> bool:
+    def _may_take(self, worker: int, job: Job) -> bool:
         held, slots, seconds = self.load(worker)
-        if held < slots:
+        cost = job.cost
+        if held < (2 * slots if job.ahead else slots):
             return True
         return (
             0 <= cost <= self.credit_seconds
@@ -219,12 +225,12 @@ class Model:
             number, queue = found
             job = self.jobs[number]
             left = self._share(record, worker, job) if left < 0 else left
-            if self._too_long(record, number):
+            if self._is_not_for(worker, number):
                 if len(self.held(worker)) >= record.slots or len(passed) == PASSES:
                     break
                 passed.add(number)
                 continue
-            if not self._may_take(worker, job.cost):
+            if not self._may_take(worker, job):
                 break
             left -= self._give(worker, number, queue, left, runs)
         return runs
@@ -244,7 +250,7 @@ class Model:
         work = quantum if job.cost < 0 else max(job.cost, LEAST)
         given = 0
         for key in queue[: min(left, job.account.left(work, quantum), party.left(work, quantum))]:
-            if not self._may_take(worker, job.cost):
+            if not self._may_take(worker, job):
                 break
             attempt = self.tasks[key].attempt + 1
             self._hold(key, worker, attempt)

@@ -215,6 +215,15 @@ def test_what_is_no_plugin_is_refused(tmp_path: Path) -> None:
         assert not (tmp_path / "out.zip").exists()
 
 
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = project(tmp_path / "in")
+    write(folder / "pack" / "__init__.py", "")
+    write(folder / "pack" / "odd-\udcff", "")
+    with pytest.raises(PluginError, match="is no text"):
+        pack(folder, tmp_path / "out.zip")
+    assert not (tmp_path / "out.zip").exists()
+
+
 def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = project(tmp_path / "in")
     write(folder / "pack" / "__init__.py", "")

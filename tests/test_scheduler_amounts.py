@@ -265,6 +265,56 @@ def test_a_worker_that_leaves_soon_gets_what_is_short(core: ModuleType) -> None:
     assert site.tasks() == [(0, 2)]
 
 
+# --- what is kept for others, and what is given ahead ---------------------------------------------
+
+
+def test_a_job_goes_to_those_it_is_kept_for(core: ModuleType) -> None:
+    site = Site(core, [SMALL], [SMALL])
+    s = site.scheduler
+    first, second = s.add_worker(site.group, 1), s.add_worker(site.group, 1)
+    s.prefer(0, [second])
+    s.submit(0, 0, 3)
+    assert s.assign() == (second, [(0, 0, [0], [1])])
+    assert s.assign() is None, "the other one waits, though it is free"
+    s.submit(1, 0, 1)
+    assert s.assign() == (first, [(1, 0, [0], [1])])
+    s.finish(first, 1, [0], [1])
+    assert s.assign() is None
+    s.prefer(0, [first, second])
+    assert s.assign() == (first, [(0, 0, [1], [1])])
+    s.finish(first, 0, [1], [1])
+    s.finish(second, 0, [0], [1])
+    s.prefer(0, [])
+    assert s.assign() is None
+    s.prefer(0)
+    assert s.assign() is not None
+    s.validate()
+
+
+def test_one_task_for_each_slot_is_given_ahead_however_long_it_is(core: ModuleType) -> None:
+    site = Site(core, [SMALL], [SMALL])
+    s = site.scheduler
+    s.set_cost(0, 60.0)
+    s.set_cost(1, 60.0)
+    s.set_ahead(0, True)
+    worker = s.add_worker(site.group, 2)
+    s.submit(0, 0, 9)
+    while s.assign() is not None:
+        pass
+    held = s.held(worker)
+    assert [number for _, number, _ in held] == [0, 1, 2, 3]
+    s.finish(worker, 0, [0], [1])
+    assert s.assign() == (worker, [(0, 0, [4], [1])])
+    held = s.held(worker)
+    s.set_ahead(0, False)
+    for job, number, attempt in held[2:]:
+        assert s.release(worker, job, [number], [attempt]) == 1
+    assert s.assign() is None, "both slots are taken"
+    s.set_ahead(0, True)
+    s.remove_worker(worker, False)
+    s.validate()
+
+
 # --- any fleet ------------------------------------------------------------------------------------
 
 amounts = st.fixed_dictionaries(
@@ -387,6 +437,7 @@ def test_a_large_task_is_not_starved_by_a_flood(seconds: float, known: bool) -> 
 OPERATIONS = (
     *("assign", "assign", "submit", "finish", "finish", "release", "adopt", "lapse", "cancel"),
     *("amounts", "slots", "longest", "move", "leave", "join", "hold", "priority", "cost", "job"),
+    *("prefer", "ahead"),
 )
 
 
@@ -414,6 +465,10 @@ class Operator:
             s.set_priority(job, pick // 16 % 3)
         elif what == "cost":
             s.set_cost(job, (-1.0, 0.01, 9.0)[pick // 16 % 3])
+        elif what == "prefer":
+            s.prefer(job, None if pick & 16 else [pick // 32 % 4, pick // 128])
+        elif what == "ahead":
+            s.set_ahead(job, bool(pick & 16))
         elif what == "cancel":
             s.cancel(job, pick // 16 % (self.ends[job] + 1))
         elif what == "job":

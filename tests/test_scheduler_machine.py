@@ -249,6 +249,20 @@ class Machine(RuleBasedStateMachine):
         self.real.set_longest(worker, longest)
         self.model.workers[worker].longest = longest
 
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=picks, keen=st.none() | st.sets(st.integers(0, 6)))
+    def prefer(self, pick: int, keen: set[int] | None) -> None:
+        number = sorted(self.model.jobs)[pick % len(self.model.jobs)]
+        self.real.prefer(number, keen)
+        self.model.jobs[number].keen = keen
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=picks, ahead=st.booleans())
+    def set_ahead(self, pick: int, ahead: bool) -> None:
+        number = sorted(self.model.jobs)[pick % len(self.model.jobs)]
+        self.real.set_ahead(number, ahead)
+        self.model.jobs[number].ahead = ahead
+
     @precondition(lambda self: self.model.workers)
     @rule(pick=picks, group=few)
     def set_group(self, pick: int, group: int) -> None:

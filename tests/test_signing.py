@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import stat
@@ -117,7 +118,7 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(dc.SignatureError, match=r"me\.key\.pub is there already"):
         signing.write_key(path)
     (tmp_path / "me.key.pub").unlink()
-    with pytest.raises(dc.SignatureError, match="overwritten is lost"):
+    with pytest.raises(dc.SignatureError, match=r"me\.key is there already"):
         signing.write_key(path)
     assert path.read_text() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["me.key"]
@@ -126,6 +127,24 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_key_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(dc.SignatureError, match="cannot be made: No such file"):
         signing.write_key(tmp_path / "none" / "me.key")
+    with pytest.raises(dc.SignatureError, match="cannot be made: File name too long"):
+        signing.write_key(tmp_path / ("k" * 252))  # which the public one's is alone
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_of_a_key_when_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fdopen(file: int, *arguments: str, **more: str) -> io.TextIOWrapper:
+        os.close(file)
+        return Path("/dev/full").open("w")
+
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    monkeypatch.setattr(os, "fdopen", fdopen)
+    with pytest.raises(dc.SignatureError, match="cannot be written: No space left"):
+        signing.write_key(tmp_path / "me.key")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

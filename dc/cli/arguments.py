@@ -144,6 +144,12 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         default=None,
         help="tasks run long: a worker that is cut off keeps them for ten minutes",
     )
+    add(
+        "--keep-output",
+        action="store_true",
+        default=None,
+        help="keep all that its tasks write, and not only beginnings and ends",
+    )
     add("--grace", type=float, metavar="SECONDS", help="for so many seconds instead")
     add(
         "--limit",
@@ -286,6 +292,9 @@ def _add_job_commands(commands: Any) -> None:
     )
     for command in (task, output):
         command.add_argument("task", type=_task, metavar="JOB/TASK", help="job and task, by number")
+    output.add_argument(
+        "--save", type=Path, metavar="FILE", help="write it to a file: all of it, if it is kept"
+    )
     output.add_argument("--follow", action="store_true", help="go on until the task has finished")
     for command in (job, tasks, results, wait):
         command.add_argument("job", type=_number, metavar="J", help="the job's number")

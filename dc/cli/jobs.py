@@ -105,6 +105,7 @@ def _submit(args: Namespace, client: Client, kind: str | TaskType, payloads: Ite
         each=args.each,
         not_before=args.not_before,
         deadline=args.deadline,
+        keep_output=args.keep_output,
         key=args.key,
         inputs={name: bytes_of(client, text) for name, text in args.input} or None,
         **needs_said(args.needs),

@@ -34,6 +34,7 @@ def new(args: Namespace, screen: Screen) -> int:
             f"{made.folder}: a plugin with the task type {made.type}\n"
             f"  test it:  cd {made.folder} && python -m pytest\n"
             f"  serve it: python -m dc.server --plugins {made.folder}\n"
+            f"  work:     python -m dc.worker\n"
             f"  use it:   python -m dc submit {made.type} FOLDER --plugins {made.folder}\n"
         )
     return 0

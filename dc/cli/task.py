@@ -59,6 +59,10 @@ def progress_text(progress: Mapping[str, Any]) -> str:
 def output(args: Namespace, client: Client, screen: Screen) -> int:
     """Print what a task has written, and with --follow what it goes on to write."""
     job, number = args.task
+    if args.save is not None:
+        size = client.job(job).save_output(number, args.save)
+        screen.note(f"{size:,} bytes are in {args.save}")
+        return 0
     path = f"/api/jobs/{job}/tasks/{number}/output"
     answer = client.get(path)
     if args.json:

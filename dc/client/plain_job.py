@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import trio
@@ -121,6 +122,17 @@ class Job:
         """
         text: str = self._client.call(self._job.output, number)
         return text
+
+    def save_output(self, number: int, to: Path) -> int:
+        """Write what a task has written to a file, as bytes; return their number.
+
+        See AsyncJob.save_output.
+
+        Raises:
+            UnknownTask: the job has no such task.
+        """
+        size: int = self._client.call(self._job.save_output, number, to)
+        return size
 
     def cancel(self) -> JobStatus:
         """Cancel the job: tasks without an outcome are not run, running ones are stopped.

@@ -155,9 +155,9 @@ def source_of(value: Any) -> Given:
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    value = getattr(value, "ref", value)  # of a handle
-    if isinstance(value, BlobRef):
-        return value.blob
+    ref = getattr(value, "ref", value)  # a handle has one
+    if isinstance(ref, BlobRef):
+        return ref.blob
     if isinstance(value, Path):
         return _of_path(value)
     if callable(getattr(value, "read", None)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from dc.client.connector import Connector
@@ -105,6 +106,21 @@ class AsyncJob:
         """
         path = f"/api/jobs/{self.number}/tasks/{number}/output"
         return str((await self._connector.get_json(path))["text"])
+
+    async def save_output(self, number: int, to: Path) -> int:
+        """Write what a task has written to a file, as bytes; return their number.
+
+        It is all of it, if the job keeps that (`keep_output`) and the task has finished; else it is
+        what `output` returns.
+
+        Args:
+            number: of the task within the job.
+            to: the file.
+
+        Raises:
+            UnknownTask: the job has no such task.
+        """
+        return await self._connector.download(f"/jobs/{self.number}/tasks/{number}/output", to)
 
     async def cancel(self) -> JobStatus:
         """Cancel the job: tasks without an outcome are not run, running ones are stopped.

@@ -60,7 +60,7 @@ class Arguments(Struct, frozen=True):
     restore: Path | None = None
     accept_loss: bool = False
     quotas: Quotas = NONE
-    reserve: int = limits.RESERVE_BYTES
+    reserve: int | None = None
 
 
 def parse(argv: list[str] | None = None) -> Arguments:

@@ -74,7 +74,7 @@ STOP_SECONDS = 5.0
 class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
-    `reserve` is how many bytes of the disk are left to what is in the database.
+    `reserve` is how many bytes of the disk are left to what is in the database, None for the usual.
     """
 
     software: str
@@ -83,7 +83,7 @@ class Settings(Struct, frozen=True):
     started: float
     keep: Keep = Keep()
     quotas: Quotas = NONE
-    reserve: int = 0
+    reserve: int | None = 0
 
 
 class ServerApp:

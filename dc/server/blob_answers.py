@@ -63,9 +63,13 @@ class BlobAnswers:
         return await self.file(request, digest)
 
     async def file(
-        self, request: Request, digest: bytes, cache: tuple[str, str] = FOR_EVER
+        self,
+        request: Request,
+        digest: bytes,
+        cache: tuple[str, str] = FOR_EVER,
+        kind: str = OCTETS,
     ) -> Response:
-        """Answer GET or HEAD with a blob.
+        """Answer GET or HEAD with a blob, of a content type.
 
         Raises:
             UnknownBlob: it is not here, or was damaged.
@@ -78,9 +82,9 @@ class BlobAnswers:
         vary = ("Vary", "Accept-Encoding")
         if self._may_compress(request) and await pays(path, self._blobs.size(digest) or 0):
             coded: Headers = [cache, vary, ("Content-Encoding", "zstd")]
-            return Response(200, Compressed(path), OCTETS, coded, etag=f"{etag}-zstd")
+            return Response(200, Compressed(path), kind, coded, etag=f"{etag}-zstd")
         headers = [cache, vary, http_conditions.repr_digest(digest)]
-        return Response(200, path, OCTETS, headers, etag=etag)
+        return Response(200, path, kind, headers, etag=etag)
 
     def _may_compress(self, request: Request) -> bool:
         whole = request.method == "GET" and "range" not in request.headers

@@ -20,7 +20,7 @@ from dc import limits
 from dc._columns import total, weigh
 from dc._core import Scheduler
 from dc.errors import OptionsError
-from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome
+from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome, Payload
 from dc.portions import portions, stored_size
 from dc.records import Attempts, JobNumbers, JobRow, Outcomes, Record
 from dc.requirements import needs_of
@@ -169,6 +169,8 @@ class Board:
         self.on_outcomes: Callable[[Job, Outcomes], None] = _nobody
         self.on_finished: Callable[[Job], None] = _nobody
         self.on_unfollowed: Callable[[Job], None] = _nobody
+        self.on_scheduled: Callable[[Job], None] = _nobody  # of jobs with inputs
+        self.on_payloads: Callable[[Job, Sequence[Payload]], None] = _nobody
         self.on_unscheduled: Callable[[Job], None] = _nobody
         self.on_submitted: Callable[[Job], None] = _nobody
         self.on_stored: Callable[[Job, int], None] = _nobody
@@ -266,6 +268,8 @@ class Board:
         job.scheduled = True
         self.running[job.row.plugin] += 1
         self.hold(job)
+        if options.inputs:
+            self.on_scheduled(job)
 
     def class_of(self, job: Job) -> int:
         """Return the requirement class of a job, until `matching.release`."""

@@ -30,6 +30,7 @@ from dc.messages import (
     Heartbeat,
     Inputs,
     Message,
+    Output,
     Payload,
     Payloads,
     Submit,
@@ -182,6 +183,9 @@ class Connection:
                 missing.update(self._not_here(message.results))
             elif isinstance(message, Submit):
                 missing.update(self._not_here(_inputs(message)))
+            elif isinstance(message, Output):
+                if message.whole is not None:
+                    missing.update(self._not_here([message.whole]))
             elif isinstance(message, Checkpoint):
                 missing.update(self._not_here([message.data]))
         return frozenset(missing)

@@ -400,6 +400,10 @@ class Matching:
         """Return amounts by the names of the resources instead of their numbers."""
         return {name: amounts[id_] for name, id_ in self._resources.items() if id_ in amounts}
 
+    def knows(self, worker: int) -> bool:
+        """Whether a worker is in the scheduler."""
+        return worker in self._workers
+
     def can_run(self, worker: int, class_: int) -> list[int]:
         """Return by which of its alternatives a worker can ever run a class."""
         return self._ability(self._workers[worker][1]).alternatives(self._by_id[class_])

@@ -7,6 +7,7 @@ from typing import Any
 from dc import limits
 from dc.captured import Captured
 from dc.errors import UnknownTask
+from dc.messages import Blob
 from dc.server.app import ServerApp
 from dc.server.views import Views
 
@@ -50,6 +51,13 @@ class OutputViews:
             "next": captured.total,
             "live": state not in OVER,
         }
+
+    async def whole(self, job: int, task: int) -> Blob | None:
+        """Return the blob with all that a task has written, if its job keeps that."""
+        if self._app.reactor.workers.outputs.get(job, task) is not None:
+            return None
+        stored = await self._app.store.output(job, task)
+        return None if stored is None else stored.whole
 
     async def text(self, job: int, task: int) -> bytes:
         """Return what a task has written as text; what is left out is said in it.

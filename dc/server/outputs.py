@@ -14,9 +14,10 @@ from msgspec import Struct
 from dc import limits
 from dc.captured import Captured
 from dc.errors import QuotaExceeded
-from dc.messages import Output
+from dc.messages import Blob, Output
 from dc.records import TaskOutput, output_size
 from dc.server.board import Board
+from dc.server.events import DropBlob
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.roster import Roster, Worker
@@ -29,6 +30,7 @@ class Live(Struct, eq=False):
     captured: Captured
     job: Job
     ended: bool = False
+    whole: Blob | None = None
 
 
 class Outputs:
@@ -47,8 +49,11 @@ class Outputs:
         self._live: dict[tuple[int, int], Live] = {}
         self._bytes = 0
 
-    def take(self, worker: Worker, message: Output) -> None:
-        """Take what a worker tells of the output of an attempt, if that is with it."""
+    def take(self, worker: Worker, message: Output, missing: frozenset[Blob] = frozenset()) -> None:
+        """Take what a worker tells of the output of an attempt, if that is with it.
+
+        The whole of it is not kept if it is one of the blobs that are `missing` here.
+        """
         key = message.job, message.number
         job = self._leases.scheduled(message.job)
         if job is None:
@@ -64,6 +69,7 @@ class Outputs:
         captured.total = max(captured.total, message.total)
         self._bytes += len(captured) - before
         if message.ended:
+            live.whole = message.whole if message.whole not in missing else None
             self._write(key, live)
 
     def _begin(self, key: tuple[int, int], attempt: int, job: Job) -> Live:
@@ -77,13 +83,22 @@ class Outputs:
         live.ended = True
         captured = live.captured
         pieces = bytes(captured.head), bytes(captured.tail)
-        record = TaskOutput(*key, live.attempt, *pieces, captured.total)
-        try:
-            self._board.usage.check_more(live.job, output_size(record))
-        except QuotaExceeded:  # that there was some is kept
+        record = TaskOutput(*key, live.attempt, *pieces, captured.total, live.whole)
+        if not self._fits(live.job, record):  # that there was some is kept
             record = TaskOutput(*key, live.attempt, b"", b"", captured.total)
+            if live.whole is not None:
+                self._board.out.append(DropBlob(live.whole.digest))
         self._board.usage.count(live.job, output_size(record))
         self._board.write(record, partial(self._written, key, live))
+
+    def _fits(self, job: Job, record: TaskOutput) -> bool:
+        size = output_size(record)
+        try:
+            self._board.usage.check_one(size)
+            self._board.usage.check_more(job, size)
+        except QuotaExceeded:
+            return False
+        return True
 
     def _written(self, key: tuple[int, int], live: Live) -> None:
         if self._live.get(key) is live:

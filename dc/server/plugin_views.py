@@ -73,8 +73,8 @@ class PluginViews:
         failed: dict[str, str] = {}
         for worker in self._app.reactor.workers.roster.by_key.values():
             about = worker.about
-            if shipped.plugin.name in about.broken:
-                failed[worker.name] = about.broken[shipped.plugin.name]
+            if why := worker.unusable.get(shipped.plugin.digest):
+                failed[worker.name] = why
             if mine and mine <= {(one.name, one.version) for one in about.types}:
                 own += 1
                 continue

@@ -33,9 +33,8 @@ def add_quota_options(parser: argparse.ArgumentParser) -> None:
         "--reserve",
         metavar="SIZE",
         type=size,
-        default=limits.RESERVE_BYTES,
         help="bytes of the disk that blobs leave free "
-        f"(default {bytes_text(limits.RESERVE_BYTES)})",
+        f"(default {bytes_text(limits.RESERVE_BYTES)}, or a twentieth of it if that is less)",
     )
 
 

@@ -160,6 +160,9 @@ class Reactor:
                 self.operations.ask(command, then)
             case Tick():
                 self._on_tick(event.stalled)
+            case PluginsAdded(records):
+                for record in records:
+                    self.board.write(record, lambda: None)
             case Stopping():
                 self.workers.note_all_seen()
             case Emptied():
@@ -196,9 +199,6 @@ class Reactor:
             case KeyLoaded():
                 self.clients.submissions.key_loaded(event.key, event.row)
                 self._take_held()
-            case PluginsAdded(records):
-                for record in records:
-                    self.board.write(record, lambda: None)
             case WorkersRecovered(rows):
                 self.workers.register.recovered(rows)
             case JobRecovered():

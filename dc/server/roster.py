@@ -8,7 +8,7 @@ connected: then no other may take it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -47,6 +47,7 @@ class Worker(Struct, eq=False):
         leaving: whether it takes no more, as it says.
         until: when it will leave, on the reactor's clock.
         stop_by: when it must have stopped, if it was told to.
+        unusable: by archive, why it could not use it when it last tried, the newest last.
     """
 
     id: int
@@ -71,6 +72,14 @@ class Worker(Struct, eq=False):
     leaving: bool = False
     until: float = math.inf
     stop_by: float = math.inf
+    unusable: dict[bytes, str] = {}
+
+    def cannot_use(self, archive: bytes, why: str) -> None:
+        """Note that it has failed to get or to load an archive."""
+        self.unusable.pop(archive, None)
+        self.unusable[archive] = why[: limits.NOTE_CHARS]
+        if len(self.unusable) > limits.UNUSABLE_NOTED:
+            del self.unusable[next(iter(self.unusable))]
 
     @property
     def key(self) -> str:
@@ -109,6 +118,7 @@ class Roster:
         self.by_peer: dict[int, Worker] = {}
         self.by_name: dict[str, Worker] = {}
         self.away: dict[str, Worker] = {}
+        self.on_removed: Callable[[int], None] = lambda _: None
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -203,6 +213,7 @@ class Roster:
         self._register.went(worker.key)
         del self.by_key[worker.key], self.by_id[worker.id], self.away[worker.key]
         self._scheduler.remove_worker(worker.id, False)
+        self.on_removed(worker.id)
         self._board.matching.left(worker.id)
 
     # --- looking --------------------------------------------------------------------------------

@@ -16,20 +16,23 @@ with the last of them.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Container, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import trio
 
 from dc import limits
 from dc.blobs import BlobFolder
-from dc.errors import DcError, PluginError, StartError
+from dc.errors import DcError, PluginError
 from dc.messages import Plugin
 from dc.plugin_archive import Packed, pack_origin
 from dc.plugin_origins import Origin, find_origins
+from dc.plugin_unpack import TEMPORARY as UNPACKING
 from dc.records import NewPlugin
 from dc.server.shipping import shipped_of
 from dc.server.types import PluginTypes
@@ -51,7 +54,13 @@ Traces: TypeAlias = tuple[tuple[str, int, int], ...]
 Tell: TypeAlias = Callable[[list[NewPlugin]], None]
 """Has new versions written down."""
 
-TEMPORARY = "packing-"
+TEMPORARY: Final = "packing-"
+
+OURS: Final = re.compile(rf"[0-9a-f]{{64}}|({TEMPORARY}|{UNPACKING})[0-9a-f]*")
+"""Names of what is put into the folder: users may have their own plugins there, too."""
+
+LATER_SECONDS: Final = 0.001
+"""Of an archive than the one before it, at least: the store orders them by time."""
 
 
 class Shelf:
@@ -88,7 +97,7 @@ class Shelf:
         self._broken: dict[str, dict[str, str]] = {}  # what is wrong, by the name of the plugin
         self._seen: dict[str, Traces] = {}
         self._taken: dict[str, Traces] = {}
-        self._added: dict[bytes, float] = {}
+        self._newest: dict[str, NewPlugin] = {}  # in the store, or on its way, by name
         self._trouble = ""
 
     # --- the start ------------------------------------------------------------------------------
@@ -100,28 +109,37 @@ class Shelf:
             StartError: one of the folders is none.
             StoreError: what is new cannot be written down.
         """
-        await trio.to_thread.run_sync(self._tidy)
-        newest: dict[str, bytes] = {}
+        self._place.mkdir(parents=True, exist_ok=True)
         known = {row.digest: row for row in await store.plugins()}
         for row in known.values():
-            newest.setdefault(row.name, row.digest)
-            self._added[row.digest] = row.added
+            self._newest.setdefault(row.name, row)
             self._know(row)
         for origin, traces in await trio.to_thread.run_sync(self._look):
             self._order.append(origin.key)
             self._taken[origin.key] = self._seen[origin.key] = traces
             await self._take(origin)
         self._serve()
-        new = [one for one in self._served.values() if newest.get(_name(one)) != one.digest]
-        if new:
-            await store.commit([one.record() for one in new])
+        if new := self._new():
+            await store.commit(new)
         await self._load_pinned(store, known)
+        await trio.to_thread.run_sync(self._tidy, {one.folder for one in self._types.loaded})
 
-    def _tidy(self) -> None:
-        """Remove what a process before this one left half done."""
-        self._place.mkdir(parents=True, exist_ok=True)
-        for path in self._place.glob(f"{TEMPORARY}*"):
-            path.unlink()
+    def _new(self) -> list[NewPlugin]:
+        """Return the records of what is in service, and not written down as the newest."""
+        records = [one.record() for one in self._served.values()]
+        new = [one for one in records if self._newest.get(one.name) != one]
+        self._newest.update((one.name, one) for one in new)
+        return new
+
+    def _tidy(self, loaded: set[Path]) -> None:
+        """Remove what a process before this one has left, and nothing that is somebody else's."""
+        for path in set(self._place.iterdir()) - loaded:
+            if not OURS.fullmatch(path.name):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
     def _know(self, row: NewPlugin) -> None:
         try:
@@ -142,7 +160,8 @@ class Shelf:
                 log.error("plugin %s: archive %s is missing", row.name, digest.hex())
                 continue
             try:
-                version = await self._load(shipped.plugin, archive, "an earlier version", "")
+                what = (shipped.plugin, archive, "an earlier version", row.added, "")
+                version = await self._load(*what)
             except PluginError as error:
                 log.error("plugin %s: an earlier version cannot be loaded: %s", row.name, error)
             else:
@@ -188,7 +207,20 @@ class Shelf:
             packing.unlink(missing_ok=True)
         archive = self._blobs.path(packed.digest)
         assert archive is not None, "a blob that was put is there"
-        return await self._load(plugin, archive, origin.place, note)
+        added = self._since(plugin)
+        return await self._load(plugin, archive, origin.place, added, note)
+
+    def _since(self, plugin: Plugin) -> float:
+        """Return since when an archive is the newest of its name, in Unix time.
+
+        That is later than all before it, whatever the clock says.
+        """
+        newest = self._newest.get(plugin.name)
+        if newest is None:
+            return self._wall()
+        if newest.digest == plugin.digest:
+            return newest.added
+        return max(self._wall(), newest.added + LATER_SECONDS)
 
     def _check_name(self, origin: Origin, packed: Packed) -> None:
         for key, other in self._served.items():
@@ -197,9 +229,10 @@ class Shelf:
                     f"there are two plugins of this name, {other.place} and this; the first stays"
                 )
 
-    async def _load(self, plugin: Plugin, archive: Path, place: str, note: str) -> Version:
+    async def _load(
+        self, plugin: Plugin, archive: Path, place: str, added: float, note: str
+    ) -> Version:
         folder = self._place / plugin.digest.hex()
-        added = self._added.setdefault(plugin.digest, self._wall())
         return await trio.to_thread.run_sync(
             load_version, plugin, archive, folder, place, added, note, abandon_on_cancel=True
         )
@@ -248,8 +281,11 @@ class Shelf:
         """
         while True:
             started = trio.current_time()
-            await self.look(tell)
-            await self.thin_out(in_use)
+            try:
+                await self.look(tell)
+                await self.thin_out(in_use)
+            except Exception:
+                log.exception("plugins stay as they are: this is a mistake in dc")
             took = trio.current_time() - started
             await trio.sleep(max(limits.PLUGINS_LOOK_SECONDS, took * limits.PLUGINS_LOOK_SHARE))
 
@@ -257,13 +293,12 @@ class Shelf:
         """Take up what has changed and was the same in the last look."""
         try:
             found = await trio.to_thread.run_sync(self._look)
-        except (StartError, OSError) as error:
+        except (DcError, OSError) as error:
             if self._trouble != str(error):
                 log.error("plugins stay as they are: %s", error)
             self._trouble = str(error)
             return
         self._trouble = ""
-        before = list(self._served.values())
         changed = self._note_order([origin.key for origin, _ in found])
         for origin, traces in found:
             settled = self._seen.get(origin.key) == traces
@@ -273,8 +308,7 @@ class Shelf:
                 await self._take(origin)
                 changed = True
         if changed:
-            new = [one for one in self._served.values() if not any(one is old for old in before)]
-            tell([one.record() for one in new])
+            tell(self._new())
             self._serve()
 
     def _note_order(self, there: list[str]) -> bool:
@@ -296,6 +330,8 @@ class Shelf:
         version = self._served.pop(key, None)
         for notes in (self._broken, self._taken, self._seen):
             notes.pop(key, None)
+        for broken in self._broken:  # it may have been in the way of these
+            self._taken.pop(broken, None)
         if version is not None:
             log.info("plugin %s is gone from %s: new jobs cannot use it", _name(version), key)
 
@@ -308,7 +344,6 @@ class Shelf:
                 await self._unload(version)
 
     async def _unload(self, version: Version) -> None:
-        self._added.pop(version.digest, None)
         await trio.to_thread.run_sync(unload, version.folder)
 
 

@@ -32,7 +32,7 @@ from dc.link import Link
 from dc.server.api import Api
 from dc.server.app import ServerApp
 from dc.server.backup import backup
-from dc.server.blob_answers import BlobAnswers, digest_named
+from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
 from dc.server.plugin_views import PluginViews
@@ -49,6 +49,8 @@ SECURITY_HEADERS = [
     ("Referrer-Policy", "same-origin"),
 ]
 
+
+TEXT: Final = "text/plain; charset=utf-8"
 
 FILES = ("/payload", "/result", "/output")
 
@@ -194,7 +196,9 @@ class Site:
     async def _output(self, request: Request, job: int, task: int) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
-        return Response(200, await self._outputs.text(job, task), "text/plain; charset=utf-8")
+        if (whole := await self._outputs.whole(job, task)) is not None:
+            return await self._blobs.file(request, whole.digest, ASK_AGAIN, TEXT)
+        return Response(200, await self._outputs.text(job, task), TEXT)
 
     async def _plugin(self, request: Request, name: str) -> Response:
         """Return the archive of a plugin that the server has, or that a job still runs."""

@@ -329,6 +329,7 @@ class Submissions:
         record = NewTasks(job.number, message.first, message.payloads)
         self._board.write(record, partial(self._stored, job, message.first, count))
         job.add(message.payloads)
+        self._board.on_payloads(job, message.payloads)
         self._board.heads.submitted(job, len(message.payloads))
 
     def end(self, client: Client, message: EndOfJob) -> None:

@@ -20,11 +20,11 @@ class Uploads:
 
     Args:
         folder: the data folder.
-        reserve: bytes of its disk that are left to what is in the database.
+        reserve: bytes of its disk that are left to the database; None for the usual ones.
         usage: gives what is counted, and the quotas.
     """
 
-    def __init__(self, folder: Path, reserve: int, usage: Callable[[], Usage]) -> None:
+    def __init__(self, folder: Path, reserve: int | None, usage: Callable[[], Usage]) -> None:
         self._folder = folder
         self._reserve = reserve
         self._usage = usage
@@ -38,14 +38,17 @@ class Uploads:
         """
         self._usage().check_upload(size)
         try:
-            free = shutil.disk_usage(self._folder).free
+            disk = shutil.disk_usage(self._folder)
         except OSError:  # what is wrong is found out by writing
             return
-        if free - size < self._reserve:
-            kept = f", of which {bytes_text(self._reserve)} are kept (--reserve)"
+        free, reserve = disk.free, self._reserve
+        if reserve is None:
+            reserve = min(limits.RESERVE_BYTES, disk.total // 20)
+        if free - size < reserve:
+            kept = f", of which {bytes_text(reserve)} are kept (--reserve)"
             raise StoreFull(
                 f"{self._folder} has no room for {bytes_text(size)}: {bytes_text(free)} of its "
-                f"disk are free{kept if self._reserve else ''}; free some space, and try again"
+                f"disk are free{kept if reserve else ''}; free some space, and try again"
             )
 
     def bounded(self, source: Source) -> Source:

@@ -12,6 +12,7 @@ from dc.messages import (
     About,
     Assign,
     Blob,
+    Cached,
     Checkpoint,
     Done,
     Failed,
@@ -27,11 +28,13 @@ from dc.messages import (
     Running,
     check_columns,
 )
+from dc.plugin_manifest import unusable
 from dc.portions import portions
 from dc.records import WorkerRow
 from dc.server.board import Board
 from dc.server.events import CheckpointsLoaded, LoadCheckpoints, LoadPayloads, PayloadsLoaded
 from dc.server.health import SICK, TRIAL, Health
+from dc.server.inputs import InputSide
 from dc.server.jobs import Job
 from dc.server.leases import Leases
 from dc.server.orders import Orders
@@ -70,6 +73,8 @@ class WorkerSide:
         )
         self.outputs = Outputs(board, self.roster, self.leases)
         self.telling = Telling(board, self.roster, self.leases)
+        self.inputs = InputSide(board)
+        self.roster.on_removed = self.inputs.forget
         self.stop = self.roster.stop
         board.on_unscheduled = self._job_gone
 
@@ -95,7 +100,7 @@ class WorkerSide:
         self.roster.check(about)
         old = self.roster.by_key.get(about.key)
         replaced = old.peer if old is not None and old.peer >= 0 else None
-        self.roster.connect(peer, address, about, obeys=obeys)
+        self.inputs.forget(self.roster.connect(peer, address, about, obeys=obeys).id)
         return replaced
 
     def lost(self, peer: int, heard: float) -> None:
@@ -129,6 +134,7 @@ class WorkerSide:
         self.register.write()
         self.outputs.tick()
         self.telling.tick()
+        self.inputs.tick()
 
     def note_all_seen(self) -> None:
         """Write down that all who are connected were here now: the server stops."""
@@ -138,6 +144,7 @@ class WorkerSide:
 
     def _job_gone(self, job: Job) -> None:
         self.health.job_gone(job.number)
+        self.inputs.gone(job)
 
     # --- giving tasks ---------------------------------------------------------------------------
 
@@ -260,6 +267,7 @@ class WorkerSide:
         plugin = job.shipped.plugin if job.shipped is not None else None
         if plugin and self._board.matching.has_own(worker.id, row.type, row.version):
             plugin = None
+        self.inputs.payloads(job, payloads)
         start = 0
         for stop, size in portions(payloads, 0, lambda _: BLOB_BYTES):
             message = Assign(
@@ -275,6 +283,8 @@ class WorkerSide:
                 job.resources[alternative],
                 checkpoints or {},
                 plugin,
+                row.options.inputs,
+                row.options.keep_output,
             )
             self._board.send(worker.peer, message, size)
             start = stop
@@ -296,11 +306,12 @@ class WorkerSide:
             case Running():
                 self._reports.running(worker, message)
             case Failed():
+                self._note_unusable(worker, message)
                 self._reports.failed(worker, message)
             case Returned():
                 self._reports.returned(worker, message)
             case Output():
-                self.outputs.take(worker, message)
+                self.outputs.take(worker, message, missing)
             case Progress():
                 self.telling.progressed(worker, message)
             case Checkpoint():
@@ -308,6 +319,8 @@ class WorkerSide:
             case Held():
                 check_columns(message)
                 self.leases.named(worker, message.job, message.numbers, message.attempts)
+            case Cached():
+                self.inputs.told(worker, message)
             case Goodbye():
                 self.register.ended(worker.key)
                 self.leases.give_up(worker, blame=False)
@@ -318,6 +331,15 @@ class WorkerSide:
                 pass
             case _:
                 raise ProtocolError(f"a worker does not send {type(message).__name__}")
+
+    def _note_unusable(self, worker: Worker, message: Failed) -> None:
+        """Note that a task has failed because its worker cannot use the plugin, if it has."""
+        job = self._board.jobs.get(message.job)
+        if job is not None and job.shipped is not None:
+            plugin, error = job.shipped.plugin, message.failure.error
+            begins = unusable(plugin.name)
+            if error.startswith(begins):
+                worker.cannot_use(plugin.digest, error.removeprefix(begins))
 
     # --- looking --------------------------------------------------------------------------------
 
@@ -371,6 +393,7 @@ class WorkerSide:
         for row in self.register.gone():
             assert row.key not in self.roster.by_key, "a worker is gone, and here"
         self.outputs.validate()
+        self.inputs.validate()
         self.telling.validate()
         for peer, worker in self.roster.by_peer.items():
             assert worker.peer == peer, "a worker has another connection than it is found by"

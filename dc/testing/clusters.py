@@ -52,14 +52,15 @@ class Cluster:
             StartError: it does not come up; the text has its log.
         """
         where = ["--listen", "127.0.0.1:0", "--data", str(self.folder / "server-data")]
-        self._start("server", ["dc.server", *where, *_plugin_options(plugins), *options])
+        folders = [part for folder in plugins for part in ("--plugins", str(folder))]
+        self._start("server", ["dc.server", *where, *folders, *options])
         self._wait("server", lambda: self._written("server").endswith("\n"))
         self.url = self._written("server").strip()
 
-    def start_worker(self, name: str, plugins: Sequence[Path], options: Sequence[str]) -> None:
-        """Start a worker; it has not connected yet on return."""
+    def start_worker(self, name: str, options: Sequence[str]) -> None:
+        """Start a worker, which has no plugins of its own; it has not connected yet on return."""
         where = ["--name", name, "--data", str(self.folder / f"{name}-data"), "--spares", "0"]
-        self._start(name, ["dc.worker", self.url, *where, *_plugin_options(plugins), *options])
+        self._start(name, ["dc.worker", self.url, *where, *options])
 
     def wait_connected(self, name: str) -> None:
         """Wait until a worker has connected.
@@ -149,7 +150,7 @@ def cluster(
     ):
         found.start_server(plugins, server_options)
         for name in names:
-            found.start_worker(name, plugins, ["--slots", str(slots), *worker_options])
+            found.start_worker(name, ["--slots", str(slots), *worker_options])
         for name in names:
             found.wait_connected(name)
         yield found
@@ -216,7 +217,3 @@ class _Job:
             return f"{late}: the job was not submitted by then\n{self._cluster.log()}"
         why = (await client.get(f"/api/jobs/{job.number}"))["why"]
         return f"{late}: {why or 'its tasks run'}\n{self._cluster.log()}"
-
-
-def _plugin_options(plugins: Sequence[Path]) -> list[str]:
-    return [part for folder in plugins for part in ("--plugins", str(folder))]

@@ -7,6 +7,8 @@ a worker has written to a file and not synced may be lost when its computer lose
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,3 +135,90 @@ def _unless_killed(
         return do(file, what)
 
     return guarded
+
+
+class Killed(BaseException):
+    """The process was killed: nothing that it does from now on has any effect."""
+
+
+class BlobDisk(SyncedFiles):
+    """A folder whose names, too, are lost unless they were synced, and in which a process dies.
+
+    Each call that changes what others see of the folder is a step; a process may be killed before
+    any of them. A loss of power takes bytes and names that were not synced, or leaves them: the
+    seed says which. A name that was removed, and that not synced, may come back.
+
+    Args:
+        random: decides what is lost.
+        shadow: a folder on the same disk, for files whose names may come back.
+
+    Attributes:
+        left: steps until the process is killed; negative for never.
+    """
+
+    def __init__(self, random: Random, shadow: Path) -> None:
+        super().__init__(random)
+        self.left = -1
+        self._shadow = shadow
+        self._names: dict[int, dict[str, int]] = {}  # of each folder, as synced
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Be told of each step in this block."""
+        with (
+            mock.patch.object(os, "fsync", self.fsync),
+            mock.patch.object(os, "fdatasync", self.fsync, create=True),
+            mock.patch.object(os, "utime", self._step(os.utime)),
+            mock.patch.object(Path, "replace", self._step(Path.replace)),
+            mock.patch.object(Path, "unlink", self._step(Path.unlink)),
+            mock.patch.object(Path, "mkdir", self._step(Path.mkdir)),
+        ):
+            yield
+
+    def _step(self, do: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **options: Any) -> Any:
+            self.take_step()
+            return do(*arguments, **options)
+
+        return step
+
+    def take_step(self) -> None:
+        """Go on, unless the process is killed here.
+
+        Raises:
+            Killed: it is.
+        """
+        if self.left == 0:
+            raise Killed
+        self.left -= self.left > 0
+
+    def fsync(self, file: int | BinaryIO) -> None:
+        """Note a file's bytes, or a folder's names, as synced."""
+        self.take_step()
+        descriptor = file if isinstance(file, int) else file.fileno()
+        status = os.fstat(descriptor)
+        if not stat.S_ISDIR(status.st_mode):
+            super().fsync(file)
+            return
+        names = self._names[status.st_ino] = {}
+        for name in os.listdir(descriptor):  # noqa: PTH208  there is no path
+            found = os.stat(name, dir_fd=descriptor)
+            names[name] = found.st_ino
+            kept = self._shadow / str(found.st_ino)
+            if stat.S_ISREG(found.st_mode) and not kept.exists():
+                os.link(name, kept, src_dir_fd=descriptor)
+
+    def lose(self, folder: Path) -> None:
+        """Lose the power: what was not synced in a folder and below is there, or is not."""
+        folders = [folder, *(path for path in sorted(folder.rglob("*")) if path.is_dir())]
+        for place in reversed(folders):
+            synced = self._names.get(place.stat().st_ino, {})
+            for path in sorted(place.iterdir()):
+                if synced.get(path.name) != path.stat().st_ino and self._random.random() < 0.5:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            for name, number in synced.items():
+                kept, path = self._shadow / str(number), place / name
+                gone = not path.exists() and kept.exists()
+                if gone and self._random.random() < 0.5:
+                    os.link(kept, path)
+        super().lose(folder)

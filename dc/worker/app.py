@@ -71,6 +71,7 @@ from dc.worker.events import (
 from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
+from dc.worker.kept_output import KeptOutputs
 from dc.worker.outbox import Outbox
 from dc.worker.plugin_fetch import PluginFetcher
 from dc.worker.reactor import WorkerReactor
@@ -139,6 +140,7 @@ class WorkerApp:
         self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
         self._carrier = Carrier(lambda: HttpClient(open_stream, host), self._cache, self._handle)
         self._fetcher = make_fetcher(self._handle) if make_fetcher is not None else None
+        self._outputs = KeptOutputs(scratch, HttpClient(open_stream, host))
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
         self._at_once = False
@@ -231,7 +233,8 @@ class WorkerApp:
                     self._flush_asked = True
                     self._drain_soon()
                 case StartExecutor():
-                    self._executors[action.executor] = seat = Seat()
+                    seat = Seat(self._outputs.of(action.executor))
+                    self._executors[action.executor] = seat
                     start(run_executor, action.executor, seat, self._start_executor, self._handle)
                 case Interrupt():
                     self._executors[action.executor].feed(action.halt)

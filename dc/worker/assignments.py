@@ -46,6 +46,7 @@ class Assignments:
         job = self._board.job(message.job, message.type, message.version, message.timeout)
         job.confine(message.limits, message.environment)
         job.plugin = None if self._identity.owns(message.type, message.version) else message.plugin
+        job.keep_output = message.keep_output
         columns = self._to_take(job, (message.numbers, message.attempts, message.payloads))
         job.held.update(zip(columns[0], columns[1], strict=True))
         if message.inputs and columns[0]:

@@ -15,7 +15,7 @@ import trio
 
 from dc import limits
 from dc.cache import BlobLock, CacheFolder
-from dc.errors import BlobMismatch, DcError, HttpError
+from dc.errors import BlobMismatch, DcError, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
 from dc.messages import Blob
@@ -185,14 +185,14 @@ def _transfer_seconds(size: int) -> float:
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether trying again hardly helps: the server will not, or gives other bytes, or a drop at a
-    time, or a file here cannot be used.
+    """Whether trying again hardly helps: the server will not, or gives other bytes, or none that
+    make sense, or a drop at a time, or a file here cannot be used.
 
     A server that fails (5xx) and a connection that breaks may be well again soon.
     """
     if isinstance(error, HttpError):
         return 400 <= error.status < 500
-    return isinstance(error, OSError | BlobMismatch | trio.TooSlowError)
+    return isinstance(error, OSError | BlobMismatch | ProtocolError | trio.TooSlowError)
 
 
 def text_of(error: BaseException) -> str:

@@ -84,12 +84,14 @@ class ExecutorDied(Struct, frozen=True):
     """An executor's process is gone, and all that it had started; or it could not be started.
 
     `text` says how. Everything that it had said came before. `kind` is the failure of a task that
-    it died of: `crashed`, or `memory` where the kernel killed it for that.
+    it died of: `crashed`, or `memory` where the kernel killed it for that. `whole` is what that
+    task has written, as in ExecutorWrote.
     """
 
     executor: int
     text: str
     kind: str = "crashed"
+    whole: Blob | None = None
 
 
 class Exceeded(Struct, frozen=True):
@@ -187,10 +189,14 @@ class PluginFailed(Struct, frozen=True):
 
 
 class ExecutorWrote(Struct, frozen=True):
-    """An executor, or what its tasks have started, has written to output or error."""
+    """An executor, or what its tasks have started, has written to output or error.
+
+    Where the output of a task ends, and its job keeps it, it is at the server as a `whole`.
+    """
 
     executor: int
     wrote: Wrote
+    whole: Blob | None = None
 
 
 class Flush(Struct, frozen=True):

@@ -3,7 +3,8 @@
 The agent names an attempt to be halted. If it still runs, its context says so (`context.stopping`),
 and the main thread gets SIGTERM, whose handler raises TimeLimit or TaskStopped in the very line
 that runs. These are no Exceptions, so that an `except Exception` lets them through. What the task
-has started gets SIGTERM as well. A task that goes on all the same is killed by the agent soon.
+has given to `context.on_stop` is called, and what it has started gets SIGTERM. A task that goes on
+all the same is killed by the agent soon.
 
 The handler raises only while a task type's function is on the stack: between two tasks there is
 nothing to stop. Where that function has called the executor's own code, which may be in the middle
@@ -17,17 +18,15 @@ import signal
 import sys
 import threading
 from types import CodeType, FrameType
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 from dc.errors import TaskStopped, TimeLimit
 from dc.messages import Failure
 from dc.pipe import Halt
 from dc.process_tree import all_processes, below, has_children, send_signal
+from dc.stops import Attempt, Stops
 from dc.tasktypes import TaskType
 from dc.worker.notes import Desk
-
-Attempt: TypeAlias = tuple[int, int, int]
-"""A job, a number and an attempt."""
 
 _TASK_CODE = TaskType.run.__code__
 _OWN_CODE = Desk.hand_over.__code__
@@ -41,7 +40,7 @@ class Halting:
     """
 
     def __init__(self) -> None:
-        self.attempts: set[Attempt] = set()
+        self.attempts = Stops()
         self._halt: Halt | None = None
         self._late = False  # whether the exception waits for our own code to be done
         self._pid = os.getpid()
@@ -59,8 +58,9 @@ class Halting:
             return
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
-    def end_programs(self) -> None:
-        """Send SIGTERM to what the task has started."""
+    def tell_others(self) -> None:
+        """Call what the task wants called, and send SIGTERM to what it has started."""
+        self.attempts.tell()
         if sys.platform != "win32" and has_children():
             send_signal(below(self._pid, all_processes()), signal.SIGTERM)
 

@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from msgspec import structs
+
 from dc import limits
 from dc.captured import Captured
-from dc.messages import Output
+from dc.messages import Blob, Output
 from dc.pipe import NOBODY, Wrote
 from dc.worker.board import Board
 from dc.worker.slots import Current
@@ -81,32 +83,34 @@ class Outputs:
         self._room_at = 0.0
         self._said_at = -limits.OUTPUT_SECONDS
 
-    def wrote(self, index: int, wrote: Wrote) -> None:
-        """Take what the executor of a slot has written."""
+    def wrote(self, index: int, wrote: Wrote, whole: Blob | None = None) -> None:
+        """Take what the executor of a slot has written; the `whole` of a task's is at its end."""
         tape = self._tapes.get(index)
         if tape is None:
             tape = self._tapes[index] = Tape()
         tape.captured.add(tape.captured.total, wrote.data)
         if wrote.owner is not None:
-            self._end(index, wrote.owner)
+            self._end(index, wrote.owner, whole)
 
-    def died(self, index: int, current: Current | None) -> None:
+    def died(self, index: int, current: Current | None, whole: Blob | None = None) -> None:
         """Take the last words of an executor, and of the task that it ran, if that is certain."""
         if index in self._tapes:
             key = NOBODY
             if current is not None:
                 key = current.job.number, current.number, current.attempt
-            self._end(index, key)
+            self._end(index, key, whole)
 
-    def _end(self, index: int, key: Key) -> None:
+    def _end(self, index: int, key: Key, whole: Blob | None) -> None:
         tape = self._tapes.pop(index)
         if not tape.captured.total:
             return
         if key == NOBODY:
             self._say(index, tape.captured)
         elif self._board.is_held(*key):
-            for message in tape.rest(key):
+            *messages, last = tape.rest(key)
+            for message in messages:
                 self._send(message)
+            self._send(last if whole is None else structs.replace(last, whole=whole))
 
     def _say(self, index: int, captured: Captured) -> None:
         """Write to the log what no task has written, not too often."""
@@ -148,7 +152,7 @@ class Outputs:
         size = limits.OUTPUT_MESSAGE_BYTES + len(message.data)
         if not self._board.can_send:
             self._keep(message, size)
-        elif self._fits(size):
+        elif message.whole is not None or self._fits(size):
             self._board.send(message, size)
 
     def _keep(self, message: Output, size: int) -> None:

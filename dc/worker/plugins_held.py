@@ -19,6 +19,7 @@ from msgspec import Struct
 from dc import limits
 from dc.messages import Failure, Plugin
 from dc.pipe import InFile
+from dc.plugin_manifest import unusable
 from dc.worker.code import Code
 from dc.worker.events import Action, FetchPlugin, PluginFailed, PluginReady, Say
 from dc.worker.tasks import Chunk, Job
@@ -218,5 +219,5 @@ def _digest(chunk: Chunk) -> bytes:
 
 
 def _failure(plugin: Plugin, text: str, detail: str) -> Failure:
-    error = f"plugin {plugin.name!r} cannot be used by this worker: {text}"
+    error = f"{unusable(plugin.name)}{text}"
     return Failure("error", error[: limits.ERROR_CHARS], detail[-limits.ERROR_CHARS :])

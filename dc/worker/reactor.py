@@ -181,7 +181,7 @@ class WorkerReactor:
             case ExecutorSaid():
                 self._on_said(event)
             case ExecutorWrote():
-                self._outputs.wrote(event.executor, event.wrote)
+                self._outputs.wrote(event.executor, event.wrote, event.whole)
             case Flush():
                 self._board.flush()
             case Tick():
@@ -195,7 +195,8 @@ class WorkerReactor:
             case PluginReady() | PluginFailed():
                 self._board.plugins.ended(event, now)
             case ExecutorDied():
-                self._outputs.died(event.executor, self._executors.current(event.executor))
+                current = self._executors.current(event.executor)
+                self._outputs.died(event.executor, current, event.whole)
                 self._executors.died(event.executor, event.text, event.kind)
             case Exceeded():
                 self._executors.exceeded(event)

@@ -19,12 +19,21 @@ from dc.worker.events import (
     ExecutorWrote,
 )
 from dc.worker.guard import Watched
+from dc.worker.kept_output import KeptOutput
 
 
 class Seat:
-    """What one executor process is to get, and its end of the line."""
+    """What one executor process is to get, and its end of the line.
 
-    def __init__(self) -> None:
+    Args:
+        kept: the output of its tasks, where that is kept.
+
+    Attributes:
+        kept: as given.
+    """
+
+    def __init__(self, kept: KeptOutput) -> None:
+        self.kept = kept
         self._send, self._receive = trio.open_memory_channel[ToExecutor](math.inf)
         self._port: ExecutorPort | None = None
         self._killed = False
@@ -52,6 +61,8 @@ class Seat:
         """Send it a batch, or a halt, at once if that can be done."""
         if isinstance(message, Run):
             self._last = message
+            if message.keep_output or self.kept.is_on:
+                self.kept.expect(message)
         if not self._unsent and self._port is not None and self._port.send_now(message):
             return
         self._unsent += 1
@@ -98,16 +109,31 @@ async def run_executor(
         seat.take(port)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(seat.keep_feeding, port)
-            nursery.start_soon(_hear_output, index, port, tell)
+            nursery.start_soon(_hear_output, index, seat.kept, port, tell)
             while (message := await port.receive()) is not None:
-                tell(_event(index, message))
+                await _tell(index, seat.kept, message, tell)
             nursery.cancel_scope.cancel()
+        whole = await seat.kept.end()
     finally:
         await port.aclose()
     text, kind = port.exit_text, "crashed"
     if port.out_of_memory:
         text, kind = f"{text}, for it had reached its limit of memory", "memory"
-    tell(ExecutorDied(index, text, kind))
+    tell(ExecutorDied(index, text, kind, whole))
+
+
+async def _tell(
+    index: int, kept: KeptOutput, message: FromExecutor | Wrote, tell: Callable[[Event], None]
+) -> None:
+    """Tell what an executor says, in order, behind what of its output is to be kept."""
+    if not kept.is_on:
+        tell(_event(index, message))
+        return
+    async with kept.turn:
+        if isinstance(message, Wrote):
+            tell(ExecutorWrote(index, message, await kept.take(message)))
+        else:
+            tell(_event(index, message))
 
 
 def _event(index: int, message: FromExecutor | Wrote) -> Event:
@@ -118,7 +144,9 @@ def _event(index: int, message: FromExecutor | Wrote) -> Event:
     return ExecutorSaid(index, message)
 
 
-async def _hear_output(index: int, port: ExecutorPort, tell: Callable[[Event], None]) -> None:
+async def _hear_output(
+    index: int, kept: KeptOutput, port: ExecutorPort, tell: Callable[[Event], None]
+) -> None:
     """Take what the tasks of an executor write, however much it is."""
     while (wrote := await port.receive_output()) is not None:
-        tell(ExecutorWrote(index, wrote))
+        await _tell(index, kept, wrote, tell)

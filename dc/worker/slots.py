@@ -177,9 +177,9 @@ class Slot:
         confines = job.limits, {**job.environment, **environment}, chunk.resources
         run = job.number, job.type, job.version, self.folder, *columns, *confines, saved
         if job.code is None:
-            return Run(*run, inputs=job.files)
+            return Run(*run, inputs=job.files, keep_output=job.keep_output)
         self._load(job.code)
-        return Run(*run, job.code.folder, job.code.site, job.files)
+        return Run(*run, job.code.folder, job.code.site, job.files, job.keep_output)
 
     def _load(self, code: Code) -> None:
         if code.folder not in self.loaded:

@@ -47,6 +47,7 @@ class Job:
             attempt is not held any more.
         plugin: the one that its code is in, for a type of which the worker has no code itself.
         code: where that is, once it is here.
+        keep_output: whether all that its tasks write is kept.
         setting: what an executor cannot put back once it was set: jobs may share one if equal.
         inputs: what all its tasks may read, by name, while attempts of it are held.
         files: the same as files, once all are here.
@@ -61,6 +62,7 @@ class Job:
         "foreign",
         "held",
         "inputs",
+        "keep_output",
         "limits",
         "mean",
         "number",
@@ -87,6 +89,7 @@ class Job:
         self.inputs: dict[str, Blob] = {}
         self.files: dict[str, InFile] = {}
         self.foreign = False
+        self.keep_output = False
 
     def confine(self, limits: Limits, environment: Environment) -> None:
         """Take what the server says of each of its tasks."""

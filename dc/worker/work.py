@@ -93,7 +93,7 @@ class Work:
             if self._current is None or _attempt(self._current) != attempt:
                 return
             self._halting.halt(message)
-        self._halting.end_programs()
+        self._halting.tell_others()
         self.watch.set()
 
     # --- the main thread's side -----------------------------------------------------------------

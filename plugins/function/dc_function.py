@@ -18,6 +18,7 @@ import importlib
 import operator
 import platform
 import sys
+import typing
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any, Final, Generic, ParamSpec, TypeVar
@@ -47,12 +48,14 @@ class Call(msgspec.Struct):
         python: what the pickles are for, as PYTHON.
         function: the function, pickled.
         arguments: a tuple of its arguments and a dict of its keyword arguments, pickled together.
+        context: its parameter that is given the task's context; empty for none.
     """
 
     name: str
     python: str
     function: bytes
     arguments: bytes
+    context: str = ""
 
 
 class Returned(msgspec.Struct):
@@ -78,11 +81,13 @@ class Returned(msgspec.Struct):
 
 
 @dc.task_type
-def function(given: Call) -> Returned:
+def function(given: Call, context: dc.Context) -> Returned:
     """Call a pickled Python function and return what it returns, pickled. See its README."""
     _check_python(given.python, given.name)
     called = _loaded(given.function, given.name)
     args, kwargs = _loaded(given.arguments, f"the arguments of {given.name}")
+    if given.context:
+        kwargs[given.context] = context
     try:
         value = called(*args, **kwargs)
     except BaseException as error:
@@ -115,14 +120,15 @@ def call(target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Call:
     """Return a call as the payload of a task.
 
     Args:
-        target: a function, or anything else that can be called.
+        target: a function, or anything else that can be called. A parameter that is annotated
+            dc.Context is given the task's context, as in a task type.
         args: its arguments; anything that can be pickled.
         kwargs: its keyword arguments.
 
     Raises:
         PayloadError: the function or an argument cannot be pickled.
     """
-    return _call(target, _pickled_target(target), args, kwargs)
+    return Calls(target).call(args, kwargs)
 
 
 def map(  # noqa: A001  # to be read as dc_function.map
@@ -143,8 +149,8 @@ def map(  # noqa: A001  # to be read as dc_function.map
         PayloadError: the function or an argument cannot be pickled.
         TaskFailed: by the iterator, where a call has failed on its last try.
     """
-    pickled = _pickled_target(target)
-    calls = (_call(target, pickled, args, {}) for args in zip(*iterables, strict=False))
+    made = Calls(target)
+    calls = (made.call(args, {}) for args in zip(*iterables, strict=False))
     options["requires"] = {**SAME_PYTHON, **(options.get("requires") or {})}
     options.setdefault("name", _name_of(target))
     job = client.submit(function, calls, **options)
@@ -210,15 +216,38 @@ def take_along(module: ModuleType | str) -> None:
     _cloudpickle().register_pickle_by_value(found)
 
 
-def _call(target: Callable[..., Any], pickled: bytes, args: Any, kwargs: Any) -> Call:
-    name = _name_of(target)
-    return Call(name, PYTHON, pickled, _pickled((args, kwargs), f"the arguments of {name}"))
+class Calls:
+    """Makes calls of one function, which is pickled once.
+
+    Args:
+        target: the function.
+
+    Raises:
+        PayloadError: it is none, or cannot be pickled.
+    """
+
+    def __init__(self, target: Callable[..., Any]) -> None:
+        if not callable(target):
+            raise dc.PayloadError(f"{target!r} is no function and cannot be called")
+        if isinstance(target, Remote):
+            target = target.target
+        self._name = _name_of(target)
+        self._pickled = _pickled(target, self._name)
+        self._context = _context_name(target)
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """Return a call with these arguments. Raises PayloadError if one cannot be pickled."""
+        arguments = _pickled((args, kwargs), f"the arguments of {self._name}")
+        return Call(self._name, PYTHON, self._pickled, arguments, self._context)
 
 
-def _pickled_target(target: Callable[..., Any]) -> bytes:
-    if not callable(target):
-        raise dc.PayloadError(f"{target!r} is no function and cannot be called")
-    return _pickled(target, _name_of(target))
+def _context_name(target: Callable[..., Any]) -> str:
+    """Return the name of the parameter that is annotated dc.Context; empty if there is none."""
+    try:
+        hints = typing.get_type_hints(target)
+    except Exception:  # what has no annotations, or such as name what is not there
+        return ""
+    return next((name for name, kind in hints.items() if kind is dc.Context), "")
 
 
 def _name_of(target: Callable[..., Any]) -> str:

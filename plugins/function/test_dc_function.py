@@ -113,6 +113,19 @@ def test_what_is_required_holds_for_this_python_alone() -> None:
     assert not holds(f"{major}.{minor + 1}")
 
 
+def told(number: int, context: dc.Context, *, more: int = 0) -> tuple[int, int]:
+    context.progress(0.5, "half")
+    return context.job, number + more
+
+
+def test_a_function_that_wants_the_context() -> None:
+    took = dc.testing.Told()
+    result = dc.testing.run(function, call(told, 3, more=4), told=took)
+    assert result.value == (1, 7)
+    assert took.progressed == [(0.5, "half")]
+    assert dc.testing.run(function, call(remote(told), 8)).value == (1, 8)
+
+
 def test_split_and_merge() -> None:
     calls = [call(operator.mul, 2, 3), call(str, 4)]
     assert dc.testing.run_all(function, *calls) == [6, "4"]

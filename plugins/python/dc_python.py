@@ -78,5 +78,6 @@ def _resolved(path: str) -> Any:
 
 @dc.hookimpl
 def dc_worker_labels() -> dict[str, str]:
-    """Tell which Python runs the functions; its version every worker tells by itself."""
-    return {"implementation": platform.python_implementation()}
+    """Tell which Python runs the functions, so that a job can require it."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    return {"python": version, "implementation": platform.python_implementation()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,6 @@ def test_inputs_of_the_command_line() -> None:
 
 
 def test_labels_and_a_real_executor() -> None:
-    assert dc_worker_labels() == {"implementation": platform.python_implementation()}
+    assert dc_worker_labels()["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = Path(__file__).parent
     assert dc.testing.run_in_executor(folder, "python", [Call("math:sqrt", [4])]) == [2.0]

@@ -16,7 +16,7 @@ import pytest
 from dc_wasm import Call, running, wasm
 from dc_wasm.failures import ModuleRefused, WasmFailed
 from dc_wasm.kept import Kept
-from wasm_texts import ECHO, FOREVER, SAME, command, function, written
+from test_dc_wasm_texts import ECHO, FOREVER, SAME, command, function, written
 from wasmtime import wat2wasm
 
 import dc
@@ -182,6 +182,16 @@ def test_time_and_random_numbers_are_the_same_everywhere() -> None:
     assert run(module, b"a") == first
     assert run(module, b"b")[24:40] != first[24:40]
     assert run(module, b"a", args=["x"])[24:40] != first[24:40]
+
+
+def test_of_streams_nothing_is_told_that_differs() -> None:
+    body = f"""
+      (i32.store (i32.const 100) (call $fd_filestat_get (i32.const 0) (i32.const 104)))
+      (i32.store (i32.const 168) (call $fd_filestat_get (i32.const 3) (i32.const 104)))
+      {written(1, 100, 72)}
+    """
+    told = run(command(body, "fd_filestat_get", "fd_write"), b"input")
+    assert struct.unpack("<IQQB7xQQQQQI", told) == (0, 0, 0, 2, 1, 0, 0, 0, 0, 8)
 
 
 def test_real_time_and_random_numbers() -> None:

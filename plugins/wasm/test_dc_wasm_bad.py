@@ -9,7 +9,7 @@ import pytest
 from dc_wasm import Call, running, wasm
 from dc_wasm.failures import WasmFailed
 from dc_wasm.kept import Kept
-from wasm_texts import ALLOC, ECHO, FOREVER, GROWING, SAME, WASI, function, made
+from test_dc_wasm_texts import ALLOC, ECHO, FOREVER, GROWING, SAME, WASI, function, made
 
 import dc
 import dc.testing

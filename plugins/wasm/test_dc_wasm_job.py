@@ -9,7 +9,7 @@ import pytest
 from dc_wasm import Settings, running, wasm_bytes
 from dc_wasm.failures import ModuleRefused, WasmFailed
 from dc_wasm.kept import Kept
-from wasm_texts import ECHO, FOREVER, SAME, command, function, written
+from test_dc_wasm_texts import ECHO, FOREVER, SAME, command, function, written
 
 import dc
 from dc.inputs import Input

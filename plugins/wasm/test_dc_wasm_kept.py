@@ -10,7 +10,7 @@ import pytest
 from dc_wasm import Call, running, wasm
 from dc_wasm.kept import Kept, is_ours
 from dc_wasm.modules import Modules
-from wasm_texts import ECHO
+from test_dc_wasm_texts import ECHO
 
 import dc.testing
 

@@ -15,7 +15,17 @@ import trio
 
 from dc.blobs import BlobFolder
 from dc.http import Response
-from dc.messages import PROTOCOL, About, Heartbeat, Hello, Message, Submit, TypeId
+from dc.messages import (
+    PROTOCOL,
+    About,
+    Failed,
+    Failure,
+    Heartbeat,
+    Hello,
+    Message,
+    Submit,
+    TypeId,
+)
 from dc.plugins import Plugins
 from dc.schemas import schema_of
 from dc.server.app import ServerApp, Settings
@@ -106,8 +116,11 @@ async def test_plugins_and_who_can_run_them(tmp_path: Path) -> None:
         served.worker("can", takes_plugins=True)
         for at in range(7):
             served.worker(f"old-{at}", python="3.11.7", takes_plugins=True)
-        served.worker("shut", broken={"drawing": "no space left"})
+        served.worker("shut")
         served.say(Hello(PROTOCOL, "client", "dc", []), Submit(1, "draw", "", {}))
+        shut = served.app.reactor.workers.roster.by_name["shut"]
+        failure = Failure("error", "plugin 'drawing' cannot be used by this worker: no space left")
+        served.app.feed(Received(shut.peer, [Failed(1, 1, 0, 1, 0.1, failure)]))
         status, answer = await served.ask("/api/plugins")
         assert status == 200
         (plugin,) = answer["plugins"]

@@ -269,6 +269,9 @@ def test_an_upload_is_refused_by_its_length(tmp_path: Path) -> None:
         uploads.check(2 * free)
     with pytest.raises(StoreFull, match="are kept"):
         Uploads(tmp_path, 2 * free, lambda: usage).check(0)
+    Uploads(tmp_path, None, lambda: usage).check(0)
+    with pytest.raises(StoreFull, match=r"are kept \(--reserve\)"):
+        Uploads(tmp_path, None, lambda: usage).check(free)
     Uploads(tmp_path / "gone", 2 * free, lambda: usage).check(0)
 
 
@@ -299,7 +302,7 @@ def test_quotas_are_said_on_the_command_line(capsys: pytest.CaptureFixture[str])
     arguments = parse(["--quota-task", "2GiB", "--quota-all", "1TB", "--reserve", "0"])
     assert arguments.quotas == Quotas(task=2 << 30, all=10**12)
     assert arguments.reserve == 0
-    assert parse([]).reserve == limits.RESERVE_BYTES
+    assert parse([]).reserve is None
     with pytest.raises(SystemExit):
         parse(["--quota-job", "much"])
     assert "'much' is no size" in capsys.readouterr().err

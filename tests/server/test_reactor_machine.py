@@ -21,6 +21,8 @@ from dc import limits
 from dc.errors import DcError, WorkerDeleted
 from dc.messages import (
     Assign,
+    Blob,
+    Cached,
     Cancel,
     Consumed,
     Done,
@@ -56,6 +58,7 @@ from dc.server.events import Asked
 from tests.server.ledger import Ledger, attempts_in, name_of
 
 Task = tuple[int, int, int, Payload]
+INPUTS = tuple(Blob(b"%032d" % size, size * limits.INPUT_BYTES_PER_SECOND) for size in (3, 30))
 
 
 class PlayedWorker:
@@ -214,10 +217,18 @@ class ReactorMachine(RuleBasedStateMachine):
         grace=st.sampled_from([0.0, 0.0, 60.0]),
         after=st.sampled_from(["", "", "whole", "each"]),
         type_=st.sampled_from(["echo", "shipped"]),
+        inputs=st.sampled_from([(), (), INPUTS[:1], INPUTS]),
     )
     @precondition(lambda self: len(self.totals) < 5)
     def submit(
-        self, count: int, retries: int, priority: int, grace: float, after: str, type_: str
+        self,
+        count: int,
+        retries: int,
+        priority: int,
+        grace: float,
+        after: str,
+        type_: str,
+        inputs: tuple[Blob, ...],
     ) -> None:
         payloads: list[Payload] = [b"p%d" % number for number in range(count)]
         self.server.graces[max(self.totals, default=0) + 1] = grace or limits.GRACE_SECONDS
@@ -227,6 +238,7 @@ class ReactorMachine(RuleBasedStateMachine):
             options = {"after": [former], "each": after == "each"}
             self.server.after[former + 1] = (former, after == "each")
         options |= {"retries": retries, "priority": priority, "grace": grace}
+        options["inputs"] = {blob.name: blob for blob in inputs}
         job = self.server.submit(self.client, payloads, type_, **options)
         assert job in self.server.graces
         self.server.pinned[job] = self.server.types.archives[-1].plugin
@@ -246,6 +258,14 @@ class ReactorMachine(RuleBasedStateMachine):
             worker.run += 1
             worker.holds.clear()
         worker.connect(self.server)
+
+    @rule(at=st.integers(0, 2), which=st.integers(0, 1), drops=st.booleans())
+    def cache(self, at: int, which: int, drops: bool) -> None:
+        """A worker has something in its cache from now on, or not any more."""
+        worker = self.workers[at]
+        if worker.peer >= 0:
+            digests = [INPUTS[which].digest]
+            self.server.hear(worker.peer, Cached([], digests) if drops else Cached(digests))
 
     @rule(at=st.integers(0, 2), announced=st.booleans(), closed=st.booleans())
     def disconnect(self, at: int, announced: bool, closed: bool) -> None:

@@ -39,7 +39,7 @@ class World:
         self.store = MemoryStore()
         self.told: list[list[NewPlugin]] = []
         self.in_use: set[bytes] = set()
-        self._clock = 1e9
+        self.clock = 1e9
         self.shelf: Shelf
         self.types: PluginTypes
 
@@ -47,8 +47,8 @@ class World:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        self._clock += 1
-        os.utime(path, (self._clock, self._clock))
+        self.clock += 1
+        os.utime(path, (self.clock, self.clock))
         return path
 
     async def start(self) -> None:
@@ -60,7 +60,7 @@ class World:
             blobs,
             self.types,
             entry_points=False,
-            wall=lambda: self._clock,
+            wall=lambda: self.clock,
         )
         await self.shelf.open(self.store)
 
@@ -230,6 +230,55 @@ async def test_back_to_what_it_was(world: World) -> None:
     assert world.digest("first") == first
     assert [[one.digest for one in told] for told in world.told][-1] == [first]
     assert world.answer("first") == 1
+    added = [one.added for told in world.told for one in told]
+    assert added == sorted(set(added))  # it is the newest of its name again
+
+
+async def test_a_clock_that_goes_back(world: World) -> None:
+    await _write_and_start(world)
+    (row,) = await world.store.plugins()
+    world.clock -= 1e6
+    world.write("one.py", code("first", 2))
+    await world.start()
+    rows = await world.store.plugins()
+    assert [one.digest for one in rows] == [world.digest("first"), row.digest]
+
+
+async def test_what_was_left_is_removed(world: World) -> None:
+    await _write_and_start(world)
+    left = ("packing-1", "unpacking-2/code/x.py", f"{'ab' * 32}/dc-plugin.json")
+    for name in left:
+        (world.data / "plugins" / name).parent.mkdir(exist_ok=True, parents=True)
+        (world.data / "plugins" / name).write_text("")
+    await world.start()
+    assert world.unpacked == {world.digest("first").hex()}
+
+
+async def test_plugins_of_users_in_the_data_folder_stay(world: World) -> None:
+    world.folder = world.data / "plugins"
+    world.write("one.py", code("first", 1))
+    world.write("two/pyproject.toml", "[project]\nname = 'two'\n")
+    world.write("two/two.py", code("second", 2))
+    world.write("packing-list.txt", "mine")
+    await world.start()
+    await world.look(3)
+    assert world.types.broken == {}
+    assert (world.answer("first"), world.answer("second")) == (1, 2)
+    await world.start()
+    assert {"one.py", "two", "packing-list.txt"} < world.unpacked
+
+
+async def test_what_was_in_the_way_is_gone(world: World) -> None:
+    for folder, name in (("a", "first"), ("b", "second")):
+        world.write(f"{folder}/pyproject.toml", "[project]\nname = 'same'\n")
+        world.write(f"{folder}/one.py", code(name, 1))
+    await world.start()
+    assert "two plugins of this name" in world.types.broken["same"]
+    (world.folder / "a" / "one.py").unlink()
+    (world.folder / "a" / "pyproject.toml").unlink()
+    await world.look(3)
+    assert world.types.broken == {}
+    assert world.answer("second") == 1
 
 
 async def test_two_of_one_name_or_type(world: World) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 
+from dc import limits
 from dc.messages import Accepted, Assign, Failed, Failure, Payloads, Plugin, Submit
 from dc.records import NewJob, NewPlugin
 from dc.server.commands import RetryTasks
@@ -187,6 +188,23 @@ def test_it_must_be_signed(server: Harness) -> None:
 def test_it_cannot_run_there(server: Harness, shipped: Shipped, text: str) -> None:
     taker(server)
     assert warning(server, shipped) == text
+
+
+def test_what_a_worker_cannot_use_is_noted(server: Harness) -> None:
+    """It may be anything that a worker says, as often as it likes."""
+    worker = taker(server)
+    for at in range(50):
+        archive = Shipped(Plugin(bytes([at]) * 32, 1, "shipped"))
+        server.types.archives.append(archive)
+        server.submit(server.client(), [b"a"], "shipped")
+        ((job, number, attempt, _),) = server.tasks(worker)
+        error = f"plugin 'shipped' cannot be used by this worker: {'no space ' * 1000}"
+        failure = Failure("payload", error)
+        server.say(worker, Failed(at + 1, job, number, attempt, 0.1, failure))
+    noted = server.reactor.workers.roster.by_name["lab-7"].unusable
+    assert list(noted)[-1] == bytes([49]) * 32
+    assert len(noted) == limits.UNUSABLE_NOTED
+    assert {len(why) for why in noted.values()} == {limits.NOTE_CHARS}
 
 
 def test_nobody_takes_plugins(server: Harness) -> None:

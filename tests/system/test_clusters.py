@@ -71,7 +71,7 @@ def test_a_task_that_fails(folder: Path) -> None:
 
 
 def test_what_the_plugin_does_not_have(folder: Path) -> None:
-    with pytest.raises(dc.UnknownTaskType, match="there is meet 2, one_more 1, wait 1"):
+    with pytest.raises(dc.UnknownTaskType, match="there is meet 2, one_more 1"):
         dc.testing.run_in_cluster(folder, "one_less", [1])
     with pytest.raises(dc.UnknownTaskType, match="version '1'"):
         dc.testing.run_in_cluster(folder, "meet", ["."], version="1")

@@ -11,6 +11,7 @@ import pytest
 import trio
 from dc_render import Picture
 from dc_wasm import Call
+from test_dc_wasm_texts import FOREVER
 
 import dc
 from tests.system.processes import ROOT, Machine, Server
@@ -80,7 +81,40 @@ def test_bad_modules_harm_nobody(client: dc.Client) -> None:
     assert job.status().failed == 2
 
 
+def test_a_module_without_end_is_stopped_and_not_killed(client: dc.Client) -> None:
+    [failed] = client.map("wasm", [Call(module=FOREVER)], timeout=0.2, failures="yield")
+    assert isinstance(failed, dc.TaskFailed)
+    assert failed.kind == "timeout"
+    assert "in wasm" in failed.traceback, "it was killed"
+
+
 def test_a_picture_is_drawn(client: dc.Client, tmp_path: Path) -> None:
     png = client.run("render", Picture(24, 16, samples=1, tile=8))
     assert png.startswith(b"\x89PNG")
     assert struct.unpack_from(">II", png, 16) == (24, 16)
+
+
+def test_a_module_that_is_put_once(client: dc.Client, tmp_path: Path) -> None:
+    module = client.put(EXAMPLES / "upper.wasm")
+    large = tmp_path / "large"
+    large.write_bytes(b"Hello, wasm! " * 200_000)
+    inputs = {"module": module, "settings": b'{"seconds": 60}'}
+    small, whole = client.submit("wasm_bytes", [b"small", large], inputs=inputs).results()
+    assert small == b"SMALL"
+    assert whole.read() == large.read_bytes().upper()
+    texts = [b"%d a" % at for at in range(99)]
+    results = client.map("wasm_bytes", texts, inputs={"module": module})
+    assert list(results) == [text.upper() for text in texts]
+    [failed] = client.map("wasm_bytes", [b"x"], failures="yield")
+    assert "the job has no input 'module'" in str(failed)
+
+
+def test_a_function_with_an_input(client: dc.Client) -> None:
+    def count(word: str, context: dc.Context) -> int:
+        return context.inputs["text"].read().count(word.encode())
+
+    text = client.put(b"one two one " * 9999)
+    assert list(dc_function.map(client, count, ["one", "two"], inputs={"text": text})) == [
+        19998,
+        9999,
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,46 @@ async def test_the_last_lines_of_a_failed_task_are_shown(
     assert "task 0 of job 1 wrote last:\n  look here" in failed.stderr
     assert machine.command("dc", "output", "1/0", *where).stdout == "look here\n"
     assert "look here" not in machine.command("dc", "task", "1/0", *where).stdout
+
+
+async def test_all_that_a_task_writes_is_kept_where_its_job_asks_for_that(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """Of a task that does well and of one that dies, more than is kept otherwise."""
+    (machine.plugins / "writes.py").write_text(WRITES)
+    server = await machine.server()
+    await machine.worker(server, "one")
+    async with machine.client(server) as client:
+        job = await client.submit("writes", [0, 9], keep_output=True, crashes=1)
+        async for _ in job.as_completed():
+            pass
+        for number in (0, 1):
+            await job.save_output(number, tmp_path / "all")
+            text = (tmp_path / "all").read_text()
+            assert text.splitlines()[:200_000] == [f"line {n}" for n in range(200_000)], number
+            assert "left out" in await job.output(number)
+    saved = machine.folder / "saved"
+    done = machine.command(
+        "dc", "output", f"{job.number}/0", "--save", saved, "--server", server.address
+    )
+    assert done.returncode == 0, done.stderr
+    assert saved.read_text().splitlines() == [f"line {n}" for n in range(200_000)]
+    request = urllib.request.Request(
+        f"{server.address}/jobs/{job.number}/tasks/0/output", headers={"Range": "bytes=5-10"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: ASYNC210  at once
+        assert (answer.status, answer.read()) == (206, b"0\nline")
+
+
+WRITES = '''
+import os
+import dc
+
+@dc.task_type
+def writes(how: int) -> None:
+    """Write two megabytes, and end in this way."""
+    for number in range(200_000):
+        print("line", number)
+    if how:
+        os._exit(how)
+'''

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import dc
 from dc.messages import Failure, Message
 from dc.pipe import Halt, Saved
+from dc.stops import Stops
 from dc.worker.halting import Halting
 from dc.worker.notes import Desk
 from dc.worker.task_run import Batch, run_task
@@ -67,3 +69,47 @@ def test_halt_is_raised_once(halting: Halting) -> None:
     assert isinstance(run(saving, desk), Failure)
     halting.go_on()
     assert run(plain, desk) == msgspec.msgpack.encode(5)
+
+
+@dc.task_type
+def deaf(payload: int, context: dc.Context) -> int:
+    """Hear of being stopped by another way alone."""
+    if payload == 5:
+        context.on_stop(TOLD.set)
+    return payload
+
+
+TOLD = threading.Event()
+
+
+def test_what_is_called_when_an_attempt_is_to_stop(halting: Halting) -> None:
+    TOLD.clear()
+    halting.tell_others()
+    batch = Batch(1, deaf, Path("/nonexistent"), stops=halting.attempts)
+    assert run_task(batch, 7, 2, msgspec.msgpack.encode(5)) == msgspec.msgpack.encode(5)
+    halting.tell_others()
+    assert not TOLD.is_set()
+    halting.halt(HALT)  # between two tasks: nothing is raised
+    halting.tell_others()
+    assert TOLD.is_set()
+
+
+def test_it_is_called_at_once_for_an_attempt_that_is_to_stop_already() -> None:
+    stops, calls = Stops(), []
+    stops.add((1, 7, 2))
+    stops.on_stop((1, 7, 2), lambda: calls.append("here"))
+    stops.on_stop((1, 7, 3), lambda: calls.append("there"))
+    stops.tell()
+    assert calls == ["here"]
+
+
+def test_what_it_raises_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    stops = Stops()
+    stops.on_stop((1, 7, 2), lambda: 1 / 0)
+    stops.add((1, 7, 2))
+    stops.tell()
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_context_of_a_test_takes_it(tmp_path: Path) -> None:
+    dc.Context(1, 0, 1, tmp_path).on_stop(lambda: 1 / 0)

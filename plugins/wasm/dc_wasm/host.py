@@ -8,6 +8,7 @@ they are good enough to sample with, and no secret. There is no waiting: time wo
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -20,7 +21,9 @@ STEP_NS: Final = 1_000_000
 CHUNK_BYTES: Final = 65_536
 """Of random numbers that are made at a time: a module may ask for as many as it has memory."""
 
-SUCCESS, FAULT, NO_SYSTEM_CALL = 0, 21, 52  # errors as WASI numbers them
+SUCCESS, BAD_DESCRIPTOR, FAULT, NO_SYSTEM_CALL = 0, 8, 21, 52  # errors as WASI numbers them
+STREAM: Final = 2
+"""The kind of a file that is a stream of characters."""
 
 
 class Host:
@@ -51,6 +54,7 @@ class Host:
             ("clock_time_get", [i32, i64, i32], self._clock_time_get),
             ("clock_res_get", [i32, i32], self._clock_res_get),
             ("random_get", [i32, i32], self._random_get),
+            ("fd_filestat_get", [i32, i32], self._fd_filestat_get),
             ("poll_oneoff", [i32, i32, i32, i32], self._poll_oneoff),
         ):
             kind = FuncType(parameters, [i32])
@@ -75,6 +79,15 @@ class Host:
         self._known = self._known or self._seed()
         self._count += 1
         return hashlib.shake_256(self._known + self._count.to_bytes(8, "little")).digest(size)
+
+    def _fd_filestat_get(self, caller: Caller, descriptor: int, at: int) -> int:
+        """Tell of a standard stream that it is one: files have times and numbers, here and there.
+
+        What is told are the device, the number, the kind, the links, the size, and three times.
+        """
+        if not 0 <= descriptor <= 2:
+            return BAD_DESCRIPTOR
+        return _put(caller, at, struct.pack("<QQBxxxxxxxQQQQQ", 0, 0, STREAM, 1, 0, 0, 0, 0))
 
     def _poll_oneoff(self, _caller: Caller, _in: int, _out: int, _count: int, _events: int) -> int:
         return NO_SYSTEM_CALL

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -55,9 +56,7 @@ class Workshop:
         """Run a module, see `run`."""
         machine = self._machine(settings)
         compiled = self._modules.get(machine, code)
-        run = _Run(machine, compiled, settings)
-        with machine.turn(settings.seconds):
-            machine.host.begin(lambda: _seed(compiled, data, settings))
+        with _begun(machine, compiled, data, settings, context) as run:
             if compiled.kind == "function":
                 return run.function(data)
             output = _Output(settings.memory, machine.engine.increment_epoch)
@@ -69,10 +68,8 @@ class Workshop:
         settings = _settings_of(context)
         machine = self._machine(settings)
         compiled = self._modules.of_job(machine, context.job, _module_of(context))
-        run = _Run(machine, compiled, settings)
         to = context.scratch / "stdout"
-        with machine.turn(settings.seconds):
-            machine.host.begin(lambda: _seed(compiled, data, settings))
+        with _begun(machine, compiled, data, settings, context) as run:
             if compiled.kind == "function":
                 return iter([run.function(bytes(data))])
             run.command(data, context.scratch, to)
@@ -122,6 +119,25 @@ def run_job(data: memoryview, context: dc.Context) -> Iterator[bytes]:
     return WORKSHOP.run_job(data, context)
 
 
+@contextmanager
+def _begun(
+    machine: Machine,
+    compiled: Compiled,
+    data: bytes | memoryview,
+    settings: Settings,
+    context: dc.Context,
+) -> Iterator[_Run]:
+    """Begin a run of a module, which is stopped when its time is over or its task is to stop."""
+    with machine.turn(settings.seconds):
+        machine.host.begin(lambda: _seed(compiled, data, settings))
+        run = _Run(machine, compiled, settings)
+        context.on_stop(machine.engine.increment_epoch)
+        try:
+            yield run
+        finally:
+            run.close()
+
+
 class _Run:
     """One run of a module, in a store of its own."""
 
@@ -150,8 +166,6 @@ class _Run:
             return self._taken(memory, packed >> 32, packed % 2**32)
         except (Trap, WasmtimeError) as error:
             raise self._failure(error) from None
-        finally:
-            self._store.close()
 
     def command(self, data: bytes | memoryview, folder: Path, output: _Output | Path) -> None:
         """Run a command: bytes are its standard input, and its standard output goes to `output`."""
@@ -169,8 +183,10 @@ class _Run:
                 raise WasmFailed(f"the command ended with code {error.code}{tail}") from None
         except (Trap, WasmtimeError) as error:
             raise self._failure(error, complaint()) from None
-        finally:
-            self._store.close()
+
+    def close(self) -> None:
+        """Give back what it has."""
+        self._store.close()
 
     def _instance(self) -> Instance:
         return self._compiled.instance_pre.instantiate(self._store)
@@ -211,10 +227,9 @@ class _Run:
     def _failure(self, error: Trap | WasmtimeError, why: str = "") -> WasmFailed:
         """Return what went wrong, in words; `why` says for what the module was stopped."""
         code = error.trap_code if isinstance(error, Trap) else None
-        if why and code is TrapCode.INTERRUPT:
-            text = why
-        elif code is TrapCode.INTERRUPT:
-            text = f"it ran for longer than {self._settings.seconds:g} s and was stopped"
+        if code is TrapCode.INTERRUPT:
+            seconds = self._settings.seconds
+            text = why or f"it ran for longer than {seconds:g} s and was stopped"
         elif code is TrapCode.OUT_OF_FUEL:
             text = f"it has used up its fuel of {self._settings.fuel}"
         elif code is TrapCode.UNREACHABLE:

@@ -38,6 +38,7 @@ def command(body: str, *names: str) -> bytes:
         "random_get": "(param i32 i32) (result i32)",
         "clock_time_get": "(param i32 i64 i32) (result i32)",
         "clock_res_get": "(param i32 i32) (result i32)",
+        "fd_filestat_get": "(param i32 i32) (result i32)",
         "poll_oneoff": "(param i32 i32 i32 i32) (result i32)",
         "args_get": "(param i32 i32) (result i32)",
         "environ_sizes_get": "(param i32 i32) (result i32)",
