@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -327,6 +328,11 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
     )
 
 
+def _launcher(arguments: Arguments, scratch: Path) -> AbstractContextManager[Launcher]:
+    how = arguments.plugins, scratch, arguments.recycling
+    return Launcher.of_a_worker(*how, use_cgroups=arguments.use_cgroups)
+
+
 async def work(arguments: Arguments, ended: Ended) -> None:
     """Run the worker until SIGINT or SIGTERM, or until it is told to end.
 
@@ -341,12 +347,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     with (
         open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder,
-        Launcher.of_a_worker(
-            arguments.plugins,
-            folder.scratch,
-            arguments.recycling,
-            use_cgroups=arguments.use_cgroups,
-        ) as launcher,
+        _launcher(arguments, folder.scratch) as launcher,
     ):
         os.environ[SERVER_VARIABLE] = f"http://{host}:{arguments.port}"  # for executors
         code = PluginFolder(folder.code)
