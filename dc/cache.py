@@ -165,6 +165,11 @@ class CacheFolder:
             raise FileNotFoundError(f"{place} was removed")
         return path
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has more than it may have, of which some may be in use."""
+        return self._size > self._most
+
     # --- room -----------------------------------------------------------------------------------
 
     def make_room(self, wanted: int = 0, *, look: bool = False) -> list[bytes]:

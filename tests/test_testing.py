@@ -23,6 +23,10 @@ import os
 import dc
 
 @dc.task_type
+def total_size(_: None, context: dc.Context) -> int:
+    return sum(len(one.map()) for one in context.inputs.values())
+
+@dc.task_type
 def add_one(number: int) -> int:
     if number < 0:
         os._exit(4)
@@ -61,6 +65,12 @@ def place(payload: None, context: dc.Context) -> bool:
     return context.scratch.is_dir()
 
 
+@dc.task_type
+def count_in(word: bytes, context: dc.Context) -> int:
+    assert context.inputs["text"].size == context.inputs["text"].path.stat().st_size
+    return context.inputs["text"].read().count(word)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(PLUGIN)
@@ -72,6 +82,20 @@ def test_run_goes_through_bytes() -> None:
     assert testing.run(place, None) is True
     with pytest.raises(dc.PayloadError):
         testing.run(keys, {1: 1})
+
+
+def test_inputs_are_bytes_or_files(tmp_path: Path, folder: Path) -> None:
+    file = tmp_path / "text"
+    file.write_bytes(b"two or two")
+    assert testing.run(count_in, b"two", inputs={"text": file}) == 2
+    assert testing.run(count_in, b"two", inputs={"text": b"one"}) == 0
+    with pytest.raises(KeyError, match="text"):
+        testing.run(count_in, b"two")
+    inputs: dict[str, bytes | Path] = {"text": file, "../more": bytes(100)}
+    assert testing.run_in_executor(folder, "total_size", [None, None], inputs=inputs) == [110, 110]
+    assert file.read_bytes() == b"two or two"
+    with pytest.raises(FileNotFoundError, match="none"):
+        testing.run(count_in, b"two", inputs={"text": tmp_path / "none"})
 
 
 def test_run_all() -> None:

@@ -12,7 +12,7 @@ from dc.cli.plugins_list import one_type
 from dc.cli.progress import duration
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
-from dc.requirements import resources_text
+from dc.requirements import bytes_text, resources_text
 
 COUNTS = ("queued", "assigned", "running", "done", "failed", "cancelled")
 
@@ -90,6 +90,12 @@ def types(args: Namespace, client: Client, screen: Screen) -> int:
     return 0
 
 
+def _bytes(answer: dict[str, Any]) -> str:
+    """Return how many bytes of jobs there are, and how many there may be."""
+    most = answer.get("quotas", {}).get("all")
+    return bytes_text(answer.get("bytes", 0)) + (f" of {bytes_text(most)}" if most else "")
+
+
 def status(args: Namespace, client: Client, screen: Screen) -> int:
     """Show how the server is doing."""
     answer = client.get("/api/status")
@@ -111,6 +117,7 @@ def status(args: Namespace, client: Client, screen: Screen) -> int:
             ("jobs", jobs_by_state or "none unfinished"),
             ("tasks", _counts(answer["tasks"])),
             ("rate", f"{answer['rate']:,.3g} tasks/s"),
+            ("bytes", _bytes(answer)),
             ("refused", refused or "no answers"),
             ("trouble", answer["trouble"] or "none"),
         ]

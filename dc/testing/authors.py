@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import trio
 
 from dc.context import Context
 from dc.errors import TaskFailed
 from dc.executor import Executor
+from dc.inputs import Input
 from dc.messages import Failure
 from dc.pipe import InFile, Ran, Retire, Run, Wrote
 from dc.plugins import load_plugins
 from dc.tasktypes import TaskType
+
+Inputs: TypeAlias = Mapping[str, bytes | Path]
+"""What tasks find as `context.inputs`, by name: bytes, or files."""
 
 
 class Told:
@@ -46,6 +50,7 @@ def run(
     *,
     checkpoint: bytes | None = None,
     told: Told | None = None,
+    inputs: Inputs | None = None,
 ) -> Any:
     """Run one task as a worker does, but in this process, and return its result.
 
@@ -56,6 +61,7 @@ def run(
         payload: the payload, as a value.
         checkpoint: what an earlier attempt has saved, as `context.checkpoint` has it.
         told: takes what the task tells of its progress, and what it saves.
+        inputs: what it finds as `context.inputs`: bytes, or files.
 
     Raises:
         PayloadError: the payload does not have the declared type.
@@ -64,6 +70,8 @@ def run(
     """
     with TemporaryDirectory(prefix="dc-testing-") as folder:
         context = Context(1, 0, 1, Path(folder) / "scratch", (), told, checkpoint)
+        files = _input_files(inputs or {}, Path(folder) / "inputs")
+        context.inputs = {name: Input(Path(file.path), file.size) for name, file in files.items()}
         data = task_type.run(task_type.encode_payload(payload), context)
     return task_type.decode_result(data)
 
@@ -74,13 +82,28 @@ def run_all(task_type: TaskType, *inputs: Any) -> Any:
     return task_type.merge_results(results)
 
 
-def run_in_executor(folder: Path, name: str, payloads: Iterable[Any]) -> list[Any]:
+def _input_files(inputs: Inputs, folder: Path) -> dict[str, InFile]:
+    """Return the inputs as files; those that were given as bytes are made in `folder`."""
+    files: dict[str, InFile] = {}
+    for number, (name, given) in enumerate(inputs.items()):
+        path = given if isinstance(given, Path) else folder / str(number)
+        if isinstance(given, bytes):
+            folder.mkdir(exist_ok=True)
+            path.write_bytes(given)
+        files[name] = InFile(str(path.absolute()), path.stat().st_size)
+    return files
+
+
+def run_in_executor(
+    folder: Path, name: str, payloads: Iterable[Any], *, inputs: Inputs | None = None
+) -> list[Any]:
     """Run tasks in a real executor process, which loads the plugin from its folder.
 
     Args:
         folder: the plugin's folder, as given to `--plugins`.
         name: the task type's name.
         payloads: values.
+        inputs: what the tasks find as `context.inputs`: bytes, or files.
 
     Returns:
         The results, in the order of the payloads.
@@ -89,19 +112,23 @@ def run_in_executor(folder: Path, name: str, payloads: Iterable[Any]) -> list[An
         TaskFailed: a task failed, or the executor died.
         UnknownTaskType: the folder has no such type, or is broken; the text says why.
     """
-    return trio.run(_run_in_executor, folder, name, list(payloads))
+    return trio.run(_run_in_executor, folder, name, list(payloads), inputs or {})
 
 
-async def _run_in_executor(folder: Path, name: str, payloads: Sequence[Any]) -> list[Any]:
+async def _run_in_executor(
+    folder: Path, name: str, payloads: Sequence[Any], inputs: Inputs
+) -> list[Any]:
     types = load_plugins([folder], entry_points=False)
     task_type = types.get(name)
     executor = await Executor.start([folder], entry_points=False)
     try:
         with TemporaryDirectory(prefix="dc-testing-") as scratch:
             results: list[Any] = []
+            files = _input_files(inputs, Path(scratch) / "inputs")
             while len(results) < len(payloads):
                 data = task_type.encode_payload(payloads[len(results)])
-                run = Run(1, task_type.name, task_type.version, scratch, [0], [1], [data])
+                what = task_type.name, task_type.version
+                run = Run(1, *what, scratch, [0], [1], [data], inputs=files)
                 outcome = await _outcome(executor, run)
                 if outcome is None:  # the task before has left something behind
                     await executor.aclose()

@@ -136,21 +136,18 @@ class Carrier:
             path = await trio.to_thread.run_sync(self._cache.enter, blob, to)
         except OSError as error:
             if error.errno in _FULL:
-                await self._make_room(blob.size)
+                await self.make_room(blob.size)
             raise
         if blob.size >= limits.CACHED_LEAST_BYTES:
             self._tell(CacheChanged([blob.digest]))
-        await self._make_room()
+        await self.make_room()
         return path
 
-    async def _make_room(self, wanted: int = 0) -> None:
+    async def make_room(self, wanted: int = 0) -> None:
+        """Remove what is too much in the cache, or in the way of so many bytes."""
         gone = await trio.to_thread.run_sync(self._cache.make_room, wanted)
         if gone:
             self._tell(CacheChanged([], gone))
-
-    def let_go(self, digest: bytes) -> None:
-        """Use a blob no more."""
-        self._cache.let_go(digest)
 
     # --- to the server --------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ import trio
 
 from dc.limits import MIB
 from tests.campaign.relay import Relay
-from tests.system.processes import ROOT, Machine, Program, Server, until
+from tests.system.processes import ROOT, Machine, Program, until
 
 BLOCK_BYTES: Final = MIB
 MOST_SECONDS: Final = 3600.0
@@ -116,8 +116,7 @@ async def pass_through(
     (folder / "client.py").write_text(CLIENT)
     server = await machine.server()
     relays = [await Relay.open(nursery, "127.0.0.1", server.port) for _ in range(2)]
-    near = Server(server.program, relays[1].address)
-    worker = await machine.worker(near, "one")
+    worker = await machine.worker(server, "one", program=("dc.worker", relays[1].address))
     for relay in relays:
         nursery.start_soon(cut_on_the_way, relay, 2 * size, 2 * cuts)
     before = [peak(one) for one in (server.program, worker)]

@@ -67,6 +67,17 @@ async def test_a_disk_that_stays_full_fails_the_task(
         assert failed.failure.error == "could not fetch payload: No space left on device"
 
 
+async def test_what_is_larger_than_the_cache_leaves_it_after_its_task(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CACHE_BYTES", 1)
+    async with scene(tmp_path) as one:
+        await one.server.assign(1, 2, 3, size=BIG)
+        await one.server.wait_for(lambda: len(done_numbers(one.server)) == 3)
+        while list(CacheFolder(tmp_path / "cache", 1, own=tmp_path).entries()):  # noqa: ASYNC110
+            await trio.sleep(0.1)
+
+
 async def test_the_server_is_told_what_is_in_the_cache(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
