@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from dc.worker.guard import Guard
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.lifetime import end_of, seconds_of
+from dc.worker.plugin_folder import PluginFolder
 from dc.worker.plugin_options import PluginOptions
 from dc.worker.spares import Spares
 
@@ -326,6 +328,11 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
     )
 
 
+def _launcher(arguments: Arguments, scratch: Path) -> AbstractContextManager[Launcher]:
+    how = arguments.plugins, scratch, arguments.recycling
+    return Launcher.of_a_worker(*how, use_cgroups=arguments.use_cgroups)
+
+
 async def work(arguments: Arguments, ended: Ended) -> None:
     """Run the worker until SIGINT or SIGTERM, or until it is told to end.
 
@@ -336,37 +343,34 @@ async def work(arguments: Arguments, ended: Ended) -> None:
     Raises:
         StartError: the server will not have it, or there is no place for its files.
     """
+    address = arguments.host, arguments.port
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     with (
         open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder,
-        Launcher.of_a_worker(
-            arguments.plugins,
-            folder.scratch,
-            arguments.recycling,
-            use_cgroups=arguments.use_cgroups,
-        ) as launcher,
+        _launcher(arguments, folder.scratch) as launcher,
     ):
         os.environ[SERVER_VARIABLE] = f"http://{host}:{arguments.port}"  # for executors
-        cache = cache_place.open_cache(arguments.cache, folder.path)
+        code = PluginFolder(folder.code)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             _identity(arguments, folder.key, folder.run),
-            open_stream=partial(trio.open_tcp_stream, arguments.host, arguments.port),
+            open_stream=partial(trio.open_tcp_stream, *address),
             start_executor=spares.take,
             scratch=folder.scratch,
             host=f"{host}:{arguments.port}",
             jitter=random.random,
             keeping=Keeping(folder.path),
-            cache=cache,
+            cache=cache_place.open_cache(arguments.cache, folder.path),
             guard=Guard(folder.scratch),
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,
             until=arguments.until,
-            make_fetcher=arguments.taken.fetcher(arguments.host, arguments.port, folder),
+            make_fetcher=arguments.taken.fetcher(*address, code, folder.scratch),
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)
             nursery.start_soon(spares.keep)
+            nursery.start_soon(code.keep_tidy)
             await app.run()
             ended.again = app.again
             nursery.cancel_scope.cancel()

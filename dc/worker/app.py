@@ -98,8 +98,7 @@ class WorkerApp:
         idle_exit: seconds without anything to do, after which it ends.
         until: when it ends, in Unix time.
         wall: gives the Unix time.
-        make_fetcher: makes what brings plugins of the server here, from what it tells events to;
-            needed where the identity says that it takes any.
+        make_fetcher: makes what brings plugins here; needed where the identity takes any.
 
     Attributes:
         again: whether it ended so that its program starts anew.
@@ -126,13 +125,10 @@ class WorkerApp:
         self._identity = identity
         self._open_stream = open_stream
         self._start_executor = start_executor
-        self._host = host
-        self._jitter = jitter
+        self._host, self._jitter = host, jitter
         self._keeping = keeping or Keeping()
         self._guard = guard
-        self._clock = clock
-        self._until = until
-        self._wall = wall
+        self._clock, self._wall, self._until = clock, wall, until
         self.again = False
         self._looked = 0.0  # when the reactor was last told the time
         self._slept = 0.0  # what its clock is behind
@@ -196,8 +192,6 @@ class WorkerApp:
         if self._guard is not None:
             self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
         self._perform(self._reactor.start(self._now()))
-        if self._fetcher is not None:
-            self._nursery.start_soon(self._fetcher.keep_tidy)
         restored = self._keeping.start()
         if restored is not None:
             self._handle(restored)
@@ -245,8 +239,7 @@ class WorkerApp:
                         start(self._carrier.make_room)
                 case PutBlob() | PutCheckpoint():
                     start(self._carrier.put, action)
-                case FetchPlugin():
-                    assert self._fetcher is not None, "a worker that takes no plugins"
+                case FetchPlugin() if self._fetcher is not None:
                     start(self._fetcher.fetch, action)
                 case _:
                     self._perform_rare(action)
@@ -394,8 +387,6 @@ class WorkerApp:
             with trio.move_on_after(limits.CLOSE_SECONDS):
                 await link.aclose()
             await self._carrier.aclose()
-            if self._fetcher is not None:
-                await self._fetcher.aclose()
 
     async def _close_connection(self) -> None:
         """Send the last words and close."""

@@ -62,11 +62,13 @@ class PluginFetcher:
         self._scratch = scratch
         self._trusts = trusts
         self._tell = tell
+        self._under_way = 0
         self._at_once = trio.Semaphore(limits.PLUGINS_AT_ONCE)
 
     async def fetch(self, action: FetchPlugin) -> None:
         """Bring one plugin here, and tell how that ended."""
         plugin = action.plugin
+        self._under_way += 1
         try:
             async with self._at_once:
                 code = await self._bring(plugin)
@@ -82,16 +84,10 @@ class PluginFetcher:
             self._tell(PluginFailed(plugin, text, refused=_is_refused(error)))
         else:
             self._tell(PluginReady(plugin, code))
-
-    async def keep_tidy(self) -> None:
-        """Remove what nobody has used for long, now and from time to time; until cancelled."""
-        while True:
-            await trio.to_thread.run_sync(self._folder.tidy)
-            await trio.sleep(limits.PLUGIN_TIDY_SECONDS)
-
-    async def aclose(self) -> None:
-        """Close the connection; the next plugin opens another."""
-        await self._http.aclose()
+        finally:
+            self._under_way -= 1
+            if not self._under_way:  # the next plugin may be long in coming
+                await self._http.aclose()
 
     async def _bring(self, plugin: Plugin) -> Code:
         """Bring one plugin here.

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import trio
+
 from dc import limits
 from dc.plugin_unpack import TEMPORARY
 from dc.removal import remove_folder
@@ -84,6 +86,12 @@ class PluginFolder:
             with suppress(OSError):
                 if path not in self._used and now - path.stat().st_mtime > keep:
                     remove_folder(path)
+
+    async def keep_tidy(self) -> None:
+        """Remove what nobody has used for long, now and from time to time; until cancelled."""
+        while True:
+            await trio.to_thread.run_sync(self.tidy)
+            await trio.sleep(limits.PLUGIN_TIDY_SECONDS)
 
     def _folders(self) -> Iterator[Path]:
         for kind in ("plugins", "sites"):

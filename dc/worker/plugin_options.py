@@ -14,7 +14,6 @@ from msgspec import Struct
 from dc import signing
 from dc.http_client import HttpClient
 from dc.worker.events import Event
-from dc.worker.folder import WorkerFolder
 from dc.worker.plugin_fetch import PluginFetcher
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.sites import Sites
@@ -35,21 +34,23 @@ class PluginOptions(Struct, frozen=True):
     takes: bool = True
     installs: bool = True
 
-    def fetcher(self, server: str, port: int, folder: WorkerFolder) -> MakeFetcher | None:
+    def fetcher(
+        self, server: str, port: int, code: PluginFolder, scratch: Path
+    ) -> MakeFetcher | None:
         """Return what makes the part that brings plugins here; None if none are taken.
 
         Args:
             server: its name or address.
             port: where it listens.
-            folder: of the worker.
+            code: where plugins go.
+            scratch: a folder of this process.
         """
         if not self.takes:
             return None
         host = f"[{server}]:{port}" if ":" in server else f"{server}:{port}"
         http = HttpClient(partial(trio.open_tcp_stream, server, port), host)
-        code = PluginFolder(folder.code)
         sites = Sites(code, installs=self.installs)
-        return partial(PluginFetcher, http, code, sites, folder.scratch, self.trusts)
+        return partial(PluginFetcher, http, code, sites, scratch, self.trusts)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

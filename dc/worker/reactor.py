@@ -194,10 +194,9 @@ class WorkerReactor:
                 self._telling.put(event)
             case PluginReady() | PluginFailed():
                 self._board.plugins.ended(event, now)
-            case ExecutorDied():
-                current = self._executors.current(event.executor)
-                self._outputs.died(event.executor, current, event.whole)
-                self._executors.died(event.executor, event.text, event.kind)
+            case ExecutorDied(index, text, kind):
+                self._outputs.died(index, self._executors.current(index), event.whole)
+                self._executors.died(index, text, kind)
             case Exceeded():
                 self._executors.exceeded(event)
             case Connected(leaves_in):

@@ -66,7 +66,6 @@ async def fetching(folder: Path, trusts: Sequence[bytes] = ()) -> AsyncIterator[
         async with trio.open_nursery() as nursery:
             made = Fetching(FakeServer(nursery), folder, trusts)
             yield made
-            await made.fetcher.aclose()
             nursery.cancel_scope.cancel()
 
 
