@@ -30,6 +30,7 @@ from typing import Any
 import trio
 
 from benchmarks.figures import process_cpu, show
+from benchmarks.large import warm
 from benchmarks.processes import Process
 from dc.client.connector import parse_url
 from dc.http_blobs import BlobTransport, blob_of
@@ -173,6 +174,7 @@ class Measure:
 async def measure_one(server: Server, folder: Path, size: int) -> None:
     """One large blob up, and down again."""
     source = make(folder / "source", size)
+    warm(folder, 3 * size)
     os.sync()
     transport, blob = transport_to(server.url), await blob_of(source)
     with Measure(server, "one up", size):
@@ -181,6 +183,7 @@ async def measure_one(server: Server, folder: Path, size: int) -> None:
         assert not await transport.upload(blob, source)
     os.sync()
     for name in ("one down", "one down again"):
+        warm(folder, 2 * size)
         with Measure(server, name, size):
             await transport.download(f"/blobs/{blob.name}", blob, folder / "back")
         assert (await blob_of(folder / "back")) == blob

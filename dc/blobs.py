@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import sys
 import threading
 import time
@@ -91,7 +92,7 @@ class BlobFolder:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._soundness.run)
             while True:
-                await self._remove(self._partials.superfluous(time.time()))
+                await self._sweep()
                 await trio.sleep(limits.PARTIAL_SWEEP_SECONDS)
 
     def size(self, digest: bytes) -> int | None:
@@ -176,9 +177,10 @@ class BlobFolder:
         reader = source if isinstance(source, Source) else Pieces(source)
         try:
             return await self._take_in(incoming, reader)
+        except BaseException:
+            await self._forget(incoming)
+            raise
         finally:
-            incoming.close()
-            await self._remove([incoming.path])
             if isinstance(reader, Pieces):
                 await reader.aclose()
 
@@ -204,7 +206,7 @@ class BlobFolder:
         """
         if await self._is_there(digest):
             return False
-        await self._remove(self._partials.superfluous(time.time()))
+        await self._sweep()
         await self._partials.free(digest)
         if await self._is_there(digest):  # it came in meanwhile
             return False
@@ -227,6 +229,12 @@ class BlobFolder:
     async def offset(self, digest: bytes) -> int | None:
         """Return how many bytes of an upload are here that can be gone on with, or None."""
         return await self._partials.size(digest)
+
+    async def _sweep(self) -> None:
+        """Remove uploads that rest and are too old or too many, or take too much of the disk."""
+        if self._partials:
+            free = shutil.disk_usage(self._folder).free
+            await self._remove(self._partials.superfluous(time.time(), free))
 
     async def _is_there(self, digest: bytes) -> bool:
         if self.claim(digest) is None:

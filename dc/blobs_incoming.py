@@ -72,6 +72,7 @@ class Incoming:
         digest: of the blob.
         expected: its size in bytes, if known.
         kept: bytes of it that the file has already.
+        lasting: it is to be on disk in the end, with `finish`; the disk is asked to begin early.
 
     Attributes:
         path: as given.
@@ -81,7 +82,15 @@ class Incoming:
         hashes_itself: `take` hashes what it gets.
     """
 
-    def __init__(self, path: Path, digest: bytes, expected: int | None, kept: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        digest: bytes,
+        expected: int | None,
+        kept: int = 0,
+        *,
+        lasting: bool = True,
+    ) -> None:
         self.path = path
         self.digest = digest
         self.expected = expected
@@ -90,6 +99,7 @@ class Incoming:
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
         self._hashed = 0
+        self._lasting = lasting and sys.platform == "linux"
         self._asked = kept  # bytes that the disk was asked to write
 
     def take(self, piece: memoryview) -> None:
@@ -183,7 +193,7 @@ class Incoming:
         them, and forgets none of them.
         """
         size = self.written - self._asked
-        if size >= limits.BLOB_WRITEBACK_BYTES and sys.platform == "linux":
+        if size >= limits.BLOB_WRITEBACK_BYTES and self._lasting:
             os.posix_fadvise(descriptor, self._asked, size, os.POSIX_FADV_DONTNEED)
             self._asked = self.written
 

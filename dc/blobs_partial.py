@@ -7,6 +7,7 @@ not known to be right before the whole is hashed: after a power cut it may have 
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -132,35 +133,54 @@ class Partials:
     async def free(self, digest: bytes) -> None:
         """Wait for an upload whose connection has just been cut; end one that brings nothing.
 
-        That is, within limits.TAKE_OVER_SECONDS.
+        That is, within limits.TAKE_OVER_SECONDS; one that brings something is waited for so often.
         """
         partial = self._all.get(digest)
-        if partial is None or partial.writer is None:
+        if partial is None:
             return
-        before, writer = partial.incoming.written, partial.writer
-        with trio.move_on_after(limits.TAKE_OVER_SECONDS):
-            await partial.left.wait()
-        if partial.writer is writer and partial.incoming.written == before:
-            writer.cancel()
-            await partial.left.wait()
+        for _ in range(limits.TAKE_OVER_TRIES):
+            if (writer := partial.writer) is None:
+                return
+            before = partial.incoming.written
+            with trio.move_on_after(limits.TAKE_OVER_SECONDS):
+                await partial.left.wait()
+            if partial.writer is writer and partial.incoming.written == before:
+                writer.cancel()
+                await partial.left.wait()
 
-    def superfluous(self, now: float) -> list[Path]:
-        """Forget uploads that are too old or too many; return their files, to be removed."""
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def superfluous(self, now: float, free: int) -> list[Path]:
+        """Forget uploads that rest and are too old or too many; return their files, to be removed.
+
+        Args:
+            now: the Unix time, in seconds.
+            free: bytes of the disk; what rests takes no more than is free beside it.
+        """
         idle = [(key, one) for key, one in self._all.items() if one.writer is None]
         count, size = len(idle), sum(one.incoming.written for _, one in idle)
         gone = []
         for digest, one in idle:
             old = now - one.used > limits.PARTIAL_SECONDS
-            if not (old or count > limits.PARTIALS or size > limits.PARTIAL_BYTES):
+            if not (old or count > limits.PARTIALS or size > min(limits.PARTIAL_BYTES, free)):
                 break
             count, size = count - 1, size - one.incoming.written
-            gone.append(self._all.pop(digest).incoming.path)
+            free += one.incoming.written
+            gone.append(self._set_aside(digest))
         return gone
 
     def drop_all(self) -> list[Path]:
         """Forget all uploads that rest; return their files, to be removed: the disk is full."""
         idle = [key for key, one in self._all.items() if one.writer is None]
-        return [self._all.pop(key).incoming.path for key in idle]
+        return [self._set_aside(key) for key in idle]
+
+    def _set_aside(self, digest: bytes) -> Path:
+        """Forget an upload; return its file, under another name: it may begin anew at once."""
+        path = self._all.pop(digest).incoming.path
+        with suppress(OSError):
+            return path.rename(self._folder / secrets.token_hex(16))
+        return path
 
 
 def _age(path: Path) -> float:

@@ -165,6 +165,11 @@ class CacheFolder:
             raise FileNotFoundError(f"{place} was removed")
         return path
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has more than it may have, of which some may be in use."""
+        return self._size > self._most
+
     # --- room -----------------------------------------------------------------------------------
 
     def make_room(self, wanted: int = 0, *, look: bool = False) -> list[bytes]:
@@ -228,7 +233,7 @@ class CacheFolder:
         before = time.time() - limits.CACHE_STALE_SECONDS
         for path in self._incoming.iterdir():
             with suppress(OSError):
-                if path.suffix == ".part" and path.stat().st_mtime < before:
+                if path.stat().st_mtime < before:
                     path.unlink()
         uses = self._folder / IN_USE
         for folder in uses.iterdir() if uses.is_dir() else ():

@@ -26,7 +26,14 @@ import trio
 from dc import limits
 from dc.blobs_incoming import Incoming, Sink, Source, Told, fill, hash_file, in_hashers
 from dc.blobs_zstd import Compressed, Decompressed, pays
-from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError, UnknownBlob
+from dc.errors import (
+    BlobMismatch,
+    ConnectionLost,
+    DcError,
+    HttpError,
+    ProtocolError,
+    UnknownBlob,
+)
 from dc.http_conditions import repr_digest
 from dc.messages import Blob
 
@@ -114,16 +121,16 @@ class BlobTransport:
             OSError: the file cannot be written.
         """
         part = to.with_name(f"{to.name}.part")
-        incoming = Incoming(part, blob.digest, blob.size, await _kept(part, blob.size))
+        kept = await _kept(part, blob.size)
+        incoming = Incoming(part, blob.digest, blob.size, kept, lasting=False)
         try:
             if incoming.written:
                 try:
-                    await self._fetch(path, incoming, told)
+                    await self._fetch(path, incoming, to, told)
+                    return
                 except BlobMismatch:  # what an earlier call has left may not be on disk as it was
                     incoming.begin_anew()
-            await self._fetch(path, incoming, told)
-            incoming.close()
-            await trio.to_thread.run_sync(part.replace, to)
+            await self._fetch(path, incoming, to, told)
         except BlobMismatch:
             await trio.to_thread.run_sync(partial(part.unlink, missing_ok=True))
             await self._complain(path)
@@ -131,18 +138,18 @@ class BlobTransport:
         finally:
             incoming.close()
 
-    async def _fetch(self, path: str, incoming: Incoming, told: Told | None) -> None:
-        """Fetch what is missing, and check all of it."""
+    async def _fetch(self, path: str, incoming: Incoming, to: Path, told: Told | None) -> None:
+        """Fetch what is missing; if all of it is right, give the file its name."""
         while incoming.written < (incoming.expected or 0) or not incoming.written:
             before = incoming.written
             try:
                 await self._fetch_rest(path, incoming, told)
             except ConnectionLost:
-                if incoming.written == before:
+                if incoming.written <= before:
                     raise
             else:
                 break
-        await in_hashers(incoming.check)
+        await in_hashers(_settle, incoming, to)
 
     async def _fetch_rest(self, path: str, incoming: Incoming, told: Told | None) -> None:
         start, headers = incoming.written, Headers()
@@ -202,10 +209,16 @@ class BlobTransport:
             try:
                 return await self._put(blob, source, start, told)
             except ConnectionLost:
-                if (at := await self._offset(blob)) is None:
+                found = await self._offset(blob)
+                if found is not None and found <= start:
+                    # The server may still be about to read what it got before the cut.
+                    await trio.sleep(limits.BLOB_AGAIN_SECONDS)
+                    found = await self._offset(blob)
+                if found is None:
                     return True
-                if at <= start:
+                if found <= start:
                     raise
+                at = found
             except _ElsewhereError as error:
                 at = error.offset
             tries = 0 if at > start else tries + 1
@@ -228,13 +241,13 @@ class BlobTransport:
         with _watched(told, start, seconds) as watch:
             headers, body = await self._body(blob, source, start, watch.moved)
             sending = partial(self._http.exchange, start=start, told=watch.moved)
-            exchange = partial(sending, accepted=(400, 409))
+            exchange = partial(sending, accepted=(400, 408, 409))
             async with exchange("PUT", f"/blobs/{blob.name}", headers, body) as answer:
                 text = (await answer.body(limits.ERROR_CHARS)).decode(errors="replace")
                 if answer.status == 409:
                     raise _ElsewhereError(_offset_in(answer))
-                if answer.status == 400:
-                    raise BlobMismatch(f"the server refuses blob {blob.name}: {text.strip()}")
+                if answer.status in (400, 408):
+                    raise _refused(blob, answer.status, text.strip())
                 return answer.status == 201
 
     async def _body(
@@ -307,6 +320,15 @@ async def blob_of(source: Path | bytes) -> Blob:
     return Blob(found.digest(), len(source))
 
 
+def _refused(blob: Blob, status: int, text: str) -> DcError:
+    """Return what a server's 400 or 408 means: other bytes, a body that broke off, or else."""
+    if f'"{BlobMismatch.code}"' in text:
+        return BlobMismatch(f"the server refuses blob {blob.name}: {text}")
+    if status == 408 or "broken off" in text:
+        return ConnectionLost(f"the server has not got all of blob {blob.name}: {text}")
+    return HttpError(text, status=status)
+
+
 def _plain(answer: Answer) -> Source:
     """Return an answer's body as it was before it was compressed.
 
@@ -337,6 +359,12 @@ def _span(answer: Answer) -> tuple[int, int] | None:
     """Return where the body of an answer begins, and the size of the whole."""
     match = _SPAN.fullmatch(answer.headers.get("content-range", ""))
     return (int(match[1]), int(match[2])) if match else None
+
+
+def _settle(incoming: Incoming, to: Path) -> None:
+    incoming.check()
+    incoming.close()
+    incoming.path.replace(to)
 
 
 async def _kept(part: Path, size: int) -> int:

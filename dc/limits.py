@@ -541,17 +541,24 @@ PARTIALS: Final = 1000
 """Uploads that were broken off and are kept, the newest."""
 
 PARTIAL_BYTES: Final = 64 * 1024 * MIB
-"""Of such uploads together: a dozen of 5 GB; the oldest goes first."""
+"""Of such uploads together: a dozen of 5 GB; the oldest goes first. Nor are they more than what is
+free of the disk beside them."""
 
 PARTIAL_SECONDS: Final = 86400.0
 """That such an upload is kept: a computer that was cut off is back the next day, or starts anew."""
 
-PARTIAL_SWEEP_SECONDS: Final = 3600.0
-"""Between two looks for such ones that are too old."""
+PARTIAL_SWEEP_SECONDS: Final = 60.0
+"""Between two looks for such ones that are too old, or too large for the disk."""
 
 TAKE_OVER_SECONDS: Final = 1.0
 """That a second connection waits for the first one's bytes before it takes over its upload: a
 connection that was cut may look open on the server's side."""
+
+TAKE_OVER_TRIES: Final = 3
+"""So often it waits for one that brings something: that may be what came before a cut."""
+
+BLOB_AGAIN_SECONDS: Final = 0.5
+"""After a cut upload of which the server has no more than before: it may only be slow to see it."""
 
 SOUND_BLOBS: Final = 20_000
 """Blobs of which it is remembered that they were right, the newest: 3 MB."""

@@ -311,7 +311,10 @@ class Progress(Message, frozen=True):
 
 
 class Cached(Message, frozen=True):
-    """Which inputs of jobs a worker has in its cache from now on, and which no more."""
+    """Which large blobs a worker has in its cache from now on, and which no more.
+
+    After each Welcome it tells all.
+    """
 
     added: Annotated[list[Digest], Meta(max_length=limits.CACHED_TOLD)]
     dropped: Annotated[list[Digest], Meta(max_length=limits.CACHED_TOLD)] = []

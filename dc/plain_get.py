@@ -24,6 +24,7 @@ class Answer:
     Attributes:
         status: of the answer.
         size: of its body in bytes.
+        whole: what is at the path, in bytes, of which the body may be a part.
 
     Raises:
         ConnectionError: the server cannot be reached, or the connection broke, or this is no HTTP.
@@ -70,6 +71,8 @@ class Answer:
         if not code or not code[0].isdigit() or not length.isdigit():
             raise ConnectionError(f"no answer that can be used: {line[:80]}")
         self.status, self.size = int(code[0]), int(length)
+        whole = self._fields.get("content-range", "").rpartition("/")[2]
+        self.whole = int(whole) if whole.isdecimal() else self.size
 
     @property
     def digest(self) -> bytes | None:

@@ -8,6 +8,7 @@ import random
 import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -195,7 +196,7 @@ class Slow(Bytes):
 async def test_one_that_brings_something_keeps_it(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    blobs, data = BlobFolder(tmp_path), DATA * 4
+    blobs, data = BlobFolder(tmp_path), DATA * 8
     digest = hashlib.sha256(data).digest()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(blobs.receive, digest, len(data), Slow(data))
@@ -255,6 +256,19 @@ async def test_the_oldest_go_when_there_are_too_many(
         await blobs.receive(digests[5], 1000, Bytes(b"x", cut=True))
     assert [await blobs.offset(digest) for digest in digests[1:]] == [None, None, 10, 240, 1]
     assert len(temporary(tmp_path)) == 3
+
+
+async def test_they_take_no_more_of_the_disk_than_is_free_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = BlobFolder(tmp_path)
+    for number in range(3):
+        with pytest.raises(ConnectionLost):
+            await blobs.receive(bytes([number] * 32), 1000, Bytes(b"x" * 100, cut=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=150))
+        await blobs.receive(DIGEST, SIZE, Bytes(DATA))
+    assert [await blobs.offset(bytes([number] * 32)) for number in range(3)] == [None, 100, 100]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110

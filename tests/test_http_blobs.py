@@ -341,6 +341,45 @@ async def test_answers_that_are_wrong(
     assert error is not BlobMismatch or os.listdir(tmp_path) == []  # noqa: PTH208
 
 
+@pytest.mark.parametrize(
+    ("status", "text", "error"),
+    [
+        (400, b'{"error":"blob_mismatch","text":"no"}', BlobMismatch),
+        (400, b"the body was broken off, 7 bytes before its end", ConnectionLost),
+        (408, b"the body comes at less than 1024 bytes a second", ConnectionLost),
+        (400, b"a malformed header", HttpError),
+        (413, b"too large", HttpError),
+        (507, b"full", HttpError),
+    ],
+)
+async def test_what_a_refusal_means(status: int, text: bytes, error: type[Exception]) -> None:
+    head = b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n" % (status, len(text))
+    answers = [head + text] + 2 * [b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"]
+
+    async def open_stream() -> trio.abc.Stream:
+        return FakeStream(answers.pop(0), 999)
+
+    transport = BlobTransport(HttpClient(open_stream, "localhost"))
+    with pytest.raises(error) as caught:
+        await transport.upload(await blob_of(b"something"), b"something")
+    assert type(caught.value) is error
+
+
+async def test_a_server_without_ranges_that_cuts_is_left_to_the_caller(tmp_path: Path) -> None:
+    opened = 0
+
+    async def open_stream() -> trio.abc.Stream:
+        nonlocal opened
+        opened += 1
+        head = b"HTTP/1.1 200 OK\r\n" + LENGTH + b"\r\n"
+        return FakeStream(head + DATA[: 900_000 * (4 - opened)], 1 << 16)
+
+    transport = BlobTransport(HttpClient(open_stream, "localhost"))
+    with pytest.raises(ConnectionLost):
+        await transport.download("/x", await blob_of(DATA), tmp_path / "back")
+    assert opened == 2
+
+
 async def test_a_server_that_names_another_place_again_and_again() -> None:
     async def open_stream() -> trio.abc.Stream:
         return FakeStream(b"HTTP/1.1 409 No\r\nUpload-Offset: 7\r\nContent-Length: 0\r\n\r\n", 999)

@@ -81,8 +81,8 @@ class Folder:
     @property
     def summary(self) -> str:
         """What was done, in a sentence."""
-        there = f"; {self._passed} were there already" if self._passed else ""
-        return f"{self._saved} results are saved in {self._path}{there}"
+        there = f", there already: {self._passed}" if self._passed else ""
+        return f"results saved in {self._path}: {self._saved}{there}"
 
     def save(self, number: int, result: Any, *, is_bytes: bool) -> Path:
         """Save a result: bytes as they are, anything else as JSON.

@@ -28,7 +28,7 @@ import trio
 from dc import limits
 from dc.client.handles import Handle
 from dc.client.loops import Call
-from dc.client.sources import BLOB_COST, Given, Source, Stream, complaint, gather
+from dc.client.sources import BLOB_COST, FileSource, Given, Source, Stream, complaint, gather
 from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
 from dc.client.values import Cut, Large, decoder, encoder, misfit, task_failed
@@ -121,14 +121,15 @@ class OpenJob:
         """Add a task; return the future of its result.
 
         Returns at once, before the task is on the server's disk; it waits only while more than
-        limits.UNSTORED_BYTES of payloads have not left. When the future is done, its outcome is on
+        limits.UNSTORED_BYTES of payloads have not left, and until a large file or stream is sent,
+        where the payload is one. When the future is done, its outcome is on
         the server's disk. Cancelling a future has an effect only before its task was sent.
 
         The future raises TaskFailed if the task failed, JobCancelled if the job was cancelled, and
         ConnectionLost if the server could not be reached for too long.
 
         Raises:
-            PayloadError: the payload does not fit the type.
+            PayloadError: the payload does not fit the type, or was changed while it was sent.
             RuntimeError: the job or its client was closed.
         """
         data = self._encoded(payload)
@@ -173,7 +174,11 @@ class OpenJob:
     def _encoded(self, payload: Any) -> Source | Blob:
         try:
             given = self._encode(payload)
-            return gather(given) if isinstance(given, Stream) else given
+            if isinstance(given, Stream):
+                given = gather(given)
+            if isinstance(given, FileSource) and not trio.lowlevel.in_trio_run():
+                given = self._client.call(self._submitter.put, given)  # if it fails, it alone does
+            return given
         except PayloadError:
             raise
         except Exception as error:

@@ -17,7 +17,7 @@ class Finished(Struct, frozen=True):
 
     Attributes:
         number: within its job, from 0.
-        result: what it returned; None if it failed.
+        result: what it returned, large bytes as a handle; None if it failed.
         error: why it failed; None if it did not.
         attempt: the attempt that this is the outcome of, from 1.
         worker: the name of the worker it ran on.

@@ -106,6 +106,11 @@ class FileSource:
         self._remove = weakref.finalize(self, _unlink, path) if temporary else None
 
     @property
+    def size(self) -> int:
+        """How many bytes the file had when it was given."""
+        return self._seen[2]
+
+    @property
     def changed(self) -> bool:
         """Whether the file is not the one that it was when it was given."""
         try:
@@ -150,9 +155,9 @@ def source_of(value: Any) -> Given:
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    value = getattr(value, "ref", value)  # of a handle
-    if isinstance(value, BlobRef):
-        return value.blob
+    ref = getattr(value, "ref", value)  # a handle has one
+    if isinstance(ref, BlobRef):
+        return ref.blob
     if isinstance(value, Path):
         return _of_path(value)
     if callable(getattr(value, "read", None)):

@@ -17,9 +17,10 @@ from dc.client.connector import Connector
 from dc.client.options import check_text
 from dc.client.patience import Patience
 from dc.client.session import Submission
+from dc.client.sources import Source
 from dc.client.values import Cut
 from dc.errors import ConnectionLost, DcError, NoWorkerWarning, PayloadError
-from dc.messages import Accepted, Payload
+from dc.messages import Accepted, Blob, Payload
 from dc.tasktypes import TaskType
 
 
@@ -255,6 +256,10 @@ class Submitter:
 
     # --- large payloads -------------------------------------------------------------------------
 
+    async def put(self, source: Source) -> Blob:
+        """Have the server have a large payload; see Transfers.put."""
+        return await self._connector.transfers.put(source)
+
     async def _put_large(self, cut: Cut) -> list[Payload]:
         """Put what does not ride inline, several at a time; return the payloads as they are sent.
 
@@ -264,7 +269,7 @@ class Submitter:
         payloads: list[Any] = list(cut.payloads)
 
         async def put(index: int) -> None:
-            payloads[index] = await self._connector.transfers.put(payloads[index])
+            payloads[index] = await self.put(payloads[index])
 
         try:
             async with trio.open_nursery() as nursery:

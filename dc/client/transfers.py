@@ -22,6 +22,7 @@ from dc.client.sources import FileSource, Source, digest_of
 from dc.errors import (
     BlobMismatch,
     ConnectionLost,
+    DcError,
     HttpError,
     PayloadError,
     ProtocolError,
@@ -71,6 +72,7 @@ class Transfers:
         self._make_http = make_http
         self._idle: list[HttpClient] = []
         self._room = trio.Semaphore(limits.CLIENT_TRANSFERS)
+        self._closed = False
         self._going: dict[int, Transfer] = {}
 
     @property
@@ -96,7 +98,9 @@ class Transfers:
         """
         try:
             return await self._put(source, name)
-        except (OSError, BlobMismatch) as error:
+        except ConnectionLost:
+            raise
+        except (OSError, DcError) as error:
             if not isinstance(source, FileSource) or not source.changed:
                 raise
             text = f"{source.title} was changed or removed while it was sent"
@@ -108,11 +112,11 @@ class Transfers:
     async def _put(self, source: Source, name: str) -> Blob:
         if isinstance(source, FileSource):
             place: Path | bytes = source.path
-            known, name = source.blob, name or source.name
+            known, name, size = source.blob, name or source.name, source.size
         else:
-            place, known = source, None
-        blob = known or await blob_of(place)
-        with self._followed(Transfer(name or "bytes", blob.size, upwards=True)) as transfer:
+            place, known, size = source, None, len(source)
+        with self._followed(Transfer(name or "bytes", size, upwards=True)) as transfer:
+            blob = known or await blob_of(place)
 
             async def send(http: HttpClient) -> bool:
                 return await BlobTransport(http).upload(blob, place, transfer.told)
@@ -221,7 +225,8 @@ class Transfers:
     # --- over connections -----------------------------------------------------------------------
 
     async def aclose(self) -> None:
-        """Close what is open and idle; the rest ends with the tasks that use it."""
+        """Close what is open and idle; the rest ends with the tasks that use it, and none begin."""
+        self._closed = True
         while self._idle:
             await self._idle.pop().aclose()
 
@@ -253,6 +258,8 @@ class Transfers:
     async def _line(self) -> AsyncIterator[HttpClient]:
         """Give a connection that nobody else uses."""
         async with self._room:
+            if self._closed:
+                raise RuntimeError("this client is closed: use it inside its with block")
             http = self._idle.pop() if self._idle else self._make_http()
             try:
                 yield http

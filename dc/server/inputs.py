@@ -13,7 +13,7 @@ for each slot ahead: its payload comes while the task before runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
 
@@ -21,6 +21,7 @@ from dc import limits
 from dc.messages import Blob, Cached, Payload
 from dc.server.board import Board
 from dc.server.jobs import Job
+from dc.server.reason import Reason
 from dc.server.roster import Worker
 
 
@@ -168,6 +169,34 @@ class InputSide:
         if job.scheduled and ahead != (job.number in self._ahead):
             (self._ahead.add if ahead else self._ahead.discard)(job.number)
             self._board.scheduler.set_ahead(job.number, ahead)
+
+    # --- why ------------------------------------------------------------------------------------
+
+    def is_for(self, job: Job, worker: int) -> bool:
+        """Whether a job may go to a worker now, as far as its inputs are concerned."""
+        wish = self._wishes.get(job.number)
+        if wish is None or not wish.kept:
+            return True
+        keen = self.keen(wish)
+        return not keen or worker in keen
+
+    def why(self, job: Job, name_of: Callable[[int], str]) -> Reason | None:
+        """Return why a job waits, if that is for workers which have its inputs.
+
+        Args:
+            job: the job.
+            name_of: gives the name of a worker.
+        """
+        wish = self._wishes.get(job.number)
+        keen = self.keen(wish) if wish is not None and wish.kept else set()
+        if wish is None or not keen:
+            return None
+        seconds = min(wish.pause, max(0.0, wish.until - self._board.now))
+        names = sorted(map(name_of, keen))
+        those = names[0] if len(names) == 1 else f"{len(names)} workers"
+        has = "has" if len(names) == 1 else "have"
+        text = f"goes first to {those}, which {has} its inputs, for {math.ceil(seconds)} s"
+        return Reason("inputs", text, {"workers": names[:10], "seconds": seconds})
 
     # --- looking --------------------------------------------------------------------------------
 

@@ -153,6 +153,7 @@ class Whys:
             self._impossible,
             self._absent,
             self._behind,
+            self._inputs,
             self._busy,
             self._short,
             self._late,
@@ -165,6 +166,7 @@ class Whys:
             self._nothing_waits,
             self._nothing_fits,
             self._all_too_long,
+            self._all_for_others,
             self._gets_some,
         ]
         self._look: Look | None = None
@@ -304,6 +306,9 @@ class Whys:
         text = f"behind {several(count, 'task')} of higher priority"
         return Reason("behind", text, {"tasks": count}) if count else None
 
+    def _inputs(self, job: Job) -> Reason | None:
+        return self._workers.inputs.why(job, self._workers.name_of)
+
     def _busy(self, job: Job) -> Reason | None:
         able = self._seen.able(job.class_)
         if able.taken < able.slots:
@@ -403,6 +408,13 @@ class Whys:
         left = math.ceil(worker.until - self._board.now)
         text = f"it leaves in {left} s, and all that waits and that it can run takes longer"
         return Reason("late", text, {"seconds": longest})
+
+    def _all_for_others(self, worker: Worker) -> Reason | None:
+        inputs, can_run = self._workers.inputs, self._board.matching.can_run
+        mine = [job for job in self._seen.waiting if can_run(worker.id, job.class_)]
+        if any(inputs.is_for(job, worker.id) for job in mine):
+            return None
+        return Reason("inputs", "what waits goes first to workers that have its inputs")
 
     def _gets_some(self, _: Worker) -> Reason:
         return Reason("next", "it gets tasks next")

@@ -233,7 +233,9 @@ class WorkerApp:
                 case Fetch():
                     start(self._carrier.fetch, action)
                 case LetGo():
-                    self._carrier.let_go(action.digest)
+                    self._cache.let_go(action.digest)
+                    if self._cache.is_full:
+                        start(self._carrier.make_room)
                 case PutBlob() | PutCheckpoint():
                     start(self._carrier.put, action)
                 case _:

@@ -76,6 +76,9 @@ class Carriage:
     def _fetch_failed(self, event: FetchFailed, *, counts: bool) -> None:
         wants = self._board.fetching.wants
         want = wants.fail(event.digest, self._board.now, counts=counts)
+        if want is not None and counts:
+            tries = f"try {want.failures} of {limits.TRANSFER_TRIES}"
+            self._board.say(f"cannot fetch blob {want.blob.name[:12]}: {event.text} ({tries})")
         if want is not None and want.failures >= limits.TRANSFER_TRIES:
             for waiting in list(want.waiters):
                 self._give_up(waiting, want, event.text)

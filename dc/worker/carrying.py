@@ -15,7 +15,7 @@ import trio
 
 from dc import limits
 from dc.cache import BlobLock, CacheFolder
-from dc.errors import BlobMismatch, DcError, HttpError
+from dc.errors import BlobMismatch, DcError, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
 from dc.messages import Blob
@@ -136,21 +136,18 @@ class Carrier:
             path = await trio.to_thread.run_sync(self._cache.enter, blob, to)
         except OSError as error:
             if error.errno in _FULL:
-                await self._make_room(blob.size)
+                await self.make_room(blob.size)
             raise
         if blob.size >= limits.CACHED_LEAST_BYTES:
             self._tell(CacheChanged([blob.digest]))
-        await self._make_room()
+        await self.make_room()
         return path
 
-    async def _make_room(self, wanted: int = 0) -> None:
+    async def make_room(self, wanted: int = 0) -> None:
+        """Remove what is too much in the cache, or in the way of so many bytes."""
         gone = await trio.to_thread.run_sync(self._cache.make_room, wanted)
         if gone:
             self._tell(CacheChanged([], gone))
-
-    def let_go(self, digest: bytes) -> None:
-        """Use a blob no more."""
-        self._cache.let_go(digest)
 
     # --- to the server --------------------------------------------------------------------------
 
@@ -185,14 +182,14 @@ def _transfer_seconds(size: int) -> float:
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether trying again hardly helps: the server will not, or gives other bytes, or a drop at a
-    time, or a file here cannot be used.
+    """Whether trying again hardly helps: the server will not, or gives other bytes, or none that
+    make sense, or a drop at a time, or a file here cannot be used.
 
     A server that fails (5xx) and a connection that breaks may be well again soon.
     """
     if isinstance(error, HttpError):
         return 400 <= error.status < 500
-    return isinstance(error, OSError | BlobMismatch | trio.TooSlowError)
+    return isinstance(error, OSError | BlobMismatch | ProtocolError | trio.TooSlowError)
 
 
 def text_of(error: BaseException) -> str:

@@ -97,14 +97,17 @@ def _raise_for_status(answer: Answer) -> None:
 def _fetch(job: int, number: int, own: Path) -> bytes | Path:
     """Return a result, in memory if it is small, or else a file, for now in the folder `own`."""
     path = f"/jobs/{job}/tasks/{number}/result"
-    with Answer(os.environ.get(SERVER_VARIABLE, ""), path) as answer:
+    beginning = {"Range": f"bytes=0-{limits.INLINE_BYTES - 1}"}
+    with Answer(os.environ.get(SERVER_VARIABLE, ""), path, beginning) as answer:
+        if answer.status == 416:  # it is empty, and has no beginning
+            return b""
         _raise_for_status(answer)
-        if answer.size <= limits.INLINE_BYTES:
+        if answer.whole <= limits.INLINE_BYTES:
             return answer.read(limits.INLINE_BYTES)
         cache = _cache(own)
         if (digest := answer.digest) is None:
             return _take_nameless(cache, answer)
-    return _through_cache(cache, path, Blob(digest, answer.size))
+    return _through_cache(cache, path, Blob(digest, answer.whole))
 
 
 def _cache(own: Path) -> CacheFolder:
@@ -114,7 +117,13 @@ def _cache(own: Path) -> CacheFolder:
 
 
 def _take_nameless(cache: CacheFolder, answer: Answer) -> Path:
-    """Take what is not known by its digest yet."""
+    """Take what is not known by its digest yet.
+
+    Raises:
+        UnknownTask: only a part of it came.
+    """
+    if answer.status != 200:
+        raise UnknownTask("the server gives a part of a result, and no name for it")
     to = cache.incoming(secrets.token_bytes(32)).with_suffix(".part")
     digest = hashlib.sha256()
     try:

@@ -121,13 +121,12 @@ def test_results_are_saved_and_passed_over_the_next_time(
     assert dctl("results", "1", "--save", str(folder)) == 0
     assert sorted(os.listdir(folder)) == ["0", "1"]  # noqa: PTH208
     assert ((folder / "0").read_bytes(), (folder / "1").read_bytes()) == (BIG, b"few")
-    assert f"2 results are saved in {folder}\n" in capsys.readouterr().err
+    assert f"results saved in {folder}: 2\n" in capsys.readouterr().err
     (folder / "0").write_bytes(BIG[:-1] + b"x")
     dctl.server.gets.clear()
     assert dctl("results", "1", "--save", str(folder), "--json") == 0
     out, err = capsys.readouterr()
-    assert "1 results are saved in" in err
-    assert "1 were there already" in err
+    assert f"results saved in {folder}: 1, there already: 1\n" in err
     records = [json.loads(line) for line in out.splitlines()]
     assert records[0]["result"] == {"file": str(folder / "0")}
     assert (folder / "0").read_bytes() == BIG

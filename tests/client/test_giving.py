@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 import dc
-from dc import limits, messages
+from dc import messages
 from dc.http_blobs import blob_of
 from dc.messages import Blob
 from tests.client.fake_server import PlainFake
@@ -231,9 +231,22 @@ def test_transfers_are_seen_while_they_go(tmp_path: Path) -> None:
     assert seen == [("0.bin", len(BIG) + 1, True), ("a table", len(BIG), True)]
 
 
-def test_unsent_files_count_little_against_what_waits(tmp_path: Path) -> None:
-    """However large they are, they are not in memory."""
-    assert 40 * len(BIG) > limits.UNSTORED_BYTES
+def test_files_of_an_open_job_are_sent_at_once_and_fail_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with PlainFake().client() as client, client.open("echo") as job:
-        futures = [job.submit(path) for path in large(40, tmp_path)]
-        assert [future.result(10).size for future in futures] == [len(BIG) + 1] * 40
+        futures = []
+        for path in large(40, tmp_path):
+            futures.append(job.submit(path))
+            path.unlink()
+
+        async def gone(source: Path | bytes) -> Blob:
+            await trio.Path(str(source)).unlink()
+            raise FileNotFoundError(2, "No such file or directory", str(source))
+
+        with monkeypatch.context() as patched:
+            patched.setattr("dc.client.transfers.blob_of", gone)
+            with pytest.raises(dc.PayloadError, match="was changed or removed"):
+                job.submit(large(1, tmp_path)[0])
+        futures.append(job.submit(b"after"))
+        assert [bytes(future.result(10))[-1] for future in futures] == [*range(40), ord("r")]

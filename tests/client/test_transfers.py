@@ -8,7 +8,7 @@ import trio.testing
 
 from dc import http, limits
 from dc.client.connector import Connector
-from dc.errors import BlobMismatch
+from dc.errors import BlobMismatch, DcError
 from dc.http import Request, Response, Upgrade
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -55,3 +55,11 @@ async def test_what_is_wrong_is_not_tried_again() -> None:
     wrong = Response.json({"error": "blob_mismatch", "text": "other bytes"}, 400)
     with pytest.RaisesGroup(pytest.RaisesExc(BlobMismatch, match="other bytes")):
         await put_to([wrong])
+
+
+async def test_what_a_quota_refuses_is_not_tried_again() -> None:
+    """It may come with the status of a full disk."""
+    for status in (413, 507):
+        over = Response.json({"error": "quota", "text": "ann has 5 of 5 GB"}, status)
+        with pytest.RaisesGroup(pytest.RaisesExc(DcError, match="ann has 5 of 5 GB")):
+            await put_to([over])

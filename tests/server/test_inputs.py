@@ -45,6 +45,15 @@ def test_tasks_go_first_to_those_that_have_the_inputs() -> None:
     job = submit(server, 3, DATA, MORE)
     assert numbers(server, having) == [0]
     assert [numbers(server, one) for one in others] == [[], [], []]
+    board, whys = server.reactor.board, server.reactor.whys
+    reason = whys.of_task(board.jobs[job], 1)
+    assert reason is not None
+    assert reason.text == "goes first to having, which has its inputs, for 40 s"
+    worker = server.reactor.workers.roster.named("other 1")
+    assert worker is not None
+    idle = whys.of_worker(worker)
+    assert idle is not None
+    assert idle.text == "what waits goes first to workers that have its inputs"
     server.live(15.0, having, *others)
     assert [numbers(server, one) for one in others] == [[], [], []]
     server.live(30.0, having, *others)

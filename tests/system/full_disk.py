@@ -4,8 +4,9 @@
 
 It mounts a small tmpfs for the data folder, starts a server, a worker and a client, fills the
 tmpfs, and checks that acknowledging stops within a second, that `/api/status`, the page and the log
-say why, and that everything goes on and ends rightly once there is space again. It unmounts and
-removes all that it made. A line for each thing that was seen; the exit status is 0 if all were.
+say why, and that everything goes on and ends rightly once there is space again. Then it puts a blob
+that is larger than the disk: it is refused, and nothing of it stays. It unmounts and removes all
+that it made. A line for each thing that was seen; the exit status is 0 if all were.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import pytest
 import trio
 
 import dc
+from dc.errors import HttpError
+from dc.http_blobs import BlobTransport, blob_of
+from dc.http_client import HttpClient
 from tests.system.processes import Machine, Server, until
 
 TASKS = 4000
@@ -103,15 +109,30 @@ async def check_that_it_stops(server: Server, acknowledged: list[bytes], filled:
 
 async def read(job: dc.AsyncJob, results: list[bytes]) -> None:
     """Gather the results of a job as the server hands them out, which are on disk."""
-    async for value in job.results():
+    async for value in job.results(large="value"):
         results.append(value)  # noqa: PERF401  others look at the list meanwhile
 
 
 async def check_large(client: dc.AsyncClient, large: bytes, done: trio.Event) -> None:
     """Submit a payload that goes to the folder of blobs, while there is no space for it."""
     job = await client.submit("noop", [large])
-    assert [value async for value in job.results()] == [large]
+    assert [value async for value in job.results(large="value")] == [large]
     done.set()
+
+
+async def check_too_large(server: Server, machine: Machine, disk: Path) -> None:
+    """Put a blob that fills the disk in the middle."""
+    free, source = shutil.disk_usage(disk).free, machine.folder / "large"
+    with source.open("wb") as file:
+        file.truncate(2 * free)
+    client = HttpClient(partial(trio.open_tcp_stream, "127.0.0.1", server.port), "localhost")
+    with pytest.raises(HttpError, match=WORD.decode()) as caught:
+        await BlobTransport(client).upload(await blob_of(source), source)
+    assert caught.value.status == 507
+    await client.aclose()
+    assert not list((machine.data / "blobs" / "incoming").iterdir()), "something of it stays"
+    assert shutil.disk_usage(disk).free > free * 0.9
+    say(f"a blob of {2 * free} bytes is refused, and nothing of it stays")
 
 
 async def campaign(machine: Machine, disk: Path) -> None:
@@ -143,6 +164,7 @@ async def campaign(machine: Machine, disk: Path) -> None:
         with trio.fail_after(30):
             await large_done.wait()
         say("a large payload submitted meanwhile is done, too")
+        await check_too_large(server, machine, disk)
     assert await server.program.stop() == 0
     done = machine.command("dc.server", "--data", machine.data, "--check")
     assert done.returncode == 0, done.stdout + done.stderr

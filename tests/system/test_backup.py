@@ -29,7 +29,7 @@ async def test_a_job_goes_on_from_a_backup(machine: Machine) -> None:
     large = [bytes([n]) * (limits.INLINE_BYTES + n) for n in range(3)]
     async with machine.client(server) as client:
         blobs = await client.submit("noop", large)
-        assert [value async for value in blobs.results()] == large
+        assert [value async for value in blobs.results(large="value")] == large
         job = await client.submit("slow", range(TASKS))
         await server.is_done(job.number, 10)
         done = machine.command("dc", "backup", archive, "--server", server.address)
@@ -46,7 +46,7 @@ async def test_a_job_goes_on_from_a_backup(machine: Machine) -> None:
     server = await machine.server()
     await machine.worker(server, "two")
     async with machine.client(server) as client:
-        assert [value async for value in (await client.job(1)).results()] == large
+        assert [value async for value in (await client.job(1)).results(large="value")] == large
         job = await client.job(2)
         assert [value async for value in job.results()] == list(range(TASKS))
     assert await server.program.stop() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,6 +37,11 @@ from dc.testing.wires import Wire
 from dc.worker.app import WorkerApp
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Kind = TypeVar("Kind")
 WELCOME = Welcome(PROTOCOL, "fake", [])
@@ -98,6 +104,8 @@ class FakeServer:
             return Response.json({"error": "store_full", "text": "the disk is full"}, 507)
         if request.method == "PUT":
             data = await request.body(2**31)
+            if request.headers.get("content-encoding") == "zstd":
+                data = zstd.decompress(data)
             good = hashlib.sha256(data).hexdigest() == request.path.rpartition("/")[2]
             self.blobs[request.path] = data
             return Response.json({}, 201 if good else 400)

@@ -58,6 +58,12 @@ def serving(*answers: bytes) -> Iterator[Script]:
         script.close()
 
 
+def beginning() -> bytes:
+    """The answer to who asks for the first bytes of DATA."""
+    span = f"Content-Range: bytes 0-{limits.INLINE_BYTES - 1}/{len(DATA)}"
+    return answer(DATA[: limits.INLINE_BYTES], tag(), span, status="206 Partial Content")
+
+
 def answer(data: bytes, *fields: str, status: str = "200 OK", size: int | None = None) -> bytes:
     length = f"Content-Length: {len(data) if size is None else size}"
     head = "\r\n".join([f"HTTP/1.1 {status}", length, *fields])
@@ -105,6 +111,10 @@ def test_a_small_result_is_a_file_where_one_is_wanted(
     with serving(answer(b"busy", status="503 Busy"), OK) as server:
         monkeypatch.setenv(SERVER_VARIABLE, server.address)
         assert FORMER.file(1, 2, tmp_path / "it").read_bytes() == b"hello"
+    empty = answer(b"", "Content-Range: bytes */0", status="416 Range Not Satisfiable")
+    with serving(empty) as server:
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        assert FORMER.file(1, 3, tmp_path / "nothing").read_bytes() == b""
 
 
 def test_a_result_that_is_not_there_is_not(
@@ -120,15 +130,13 @@ def test_a_large_result_is_fetched_once_and_from_where_it_was_broken_off(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     partial = "206 Partial Content"
-    with (
-        serving(
-            answer(b"", tag(), size=len(DATA)),  # its size and name are all that is wanted
-            answer(DATA[:100_000], tag(), size=len(DATA)),
-            answer(b"", tag(), size=len(DATA)),
-            answer(DATA[100_000:], tag(), status=partial),
-            answer(b"", tag(), size=len(DATA)),
-        ) as server
-    ):
+    with serving(
+        beginning(),
+        answer(DATA[:100_000], tag(), size=len(DATA)),
+        beginning(),
+        answer(DATA[100_000:], tag(), status=partial),
+        beginning(),
+    ) as server:
         monkeypatch.setenv(SERVER_VARIABLE, server.address)
         (tmp_path / "a").mkdir()
         (tmp_path / "b").mkdir()
@@ -146,9 +154,9 @@ def test_other_bytes_than_their_name_says_are_fetched_again(
 ) -> None:
     wrong = bytes(len(DATA))
     with serving(
-        answer(b"", tag(), size=len(DATA)),
+        beginning(),
         answer(wrong, tag()),
-        answer(b"", tag(), size=len(DATA)),
+        beginning(),
         answer(DATA, tag()),
     ) as server:
         monkeypatch.setenv(SERVER_VARIABLE, server.address)

@@ -63,7 +63,7 @@ class Dc(System):
         return self.launch(sys.executable, "-m", module, *arguments)
 
     def run(self, task: str, payloads: Iterator[bytes]) -> Iterator[bytes]:
-        return self._client.submit(task, payloads).results(ordered=False)
+        return self._client.submit(task, payloads).results(ordered=False, large="value")
 
     def futures(self, payloads: Iterator[bytes]) -> Iterator[bytes]:
         if not hasattr(self._client, "open"):
