@@ -988,5 +988,8 @@ PLUGINS_LOOK_SECONDS: Final = 1.0
 PLUGINS_LOOK_SHARE: Final = 20.0
 """Times what a look has taken: so looks at many files take a twentieth of a processor at most."""
 
+PLUGINS_AGAIN_SECONDS: Final = 30.0
+"""After which a plugin is packed again that the disk did not take: somebody may have made room."""
+
 UNUSABLE_NOTED: Final = 16
 """Archives of which is noted why a worker could not use them, the newest; for people."""

@@ -115,6 +115,7 @@ class ServerApp:
         self.retention.freed = self._freed
         self.retention.written = self.committer.wait_written
         self.retention.named = self.committer.named
+        self.retention.forget_plugin = types.forget
         self._loads = Loads(store, self.retention)
         self._wall = wall
         self._codec = peer_codec()

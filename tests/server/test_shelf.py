@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc import plugin_archive
+from dc import limits, plugin_archive
 from dc.blobs import BlobFolder
-from dc.errors import StartError, UnknownTaskType
+from dc.errors import StartError, StoreFull, UnknownTaskType
 from dc.messages import Options
 from dc.plugins import Plugins
 from dc.records import JobEnded, NewJob, NewPlugin
+from dc.server.app import ServerApp, Settings
 from dc.server.shelf import Shelf
 from dc.server.types import PluginTypes
 from dc.signing import Signature, new_key, public_of, read_private, sign, write_signature
@@ -232,6 +233,42 @@ async def test_back_to_what_it_was(world: World) -> None:
     assert world.answer("first") == 1
     added = [one.added for told in world.told for one in told]
     assert added == sorted(set(added))  # it is the newest of its name again
+
+
+async def test_what_no_job_runs_is_forgotten_unless_it_is_in_service(world: World) -> None:
+    await _write_and_start(world)
+    settings = Settings("dc test", "http://127.0.0.1:1", world.data, 0.0)
+    app = ServerApp(world.store, BlobFolder(world.data / "blobs"), world.types, settings)
+    old = world.digest("first")
+    world.write("one.py", code("first", 2))
+    await world.look()
+    new = world.digest("first")
+    for digest in (old, new):
+        app.retention.forget_plugin(digest)
+    assert world.types.shipped(old) is None
+    assert world.types.shipped(new) is not None
+
+
+async def test_what_the_disk_does_not_take_is_tried_again(
+    world: World, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _write_and_start(world)
+    put = BlobFolder.put
+
+    async def full(*_: object) -> bool:
+        raise StoreFull("the disk is full")
+
+    monkeypatch.setattr(BlobFolder, "put", full)
+    world.write("one.py", code("first", 2))
+    await world.look()
+    assert "the disk is full" in world.types.broken["one"]
+    monkeypatch.setattr(BlobFolder, "put", put)
+    await world.look()
+    assert world.answer("first") == 1
+    await trio.sleep(limits.PLUGINS_AGAIN_SECONDS)
+    await world.look(1)
+    assert world.answer("first") == 2
+    assert world.types.broken == {}
 
 
 async def test_a_clock_that_goes_back(world: World) -> None:
