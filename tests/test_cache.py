@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -148,6 +149,21 @@ def test_a_blob_is_fetched_by_one_at_a_time(tmp_path: Path) -> None:
     assert second.try_lock(blob(2)[0].digest) is not None
     lock.release()
     assert second.try_lock(digest) is not None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has other locks")
+def test_a_disk_without_locks_is_said_to_be_none_and_nobody_waits_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    cache = CacheFolder(tmp_path, SIZE)
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OSError, match="No locks"):
+        cache.try_lock(bytes(32))
+    with pytest.raises(OSError, match="No locks"):
+        CacheFolder(tmp_path, SIZE)
 
 
 def test_what_a_killed_process_used_is_free_again(tmp_path: Path) -> None:
