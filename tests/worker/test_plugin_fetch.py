@@ -137,6 +137,17 @@ async def test_another_python(tmp_path: Path) -> None:
             assert text in event.text
 
 
+async def test_a_python_that_was_built_between_two_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.python_version", lambda: "3.12.1+")
+    async with fetching(tmp_path) as made:
+        data = archive(python=">=3.11")
+        digest = hashlib.sha256(data).digest()
+        made.server.payloads[f"/plugins/{digest.hex()}"] = data
+        assert isinstance(await made.fetch(Plugin(digest, len(data), "x")), PluginReady)
+
+
 async def test_what_may_not_be_installed(tmp_path: Path) -> None:
     async with fetching(tmp_path) as made:
         data = archive(dependencies=["numpy >= 2", "tomli; python_version < '3'"])
