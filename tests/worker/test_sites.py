@@ -178,7 +178,7 @@ async def test_a_tool_that_cannot_be_started(tmp_path: Path) -> None:
 
 
 async def test_a_null_in_what_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(InstallError, match="cannot start .*null"):
+    with pytest.raises(InstallError, match=r"cannot start .*null"):
         await sites(tmp_path).site(["one @ http://two\0three"])
 
 
