@@ -45,14 +45,15 @@ def needed(names: Sequence[str]) -> Iterator[importlib.metadata.Distribution]:
 
 
 def empty_environment(folder: Path, *more: str) -> Path:
-    """Make an environment with what dc depends on, and `more`; return its Python.
+    """Make an environment with dc, what it depends on, and `more`; return its Python.
 
-    Nothing is fetched: packages are links to those that are installed beside this Python. dc itself
-    is found where the tests find it, by PYTHONPATH.
+    Nothing is fetched: packages are links to those that are installed beside this Python, and dc is
+    one to its sources here.
     """
     venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
     (site,) = (folder / "lib").glob("python*/site-packages")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (site / "dc").symlink_to(ROOT / "dc")
     names = [Requirement(one).name for one in project["dependencies"]]
     for found in needed([*names, *more]):
         for path in {one.parts[0] for one in found.files or ()}:

@@ -12,10 +12,9 @@ import trio
 
 import dc
 from dc.errors import TaskFailed
-from dc.plugins import load_plugins
 from dc.worker.installing import find_tool
 from tests.system.empty_environment import compiled_wheel, empty_environment
-from tests.system.processes import ROOT, Machine
+from tests.system.processes import Machine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and paths of POSIX")
 
@@ -147,22 +146,3 @@ async def test_a_worker_runs_what_is_signed_by_those_that_it_trusts(machine: Mac
             await machine.worker(server, "two", arguments=trusting)
             assert [value async for value in job.results()] == [25], "by its own code"
     assert "square" not in worker.text()
-
-
-async def test_the_plugins_of_this_project_run_where_there_is_nothing(machine: Machine) -> None:
-    """Those that need nothing to be installed; `zeta` brings a dependency along."""
-    python = empty_environment(machine.folder / "empty")
-    folders = [ROOT / "plugins", ROOT / "examples"]
-    server = await machine.server(plugins=folders)
-    environment = {"PATH": str(machine.folder)}
-    await machine.worker(server, "one", python=python, environment=environment, plugins=[])
-    zeta = load_plugins(folders, entry_points=False).get("zeta_zero")
-    async with dc.AsyncClient(server.address, plugins=folders) as client:
-        with trio.fail_after(SECONDS):
-            assert await results(client, "noop", b"x") == [b"x"]
-            assert await results(client, "python", {"function": "math:sqrt", "args": [4]}) == [2.0]
-            assert await results(client, "zeta_zero", *zeta.split_inputs("1@20")) == [
-                "14.13472514173469379"
-            ]
-            (words,) = await results(client, "wordcount", str(ROOT / "LICENSE"))
-            assert words["license"]
