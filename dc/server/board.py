@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from dc import limits
 from dc._columns import total, weigh
@@ -177,7 +177,13 @@ class Board:
             raise OptionsError(f"resources: {text}, and others have taken them")
 
     def schedule(self, job: Job) -> None:
-        """Take a job into the scheduler that has, or may get, tasks to run."""
+        """Take a job into the scheduler that has, or may get, tasks to run.
+
+        One that was submitted to an earlier dc is pinned to no archive: it gets what is in service.
+        """
+        if not job.row.plugin:
+            plugin = self.types.plugin(job.row.type, job.row.version)
+            job.row = structs.replace(job.row, plugin=plugin)
         options = job.options
         needs = needs_of(options)
         job.shipped = self.types.shipped(job.row.plugin) if job.row.plugin else None

@@ -129,6 +129,24 @@ def test_an_archive_that_is_not_known_any_more_is_not_shipped(server: Harness) -
     assert assigned(server, own) == [(job, None)]
 
 
+def test_a_job_of_an_earlier_dc_runs_what_is_in_service_at_the_start(server: Harness) -> None:
+    server.types.archives = []
+    job = server.submit(server.client(), [b"a"], "shipped")
+    server.commit()
+    assert server.records(NewJob, job)[0].plugin == b""
+    server.types.archives = [OLD]
+    server.restart()
+    server.types.archives.append(NEW)
+    worker = taker(server)
+    server.settle()
+    assert assigned(server, worker) == [(job, OLD.plugin)]
+    assert server.reactor.board.running == {OLD.plugin.digest: 1}
+    server.answer(worker, 1, [(job, 0, 1, b"a")])
+    server.commit()
+    server.settle()
+    assert server.reactor.board.running == {}
+
+
 # --- why nobody gets it -------------------------------------------------------------------------
 
 
