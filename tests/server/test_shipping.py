@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from dc import limits
 from dc.messages import Accepted, Assign, Failed, Failure, Payloads, Plugin, Submit
@@ -178,6 +179,26 @@ def test_it_must_be_signed(server: Harness) -> None:
     client = server.client()
     server.submit(client, [b"a"], "shipped")
     assert server.take(client, Accepted)[0].warning == ""
+
+
+def test_once_it_is_signed_what_waits_goes_on(server: Harness) -> None:
+    worker = taker(server, trusts=[b"k" * 32])
+    plain = server.worker("plain", types=(), labels=HERE, taking=TAKES)
+    client = server.client()
+    jobs = [server.submit(client, [b"a"] * 2, "shipped", **more) for more in ({}, {"weight": 2})]
+    assert {job for job, _ in assigned(server, plain)} <= set(jobs)
+    assert assigned(server, worker) == []
+    signed = replace(OLD.plugin, signer=b"k" * 32, signature=b"s" * 64)
+    record = NewPlugin(
+        *(signed.digest, 100, "shipped", b"{}", b"[]", 1.0), signed.signer, b"s" * 64
+    )
+    server.feed(PluginsAdded([record]))
+    server.types.archives = [replace(OLD, plugin=signed)]
+    assert {plugin.signer for _, plugin in assigned(server, worker) if plugin} == {b"k" * 32}
+    later = server.submit(client, [b"b"], "shipped")
+    assert server.reactor.board.jobs[later].class_ == server.reactor.board.jobs[jobs[0]].class_
+    server.commit()
+    server.reactor.validate()
 
 
 @pytest.mark.parametrize(
