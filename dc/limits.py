@@ -489,6 +489,9 @@ that just before. It is ten times BLOB_TOUCH_SECONDS."""
 BLOB_TOUCH_SECONDS: Final = 60.0
 """Age of a blob after which it is written down that it was asked for: a few microseconds."""
 
+CLAIMS_AT_ONCE: Final = 128
+"""Blobs of a message that the server asks the disk for before others have their turn: 2 ms."""
+
 BLOB_SWEEP_SECONDS: Final = 3600.0
 """Between two looks through the folder of blobs for such as nothing names."""
 

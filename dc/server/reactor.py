@@ -164,6 +164,7 @@ class Reactor:
             case PluginsAdded(records):
                 for record in records:
                     self.board.write(record, lambda: None)
+                    self.board.signed(record)
             case Stopping():
                 self.workers.note_all_seen()
             case Emptied():

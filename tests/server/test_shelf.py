@@ -20,6 +20,7 @@ from dc.server.shelf import Shelf
 from dc.server.types import PluginTypes
 from dc.signing import Signature, new_key, public_of, read_private, sign, write_signature
 from dc.store_memory import MemoryStore
+from tests.archives import archive
 
 
 def code(name: str, answer: int, version: str = "1") -> str:
@@ -243,8 +244,13 @@ async def test_what_no_job_runs_is_forgotten_unless_it_is_in_service(world: Worl
     world.write("one.py", code("first", 2))
     await world.look()
     new = world.digest("first")
+    app.reactor.board.running[old] += 1  # by a job that the store says nothing of
+    assert old in app.retention.named()
     for digest in (old, new):
         app.retention.forget_plugin(digest)
+    assert world.types.shipped(old) is not None
+    app.reactor.board.running.clear()
+    app.retention.forget_plugin(old)
     assert world.types.shipped(old) is None
     assert world.types.shipped(new) is not None
 
@@ -397,6 +403,34 @@ async def test_ready_archives_in_a_folder(world: World, tmp_path: Path) -> None:
     await world.start()
     assert world.digest("first") == packed.digest
     assert list(world.types.broken) == ["torn"]
+
+
+def dependent(version: int) -> bytes:
+    """Return an archive whose dependency has one module more in each version."""
+    text = code("first", 0).replace("import dc\n", f"import dc\nfrom travels import v{version}\n")
+    modules = {f"deps/travels/v{n}.py": f"NUMBER = {n}\n" for n in range(version + 1)}
+    text = text.replace("number + 0", f"number + v{version}.NUMBER + later()")
+    text += f"\n\ndef later():\n    from travels import v0\n    return v0.NUMBER + {version}\n"
+    return archive({"code/shouting.py": text, "deps/travels/__init__.py": "", **modules})
+
+
+async def test_each_version_has_the_dependencies_that_came_with_it(world: World) -> None:
+    path = world.folder / "ready.dcplugin"
+    path.write_bytes(dependent(1))
+    await world.start()
+    old = world.digest("first")
+    for version in (2, 3):
+        path.write_bytes(dependent(version))
+        await world.look()
+        assert world.types.broken == {}
+        assert world.answer("first") == 2 * version
+    assert world.digest("first") != old
+    assert len(world.unpacked) == 1
+    assert sum("deps" in one for one in sys.path) == 1
+    path.unlink()
+    await world.look(3)
+    assert not [name for name in sys.modules if name.startswith("travels")]
+    assert not [one for one in sys.path if one.endswith("deps")]
 
 
 async def test_watching(world: World, autojump_clock: trio.testing.MockClock) -> None:
