@@ -249,6 +249,16 @@ def test_a_plugin_that_cannot_be_imported_is_looked_at_again() -> None:
     assert bench.runs == [(0, [2])]
 
 
+def test_nothing_is_fetched_for_tasks_that_were_stopped() -> None:
+    bench = Bench()
+    assign(bench, 1)
+    ready(bench)
+    bench.do(ev.ExecutorSaid(0, Loaded(1, CODE.folder, "it is gone")))
+    bench.hear(Stop(1, [1], [1]))
+    bench.do(ev.ExecutorDied(0, "killed"))
+    assert not bench.of(ev.FetchPlugin)
+
+
 def give(bench: Bench, number: int, job: int, plugin: Plugin, code: Code) -> None:
     """Have a task of a plugin given to the executor, and killed executors replaced."""
     assign(bench, number, job=job, plugin=plugin)
