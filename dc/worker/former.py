@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,8 +56,8 @@ class FormerResults:
             to.write_bytes(found)
         elif found.parent == to.parent:
             found.replace(to)
-        else:
-            return found
+        else:  # it has no second name there: it is on another disk, and may leave it any time
+            _copy(found, to)
         return to
 
 
@@ -78,6 +79,15 @@ def patient(work: Callable[[], T]) -> T:
                 server = os.environ.get(SERVER_VARIABLE, "")
                 raise ConnectionLost(f"no result from {server}: {error}") from None
             time.sleep(limits.FOLLOW_PAUSE_SECONDS)
+
+
+def _copy(path: Path, to: Path) -> None:
+    part = to.with_name(f"{to.name}.part")
+    try:
+        shutil.copyfile(path, part)
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _about(job: int) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -161,6 +163,22 @@ def test_other_bytes_than_their_name_says_are_fetched_again(
     ) as server:
         monkeypatch.setenv(SERVER_VARIABLE, server.address)
         assert FORMER.file(1, 2, tmp_path / "it").read_bytes() == DATA
+
+
+def test_a_cache_on_another_disk_may_let_it_go_while_it_is_read(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with serving(beginning(), answer(DATA, tag())) as server:
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        found = FORMER.file(1, 2, tmp_path / "it")
+    assert len(CacheFolder(cache, 0).make_room(look=True)) == 1
+    assert found == tmp_path / "it"
+    assert found.read_bytes() == DATA
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_result_whose_name_is_not_said_gets_one(
