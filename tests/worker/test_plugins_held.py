@@ -300,6 +300,26 @@ def test_an_executor_is_replaced_before_it_has_imported_too_many() -> None:
     assert bench.of(ev.Kill)
 
 
+@pytest.mark.parametrize("variable", ["LD_PRELOAD", "PYTHONPATH", "DYLD_INSERT_LIBRARIES"])
+@pytest.mark.parametrize("type_", ["work", "shipped"])
+def test_a_worker_that_trusts_only_some_loads_nothing_by_variables(
+    variable: str, type_: str
+) -> None:
+    """The file that it names may be there: an input, in the cache, under a known name."""
+    bench = Bench(trusts=[b"k" * 32])
+    large = Blob(b"l" * 32, 10**9)
+    assign(bench, 1, 2, type_=type_, environment={"A": "b", variable: "/x"}, payload=large)
+    errors = [one.failure.error for one in failed(bench)]
+    assert len(errors) == 2
+    assert f"runs nothing with {variable} set" in errors[0]
+    assert not bench.of(ev.Fetch)
+    assign(bench, 1, job=2, type_="work", environment={"OMP_NUM_THREADS": "1"})
+    assert bench.runs == [(0, [1])]
+    other = Bench()
+    assign(other, 1, type_="work", environment={variable: "/x"})
+    assert other.runs == [(0, [1])], "it trusts everybody"
+
+
 def test_what_a_worker_says_of_plugins() -> None:
     about = Bench().reactor.identity.about()
     assert about.takes_plugins
