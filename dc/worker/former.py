@@ -166,8 +166,22 @@ def _download(cache: CacheFolder, path: str, blob: Blob) -> Path:
     Raises:
         BlobMismatch: what came are other bytes; nothing is left of them.
         ConnectionError: the connection broke; what came is kept.
+        OSError: it cannot be written; nothing is left of it.
     """
     part = cache.incoming(blob.digest).with_suffix(".part")
+    try:
+        _fill(part, path, blob)
+    except (ConnectionError, TimeoutError):
+        raise
+    except OSError:
+        part.unlink(missing_ok=True)
+        cache.make_room(blob.size)
+        raise
+    return _enter(cache, blob, part)
+
+
+def _fill(part: Path, path: str, blob: Blob) -> None:
+    """Fetch what is missing in a file, and compare the whole."""
     digest, have = hashlib.sha256(), 0
     with part.open("ab+") as file:
         file.seek(0)
@@ -187,7 +201,6 @@ def _download(cache: CacheFolder, path: str, blob: Blob) -> Path:
     if digest.digest() != blob.digest:
         part.unlink()
         raise BlobMismatch(f"{path} gave other bytes than their name says")
-    return _enter(cache, blob, part)
 
 
 def _enter(cache: CacheFolder, blob: Blob, file: Path) -> Path:
