@@ -42,6 +42,7 @@ from dc.messages import Blob
 
 INCOMING: Final = "incoming"
 IN_USE: Final = "in-use"
+LOCK: Final = ".lock"
 
 _FOLDER: Final = re.compile("[0-9a-f]{2}")
 _REST: Final = re.compile("[0-9a-f]{62}")
@@ -149,7 +150,7 @@ class CacheFolder:
 
     def try_lock(self, digest: bytes) -> BlobLock | None:
         """Lock a blob for being fetched; None if another process fetches it. Raises OSError."""
-        path = self.incoming(digest).with_suffix(".lock")
+        path = self.incoming(digest).with_suffix(LOCK)
         file = lock_file(path)
         return BlobLock(file, path) if file is not None else None
 
@@ -183,7 +184,7 @@ class CacheFolder:
         Args:
             look: look through the folder in any case: others may have put something in.
             wanted: bytes that are to come in, for which the disk has no room: so much goes in any
-                case, as far as it is not in use.
+                case, as far as it is not in use, and all that has come of what nobody fetches now.
 
         Returns:
             The digests of what has gone.
@@ -191,6 +192,7 @@ class CacheFolder:
         with self._tidying:
             if self._size <= self._most and not (wanted or look):
                 return []
+            self._sweep(time.time() - (0.0 if wanted else limits.CACHE_STALE_SECONDS))
             spare = sorted(one for one in self.entries() if not one.in_use)
             self._size = size = sum(one.size for one in spare)
             keep = self._most
@@ -239,11 +241,7 @@ class CacheFolder:
 
     def _remove_stale(self) -> None:
         """Remove what nobody goes on with, and the names of processes that have died."""
-        before = time.time() - limits.CACHE_STALE_SECONDS
-        for path in self._incoming.iterdir():
-            with suppress(OSError):
-                if _COMING.fullmatch(path.name) and path.lstat().st_mtime < before:
-                    path.unlink()
+        self._sweep(time.time() - limits.CACHE_STALE_SECONDS)
         for folder in (self._folder / IN_USE).iterdir():
             with suppress(FolderInUse, OSError):
                 if not _RUN.fullmatch(folder.name):
@@ -251,6 +249,17 @@ class CacheFolder:
                 lock = FolderLock(folder)
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.release()
+
+    def _sweep(self, before: float) -> None:
+        """Remove what has come of blobs that nobody fetches, and that nothing came of since."""
+        for path in self._incoming.iterdir() if self._incoming.is_dir() else ():
+            with suppress(OSError):
+                if not _COMING.fullmatch(path.name) or path.lstat().st_mtime > before:
+                    continue
+                if (lock := self.try_lock(bytes.fromhex(path.name[:64]))) is not None:
+                    if path.suffix != LOCK:
+                        path.unlink(missing_ok=True)
+                    lock.release()
 
     def _new_use(self, parent: Path) -> tuple[Path, FolderLock]:
         """Make this process's folder of names, and lock it before another takes it for a dead's."""

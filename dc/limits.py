@@ -950,6 +950,9 @@ code becomes four, tables twenty, what was made to fill a disk a thousand."""
 ARCHIVE_RATIO_FROM_BYTES: Final = 16 * MIB
 """Bytes of an unpacked archive from which on ARCHIVE_RATIO holds: what is smaller does no harm."""
 
+TRUSTED_KEYS: Final = 64
+"""Keys that a worker may be told to trust: it says all of them when it joins."""
+
 HELD_PLUGINS: Final = 1000
 """Plugins of the server that a worker remembers, each with where it is, or why it cannot be had."""
 

@@ -241,6 +241,25 @@ def test_what_nobody_goes_on_with_is_removed(tmp_path: Path) -> None:
     assert all(other.exists() for other in others), "they are somebody else's"
 
 
+def test_what_was_given_up_makes_room_while_the_process_runs(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path, SIZE)
+    given_up, old, coming = (cache.incoming(bytes([at]) * 32) for at in range(3))
+    parts = [one.with_suffix(".part") for one in (given_up, old, coming)]
+    for part in parts:
+        part.write_bytes(b"beginning")
+    lock = cache.try_lock(b"\2" * 32)
+    assert lock is not None
+    long_ago = time.time() - limits.CACHE_STALE_SECONDS - 10
+    for part in parts[1:]:
+        os.utime(part, (long_ago, long_ago))
+    cache.make_room(look=True)
+    assert [part.exists() for part in parts] == [True, False, True], "somebody fetches the last"
+    cache.make_room(SIZE)
+    assert [part.exists() for part in parts] == [False, False, True]
+    lock.release()
+    assert list((tmp_path / "incoming").iterdir()) == [parts[2]]
+
+
 def test_a_disk_without_hard_links_does_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

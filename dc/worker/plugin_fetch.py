@@ -125,8 +125,12 @@ class PluginFetcher:
         name = plugin.digest.hex()
         archive = self._scratch / f"{name}{SUFFIX}"
         blob = Blob(plugin.digest, plugin.size)
-        with trio.fail_after(_seconds(plugin.size)):
-            await self._transport.download(f"/plugins/{name}", blob, archive)
+        try:
+            with trio.fail_after(_seconds(plugin.size)):
+                await self._transport.download(f"/plugins/{name}", blob, archive)
+        except OSError:  # of a full disk, most often
+            archive.with_name(f"{archive.name}.part").unlink(missing_ok=True)
+            raise
         try:
             manifest = await trio.to_thread.run_sync(unpack, archive, to)
         finally:
