@@ -151,7 +151,7 @@ async def test_two_hundred_megabytes(machine: Machine) -> None:
     data = os.urandom(MIB) * 200
     async with machine.client(server) as client:
         job = await client.submit("noop", [data])
-        (result,) = [value async for value in job.results()]
+        (result,) = [value async for value in job.results(large="value")]
         assert result == data
     assert int(server.json("/api/jobs/1/tasks/0")["result_size"]) == len(data)
     peak = server.memory("VmHWM")
