@@ -296,6 +296,28 @@ async def test_what_the_disk_does_not_take_is_tried_again(
     assert world.types.broken == {}
 
 
+async def test_an_archive_that_is_gone_is_put_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _write_and_start(world)
+    blobs, digest = BlobFolder(world.data / "blobs"), world.digest("first")
+    path = blobs.path(digest)
+    assert path is not None
+    path.unlink()  # it was damaged
+    await world.look()
+    assert blobs.path(digest) is not None
+    assert world.digest("first") == digest
+    assert world.answer("first") == 1
+    await world.look()
+    assert world.types.broken == {}
+    assert world.unpacked == {digest.hex()}
+    path.unlink()
+    world.write("one.py", "1 / 0\n")
+    caplog.clear()
+    await world.look(5)
+    assert len(caplog.records) == 1
+
+
 async def test_a_clock_that_goes_back(world: World) -> None:
     await _write_and_start(world)
     (row,) = await world.store.plugins()
