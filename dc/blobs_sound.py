@@ -60,11 +60,13 @@ class Soundness:
         """Hash a blob unless that was done within so many seconds; return whether it is right.
 
         A damaged one is moved aside. One that cannot be read stays where it is, and is not right.
+        Meanwhile another check may have moved it aside, and whoever has it may have put it again:
+        what is there then stays.
         """
         if self._is_proven(digest, seconds):
             return True
         try:
-            found, size = await in_hashers(hash_file, path)
+            file, found, size = await in_hashers(_looked_at, path)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -73,24 +75,36 @@ class Soundness:
         if found == digest:
             self.proven(digest)
             return True
+        if not await trio.to_thread.run_sync(self._move_aside, digest, path, file):
+            return self._is_proven(digest, seconds)
         log.error(
             "blob %s is damaged: its %d bytes have another SHA-256; it is moved to %s. "
             "Look at the disk; whoever has the blob may put it again",
             digest.hex(), size, self._damaged,
         )  # fmt: skip
-        await trio.to_thread.run_sync(self._move_aside, digest, path)
         return False
 
     def _is_proven(self, digest: bytes, seconds: float) -> bool:
         seen = self._seen.get(digest)
         return seen is not None and time.monotonic() - seen < seconds
 
-    def _move_aside(self, digest: bytes, path: Path) -> None:
+    def _move_aside(self, digest: bytes, path: Path, file: int) -> bool:
+        """Move a damaged file aside; return whether it was there: it may have come anew."""
         try:
+            if path.stat().st_ino != file:
+                return False
             self._damaged.mkdir(exist_ok=True)
             if len(list(self._damaged.iterdir())) < limits.DAMAGED_BLOBS:
                 path.replace(self._damaged / digest.hex())
             else:
                 path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return False
         except OSError as error:
             log.error("blob %s cannot be moved aside: %s", digest.hex(), error.strerror or error)
+        return True
+
+
+def _looked_at(path: Path) -> tuple[int, bytes, int]:
+    """Return which file of the disk it is, its SHA-256, and its size in bytes."""
+    return path.stat().st_ino, *hash_file(path)

@@ -42,9 +42,12 @@ from dc.messages import Blob
 
 INCOMING: Final = "incoming"
 IN_USE: Final = "in-use"
+LOCK: Final = ".lock"
 
 _FOLDER: Final = re.compile("[0-9a-f]{2}")
 _REST: Final = re.compile("[0-9a-f]{62}")
+_COMING: Final = re.compile(r"[0-9a-f]{64}(\.part|\.lock)?")
+_RUN: Final = re.compile("[0-9a-f]{16}")
 
 
 class Entry(Struct, order=True):
@@ -79,14 +82,16 @@ class CacheFolder:
         self._folder = folder
         self._most = most
         self._lock = threading.Lock()
-        self._size = 0  # about; the others' share is seen when it is looked through
+        self._tidying = threading.Lock()  # nobody else waits for it: that may take a while
+        self._size = 0  # about, of what is not in use; what others do is seen by looking through
         self._plain: set[Path] = set()  # used under their only names
         self._incoming = folder / INCOMING
         self._held: FolderLock | None = None
         if own is not None:
             self._own = own
             return
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        for part in (folder / IN_USE, self._incoming):  # the first tells what the folder is
+            part.mkdir(parents=True, exist_ok=True)
         self._remove_stale()
         self._own, self._held = self._new_use(folder / IN_USE)
 
@@ -130,9 +135,11 @@ class CacheFolder:
 
     def let_go(self, digest: bytes) -> None:
         """Take note that a blob is not used any more by this process."""
+        own, place = self._own / digest.hex(), self._place(digest)
         with self._lock, suppress(OSError):
-            self._plain.discard(self._place(digest))
-            (self._own / digest.hex()).unlink(missing_ok=True)
+            self._plain.discard(place)
+            own.unlink(missing_ok=True)
+            self._size += place.stat().st_size
 
     # --- what comes in --------------------------------------------------------------------------
 
@@ -143,7 +150,7 @@ class CacheFolder:
 
     def try_lock(self, digest: bytes) -> BlobLock | None:
         """Lock a blob for being fetched; None if another process fetches it. Raises OSError."""
-        path = self.incoming(digest).with_suffix(".lock")
+        path = self.incoming(digest).with_suffix(LOCK)
         file = lock_file(path)
         return BlobLock(file, path) if file is not None else None
 
@@ -159,7 +166,6 @@ class CacheFolder:
         with self._lock:
             place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(place)
-            self._size += blob.size
         path = self.use(blob)
         if path is None:
             raise FileNotFoundError(f"{place} was removed")
@@ -167,8 +173,8 @@ class CacheFolder:
 
     @property
     def is_full(self) -> bool:
-        """Whether it has more than it may have, of which some may be in use."""
-        return self._size > self._most
+        """Whether it may have more than it is to have, and nobody makes room at present."""
+        return self._size > self._most and not self._tidying.locked()
 
     # --- room -----------------------------------------------------------------------------------
 
@@ -178,33 +184,38 @@ class CacheFolder:
         Args:
             look: look through the folder in any case: others may have put something in.
             wanted: bytes that are to come in, for which the disk has no room: so much goes in any
-                case, as far as it is not in use.
+                case, as far as it is not in use, and all that has come of what nobody fetches now.
 
         Returns:
             The digests of what has gone.
         """
-        with self._lock:
+        with self._tidying:
             if self._size <= self._most and not (wanted or look):
                 return []
-            entries = sorted(self.entries())
-            self._size = sum(one.size for one in entries)
+            self._sweep(time.time() - (0.0 if wanted else limits.CACHE_STALE_SECONDS))
+            spare = sorted(one for one in self.entries() if not one.in_use)
+            self._size = size = sum(one.size for one in spare)
             keep = self._most
-            if self._size > self._most or wanted:
-                keep = min(int(self._most * limits.CACHE_KEEP), max(0, self._size - wanted))
+            if size > self._most or wanted:
+                keep = min(int(self._most * limits.CACHE_KEEP), max(0, size - wanted))
             gone: list[bytes] = []
-            for one in entries:
+            for one in spare:
                 if self._size <= keep:
                     break
-                if not one.in_use and self._remove(one):
+                if self._remove(one):
                     gone.append(one.digest)
             return gone
 
     def _remove(self, entry: Entry) -> bool:
-        try:
-            Path(entry.path).unlink()
-        except OSError:
-            return False
-        self._size -= entry.size
+        path = Path(entry.path)
+        with self._lock:
+            if path in self._plain:  # from now on
+                return False
+            try:
+                path.unlink()
+            except OSError:
+                return False
+            self._size -= entry.size
         return True
 
     def entries(self) -> Iterator[Entry]:
@@ -230,17 +241,25 @@ class CacheFolder:
 
     def _remove_stale(self) -> None:
         """Remove what nobody goes on with, and the names of processes that have died."""
-        before = time.time() - limits.CACHE_STALE_SECONDS
-        for path in self._incoming.iterdir():
-            with suppress(OSError):
-                if path.stat().st_mtime < before:
-                    path.unlink()
-        uses = self._folder / IN_USE
-        for folder in uses.iterdir() if uses.is_dir() else ():
+        self._sweep(time.time() - limits.CACHE_STALE_SECONDS)
+        for folder in (self._folder / IN_USE).iterdir():
             with suppress(FolderInUse, OSError):
+                if not _RUN.fullmatch(folder.name):
+                    continue
                 lock = FolderLock(folder)
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.release()
+
+    def _sweep(self, before: float) -> None:
+        """Remove what has come of blobs that nobody fetches, and that nothing came of since."""
+        for path in self._incoming.iterdir() if self._incoming.is_dir() else ():
+            with suppress(OSError):
+                if not _COMING.fullmatch(path.name) or path.lstat().st_mtime > before:
+                    continue
+                if (lock := self.try_lock(bytes.fromhex(path.name[:64]))) is not None:
+                    if path.suffix != LOCK:
+                        path.unlink(missing_ok=True)
+                    lock.release()
 
     def _new_use(self, parent: Path) -> tuple[Path, FolderLock]:
         """Make this process's folder of names, and lock it before another takes it for a dead's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ else:
     import fcntl
 
 LOCK: Final = "lock"
+
+_TAKEN: Final = errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK
+"""What systems say of a lock that another process has; all else says that there are no locks."""
 
 
 class FolderInUse(Exception):
@@ -27,16 +31,18 @@ class FolderLock:
 
     Raises:
         FolderInUse: another process has it.
-        OSError: the lock's file cannot be made.
+        OSError: the lock's file cannot be made, or the disk has no locks.
     """
 
     def __init__(self, folder: Path) -> None:
         self._file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             _take(self._file)
-        except OSError:
+        except OSError as error:
             owner = os.read(self._file, 32).decode(errors="replace").strip()
             self.release()
+            if error.errno not in _TAKEN:
+                raise
             raise FolderInUse(f"pid {owner or 'unknown'}") from None
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
@@ -55,15 +61,19 @@ def lock_file(path: Path) -> int | None:
         The open file, whose closing gives the lock up; None if another process has it.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the file cannot be made, or the disk has no locks.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _take(file)
         if path.stat().st_ino == os.fstat(file).st_ino:
             return file
-    except OSError:
+    except FileNotFoundError:  # it was removed this moment
         pass
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            os.close(file)
+            raise
     os.close(file)
     return None
 

@@ -489,6 +489,9 @@ that just before. It is ten times BLOB_TOUCH_SECONDS."""
 BLOB_TOUCH_SECONDS: Final = 60.0
 """Age of a blob after which it is written down that it was asked for: a few microseconds."""
 
+CLAIMS_AT_ONCE: Final = 128
+"""Blobs of a message that the server asks the disk for before others have their turn: 2 ms."""
+
 BLOB_SWEEP_SECONDS: Final = 3600.0
 """Between two looks through the folder of blobs for such as nothing names."""
 
@@ -947,6 +950,9 @@ code becomes four, tables twenty, what was made to fill a disk a thousand."""
 ARCHIVE_RATIO_FROM_BYTES: Final = 16 * MIB
 """Bytes of an unpacked archive from which on ARCHIVE_RATIO holds: what is smaller does no harm."""
 
+TRUSTED_KEYS: Final = 64
+"""Keys that a worker may be told to trust: it says all of them when it joins."""
+
 HELD_PLUGINS: Final = 1000
 """Plugins of the server that a worker remembers, each with where it is, or why it cannot be had."""
 
@@ -987,6 +993,9 @@ PLUGINS_LOOK_SECONDS: Final = 1.0
 
 PLUGINS_LOOK_SHARE: Final = 20.0
 """Times what a look has taken: so looks at many files take a twentieth of a processor at most."""
+
+PLUGINS_AGAIN_SECONDS: Final = 30.0
+"""After which a plugin is packed again that the disk did not take: somebody may have made room."""
 
 UNUSABLE_NOTED: Final = 16
 """Archives of which is noted why a worker could not use them, the newest; for people."""

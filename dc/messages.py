@@ -72,6 +72,9 @@ VariableValue: TypeAlias = Annotated[
     str, Meta(pattern=r"^[^\x00]*$", max_length=4 * limits.ERROR_CHARS)
 ]
 Environment: TypeAlias = Annotated[dict[Variable, VariableValue], Meta(max_length=limits.VARIABLES)]
+PublicKeys: TypeAlias = Annotated[
+    list[Annotated[bytes, Meta(max_length=32)]], Meta(max_length=limits.TRUSTED_KEYS)
+]
 Digest: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
@@ -169,7 +172,7 @@ class About(Message, frozen=True):
     resources: Resources = {}
     fixed_cpus: bool = False
     takes_plugins: bool = False
-    trusts: Annotated[list[Annotated[bytes, Meta(max_length=32)]], Meta(max_length=64)] = []
+    trusts: PublicKeys = []
     installs: bool = False
 
 

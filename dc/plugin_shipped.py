@@ -11,8 +11,8 @@ as they are everywhere.
 
 Dependencies that travel with a plugin, in `deps/`, keep their names, for much depends on these
 (pickles, metadata, imports by name). So one process can have those of one plugin: `adopt` puts
-them on the path. An executor adopts one set (dc/worker/adopted.py). A program that loads many
-plugins at once, as the server does, has each of those dependencies from whoever came first.
+them on the path. An executor adopts one set (dc/worker/code.py). The server, which loads many
+plugins, has each import its own (dc/server/versions.py).
 """
 
 from __future__ import annotations

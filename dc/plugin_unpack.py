@@ -218,13 +218,23 @@ def _write(opened: zipfile.ZipFile, one: zipfile.ZipInfo, path: Path) -> None:
 
 
 def _rename(beside: Path, to: Path) -> None:
-    """Give a whole folder its name, unless another process has been quicker."""
+    """Give a whole folder its name, unless another process has been quicker.
+
+    What has that name and no manifest was removed in part: it goes.
+    """
     try:
         beside.rename(to)
     except OSError:
         if not (to / MANIFEST).is_file():
-            raise
+            _remove(to)
+            beside.rename(to)
     sync_folder(to.parent)
+
+
+def _remove(folder: Path) -> None:
+    aside = folder.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ import trio
 import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
-from dc import limits
+from dc import blobs_incoming, limits
 from dc.blobs import DAMAGED, BlobFolder
 from tests.test_blobs_partial import Bytes
 
@@ -51,6 +51,25 @@ async def test_what_is_read_is_looked_at(tmp_path: Path, caplog: pytest.LogCaptu
     assert "another SHA-256" in caplog.text
     assert await blobs.receive(DIGEST, len(DATA), Bytes(DATA))  # it may come again
     assert blobs.size(DIGEST) == len(DATA)
+
+
+async def test_what_was_put_again_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = await damaged(tmp_path)
+
+    def hash_file(path: Path) -> tuple[bytes, int]:
+        found = blobs_incoming.hash_file(path)
+        path.rename(tmp_path / "aside")  # by another check
+        trio.from_thread.run(blobs.receive, DIGEST, len(DATA), Bytes(DATA))
+        return found
+
+    monkeypatch.setattr("dc.blobs_sound.hash_file", hash_file)
+    assert await blobs.is_right(DIGEST)
+    path = blobs.path(DIGEST)
+    assert path is not None
+    assert path.read_bytes() == DATA
+    assert not (tmp_path / DAMAGED).exists()
 
 
 async def test_who_has_other_bytes_has_it_looked_at(tmp_path: Path) -> None:

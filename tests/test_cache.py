@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dc import limits
-from dc.cache import CacheFolder
+from dc.cache import CacheFolder, Entry
 from dc.messages import Blob
 
 SIZE = 1000
@@ -93,6 +96,42 @@ def test_what_is_in_use_stays_however_old_and_large(tmp_path: Path) -> None:
     assert len(there(mine)) == 0
 
 
+def test_what_is_in_use_does_not_count(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path, 3 * SIZE)
+    for number in range(5):
+        put(cache, number, keep=True)
+    for number in range(5, 8):
+        put(cache, number)
+    assert cache.make_room(look=True) == []
+    assert not cache.is_full
+    cache.let_go(blob(0)[0].digest)
+    assert cache.is_full
+    assert len(cache.make_room()) == 2
+
+
+def test_nobody_waits_while_room_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = CacheFolder(tmp_path, 0)
+    put(cache, 1, keep=True)
+    put(cache, 2)
+    done: list[Path | None] = []
+    entries = cache.entries
+
+    def beside() -> None:
+        put(cache, 3)
+        done.append(cache.use(blob(1)[0]))
+
+    def slow_entries() -> Iterator[Entry]:
+        thread = threading.Thread(target=beside)
+        thread.start()
+        thread.join(10)
+        assert done, "it was waited for"
+        assert not cache.is_full, "it is being seen to"
+        return entries()
+
+    monkeypatch.setattr(cache, "entries", slow_entries)
+    assert set(cache.make_room()) == digests(2, 3)
+
+
 def test_room_is_made_for_what_the_disk_cannot_take(tmp_path: Path) -> None:
     cache = CacheFolder(tmp_path, 10 * SIZE)
     for number in range(5):
@@ -150,6 +189,21 @@ def test_a_blob_is_fetched_by_one_at_a_time(tmp_path: Path) -> None:
     assert second.try_lock(digest) is not None
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has other locks")
+def test_a_disk_without_locks_is_said_to_be_none_and_nobody_waits_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    cache = CacheFolder(tmp_path, SIZE)
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OSError, match="No locks"):
+        cache.try_lock(bytes(32))
+    with pytest.raises(OSError, match="No locks"):
+        CacheFolder(tmp_path, SIZE)
+
+
 def test_what_a_killed_process_used_is_free_again(tmp_path: Path) -> None:
     one, _ = blob(1)
     put(CacheFolder(tmp_path, 10 * SIZE), 1)
@@ -172,16 +226,38 @@ os._exit(9)
 def test_what_nobody_goes_on_with_is_removed(tmp_path: Path) -> None:
     cache = CacheFolder(tmp_path, SIZE)
     parts = [cache.incoming(bytes(32)).with_suffix(".part"), cache.incoming(b"x" * 32)]
-    for part in parts:
+    others = [tmp_path / "incoming" / "photo.jpg", tmp_path / "in-use" / "notes" / "mine.txt"]
+    others[1].parent.mkdir()
+    for part in [*parts, *others]:
         part.write_bytes(b"beginning")
     cache.close()
     CacheFolder(tmp_path, SIZE).close()
     assert all(part.exists() for part in parts), "it may be gone on with"
     old = time.time() - limits.CACHE_STALE_SECONDS - 10
-    for part in parts:
+    for part in [*parts, *others]:
         os.utime(part, (old, old))
     CacheFolder(tmp_path, SIZE).close()
     assert not any(part.exists() for part in parts)
+    assert all(other.exists() for other in others), "they are somebody else's"
+
+
+def test_what_was_given_up_makes_room_while_the_process_runs(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path, SIZE)
+    given_up, old, coming = (cache.incoming(bytes([at]) * 32) for at in range(3))
+    parts = [one.with_suffix(".part") for one in (given_up, old, coming)]
+    for part in parts:
+        part.write_bytes(b"beginning")
+    lock = cache.try_lock(b"\2" * 32)
+    assert lock is not None
+    long_ago = time.time() - limits.CACHE_STALE_SECONDS - 10
+    for part in parts[1:]:
+        os.utime(part, (long_ago, long_ago))
+    cache.make_room(look=True)
+    assert [part.exists() for part in parts] == [True, False, True], "somebody fetches the last"
+    cache.make_room(SIZE)
+    assert [part.exists() for part in parts] == [False, False, True]
+    lock.release()
+    assert list((tmp_path / "incoming").iterdir()) == [parts[2]]
 
 
 def test_a_disk_without_hard_links_does_too(
@@ -193,7 +269,8 @@ def test_a_disk_without_hard_links_does_too(
     monkeypatch.setattr(os, "link", refuse)
     cache = CacheFolder(tmp_path, SIZE)
     path = put(cache, 1, keep=True)
-    put(cache, 2)
+    for number in (2, 3):
+        put(cache, number)
     cache.make_room()
     assert path.exists()
     assert there(cache) == digests(1)

@@ -259,6 +259,17 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "No space left on device" in refused(tmp_path, archive())
 
 
+def test_what_was_removed_in_part_is_unpacked_anew(tmp_path: Path) -> None:
+    file, to = tmp_path / "a.dcplugin", tmp_path / "there"
+    file.write_bytes(archive())
+    unpack(file, to)
+    (to / MANIFEST).unlink()
+    (to / "code" / "shouting.py").write_text("half")
+    assert unpack(file, to) == manifest()
+    assert (to / "code" / "shouting.py").read_text() == CODE
+    assert {path.name for path in tmp_path.iterdir()} == {"a.dcplugin", "there"}
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     file = tmp_path / "a.dcplugin"
     file.write_bytes(archive())

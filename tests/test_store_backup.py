@@ -11,8 +11,9 @@ import trio
 
 from dc import limits
 from dc.errors import StoreError, StoreFull
-from dc.messages import Options
-from dc.records import NewJob, NewTasks, Outcomes
+from dc.messages import Blob, Options
+from dc.records import NewJob, NewPlugin, NewTasks, Outcomes, TaskCheckpoint, TaskOutput
+from dc.server.backup import _blob_names
 from dc.store_file import DATABASE
 from dc.store_sqlite import SqliteStore, open_store
 
@@ -108,3 +109,23 @@ async def test_a_copy_that_is_cancelled(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_errors_of_a_full_disk_are_store_errors() -> None:
     assert issubclass(StoreFull, StoreError)
+
+
+async def test_all_blobs_that_a_copy_names_go_with_it(tmp_path: Path) -> None:
+    store = await filled(tmp_path / "data")
+    payload, saved, whole, archive = (Blob(bytes([n]) * 32, 9) for n in range(4))
+    await store.commit(
+        [
+            NewTasks(1, 2000, [payload] * 2),
+            TaskCheckpoint(1, 2000, 1, saved),
+            TaskOutput(1, 2001, 1, b"", b"", 9, whole),
+            NewPlugin(archive.digest, 9, "p", b"{}", b"[]", 1.0),
+        ]
+    )
+    (tmp_path / "copy").mkdir()
+    await store.backup(tmp_path / "copy" / DATABASE)
+    used = await store.used_blobs(bytes(32), bytes([255]) * 32)
+    await store.aclose()
+    names = [name for some in _blob_names(tmp_path / "copy" / DATABASE) for name in some]
+    assert names == [one.hex() for one in used]
+    assert names == [one.name for one in (payload, saved, whole, archive)]

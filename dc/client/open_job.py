@@ -210,7 +210,7 @@ class OpenJob:
                 nursery.start_soon(self._send_all)
                 await self._collect(nursery)
             error = None
-        except* DcError as group:
+        except* (DcError, OSError) as group:  # the latter of a file that is sent
             error = group.exceptions[0]
         finally:
             self._end(error)
@@ -260,7 +260,7 @@ class OpenJob:
                         return
                     following = self._take()
                     self._cut = following if following.payloads or following.last else None
-        except DcError:
+        except (DcError, OSError):
             await self._submitter.abandon()
             raise
 
@@ -308,7 +308,7 @@ class OpenJob:
     async def _fetch(self, number: int, blob: Blob) -> None:
         try:
             data = await self._reader.fetch(number, blob)
-        except DcError as error:
+        except (DcError, OSError) as error:  # the latter of a full disk
             if (future := self._futures.pop(number, None)) is not None:
                 future.set_exception(error)
         else:

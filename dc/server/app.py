@@ -114,7 +114,8 @@ class ServerApp:
         self.retention = Retention(store, blobs, self._followed, settings.keep, wall)
         self.retention.freed = self._freed
         self.retention.written = self.committer.wait_written
-        self.retention.named = self.committer.named
+        self.retention.named = self._named
+        self.retention.forget_plugin = self._forget_plugin
         self._loads = Loads(store, self.retention)
         self._wall = wall
         self._codec = peer_codec()
@@ -276,6 +277,14 @@ class ServerApp:
 
     def _freed(self, submitter: str, size: int) -> None:
         self.feed(JobRemoved(submitter, size))
+
+    def _named(self) -> set[bytes]:
+        """Return the blobs that are needed and that the store may not name yet, or never."""
+        return self.committer.named().union(self.reactor.board.running)
+
+    def _forget_plugin(self, plugin: bytes) -> None:
+        if plugin not in self.reactor.board.running:
+            self.types.forget(plugin)
 
     def _followed(self) -> Collection[int]:
         return self.reactor.in_memory

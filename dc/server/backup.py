@@ -33,6 +33,16 @@ COPIES: Final = "backup-*.tmp"
 
 BLOCK: Final = tarfile.BLOCKSIZE
 
+NAMES: Final = """
+SELECT digest FROM blob_uses WHERE digest > :last
+UNION
+SELECT digest FROM checkpoints WHERE digest > :last
+UNION
+SELECT digest FROM plugins WHERE digest > :last
+ORDER BY digest LIMIT 1000
+"""
+"""The next names of blobs behind one: all that `used_blobs` finds."""
+
 
 async def backup(app: ServerApp) -> Response:
     """Return the answer whose body is a backup.
@@ -133,10 +143,7 @@ def _blob_names(database: Path) -> Iterator[list[str]]:
     last = ""
     while True:
         with closing(sqlite3.connect(database)) as connection:
-            query = (
-                "SELECT DISTINCT digest FROM blob_uses WHERE digest > ? ORDER BY digest LIMIT 1000"
-            )
-            names = [name for (name,) in connection.execute(query, [last])]
+            names = [name for (name,) in connection.execute(NAMES, {"last": last})]
         if not names:
             return
         yield names

@@ -7,6 +7,7 @@ SHA-256, parts are answered. See docs/protocol.md.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Final
 
 from dc import http_conditions
@@ -80,11 +81,17 @@ class BlobAnswers:
         if path is None:
             raise UnknownBlob(f"there is no blob {etag}")
         vary = ("Vary", "Accept-Encoding")
-        if self._may_compress(request) and await pays(path, self._blobs.size(digest) or 0):
+        if self._may_compress(request) and await self._pays(path, digest):
             coded: Headers = [cache, vary, ("Content-Encoding", "zstd")]
             return Response(200, Compressed(path), kind, coded, etag=f"{etag}-zstd")
         headers = [cache, vary, http_conditions.repr_digest(digest)]
         return Response(200, path, kind, headers, etag=etag)
+
+    async def _pays(self, path: Path, digest: bytes) -> bool:
+        try:
+            return await pays(path, self._blobs.size(digest) or 0)
+        except FileNotFoundError:  # it was removed just now
+            raise UnknownBlob(f"there is no blob {digest.hex()}") from None
 
     def _may_compress(self, request: Request) -> bool:
         whole = request.method == "GET" and "range" not in request.headers

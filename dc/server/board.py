@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from dc import limits
 from dc._columns import total, weigh
@@ -21,7 +21,7 @@ from dc._core import Scheduler
 from dc.errors import OptionsError
 from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome, Payload
 from dc.portions import portions, stored_size
-from dc.records import Attempts, JobNumbers, JobRow, Outcomes, Record
+from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record
 from dc.requirements import needs_of
 from dc.server.events import Action, Send, Write
 from dc.server.heads import HeadLimits, Heads
@@ -177,7 +177,13 @@ class Board:
             raise OptionsError(f"resources: {text}, and others have taken them")
 
     def schedule(self, job: Job) -> None:
-        """Take a job into the scheduler that has, or may get, tasks to run."""
+        """Take a job into the scheduler that has, or may get, tasks to run.
+
+        One that was submitted to an earlier dc is pinned to no archive: it gets what is in service.
+        """
+        if not job.row.plugin:
+            plugin = self.types.plugin(job.row.type, job.row.version)
+            job.row = structs.replace(job.row, plugin=plugin)
         options = job.options
         needs = needs_of(options)
         job.shipped = self.types.shipped(job.row.plugin) if job.row.plugin else None
@@ -203,6 +209,21 @@ class Board:
         """Return the requirement class of a job, until `matching.release`."""
         kind = job.row.type, job.row.version
         return self.matching.class_of(*kind, needs_of(job.options), job.shipped)
+
+    def signed(self, record: NewPlugin) -> None:
+        """Let jobs go to those who trust the signer of an archive that was signed after they came.
+
+        Whoever could run them before still can: it takes what nobody has signed.
+        """
+        if not record.signer or record.digest not in self.running:
+            return
+        for job in self.jobs.values():
+            old = job.shipped
+            if old is not None and old.plugin.digest == record.digest and not old.plugin.signer:
+                by = {"signer": record.signer, "signature": record.signature}
+                job.shipped = structs.replace(old, plugin=structs.replace(old.plugin, **by))
+                job.changed = True
+                self.matching.reship(old, job.shipped)
 
     def hold(self, job: Job) -> None:
         """Let a job be handed out, or not, as its holds say now."""

@@ -80,6 +80,7 @@ class ClientSide:
         """
         if client.looks:
             client.held.append(message)
+            client.held_missing |= missing
             return
         match message:
             case Payloads():

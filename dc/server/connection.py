@@ -10,7 +10,7 @@ an idle worker not even that (`parking.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -143,7 +143,7 @@ class Connection:
         try:
             while (data := await self._link.receive()) is not None:
                 batch = self._codec.decode(data)
-                missing = self._missing(batch)
+                missing = await self._missing(batch)
                 self._owner.received(self._number, batch, len(data), missing)
                 await self._owner.wait_space(self._number)
                 while self._waiting > limits.OUTBOX_BYTES:
@@ -168,32 +168,27 @@ class Connection:
             return False
         return self._owner.may_park(self._number, self._link.stream)
 
-    def _missing(self, batch: list[Message]) -> frozenset[Blob]:
+    async def _missing(self, batch: list[Message]) -> frozenset[Blob]:
         """Claim every blob that a batch names; return those of results and inputs not here.
+
+        Others have their turn now and then: to ask the disk for thousands takes a while.
 
         Raises:
             PayloadError: one of payloads is not here.
         """
         missing: set[Blob] = set()
+        claimed = 0
         for message in batch:
-            if isinstance(message, Payloads):
-                for lost in self._not_here(message.payloads):
-                    raise PayloadError(f"blob {lost.name} is not here: put it to /blobs first")
-            elif isinstance(message, Done):
-                missing.update(self._not_here(message.results))
-            elif isinstance(message, Submit):
-                missing.update(self._not_here(_inputs(message)))
-            elif isinstance(message, Output):
-                if message.whole is not None:
-                    missing.update(self._not_here([message.whole]))
-            elif isinstance(message, Checkpoint):
-                missing.update(self._not_here([message.data]))
+            for blob in _blobs_named(message):
+                claimed += 1
+                if claimed % limits.CLAIMS_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
+                if self._owner.blobs.claim(blob.digest) == blob.size:
+                    continue
+                if isinstance(message, Payloads):
+                    raise PayloadError(f"blob {blob.name} is not here: put it to /blobs first")
+                missing.add(blob)
         return frozenset(missing)
-
-    def _not_here(self, column: list[Payload]) -> Iterator[Blob]:
-        for item in column if weigh(column).others else ():
-            if isinstance(item, Blob) and self._owner.blobs.claim(item.digest) != item.size:
-                yield item
 
     async def drain(self) -> None:
         """Send what is queued, until nothing is."""
@@ -227,6 +222,23 @@ class Connection:
             self._waiting -= size + OVERHEAD_BYTES
         del self._outbox[: len(frame)]
         return frame
+
+
+def _blobs_named(message: Message) -> Collection[Blob]:
+    """Return the blobs that a message names, each once."""
+    column: list[Payload] = []
+    match message:
+        case Payloads(payloads=column) | Done(results=column):
+            pass
+        case Submit():
+            column = _inputs(message)
+        case Output(whole=Blob() as whole):
+            column = [whole]
+        case Checkpoint():
+            column = [message.data]
+    if not column or not weigh(column).others:
+        return ()
+    return dict.fromkeys(item for item in column if isinstance(item, Blob))
 
 
 def _inputs(message: Submit) -> list[Payload]:

@@ -13,7 +13,7 @@ for each slot ahead: its payload comes while the task before runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -120,10 +120,16 @@ class InputSide:
 
     def keen(self, wish: Wish) -> set[int]:
         """Return the workers that have all large inputs of a job, and can run it."""
+        return set(self._each_keen(wish))
+
+    def _each_keen(self, wish: Wish) -> Iterator[int]:
         holders = [self._holders.get(digest, set()) for digest in wish.digests]
         matching, class_ = self._board.matching, wish.job.class_
-        having = set.intersection(*holders)
-        return {one for one in having if matching.knows(one) and matching.can_run(one, class_)}
+        few = min(holders, key=len)
+        for one in few:
+            has_all = all(one in those for those in holders)
+            if has_all and matching.knows(one) and matching.can_run(one, class_):
+                yield one
 
     def _look_at(self, digests: Collection[bytes]) -> None:
         """Keep jobs for those workers that have their inputs now."""
@@ -152,7 +158,7 @@ class InputSide:
                     self._keep(wish)
             elif wish.kept:
                 wish.until = min(wish.until, now + wish.pause)
-                if now >= wish.until or not self.keen(wish):
+                if now >= wish.until or next(self._each_keen(wish), None) is None:
                     wish.kept = False
                     self._board.scheduler.prefer(wish.job.number, None)
 

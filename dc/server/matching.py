@@ -29,6 +29,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dc import limits
 from dc.messages import About
@@ -179,14 +180,27 @@ class Matching:
         new = Class(-1, wanted)
         self._ask(new)
         amounts = [
-            {self._resources[name]: count for name, count in need.amounts} for need in wanted.needs
+            {self._resources[n]: count for n, count in need.amounts} for need in wanted.needs
         ]
         new.id = self._scheduler.add_class(amounts)
         self._classes[wanted] = self._by_id[new.id] = new
-        for ability, group in self._groups.items():
-            if alternatives := ability.alternatives(new):
-                self._scheduler.extend_group(group.id, new.id, alternatives)
+        self._extend(new)
         return new
+
+    def reship(self, old: Shipped, new: Shipped) -> None:
+        """Let an archive go to whoever can get it as it is now, beside those who could before."""
+        for class_ in [one for one in self._classes.values() if one.jobs]:
+            wanted = replace(class_.wanted, shipped=new)
+            if class_.wanted.shipped == old and wanted not in self._classes:
+                del self._classes[class_.wanted]
+                class_.wanted, self._classes[wanted] = wanted, class_
+                self._ask(class_)
+                self._extend(class_)
+
+    def _extend(self, class_: Class) -> None:
+        for ability, group in self._groups.items():
+            if alternatives := ability.alternatives(class_):
+                self._scheduler.extend_group(group.id, class_.id, alternatives)
 
     def _thin_out(self) -> None:
         """Let the older half of the classes go that no job has, and lay out the rest anew."""
@@ -315,7 +329,11 @@ class Matching:
         make.workers.discard(worker)
         if not make.workers:
             self._makes.pop(_key(make), None)
-        self._leave_group(worker, self._ability(make))
+        ability = self._ability(make)
+        if (group := self._groups.get(ability)) is not None:
+            group.workers.discard(worker)
+            if not group.workers:
+                self._empty[ability] = None
         self._tidy()
 
     def _tidy(self) -> None:
@@ -334,8 +352,7 @@ class Matching:
 
     def _make(self, about: About) -> Make:
         new = self._description(about)
-        found = self._makes.get(_key(new))
-        if found is not None:
+        if (found := self._makes.get(_key(new))) is not None:
             return found
         for trait, bit in self._bits.items():
             new.mask |= bit.mask if new.has(trait, bit.terms) else 0
@@ -360,13 +377,6 @@ class Matching:
         self._group(ability).workers.add(worker)
         self._empty.pop(ability, None)
         self._workers[worker] = about, make
-
-    def _leave_group(self, worker: int, ability: Ability) -> None:
-        group = self._groups.get(ability)
-        if group is not None:
-            group.workers.discard(worker)
-            if not group.workers:
-                self._empty[ability] = None
 
     def _place_all(self) -> None:
         """Make all workers known anew, in new groups: the bits are others now."""

@@ -164,6 +164,7 @@ class Reactor:
             case PluginsAdded(records):
                 for record in records:
                     self.board.write(record, lambda: None)
+                    self.board.signed(record)
             case Stopping():
                 self.workers.note_all_seen()
             case Emptied():
@@ -301,8 +302,9 @@ class Reactor:
         """Take what clients said while the jobs of their keys were looked for."""
         for client in self.clients.submissions.answered():
             held, client.held = client.held, []
+            missing, client.held_missing = frozenset(client.held_missing), set()
             if (peer := self._peers.get(client.peer)) is not None:
-                self._take(peer, held, frozenset())
+                self._take(peer, held, missing)
 
     def _answer(self, peer: Peer) -> None:
         """Answer a heartbeat by one, if nothing else was said to this peer for a while."""

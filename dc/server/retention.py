@@ -81,7 +81,7 @@ class Retention:
         self._wall = wall
         self._holds = 0
         self._dropped: deque[tuple[float, bytes]] = deque()
-        self._trouble = ""
+        self._trouble = self._stuck = ""
         self.removing = 0
         self.named: Callable[[], set[bytes]] = set
         self.written: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
@@ -193,15 +193,27 @@ class Retention:
             await self._remove_blobs(unused, limits.BLOB_KEEP_SECONDS)
 
     async def _remove_blobs(self, digests: list[bytes], age: float) -> list[bytes]:
-        """Remove blobs that are of this age, in seconds; return those that stay."""
+        """Remove blobs that are of this age, in seconds; return those that stay.
+
+        One that the disk does not let go is told of, and keeps no other here.
+        """
         before, staying = self._wall() - age, []
         for digest in digests:
-            size = None if self._holds else await self._folder.remove_old(digest, before)
+            size = None if self._holds else await self._remove_blob(digest, before)
             self.blobs += size is not None
             self.blob_bytes += size or 0
             if size is None:
                 staying.append(digest)
         return staying
+
+    async def _remove_blob(self, digest: bytes, before: float) -> int | None:
+        try:
+            return await self._folder.remove_old(digest, before)
+        except StoreError as error:
+            if str(error) != self._stuck:
+                log.error("blob %s cannot be removed: %s", digest.hex(), error)
+            self._stuck = str(error)
+            return None
 
 
 def _nobody(*_: object) -> None:

@@ -16,6 +16,7 @@ with the last of them.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import secrets
 import shutil
@@ -28,7 +29,7 @@ import trio
 
 from dc import limits
 from dc.blobs import BlobFolder
-from dc.errors import DcError, PluginError
+from dc.errors import DcError, PluginError, StoreError
 from dc.messages import Plugin
 from dc.plugin_archive import Packed, pack_origin
 from dc.plugin_origins import Origin, find_origins
@@ -97,6 +98,7 @@ class Shelf:
         self._broken: dict[str, dict[str, str]] = {}  # what is wrong, by the name of the plugin
         self._seen: dict[str, Traces] = {}
         self._taken: dict[str, Traces] = {}
+        self._again: dict[str, float] = {}  # when those are tried again that the disk did not take
         self._newest: dict[str, NewPlugin] = {}  # in the store, or on its way, by name
         self._trouble = ""
 
@@ -172,10 +174,13 @@ class Shelf:
     async def _take(self, origin: Origin) -> bool:
         """Take a plugin up as it is now; return whether another version is in service then."""
         self._broken.pop(origin.key, None)
+        self._again.pop(origin.key, None)
         before = self._served.get(origin.key)
         try:
             version = await self._version(origin, before)
         except (DcError, OSError) as error:
+            if isinstance(error, StoreError | OSError):
+                self._again[origin.key] = trio.current_time() + limits.PLUGINS_AGAIN_SECONDS
             self._complain(origin, f"{error} (in {origin.place})", before)
             return False
         if version is before:
@@ -303,7 +308,8 @@ class Shelf:
         for origin, traces in found:
             settled = self._seen.get(origin.key) == traces
             self._seen[origin.key] = traces
-            if settled and self._taken.get(origin.key) != traces:
+            again = self._again.get(origin.key, math.inf) <= trio.current_time()
+            if settled and (again or self._taken.get(origin.key) != traces):
                 self._taken[origin.key] = traces
                 await self._take(origin)
                 changed = True
@@ -328,7 +334,7 @@ class Shelf:
 
     def _forget(self, key: str) -> None:
         version = self._served.pop(key, None)
-        for notes in (self._broken, self._taken, self._seen):
+        for notes in (self._broken, self._taken, self._seen, self._again):
             notes.pop(key, None)
         for broken in self._broken:  # it may have been in the way of these
             self._taken.pop(broken, None)

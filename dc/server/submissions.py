@@ -66,7 +66,8 @@ class Client(Struct):
     """A connected client.
 
     `submitting` and `refused` are by request; what still comes for a refused one is passed over.
-    While it `looks` for the job of a key in the store, what it says is `held`.
+    While it `looks` for the job of a key in the store, what it says is `held`, and which blobs of
+    that are not here.
     """
 
     peer: int
@@ -75,6 +76,7 @@ class Client(Struct):
     refused: dict[int, None] = {}
     looks: bool = False
     held: list[Message] = []
+    held_missing: set[Blob] = set()
     gone: bool = False
 
 
@@ -118,6 +120,7 @@ class Submissions:
         """Leave the jobs of a client that has gone as they are."""
         client.gone = True
         client.held.clear()
+        client.held_missing.clear()
         for submission in list(client.submitting.values()):
             self._desert(submission)
 

@@ -68,9 +68,9 @@ class PluginTypes:
         self._known[shipped.plugin.digest] = shipped
 
     def forget(self, plugin: bytes) -> None:
-        """Note that an archive is gone, or its code."""
-        self._known.pop(plugin, None)
-        self._loaded.pop(plugin, None)
+        """Note that no job runs an archive any more, unless it has come back into service."""
+        if all(version.digest != plugin for version in self.versions):
+            self._known.pop(plugin, None)
 
     def keep(self, version: Version) -> None:
         """Note a version that is loaded for jobs that go on with it."""

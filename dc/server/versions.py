@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -112,7 +114,7 @@ def load_version(
     """
     manifest = unpack(archive, folder)
     if carries(folder):
-        adopt([folder / DEPS])
+        _adopt_first(folder / DEPS)
     plugins, imported = Plugins(), list[Source]()
     with contextlib.redirect_stdout(sys.stderr):
         for source in sources_of(folder):
@@ -136,9 +138,35 @@ def _same(found: Any) -> Any:
 def unload(folder: Path) -> None:
     """Forget the modules of an archive, and remove what was unpacked of it."""
     forget(folder)
-    deps = str(folder / DEPS)
-    sys.path[:] = [one for one in sys.path if one != deps]
+    _forget_carried([str(folder / DEPS)])
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _adopt_first(deps: Path) -> None:
+    """Have what is imported next take its dependencies from this folder.
+
+    What other archives brought is imported anew from here, or from theirs where it is not here; who
+    has it keeps it.
+    """
+    others = [Path(one) for one in sys.path if _is_beside(Path(one), deps)]
+    _forget_carried([str(one) for one in others])
+    adopt([deps, *others])
+
+
+def _is_beside(one: Path, deps: Path) -> bool:
+    return one != deps and one.name == DEPS and one.parent.parent == deps.parent.parent
+
+
+def _forget_carried(folders: list[str]) -> None:
+    """Forget the modules in these folders, and that Python looks there."""
+    sys.path[:] = [one for one in sys.path if one not in folders]
+    starts = tuple(f"{folder}{os.sep}" for folder in folders)
+    for name, module in list(sys.modules.items()):
+        said = getattr(module, "__dict__", {})
+        places = [said.get("__file__"), *(said.get("__path__") or ())]
+        if any(str(place).startswith(starts) for place in places):
+            del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def manifest_said(record: NewPlugin) -> Manifest:

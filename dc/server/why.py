@@ -328,7 +328,8 @@ class Whys:
             return None
         names = dict.fromkeys(name for _, _, need in rows for name in need)
         for name in sorted(names, key=lambda one: (one == CPUS, one)):
-            if all(have.get(name, 0) < need.get(name, 0) for _, have, need in rows):
+            most = max(have.get(name, 0) for _, have, _ in rows)
+            if most < min(need.get(name, 0) for _, _, need in rows):
                 return _too_little_free(name, rows)
         needs = ", ".join(amount_text(*one) for one in sorted(rows[0][2].items()))
         text = f"needs {needs}; no worker with a free slot that can run it has all of that free"

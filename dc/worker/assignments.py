@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from dc._columns import weigh
-from dc.messages import Assign, Blob, Stop
+from dc.messages import Assign, Blob, Failure, Stop
 from dc.worker.board import Board
 from dc.worker.executors import Executors
 from dc.worker.fetching import Waiting
@@ -49,11 +49,22 @@ class Assignments:
         job.keep_output = message.keep_output
         columns = self._to_take(job, (message.numbers, message.attempts, message.payloads))
         job.held.update(zip(columns[0], columns[1], strict=True))
+        if variable := self._identity.refused(message.environment):
+            self._fail(job, columns, variable)
+            return
         if message.inputs and columns[0]:
             self._board.use_inputs(job, message.inputs)
         if message.checkpoints or job.checkpoints:
             columns = _pick(columns, self._take_checkpoints(job, message, *columns))
         self._take_payloads(job, columns, message.resources)
+
+    def _fail(self, job: Job, columns: Columns, variable: str) -> None:
+        """Fail attempts that are to run with a variable with which nothing runs here."""
+        text = f"this worker was started with --trust, and runs nothing with {variable} set"
+        failure = Failure("error", f"{text}: by that, code is loaded that nobody has signed")
+        numbers, attempts, _ = columns
+        for row in zip(numbers, attempts, strict=True):
+            self._board.add_failure(job, *row, 0.0, failure)
 
     def _to_take(self, job: Job, columns: Columns) -> Columns:
         """Return the attempts that are news, and of which no executor is just being stopped."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from dc.cache import CacheFolder, default_size
+from dc.cache import IN_USE, CacheFolder, default_size
 from dc.errors import StartError
 from dc.requirements import MEMORY, read_amount
 from dc.worker.former import CACHE_VARIABLE
@@ -57,11 +57,14 @@ def open_cache(place: CachePlace, worker: Path) -> CacheFolder:
         worker: the worker's folder.
 
     Raises:
-        StartError: it cannot be used.
+        StartError: it cannot be used, or is a folder of something else.
     """
     folder = (place.folder or worker / "cache").absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.iterdir()) and not (folder / IN_USE).is_dir():
+            text = "there is something else in it, which a cache might take for its own and remove"
+            raise StartError(f"--cache {folder}: {text}: give a new folder, or an empty one")
         size = default_size(folder) if place.size is None else place.size
         cache = CacheFolder(folder, size)
     except OSError as error:

@@ -136,6 +136,8 @@ class Carrier:
             path = await trio.to_thread.run_sync(self._cache.enter, blob, to)
         except OSError as error:
             if error.errno in _FULL:
+                for one in (to, to.with_name(f"{to.name}.part")):
+                    one.unlink(missing_ok=True)
                 await self.make_room(blob.size)
             raise
         if blob.size >= limits.CACHED_LEAST_BYTES:

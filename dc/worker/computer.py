@@ -31,11 +31,16 @@ def labels() -> dict[str, str]:
         "os": platform.system().lower(),
         "arch": platform.machine().lower(),
         "engine": platform.python_implementation().lower(),
-        "python": platform.python_version(),
+        "python": python_version(),
         "libc": libc(),
         "hostname": hostname(),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def python_version() -> str:
+    """Return Python's version, such as 3.12.1; of one built between two, that of the former."""
+    return platform.python_version().removesuffix("+")
 
 
 def libc() -> str:

@@ -33,6 +33,7 @@ from dc.worker.keeping import files_to_keep, remove_old_journals, write_file
 log: Final = logging.getLogger("dc.worker")
 
 _KEY = re.compile(r"[0-9a-f]{32}")
+_MODE: Final = 0o700  # of folders that are made: nobody else reads payloads, or changes code
 
 
 class WorkerFolder:
@@ -79,7 +80,9 @@ class WorkerFolder:
                 self._scratches = scratch.absolute() / f"dc-worker-{self.key[:16]}"
             self._clean()
             self.scratch = self._scratches / self.run
-            self.scratch.mkdir(parents=True)
+            for one in (self.code, self._scratches):  # what runs and what it works on is the user's
+                one.mkdir(mode=_MODE, parents=True, exist_ok=True)
+            self.scratch.mkdir()
         except OSError as error:
             lock.release()
             raise _cannot_write(Path(error.filename or path), error) from None
@@ -151,7 +154,7 @@ def state_folder() -> Path:
 
 def _lock(folder: Path) -> FolderLock:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
         return FolderLock(folder)
     except OSError as error:
         raise _cannot_write(folder, error) from None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,8 +56,8 @@ class FormerResults:
             to.write_bytes(found)
         elif found.parent == to.parent:
             found.replace(to)
-        else:
-            return found
+        else:  # it has no second name there: it is on another disk, and may leave it any time
+            _copy(found, to)
         return to
 
 
@@ -78,6 +79,15 @@ def patient(work: Callable[[], T]) -> T:
                 server = os.environ.get(SERVER_VARIABLE, "")
                 raise ConnectionLost(f"no result from {server}: {error}") from None
             time.sleep(limits.FOLLOW_PAUSE_SECONDS)
+
+
+def _copy(path: Path, to: Path) -> None:
+    part = to.with_name(f"{to.name}.part")
+    try:
+        shutil.copyfile(path, part)
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _about(job: int) -> Any:
@@ -156,8 +166,22 @@ def _download(cache: CacheFolder, path: str, blob: Blob) -> Path:
     Raises:
         BlobMismatch: what came are other bytes; nothing is left of them.
         ConnectionError: the connection broke; what came is kept.
+        OSError: it cannot be written; nothing is left of it.
     """
     part = cache.incoming(blob.digest).with_suffix(".part")
+    try:
+        _fill(part, path, blob)
+    except (ConnectionError, TimeoutError):
+        raise
+    except OSError:
+        part.unlink(missing_ok=True)
+        cache.make_room(blob.size)
+        raise
+    return _enter(cache, blob, part)
+
+
+def _fill(part: Path, path: str, blob: Blob) -> None:
+    """Fetch what is missing in a file, and compare the whole."""
     digest, have = hashlib.sha256(), 0
     with part.open("ab+") as file:
         file.seek(0)
@@ -177,7 +201,6 @@ def _download(cache: CacheFolder, path: str, blob: Blob) -> Path:
     if digest.digest() != blob.digest:
         part.unlink()
         raise BlobMismatch(f"{path} gave other bytes than their name says")
-    return _enter(cache, blob, part)
 
 
 def _enter(cache: CacheFolder, blob: Blob, file: Path) -> Path:

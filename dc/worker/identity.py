@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from dc import limits
 from dc.messages import About, TypeId
 from dc.pipe import Ready
 from dc.requirements import CPUS
 from dc.worker.amounts import Card
+
+LOADING: Final = ("LD_", "DYLD_", "PYTHON")
+"""What variables begin with by which the system or Python is told what code to load."""
 
 
 class Identity:
@@ -76,6 +80,15 @@ class Identity:
         self.broken = ready.broken
         self.labels = {**self.labels, **ready.labels}
         self._resources = {**self._resources, **ready.resources}
+
+    def refused(self, environment: Mapping[str, str]) -> str:
+        """Return a variable with which a worker that trusts only some runs nothing, or nothing.
+
+        Whoever submits sets variables. By some of them, what a task starts loads other code.
+        """
+        if not self._trusts:
+            return ""
+        return next((one for one in environment if one.upper().startswith(LOADING)), "")
 
     def owns(self, name: str, version: str) -> bool:
         """Whether it has code of its own of a task type."""

@@ -110,6 +110,8 @@ async def _run(command: Sequence[str], folder: Path, last: deque[str]) -> int:
         )
     except OSError as error:
         raise InstallError(f"cannot start {command[0]}: {error.strerror}") from None
+    except ValueError as error:  # a null in what is wanted
+        raise InstallError(f"cannot start {command[0]}: {error}") from None
     assert process.stdout is not None
     try:
         async with process.stdout, trio.open_nursery() as nursery:

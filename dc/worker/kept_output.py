@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 import trio
 
 from dc import limits
-from dc.errors import DcError, HttpError
+from dc.errors import BlobMismatch, DcError, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
 from dc.messages import Blob
@@ -121,8 +121,11 @@ class KeptOutputs:
 
 
 async def put_output(transport: BlobTransport, blob: Blob, path: Path) -> bool:
-    """Put a task's output, again and again while the server is away; return whether it took it."""
-    pause = limits.RECONNECT_SECONDS
+    """Put a task's output, again and again while the server is away; return whether it took it.
+
+    What is wrong with the file, or with what the server answers, is tried a few times.
+    """
+    pause, failures = limits.RECONNECT_SECONDS, 0
     while True:
         try:
             with trio.fail_after(
@@ -131,8 +134,9 @@ async def put_output(transport: BlobTransport, blob: Blob, path: Path) -> bool:
                 await transport.upload(blob, path)
             return True
         except (OSError, DcError, trio.TooSlowError) as error:
+            failures += isinstance(error, OSError | BlobMismatch | ProtocolError)
             refused = isinstance(error, HttpError) and 400 <= error.status < 500
-            if refused or isinstance(error, FileNotFoundError):
+            if refused or failures >= limits.TRANSFER_TRIES:
                 log.warning("the output of a task is not kept: %s", error)
                 return False
         await trio.sleep(pause)

@@ -7,7 +7,6 @@ what is signed is the digest, and what is unpacked has that digest.
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ from dc.plugin_shipped import carries
 from dc.plugin_unpack import manifest_of, unpack
 from dc.worker.carrying import text_of
 from dc.worker.code import Code
+from dc.worker.computer import python_version
 from dc.worker.events import Event, FetchPlugin, PluginFailed, PluginReady
 from dc.worker.installing import InstallError
 from dc.worker.plugin_folder import PluginFolder
@@ -125,8 +125,12 @@ class PluginFetcher:
         name = plugin.digest.hex()
         archive = self._scratch / f"{name}{SUFFIX}"
         blob = Blob(plugin.digest, plugin.size)
-        with trio.fail_after(_seconds(plugin.size)):
-            await self._transport.download(f"/plugins/{name}", blob, archive)
+        try:
+            with trio.fail_after(_seconds(plugin.size)):
+                await self._transport.download(f"/plugins/{name}", blob, archive)
+        except OSError:  # of a full disk, most often
+            archive.with_name(f"{archive.name}.part").unlink(missing_ok=True)
+            raise
         try:
             manifest = await trio.to_thread.run_sync(unpack, archive, to)
         finally:
@@ -145,7 +149,7 @@ def _manifest(folder: Path) -> Manifest | None:
 
 def _check_python(manifest: Manifest) -> None:
     """See that the plugin is for this Python: the server's matching looked at the same before."""
-    mine = platform.python_version()
+    mine = python_version()
     try:
         fits = SpecifierSet(manifest.python).contains(mine, prereleases=True)
     except InvalidSpecifier:

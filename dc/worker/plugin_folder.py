@@ -85,7 +85,7 @@ class PluginFolder:
             keep = 2 * limits.INSTALL_SECONDS if half else limits.UNUSED_PLUGIN_SECONDS
             with suppress(OSError):
                 if path not in self._used and now - path.stat().st_mtime > keep:
-                    remove_folder(path)
+                    _remove(path, half=half)
 
     async def keep_tidy(self) -> None:
         """Remove what nobody has used for long, now and from time to time; until cancelled."""
@@ -103,3 +103,14 @@ class PluginFolder:
         for folder in folders:
             with suppress(OSError):
                 os.utime(folder, (now, now))
+
+
+def _remove(folder: Path, *, half: bool) -> None:
+    """Remove a folder; whatever ends this process meanwhile, none that is half there has its name.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    if not half:
+        folder = folder.rename(folder.with_name(f"{INSTALLING}{secrets.token_hex(8)}"))
+    remove_folder(folder)

@@ -11,7 +11,8 @@ from typing import TypeAlias
 import trio
 from msgspec import Struct
 
-from dc import signing
+from dc import limits, signing
+from dc.errors import SignatureError
 from dc.http_client import HttpClient
 from dc.worker.events import Event
 from dc.worker.plugin_fetch import PluginFetcher
@@ -84,7 +85,9 @@ def read(values: argparse.Namespace) -> PluginOptions:
     """Return what was asked for.
 
     Raises:
-        SignatureError: a key is none.
+        SignatureError: a key is none, or there are too many.
     """
+    if len(values.trust) > limits.TRUSTED_KEYS:
+        raise SignatureError(f"--trust: {limits.TRUSTED_KEYS} keys at most")
     trusts = [signing.public_from(said) for said in values.trust]
     return PluginOptions(trusts, not values.no_plugins, not values.no_installs)

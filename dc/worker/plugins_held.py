@@ -79,7 +79,7 @@ class PluginsHeld:
     def take(self, chunk: Chunk, now: float) -> None:
         """Take tasks whose payloads are here: pass them on, keep them, or fail them."""
         plugin = chunk.job.plugin
-        if plugin is None:
+        if plugin is None or not chunk.numbers:  # none of them is held any more
             self._give(chunk)
             return
         held = self._held(plugin)

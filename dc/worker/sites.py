@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from dc import limits
 from dc.errors import PluginError
@@ -134,9 +134,10 @@ def _wanted(dependencies: Sequence[str]) -> list[str]:
     for text in dependencies:
         try:
             one = Requirement(text)
-        except InvalidRequirement as error:
+            here = one.marker is None or one.marker.evaluate()
+        except (ValueError, RecursionError) as error:  # no requirement, or a marker of nonsense
             raise PluginError(f"it depends on {text!r}, which says nothing: {error}") from None
-        if one.marker is None or one.marker.evaluate():
+        if here:
             one.marker = None
             found.add(str(one))
     return sorted(found)

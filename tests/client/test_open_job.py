@@ -27,6 +27,16 @@ def in_its_thread(client: dc.Client, do: Callable[[], Any]) -> Any:
     return client.call(call)
 
 
+def failing(number: int) -> Callable[..., Any]:
+    """Return an async function that raises an error of the disk."""
+
+    async def fail(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+        raise OSError(number, "the disk")
+
+    return fail
+
+
 def results(futures: list[Future[Any]]) -> list[Any]:
     return [future.result(SECONDS) for future in futures]
 
@@ -189,6 +199,27 @@ def test_a_large_result_that_never_comes_leaves_no_future_waiting(
         future, small = job.submit(bytes(limits.INLINE_BYTES + 1)), job.submit(b"x")
         assert small.result(SECONDS) == b"x"
     assert isinstance(future.exception(SECONDS), dc.ConnectionLost)
+
+
+def test_a_disk_that_cannot_be_used_is_its_futures_own_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    big = bytes(limits.INLINE_BYTES + 1)
+
+    with PlainFake().client() as client:
+        with client.open("echo", large="value") as job:
+            with monkeypatch.context() as patched:
+                patched.setattr(job._reader, "fetch", failing(28))
+                assert isinstance(job.submit(big).exception(SECONDS), OSError)
+            assert job.submit(big).result(SECONDS) == big
+        job = client.open("echo")
+        monkeypatch.setattr(job._submitter, "put", failing(5))
+        (tmp_path / "big").write_bytes(big)
+        future = in_its_thread(client, lambda: job.submit(tmp_path / "big"))  # as a callback does
+        assert isinstance(future.exception(SECONDS), OSError)
+        with pytest.raises(OSError, match="the disk"):
+            job.close()
+        assert next(client.map("square", [2])) == 4, "the client lives on"
 
 
 def test_a_future_cancelled_in_the_queue_is_told_when_the_job_ends() -> None:

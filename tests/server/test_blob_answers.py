@@ -330,6 +330,22 @@ async def test_compressed_both_ways(tmp_path: Path) -> None:
         assert answer.body == DATA
 
 
+async def test_what_is_removed_while_it_is_looked_at_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as server:
+        assert (await server.ask("PUT", PATH, DATA)).status == 201
+        size_of = server.blobs.size
+
+        def size(digest: bytes) -> int | None:
+            found = size_of(digest)
+            (tmp_path / NAME).unlink()
+            return found
+
+        monkeypatch.setattr(server.blobs, "size", size)
+        assert (await server.ask("GET", PATH, accept_encoding="zstd")).status == 404
+
+
 async def test_what_does_not_get_smaller_goes_as_it_is(tmp_path: Path) -> None:
     data = os.urandom(300_000)
     path = f"/blobs/{hashlib.sha256(data).hexdigest()}"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from dc import limits
 from dc._core import Scheduler
@@ -329,6 +330,15 @@ class MatchingMachine(RuleBasedStateMachine):
     ) -> None:
         said = {"resources": resources, **taking}
         self.world.add_worker(About("w", "k", slots, TYPES[:kinds], labels | place, **said))
+
+    @precondition(lambda self: self.world.jobs)
+    @rule(data=st.data(), key=st.sampled_from(KEYS[1:]))
+    def sign(self, data: st.DataObject, key: bytes) -> None:
+        job = data.draw(st.sampled_from(sorted(self.world.jobs)))
+        shipped = self.world.matching.wanted(self.world.jobs[job]).shipped
+        if shipped is not None and not shipped.plugin.signer:
+            plugin = replace(shipped.plugin, signer=key)
+            self.world.matching.reship(shipped, replace(shipped, plugin=plugin))
 
     @precondition(lambda self: self.world.workers)
     @rule(data=st.data(), labels=LABELS, resources=AMOUNTS)

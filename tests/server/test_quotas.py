@@ -162,6 +162,18 @@ def test_an_input_that_is_missing_is_told_when_a_key_is_looked_for_first() -> No
     assert (told.request, told.code) == (1, "unknown_blob")
 
 
+def test_an_input_that_is_missing_is_told_of_what_is_held_meanwhile() -> None:
+    server = Harness()
+    client = server.client()
+    looks = Submit(1, "echo", "", {}, "key", True)
+    asked = Submit(2, "echo", "", {"inputs": {"table": BLOB}})
+    server.feed(Received(client, [looks, asked], frozenset({BLOB})))
+    server.settle()
+    (told,) = server.take(client, Refused)
+    assert (told.request, told.code) == (2, "unknown_blob")
+    assert server.records(NewJob, 1)[0].key == "key"
+
+
 # --- results ------------------------------------------------------------------------------------
 
 

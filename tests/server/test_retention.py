@@ -15,7 +15,7 @@ import trio.testing
 
 from dc import limits
 from dc.blobs import BlobFolder
-from dc.errors import StoreFull
+from dc.errors import StoreError, StoreFull
 from dc.messages import Blob, Options
 from dc.records import JobCancelled, JobEnded, NewJob, NewPlugin, NewTasks, Outcomes
 from dc.server.retention import Keep, Retention
@@ -183,6 +183,34 @@ async def test_blobs_go_when_nobody_names_them(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
     view = kept.retention.view()
     assert (view["removed_blobs"], view["removed_blob_bytes"]) == (3, 3 + 6 + 5)
+
+
+async def test_a_blob_that_does_not_go_keeps_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept(tmp_path, Keep(days=1, jobs=0))
+    bad, good = await put(kept, b"bad", DAY), await put(kept, b"good", DAY)
+    for job, blob in ((1, bad), (2, good)):
+        await kept.job(job, at=kept.now - 2 * DAY, payload=blob)
+    remove_old = BlobFolder.remove_old
+
+    async def stuck(folder: BlobFolder, digest: bytes, before: float) -> int | None:
+        if digest == bad.digest:
+            raise StoreError("cannot write blobs: no")
+        return await remove_old(folder, digest, before)
+
+    monkeypatch.setattr(BlobFolder, "remove_old", stuck)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.retention.run)
+        await trio.sleep(limits.RETENTION_SECONDS * 1.5)
+        assert await kept.left() == []
+        assert kept.blobs.size(good.digest) is None
+        await trio.sleep(limits.BLOB_YOUNG_SECONDS + limits.BLOB_SWEEP_SECONDS * 2)
+        assert [one.levelname for one in caplog.records if "cannot" in one.message] == ["ERROR"]
+        monkeypatch.setattr(BlobFolder, "remove_old", remove_old)
+        await trio.sleep(limits.BLOB_KEEP_SECONDS + limits.BLOB_SWEEP_SECONDS)
+        assert kept.blobs.size(bad.digest) is None
+        nursery.cancel_scope.cancel()
 
 
 async def test_blobs_of_replaced_checkpoints_go_soon(tmp_path: Path) -> None:

@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc import plugin_archive
+from dc import limits, plugin_archive
 from dc.blobs import BlobFolder
-from dc.errors import StartError, UnknownTaskType
+from dc.errors import StartError, StoreFull, UnknownTaskType
 from dc.messages import Options
 from dc.plugins import Plugins
 from dc.records import JobEnded, NewJob, NewPlugin
+from dc.server.app import ServerApp, Settings
 from dc.server.shelf import Shelf
 from dc.server.types import PluginTypes
 from dc.signing import Signature, new_key, public_of, read_private, sign, write_signature
 from dc.store_memory import MemoryStore
+from tests.archives import archive
 
 
 def code(name: str, answer: int, version: str = "1") -> str:
@@ -234,6 +236,47 @@ async def test_back_to_what_it_was(world: World) -> None:
     assert added == sorted(set(added))  # it is the newest of its name again
 
 
+async def test_what_no_job_runs_is_forgotten_unless_it_is_in_service(world: World) -> None:
+    await _write_and_start(world)
+    settings = Settings("dc test", "http://127.0.0.1:1", world.data, 0.0)
+    app = ServerApp(world.store, BlobFolder(world.data / "blobs"), world.types, settings)
+    old = world.digest("first")
+    world.write("one.py", code("first", 2))
+    await world.look()
+    new = world.digest("first")
+    app.reactor.board.running[old] += 1  # by a job that the store says nothing of
+    assert old in app.retention.named()
+    for digest in (old, new):
+        app.retention.forget_plugin(digest)
+    assert world.types.shipped(old) is not None
+    app.reactor.board.running.clear()
+    app.retention.forget_plugin(old)
+    assert world.types.shipped(old) is None
+    assert world.types.shipped(new) is not None
+
+
+async def test_what_the_disk_does_not_take_is_tried_again(
+    world: World, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _write_and_start(world)
+    put = BlobFolder.put
+
+    async def full(*_: object) -> bool:
+        raise StoreFull("the disk is full")
+
+    monkeypatch.setattr(BlobFolder, "put", full)
+    world.write("one.py", code("first", 2))
+    await world.look()
+    assert "the disk is full" in world.types.broken["one"]
+    monkeypatch.setattr(BlobFolder, "put", put)
+    await world.look()
+    assert world.answer("first") == 1
+    await trio.sleep(limits.PLUGINS_AGAIN_SECONDS)
+    await world.look(1)
+    assert world.answer("first") == 2
+    assert world.types.broken == {}
+
+
 async def test_a_clock_that_goes_back(world: World) -> None:
     await _write_and_start(world)
     (row,) = await world.store.plugins()
@@ -360,6 +403,34 @@ async def test_ready_archives_in_a_folder(world: World, tmp_path: Path) -> None:
     await world.start()
     assert world.digest("first") == packed.digest
     assert list(world.types.broken) == ["torn"]
+
+
+def dependent(version: int) -> bytes:
+    """Return an archive whose dependency has one module more in each version."""
+    text = code("first", 0).replace("import dc\n", f"import dc\nfrom travels import v{version}\n")
+    modules = {f"deps/travels/v{n}.py": f"NUMBER = {n}\n" for n in range(version + 1)}
+    text = text.replace("number + 0", f"number + v{version}.NUMBER + later()")
+    text += f"\n\ndef later():\n    from travels import v0\n    return v0.NUMBER + {version}\n"
+    return archive({"code/shouting.py": text, "deps/travels/__init__.py": "", **modules})
+
+
+async def test_each_version_has_the_dependencies_that_came_with_it(world: World) -> None:
+    path = world.folder / "ready.dcplugin"
+    path.write_bytes(dependent(1))
+    await world.start()
+    old = world.digest("first")
+    for version in (2, 3):
+        path.write_bytes(dependent(version))
+        await world.look()
+        assert world.types.broken == {}
+        assert world.answer("first") == 2 * version
+    assert world.digest("first") != old
+    assert len(world.unpacked) == 1
+    assert sum("deps" in one for one in sys.path) == 1
+    path.unlink()
+    await world.look(3)
+    assert not [name for name in sys.modules if name.startswith("travels")]
+    assert not [one for one in sys.path if one.endswith("deps")]
 
 
 async def test_watching(world: World, autojump_clock: trio.testing.MockClock) -> None:

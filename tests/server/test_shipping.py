@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from dc import limits
 from dc.messages import Accepted, Assign, Failed, Failure, Payloads, Plugin, Submit
@@ -129,6 +130,24 @@ def test_an_archive_that_is_not_known_any_more_is_not_shipped(server: Harness) -
     assert assigned(server, own) == [(job, None)]
 
 
+def test_a_job_of_an_earlier_dc_runs_what_is_in_service_at_the_start(server: Harness) -> None:
+    server.types.archives = []
+    job = server.submit(server.client(), [b"a"], "shipped")
+    server.commit()
+    assert server.records(NewJob, job)[0].plugin == b""
+    server.types.archives = [OLD]
+    server.restart()
+    server.types.archives.append(NEW)
+    worker = taker(server)
+    server.settle()
+    assert assigned(server, worker) == [(job, OLD.plugin)]
+    assert server.reactor.board.running == {OLD.plugin.digest: 1}
+    server.answer(worker, 1, [(job, 0, 1, b"a")])
+    server.commit()
+    server.settle()
+    assert server.reactor.board.running == {}
+
+
 # --- why nobody gets it -------------------------------------------------------------------------
 
 
@@ -160,6 +179,26 @@ def test_it_must_be_signed(server: Harness) -> None:
     client = server.client()
     server.submit(client, [b"a"], "shipped")
     assert server.take(client, Accepted)[0].warning == ""
+
+
+def test_once_it_is_signed_what_waits_goes_on(server: Harness) -> None:
+    worker = taker(server, trusts=[b"k" * 32])
+    plain = server.worker("plain", types=(), labels=HERE, taking=TAKES)
+    client = server.client()
+    jobs = [server.submit(client, [b"a"] * 2, "shipped", **more) for more in ({}, {"weight": 2})]
+    assert {job for job, _ in assigned(server, plain)} <= set(jobs)
+    assert assigned(server, worker) == []
+    signed = replace(OLD.plugin, signer=b"k" * 32, signature=b"s" * 64)
+    record = NewPlugin(
+        *(signed.digest, 100, "shipped", b"{}", b"[]", 1.0), signed.signer, b"s" * 64
+    )
+    server.feed(PluginsAdded([record]))
+    server.types.archives = [replace(OLD, plugin=signed)]
+    assert {plugin.signer for _, plugin in assigned(server, worker) if plugin} == {b"k" * 32}
+    later = server.submit(client, [b"b"], "shipped")
+    assert server.reactor.board.jobs[later].class_ == server.reactor.board.jobs[jobs[0]].class_
+    server.commit()
+    server.reactor.validate()
 
 
 @pytest.mark.parametrize(

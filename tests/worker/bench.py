@@ -38,6 +38,7 @@ class Bench:
         idle_exit: float = math.inf,
         cpus: float = 0.0,
         takes_plugins: bool = True,
+        trusts: Sequence[bytes] = (),
     ) -> None:
         identity = Identity(
             "box",
@@ -49,6 +50,7 @@ class Bench:
             own_labels={"room": "12"},
             own_resources={"cpus": cpus} if cpus else {},
             takes_plugins=takes_plugins,
+            trusts=trusts,
             installs=takes_plugins,
         )
         self.now = 0.0

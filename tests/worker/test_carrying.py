@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from dc import limits
+from dc.blobs_incoming import Incoming
 from dc.cache import CacheFolder
 from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError
 from dc.messages import Blob, Cached, Failed
@@ -17,6 +18,11 @@ from dc.worker.carrying import is_final, text_of
 from tests.worker.fake_server import BIG, done_numbers, scene
 
 LARGE = limits.CACHED_LEAST_BYTES
+
+
+def incoming_files(folder: Path) -> list[Path]:
+    (incoming,) = folder.rglob("incoming")
+    return list(incoming.iterdir())
 
 
 def test_which_failures_count() -> None:
@@ -65,6 +71,22 @@ async def test_a_disk_that_stays_full_fails_the_task(
         await one.server.wait_for(lambda: one.server.of(Failed))
         (failed,) = one.server.of(Failed)
         assert failed.failure.error == "could not fetch payload: No space left on device"
+
+
+async def test_a_disk_that_fills_in_the_middle_is_given_free_again(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Incoming.take
+
+    def full(incoming: Incoming, piece: memoryview) -> None:
+        take(incoming, piece[: len(piece) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Incoming, "take", full)
+    async with scene(tmp_path) as one:
+        await one.server.assign(1, size=BIG)
+        await one.server.wait_for(lambda: one.server.of(Failed))
+        assert incoming_files(tmp_path) == []
 
 
 async def test_what_is_larger_than_the_cache_leaves_it_after_its_task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_each_worker_takes_the_first_free_folder(
             assert second.key == key
     with open_folder(None) as again:
         assert again.key == first.key
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has other rights")
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_is_made_is_for_this_user_alone(tmp_path: Path, apart: bool) -> None:
+    before = os.umask(0)
+    try:
+        with open_folder(tmp_path / "data", tmp_path if apart else None) as folder:
+            for one in (folder.path, folder.code, folder.scratch.parent):
+                assert one.stat().st_mode & 0o777 == 0o700, one
+    finally:
+        os.umask(before)
 
 
 def test_a_folder_in_use(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -161,6 +164,39 @@ def test_other_bytes_than_their_name_says_are_fetched_again(
     ) as server:
         monkeypatch.setenv(SERVER_VARIABLE, server.address)
         assert FORMER.file(1, 2, tmp_path / "it").read_bytes() == DATA
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such limit")
+def test_nothing_is_left_where_a_file_cannot_be_written(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with serving(beginning(), answer(DATA, tag())) as server:
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                FORMER.file(1, 2, tmp_path / "it")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [one for one in (cache / "incoming").iterdir() if one.suffix != ".lock"]
+
+
+def test_a_cache_on_another_disk_may_let_it_go_while_it_is_read(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with serving(beginning(), answer(DATA, tag())) as server:
+        monkeypatch.setenv(SERVER_VARIABLE, server.address)
+        found = FORMER.file(1, 2, tmp_path / "it")
+    assert len(CacheFolder(cache, 0).make_room(look=True)) == 1
+    assert found == tmp_path / "it"
+    assert found.read_bytes() == DATA
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_result_whose_name_is_not_said_gets_one(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc.errors import ConnectionLost, HttpError
+from dc import limits
+from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
 from dc.messages import Blob, Output
 from dc.pipe import NOBODY, Ran, Run, Wrote
@@ -193,6 +194,11 @@ async def test_an_upload_is_tried_until_the_server_answers(
     answers += [HttpError("over quota", status=413)]
     assert not await put_output(transport, blob_of(b"x"), tmp_path / "x")
     assert answers == []
+    for error in (OSError(5, "a bad disk"), BlobMismatch("other bytes"), ProtocolError("what?")):
+        answers += [ConnectionLost("away"), *[error] * limits.TRANSFER_TRIES]
+        with trio.fail_after(1000):
+            assert not await put_output(transport, blob_of(b"x"), tmp_path / "x")
+        assert answers == []
 
 
 # --- the server's side --------------------------------------------------------------------------

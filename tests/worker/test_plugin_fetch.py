@@ -137,6 +137,17 @@ async def test_another_python(tmp_path: Path) -> None:
             assert text in event.text
 
 
+async def test_a_python_that_was_built_between_two_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.python_version", lambda: "3.12.1+")
+    async with fetching(tmp_path) as made:
+        data = archive(python=">=3.11")
+        digest = hashlib.sha256(data).digest()
+        made.server.payloads[f"/plugins/{digest.hex()}"] = data
+        assert isinstance(await made.fetch(Plugin(digest, len(data), "x")), PluginReady)
+
+
 async def test_what_may_not_be_installed(tmp_path: Path) -> None:
     async with fetching(tmp_path) as made:
         data = archive(dependencies=["numpy >= 2", "tomli; python_version < '3'"])
@@ -210,6 +221,25 @@ def test_what_was_not_used_for_long_goes(tmp_path: Path) -> None:
     now += 1
     folder.tidy()
     assert [one.exists() for one in (mine, other, site)] == [True, False, False]
+
+
+def test_what_goes_has_its_name_no_more_before_anything_of_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1e9
+    folder = PluginFolder(tmp_path, lambda: now)
+    gone = folder.plugin(b"m" * 32), folder.site("there")
+    for one in gone:
+        one.mkdir(parents=True)
+        (one / "file").touch()
+    now += 2e9
+    monkeypatch.setattr("dc.worker.plugin_folder.remove_folder", lambda _: None)  # it is killed
+    folder.tidy()
+    assert not any(one.exists() for one in gone)
+    monkeypatch.undo()
+    now += 2 * limits.INSTALL_SECONDS
+    folder.tidy()
+    assert not list(tmp_path.glob("*/*"))
 
 
 def test_a_folder_that_is_not_there_needs_no_tidying(tmp_path: Path) -> None:

@@ -249,6 +249,16 @@ def test_a_plugin_that_cannot_be_imported_is_looked_at_again() -> None:
     assert bench.runs == [(0, [2])]
 
 
+def test_nothing_is_fetched_for_tasks_that_were_stopped() -> None:
+    bench = Bench()
+    assign(bench, 1)
+    ready(bench)
+    bench.do(ev.ExecutorSaid(0, Loaded(1, CODE.folder, "it is gone")))
+    bench.hear(Stop(1, [1], [1]))
+    bench.do(ev.ExecutorDied(0, "killed"))
+    assert not bench.of(ev.FetchPlugin)
+
+
 def give(bench: Bench, number: int, job: int, plugin: Plugin, code: Code) -> None:
     """Have a task of a plugin given to the executor, and killed executors replaced."""
     assign(bench, number, job=job, plugin=plugin)
@@ -288,6 +298,26 @@ def test_an_executor_is_replaced_before_it_has_imported_too_many() -> None:
     bench.ran(99, job=0)
     give(bench, 99, 99, Plugin(b"z" * 32, 9, "p"), Code("/p/z"))
     assert bench.of(ev.Kill)
+
+
+@pytest.mark.parametrize("variable", ["LD_PRELOAD", "PYTHONPATH", "DYLD_INSERT_LIBRARIES"])
+@pytest.mark.parametrize("type_", ["work", "shipped"])
+def test_a_worker_that_trusts_only_some_loads_nothing_by_variables(
+    variable: str, type_: str
+) -> None:
+    """The file that it names may be there: an input, in the cache, under a known name."""
+    bench = Bench(trusts=[b"k" * 32])
+    large = Blob(b"l" * 32, 10**9)
+    assign(bench, 1, 2, type_=type_, environment={"A": "b", variable: "/x"}, payload=large)
+    errors = [one.failure.error for one in failed(bench)]
+    assert len(errors) == 2
+    assert f"runs nothing with {variable} set" in errors[0]
+    assert not bench.of(ev.Fetch)
+    assign(bench, 1, job=2, type_="work", environment={"OMP_NUM_THREADS": "1"})
+    assert bench.runs == [(0, [1])]
+    other = Bench()
+    assign(other, 1, type_="work", environment={variable: "/x"})
+    assert other.runs == [(0, [1])], "it trusts everybody"
 
 
 def test_what_a_worker_says_of_plugins() -> None:

@@ -128,7 +128,14 @@ async def test_cancelling_kills_all_that_was_started_and_leaves_nothing(tmp_path
         assert await sites(tmp_path, MAKE).site(["one"]), "the lock is free"
 
 
-@pytest.mark.parametrize("text", ["--index-url=http://evil", "-r file", "", "a b", "one>=", "./x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("--index-url=http://evil", "-r file", "", "a b", "one>=", "./x"),
+        "one; os_name ~= 'none'",
+        f"one; {'(' * 900}os_name == 'posix'",
+    ],
+)
 async def test_what_is_no_dependency_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(PluginError, match="which says nothing"):
         await sites(tmp_path).site(["one", text])
@@ -168,6 +175,11 @@ async def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 async def test_a_tool_that_cannot_be_started(tmp_path: Path) -> None:
     with pytest.raises(InstallError, match="cannot start /no/such/program"):
         await install(Tool("uv", ("/no/such/program",)), ["one"], tmp_path)
+
+
+async def test_a_null_in_what_is_wanted(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match=r"cannot start .*null"):
+        await sites(tmp_path).site(["one @ http://two\0three"])
 
 
 async def test_much_output_is_bounded(tmp_path: Path) -> None:
