@@ -207,7 +207,7 @@ class BlobFolder:
         """
         if await self._is_there(digest):
             return False
-        await self._sweep()
+        await self._sweep(digest)
         await self._partials.free(digest)
         if await self._is_there(digest):  # it came in meanwhile
             return False
@@ -231,11 +231,14 @@ class BlobFolder:
         """Return how many bytes of an upload are here that can be gone on with, or None."""
         return await self._partials.size(digest)
 
-    async def _sweep(self) -> None:
-        """Remove uploads that rest and are too old or too many, or take too much of the disk."""
+    async def _sweep(self, but: bytes = b"") -> None:
+        """Remove uploads that rest and are too old or too many, or take too much of the disk.
+
+        Not the one of this digest, which is about to be gone on with.
+        """
         if self._partials:
             free = shutil.disk_usage(self._folder).free
-            await self._remove(self._partials.superfluous(time.time(), free))
+            await self._remove(self._partials.superfluous(time.time(), free, but))
 
     async def _is_there(self, digest: bytes) -> bool:
         if self.claim(digest) is None:

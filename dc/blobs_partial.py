@@ -153,14 +153,15 @@ class Partials:
     def __len__(self) -> int:
         return len(self._all)
 
-    def superfluous(self, now: float, free: int) -> list[Path]:
+    def superfluous(self, now: float, free: int, but: bytes = b"") -> list[Path]:
         """Forget uploads that rest and are too old or too many; return their files, to be removed.
 
         Args:
             now: the Unix time, in seconds.
             free: bytes of the disk; what rests takes no more than is free beside it.
+            but: the digest of one that stays.
         """
-        idle = [(key, one) for key, one in self._all.items() if one.writer is None]
+        idle = [(k, one) for k, one in self._all.items() if one.writer is None and k != but]
         count, size = len(idle), sum(one.incoming.written for _, one in idle)
         gone = []
         for digest, one in idle:

@@ -967,6 +967,10 @@ EXECUTOR_PLUGINS: Final = 20
 """Plugins of the server, or versions of one, that an executor imports before it is replaced: what
 was imported cannot be given back."""
 
+PLUGIN_AGAIN_SECONDS: Final = 86400.0
+"""After which a worker looks again at a plugin that it has, once tasks of it come: it notes so that
+the plugin is in use, and finds out if it is gone."""
+
 UNUSED_PLUGIN_SECONDS: Final = 14 * 86400.0
 """That a worker keeps a plugin, and what was installed for it, after its last use: a holiday."""
 

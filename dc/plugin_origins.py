@@ -74,10 +74,13 @@ class Origin:
         return str(self.folder) if self.folder is not None else self.place
 
     def again(self) -> Origin:
-        """Return it as it is on the disk now."""
+        """Return it as it is on the disk now; what is no plugin any more is broken."""
         if self.folder is None or not self.folder.exists():
             return self
-        return replace(origin_at(self.folder), place=self.place)
+        try:
+            return replace(origin_at(self.folder), place=self.place)
+        except PluginError as error:
+            return replace(self, broken=str(error))
 
     def traces(self) -> Iterator[Path]:
         """Yield the files that it changes with."""

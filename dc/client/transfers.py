@@ -264,7 +264,10 @@ class Transfers:
             try:
                 yield http
             finally:
-                self._idle.append(http)  # what failed on it has closed its connection
+                if self._closed:
+                    await http.aclose()
+                else:
+                    self._idle.append(http)  # what failed on it has closed its connection
 
 
 def _may_pass(error: HttpError) -> bool:

@@ -130,7 +130,7 @@ class BlobAnswers:
         if http_conditions.sent_digest(headers) not in (None, digest):
             raise BlobMismatch(f"blob {digest.hex()} is said to have another SHA-256")
         if part is not None:
-            self._let_in(digest, part.size)
+            self._let_in(digest, part.size, part.start)
             return await self._blobs.receive(digest, part.size, source, part.start)
         if size is None:
             if self._uploads is not None:
@@ -139,9 +139,9 @@ class BlobAnswers:
         self._let_in(digest, size)
         return await self._blobs.receive(digest, size, source)
 
-    def _let_in(self, digest: bytes, size: int) -> None:
+    def _let_in(self, digest: bytes, size: int, here: int = 0) -> None:
         if self._uploads is not None and self._blobs.size(digest) is None:
-            self._uploads.check(size)
+            self._uploads.check(size, here)
 
     async def _take_coded(self, request: Request, digest: bytes) -> bool:
         """Take a compressed blob, whose size must be said: what is longer is refused there."""

@@ -180,7 +180,7 @@ class Shelf:
             version = await self._version(origin, before)
         except (DcError, OSError) as error:
             if isinstance(error, StoreError | OSError):
-                self._again[origin.key] = trio.current_time() + limits.PLUGINS_AGAIN_SECONDS
+                self._try_again(origin)
             self._complain(origin, f"{error} (in {origin.place})", before)
             return False
         if version is before:
@@ -205,7 +205,8 @@ class Shelf:
             packed = await trio.to_thread.run_sync(pack_origin, origin, packing)
             plugin, note = await trio.to_thread.run_sync(plugin_of, origin, packed)
             self._check_name(origin, packed)
-            if before is not None and (before.shipped.plugin, before.note) == (plugin, note):
+            same = before is not None and (before.shipped.plugin, before.note) == (plugin, note)
+            if before is not None and same and self._blobs.path(packed.digest) is not None:
                 return before
             await self._blobs.put(packed.digest, packed.size, _pieces(packing))
         finally:
@@ -242,6 +243,9 @@ class Shelf:
             load_version, plugin, archive, folder, place, added, note, abandon_on_cancel=True
         )
 
+    def _try_again(self, origin: Origin) -> None:
+        self._again[origin.key] = trio.current_time() + limits.PLUGINS_AGAIN_SECONDS
+
     def _complain(self, origin: Origin, why: str, before: Version | None) -> None:
         """Note that a whole plugin cannot be taken up."""
         self._note_broken(origin, {origin.name: f"plugin {origin.name!r}: {why}"}, before)
@@ -252,6 +256,8 @@ class Shelf:
 
     def _note_broken(self, origin: Origin, lines: dict[str, str], before: Version | None) -> None:
         notes = {}
+        if before is not None and self._blobs.path(before.digest) is None:
+            self._try_again(origin)
         for name, line in lines.items():
             text = " ".join(line.removeprefix(f"plugin {name!r}: ").split())
             if before is not None:
@@ -308,14 +314,19 @@ class Shelf:
         for origin, traces in found:
             settled = self._seen.get(origin.key) == traces
             self._seen[origin.key] = traces
-            again = self._again.get(origin.key, math.inf) <= trio.current_time()
-            if settled and (again or self._taken.get(origin.key) != traces):
+            if settled and (self._is_due(origin.key) or self._taken.get(origin.key) != traces):
                 self._taken[origin.key] = traces
                 await self._take(origin)
                 changed = True
         if changed:
             tell(self._new())
             self._serve()
+
+    def _is_due(self, key: str) -> bool:
+        """Whether a plugin is to be taken up though it has not changed."""
+        version = self._served.get(key)
+        lost = version is not None and self._blobs.path(version.digest) is None
+        return self._again.get(key, 0.0 if lost else math.inf) <= trio.current_time()
 
     def _note_order(self, there: list[str]) -> bool:
         """Note which plugins are there; take out of service what was gone in the last look, too.

@@ -29,8 +29,12 @@ class Uploads:
         self._reserve = reserve
         self._usage = usage
 
-    def check(self, size: int) -> None:
+    def check(self, size: int, here: int = 0) -> None:
         """Check that a blob of so many bytes may come in. What comes in meanwhile is not known of.
+
+        Args:
+            size: of the whole, in bytes.
+            here: bytes of it that are on the disk already.
 
         Raises:
             QuotaExceeded: nothing may name so many bytes.
@@ -44,10 +48,11 @@ class Uploads:
         free, reserve = disk.free, self._reserve
         if reserve is None:
             reserve = min(limits.RESERVE_BYTES, disk.total // 20)
-        if free - size < reserve:
+        missing = max(0, size - here)
+        if free - missing < reserve:
             kept = f", of which {bytes_text(reserve)} are kept (--reserve)"
             raise StoreFull(
-                f"{self._folder} has no room for {bytes_text(size)}: {bytes_text(free)} of its "
+                f"{self._folder} has no room for {bytes_text(missing)}: {bytes_text(free)} of its "
                 f"disk are free{kept if reserve else ''}; free some space, and try again"
             )
 
@@ -59,7 +64,7 @@ class Uploads:
 class _Bounded:
     """A body whose size is not known."""
 
-    def __init__(self, source: Source, check: Callable[[int], None]) -> None:
+    def __init__(self, source: Source, check: Callable[[int, int], None]) -> None:
         self._source = source
         self._check = check
         self._size = self._checked = 0
@@ -70,6 +75,6 @@ class _Bounded:
         self._size += moved
         if self._size - self._checked >= limits.MOVE_BYTES:
             self._checked = self._size
-            self._check(self._size)
+            self._check(self._size, self._size)
             await trio.lowlevel.checkpoint()
         return moved

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache",
         metavar="DIR",
         type=Path,
-        help="where what was fetched is kept; several workers may share it (default: in the "
-        "worker's folder)",
+        help="where what was fetched is kept, a folder for nothing else; several workers of one "
+        "user may share it (default: in the worker's folder)",
     )
     add(
         "--cache-size",

@@ -38,7 +38,7 @@ class PluginFolder:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
-        self._used: set[Path] = set()
+        self._used: dict[Path, float] = {}  # since when, in Unix time
 
     def plugin(self, digest: bytes) -> Path:
         """Return where an archive of this digest is unpacked, or is to be."""
@@ -69,8 +69,8 @@ class PluginFolder:
         return folder
 
     def use(self, *folders: Path) -> None:
-        """Note that these are in use, from now on until this process ends."""
-        self._used.update(folders)
+        """Note that these are in use; to be said again before UNUSED_PLUGIN_SECONDS are over."""
+        self._used.update(dict.fromkeys(folders, self._clock()))
         self._touch(folders)
 
     def tidy(self) -> None:
@@ -78,8 +78,11 @@ class PluginFolder:
 
         To be called from time to time, much more often than UNUSED_PLUGIN_SECONDS.
         """
-        self._touch(tuple(self._used))
         now = self._clock()
+        for path, since in tuple(self._used.items()):
+            if now - since > limits.UNUSED_PLUGIN_SECONDS:
+                del self._used[path]
+        self._touch(tuple(self._used))
         for path in self._folders():
             half = path.name.startswith((TEMPORARY, INSTALLING))
             keep = 2 * limits.INSTALL_SECONDS if half else limits.UNUSED_PLUGIN_SECONDS

@@ -41,6 +41,7 @@ class Held(Struct):
         error: why it cannot be had; its tasks fail of that until `until`.
         detail: lines of another program about it.
         until: when it may be tried again.
+        found: when it was last seen to be here.
     """
 
     plugin: Plugin
@@ -51,6 +52,7 @@ class Held(Struct):
     error: str = ""
     detail: str = ""
     until: float = 0.0
+    found: float = 0.0
 
 
 class PluginsHeld:
@@ -85,6 +87,8 @@ class PluginsHeld:
         held = self._held(plugin)
         if held.error and now >= held.until:
             held.error, held.failures = "", 0
+        if now - held.found > limits.PLUGIN_AGAIN_SECONDS:
+            held.code = None
         if held.code is not None:
             chunk.job.code = held.code
             self._give(chunk)
@@ -151,13 +155,13 @@ class PluginsHeld:
             return
         held.under_way = False
         if isinstance(event, PluginReady):
-            self._ready(held, event)
+            self._ready(held, event, now)
         else:
             self._failed(held, event, now)
 
-    def _ready(self, held: Held, event: PluginReady) -> None:
+    def _ready(self, held: Held, event: PluginReady, now: float) -> None:
         held.failures, held.error = 0, ""
-        held.code = event.code
+        held.code, held.found = event.code, now
         chunks, held.chunks = held.chunks, []
         for chunk in chunks:
             chunk.job.code = event.code

@@ -63,3 +63,32 @@ async def test_what_a_quota_refuses_is_not_tried_again() -> None:
         over = Response.json({"error": "quota", "text": "ann has 5 of 5 GB"}, status)
         with pytest.RaisesGroup(pytest.RaisesExc(DcError, match="ann has 5 of 5 GB")):
             await put_to([over])
+
+
+async def test_what_ends_after_the_client_leaves_no_connection_open() -> None:
+    asked, answers = trio.Event(), trio.Event()
+    streams: list[trio.abc.Stream] = []
+
+    async def handle(_: Request) -> Response | Upgrade:
+        asked.set()
+        await answers.wait()
+        return Response(200, b"x", etag="0" * 64)
+
+    async with trio.open_nursery() as nursery:
+
+        async def open_stream() -> trio.abc.Stream:
+            near, far = trio.testing.memory_stream_pair()
+            nursery.start_soon(http.serve, far, handle, no_upgrade)
+            streams.append(near)
+            return near
+
+        connector = Connector("http://server", nursery, open_stream)
+        async with trio.open_nursery() as inner:
+            inner.start_soon(connector.transfers.look, "/blobs/x")
+            await asked.wait()
+            await connector.transfers.aclose()
+            answers.set()
+        (stream,) = streams
+        with pytest.raises(trio.ClosedResourceError):
+            await stream.send_all(b"x")
+        nursery.cancel_scope.cancel()

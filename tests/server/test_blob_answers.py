@@ -9,12 +9,14 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import h11
 import pytest
 import trio
 from trio.testing import memory_stream_pair
 
+from dc import limits
 from dc.blobs import BlobFolder
 from dc.http import serve
 from dc.messages import Options
@@ -37,6 +39,14 @@ HEX = DIGEST.hex()
 ETAG = f'"{HEX}"'
 REPR = f"sha-256=:{base64.b64encode(DIGEST).decode()}:"
 PATH = f"/blobs/{HEX}"
+
+
+class DiskUsage(NamedTuple):
+    """What a disk holds, in bytes."""
+
+    total: int
+    used: int
+    free: int
 
 
 class Answer:
@@ -245,6 +255,33 @@ async def test_a_put_goes_on_where_it_was_cut(tmp_path: Path) -> None:
         assert server.left() == [NAME]
         assert (await server.ask("HEAD", PATH)).status == 200
         assert (await server.ask("PUT", PATH, DATA[at:], content_range=span)).status == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_only_what_is_missing_needs_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunked: bool
+) -> None:
+    disk, size, start = len(DATA) * 3 // 2, len(DATA), 200_000
+
+    def disk_usage(folder: Path) -> DiskUsage:
+        used = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+        return DiskUsage(disk, used, disk - used)
+
+    monkeypatch.setattr("dc.server.uploads.shutil.disk_usage", disk_usage)
+    monkeypatch.setattr(limits, "MOVE_BYTES", 1000)
+    async with running(tmp_path) as server:
+        if chunked:
+            pieces = [DATA[at : at + 10_000] for at in range(0, size, 10_000)]
+            body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+            body += b"0\r\n\r\n"
+            stream = await server.open()
+            head = f"PUT {PATH} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            await stream.send_all(head.encode() + body)
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 201")
+            return
+        await server.ask("PUT", PATH, DATA[:start], content_length=str(size))
+        span = f"bytes {start}-{size - 1}/{size}"
+        assert (await server.ask("PUT", PATH, DATA[start:], content_range=span)).status == 201
 
 
 async def test_wrong_parts_begin_anew(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dc import limits, plugin_archive
 from dc.blobs import BlobFolder
 from dc.errors import StartError, StoreFull, UnknownTaskType
 from dc.messages import Options
+from dc.plugin_origins import origin_at
 from dc.plugins import Plugins
 from dc.records import JobEnded, NewJob, NewPlugin
 from dc.server.app import ServerApp, Settings
@@ -222,6 +223,24 @@ async def test_a_folder_that_is_gone_leaves_everything_as_it_is(world: World) ->
         await world.start()
 
 
+async def test_an_installed_project_that_is_none_any_more_keeps_no_other_from_changing(
+    world: World, tmp_path: Path
+) -> None:
+    await _write_and_start(world)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("[project]\nname = 'editable'\n")
+    (project / "second.py").write_text(code("second", 2))
+    world.shelf._installed = [origin_at(project)]
+    await world.look()
+    assert (world.answer("first"), world.answer("second")) == (1, 2)
+    (project / "pyproject.toml").unlink()
+    world.write("one.py", code("first", 3))
+    await world.look()
+    assert (world.answer("first"), world.answer("second")) == (3, 2)
+    assert "stays in service" in world.types.broken["editable"]
+
+
 async def test_back_to_what_it_was(world: World) -> None:
     await _write_and_start(world)
     first = world.digest("first")
@@ -275,6 +294,28 @@ async def test_what_the_disk_does_not_take_is_tried_again(
     await world.look(1)
     assert world.answer("first") == 2
     assert world.types.broken == {}
+
+
+async def test_an_archive_that_is_gone_is_put_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _write_and_start(world)
+    blobs, digest = BlobFolder(world.data / "blobs"), world.digest("first")
+    path = blobs.path(digest)
+    assert path is not None
+    path.unlink()  # it was damaged
+    await world.look()
+    assert blobs.path(digest) is not None
+    assert world.digest("first") == digest
+    assert world.answer("first") == 1
+    await world.look()
+    assert world.types.broken == {}
+    assert world.unpacked == {digest.hex()}
+    path.unlink()
+    world.write("one.py", "1 / 0\n")
+    caplog.clear()
+    await world.look(5)
+    assert len(caplog.records) == 1
 
 
 async def test_a_clock_that_goes_back(world: World) -> None:

@@ -5,8 +5,9 @@
 It mounts a small tmpfs for the data folder, starts a server, a worker and a client, fills the
 tmpfs, and checks that acknowledging stops within a second, that `/api/status`, the page and the log
 say why, and that everything goes on and ends rightly once there is space again. Then it puts a blob
-that is larger than the disk: it is refused, and nothing of it stays. It unmounts and removes all
-that it made. A line for each thing that was seen; the exit status is 0 if all were.
+that is larger than the disk, and one while the disk fills: they are refused, and nothing of them
+stays. It unmounts and removes all that it made. A line for each thing that was seen; the exit
+status is 0 if all were.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -121,18 +122,35 @@ async def check_large(client: dc.AsyncClient, large: bytes, done: trio.Event) ->
 
 
 async def check_too_large(server: Server, machine: Machine, disk: Path) -> None:
-    """Put a blob that fills the disk in the middle."""
-    free, source = shutil.disk_usage(disk).free, machine.folder / "large"
+    """Put a blob that there is no room for, and one whose disk fills in the middle."""
+    source, incoming = machine.folder / "large", machine.data / "blobs" / "incoming"
+    free = shutil.disk_usage(disk).free
+    await refused(server, source, 2 * free, "has no room for", lambda at: None)
+    say(f"a blob of {2 * free} bytes is refused before it is sent")
+    fillers: list[Path] = []
+
+    def told(at: int) -> None:
+        if at > free // 8 and not fillers:
+            fillers.append(fill(disk))
+
+    await refused(server, source, free // 2, WORD.decode(), told)
+    (filler,) = fillers
+    filler.unlink()
+    assert not list(incoming.iterdir()), "something of it stays"
+    assert shutil.disk_usage(disk).free > free * 0.9
+    say(f"one of {free // 2} bytes is refused when the disk fills, and nothing of it stays")
+
+
+async def refused(
+    server: Server, source: Path, size: int, word: str, told: Callable[[int], None]
+) -> None:
     with source.open("wb") as file:
-        file.truncate(2 * free)
+        file.truncate(size)
     client = HttpClient(partial(trio.open_tcp_stream, "127.0.0.1", server.port), "localhost")
-    with pytest.raises(HttpError, match=WORD.decode()) as caught:
-        await BlobTransport(client).upload(await blob_of(source), source)
+    with pytest.raises(HttpError, match=word) as caught:
+        await BlobTransport(client).upload(await blob_of(source), source, told)
     assert caught.value.status == 507
     await client.aclose()
-    assert not list((machine.data / "blobs" / "incoming").iterdir()), "something of it stays"
-    assert shutil.disk_usage(disk).free > free * 0.9
-    say(f"a blob of {2 * free} bytes is refused, and nothing of it stays")
 
 
 async def campaign(machine: Machine, disk: Path) -> None:

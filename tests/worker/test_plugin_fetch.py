@@ -221,6 +221,12 @@ def test_what_was_not_used_for_long_goes(tmp_path: Path) -> None:
     now += 1
     folder.tidy()
     assert [one.exists() for one in (mine, other, site)] == [True, False, False]
+    now += limits.UNUSED_PLUGIN_SECONDS - 1
+    folder.tidy()
+    assert mine.exists()
+    now += 1
+    folder.tidy()
+    assert not mine.exists(), "a worker that runs for ever does not keep all that it has had"
 
 
 def test_what_goes_has_its_name_no_more_before_anything_of_it_goes(

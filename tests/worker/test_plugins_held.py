@@ -80,6 +80,23 @@ def test_what_is_here_is_not_fetched_again() -> None:
     assert bench.runs == [(0, [1])]
 
 
+def test_what_is_here_is_looked_at_now_and_then() -> None:
+    bench = Bench()
+    assign(bench, 1)
+    ready(bench)
+    bench.do(ev.ExecutorSaid(0, Loaded(1, CODE.folder)))
+    bench.ran(1)
+    bench.now += limits.PLUGIN_AGAIN_SECONDS
+    assign(bench, 2)
+    assert bench.runs == [(0, [2])]
+    bench.ran(2)
+    bench.now += 1.0
+    assign(bench, 3)
+    assert bench.of(ev.FetchPlugin) == [ev.FetchPlugin(PLUGIN)]
+    ready(bench)
+    assert bench.runs == [(0, [3])]
+
+
 def test_own_code_comes_first() -> None:
     bench = Bench()
     assign(bench, 1, type_="work")
