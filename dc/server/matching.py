@@ -179,9 +179,7 @@ class Matching:
     def _add_class(self, wanted: Wanted) -> Class:
         new = Class(-1, wanted)
         self._ask(new)
-        amounts = [
-            {self._resources[n]: count for n, count in need.amounts} for need in wanted.needs
-        ]
+        amounts = [{self._resources[n]: many for n, many in one.amounts} for one in wanted.needs]
         new.id = self._scheduler.add_class(amounts)
         self._classes[wanted] = self._by_id[new.id] = new
         self._extend(new)
