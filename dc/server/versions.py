@@ -7,10 +7,11 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -113,10 +114,8 @@ def load_version(
         PluginError: it is no archive, or holds what must not be there.
     """
     manifest = unpack(archive, folder)
-    if carries(folder):
-        _adopt_first(folder / DEPS)
     plugins, imported = Plugins(), list[Source]()
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), _dependencies(folder):
         for source in sources_of(folder):
             plugins.load(Source(source.name, place, partial(_import, source, place, imported)))
     shipped = shipped_of(plugin, manifest)
@@ -142,31 +141,45 @@ def unload(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _adopt_first(deps: Path) -> None:
-    """Have what is imported next take its dependencies from this folder.
+@contextlib.contextmanager
+def _dependencies(folder: Path) -> Iterator[None]:
+    """Have what is imported meanwhile take dependencies from an archive, if it carries any.
 
-    What other archives brought is imported anew from here, or from theirs where it is not here; who
-    has it keeps it.
+    A package that another archive brought is imported anew if it is asked for; who has it keeps it.
+    Packages that are not asked for are as they were afterwards.
     """
+    if not carries(folder):
+        yield
+        return
+    deps = folder / DEPS
     others = [Path(one) for one in sys.path if _is_beside(Path(one), deps)]
-    _forget_carried([str(one) for one in others])
+    before = _forget_carried([str(one) for one in others])
     adopt([deps, *others])
+    try:
+        yield
+    finally:
+        anew = {name.partition(".")[0] for name in sys.modules}
+        for name, module in before.items():
+            if name.partition(".")[0] not in anew:
+                sys.modules[name] = module
 
 
 def _is_beside(one: Path, deps: Path) -> bool:
     return one != deps and one.name == DEPS and one.parent.parent == deps.parent.parent
 
 
-def _forget_carried(folders: list[str]) -> None:
-    """Forget the modules in these folders, and that Python looks there."""
+def _forget_carried(folders: list[str]) -> dict[str, ModuleType]:
+    """Forget the modules in these folders, and that Python looks there; return them, by name."""
     sys.path[:] = [one for one in sys.path if one not in folders]
     starts = tuple(f"{folder}{os.sep}" for folder in folders)
+    found = {}
     for name, module in list(sys.modules.items()):
         said = getattr(module, "__dict__", {})
         places = [said.get("__file__"), *(said.get("__path__") or ())]
         if any(str(place).startswith(starts) for place in places):
-            del sys.modules[name]
+            found[name] = sys.modules.pop(name)
     importlib.invalidate_caches()
+    return found
 
 
 def manifest_said(record: NewPlugin) -> Manifest:

@@ -526,8 +526,8 @@ class Harness:
         self.say(client, EndOfJob(request))
         return job
 
-    def take(self, peer: int, kind: type[M]) -> list[M]:
-        """Take the messages of this kind that the peer has had since the last time."""
+    def take(self, peer: int, kind: type[M] | tuple[type[M], ...]) -> list[M]:
+        """Take the messages of this kind, or kinds, that the peer has had since the last time."""
         mail = self.sent.get(peer, [])
         found = [message for message in mail if isinstance(message, kind)]
         self.sent[peer] = [message for message in mail if not isinstance(message, kind)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dc.messages import (
+    Assign,
     Cancel,
     Done,
     EndOfJob,
@@ -353,14 +354,19 @@ class HeadMachine(RuleBasedStateMachine):
             self.peers[at] = -1
 
     def hear(self, at: int) -> None:
+        """Take what the server has said, in its order: an attempt may be stopped and come again."""
         server, holds = self.server, self.holds[at]
-        for job, number, attempt, payload in server.tasks(self.peers[at]):
-            assert payload == b"task %d" % number
-            holds[job, number] = (job, number, attempt, payload)
-        for stop in server.take(self.peers[at], Stop):
-            for number, attempt in zip(stop.numbers, stop.attempts, strict=True):
-                if holds.get((stop.job, number), (0, 0, -1))[2] == attempt:
-                    del holds[stop.job, number]
+        kinds: tuple[type[Assign | Stop], ...] = (Assign, Stop)
+        for message in server.take(self.peers[at], kinds):
+            for place, (number, attempt) in enumerate(
+                zip(message.numbers, message.attempts, strict=True)
+            ):
+                if isinstance(message, Assign):
+                    payload = message.payloads[place]
+                    assert payload == b"task %d" % number
+                    holds[message.job, number] = (message.job, number, attempt, payload)
+                elif holds.get((message.job, number), (0, 0, -1))[2] == attempt:
+                    del holds[message.job, number]
         server.take(self.peers[at], Recorded)
 
     @rule(

@@ -13,6 +13,7 @@ from dc import limits, plugin_archive
 from dc.blobs import BlobFolder
 from dc.errors import StartError, StoreFull, UnknownTaskType
 from dc.messages import Options
+from dc.plugin_manifest import Entry
 from dc.plugin_origins import origin_at
 from dc.plugins import Plugins
 from dc.records import JobEnded, NewJob, NewPlugin
@@ -468,9 +469,19 @@ async def test_each_version_has_the_dependencies_that_came_with_it(world: World)
     assert world.digest("first") != old
     assert len(world.unpacked) == 1
     assert sum("deps" in one for one in sys.path) == 1
-    path.unlink()
+    module = sys.modules["travels.v3"]
+    other = {"deps/apart.py": "", "code/shouting.py": "import apart\n" + code("second", 2)}
+    (world.folder / "other.dcplugin").write_bytes(
+        archive(other, name="other", plugins=[Entry("other", "shouting")])
+    )
+    await world.look()
+    assert world.types.broken == {}
+    assert (world.answer("first"), world.answer("second")) == (6, 2)
+    assert sys.modules["travels.v3"] is module  # what others have and nobody asked for stays
+    for ready in (path, world.folder / "other.dcplugin"):
+        ready.unlink()
     await world.look(3)
-    assert not [name for name in sys.modules if name.startswith("travels")]
+    assert not [name for name in sys.modules if name.startswith(("travels", "apart"))]
     assert not [one for one in sys.path if one.endswith("deps")]
 
 
