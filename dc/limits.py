@@ -694,6 +694,10 @@ EXECUTOR_BATCH_SECONDS: Final = 0.01
 """Of measured run time that an executor gets at a time: hides the way through the pipe, and keeps
 work from waiting behind one executor while another is idle."""
 
+PASS_SECONDS: Final = 1.0
+"""That the first waiting task lets others pass, before an executor that does not suit it is
+replaced for it: several times as long as one takes to start."""
+
 WORKER_TICK_SECONDS: Final = 0.1
 """Between two looks of a worker at the clock: time limits are kept to this precision."""
 

@@ -34,6 +34,7 @@ from dc.worker.events import (
     StartExecutor,
 )
 from dc.worker.outcomes import take_outcomes
+from dc.worker.passing import Passing
 from dc.worker.slots import Current, Slot, State
 from dc.worker.tasks import Chunk, Job
 
@@ -53,6 +54,7 @@ class Executors:
         self._scratch = scratch
         self._amounts = amounts
         self._slots = [Slot(index, scratch) for index in range(count)]
+        self._passing = Passing(board, self._slots, amounts)
         self._leaving = False
 
     @property
@@ -114,19 +116,25 @@ class Executors:
         queue = self._board.queue
         self._release()
         for slot in self._slots:
-            if not self._admits():
+            if not self._passing.admits():
                 break
-            if slot.is_idle and self._suits(slot, queue.head()):
-                self._give(slot)
-        admits = self._admits()
+            if slot.is_idle and self._passing.suits(slot, queue.head()):
+                self._give(slot, queue.head())
         for slot in self._slots:
             if not queue:
                 return
             if slot.is_idle:
-                if admits:
-                    self._kill(slot)  # its successor suits
+                self._pass(slot)
             elif slot.takes_ahead(queue.head()):
-                self._give(slot)
+                self._give(slot, queue.head())
+
+    def _pass(self, slot: Slot) -> None:
+        """Have an executor that the first task does not suit be of other use, or replace it."""
+        chunk, stays = self._passing.choose(slot)
+        if chunk is not None:
+            self._give(slot, chunk)
+        elif not stays:
+            self._kill(slot)  # its successor suits
 
     def current(self, index: int) -> Current | None:
         """Return the task for which an executor was killed, or else the one that it runs.
@@ -143,23 +151,15 @@ class Executors:
             if current is not None:
                 yield slot.index, current
 
-    def _admits(self) -> bool:
-        """Whether something waits, and what it needs is free."""
-        queue = self._board.queue
-        return bool(queue) and self._amounts.fits(queue.head().resources)
-
-    def _suits(self, slot: Slot, head: Chunk) -> bool:
-        return slot.suits(head.job, self._amounts.preview(slot.index, head.resources))
-
-    def _give(self, slot: Slot) -> None:
-        board = self._board
-        head = board.queue.head()
-        cards = self._amounts.take(slot.index, head.resources)
-        if not slot.suits(head.job, cards):
+    def _give(self, slot: Slot, chunk: Chunk) -> None:
+        board, queue = self._board, self._board.queue
+        cards = self._amounts.take(slot.index, chunk.resources)
+        if not slot.suits(chunk.job, cards):
             self._amounts.give_back(slot.index)
             self._kill(slot)  # its successor suits
             return
-        run = slot.give(board.queue.take_batch(), board.now, cards)
+        batch = queue.take_batch() if chunk is queue.head() else queue.take_behind(chunk)
+        run = slot.give(batch, board.now, cards)
         board.out.append(Execute(slot.index, run))
 
     def _release(self) -> None:
@@ -445,5 +445,6 @@ class Executors:
         if not self._leaving and self._board.queue:
             blocked = not self._amounts.fits(self._board.queue.head().resources)
             idle = any(slot.is_idle for slot in self._slots)
-            assert blocked or not idle, "tasks wait, executors idle"
+            waits = blocked or self._passing.is_waiting()
+            assert waits or not idle, "tasks wait, executors idle"
         self._amounts.validate()

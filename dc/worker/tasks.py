@@ -252,6 +252,22 @@ class Queue:
         self.count -= len(chunk.numbers)
         return chunk
 
+    def in_order(self) -> Iterator[Chunk]:
+        """Yield the chunks, the first one first."""
+        return (chunk for _, _, chunk in sorted(self._heap))
+
+    def take_behind(self, chunk: Chunk) -> Chunk:
+        """Take out what one executor gets at a time of a chunk that need not be the first."""
+        self._heap = [row for row in self._heap if row[2] is not chunk]
+        heapq.heapify(self._heap)
+        self.count -= len(chunk.numbers)
+        count = self._fitting(chunk, chunk.job.batch_size())
+        if count >= len(chunk.numbers):
+            return chunk
+        head = chunk.cut(count)
+        self.push(chunk)
+        return head
+
     def take_batch(self) -> Chunk:
         """Take out what one executor gets at a time. The queue must not be empty."""
         batch = self._take(self.head().job.batch_size())
@@ -266,15 +282,18 @@ class Queue:
     def _take(self, most: int) -> Chunk:
         """Take up to `most` tasks out of the first chunk."""
         chunk = self.head()
-        per_task = chunk.size // len(chunk.numbers)
-        fitting = max(1, limits.BATCH_BYTES // max(1, per_task))
-        count = 1 if chunk.alone else min(most, fitting)
+        count = self._fitting(chunk, most)
         if count >= len(chunk.numbers):
             return self.pop()
         self.count -= count
         head = chunk.cut(count)
         heapq.heapreplace(self._heap, (chunk.order, self._heap[0][1], chunk))
         return head
+
+    def _fitting(self, chunk: Chunk, most: int) -> int:
+        """Return how many tasks of a chunk, `most` at most, fit one batch."""
+        per_task = chunk.size // len(chunk.numbers)
+        return 1 if chunk.alone else min(most, max(1, limits.BATCH_BYTES // max(1, per_task)))
 
     def take_all(self, plugin: Plugin) -> list[Chunk]:
         """Take out all tasks whose code is in a plugin."""

@@ -101,6 +101,7 @@ THOUGHT = {
     "worker.amounts",
     "worker.assignments",
     "worker.outcomes",
+    "worker.passing",
     "worker.outputs",
     "worker.statistics",
     "worker.telling",
