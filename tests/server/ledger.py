@@ -41,6 +41,7 @@ class Ledger(Harness):
         self.void: set[int] = set()
         self.paused: set[int] = set()
         self.retried: set[int] = set()
+        self.wanted_again: set[Task] = set()  # by an operator, whatever they wait for
         self.after: dict[int, tuple[int, bool]] = {}
         self.resting: set[str] = set()  # whom operators have take nothing
         self.pinned: dict[int, Plugin] = {}  # the archive that was newest when a job came
@@ -163,6 +164,7 @@ class Ledger(Harness):
             self.retried.add(record.job)
             for number in record.numbers:
                 self.recorded.remove((record.job, number))
+                self.wanted_again.add((record.job, number))
 
     def on_outcomes(self, record: Outcomes) -> None:
         assert record.job not in self.void, "an outcome of a cancelled job"
@@ -199,7 +201,7 @@ class Ledger(Harness):
     def check_waited(self, task: Task) -> None:
         """Nothing of a job is given out before what it waits for has come to the disk."""
         former, each = self.after.get(task[0], (0, False))
-        if not former or former in self.retried:
+        if not former or former in self.retried or task in self.wanted_again:
             return
         row, results = self.stored_job(former), self.results(former)
         assert row is not None
