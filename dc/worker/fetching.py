@@ -97,10 +97,10 @@ class Fetching:
             self._uses[digest] = left
             return
         del self._uses[digest]
-        self._missed.pop(digest, None)
+        missed = self._missed.pop(digest, 0)  # then the cache may still have it as used
         if (want := self.wants.get(digest)) is not None:
             self.wants.drop(want)
-        if self._here.pop(digest, None) is not None:
+        if self._here.pop(digest, None) is not None or missed:
             self._let_go(digest)
 
     def file(self, digest: bytes) -> InFile | None:
@@ -171,7 +171,7 @@ class Fetching:
 
     def let_go_all(self) -> None:
         """Let go of all that is here: it was another server's."""
-        for digest in self._here:
+        for digest in self._here.keys() | self._missed.keys():
             self._let_go(digest)
 
     # --- looking --------------------------------------------------------------------------------

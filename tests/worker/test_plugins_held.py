@@ -304,6 +304,41 @@ def test_an_executor_takes_one_set_of_dependencies() -> None:
     assert (run.run.plugin, run.run.site) == ("/p/carried", "")
 
 
+def test_two_sets_of_dependencies_do_not_replace_executors_in_turn() -> None:
+    first, second = Plugin(b"1" * 32, 9, "p"), Plugin(b"2" * 32, 9, "q")
+    codes = {1: Code("/p/1", "/s/1"), 2: Code("/p/2", "/s/2")}
+    bench = Bench()
+    give(bench, 0, 1, first, codes[1])
+    bench.do(ev.ExecutorSaid(0, Loaded(1, "/p/1")))
+    give(bench, 0, 2, second, codes[2])
+    for number in range(1, 4):
+        assign(bench, number, job=1, plugin=first)
+        bench.ran(number - 1, job=1)
+        assert bench.runs == [(0, [number])], "it lets it pass"
+        assert not bench.of(ev.Kill)
+    assign(bench, 4, job=1, plugin=first)
+    later(bench, limits.PASS_SECONDS)
+    bench.ran(3, job=1)
+    assert bench.of(ev.Kill) == [ev.Kill(0)], "it has waited for long enough"
+    bench.do(ev.ExecutorDied(0, "killed"))
+    bench.do(ev.ExecutorReady(0, bench.ready))
+    assert bench.runs == [(0, [0])]
+
+
+def test_an_executor_waits_for_another_that_suits() -> None:
+    first, second = Plugin(b"1" * 32, 9, "p"), Plugin(b"2" * 32, 9, "q")
+    bench = Bench(slots=2)
+    give(bench, 0, 1, first, Code("/p/1", "/s/1"))
+    give(bench, 0, 2, second, Code("/p/2", "/s/2"))
+    for slot in range(2):
+        bench.do(ev.ExecutorSaid(slot, Loaded(slot + 1, f"/p/{slot + 1}")))
+    assign(bench, 1, job=2, plugin=second)
+    bench.ran(0, job=1)
+    assert not bench.of(ev.Kill)
+    bench.ran(0, job=2, slot=1)
+    assert bench.runs == [(1, [1])]
+
+
 def test_an_executor_is_replaced_before_it_has_imported_too_many() -> None:
     bench = Bench()
     for at in range(limits.EXECUTOR_PLUGINS):

@@ -181,6 +181,7 @@ class Machine(RuleBasedStateMachine):
         self.processes: dict[int, FakeProcess] = {}
         self.fetching: list[Blob] = []
         self.files: set[bytes] = set()  # that are in use, as the cache sees it
+        self.missing: set[bytes] = set()  # of these, that tasks did not find
         self.putting: list[Key] = []
         self.bringing: list[Plugin] = []
         self.held: set[Key] = set()  # as it says after the last Welcome
@@ -235,11 +236,14 @@ class Machine(RuleBasedStateMachine):
                     process.killed = True
                 case ev.Fetch():
                     assert action.blob not in self.fetching, "fetched twice at a time"
-                    assert action.blob.digest not in self.files, "fetched, and it is here"
+                    here = self.files - self.missing
+                    assert action.blob.digest not in here, "fetched, and it is here"
+                    self.missing.discard(action.blob.digest)
                     self.fetching.append(action.blob)
                     assert len(self.fetching) <= limits.TRANSFERS_AT_ONCE
                 case ev.LetGo():
                     self.files.remove(action.digest)
+                    self.missing.discard(action.digest)
                 case ev.PutBlob():
                     self.putting.append((action.job, action.number, action.attempt))
                     assert len(self.putting) <= limits.TRANSFERS_AT_ONCE
@@ -549,6 +553,8 @@ class Machine(RuleBasedStateMachine):
         self, index: int, process: FakeProcess, count: int, seconds: float, kinds: list[str]
     ) -> None:
         keys = [key for key in process.given[:count] if key[0] == process.given[0][0]]
+        if "missing" in kinds:  # any of what they were to have
+            self.missing |= self.files
         self._take_out(process, len(keys))
         outcomes: list[bytes | InFile | Failure] = []
         for at, (_, number, _) in enumerate(keys):

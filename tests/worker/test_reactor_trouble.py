@@ -17,7 +17,7 @@ from dc.messages import (
     Stop,
     Welcome,
 )
-from dc.pipe import FileResult, InFile
+from dc.pipe import MISSING, FileResult, InFile
 from dc.worker import events as ev
 from dc.worker.tasks import Job
 from tests.worker.bench import READY, Bench, short_job
@@ -355,3 +355,15 @@ def test_an_attempt_that_is_reported_twice_is_forgotten_once() -> None:
     job.held = {3: 1, 4: 2}
     job.forget([3, 3], [1, 1])
     assert job.held == {4: 2}
+
+
+def test_a_file_that_was_not_found_is_let_go_with_its_task() -> None:
+    """What the cache still has of it would be taken for in use for ever."""
+    bench = Bench()
+    blob = Blob(b"b" * 32, 99)
+    bench.hear(Assign(1, "work", "1", 0.0, [0], [1], [blob]))
+    bench.do(ev.Fetched(InFile("/c/b", 99, blob.digest)))
+    bench.ran(0, outcomes=[Failure(MISSING, "/c/b is gone")])
+    assert bench.of(ev.Fetch) == [ev.Fetch(blob)]
+    bench.hear(Stop(1, [0], [1]))
+    assert bench.of(ev.LetGo) == [ev.LetGo(blob.digest)]
