@@ -192,7 +192,12 @@ async def none_stays(machine: Machine, server: Server) -> None:
         30.0,
         lambda: str(names(blobs) - archives),
     )
-    assert server.json("/api/status")["bytes"] == 0
+    await until(
+        lambda: server.json("/api/status")["bytes"] == 0,
+        "no bytes to be counted",
+        30.0,
+        lambda: str(server.json("/api/status")["bytes"]),
+    )
 
 
 def names(blobs: Path) -> set[str]:
