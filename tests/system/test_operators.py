@@ -145,7 +145,8 @@ async def test_a_worker_leaves_at_its_time(machine: Machine) -> None:
 async def test_a_signal_lets_tasks_finish_if_that_was_asked(machine: Machine) -> None:
     server = await machine.server()
     where = "--data", machine.folder / "worker-one", *machine.with_plugins(None)
-    worker = machine.start("dc.worker", server.address, "--name", "one", "--finish", "20s", *where)
+    said = "--name", "one", "--slots", 1, "--finish", "20s"
+    worker = machine.start("dc.worker", server.address, *said, *where)
     await server.has_workers("one")
     gate = machine.folder / "gate"
     async with machine.client(server) as client:
