@@ -11,7 +11,7 @@ first message.
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
     worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Leaving,
-                        Output, Progress, Checkpoint, Cached
+                        Output, Progress, Checkpoint, Cached, Vitals
     server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused, Slots, Rest,
                         End
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
@@ -74,6 +74,10 @@ VariableValue: TypeAlias = Annotated[
 Environment: TypeAlias = Annotated[dict[Variable, VariableValue], Meta(max_length=limits.VARIABLES)]
 PublicKeys: TypeAlias = Annotated[
     list[Annotated[bytes, Meta(max_length=32)]], Meta(max_length=limits.TRUSTED_KEYS)
+]
+Reading: TypeAlias = Annotated[float, Meta(ge=-1, le=1e18)]
+Traceparent: TypeAlias = Annotated[
+    str, Meta(pattern=r"^$|^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", max_length=55)
 ]
 Digest: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
@@ -325,6 +329,31 @@ class Cached(Message, frozen=True):
     dropped: Annotated[list[Digest], Meta(max_length=limits.CACHED_TOLD)] = []
 
 
+class Vitals(Message, frozen=True):
+    """How a worker's computer is; -1 where it cannot tell.
+
+    A worker says it now and then while it has tasks, and once more when they have ended.
+
+    Attributes:
+        processors: of 1, how busy they are, by whatever runs there.
+        memory_used, memory_total, disk_free: bytes.
+        temperature: degrees Celsius.
+        battery: of 1; `mains` is 1 on mains power, else 0.
+        dc_memory, dc_processors: of that, what the worker and its tasks use; the second in
+            processors.
+    """
+
+    processors: Reading = -1.0
+    memory_used: Reading = -1.0
+    memory_total: Reading = -1.0
+    disk_free: Reading = -1.0
+    temperature: Reading = -1.0
+    battery: Reading = -1.0
+    mains: Reading = -1.0
+    dc_memory: Reading = -1.0
+    dc_processors: Reading = -1.0
+
+
 class Checkpoint(Message, frozen=True):
     """What an attempt wants the next attempt of its task to have, should it not come to its end."""
 
@@ -348,6 +377,7 @@ class Assign(Message, frozen=True):
     from `/blobs`. `plugin` has the code, for a worker that has none of this type and version.
     `inputs` are common to all tasks of the job, by name, to be fetched from `/blobs`. With
     `keep_output` all that each of them writes is put to `/blobs` before its outcome is told.
+    `traceparent` is the job's span, as in W3C Trace Context, the parent of what its tasks do.
     """
 
     job: JobId
@@ -364,6 +394,7 @@ class Assign(Message, frozen=True):
     plugin: Plugin | None = None
     inputs: Inputs = {}
     keep_output: bool = False
+    traceparent: Traceparent = ""
 
 
 class Stop(Message, frozen=True):
@@ -445,6 +476,7 @@ class Options(Message, frozen=True):
             and `resources` say holds for each, the larger amount of the two.
         inputs: blobs that all its tasks may read, by name: a worker fetches each once.
         keep_output: whether all that its tasks write is kept, and not only beginnings and ends.
+        traceparent: of what submitted it, as in W3C Trace Context; may be empty.
     """
 
     name: Text = ""
@@ -470,6 +502,7 @@ class Options(Message, frozen=True):
     alternatives: Annotated[list[Alternative], Meta(max_length=limits.ALTERNATIVES)] = []
     inputs: Inputs = {}
     keep_output: bool = False
+    traceparent: Traceparent = ""
 
 
 class Submit(Message, frozen=True):
@@ -651,6 +684,7 @@ FromWorker: TypeAlias = (
     | Progress
     | Checkpoint
     | Cached
+    | Vitals
 )
 FromClient: TypeAlias = (
     Hello

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import DuplicateName, ProtocolError
-from dc.messages import About, Stop
+from dc.messages import About, Stop, Vitals
 from dc.server.board import Board
 from dc.server.register import Register, decided
 
@@ -48,6 +48,7 @@ class Worker(Struct, eq=False):
         until: when it will leave, on the reactor's clock.
         stop_by: when it must have stopped, if it was told to.
         unusable: by archive, why it could not use it when it last tried, the newest last.
+        vitals: how its computer is, as it said last, at `vitals_at` in Unix time.
     """
 
     id: int
@@ -73,6 +74,8 @@ class Worker(Struct, eq=False):
     until: float = math.inf
     stop_by: float = math.inf
     unusable: dict[bytes, str] = {}
+    vitals: Vitals | None = None
+    vitals_at: float = 0.0
 
     def cannot_use(self, archive: bytes, why: str) -> None:
         """Note that it has failed to get or to load an archive."""

@@ -26,6 +26,7 @@ from dc.messages import (
     Progress,
     Returned,
     Running,
+    Vitals,
     check_columns,
 )
 from dc.plugin_manifest import unusable
@@ -319,6 +320,9 @@ class WorkerSide:
             case Held():
                 check_columns(message)
                 self.leases.named(worker, message.job, message.numbers, message.attempts)
+            case Vitals():
+                worker.vitals = message
+                worker.vitals_at = self._board.wall
             case Cached():
                 self.inputs.told(worker, message)
             case Goodbye():

@@ -28,6 +28,9 @@ WORDS = {
     "plugin_manifest",
     "portions",
     "times",
+    "view_jobs",
+    "view_server",
+    "view_workers",
 }
 
 THOUGHT = {
