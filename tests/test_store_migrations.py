@@ -77,10 +77,18 @@ def make_schema_3(path: Path) -> None:
         store_file._apply(connection, 3, store_file.migrations()[2])
 
 
+def make_schema_4(path: Path) -> None:
+    """Make the same database of schema 4."""
+    make_schema_3(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        store_file._apply(connection, 4, store_file.migrations()[3])
+
+
 EARLIER: dict[int, Callable[[Path], None]] = {
     1: make_schema_1,
     2: make_schema_2,
     3: make_schema_3,
+    4: make_schema_4,
 }
 
 
