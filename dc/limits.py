@@ -527,6 +527,9 @@ READ_RECORDS: Final = 1_000
 READ_TASKS: Final = 65_536
 """Tasks that one query looks at in search of unfinished ones: some 10 ms."""
 
+LOOKED_TASKS: Final = 4 * READ_TASKS
+"""Tasks of a job that are looked at for one page of those in a state: some 20 ms."""
+
 READERS: Final = 2
 """Reads of the store at one time: a slow page does not hold up the payloads of the next tasks."""
 

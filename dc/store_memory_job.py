@@ -72,6 +72,7 @@ class MemoryJob:
             retried=self.retried,
             plugin=record.plugin,
             bytes=self.bytes,
+            finished_at=self.finished_at,
         )
 
     def set_finished(self, at: float) -> None:

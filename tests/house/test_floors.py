@@ -135,6 +135,8 @@ HANDS = {
     "store_write": "store",
     "store_thread": "store",
     "store_read": "store",
+    "store_listed": "store",
+    "store_memory_listed": "store",
     "store_open": "store",
     "store_pace": "store",
     "store_log": "store",
