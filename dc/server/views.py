@@ -11,6 +11,7 @@ from dc.server.output_views import OutputViews
 from dc.server.plugin_views import PluginViews
 from dc.server.server_views import ServerViews
 from dc.server.task_views import TaskViews
+from dc.server.worker_lists import WorkerLists
 from dc.server.worker_views import WorkerViews
 
 
@@ -22,6 +23,7 @@ class Views:
 
     Attributes:
         jobs, tasks, outputs, workers, plugins, server: what each of these shows.
+        worker_lists: workers page by page.
     """
 
     def __init__(self, app: ServerApp) -> None:
@@ -29,5 +31,6 @@ class Views:
         self.tasks = TaskViews(app, self.jobs)
         self.outputs = OutputViews(app, self.tasks)
         self.workers = WorkerViews(app)
+        self.worker_lists = WorkerLists(app, self.workers)
         self.plugins = PluginViews(app)
         self.server = ServerViews(app)
