@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -203,6 +203,15 @@ class ServerApp:
     async def wait_stopped(self) -> None:
         """Wait until `run` has ended after `stop`."""
         await self._stopped.wait()
+
+    async def wait_stopping(self) -> None:
+        """Wait until the server is told to stop."""
+        await self._stopping.wait()
+
+    def start_beside(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run something beside all else, for as long as the server runs."""
+        if self._nursery is not None:
+            self._nursery.start_soon(work)
 
     @property
     def stopping(self) -> bool:
