@@ -300,12 +300,6 @@ class TooManyWatchers(DcError):
     code = "too_many_watchers"
 
 
-class KeyReused(KeyConflict):
-    """A submission has the key of another one and is not the same: take another key."""
-
-    code = "key_reused"
-
-
 class InternalError(DcError):
     """A mistake in dc itself. The server stopped at once; its log says where. Start it again."""
 

@@ -442,10 +442,9 @@ class HttpConnection:
                 raise ConnectionLost("the client takes its answer too slowly")
 
     async def _send_pieces(self, response: Response, pieces: AsyncIterable[bytes]) -> None:
-        link = self._in_hand()
         await self._send(self._head(response, None))
         if not self._bodiless:
             async for piece in pieces:
                 if piece:
-                    await self._send(link.send(h11.Data(data=piece)))
+                    await self._send(self._in_hand().send(h11.Data(data=piece)))
         await self._send(self._end())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dc.server.api_jobs import JobsApi
 from dc.server.api_server import ServerApi
+from dc.server.api_stream import StreamApi
 from dc.server.api_tasks import TasksApi
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
+from dc.server.live_streams import LiveStreams
 from dc.server.output_views import OutputViews
 from dc.server.plugin_views import PluginViews
 from dc.server.routes import Route
+from dc.server.topic_looks import TopicLooks
 from dc.server.views import Views
 
 
@@ -20,10 +23,14 @@ def api_routes(app: ServerApp, views: Views) -> list[Route]:
         app: what they act on.
         views: where they look things up.
     """
+    outputs = OutputViews(app, views)
+    looks = TopicLooks(views, outputs)
+    streams = LiveStreams(app, looks.all(), looks)
     families = (
         ServerApi(views, PluginViews(app), app),
         JobsApi(views, app),
-        TasksApi(views, OutputViews(app, views), app),
+        TasksApi(views, outputs, app),
         WorkersApi(views, app),
+        StreamApi(streams),
     )
     return [route for family in families for route in family.routes()]

@@ -118,7 +118,7 @@ class Live:
 
     @property
     def topics(self) -> list[Topic]:
-        """What is to be looked at: all that is watched, but for events, which come by themselves."""
+        """What is to be looked at: all that is watched but events, which come by themselves."""
         return [one.topic for one in self._shown.values() if one.topic.kind != "events"]
 
     def lacking(self, watcher: Watcher) -> list[Topic]:
