@@ -1034,8 +1034,19 @@ further behind: some 100 KB."""
 WATCH_RETRY_SECONDS: Final = 2.0
 """After which a browser connects again to a stream that broke."""
 
-SUBMITTED_BYTES: Final = 16 * MIB
-"""Of a job that is submitted over HTTP as one JSON value; lines of JSON have no such bound."""
+SUBMITTED_BYTES: Final = MIB
+"""Of a job that is submitted over HTTP as one JSON value, which is read at once, in the loop: some
+milliseconds. Lines of JSON have no such bound."""
+
+SUBMITTED_TASKS: Final = 100_000
+"""Tasks of such a job."""
+
+SUBMITTING: Final = 200
+"""Jobs that are being submitted over HTTP at a time; further ones are answered 429. Each may hold a
+line and a batch: a gigabyte at worst."""
+
+READ_AT_ONCE: Final = 256
+"""Values of JSON that are read or written before others have their turn: below a millisecond."""
 
 LINE_BYTES: Final = 4 * MIB
 """Of one payload as a line of JSON: as much as a message. What is larger is put to `/blobs`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dc.server.api_jobs import JobsApi
 from dc.server.api_server import ServerApi
 from dc.server.api_stream import StreamApi
+from dc.server.api_submit import SubmitApi
 from dc.server.api_tasks import TasksApi
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
@@ -13,6 +14,7 @@ from dc.server.output_views import OutputViews
 from dc.server.plugin_views import PluginViews
 from dc.server.routes import Route
 from dc.server.topic_looks import TopicLooks
+from dc.server.uploads import Uploads
 from dc.server.views import Views
 
 
@@ -25,6 +27,8 @@ def api_routes(app: ServerApp, views: Views) -> list[Route]:
     """
     outputs = OutputViews(app, views)
     looks = TopicLooks(views, outputs)
+    settings = app.settings
+    uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
     streams = LiveStreams(app, looks.all(), looks)
     families = (
         ServerApi(views, PluginViews(app), app),
@@ -32,5 +36,6 @@ def api_routes(app: ServerApp, views: Views) -> list[Route]:
         TasksApi(views, outputs, app),
         WorkersApi(views, app),
         StreamApi(streams),
+        SubmitApi(app, uploads),
     )
     return [route for family in families for route in family.routes()]

@@ -32,7 +32,7 @@ from dc.view_jobs import OutputView
 from dc.view_server import EventView
 
 Mark = tuple[int, int, bool]
-"""Where somebody stands in the output of a task: the attempt, the next byte, whether it may grow."""
+"""Where somebody stands in an output: the attempt, the next byte, and whether it may grow."""
 
 START: Mark = (0, 0, True)
 
