@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import msgspec
+from typing import Final
 
 from dc.server.live_streams import Look
-from dc.server.output_views import OutputViews
 from dc.server.topics import Kind, Topic
 from dc.server.views import Views
-from dc.view_jobs import OutputView
+from dc.view_jobs import JobsPage, OutputView
+from dc.view_workers import WorkersPage
 
-JOBS = 50
+JOBS: Final = 50
 """Jobs that are watched together: the newest."""
 
-WORKERS = 200
+WORKERS: Final = 200
 """Workers that are watched together: the first by name."""
 
 
@@ -24,12 +23,10 @@ class TopicLooks:
 
     Args:
         views: where things are looked up.
-        outputs: where it is looked up what tasks have written.
     """
 
-    def __init__(self, views: Views, outputs: OutputViews) -> None:
+    def __init__(self, views: Views) -> None:
         self._views = views
-        self._outputs = outputs
 
     def all(self) -> Mapping[Kind, Look]:
         """Return how to look at each kind that there is."""
@@ -44,22 +41,22 @@ class TopicLooks:
 
     async def piece(self, job: int, task: int, first: int) -> OutputView:
         """Return what a task has written from byte `first` on."""
-        return msgspec.convert(await self._outputs.view(job, task, first), OutputView)
+        return await self._views.outputs.view(job, task, first)
 
     async def _overview(self, _: Topic) -> object:
-        return {"status": await self._views.status()}
+        return {"status": await self._views.server.status()}
 
     async def _jobs(self, _: Topic) -> object:
-        return {"jobs": await self._views.jobs(None, JOBS), "next": None}
+        return JobsPage(await self._views.jobs.newest(None, JOBS))
 
     async def _job(self, topic: Topic) -> object:
-        return await self._views.job(topic.job)
+        return await self._views.jobs.one(topic.job)
 
     async def _task(self, topic: Topic) -> object:
-        return await self._views.task(topic.job, topic.task)
+        return await self._views.tasks.one(topic.job, topic.task)
 
     async def _workers(self, _: Topic) -> object:
-        return {"workers": self._views.workers()[:WORKERS], "next": None}
+        return WorkersPage(self._views.workers.all()[:WORKERS])
 
     async def _worker(self, topic: Topic) -> object:
-        return self._views.worker(topic.worker)
+        return self._views.workers.one(topic.worker)
