@@ -24,7 +24,8 @@ log = logging.getLogger("dc.server")
 Look: TypeAlias = Callable[[Topic], Awaitable[object]]
 """Gives the present state of a topic, as it goes out in JSON; DcError where there is none."""
 
-BEAT = b":\n\n"
+BEAT = b"event: beat\ndata: {}\n\n"
+"""What a stream says when there is nothing else: no comment, so that a page hears it too."""
 
 
 class Owner(Protocol):
