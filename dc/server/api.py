@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dc.server.api_jobs import JobsApi
+from dc.server.api_results import ResultsApi
 from dc.server.api_server import ServerApi
+from dc.server.api_stream import StreamApi
+from dc.server.api_submit import SubmitApi
 from dc.server.api_tasks import TasksApi
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
+from dc.server.live_streams import LiveStreams
 from dc.server.routes import Route
+from dc.server.topic_looks import TopicLooks
+from dc.server.uploads import Uploads
 from dc.server.views import Views
 
 
@@ -18,10 +24,17 @@ def api_routes(app: ServerApp, views: Views) -> list[Route]:
         app: what they act on.
         views: where they look things up.
     """
+    looks = TopicLooks(views)
+    settings = app.settings
+    uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
+    streams = LiveStreams(app, looks.all(), looks)
     families = (
         ServerApi(views, app),
         JobsApi(views, app),
         TasksApi(views, app),
         WorkersApi(views, app),
+        StreamApi(streams),
+        SubmitApi(app, uploads),
+        ResultsApi(views, app),
     )
     return [route for family in families for route in family.routes()]

@@ -85,6 +85,8 @@ THOUGHT = {
     "server.retrying",
     "server.submitters",
     "server.quotas",
+    "server.live",
+    "server.topics",
     "server.reactor",
     "worker.events",
     "worker.tasks",
