@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Blob, Counts, Options, Outcome, Payload
+from dc.records_shown import ShownRecord
 
 # --- to the store -------------------------------------------------------------------------------
 
@@ -240,6 +241,7 @@ Record: TypeAlias = (
     | TaskOutput
     | TaskCheckpoint
     | NewPlugin
+    | ShownRecord
 )
 
 # --- from the store -----------------------------------------------------------------------------

@@ -23,11 +23,13 @@ from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome
 from dc.portions import portions, stored_size
 from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record
 from dc.requirements import needs_of
+from dc.server.event_log import EventLog
 from dc.server.events import Action, Send, Write
 from dc.server.heads import HeadLimits, Heads
 from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
 from dc.server.payloads import Window
+from dc.server.presence import PresenceLog
 from dc.server.quotas import Usage
 from dc.server.rate import Rate
 from dc.server.retries import crash_limit
@@ -83,6 +85,9 @@ class Board:
         self.usage = Usage()
         self.now = 0.0
         self.wall = 0.0
+        self.log = EventLog(lambda: (self.now, self.wall))
+        self.presence = PresenceLog()
+        self.ended_done = self.ended_failed = 0  # tasks, since the start
         self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
         self.trouble = ""
         self.stalled = False
@@ -309,6 +314,8 @@ class Board:
             failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
         job.failed += failed
         job.done += len(numbers) - failed
+        self.ended_failed += failed
+        self.ended_done += len(numbers) - failed
         job.changed = True
         self.rate.add(len(numbers), self.now)
         if job.number in self.checkpointed:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from dc.errors import DcError, UnknownJob
 from dc.server.board import Board
 from dc.server.clients import ClientSide
+from dc.server.command_events import note_command
 from dc.server.commands import (
     CancelJob,
     CancelJobs,
@@ -23,6 +24,7 @@ from dc.server.commands import (
     SetWorkers,
     Then,
 )
+from dc.server.event_log import OPERATOR
 from dc.server.job_control import JobControl
 from dc.server.jobs import Job
 from dc.server.orders import Orders
@@ -48,13 +50,21 @@ class Operations:
 
     def ask(self, command: Command, then: Then) -> None:
         """Do what is asked; call `then` with the answer, or the DcError, once that is on disk."""
-        _answering(then, lambda: self._do(command, then))
+        _answering(then, lambda: self._do(command, partial(self._noting, command, then)))
+
+    def _noting(self, command: Command, then: Then, answer: object) -> None:
+        """Note what was done, then say so."""
+        if not isinstance(answer, DcError):
+            note_command(self._board.log, command, answer, self._orders.row)
+        then(answer)
 
     def _do(self, command: Command, then: Then) -> None:
         match command:
             case CancelJob(number):
                 done = partial(then, None)
-                self._with_job(number, then, lambda job: self._clients.cancel(job, done))
+                self._with_job(
+                    number, then, lambda job: self._clients.cancel(job, done, who=OPERATOR)
+                )
             case CancelJobs(type_, version, submitter):
                 self._jobs.cancel_jobs(type_, version, submitter, then)
             case SetWeight(submitter, weight):

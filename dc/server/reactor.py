@@ -33,7 +33,9 @@ from dc.errors import DcError, ProtocolError, VersionError
 from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Refused, Trouble, Welcome
 from dc.records import Outcomes
 from dc.server.board import Board
+from dc.server.chronicle import Chronicle
 from dc.server.clients import ClientSide
+from dc.server.event_log import SERVER
 from dc.server.events import (
     Action,
     Answered,
@@ -112,6 +114,7 @@ class Reactor:
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
         self.control = JobControl(self.board, self.clients, self.workers)
+        self.chronicle = Chronicle(self.board, self.workers)
         orders = self.workers.orders
         self.operations = Operations(self.board, self.clients, self.control, orders)
         orders.dismiss = self._dismiss
@@ -165,10 +168,13 @@ class Reactor:
                 for record in records:
                     self.board.write(record, lambda: None)
                     self.board.signed(record)
+                    self.chronicle.plugin(record)
             case Stopping():
                 self.workers.note_all_seen()
+                self.chronicle.stopping()
             case Emptied():
                 self.board.give_numbers_back()
+                self.chronicle.write(all_=True)
             case _:
                 return False
         return True
@@ -194,6 +200,7 @@ class Reactor:
                 self._take_held()
             case JobRemoved(submitter, size):
                 self.board.usage.free(submitter, size)
+                self.board.log.note("job.removed", SERVER, str)
             case Continued():
                 self.clients.cancel_step(event.job)
             case Answered(then, answer):
@@ -228,6 +235,7 @@ class Reactor:
 
     def _finished(self, job: Job) -> None:
         self.control.finished(job)
+        self.chronicle.finished(job)
         self.clients.finished(job)
 
     def _queued(self, number: int) -> Job | None:
@@ -379,6 +387,7 @@ class Reactor:
     def _on_trouble(self, text: str) -> None:
         """Tell everybody why nothing is acknowledged at present, or that it is again."""
         self.board.trouble = text
+        self.chronicle.trouble(text)
         for peer in self._peers.all():
             if peer.role:
                 self.board.send(peer.number, Trouble(text))
@@ -409,6 +418,7 @@ class Reactor:
         for peer in self._peers.due(self.board.now):
             self._watch_over(peer)
         self.workers.tick(late, patient=self.board.now < self._patient_until)
+        self.chronicle.tick()
 
     def _unheard(self, stalled: bool) -> float:
         """Return for how many of the seconds since the last tick nobody could be heard.

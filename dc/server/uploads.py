@@ -12,7 +12,7 @@ from dc import limits
 from dc.blobs_incoming import Sink, Source
 from dc.errors import StoreFull
 from dc.requirements import bytes_text
-from dc.server.quotas import Usage
+from dc.server.quotas import Usage, reserve_of
 
 
 class Uploads:
@@ -45,9 +45,7 @@ class Uploads:
             disk = shutil.disk_usage(self._folder)
         except OSError:  # what is wrong is found out by writing
             return
-        free, reserve = disk.free, self._reserve
-        if reserve is None:
-            reserve = min(limits.RESERVE_BYTES, disk.total // 20)
+        free, reserve = disk.free, reserve_of(self._reserve, disk.total)
         missing = max(0, size - here)
         if free - missing < reserve:
             kept = f", of which {bytes_text(reserve)} are kept (--reserve)"
