@@ -8,8 +8,6 @@ performed before anything else runs.
 from __future__ import annotations
 
 import logging
-import math
-import shutil
 import time
 from collections.abc import Callable, Collection
 from functools import partial
@@ -24,7 +22,6 @@ from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
-from dc.records_shown import EventFilter
 from dc.server.commands import Command
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
@@ -55,9 +52,10 @@ from dc.server.events import (
 )
 from dc.server.loads import Loads
 from dc.server.parking import Parked, Parking
-from dc.server.quotas import NONE, Quotas, reserve_of
+from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
 from dc.server.retention import Keep, Retention
+from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
 from dc.store import Store
 
@@ -69,15 +67,6 @@ LOAD_RETRY_SECONDS = 1.0
 QUIET_SECONDS = 5.0
 """Without anything to write, after which free memory is given back: a long queue may wait for days
 for its workers."""
-
-LIVES = ("server.started", "server.stopped")
-"""Events of which the last one says whether the server was stopped."""
-
-STARTS = 100
-"""Events about the server among which one of those is looked for."""
-
-MOST_EVENTS = 2**63 - 1
-"""No event has a higher number."""
 
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
@@ -133,12 +122,12 @@ class ServerApp:
         self._codec = peer_codec()
         self._connections: dict[int, Connection | Parked] = {}
         self.parking = Parking(self)
+        self.surroundings = Surroundings(store, types, settings.data, settings.reserve)
         self._next_peer = 1
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
         self._wrote = 0.0
-        self._looked = -math.inf
         self._failure: Exception | None = None
         self._gone = trio.Event()
         self._loaded = trio.Event()
@@ -159,7 +148,7 @@ class ServerApp:
             server=await self.store.identity(),
         )
         self.feed(WorkersRecovered(await self.store.workers()))
-        await self._recover_chronicle()
+        await self.surroundings.recover(self.reactor.chronicle)
         self.reactor.board.usage.restore(await self.store.usage())
         self.reactor.board.usage.quotas = self.settings.quotas
         self.reactor.board.submitters.weights = await self.store.submitters()
@@ -174,15 +163,6 @@ class ServerApp:
             log.info("job %d goes on", row.job)
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
-
-    async def _recover_chronicle(self) -> None:
-        starts = await self.store.events(EventFilter(kind="server"), 0, MOST_EVENTS, STARTS)
-        last = next((one for one in starts if one.kind in LIVES), None)
-        steps = await self.store.history(limits.HISTORY_SECONDS, 0.0, math.inf)
-        alive = steps[-1].at + limits.HISTORY_SECONDS if steps else None
-        chronicle = self.reactor.chronicle
-        chronicle.plugins = {row.name for row in await self.store.plugins()}
-        chronicle.started(await self.store.next_event(), last, alive)
 
     async def _recover_head(self) -> None:
         """Read the head of a job; what else was asked for has time until the server runs."""
@@ -239,25 +219,12 @@ class ServerApp:
     async def _tick(self) -> None:
         while True:
             await trio.sleep(self.reactor.pause())
-            self._look_around()
+            self.surroundings.look(self.reactor.chronicle)
             self.feed(Tick(self.committer.stalled))
             quiet = trio.current_time() - self._wrote > QUIET_SECONDS
             if self._worked and (quiet or self.reactor.idle):
                 self._worked = False
                 memory.give_back()
-
-    def _look_around(self) -> None:
-        """Tell the reactor what it cannot see, and what is worth an event."""
-        chronicle = self.reactor.chronicle
-        chronicle.look_at_broken(self.types.broken)
-        now = trio.current_time()
-        if now - self._looked >= limits.DISK_LOOK_SECONDS:
-            self._looked = now
-            try:
-                disk = shutil.disk_usage(self.settings.data)
-            except OSError:  # what is wrong is found out by writing
-                return
-            chronicle.look_at_disk(disk.free, reserve_of(self.settings.reserve, disk.total))
 
     # --- connections ----------------------------------------------------------------------------
 

@@ -374,6 +374,24 @@ class Board:
             self.unschedule(job)
             self.on_finished(job)
 
+    def validate(self) -> None:
+        """Check what must always hold of jobs; AssertionError says what does not."""
+        self.scheduler.validate()
+        self.submitters.validate()
+        self.matching.validate()
+        self.usage.validate()
+        resident = 0
+        for job in self.jobs.values():
+            assert job.recorded <= job.done + job.failed <= job.total, f"job {job.number}: counts"
+            in_scheduler = sum(self.scheduler.job_counts(job.number)) if job.scheduled else 0
+            if not job.cancelled:
+                missing = job.total - job.done - job.failed
+                known = in_scheduler + job.tail.count
+                assert known == missing, f"job {job.number}: {known} != {missing}"
+            job.validate()
+            resident += job.at_hand.size
+        assert resident == self.window.used, "the window of payloads does not add up"
+
 
 def limits_of(options: Options, resources: dict[str, float]) -> Limits:
     """Return the limits of a job's tasks: who needs so much memory may use so much, and no more."""

@@ -18,7 +18,7 @@ from dc.server.event_log import SERVER, counted, named
 from dc.server.history import HistoryLog, step_at
 from dc.server.jobs import Job
 from dc.server.workers import WorkerSide
-from dc.view_server import EventView
+from dc.view_server import EventView, Level
 
 
 class Chronicle:
@@ -62,7 +62,7 @@ class Chronicle:
         text = "the server started"
         if not clean:
             text += ": it had been killed, or its computer had failed, while it ran"
-        level = "info" if clean else "warning"
+        level: Level = "info" if clean else "warning"
         self._log.note("server.started", SERVER, lambda: text, level=level)
         if alive is not None:
             self._board.presence.started(alive)
@@ -113,6 +113,10 @@ class Chronicle:
         kind = "job.failed" if job.failed else "job.finished"
         text = partial(_text_of_end, job, self._board.wall)
         self._log.note(kind, job.options.submitter, text, job=job.number)
+
+    def removed(self) -> None:
+        """Note that a job was removed that was kept for long enough."""
+        self._log.note("job.removed", SERVER, str)
 
     # --- time -----------------------------------------------------------------------------------
 

@@ -61,10 +61,8 @@ class Operations:
     def _do(self, command: Command, then: Then) -> None:
         match command:
             case CancelJob(number):
-                done = partial(then, None)
-                self._with_job(
-                    number, then, lambda job: self._clients.cancel(job, done, who=OPERATOR)
-                )
+                cancel = partial(self._clients.cancel, then=partial(then, None), who=OPERATOR)
+                self._with_job(number, then, cancel)
             case CancelJobs(type_, version, submitter):
                 self._jobs.cancel_jobs(type_, version, submitter, then)
             case SetWeight(submitter, weight):

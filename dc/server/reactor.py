@@ -35,7 +35,6 @@ from dc.records import Outcomes
 from dc.server.board import Board
 from dc.server.chronicle import Chronicle
 from dc.server.clients import ClientSide
-from dc.server.event_log import SERVER
 from dc.server.events import (
     Action,
     Answered,
@@ -200,7 +199,7 @@ class Reactor:
                 self._take_held()
             case JobRemoved(submitter, size):
                 self.board.usage.free(submitter, size)
-                self.board.log.note("job.removed", SERVER, str)
+                self.chronicle.removed()
             case Continued():
                 self.clients.cancel_step(event.job)
             case Answered(then, answer):
@@ -263,27 +262,13 @@ class Reactor:
 
     def validate(self) -> None:
         """Check what must always hold; AssertionError says what does not."""
-        self.board.scheduler.validate()
-        self.board.submitters.validate()
-        self.board.matching.validate()
-        self.board.usage.validate()
         self.workers.validate()
         self._peers.validate()
         for peer in self.workers.roster.by_peer:
             assert self._peers[peer].role == "worker", f"worker {peer} has no open socket"
         for peer in self.clients.by_peer:
             assert self._peers[peer].role == "client", f"client {peer} has no open socket"
-        resident = 0
-        for job in self.board.jobs.values():
-            assert job.recorded <= job.done + job.failed <= job.total, f"job {job.number}: counts"
-            in_scheduler = sum(self.board.scheduler.job_counts(job.number)) if job.scheduled else 0
-            if not job.cancelled:
-                missing = job.total - job.done - job.failed
-                known = in_scheduler + job.tail.count
-                assert known == missing, f"job {job.number}: {known} != {missing}"
-            job.validate()
-            resident += job.at_hand.size
-        assert resident == self.board.window.used, "the window of payloads does not add up"
+        self.board.validate()
 
     # --- peers ----------------------------------------------------------------------------------
 
