@@ -33,15 +33,7 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
-from dc.records_shown import (
-    EventFilter,
-    Events,
-    History,
-    HistoryStep,
-    PresenceRow,
-    Presences,
-    SettingChanged,
-)
+from dc.records_shown import Events, History, Presences, SettingChanged
 from dc.store_memory_changes import (
     add_attempts,
     add_leases,
@@ -61,10 +53,9 @@ from dc.store_memory_job import (
 )
 from dc.store_memory_notes import add_note
 from dc.store_memory_shown import MemoryShown
-from dc.view_server import EventView
 
 
-class MemoryStore:
+class MemoryStore(MemoryShown):
     """A dc.store.Store in memory.
 
     Args:
@@ -75,6 +66,7 @@ class MemoryStore:
     """
 
     def __init__(self, identity: str = "5e" * 16) -> None:
+        super().__init__()
         self.fail: StoreError | None = None
         self._jobs: dict[int, MemoryJob] = {}
         self._sequences: set[int] = set()
@@ -83,7 +75,6 @@ class MemoryStore:
         self._workers: dict[str, WorkerRow] = {}
         self._weights: dict[str, float] = {}
         self._plugins: dict[bytes, PluginRow] = {}
-        self._shown = MemoryShown()
 
     def commit_now(self, records: Sequence[Record]) -> bool:
         """See Store."""
@@ -137,7 +128,7 @@ class MemoryStore:
             self._weights = others | mine
             return
         if isinstance(record, History | Presences | Events | SettingChanged):
-            self._shown.apply(record, undo)
+            self._show(record, undo)
             return
         if isinstance(record, NewPlugin):
             undo.append(partial(setattr, self, "_plugins", self._plugins))
@@ -392,33 +383,6 @@ class MemoryStore:
         others = self._named_by_jobs() | self._plugins.keys()
         submitter = found.record.options.submitter
         return Removed(False, sorted(found.blobs() - others), submitter, found.bytes)
-
-    async def history(self, step: int, since: float, until: float) -> list[HistoryStep]:
-        """See Store."""
-        await trio.lowlevel.checkpoint()
-        return self._shown.history(step, since, until)
-
-    async def presence(self, key: str) -> list[PresenceRow]:
-        """See Store."""
-        await trio.lowlevel.checkpoint()
-        return self._shown.presence(key)
-
-    async def events(
-        self, wanted: EventFilter, after: int, before: int, limit: int
-    ) -> list[EventView]:
-        """See Store."""
-        await trio.lowlevel.checkpoint()
-        return self._shown.events(wanted, after, before, limit)
-
-    async def next_event(self) -> int:
-        """See Store."""
-        await trio.lowlevel.checkpoint()
-        return self._shown.next_event()
-
-    async def settings(self) -> dict[str, str]:
-        """See Store."""
-        await trio.lowlevel.checkpoint()
-        return dict(sorted(self._shown.settings.items()))
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import trio
 from msgspec.structs import replace
 
 from dc import limits
@@ -22,17 +23,17 @@ from dc.view_server import EventView
 
 
 class MemoryShown:
-    """What the twin keeps to be shown."""
+    """The part of the twin that keeps what is to be shown."""
 
     def __init__(self) -> None:
-        self.settings: dict[str, str] = {}
+        self._settings: dict[str, str] = {}
         self._history: dict[int, dict[int, HistoryStep]] = {
             step: {} for step in limits.HISTORY_KEPT
         }
         self._presence: dict[tuple[str, float], PresenceRow] = {}
         self._events: dict[int, EventView] = {}
 
-    def apply(self, record: ShownRecord, undo: list[Callable[[], object]]) -> None:
+    def _show(self, record: ShownRecord, undo: list[Callable[[], object]]) -> None:
         """Take in a record."""
         match record:
             case History(steps):
@@ -49,28 +50,39 @@ class MemoryShown:
                 first = max(found, default=0) - limits.EVENTS_KEPT
                 self._events = {event: row for event, row in found.items() if event > first}
             case SettingChanged(name, value):
-                undo.append(partial(setattr, self, "settings", self.settings))
-                others = {n: text for n, text in self.settings.items() if n != name}
-                self.settings = others | ({} if value is None else {name: value})
+                undo.append(partial(setattr, self, "_settings", self._settings))
+                others = {n: text for n, text in self._settings.items() if n != name}
+                self._settings = others | ({} if value is None else {name: value})
 
-    def history(self, step: int, since: float, until: float) -> list[HistoryStep]:
+    async def history(self, step: int, since: float, until: float) -> list[HistoryStep]:
         """See Store."""
+        await trio.lowlevel.checkpoint()
         known = self._history.get(step, {})
         return [known[at] for at in sorted(known) if since <= at < until]
 
-    def presence(self, key: str) -> list[PresenceRow]:
+    async def presence(self, key: str) -> list[PresenceRow]:
         """See Store."""
+        await trio.lowlevel.checkpoint()
         mine = [row for row in self._presence.values() if row.key == key]
         return sorted(mine, key=lambda row: row.since, reverse=True)
 
-    def next_event(self) -> int:
+    async def next_event(self) -> int:
         """See Store."""
+        await trio.lowlevel.checkpoint()
         return max(self._events, default=0) + 1
 
-    def events(self, wanted: EventFilter, after: int, before: int, limit: int) -> list[EventView]:
+    async def events(
+        self, wanted: EventFilter, after: int, before: int, limit: int
+    ) -> list[EventView]:
         """See Store."""
+        await trio.lowlevel.checkpoint()
         found = [self._events[event] for event in sorted(self._events, reverse=True)]
         return [row for row in found if after < row.event < before and fits(row, wanted)][:limit]
+
+    async def settings(self) -> dict[str, str]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        return dict(sorted(self._settings.items()))
 
 
 def fits(row: EventView, wanted: EventFilter) -> bool:

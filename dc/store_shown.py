@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -21,8 +22,17 @@ from dc.records_shown import (
 )
 from dc.view_server import EventView
 
-DRIVERS: Final = ("job", "worker", "who", "kind", "family", "level")
-"""What of a filter an index is used for, if several are given: what is rarest comes first."""
+DRIVERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "job": "events_of_job",
+        "worker": "events_of_worker",
+        "who": "events_of_who",
+        "kind": "events_of_kind",
+        "family": "events_of_family",
+        "level": "events_of_level",
+    }
+)
+"""The query for what is said of events, which has an index of it; what is rarest comes first."""
 
 FIELDS: Final = ("event", "at", "level", "kind", "who", "text", "job", "task", "worker")
 """Of an event, in the order in which the database has them."""
@@ -87,9 +97,9 @@ class ShownReader:
     def events(self, wanted: EventFilter, after: int, before: int, limit: int) -> list[EventView]:
         """See Store."""
         values = filter_values(wanted)
-        driver = next((name for name in DRIVERS if values[name] not in ("", None)), "")
+        asked = (query for name, query in DRIVERS.items() if values[name] not in ("", None))
         between = {"first": after + 1, "before": before, "limit": limit}
-        (text,) = self._one(f"events_of_{driver}" if driver else "events", **values, **between)
+        (text,) = self._one(next(asked, "events"), **values, **between)
         rows = _events.decode(text)
         return [EventView(**dict(zip(FIELDS, row, strict=True))) for row in rows]
 
