@@ -30,6 +30,7 @@ WORDS = {
     "portions",
     "times",
     "view_jobs",
+    "view_plugins",
     "view_server",
     "view_workers",
 }
