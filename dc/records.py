@@ -225,7 +225,7 @@ class TaskCheckpoint(Struct, frozen=True):
     data: Payload
 
 
-Record: TypeAlias = (
+WorkRecord: TypeAlias = (
     NewJob
     | NewTasks
     | JobNumbers
@@ -241,8 +241,10 @@ Record: TypeAlias = (
     | TaskOutput
     | TaskCheckpoint
     | NewPlugin
-    | ShownRecord
 )
+"""What jobs, tasks and workers are made of."""
+
+Record: TypeAlias = WorkRecord | ShownRecord
 
 # --- from the store -----------------------------------------------------------------------------
 

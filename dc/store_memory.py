@@ -32,6 +32,7 @@ from dc.records import (
     Unfinished,
     WorkerRow,
     Workers,
+    WorkRecord,
 )
 from dc.records_shown import Events, History, Presences, SettingChanged
 from dc.store_memory_changes import (
@@ -99,13 +100,16 @@ class MemoryStore(MemoryShown):
         undo: list[Callable[[], object]] = []
         try:
             for record in records:
-                self._apply(record, undo)
+                if isinstance(record, History | Presences | Events | SettingChanged):
+                    self._show(record, undo)
+                else:
+                    self._apply(record, undo)
         except BaseException:
             for step in reversed(undo):
                 step()
             raise
 
-    def _apply(self, record: Record, undo: list[Callable[[], object]]) -> None:
+    def _apply(self, record: WorkRecord, undo: list[Callable[[], object]]) -> None:
         if isinstance(record, NewJob):
             if record.job in self._jobs:
                 raise StoreConflict(f"job {record.job} is there already")
@@ -126,9 +130,6 @@ class MemoryStore(MemoryShown):
             others = {n: weight for n, weight in self._weights.items() if n != record.name}
             mine = {record.name: record.weight} if record.weight != 1 else {}
             self._weights = others | mine
-            return
-        if isinstance(record, History | Presences | Events | SettingChanged):
-            self._show(record, undo)
             return
         if isinstance(record, NewPlugin):
             undo.append(partial(setattr, self, "_plugins", self._plugins))

@@ -33,6 +33,7 @@ from dc.server.presence import PresenceLog
 from dc.server.quotas import Usage
 from dc.server.rate import Rate
 from dc.server.retries import crash_limit
+from dc.server.settings import SettingsBook
 from dc.server.submitters import Submitters
 from dc.server.type_port import Types
 
@@ -83,6 +84,7 @@ class Board:
         self.window = Window(window)
         self.rate = Rate()
         self.usage = Usage()
+        self.settings = SettingsBook()
         self.now = 0.0
         self.wall = 0.0
         self.log = EventLog(lambda: (self.now, self.wall))

@@ -17,6 +17,7 @@ from dc.server.board import Board
 from dc.server.event_log import SERVER, counted, named
 from dc.server.history import HistoryLog, step_at
 from dc.server.jobs import Job
+from dc.server.quotas import reserve_of
 from dc.server.workers import WorkerSide
 from dc.view_server import EventView, Level
 
@@ -95,9 +96,10 @@ class Chronicle:
                 self._log.note("plugin.broken", SERVER, partial(str, why))
         self.broken = dict(broken)
 
-    def look_at_disk(self, free: int, reserve: int) -> None:
-        """Note how much of the disk is free, and how much of it is kept."""
+    def look_at_disk(self, free: int, total: int) -> None:
+        """Note how many bytes of the disk of the data folder are free, of how many."""
         self.disk_free = free
+        reserve = reserve_of(self._board.settings.now.reserve, total)
         enough = reserve * (limits.DISK_LOW_TIMES + self.disk_low)
         if (free < enough) == self.disk_low:
             return

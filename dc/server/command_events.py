@@ -9,9 +9,11 @@ from typing import Final, cast
 from msgspec import UNSET
 
 from dc.records import WorkerRow
+from dc.server.board import Board
 from dc.server.commands import (
     CancelTasks,
     ChangeJob,
+    ChangeSettings,
     Command,
     OrderWorkers,
     PauseJob,
@@ -33,17 +35,23 @@ KINDS_OF_ACTIONS: Final = {
 
 
 def note_command(
-    log: EventLog, command: Command, answer: object, worker: Callable[[str], WorkerRow | None]
+    board: Board, command: Command, answer: object, worker: Callable[[str], WorkerRow | None]
 ) -> None:
     """Note what was done for an operator, unless whoever did it has noted it.
 
     Args:
-        log: where.
+        board: where events gather.
         command: what was asked for.
         answer: what was answered, which is no error.
         worker: gives what is remembered of the worker of a key.
     """
+    log = board.log
     match command:
+        case ChangeSettings(changes):
+            for name, value in changes.items():
+                said = f"{name} is {board.settings.text(name)}"
+                said += " again, as the server was started" if value is None else ""
+                log.note("setting.changed", OPERATOR, partial(str, said))
         case OrderWorkers() | SetWorkers():
             for key in cast("list[str]", answer):
                 if (row := worker(key)) is not None:

@@ -15,6 +15,7 @@ from dc.server.commands import (
     CancelJobs,
     CancelTasks,
     ChangeJob,
+    ChangeSettings,
     Command,
     OrderWorkers,
     PauseJob,
@@ -55,7 +56,7 @@ class Operations:
     def _noting(self, command: Command, then: Then, answer: object) -> None:
         """Note what was done, then say so."""
         if not isinstance(answer, DcError):
-            note_command(self._board.log, command, answer, self._orders.row)
+            note_command(self._board, command, answer, self._orders.row)
         then(answer)
 
     def _do(self, command: Command, then: Then) -> None:
@@ -69,6 +70,10 @@ class Operations:
                 self._jobs.set_weight(submitter, weight, then)
             case CancelTasks() | PauseJob() | ResumeJob() | ChangeJob() | RetryTasks():
                 self._with_job(command.job, then, lambda job: self._with(job, command, then))
+            case ChangeSettings(changes):
+                for record in self._board.settings.change(changes):
+                    self._board.write(record, lambda: None)
+                self._answer(then, None)
             case OrderWorkers():
                 self._answer(then, self._orders.order(command))
             case SetWorkers():

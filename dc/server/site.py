@@ -51,7 +51,11 @@ class Site:
         self._router = Router(api_routes(app, self._views))
         self._pages = Pages(self._views)
         settings = app.settings
-        uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
+        uploads = Uploads(
+            settings.data,
+            lambda: app.reactor.board.settings.now.reserve,
+            lambda: app.reactor.board.usage,
+        )
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}

@@ -12,7 +12,6 @@ import trio
 from dc import limits
 from dc.records_shown import EventFilter
 from dc.server.chronicle import Chronicle
-from dc.server.quotas import reserve_of
 from dc.server.types import PluginTypes
 from dc.store import Store
 
@@ -33,14 +32,12 @@ class Surroundings:
         store: has what the process before this one has written down.
         types: know which plugins are broken.
         folder: the data folder.
-        reserve: bytes of its disk that are left to the database; None for the usual ones.
     """
 
-    def __init__(self, store: Store, types: PluginTypes, folder: Path, reserve: int | None) -> None:
+    def __init__(self, store: Store, types: PluginTypes, folder: Path) -> None:
         self._store = store
         self._types = types
         self._folder = folder
-        self._reserve = reserve
         self._looked = -math.inf
 
     async def recover(self, chronicle: Chronicle) -> None:
@@ -68,4 +65,4 @@ class Surroundings:
             disk = shutil.disk_usage(self._folder)
         except OSError:  # what is wrong is found out by writing
             return
-        chronicle.look_at_disk(disk.free, reserve_of(self._reserve, disk.total))
+        chronicle.look_at_disk(disk.free, disk.total)

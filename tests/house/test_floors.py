@@ -80,6 +80,8 @@ THOUGHT = {
     "server.endings",
     "server.gaps",
     "server.history",
+    "server.keep",
+    "server.settings",
     "server.presence",
     "server.event_kinds",
     "server.event_log",
