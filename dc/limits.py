@@ -1068,3 +1068,10 @@ DISK_LOOK_SECONDS: Final = 10.0
 
 DISK_LOW_TIMES: Final = 2
 """Times what is kept of the disk: less than that free is told; three times is well again."""
+
+ATTENTION_SECONDS: Final = 2.0
+"""Between two looks for what an operator should see: with ten thousand jobs and as many workers one
+takes some ten milliseconds."""
+
+ATTENTION_ITEMS: Final = 50
+"""Of that list: whoever has more to look at begins with these."""

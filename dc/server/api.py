@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dc.server.api_events import EventsApi
+from dc.server.api_history import HistoryApi
 from dc.server.api_jobs import JobsApi
+from dc.server.api_overview import OverviewApi
 from dc.server.api_server import ServerApi
+from dc.server.api_settings import SettingsApi
 from dc.server.api_tasks import TasksApi
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
@@ -23,5 +27,9 @@ def api_routes(app: ServerApp, views: Views) -> list[Route]:
         JobsApi(views, app),
         TasksApi(views, app),
         WorkersApi(views, app),
+        HistoryApi(app, views),
+        EventsApi(app),
+        SettingsApi(app),
+        OverviewApi(views),
     )
     return [route for family in families for route in family.routes()]

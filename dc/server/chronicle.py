@@ -35,6 +35,7 @@ class Chronicle:
         broken: plugins that cannot be taken up, and why, by name.
         disk_free: bytes that are free where the data folder is, if that is known.
         disk_low: whether that is little.
+        paused: since when jobs, by number, and workers, by key, are seen to be paused.
     """
 
     def __init__(self, board: Board, workers: WorkerSide) -> None:
@@ -43,6 +44,7 @@ class Chronicle:
         self.broken: dict[str, str] = {}
         self.disk_free: int | None = None
         self.disk_low = False
+        self.paused: dict[int | str, float] = {}
         self._board = board
         self._workers = workers
         self._log = board.log
@@ -134,6 +136,7 @@ class Chronicle:
         workers = list(side.roster.by_peer.values())
         found = board.scheduler.statistics()
         tails = sum(job.tail.count for job in board.jobs.values() if not job.cancelled)
+        self._note_paused()
         self.history.end(
             HistoryStep(
                 at=step_at(board.wall),
@@ -148,6 +151,15 @@ class Chronicle:
                 bytes=board.usage.all,
             )
         )
+
+    def _note_paused(self) -> None:
+        now: dict[int | str, None] = {}
+        now.update((job.number, None) for job in self._board.jobs.values() if job.holds.paused)
+        for key in self._workers.roster.by_key:
+            row = self._workers.register.get(key)
+            if row is not None and row.state == "paused":
+                now[key] = None
+        self.paused = {name: self.paused.get(name, self._board.wall) for name in now}
 
     def write(self, *, all_: bool = False) -> None:
         """Write down what waits; what has not waited for long only if `all_` of it is to be."""

@@ -32,6 +32,7 @@ from dc import limits
 from dc.errors import DcError, ProtocolError, VersionError
 from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Refused, Trouble, Welcome
 from dc.records import Outcomes
+from dc.server.attention import AttentionList
 from dc.server.board import Board
 from dc.server.chronicle import Chronicle
 from dc.server.clients import ClientSide
@@ -114,6 +115,7 @@ class Reactor:
         self.clients = ClientSide(self.board, self.workers, self.streams)
         self.control = JobControl(self.board, self.clients, self.workers)
         self.chronicle = Chronicle(self.board, self.workers)
+        self.attention = AttentionList(self.board, self.workers, self.whys, self.chronicle)
         orders = self.workers.orders
         self.operations = Operations(self.board, self.clients, self.control, orders)
         orders.dismiss = self._dismiss

@@ -162,10 +162,10 @@ class SettingsBook:
         on_change: called when that is other than it was.
     """
 
-    def __init__(self, given: Values = Values()) -> None:
-        self.now = given
+    def __init__(self, given: Values | None = None) -> None:
+        self.now = given or Values()
         self.on_change: Callable[[], None] = _nothing
-        self._given = as_text(given)
+        self._given = as_text(self.now)
         self._decided: dict[str, str] = {}
 
     def recovered(self, given: Values, decided: Mapping[str, str]) -> None:

@@ -79,6 +79,7 @@ THOUGHT = {
     "server.dependencies",
     "server.endings",
     "server.gaps",
+    "server.attention",
     "server.history",
     "server.keep",
     "server.settings",
