@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 KIB: Final = 1024
@@ -1065,3 +1067,66 @@ GZIP_MOST_BYTES: Final = 16 * MIB
 
 VIEW_BYTES: Final = 4 * MIB
 """Of a payload or result that a browser shows in place; what is larger is offered as a file."""
+
+HISTORY_SECONDS: Final = 10
+"""Of the finest steps in which the server's history is kept: a chart of an hour has 360."""
+
+HISTORY_KEPT: Final[Mapping[int, int]] = MappingProxyType(
+    {HISTORY_SECONDS: 1080, 60: 2880, 600: 4320, 7200: 8760}
+)
+"""How many steps are kept, by their seconds: 3 hours, 2 days, 30 days, 2 years; 17,040 rows in all,
+of 50 bytes each. The schema of the store says the same."""
+
+HISTORY_IDLE_SECONDS: Final = 60
+"""After which steps are written down in which nothing changed: an idle server leaves its disk in
+peace, and a chart is complete to a minute."""
+
+HISTORY_POINTS: Final = 1000
+"""Steps of one answer about the history: a wide screen has so many columns of pixels twice."""
+
+PRESENCES_OF_WORKER: Final = 100
+"""Times that are kept during which a worker was here, the newest; the schema says the same."""
+
+PRESENCE_FIGURES_SECONDS: Final = 600.0
+"""Between two times that is written down how many tasks have ended on the workers that are here."""
+
+EVENTS_KEPT: Final = 100_000
+"""Events that are kept, the newest: at 300 bytes each 30 MB with their indexes; the schema says the
+same."""
+
+EVENTS_SEARCHED: Final = 20_000
+"""Events that one request looks through for a text: about 10 ms; the next one goes on."""
+
+EVENT_SEARCH_CHARS: Final = 200
+"""Of a text that is looked for in events."""
+
+EVENT_CHARS: Final = 1000
+"""Of the text of an event: an error in it is cut."""
+
+EVENTS_AT_ONCE: Final = 20
+"""Events of one kind that are each told for itself when many come at once; others are counted."""
+
+EVENT_SECONDS: Final = 3.0
+"""After which one more event of a kind may be told for itself: 20 in a minute."""
+
+EVENTS_COUNTED_SECONDS: Final = 10.0
+"""Between two events that say how many others there were of a kind."""
+
+EVENTS_WAITING: Final = 1000
+"""Events that wait for the disk: it may be full for days. What comes beyond that is counted."""
+
+EVENT_NAMES: Final = 1000
+"""Submitters that are told apart while events are only counted."""
+
+DISK_LOOK_SECONDS: Final = 10.0
+"""Between two looks at how much of the disk is free, for those who are shown it."""
+
+DISK_LOW_TIMES: Final = 2
+"""Times what is kept of the disk: less than that free is told; three times is well again."""
+
+ATTENTION_SECONDS: Final = 2.0
+"""Between two looks for what an operator should see: with ten thousand jobs and as many workers one
+takes some ten milliseconds."""
+
+ATTENTION_ITEMS: Final = 50
+"""Of that list: whoever has more to look at begins with these."""

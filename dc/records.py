@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Blob, Counts, Options, Outcome, Payload
+from dc.records_shown import ShownRecord
 
 # --- to the store -------------------------------------------------------------------------------
 
@@ -224,7 +225,7 @@ class TaskCheckpoint(Struct, frozen=True):
     data: Payload
 
 
-Record: TypeAlias = (
+WorkRecord: TypeAlias = (
     NewJob
     | NewTasks
     | JobNumbers
@@ -241,6 +242,9 @@ Record: TypeAlias = (
     | TaskCheckpoint
     | NewPlugin
 )
+"""What jobs, tasks and workers are made of."""
+
+Record: TypeAlias = WorkRecord | ShownRecord
 
 # --- from the store -----------------------------------------------------------------------------
 
