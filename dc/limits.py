@@ -1130,3 +1130,55 @@ takes some ten milliseconds."""
 
 ATTENTION_ITEMS: Final = 50
 """Of that list: whoever has more to look at begins with these."""
+
+# --- what is known of jobs and attempts, to be shown ----------------------------------------------
+
+BEGUN_TASKS: Final = 100_000
+"""Running tasks of which the server remembers when they began, at 200 bytes each: 20 MB."""
+
+ATTEMPT_ENDS: Final = 20
+"""Of a task, ends of attempts that are kept, the newest: nobody reads more."""
+
+JOB_ATTEMPT_ENDS: Final = 200_000
+"""Of a job, after which no more are kept, at about 300 bytes: 60 MB."""
+
+ATTEMPT_ERROR_CHARS: Final = 1000
+"""Of the error of such an attempt."""
+
+ATTEMPT_TRACEBACK_CHARS: Final = 2000
+"""Of its traceback, the end, where the reason stands."""
+
+FIGURES_WORKERS: Final = 1000
+"""Of a job, workers of which is counted what each has done, at 40 bytes; the rest counts as one."""
+
+FIGURES_LANES: Final = 64
+"""Of a job, workers of which is kept what each did over time; the rest counts as one lane."""
+
+FIGURES_BINS: Final = 400
+"""Steps of time in which that is kept: with one more, two become one. A picture has 400 columns."""
+
+FIGURES_STEP_SECONDS: Final = 0.5
+"""The shortest such step: workers report ten times a second."""
+
+FAILURE_GROUPS: Final = 50
+"""Of a job, failures that are told apart; the rest is counted."""
+
+FAILURE_GROUP_CHARS: Final = 400
+"""Of an error, by which failures are told apart, and which is shown of a group."""
+
+FAILURE_GROUP_WORKERS: Final = 20
+"""Workers of which is counted how many of a group failed there."""
+
+FIGURES_KEPT_TASKS: Final = 1000
+"""Outcomes beyond what the figures of a job on disk count, from which on they are written again: so
+many are quickly counted anew, and small jobs cost no write at all."""
+
+FIGURES_SECONDS: Final = 1.0
+"""Between two writes of the figures of a job, at the least."""
+
+FIGURES_BYTES_PER_SECOND: Final = 20 * KIB
+"""Of the figures of a job that are written in the mean: large ones are written less often."""
+
+FIGURES_READ_BYTES: Final = 2 * MIB
+"""Outcomes, as limits of reads count them, that are counted in one step: 32,000 tasks at most, some
+ten milliseconds beside the loop."""
