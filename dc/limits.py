@@ -193,7 +193,11 @@ NOTE_CHARS: Final = 1000
 """Characters of an operator's note on a worker: a paragraph."""
 
 WORKER_FILTER: Final = 32
-"""Names, labels or states in one filter of workers: more are better said by a pattern."""
+"""Patterns, labels or states in one filter of workers: each is compared with every worker."""
+
+WORKER_NAMES: Final = 1000
+"""Names in one filter of workers: as many as somebody ticks in a list. Each is looked up, for a
+microsecond."""
 
 WORKERS_WRITTEN: Final = 500
 """Workers in one record of those that have come or gone: some milliseconds."""
@@ -340,8 +344,8 @@ there is none as long."""
 HAND_ON_BYTES: Final = 256 * KIB
 """Of a body that a thread receives before it hands them on: they stay in the processor's cache."""
 
-COMMAND_BYTES: Final = 64 * KIB
-"""Of the body of a command: hundreds of names and labels."""
+COMMAND_BYTES: Final = 512 * KIB
+"""Of the body of a command: WORKER_NAMES names of the greatest length, and some labels."""
 
 ASK_SECONDS: Final = 30.0
 """That a command waits for the disk before its caller is told that it is not there yet: a disk that

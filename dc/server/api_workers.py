@@ -7,12 +7,13 @@ from typing import cast, get_args
 from msgspec import UNSET, Struct, UnsetType
 
 from dc.http import Request
-from dc.messages import WorkerSlots
+from dc.messages import Text, WorkerSlots
 from dc.server.api_body import Answer, read_body
 from dc.server.app import ServerApp
 from dc.server.commands import (
     Action,
     LabelChanges,
+    Names,
     Note,
     OrderWorkers,
     SetWorkers,
@@ -26,15 +27,16 @@ from dc.server.views import Views
 class Filter(Struct, forbid_unknown_fields=True):
     """Which workers are meant, as in Which."""
 
-    names: Some = []
+    names: Names = []
     labels: Wanted = {}
     states: Some = []
     all: bool = False
+    exact: bool = False
 
     @property
     def which(self) -> Which:
         """The same as the reactor takes it."""
-        return Which(self.names, self.labels, self.states, self.all)
+        return Which(self.names, self.labels, self.states, self.all, self.exact)
 
 
 class Drain(Filter):
@@ -55,6 +57,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     slots: WorkerSlots | UnsetType | None = UNSET
     note: Note | UnsetType = UNSET
     labels: LabelChanges | UnsetType = UNSET
+    name: Text | UnsetType | None = UNSET
 
 
 class SetSome(Filter):
@@ -110,8 +113,8 @@ class WorkersApi:
 
     async def _set_one(self, request: Request, name: str) -> object:
         settings = await read_body(request, Settings)
-        await self._app.ask(_set(Which([name], exact=True), settings))
-        return self._views.worker(name)
+        keys = await self._app.ask(_set(Which([name], exact=True), settings))
+        return self._views.workers_of(cast("list[str]", keys))[0]
 
     async def _delete_one(self, name: str) -> object:
         return await self._do(OrderWorkers(Which([name], exact=True), "delete"))
@@ -125,4 +128,4 @@ class WorkersApi:
 
 
 def _set(which: Which, settings: Settings) -> SetWorkers:
-    return SetWorkers(which, settings.slots, settings.note, settings.labels)
+    return SetWorkers(which, settings.slots, settings.note, settings.labels, settings.name)

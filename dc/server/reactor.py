@@ -353,6 +353,7 @@ class Reactor:
         if replaced is not None:
             self._peers.pop(replaced)
             self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
+        self.workers.by_peer[peer.number].software = hello.software
         row = self.workers.register.get(hello.about.key)
         return row.slots if row is not None else 0
 

@@ -14,6 +14,7 @@ from dc import http, limits, link_open
 from dc.errors import (
     BlobMismatch,
     DcError,
+    DuplicateName,
     NotPossible,
     OptionsError,
     ProtocolError,
@@ -65,6 +66,7 @@ STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
         WrongOffset: 409,
         OptionsError: 400,
         NotPossible: 409,
+        DuplicateName: 409,
         QuotaExceeded: 413,
         StoreFull: 507,
         StoreError: 503,

@@ -279,7 +279,7 @@ class Views:
         found = side.roster.named(name)
         if found is not None:
             return self._worker_view(found)
-        gone = {row.name: row for row in side.register.gone()}
+        gone = {row.shown: row for row in side.register.gone()}
         if name not in gone:
             raise UnknownWorker(f"no worker is called {name}")
         return gone_view(gone[name])
@@ -287,7 +287,7 @@ class Views:
     def names_of(self, keys: list[str]) -> list[str]:
         """Return the names of the workers of these keys, as far as they are remembered."""
         rows = [self._app.reactor.workers.register.get(key) for key in keys]
-        return sorted(row.name for row in rows if row is not None)
+        return sorted(row.shown for row in rows if row is not None)
 
     def workers_of(self, keys: list[str]) -> list[View]:
         """Return the workers of these keys that there are, by name."""
@@ -342,7 +342,7 @@ def gone_view(row: WorkerRow) -> View:
     decided = f"; {row.state} by an operator" if row.state else ""
     text = f"it has gone, or the server could not wait for it any longer{decided}"
     return {
-        "name": row.name or row.key[:KEY_SHOWN],
+        "name": row.shown or row.key[:KEY_SHOWN],
         "state": GONE,
         **_why(Reason(GONE, text)),
         "note": row.note,

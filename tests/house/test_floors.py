@@ -60,6 +60,7 @@ THOUGHT = {
     "server.roster",
     "server.inputs",
     "server.register",
+    "server.naming",
     "server.orders",
     "server.room",
     "server.leases",
