@@ -717,6 +717,10 @@ SPARE_SECONDS: Final = 1.0
 """After the start of a worker, before it starts the executors that wait for their turn: those that
 are to work come first."""
 
+VITALS_SECONDS: Final = 5.0
+"""Between two looks of a worker that holds tasks at how its computer is, and between two messages
+about it: people look at it, and a hundred bytes every five seconds are nothing to send."""
+
 GUARD_SECONDS: Final = 0.25
 """Between two looks at what running tasks use: at a gigabyte a second, which is about what one
 process can fill, less than MEMORY_LEAST_BYTES go by."""

@@ -144,7 +144,7 @@ class Register:
         return row.called if row is not None and row.called else about.name
 
     def called(self, name: str) -> str:
-        """Return the key of the worker to which operators gave this name; empty if there is none."""
+        """Return the key of the worker to which operators gave this name; empty: nobody's."""
         return self._called.get(name, "")
 
     def gone(self) -> Iterator[WorkerRow]:

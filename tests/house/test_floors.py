@@ -108,6 +108,7 @@ THOUGHT = {
     "worker.passing",
     "worker.outputs",
     "worker.statistics",
+    "worker.pulse",
     "worker.telling",
     "worker.reactor",
     "client.backlog",
