@@ -344,6 +344,9 @@ there is none as long."""
 HAND_ON_BYTES: Final = 256 * KIB
 """Of a body that a thread receives before it hands them on: they stay in the processor's cache."""
 
+PAGE_ROWS: Final = 1000
+"""Rows of one answer of the API: the following ones are asked for with its cursor."""
+
 COMMAND_BYTES: Final = 512 * KIB
 """Of the body of a command: WORKER_NAMES names of the greatest length, and some labels."""
 

@@ -183,3 +183,10 @@ class SubmittersView(Struct, frozen=True):
     """All submitters."""
 
     submitters: list[SubmitterView]
+
+
+class ShareView(Struct, frozen=True):
+    """The weight that a submitter has now."""
+
+    name: str
+    weight: float

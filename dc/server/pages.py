@@ -16,7 +16,8 @@ import msgspec
 from dc.http import Request, Response
 from dc.server.output_views import OutputViews
 from dc.server.plugin_views import PluginViews
-from dc.server.views import View, Views, number
+from dc.server.routes import number
+from dc.server.views import View, Views
 
 FILES = {
     "style.css": "text/css; charset=utf-8",

@@ -367,13 +367,6 @@ def gone_view(row: WorkerRow) -> View:
     }
 
 
-def number(text: str) -> int:
-    """Return the number that a path gives for a job or task; UnknownJob when it is none."""
-    if text.isascii() and text.isdigit() and len(text) <= 10:
-        return int(text)
-    raise UnknownJob(f"{text[:40]!r} is no number of a job or task")
-
-
 def _settled(row: JobRow) -> Counts:
     """Return the counts of a job that is not in memory: what has no outcome was cancelled."""
     counts = row.counts
