@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from dc import limits
@@ -18,6 +18,7 @@ from dc.errors import DuplicateName, ProtocolError
 from dc.messages import About, Stop, Vitals
 from dc.server.board import Board
 from dc.server.register import Register, decided
+from dc.server.tally import Tally
 
 KEY_SHOWN = 8
 """Characters of a key that stand for the name of a worker that has not said one yet."""
@@ -49,6 +50,7 @@ class Worker(Struct, eq=False):
         until: when it will leave, on the reactor's clock.
         stop_by: when it must have stopped, if it was told to.
         unusable: by archive, why it could not use it when it last tried, the newest last.
+        tally: how it has done lately.
         vitals: how its computer is, as it said last, at `vitals_at` in Unix time.
     """
 
@@ -76,6 +78,7 @@ class Worker(Struct, eq=False):
     until: float = math.inf
     stop_by: float = math.inf
     unusable: dict[bytes, str] = {}
+    tally: Tally = field(default_factory=Tally)
     vitals: Vitals | None = None
     vitals_at: float = 0.0
 

@@ -66,6 +66,7 @@ THOUGHT = {
     "server.leases",
     "server.reports",
     "server.outputs",
+    "server.tally",
     "server.telling",
     "server.retries",
     "server.health",
