@@ -28,7 +28,7 @@ EMPTY: Final[Mapping[Panel, str]] = MappingProxyType(
         "attention": "nothing: all is well",
     }
 )
-KEYS: Final = "q quit  ↑↓ move  tab panel  enter look  p pause  c cancel  s sort  / filter  ? help"
+KEYS: Final = "? help  q quit  ↑↓ move  tab panel  enter look  p pause  c cancel  s sort  / filter"
 HELP: Final = """\
 ↑ ↓ or k j     move; page up, page down, home and end too
 tab, 1 2 3     go to jobs, workers, attention
