@@ -61,7 +61,7 @@ class StatusView(Struct, frozen=True, kw_only=True):
     retention: dict[str, Any]
     bytes: int
     quotas: dict[str, int | None]
-    reserve: int
+    reserve: int | None
     disk_free: int | None = None
 
 

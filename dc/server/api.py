@@ -7,8 +7,6 @@ from dc.server.api_server import ServerApi
 from dc.server.api_tasks import TasksApi
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
-from dc.server.output_views import OutputViews
-from dc.server.plugin_views import PluginViews
 from dc.server.routes import Route
 from dc.server.views import Views
 
@@ -21,9 +19,9 @@ def api_routes(app: ServerApp, views: Views) -> list[Route]:
         views: where they look things up.
     """
     families = (
-        ServerApi(views, PluginViews(app), app),
+        ServerApi(views, app),
         JobsApi(views, app),
-        TasksApi(views, OutputViews(app, views), app),
+        TasksApi(views, app),
         WorkersApi(views, app),
     )
     return [route for family in families for route in family.routes()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
@@ -97,38 +97,40 @@ class JobsApi:
 
     # --- looking --------------------------------------------------------------------------------
 
-    async def _jobs(self, call: Call[JobsQuery, None]) -> object:
+    async def _jobs(self, call: Call[JobsQuery, None]) -> JobsPage:
         query = call.query
-        return {"jobs": await self._views.jobs(query.before or None, query.limit, query.submitter)}
+        return JobsPage(
+            await self._views.jobs.newest(query.before or None, query.limit, query.submitter)
+        )
 
-    async def _job(self, call: Call[None, None]) -> object:
-        return await self._views.job(call.job)
+    async def _job(self, call: Call[None, None]) -> JobView:
+        return await self._views.jobs.one(call.job)
 
     # --- changes --------------------------------------------------------------------------------
 
-    async def _ask(self, command: Asked) -> object:
+    async def _ask(self, command: Asked) -> JobView:
         await self._app.ask(command)
-        return await self._views.job(command.job)
+        return await self._views.jobs.one(command.job)
 
-    async def _cancel(self, call: Call[None, None]) -> object:
+    async def _cancel(self, call: Call[None, None]) -> JobView:
         return await self._ask(CancelJob(call.job))
 
-    async def _resume(self, call: Call[None, None]) -> object:
+    async def _resume(self, call: Call[None, None]) -> JobView:
         return await self._ask(ResumeJob(call.job))
 
-    async def _pause(self, call: Call[None, Pause]) -> object:
+    async def _pause(self, call: Call[None, Pause]) -> JobView:
         return await self._ask(PauseJob(call.job, call.body.now))
 
-    async def _change(self, call: Call[None, Changes]) -> object:
+    async def _change(self, call: Call[None, Changes]) -> JobView:
         said = structs.asdict(call.body)
         changes = {name: value for name, value in said.items() if value is not UNSET}
         return await self._ask(ChangeJob(call.job, changes))
 
-    async def _cancel_type(self, call: Call[None, OfType]) -> object:
+    async def _cancel_type(self, call: Call[None, OfType]) -> JobsChanged:
         return await self._cancel_jobs(CancelJobs(call.name, call.body.version))
 
-    async def _cancel_submitter(self, call: Call[None, None]) -> object:
+    async def _cancel_submitter(self, call: Call[None, None]) -> JobsChanged:
         return await self._cancel_jobs(CancelJobs(submitter=call.name))
 
-    async def _cancel_jobs(self, command: CancelJobs) -> object:
-        return {"jobs": await self._app.ask(command)}
+    async def _cancel_jobs(self, command: CancelJobs) -> JobsChanged:
+        return JobsChanged(cast("list[int]", await self._app.ask(command)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct
 
 from dc import limits
@@ -11,9 +9,9 @@ from dc.errors import OptionsError, StoreError
 from dc.messages import Weight
 from dc.server.app import ServerApp
 from dc.server.commands import SetWeight
-from dc.server.plugin_views import PluginViews
 from dc.server.routes import Call, Route
 from dc.server.views import Views
+from dc.view_plugins import PluginsView, TypesView
 from dc.view_server import ShareView, StatusView, SubmittersView
 
 
@@ -28,13 +26,11 @@ class ServerApi:
 
     Args:
         views: where it looks things up.
-        plugins: where it looks up plugins.
         app: what it acts on.
     """
 
-    def __init__(self, views: Views, plugins: PluginViews, app: ServerApp) -> None:
+    def __init__(self, views: Views, app: ServerApp) -> None:
         self._views = views
-        self._plugins = plugins
         self._app = app
 
     def routes(self) -> list[Route]:
@@ -42,8 +38,8 @@ class ServerApi:
         submitter = "/api/submitters/{name}"
         return [
             Route("GET", "/api/status", self._status, StatusView, "The server", "server"),
-            Route("GET", "/api/types", self._types, dict[str, Any], "Task types", "plugins"),
-            Route("GET", "/api/plugins", self._all, dict[str, Any], "Plugins", "plugins"),
+            Route("GET", "/api/types", self._types, TypesView, "Task types", "plugins"),
+            Route("GET", "/api/plugins", self._all, PluginsView, "Plugins", "plugins"),
             Route(
                 "GET", "/api/submitters", self._submitters, SubmittersView,
                 "Who submits jobs", "submitters",
@@ -54,19 +50,19 @@ class ServerApi:
             ),
         ]  # fmt: skip
 
-    async def _status(self, _: Call[None, None]) -> object:
-        return await self._views.status()
+    async def _status(self, _: Call[None, None]) -> StatusView:
+        return await self._views.server.status()
 
-    async def _types(self, _: Call[None, None]) -> object:
-        return self._views.types(schemas=True)
+    async def _types(self, _: Call[None, None]) -> TypesView:
+        return self._views.plugins.types()
 
-    async def _all(self, _: Call[None, None]) -> object:
-        return self._plugins.plugins()
+    async def _all(self, _: Call[None, None]) -> PluginsView:
+        return self._views.plugins.plugins()
 
-    async def _submitters(self, _: Call[None, None]) -> object:
-        return {"submitters": self._views.submitters()}
+    async def _submitters(self, _: Call[None, None]) -> SubmittersView:
+        return self._views.server.submitters()
 
-    async def _set_weight(self, call: Call[None, Share]) -> object:
+    async def _set_weight(self, call: Call[None, Share]) -> ShareView:
         name, weight = call.name, call.body.weight
         if not name or len(name) > limits.TEXT_CHARS:
             raise OptionsError(f"a submitter has a name of 1 to {limits.TEXT_CHARS} characters")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, cast
 
 from msgspec import Meta, Struct, field
 
@@ -12,7 +12,6 @@ from dc.messages import Number, Size
 from dc.server.api_rows import Rows
 from dc.server.app import ServerApp
 from dc.server.commands import CancelTasks, RetryTasks
-from dc.server.output_views import OutputViews
 from dc.server.routes import Call, Route
 from dc.server.views import Views
 from dc.view_jobs import OutputView, TasksChanged, TasksPage, TaskView
@@ -53,13 +52,11 @@ class TasksApi:
 
     Args:
         views: where it looks them up.
-        outputs: where it looks up what they have written.
         app: what it acts on.
     """
 
-    def __init__(self, views: Views, outputs: OutputViews, app: ServerApp) -> None:
+    def __init__(self, views: Views, app: ServerApp) -> None:
         self._views = views
-        self._outputs = outputs
         self._app = app
 
     def routes(self) -> list[Route]:
@@ -95,34 +92,34 @@ class TasksApi:
             ),
         ]  # fmt: skip
 
-    async def _tasks(self, call: Call[TasksQuery, None]) -> object:
+    async def _tasks(self, call: Call[TasksQuery, None]) -> TasksPage:
         query = call.query
-        rows = await self._views.tasks(call.job, query.first, query.limit, query.failed)
-        return {"tasks": rows}
+        rows = await self._views.tasks.some(call.job, query.first, query.limit, query.failed)
+        return TasksPage(rows)
 
-    async def _task(self, call: Call[None, None]) -> object:
-        return await self._views.task(call.job, call.task)
+    async def _task(self, call: Call[None, None]) -> TaskView:
+        return await self._views.tasks.one(call.job, call.task)
 
-    async def _output(self, call: Call[OutputQuery, None]) -> object:
-        return await self._outputs.view(call.job, call.task, call.query.first)
+    async def _output(self, call: Call[OutputQuery, None]) -> OutputView:
+        return await self._views.outputs.view(call.job, call.task, call.query.first)
 
-    async def _retry_some(self, call: Call[None, Failed]) -> object:
+    async def _retry_some(self, call: Call[None, Failed]) -> TasksChanged:
         return await self._counted(RetryTasks(call.job, call.body.tasks))
 
-    async def _cancel_some(self, call: Call[None, Tasks]) -> object:
+    async def _cancel_some(self, call: Call[None, Tasks]) -> TasksChanged:
         return await self._counted(CancelTasks(call.job, call.body.tasks))
 
-    async def _counted(self, command: CancelTasks | RetryTasks) -> object:
-        count = await self._app.ask(command)
-        return {"tasks": count, "job": await self._views.job(command.job)}
+    async def _counted(self, command: CancelTasks | RetryTasks) -> TasksChanged:
+        count = cast("int", await self._app.ask(command))
+        return TasksChanged(count, await self._views.jobs.one(command.job))
 
-    async def _cancel(self, call: Call[None, None]) -> object:
+    async def _cancel(self, call: Call[None, None]) -> TaskView:
         return await self._one(call, CancelTasks(call.job, [(call.task, call.task)]))
 
-    async def _retry(self, call: Call[None, None]) -> object:
+    async def _retry(self, call: Call[None, None]) -> TaskView:
         return await self._one(call, RetryTasks(call.job, [(call.task, call.task)]))
 
-    async def _one(self, call: Call[None, None], command: CancelTasks | RetryTasks) -> object:
-        await self._views.task(call.job, call.task)  # it is an error if there is none
+    async def _one(self, call: Call[None, None], command: CancelTasks | RetryTasks) -> TaskView:
+        await self._views.tasks.one(call.job, call.task)  # it is an error if there is none
         await self._app.ask(command)
-        return await self._views.task(call.job, call.task)
+        return await self._views.tasks.one(call.job, call.task)

@@ -117,39 +117,39 @@ class WorkersApi:
             ),
         ]  # fmt: skip
 
-    async def _all(self, _: Call[None, None]) -> object:
-        return {"workers": self._views.workers()}
+    async def _all(self, _: Call[None, None]) -> WorkersPage:
+        return WorkersPage(self._views.workers.all())
 
-    async def _one(self, call: Call[None, None]) -> object:
-        return self._views.worker(call.name)
+    async def _one(self, call: Call[None, None]) -> WorkerView:
+        return self._views.workers.one(call.name)
 
-    async def _order(self, action: Action, call: Call[None, Filter]) -> object:
+    async def _order(self, action: Action, call: Call[None, Filter]) -> WorkersChanged:
         body = call.body
         leave = isinstance(body, Drain) and body.leave
         now = isinstance(body, Restart) and body.now
         return await self._changed(OrderWorkers(body.which, action, leave=leave, now=now))
 
-    async def _set(self, call: Call[None, SetSome]) -> object:
+    async def _set(self, call: Call[None, SetSome]) -> WorkersChanged:
         return await self._changed(_set(call.body.which, call.body.set))
 
-    async def _set_one(self, call: Call[None, Settings]) -> object:
+    async def _set_one(self, call: Call[None, Settings]) -> WorkerView:
         keys = await self._app.ask(_set(Which([call.name], exact=True), call.body))
-        return self._views.workers_of(cast("list[str]", keys))[0]  # by another name, it may be
+        return self._views.workers.of_keys(cast("list[str]", keys))[0]  # it may have a new name
 
-    async def _delete(self, call: Call[None, Filter]) -> object:
+    async def _delete(self, call: Call[None, Filter]) -> WorkersDeleted:
         return await self._deleted(call.body.which)
 
-    async def _delete_one(self, call: Call[None, None]) -> object:
+    async def _delete_one(self, call: Call[None, None]) -> WorkersDeleted:
         return await self._deleted(Which([call.name], exact=True))
 
-    async def _changed(self, command: OrderWorkers | SetWorkers) -> object:
+    async def _changed(self, command: OrderWorkers | SetWorkers) -> WorkersChanged:
         """Have workers changed; return how they are now."""
         keys = cast("list[str]", await self._app.ask(command))
-        return {"workers": self._views.workers_of(keys)}
+        return WorkersChanged(self._views.workers.of_keys(keys))
 
-    async def _deleted(self, which: Which) -> object:
+    async def _deleted(self, which: Which) -> WorkersDeleted:
         keys = cast("list[str]", await self._app.ask(OrderWorkers(which, "delete")))
-        return {"deleted": self._views.names_of(keys)}
+        return WorkersDeleted(self._views.workers.names_of(keys))
 
 
 def _set(which: Which, settings: Settings) -> SetWorkers:

@@ -16,9 +16,7 @@ from dc.server.api import api_routes
 from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
-from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
-from dc.server.plugin_views import PluginViews
 from dc.server.problems import ANSWERED, problem, status_of
 from dc.server.routes import Router, number
 from dc.server.uploads import Uploads
@@ -51,8 +49,7 @@ class Site:
         self._app = app
         self._views = Views(app)
         self._router = Router(api_routes(app, self._views))
-        self._outputs = OutputViews(app, self._views)
-        self._pages = Pages(self._views, self._outputs, PluginViews(app))
+        self._pages = Pages(self._views)
         settings = app.settings
         uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
         self._blobs = BlobAnswers(app.blobs, uploads)
@@ -154,15 +151,15 @@ class Site:
     async def _bytes(self, request: Request, which: str, job: int, task: int) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
-        find = self._views.payload if which == "payload" else self._views.result
+        find = self._views.tasks.payload if which == "payload" else self._views.tasks.result
         return await self._blobs.payload(request, await find(job, task))
 
     async def _output(self, request: Request, job: int, task: int) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
-        if (whole := await self._outputs.whole(job, task)) is not None:
+        if (whole := await self._views.outputs.whole(job, task)) is not None:
             return await self._blobs.file(request, whole.digest, ASK_AGAIN, TEXT)
-        return Response(200, await self._outputs.text(job, task), TEXT)
+        return Response(200, await self._views.outputs.text(job, task), TEXT)
 
     async def _plugin(self, request: Request, name: str) -> Response:
         """Return the archive of a plugin that the server has, or that a job still runs."""

@@ -29,6 +29,7 @@ WORDS = {
     "portions",
     "times",
     "view_jobs",
+    "view_plugins",
     "view_server",
     "view_workers",
 }
