@@ -1018,3 +1018,20 @@ PLUGINS_AGAIN_SECONDS: Final = 30.0
 
 UNUSABLE_NOTED: Final = 16
 """Archives of which is noted why a worker could not use them, the newest; for people."""
+
+# --- what is known of jobs and attempts, to be shown ----------------------------------------------
+
+BEGUN_TASKS: Final = 100_000
+"""Running tasks of which the server remembers when they began, at 200 bytes each: 20 MB."""
+
+ATTEMPT_ENDS: Final = 20
+"""Of a task, ends of attempts that are kept, the newest: nobody reads more."""
+
+JOB_ATTEMPT_ENDS: Final = 200_000
+"""Of a job, after which no more are kept, at about 300 bytes: 60 MB."""
+
+ATTEMPT_ERROR_CHARS: Final = 1000
+"""Of the error of such an attempt."""
+
+ATTEMPT_TRACEBACK_CHARS: Final = 2000
+"""Of its traceback, the end, where the reason stands."""

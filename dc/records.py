@@ -231,6 +231,55 @@ class TaskCheckpoint(Struct, frozen=True):
     data: Payload
 
 
+class AttemptEnd(Struct, frozen=True, array_like=True):
+    """How an attempt ended whose outcome does not stand: its task was tried again.
+
+    Attributes:
+        number: of its task.
+        attempt: its own number.
+        worker: the name of the one that had it.
+        end: the kind of its failure, or `lost` (its worker), or `returned`.
+        ended: when the server knew of it, in Unix time.
+        began: likewise; None if that is not known.
+        seconds: of run time, where the worker told.
+        error: what its failure says, cut.
+        traceback: the end of it.
+    """
+
+    number: int
+    attempt: int
+    worker: str
+    end: str
+    ended: float
+    began: float | None = None
+    seconds: float | None = None
+    error: str = ""
+    traceback: str = ""
+
+
+class AttemptEnds(Struct, frozen=True):
+    """Attempts of a job's tasks have ended without an outcome that stands.
+
+    It takes the place of what was said of the same attempts before: a worker that was taken for
+    lost may have come back.
+    """
+
+    job: int
+    ends: list[AttemptEnd]
+
+
+class JobFigures(Struct, frozen=True):
+    """Figures of what has finished of a job, up to the Outcomes of this sequence.
+
+    They take the place of those before. `data` is theirs alone to read (dc/server/figures.py): what
+    it cannot read is counted again from the outcomes.
+    """
+
+    job: int
+    sequence: int
+    data: bytes
+
+
 Record: TypeAlias = (
     NewJob
     | NewTasks
@@ -247,6 +296,8 @@ Record: TypeAlias = (
     | TaskOutput
     | TaskCheckpoint
     | NewPlugin
+    | AttemptEnds
+    | JobFigures
 )
 
 # --- from the store -----------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from dc.messages import Counts, Payload
 from dc.records import (
+    AttemptEnd,
+    JobFigures,
     JobRow,
     Outcomes,
     PluginRow,
@@ -143,6 +145,19 @@ class Store(Protocol):
 
     async def output(self, job: int, number: int) -> TaskOutput | None:
         """Return what a task has written, or None."""
+
+    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+        """Return how attempts of a task ended whose outcomes do not stand, in their order."""
+
+    async def figures(self, job: int) -> JobFigures | None:
+        """Return the figures of a job that were written last, or None."""
+
+    async def bare_outcomes(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """Return the same as `outcomes_after`, with empty bytes in the place of results.
+
+        Only records with nothing but inline results are bare; they cost much less. What counts
+        for the limit is the same.
+        """
 
     async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
         """Return the checkpoints of these tasks, by number, where there is one."""

@@ -12,8 +12,11 @@ from dc import limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
 from dc.messages import Counts, Payload
 from dc.records import (
+    AttemptEnd,
+    AttemptEnds,
     Attempts,
     JobChanged,
+    JobFigures,
     JobNumbers,
     JobRow,
     Leases,
@@ -43,6 +46,7 @@ from dc.store_memory_changes import (
 )
 from dc.store_memory_job import (
     MemoryJob,
+    bare,
     extend,
     one_task,
     stored_task,
@@ -143,7 +147,7 @@ class MemoryStore:
             undo.append(job.change(record))
         elif isinstance(record, Retried):
             retry(job, record, undo)
-        elif isinstance(record, TaskOutput | TaskCheckpoint):
+        elif isinstance(record, TaskOutput | TaskCheckpoint | AttemptEnds | JobFigures):
             add_note(job, record, undo)
         else:
             close(job, record, undo)
@@ -320,6 +324,23 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         known = self._known(job)
         return None if known is None else known.outputs.get(number)
+
+    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._known(job)
+        ends = known.attempt_ends if known is not None else {}
+        return [end for key, end in sorted(ends.items()) if key[0] == number]
+
+    async def figures(self, job: int) -> JobFigures | None:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._known(job)
+        return None if known is None else known.figures
+
+    async def bare_outcomes(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """See Store."""
+        return [bare(record) for record in await self.outcomes_after(job, after, limit_bytes)]
 
     async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
         """See Store."""

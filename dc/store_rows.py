@@ -17,10 +17,12 @@ from dc import limits
 from dc.messages import Blob, Counts, Failure, Options, Payload
 from dc.portions import stored_size
 from dc.records import (
+    AttemptEnds,
     Attempts,
     JobCancelled,
     JobChanged,
     JobEnded,
+    JobFigures,
     JobNumbers,
     JobRow,
     Leases,
@@ -38,6 +40,7 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
+from dc.store_figures import ends_row, figures_row
 from dc.store_pieces import (
     Batch,
     BatchHead,
@@ -144,6 +147,10 @@ def _row(record: Record) -> Row | None:
         return _leases_row(record) if record.numbers else None
     if isinstance(record, NewJob):
         return _job_row(record)
+    if isinstance(record, AttemptEnds):
+        return ends_row(record)
+    if isinstance(record, JobFigures):
+        return figures_row(record)
     if isinstance(record, Retried):
         return _retried_row(record) if record.numbers else None
     return _plain_row(record)

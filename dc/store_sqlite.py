@@ -34,6 +34,8 @@ from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
 from dc.records import (
+    AttemptEnd,
+    JobFigures,
     JobRow,
     Outcomes,
     PluginRow,
@@ -237,6 +239,20 @@ class SqliteStore:
     async def output(self, job: int, number: int) -> TaskOutput | None:
         """See Store."""
         return await self._read(lambda reader: reader.output(job, number))
+
+    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+        """See Store."""
+        return await self._read(lambda reader: reader.attempt_ends(job, number))
+
+    async def figures(self, job: int) -> JobFigures | None:
+        """See Store."""
+        return await self._read(lambda reader: reader.figures(job))
+
+    async def bare_outcomes(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """See Store."""
+        return await self._read(
+            lambda reader: reader.outcomes_after(job, after, limit_bytes, bare=True)
+        )
 
     async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
         """See Store."""

@@ -43,7 +43,7 @@ class JobControl:
         known = clients.submissions.looked_up
         self._calendar = Calendar()
         self._endings = Endings(board, workers.roster)
-        self._retrying = Retrying(board, self._look)
+        self._retrying = Retrying(board, workers.attempts, self._look)
         self.dependencies = Dependencies(board, clients.find, clients.cancel, known)
         self._pairs = Pairs(board, self._endings, self.dependencies)
         self.dependencies.on_settled = self._pairs.settled

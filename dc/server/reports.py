@@ -28,6 +28,7 @@ from dc.messages import (
 )
 from dc.portions import stored_size
 from dc.server import retries
+from dc.server.attempts import AttemptNotes
 from dc.server.board import Board
 from dc.server.events import DropBlob
 from dc.server.health import Health
@@ -49,10 +50,17 @@ class Reports:
         leases: which attempts are whose.
         health: how well the workers are.
         room: how much of it they have.
+        attempts: where it is noted what becomes of them.
     """
 
     def __init__(
-        self, board: Board, roster: Roster, leases: Leases, health: Health, room: Room
+        self,
+        board: Board,
+        roster: Roster,
+        leases: Leases,
+        health: Health,
+        room: Room,
+        attempts: AttemptNotes,
     ) -> None:
         self._board = board
         self._scheduler = board.scheduler
@@ -60,6 +68,7 @@ class Reports:
         self._leases = leases
         self._health = health
         self._room = room
+        self._attempts = attempts
 
     # --- acknowledging --------------------------------------------------------------------------
 
@@ -253,6 +262,7 @@ class Reports:
         state = self._scheduler.state(job.number, number) if verdict == RETRY else None
         if state is not None:
             self._board.note_attempts(job.number, [(number, attempt, state[2], state[4])])
+            self._attempts.failed(worker.name, job.number, number, attempt, time, failure)
             self._board.on_retry(worker.key, job.number, number, attempt)
         else:
             self._board.record(job, worker.name, [number], [attempt], [time], [failure])
@@ -301,6 +311,8 @@ class Reports:
             state = self._scheduler.state(job.number, number)
             deadline = self._deadline(job, elapsed)
             mine = self._scheduler.start(worker.id, job.number, number, attempt, deadline)
+            if mine:
+                self._attempts.running(worker.id, job.number, number, attempt, elapsed)
             if mine and state is not None and state[0] != RUNNING:
                 fresh.append((number, attempt))
         if fresh:
@@ -340,6 +352,7 @@ class Reports:
         job.changed = True
         if notes:
             self._board.note_attempts(job.number, notes)
+            self._attempts.back(worker.name, job.number, notes, "returned")
 
     # --- time limits ----------------------------------------------------------------------------
 

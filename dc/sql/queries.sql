@@ -335,3 +335,40 @@ SELECT coalesce(submitter, ''), bytes FROM jobs WHERE job = :job;
 -- name: remove_job
 -- Remove a job of which nothing else is left.
 DELETE FROM jobs WHERE job = :job AND removed;
+
+-- name: attempt_ends
+-- How attempts of a task ended whose outcomes do not stand, in their order.
+SELECT '[' || coalesce(group_concat(body), '') || ']' FROM (
+    SELECT body FROM attempt_ends WHERE task = (:job << 32 | :number)
+    AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed) ORDER BY attempt
+);
+
+-- name: remove_attempt_ends
+-- Remove some ends of attempts of a job.
+DELETE FROM attempt_ends WHERE rowid IN (
+    SELECT rowid FROM attempt_ends
+    WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff) LIMIT :limit
+);
+
+-- name: remove_attempt_end_count
+-- Remove how many ends of attempts there are of a job.
+DELETE FROM attempt_end_counts WHERE job = :job;
+
+-- name: figures
+-- The figures of a job.
+SELECT sequence, data FROM figures
+WHERE job = :job AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed);
+
+-- name: remove_figures
+-- Remove the figures of a job.
+DELETE FROM figures WHERE job = :job;
+
+-- name: bare_records
+-- These records; without the bytes of their outcomes, where all of them are results.
+SELECT json_group_array(sequence), '[' || group_concat(numbers) || ']',
+       '[' || group_concat(head) || ']', json_group_array(length(outcomes)),
+       CAST(coalesce(group_concat(outcomes, ''), '') AS BLOB)
+FROM (SELECT sequence, numbers, head,
+             iif(substr(head, -11) = '"kinds":""}', x'', outcomes) AS outcomes
+      FROM records WHERE sequence IN (SELECT value FROM json_each(:sequences))
+      ORDER BY sequence);
