@@ -195,7 +195,11 @@ NOTE_CHARS: Final = 1000
 """Characters of an operator's note on a worker: a paragraph."""
 
 WORKER_FILTER: Final = 32
-"""Names, labels or states in one filter of workers: more are better said by a pattern."""
+"""Patterns, labels or states in one filter of workers: each is compared with every worker."""
+
+WORKER_NAMES: Final = 1000
+"""Names in one filter of workers: as many as somebody ticks in a list. Each is looked up, for a
+microsecond."""
 
 WORKERS_WRITTEN: Final = 500
 """Workers in one record of those that have come or gone: some milliseconds."""
@@ -345,8 +349,8 @@ HAND_ON_BYTES: Final = 256 * KIB
 PAGE_ROWS: Final = 1000
 """Rows of one answer of the API: the following ones are asked for with its cursor."""
 
-COMMAND_BYTES: Final = 64 * KIB
-"""Of the body of a command: hundreds of names and labels."""
+COMMAND_BYTES: Final = 512 * KIB
+"""Of the body of a command: WORKER_NAMES names of the greatest length, and some labels."""
 
 ASK_SECONDS: Final = 30.0
 """That a command waits for the disk before its caller is told that it is not there yet: a disk that
@@ -720,6 +724,10 @@ killed."""
 SPARE_SECONDS: Final = 1.0
 """After the start of a worker, before it starts the executors that wait for their turn: those that
 are to work come first."""
+
+VITALS_SECONDS: Final = 5.0
+"""Between two looks of a worker that holds tasks at how its computer is, and between two messages
+about it: people look at it, and a hundred bytes every five seconds are nothing to send."""
 
 GUARD_SECONDS: Final = 0.25
 """Between two looks at what running tasks use: at a gigabyte a second, which is about what one

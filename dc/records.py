@@ -139,7 +139,7 @@ class WorkerRow(Struct, frozen=True):
 
     Attributes:
         key: of the worker.
-        name: that it had last.
+        name: that it called itself last.
         run: which of its processes was here last.
         seen: when it went, or came if it is here, in Unix time.
         note: for people.
@@ -148,6 +148,7 @@ class WorkerRow(Struct, frozen=True):
         state: `paused`, `draining` or `deleted`, or empty.
         order: what that process is still to do: `leave`, `restart` (both once it is drained),
             `stop`, `restart now`, or empty.
+        called: the name that operators have given it, over its own; or empty.
     """
 
     key: str
@@ -159,6 +160,12 @@ class WorkerRow(Struct, frozen=True):
     slots: int = 0
     state: str = ""
     order: str = ""
+    called: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name by which it is known here."""
+        return self.called or self.name
 
 
 class Workers(Struct, frozen=True):

@@ -77,7 +77,7 @@ from dc.server.type_port import Types
 from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 
-CAPABILITIES = ["batch", "blobs"]
+CAPABILITIES = ["batch", "blobs", "vitals"]
 CLOSE_POLICY = 1008
 CLOSE_GOING = 1001
 HEADS = HeadLimits()
@@ -348,6 +348,7 @@ class Reactor:
         if replaced is not None:
             self._peers.pop(replaced)
             self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
+        self.workers.by_peer[peer.number].software = hello.software
         row = self.workers.register.get(hello.about.key)
         return row.slots if row is not None else 0
 

@@ -137,6 +137,7 @@ class Reports:
         if not numbers:
             return
         worker.done += len(numbers)
+        worker.tally.done(len(numbers), self._board.now)
         self._scheduler.set_cost(job.number, job.learn(times))
         self._find_well(worker, job, numbers)
         fitting = self._fitting(job, list(results))
@@ -262,6 +263,7 @@ class Reports:
     ) -> None:
         """Decide what becomes of a failed attempt: another try, or a recorded failure."""
         worker.failed += 1
+        worker.tally.failed()
         job.changed = True
         verdict = self._verdict(worker, job, number, attempt, failure.kind)
         state = self._scheduler.state(job.number, number) if verdict == RETRY else None
