@@ -1007,3 +1007,13 @@ PLUGINS_AGAIN_SECONDS: Final = 30.0
 
 UNUSABLE_NOTED: Final = 16
 """Archives of which is noted why a worker could not use them, the newest; for people."""
+
+TIMED_TYPES: Final = 50
+"""Task types of which the metrics have run times, each by itself; those after them are `other`."""
+
+COUNTED_ROUTES: Final = 300
+"""Kinds of requests that are counted each by itself (method, route, class of status): what is asked
+for is the client's choice, and what is counted stays."""
+
+ROUTE_PARTS: Final = 8
+"""Of a path that is counted by itself: no path of dc has more."""

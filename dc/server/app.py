@@ -50,6 +50,7 @@ from dc.server.events import (
     WorkersRecovered,
     Write,
 )
+from dc.server.histogram import Histogram
 from dc.server.loads import Loads
 from dc.server.parking import Parked, Parking
 from dc.server.quotas import NONE, Quotas
@@ -59,6 +60,9 @@ from dc.server.types import PluginTypes
 from dc.store import Store
 
 log = logging.getLogger("dc.server")
+
+LATE_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Seconds by which the event loop comes late, for the metrics."""
 
 LOAD_RETRY_SECONDS = 1.0
 """Between two tries to read what the store could not give."""
@@ -121,6 +125,7 @@ class ServerApp:
         self._codec = peer_codec()
         self._connections: dict[int, Connection | Parked] = {}
         self.parking = Parking(self)
+        self.lateness = Histogram(LATE_BOUNDS)
         self._next_peer = 1
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
@@ -215,7 +220,9 @@ class ServerApp:
 
     async def _tick(self) -> None:
         while True:
-            await trio.sleep(self.reactor.pause())
+            due = trio.current_time() + self.reactor.pause()
+            await trio.sleep_until(due)
+            self.lateness.add([trio.current_time() - due])
             self.feed(Tick(self.committer.stalled))
             quiet = trio.current_time() - self._wrote > QUIET_SECONDS
             if self._worked and (quiet or self.reactor.idle):

@@ -32,6 +32,7 @@ from dc.server.quotas import Usage
 from dc.server.rate import Rate
 from dc.server.retries import crash_limit
 from dc.server.submitters import Submitters
+from dc.server.tallies import Tallies
 from dc.server.type_port import Types
 
 MOST_ATTEMPTS = 2**30
@@ -80,6 +81,7 @@ class Board:
         self.heads = Heads(self.scheduler, lambda action: self.out.append(action), heads)
         self.window = Window(window)
         self.rate = Rate()
+        self.tallies = Tallies()
         self.usage = Usage()
         self.now = 0.0
         self.wall = 0.0
@@ -304,13 +306,17 @@ class Board:
     ) -> None:
         """Write outcomes down, count them, and tell those who wait once they are on disk."""
         failed, weight = 0, weigh(outcomes)
-        self.usage.count(job, stored_size(outcomes) if weight.others else weight.bytes)
+        size = stored_size(outcomes) if weight.others else weight.bytes
+        self.usage.count(job, size)
         if weight.others:
             failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
         job.failed += failed
         job.done += len(numbers) - failed
         job.changed = True
         self.rate.add(len(numbers), self.now)
+        self.tallies.record(outcomes, failed, size)
+        if worker:
+            self.tallies.ran(job.row.type, times)
         if job.number in self.checkpointed:
             self._forget_checkpoints(job.number, numbers)
         start = 0
@@ -365,6 +371,7 @@ class Board:
         """Tell those who wait, if the job has finished."""
         if job.finished:
             self.unschedule(job)
+            self.tallies.jobs[job_state(job.ended, job.cancelled, job.counts(0, 0, 0))] += 1
             self.on_finished(job)
 
 

@@ -33,9 +33,11 @@ from dc.server.api import Api
 from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
+from dc.server.metrics import Metrics
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
 from dc.server.plugin_views import PluginViews
+from dc.server.request_tally import RequestTally
 from dc.server.uploads import Uploads
 from dc.server.views import Views, number
 
@@ -89,6 +91,8 @@ class Site:
         settings = app.settings
         uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
         self._blobs = BlobAnswers(app.blobs, uploads)
+        self._requests = RequestTally()
+        self._metrics = Metrics(app, self._requests)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
@@ -108,7 +112,20 @@ class Site:
             await self._app.serve_socket(socket, address)
 
     async def answer(self, request: Request) -> Response | Upgrade:
-        """Answer one request."""
+        """Answer one request, and count it."""
+        began, status = trio.current_time(), 500
+        try:
+            answer = await self._answer(request)
+            status = answer.status if isinstance(answer, Response) else 101
+        except ProtocolError as error:
+            status = error.status
+            raise
+        finally:
+            taken = trio.current_time() - began
+            self._requests.count(request.method, request.path, status, taken)
+        return answer
+
+    async def _answer(self, request: Request) -> Response | Upgrade:
         try:
             self._check_host(request.headers.get("host", ""))
             if request.method not in ("GET", "HEAD"):
@@ -153,6 +170,8 @@ class Site:
         match parts:
             case ["socket"]:
                 return self._socket(request)
+            case ["metrics"]:
+                return await self._metrics.answer(request)
             case ["api", "backup"]:
                 return await self._backup(request)
             case ["api", *rest]:
