@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import ModuleType
 
 import pytest
@@ -96,3 +97,27 @@ def test_a_message_has_a_batch_of_tasks_and_bytes_at_most() -> None:
     assert [stop for stop, _ in portions([b""] * stops[1], 0, size_of)] == stops
     half = bytes(limits.BATCH_BYTES // 2)
     assert portions([half] * 3, 0, size_of) == [(2, len(half) * 2), (3, len(half))]
+
+
+# --- numbers by size ----------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.floats(0, 1e12)),
+    st.lists(st.floats(0, 1e9), unique=True).map(sorted),
+    st.sampled_from(FACES),
+)
+def test_numbers_are_counted_by_size(
+    column: list[float], bounds: list[float], face: ModuleType
+) -> None:
+    counts = [1] * (len(bounds) + 1)
+    assert face.spread(column, bounds, counts) == pytest.approx(sum(column))
+    edges = [-1.0, *bounds, float("inf")]
+    naive = [sum(low < one <= high for one in column) for low, high in itertools.pairwise(edges)]
+    assert [count - 1 for count in counts] == naive
+
+
+def test_a_number_at_a_bound_is_below_it(columns: ModuleType) -> None:
+    counts = [0, 0, 0]
+    assert columns.spread([1.0, 1.0, 2.0, 3.0, 0.0], [1.0, 2.0], counts) == 7.0
+    assert counts == [3, 1, 1]

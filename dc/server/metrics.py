@@ -7,7 +7,6 @@ numbers of it are of the same moment.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -50,7 +49,7 @@ class Metrics:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
         if OPENMETRICS in request.headers.get("accept", ""):
-            body = openmetrics.generate_latest(self._registry)
+            body: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
             return Response(200, body, openmetrics.CONTENT_TYPE_LATEST)
         return Response(200, exposition.generate_latest(self._registry), TEXT)
 
@@ -80,7 +79,7 @@ class Metrics:
         sizes = {}
         for name, suffix in (("database", ""), ("log", "-wal")):
             with suppress(OSError):
-                sizes[name] = os.stat(data / (DATABASE + suffix)).st_size
+                sizes[name] = (data / (DATABASE + suffix)).stat().st_size
         yield gauges("store_bytes", "Bytes of the store's files.", "file", sizes)
         with suppress(OSError):
             disk = shutil.disk_usage(data)
@@ -100,9 +99,7 @@ class Metrics:
 
     def _of_requests(self) -> Iterator[Metric]:
         text = "Requests of HTTP that were answered."
-        family = CounterMetricFamily(
-            "dc_http_requests", text, labels=["method", "route", "status"]
-        )
+        family = CounterMetricFamily("dc_http_requests", text, labels=["method", "route", "status"])
         for labels, count in sorted(self._requests.counts.items()):
             family.add_metric(list(labels), count)
         yield family

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 
-from dc.server.metric_families import counter, counters, gauge, gauges, histograms
-from dc.server.jobs import job_state
 from dc.server.health import SICK, TRIAL, WELL
+from dc.server.jobs import job_state
+from dc.server.metric_families import counter, counters, gauge, gauges, histograms
 from dc.server.reactor import Reactor
 from dc.server.roster import Worker
 from dc.server.tallies import DONE, KINDS, OTHER
@@ -77,27 +77,33 @@ def _of_jobs(reactor: Reactor) -> Iterator[Metric]:
 
 def _of_workers(reactor: Reactor) -> Iterator[Metric]:
     side, scheduler = reactor.workers, reactor.board.scheduler
-    states = Counter(dict.fromkeys(WORKER_STATES, 0))
-    states["away"] = len(side.roster.away)
-    some_sick = side.health.count() > 0
-    slots = busy = 0
-    for worker in side.roster.by_peer.values():
-        states[_state_of(side, worker, some_sick=some_sick)] += 1
-        slots += worker.about.slots
-        busy += min(scheduler.worker_load(worker.id)[0], worker.about.slots)
-    yield gauges("workers", "Workers by state.", "state", states)
+    yield gauges("workers", "Workers by state.", "state", _worker_states(side))
+    slots = sum([worker.about.slots for worker in side.roster.by_peer.values()])
     yield gauge("slots", "Slots of the workers that are connected.", slots)
-    yield gauge("slots_busy", "Slots that have a task.", busy)
+    yield gauge("slots_busy", "Slots that are taken by a task.", scheduler.slots_taken())
     text = "Answers of workers that were not taken, by the code of the error."
     yield counters("answers_refused", text, "code", reactor.board.refusals)
 
 
-def _state_of(side: WorkerSide, worker: Worker, *, some_sick: bool) -> str:
+def _worker_states(side: WorkerSide) -> dict[str, int]:
+    """Count workers by the word of their state; only those are looked at that are not just there."""
+    states = dict.fromkeys(WORKER_STATES, 0)
+    roster = side.roster
+    odd = {key for key, _ in side.health.unwell()}.union(side.register.commanded())
+    for worker in [roster.by_key[key] for key in odd if key in roster.by_key]:
+        if worker.peer >= 0:
+            states[_state_of(side, worker)] += 1
+    states["connected"] += len(roster.by_peer) - sum(states.values())
+    states["away"] = len(roster.away)
+    return states
+
+
+def _state_of(side: WorkerSide, worker: Worker) -> str:
     """Return the state of a connected worker in a word: what `state_of` says in a sentence."""
     row = side.register.get(worker.key)
     if row is not None and (row.order or row.state):
         return "paused" if row.state == "paused" and not row.order else "draining"
-    state = side.health.state(worker.process) if some_sick else WELL
+    state = side.health.state(worker.process)
     return "connected" if state == WELL else state
 
 
@@ -114,7 +120,9 @@ def _of_scheduler(reactor: Reactor) -> Iterator[Metric]:
     yield gauges("scheduler_entries", "What the scheduler keeps in memory.", "kind", entries)
     text = "Bytes of payloads of queued tasks in memory."
     yield gauge("payload_window_bytes", text, board.window.used)
-    yield gauge("kept_bytes", "Bytes of all jobs in the store, as quotas count them.", board.usage.all)
+    yield gauge(
+        "kept_bytes", "Bytes of all jobs in the store, as quotas count them.", board.usage.all
+    )
     yield gauge("clients", "Clients that are connected.", len(reactor.clients.by_peer))
     text = "Subscriptions of clients to results."
     yield gauge("subscriptions", text, len(reactor.streams))

@@ -48,12 +48,14 @@ class Register:
         self._gone: dict[str, None] = {}  # in the order in which they went
         self._gone_decided: dict[str, None] = {}
         self._named: dict[str, set[str]] = {}  # by name, those of `_gone`
+        self._commanded: dict[str, None] = {}  # here or gone, those with a state or an order
         self._changed: dict[str, None] = {}  # what the disk does not know yet
 
     def recovered(self, rows: Iterable[WorkerRow]) -> None:
         """Take what is on disk, those first that were here longest ago; nobody is here yet."""
         for row in rows:
             self._rows[row.key] = row
+            self._note_commanded(row)
             self._list_gone(row)
 
     # --- coming and going -----------------------------------------------------------------------
@@ -132,6 +134,10 @@ class Register:
         """Return what is remembered of the worker of a key."""
         return self._rows.get(key)
 
+    def commanded(self) -> Iterable[str]:
+        """Return the keys of those that have a state or an order of an operator."""
+        return self._commanded.keys()
+
     def gone(self) -> Iterator[WorkerRow]:
         """Yield those that are not here, but for deleted ones; the last to go come last."""
         for keys in (self._gone, self._gone_decided):
@@ -144,7 +150,14 @@ class Register:
     def _put(self, row: WorkerRow) -> WorkerRow:
         self._rows[row.key] = row
         self._changed[row.key] = None
+        self._note_commanded(row)
         return row
+
+    def _note_commanded(self, row: WorkerRow) -> None:
+        if row.state or row.order:
+            self._commanded[row.key] = None
+        else:
+            self._commanded.pop(row.key, None)
 
     def _list_gone(self, row: WorkerRow) -> None:
         if is_decided(row):
@@ -167,6 +180,7 @@ class Register:
     def _forget(self, key: str) -> None:
         row = self._rows.pop(key)
         self._unlist(row)
+        self._commanded.pop(key, None)
         self._changed[key] = None
 
     def validate(self) -> None:
@@ -176,6 +190,8 @@ class Register:
         named = [key for keys in self._named.values() for key in keys]
         assert sorted(named) == sorted(self._gone), "a name is nobody's, or is missing"
         assert len(self._gone) + len(self._gone_decided) <= self._most
+        commanded = {key for key, row in self._rows.items() if row.state or row.order}
+        assert self._commanded.keys() == commanded, "it is not known who was told something"
         for key in self._rows:
             decided = is_decided(self._rows[key])
             assert not (decided and key in self._gone), "a decision may be forgotten"
