@@ -120,9 +120,7 @@ def _of_scheduler(reactor: Reactor) -> Iterator[Metric]:
     yield gauges("scheduler_entries", "What the scheduler keeps in memory.", "kind", entries)
     text = "Bytes of payloads of queued tasks in memory."
     yield gauge("payload_window_bytes", text, board.window.used)
-    yield gauge(
-        "kept_bytes", "Bytes of all jobs in the store, as quotas count them.", board.usage.all
-    )
+    yield gauge("kept_bytes", "Bytes of all jobs, as quotas count them.", board.usage.all)
     yield gauge("clients", "Clients that are connected.", len(reactor.clients.by_peer))
     text = "Subscriptions of clients to results."
     yield gauge("subscriptions", text, len(reactor.streams))

@@ -13,48 +13,13 @@ BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
 """Seconds until an answer begins."""
 
 WORDS: Final = frozenset(
-    [
-        "api",
-        "backup",
-        "blobs",
-        "cancel",
-        "delete",
-        "drain",
-        "events",
-        "figures",
-        "history",
-        "inputs",
-        "jobs",
-        "metrics",
-        "openapi.json",
-        "output",
-        "overview",
-        "pause",
-        "payload",
-        "plugins",
-        "priority",
-        "relabel",
-        "rename",
-        "restart",
-        "result",
-        "results",
-        "resume",
-        "retry",
-        "set",
-        "settings",
-        "socket",
-        "status",
-        "stop",
-        "stream",
-        "submit",
-        "submitters",
-        "tasks",
-        "timeline",
-        "trace",
-        "types",
-        "worker-history",
-        "workers",
-    ]
+    {
+        *("api", "backup", "blobs", "cancel", "delete", "drain", "events", "figures", "history"),
+        *("inputs", "jobs", "metrics", "openapi.json", "output", "overview", "pause", "payload"),
+        *("plugins", "priority", "rename", "restart", "result", "results", "resume", "retry"),
+        *("settings", "socket", "status", "stop", "stream", "submit", "submitters", "tasks"),
+        *("timeline", "trace", "types", "worker-history", "workers"),
+    }
 )
 """Parts of paths that stand for themselves; any other is a name or a number of something."""
 

@@ -10,11 +10,11 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def families(text: str) -> list[Metric]:
-    return list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
+    return list(text_string_to_metric_families(text))
 
 
 def open_families(text: str) -> list[Metric]:
-    return list(openmetrics.text_string_to_metric_families(text))
+    return list(openmetrics.text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
 
 
 def samples(found: list[Metric]) -> Samples:

@@ -119,11 +119,12 @@ def one_by_one(server: Harness) -> Counter[str]:
 
 
 def test_workers_are_counted_by_state() -> None:
-    server, bad, *_ = with_a_sick_worker()
-    for name in ("paused", "drained", "leaving", "away"):
+    server = with_a_sick_worker()[0]
+    for name in ("paused", "drained", "leaving", "idle"):
         server.worker(name, slots=2)
-    for action, name in (("pause", "paused"), ("drain", "drained"), ("stop", "leaving")):
-        server.decide(OrderWorkers(Which([name]), action))
+    server.decide(OrderWorkers(Which(["paused"]), "pause"))
+    server.decide(OrderWorkers(Which(["drained"]), "drain"))
+    server.decide(OrderWorkers(Which(["leaving"]), "stop"))
     assert counted(server) == one_by_one(server)
     assert {"paused", "draining", "sick", "connected"} <= set(counted(server))
     server.decide(OrderWorkers(Which(["paused"]), "resume"))

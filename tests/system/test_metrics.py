@@ -24,6 +24,11 @@ async def test_a_server_at_work_is_scraped(machine: Machine) -> None:
     assert by_label(values, "dc_store_bytes", "file")["database"] > 4096
     assert values["dc_store_commit_seconds_count", ()] > 0
     assert values["process_resident_memory_bytes", ()] > 10e6
+    assert check(text) == (0, "")
+
+
+def check(text: str) -> tuple[int, str]:
+    """Return what promtool says of a scrape: its status and its complaints."""
     checked = subprocess.run(
         [promtool.find(), "check", "metrics"],
         input=text,
@@ -32,4 +37,10 @@ async def test_a_server_at_work_is_scraped(machine: Machine) -> None:
         timeout=30,
         check=False,
     )
-    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+    return checked.returncode, checked.stdout + checked.stderr
+
+
+def test_promtool_would_complain() -> None:
+    status, said = check("# TYPE dc_finished counter\ndc_finished 1\n")
+    assert status != 0
+    assert "_total" in said
