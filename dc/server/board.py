@@ -15,7 +15,7 @@ from functools import partial
 
 from msgspec import Struct, structs
 
-from dc import limits
+from dc import limits, trace_context
 from dc._columns import total, weigh
 from dc._core import Scheduler
 from dc.errors import OptionsError
@@ -85,6 +85,7 @@ class Board:
         self.usage = Usage()
         self.now = 0.0
         self.wall = 0.0
+        self.server = ""  # names the data folder
         self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
         self.trouble = ""
         self.stalled = False
@@ -192,6 +193,7 @@ class Board:
         job.class_ = self.class_of(job)
         job.resources = [need.resources for need in needs]
         job.limits = [limits_of(options, need.resources) for need in needs]
+        job.traceparent = trace_context.of_job(options.traceparent, self.server, job.number)
         self.scheduler.add_job(
             job.number,
             job.class_,

@@ -86,7 +86,7 @@ def _of_workers(reactor: Reactor) -> Iterator[Metric]:
 
 
 def _worker_states(side: WorkerSide) -> dict[str, int]:
-    """Count workers by the word of their state; only those are looked at that are not just there."""
+    """Count workers by the word of their state; only the odd ones are looked at."""
     states = dict.fromkeys(WORKER_STATES, 0)
     roster = side.roster
     odd = {key for key, _ in side.health.unwell()}.union(side.register.commanded())

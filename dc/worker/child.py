@@ -59,6 +59,7 @@ from dc.pipe import Halt, Loaded, Ready, Run, ToExecutor
 from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
 from dc.tasktypes import TaskType
+from dc.worker import tracing
 from dc.worker.capture import Capture
 from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
@@ -126,6 +127,7 @@ class Child:
         work = self._work
         item: Item | None = None
         batch: Batch | None = None
+        traced = False
         while True:
             if item is None:
                 item = self._next_item()
@@ -134,7 +136,8 @@ class Child:
                 if batch.plugin:
                     self._import(batch)
                 self._confine(batch)
-            outcome = run_task(*item)
+                traced = tracing.is_wanted(batch)
+            outcome = tracing.run_traced(*item) if traced else run_task(*item)
             if self._forked:
                 os._exit(0 if isinstance(outcome, bytes) else 1)
             item = work.finish(outcome)
@@ -207,6 +210,8 @@ class Child:
             message.site,
             message.inputs,
             FORMER,
+            message.traceparent,
+            message.traced,
         )
         self._work.put(batch, message)
 
