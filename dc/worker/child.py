@@ -59,7 +59,6 @@ from dc.pipe import Halt, Loaded, Ready, Run, ToExecutor
 from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
 from dc.tasktypes import TaskType
-from dc.worker import tracing
 from dc.worker.capture import Capture
 from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
@@ -69,6 +68,7 @@ from dc.worker.recycling import Recycling
 from dc.worker.shipped import Absent, Shipped
 from dc.worker.task_run import Batch, run_task
 from dc.worker.traces import Traces
+from dc.worker.tracing import Tracing
 from dc.worker.work import Item, Work
 
 
@@ -93,6 +93,7 @@ class Child:
         self._long = threading.Event()  # to the reader: a task runs for long
         self._news = threading.Event()  # to the main thread: the reader has read, and reads not
         self._traces = Traces(options.folder)
+        self._tracing = Tracing(self._traces)
         self._confines = Confines(options.cgroup)
         self._halting = Halting()
         recycling = Recycling(
@@ -136,8 +137,8 @@ class Child:
                 if batch.plugin:
                     self._import(batch)
                 self._confine(batch)
-                traced = tracing.is_wanted(batch)
-            outcome = tracing.run_traced(*item) if traced else run_task(*item)
+                traced = self._tracing.is_wanted(batch)
+            outcome = self._tracing.run(*item) if traced else run_task(*item)
             if self._forked:
                 os._exit(0 if isinstance(outcome, bytes) else 1)
             item = work.finish(outcome)

@@ -23,10 +23,12 @@ from dc.errors import OptionsError
 from dc.messages import Failure
 from dc.tasktypes import TaskType, task_type
 from dc.worker.task_run import Batch
-from dc.worker.tracing import is_wanted, run_traced
+from dc.worker.traces import Traces
+from dc.worker.tracing import Tracing
 from tests.test_trace_context import SAID
 
 VARIABLE = trace_context.VARIABLE
+TRACING = Tracing(Traces())
 
 
 @task_type
@@ -69,21 +71,39 @@ def test_a_task_sees_its_trace_context_and_leaves_nothing(
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     wanted = trace_context.of_attempt(SAID, 3, 2)
-    assert texts(run_traced(batch(looks, tmp_path), 3, 2, b"")) == [wanted, wanted]
+    assert texts(TRACING.run(batch(looks, tmp_path), 3, 2, b"")) == [wanted, wanted]
     assert VARIABLE not in os.environ
     monkeypatch.setenv(VARIABLE, "before")
-    run_traced(batch(looks, tmp_path), 3, 2, b"")
+    TRACING.run(batch(looks, tmp_path), 3, 2, b"")
     assert os.environ[VARIABLE] == "before"
+
+
+@pytest.mark.usefixtures("no_otel")
+@pytest.mark.parametrize("noticed", [False, True])
+def test_only_what_the_task_does_is_noticed(noticed: bool, tmp_path: Path) -> None:
+    traces = Traces()
+    sys.addaudithook(traces._on_audit)
+
+    @task_type
+    def sets(payload: bytes) -> bytes:
+        """Set a variable, on request."""
+        if payload:
+            os.environ["DC_TEST_SET"] = "1"
+            del os.environ["DC_TEST_SET"]
+        return b""
+
+    Tracing(traces).run(batch(sets, tmp_path), 3, 2, b"x" * noticed)
+    assert traces.noticed is noticed
 
 
 @pytest.mark.usefixtures("no_otel")
 def test_only_who_asks_has_it_in_the_environment(tmp_path: Path) -> None:
     one = batch(looks, tmp_path)
-    assert is_wanted(one)
+    assert TRACING.is_wanted(one)
     one.traced = False
-    assert not is_wanted(one)
+    assert not TRACING.is_wanted(one)
     assert one.context(3, 2).traceparent == trace_context.of_attempt(SAID, 3, 2)
-    assert not is_wanted(batch(looks, tmp_path, ""))
+    assert not TRACING.is_wanted(batch(looks, tmp_path, ""))
 
 
 # --- with ---------------------------------------------------------------------------------------
@@ -123,8 +143,8 @@ def exported(provider: TracerProvider) -> InMemorySpanExporter:
 def test_an_attempt_is_a_span_below_its_job(exported: InMemorySpanExporter, tmp_path: Path) -> None:
     one = batch(makes_a_span, tmp_path)
     one.traced = False
-    assert is_wanted(one), "whoever uses OpenTelemetry is traced"
-    inner, mine, variable = texts(run_traced(one, 3, 2, b""))
+    assert TRACING.is_wanted(one), "whoever uses OpenTelemetry is traced"
+    inner, mine, variable = texts(TRACING.run(one, 3, 2, b""))
     below, span = exported.get_finished_spans()
     assert (below.name, span.name) == ("inner", "dc.task")
     assert span.parent is not None
@@ -146,7 +166,7 @@ def test_an_attempt_is_a_span_below_its_job(exported: InMemorySpanExporter, tmp_
 
 
 def test_a_failure_is_an_error_of_the_span(exported: InMemorySpanExporter, tmp_path: Path) -> None:
-    outcome = run_traced(batch(makes_a_span, tmp_path), 3, 2, b"fail")
+    outcome = TRACING.run(batch(makes_a_span, tmp_path), 3, 2, b"fail")
     assert isinstance(outcome, Failure)
     span = exported.get_finished_spans()[-1]
     assert span.status.status_code is trace.StatusCode.ERROR
@@ -165,12 +185,12 @@ def test_a_broken_tracer_does_no_harm(provider: TracerProvider, when: str, tmp_p
         counted.append(1)
         return b"done"
 
-    assert run_traced(batch(counts, tmp_path), 3, 2, b"") == b"done"
+    assert TRACING.run(batch(counts, tmp_path), 3, 2, b"") == b"done"
     assert counted == [1]
 
 
 def test_where_only_the_api_is_there_the_context_is_passed_on(tmp_path: Path) -> None:
-    inner, mine, variable = texts(run_traced(batch(makes_a_span, tmp_path), 3, 2, b""))
+    inner, mine, variable = texts(TRACING.run(batch(makes_a_span, tmp_path), 3, 2, b""))
     assert inner == mine == variable == SAID
 
 
