@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from dc import __version__, limits, memory, program
+from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
 from dc.errors import StartError
 from dc.plugin_origins import find_origins
@@ -61,6 +61,7 @@ class Arguments(Struct, frozen=True):
     accept_loss: bool = False
     quotas: Quotas = NONE
     reserve: int | None = None
+    log_format: str = logs.TEXT
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -91,6 +92,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         accept_loss=values.accept_loss,
         quotas=quotas_of(values),
         reserve=values.reserve,
+        log_format=values.log_format,
     )
 
 
@@ -118,6 +120,7 @@ def _add_usual_options(parser: argparse.ArgumentParser) -> None:
         help="a folder of plugins, beside the installed ones; may be given again",
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
+    logs.add_format_option(parser)
     parser.add_argument("--version", action="version", version=f"dc {__version__}")
 
 
@@ -308,7 +311,7 @@ async def _look_after(arguments: Arguments, wrong: list[str]) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the server; return the exit status."""
     arguments = parse(argv)
-    program.log_to_stderr(verbose=arguments.verbose)
+    logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     memory.keep_little()
     if not (arguments.check or arguments.restore):
         return program.run("dc.server", partial(serve, arguments))

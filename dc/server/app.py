@@ -20,6 +20,7 @@ from dc import limits, memory
 from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, StoreError
 from dc.link import Link
+from dc.log_fields import about
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
 from dc.server.commands import Command
@@ -55,6 +56,7 @@ from dc.server.loads import Loads
 from dc.server.parking import Parked, Parking
 from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
+from dc.server.record_log import log_record
 from dc.server.retention import Keep, Retention
 from dc.server.types import PluginTypes
 from dc.store import Store
@@ -131,6 +133,7 @@ class ServerApp:
         self._nursery: trio.Nursery | None = None
         self._worked = False
         self._wrote = 0.0
+        self._verbose = log.isEnabledFor(logging.DEBUG)
         self._failure: Exception | None = None
         self._gone = trio.Event()
         self._loaded = trio.Event()
@@ -158,11 +161,12 @@ class ServerApp:
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
             if not row.ended:
-                log.warning("job %d is not submitted to its end: see its page", row.job)
+                text = "job %d is not submitted to its end: see its page"
+                log.warning(text, row.job, extra=about(job=row.job))
             if row.job in leased:
                 self.feed(TasksRecovered(leased[row.job]))
             await self._recover_head()
-            log.info("job %d goes on", row.job)
+            log.info("job %d goes on", row.job, extra=about(job=row.job))
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
 
@@ -245,7 +249,7 @@ class ServerApp:
             if parked := await connection.run(partial(self._closed, number)):
                 self._connections[number] = self.parking.park(number, stream)
         except Exception:
-            log.exception("the connection of peer %d failed", number)
+            log.exception("the connection of peer %d failed", number, extra=about(peer=number))
         finally:
             if not parked:
                 del self._connections[number]
@@ -379,6 +383,8 @@ class ServerApp:
                     spoken_to[action.peer] = connection
             elif isinstance(action, Write):
                 self.committer.add(action.record)
+                if self._verbose:
+                    log_record(action.record)
                 wrote = self._worked = True
                 self._wrote = trio.current_time()
             else:

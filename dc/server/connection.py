@@ -21,6 +21,7 @@ from dc._columns import weigh
 from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError, PayloadError
 from dc.link import Link
+from dc.log_fields import about
 from dc.messages import (
     Blob,
     Checkpoint,
@@ -207,7 +208,9 @@ class Connection:
 
     def _give_up(self, error: ConnectionLost | ValueError) -> None:
         if isinstance(error, ValueError):  # a frame above MESSAGE_BYTES: this peer's end alone
-            log.error("peer %d is given up: %s", self._number, error)
+            log.error(
+                "peer %d is given up: %s", self._number, error, extra=about(peer=self._number)
+            )
         self._outbox.clear()
         self._reading.cancel()
 

@@ -23,6 +23,7 @@ from msgspec import Struct
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import StoreError
+from dc.log_fields import about
 from dc.store import Store
 
 log = logging.getLogger("dc.server")
@@ -158,7 +159,7 @@ class Retention:
                 return
         self.freed(removed.submitter, removed.bytes)
         self.jobs += 1
-        log.info("job %d is removed%s", job, self._keep.text)
+        log.info("job %d is removed%s", job, self._keep.text, extra=about(job=job))
 
     async def _remove_plugins(self) -> None:
         """Forget the plugins that no job runs and no new one will."""
@@ -211,7 +212,7 @@ class Retention:
             return await self._folder.remove_old(digest, before)
         except StoreError as error:
             if str(error) != self._stuck:
-                log.error("blob %s cannot be removed: %s", digest.hex(), error)
+                log.error("blob cannot be removed: %s", error, extra=about(blob=digest.hex()))
             self._stuck = str(error)
             return None
 
