@@ -98,7 +98,7 @@ def cut(column: list, each: int, size_of: object, most: int, most_bytes: int) ->
     return portions
 
 
-def spread(column: list, bounds: list, counts: list) -> float:
+def by_size(column: list, bounds: list, counts: list) -> float:
     """Count numbers into a histogram, and return their sum.
 
     Neighbours are mostly alike, and then cost two comparisons each.

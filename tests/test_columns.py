@@ -111,7 +111,7 @@ def test_numbers_are_counted_by_size(
     column: list[float], bounds: list[float], face: ModuleType
 ) -> None:
     counts = [1] * (len(bounds) + 1)
-    assert face.spread(column, bounds, counts) == pytest.approx(sum(column))
+    assert face.by_size(column, bounds, counts) == pytest.approx(sum(column))
     edges = [-1.0, *bounds, float("inf")]
     naive = [sum(low < one <= high for one in column) for low, high in itertools.pairwise(edges)]
     assert [count - 1 for count in counts] == naive
@@ -119,5 +119,5 @@ def test_numbers_are_counted_by_size(
 
 def test_a_number_at_a_bound_is_below_it(columns: ModuleType) -> None:
     counts = [0, 0, 0]
-    assert columns.spread([1.0, 1.0, 2.0, 3.0, 0.0], [1.0, 2.0], counts) == 7.0
+    assert columns.by_size([1.0, 1.0, 2.0, 3.0, 0.0], [1.0, 2.0], counts) == 7.0
     assert counts == [3, 1, 1]

@@ -23,6 +23,7 @@ from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome
 from dc.portions import portions, stored_size
 from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record
 from dc.requirements import needs_of
+from dc.server.counters import Counters
 from dc.server.events import Action, Send, Write
 from dc.server.heads import HeadLimits, Heads
 from dc.server.jobs import Job, job_state
@@ -32,7 +33,6 @@ from dc.server.quotas import Usage
 from dc.server.rate import Rate
 from dc.server.retries import crash_limit
 from dc.server.submitters import Submitters
-from dc.server.tallies import Tallies
 from dc.server.type_port import Types
 
 MOST_ATTEMPTS = 2**30
@@ -81,7 +81,7 @@ class Board:
         self.heads = Heads(self.scheduler, lambda action: self.out.append(action), heads)
         self.window = Window(window)
         self.rate = Rate()
-        self.tallies = Tallies()
+        self.counters = Counters()
         self.usage = Usage()
         self.now = 0.0
         self.wall = 0.0
@@ -316,9 +316,9 @@ class Board:
         job.done += len(numbers) - failed
         job.changed = True
         self.rate.add(len(numbers), self.now)
-        self.tallies.record(outcomes, failed, size)
+        self.counters.record(outcomes, failed, size)
         if worker:
-            self.tallies.ran(job.row.type, times)
+            self.counters.ran(job.row.type, times)
         if job.number in self.checkpointed:
             self._forget_checkpoints(job.number, numbers)
         start = 0
@@ -373,7 +373,7 @@ class Board:
         """Tell those who wait, if the job has finished."""
         if job.finished:
             self.unschedule(job)
-            self.tallies.jobs[job_state(job.ended, job.cancelled, job.counts(0, 0, 0))] += 1
+            self.counters.jobs[job_state(job.ended, job.cancelled, job.counts(0, 0, 0))] += 1
             self.on_finished(job)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dc._columns import spread
+from dc._columns import by_size
 
 
 class Histogram:
@@ -27,7 +27,7 @@ class Histogram:
 
     def add(self, numbers: list[float]) -> None:
         """Count numbers."""
-        self.sum += spread(numbers, self.bounds, self.counts)
+        self.sum += by_size(numbers, self.bounds, self.counts)
 
     def buckets(self) -> list[tuple[str, float]]:
         """Return for each bound, and for infinity, how many numbers are not above it."""

@@ -1,6 +1,6 @@
 """`/metrics`: the server's state in numbers, as Prometheus and OpenMetrics want them.
 
-The state is read when somebody asks, and nothing is kept for that but the counters of `tallies.py`,
+The state is read when somebody asks, and nothing is kept for that but the counters of `counters.py`,
 `request_tally.py` and the committer. A scrape is made within one turn of the event loop: so all
 numbers of it are of the same moment.
 """

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 
+from dc.server.counters import DONE, KINDS, OTHER
 from dc.server.health import SICK, TRIAL, WELL
 from dc.server.jobs import job_state
 from dc.server.metric_families import counter, counters, gauge, gauges, histograms
 from dc.server.reactor import Reactor
 from dc.server.roster import Worker
-from dc.server.tallies import DONE, KINDS, OTHER
 from dc.server.workers import WorkerSide
 
 JOB_STATES = "open", "paused", "queued", "running", "waiting"
@@ -35,7 +35,7 @@ def of_reactor(reactor: Reactor) -> Iterator[Metric]:
 
 def _of_tasks(reactor: Reactor) -> Iterator[Metric]:
     board = reactor.board
-    tallies, found = board.tallies, board.scheduler.statistics()
+    counters, found = board.counters, board.scheduler.statistics()
     tails = sum(job.tail.count for job in board.jobs.values() if not job.cancelled)
     states = {
         "queued": found.queued + tails,
@@ -44,16 +44,16 @@ def _of_tasks(reactor: Reactor) -> Iterator[Metric]:
         "running": found.running,
     }
     yield gauges("tasks", "Unfinished tasks by state.", "state", states)
-    yield counter("tasks_submitted", "Tasks that came in.", tallies.submitted)
-    outcomes = dict.fromkeys((DONE, OTHER, *KINDS), 0) | tallies.outcomes
+    yield counter("tasks_submitted", "Tasks that came in.", counters.submitted)
+    outcomes = dict.fromkeys((DONE, OTHER, *KINDS), 0) | counters.outcomes
     text = "Tasks that got an outcome: done, or the kind of their failure."
     yield counters("tasks_finished", text, "outcome", outcomes)
-    again = dict.fromkeys((OTHER, "crashed", "error", "memory", "timeout"), 0) | tallies.again
+    again = dict.fromkeys((OTHER, "crashed", "error", "memory", "timeout"), 0) | counters.again
     text = "Attempts that failed and are tried again, by the kind of failure."
     yield counters("attempts_retried", text, "kind", again)
     text = "Run times of attempts that brought an outcome, by task type."
-    yield histograms("task_run_seconds", text, "type", tallies.times)
-    yield counter("result_bytes", "Bytes of results.", tallies.result_bytes)
+    yield histograms("task_run_seconds", text, "type", counters.times)
+    yield counter("result_bytes", "Bytes of results.", counters.result_bytes)
 
 
 def _of_jobs(reactor: Reactor) -> Iterator[Metric]:
@@ -70,8 +70,8 @@ def _of_jobs(reactor: Reactor) -> Iterator[Metric]:
     yield gauges("jobs", "Unfinished jobs by state.", "state", states)
     text = "Age of the oldest unfinished job."
     yield gauge("oldest_job_age_seconds", text, board.wall - oldest)
-    yield counter("jobs_submitted", "Jobs that came in.", board.tallies.begun)
-    ends = dict.fromkeys(ENDS, 0) | board.tallies.jobs
+    yield counter("jobs_submitted", "Jobs that came in.", board.counters.begun)
+    ends = dict.fromkeys(ENDS, 0) | board.counters.jobs
     yield counters("jobs_finished", "Jobs that came to their end, by state.", "state", ends)
 
 

@@ -250,7 +250,7 @@ class Reports:
         verdict = self._verdict(worker, job, number, attempt, failure.kind)
         state = self._scheduler.state(job.number, number) if verdict == RETRY else None
         if state is not None:
-            self._board.tallies.try_again(failure.kind)
+            self._board.counters.try_again(failure.kind)
             self._board.note_attempts(job.number, [(number, attempt, state[2], state[4])])
             self._board.on_retry(worker.key, job.number, number, attempt)
         else:

@@ -58,7 +58,7 @@ THOUGHT = {
     "server.board",
     "server.rate",
     "server.histogram",
-    "server.tallies",
+    "server.counters",
     "server.request_tally",
     "server.type_port",
     "server.peers",

@@ -17,9 +17,9 @@ SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), 
 
 async def metrics(served: Served) -> dict[str, tuple[str, frozenset[str]]]:
     """Return all there is: by name, its type and its labels, `le` apart."""
-    tallies = served.app.reactor.board.tallies
-    tallies.ran("echo", [1.0])
-    tallies.record([Failure("error", "")], 1, 0)
+    counters = served.app.reactor.board.counters
+    counters.ran("echo", [1.0])
+    counters.record([Failure("error", "")], 1, 0)
     served.app.reactor.board.refuse("stale_attempt")
     await served.ask("GET", "/api/status")
     (served.app.settings.data / "dc.sqlite3").touch()

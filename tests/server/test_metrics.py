@@ -12,9 +12,9 @@ from dc.errors import ProtocolError
 from dc.http import Response
 from dc.messages import Failed, Failure
 from dc.server.commands import CancelJob, OrderWorkers, PauseJob, Which
+from dc.server.counters import Counters
 from dc.server.metrics_reactor import WORKER_STATES, of_reactor
 from dc.server.request_tally import OTHER, RequestTally, route_of
-from dc.server.tallies import Tallies
 from tests.server.harness import Harness
 from tests.server.scrapes import Samples, by_label, families, open_families, samples
 from tests.server.test_api import Served, request, serving
@@ -94,14 +94,14 @@ def test_jobs_are_counted_by_state_and_at_their_end() -> None:
 
 
 def test_what_a_worker_makes_up_is_no_label() -> None:
-    tallies = Tallies()
+    counters = Counters()
     for number in range(1000):
-        tallies.record([Failure(f"kind {number}", "")], 1, 0)
-        tallies.try_again(f"kind {number}")
-        tallies.ran(f"type {number}", [1.0])
-    assert tallies.outcomes["other"] == tallies.again["other"] == 1000
-    assert len(tallies.times) == limits.TIMED_TYPES + 1
-    assert sum(sum(one.counts) for one in tallies.times.values()) == 1000
+        counters.record([Failure(f"kind {number}", "")], 1, 0)
+        counters.try_again(f"kind {number}")
+        counters.ran(f"type {number}", [1.0])
+    assert counters.outcomes["other"] == counters.again["other"] == 1000
+    assert len(counters.times) == limits.TIMED_TYPES + 1
+    assert sum(sum(one.counts) for one in counters.times.values()) == 1000
 
 
 # --- workers ------------------------------------------------------------------------------------

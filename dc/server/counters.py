@@ -28,7 +28,7 @@ RUN_BOUNDS: Final = (
 """Seconds: from tasks that do nothing to those that run for a day."""
 
 
-class Tallies:
+class Counters:
     """Counts.
 
     Attributes:
