@@ -35,7 +35,7 @@ function Heading({ column, sort, order, onSort }) {
   const next = mine ? (order === "asc" ? "desc" : "asc") : column.first ?? "asc";
   return html`<th scope="col" role="columnheader" class=${kind} aria-sort=${sorted}>
     <button type="button" class="sort" onClick=${() => onSort(column.sort, next)}>${title}
-      <${Icon} name=${mine ? (order === "asc" ? "up" : "down") : "none"} /></button></th>`;
+      ${mine ? html`<${Icon} name=${order === "asc" ? "up" : "down"} />` : html`<span class="icon" />`}</button></th>`;
 }
 
 function Row({ row, id, columns, selected, onSelect, nameOf }) {
