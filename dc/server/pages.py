@@ -1,6 +1,6 @@
-"""The page's files, and the one document that all its addresses show: what they are is up to the page.
+"""The page's files, those of `dc/web`, and the one document that all its addresses show.
 
-The files are those of `dc/web`. They ask `/api/…` for what they show.
+What an address shows is up to the page: it asks `/api/…` for it.
 """
 
 from __future__ import annotations

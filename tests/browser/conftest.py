@@ -1,4 +1,4 @@
-"""The page in Debian's Chromium, on a desktop and on a phone, light and dark; a server behind it."""
+"""The page in Debian's Chromium, on all kinds of screens, and a server behind it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import trio
 from playwright.sync_api import Browser
 
 from tests.browser.fake_server import FakeServer, World, usual
-from tests.browser.screen import DESKTOP, DESKTOP_DARK, PHONE, PHONE_DARK, Screen, browser_started
+from tests.browser.screen import DESKTOP, PHONE, Screen, browser_started
 from tests.system.processes import Machine, Server
 
 
@@ -21,17 +21,17 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(params=[DESKTOP, PHONE_DARK, DESKTOP_DARK, PHONE], ids=lambda one: one.name)
-def screen(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Screen]:
-    """A page on each kind of screen; at the end nothing may have gone wrong in it."""
-    with Screen(browser, request.param) as screen:
-        yield screen
-
-
 @pytest.fixture
 def desktop(browser: Browser) -> Iterator[Screen]:
     """A page on a desktop; at the end nothing may have gone wrong in it."""
     with Screen(browser, DESKTOP) as screen:
+        yield screen
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Screen]:
+    """The same on a phone."""
+    with Screen(browser, PHONE) as screen:
         yield screen
 
 
@@ -67,5 +67,4 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             return server
 
         server = trio.run(start)
-        server.machine = machine
         yield server

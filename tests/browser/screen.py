@@ -1,9 +1,9 @@
-"""A page on a screen, and what must hold of it always: accessible, within its width, without errors."""
+"""A page on a screen, and what must always hold: accessible, within its width, no errors."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
@@ -33,6 +33,18 @@ FLAGS: Final = (
 )
 PATIENCE_MS: Final = 10_000
 WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+EVERYTHING: Final = {"type": "tag", "values": WCAG}
+OF_LOOKS: Final = {
+    "type": "rule",
+    "values": [
+        "color-contrast",
+        "target-size",
+        "link-in-text-block",
+        "scrollable-region-focusable",
+    ],
+}
+"""Rules whose answer may be another on another screen, or in other colours."""
 
 OVERFLOW: Final = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -137,17 +149,29 @@ class Screen:
             self.page.get_by_role("heading", level=1, name=heading).wait_for()
         return self.page
 
-    def check(self) -> None:
-        """See that axe-core finds nothing, nothing sticks out, and no error came."""
-        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": WCAG}})
+    def check(self, rules: Mapping[str, object] = EVERYTHING) -> None:
+        """See that axe-core finds nothing, nothing sticks out, and no error came.
+
+        Args:
+            rules: which of axe-core's are run.
+        """
+        found = Axe().run(self.page, options={"runOnly": rules})
         violations: list[dict[str, Any]] = found.response["violations"]
         report = [
-            f"{one['id']}: {one['help']}\n  "
-            + "\n  ".join(node["html"] for node in one["nodes"][:5])
-            + "\n  "
-            + one["nodes"][0].get("failureSummary", "")
+            "\n  ".join(
+                [f"{one['id']}: {one['help']}", *(node["html"] for node in one["nodes"][:5])]
+            )
             for one in violations
         ]
-        assert not report, "\n".join(report)
-        assert self.page.evaluate(OVERFLOW) <= 0, "something sticks out to the side"
+        assert not report, f"{self.kind.name}: " + "\n".join(report)
+        assert self.page.evaluate(OVERFLOW) <= 0, f"{self.kind.name}: it sticks out to the side"
         assert not self.errors(), "\n".join(self.errors())
+
+    def check_all(self) -> None:
+        """Check the page as it is on each kind of screen; it is not loaded anew for that."""
+        self.check()
+        for kind in (PHONE_DARK, DESKTOP_DARK, PHONE):
+            self.kind = kind
+            self.page.set_viewport_size({"width": kind.width, "height": kind.height})
+            self.page.emulate_media(color_scheme=kind.colours)
+            self.check(OF_LOOKS)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.fake_server import FakeServer
-from tests.browser.screen import Screen
+from tests.browser.screen import OVERFLOW, Screen
 
 PAGES = [
     ("/", "Overview"),
@@ -23,11 +23,11 @@ PAGES = [
 
 @pytest.mark.parametrize(("path", "heading"), PAGES, ids=[path for path, _ in PAGES])
 def test_pages_are_accessible_on_all_screens(
-    path: str, heading: str, screen: Screen, fake: FakeServer
+    path: str, heading: str, desktop: Screen, fake: FakeServer
 ) -> None:
-    page = screen.open(fake.address + path, heading)
+    page = desktop.open(fake.address + path, heading)
     expect(page.locator(".loading")).to_have_count(0)
-    screen.check()
+    desktop.check_all()
 
 
 def test_a_phone_of_360_pixels_is_wide_enough(desktop: Screen, fake: FakeServer) -> None:
@@ -35,4 +35,4 @@ def test_a_phone_of_360_pixels_is_wide_enough(desktop: Screen, fake: FakeServer)
     for path, heading in PAGES:
         page = desktop.open(fake.address + path, heading)
         expect(page.locator(".loading")).to_have_count(0)
-        desktop.check()
+        assert page.evaluate(OVERFLOW) <= 0, path

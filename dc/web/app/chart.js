@@ -125,7 +125,7 @@ export function AsTable({ label, head, rows }) {
   const [open, setOpen] = useState(false);
   return html`<details class="as-table" onToggle=${(event) => setOpen(event.target.open)}>
     <summary>As a table</summary>
-    ${open && html`<div class="table-scroll short" tabindex="0" role="region" aria-label=${label}><table>
+    ${open && html`<div class="table-scroll short" tabindex="0" role="group" aria-label=${label}><table>
       <caption class="unseen">${label}</caption>
       <thead><tr>${head.map((one) => html`<th scope="col" key=${one}>${one}</th>`)}</tr></thead>
       <tbody>${rows().map((row, at) => html`<tr key=${at}>${row.map((one, column) => html`<td key=${column}>${one}</td>`)}</tr>`)}</tbody>
