@@ -340,6 +340,9 @@ there is none as long."""
 HAND_ON_BYTES: Final = 256 * KIB
 """Of a body that a thread receives before it hands them on: they stay in the processor's cache."""
 
+PAGE_ROWS: Final = 1000
+"""Rows of one answer of the API: the following ones are asked for with its cursor."""
+
 COMMAND_BYTES: Final = 64 * KIB
 """Of the body of a command: hundreds of names and labels."""
 
@@ -1007,3 +1010,55 @@ PLUGINS_AGAIN_SECONDS: Final = 30.0
 
 UNUSABLE_NOTED: Final = 16
 """Archives of which is noted why a worker could not use them, the newest; for people."""
+
+WATCHERS: Final = 1000
+"""Event streams over HTTP that are open at a time: each is a connection, and a task that waits."""
+
+WATCHED_TOPICS: Final = 16
+"""Topics of one such stream: a page shows a handful of things."""
+
+WATCH_SECONDS: Final = 1.0
+"""Between two looks at what is watched: people read no faster, and more looks would cost more."""
+
+WATCH_BEAT_SECONDS: Final = 15.0
+"""Of silence, after which a stream says that it is there: proxies close what is quiet for 30 to 60
+seconds, and a reader that is gone is found out by the second try to send."""
+
+WATCH_SEND_SECONDS: Final = 10.0
+"""That a send to a watcher may take: by then it has missed ten states."""
+
+WATCH_EVENTS: Final = 256
+"""Events that are kept for all watchers together, and that are read at a time for one that is
+further behind: some 100 KB."""
+
+WATCH_RETRY_SECONDS: Final = 2.0
+"""After which a browser connects again to a stream that broke."""
+
+SUBMITTED_BYTES: Final = MIB
+"""Of a job that is submitted over HTTP as one JSON value, which is read at once, in the loop: some
+milliseconds. Lines of JSON have no such bound."""
+
+SUBMITTED_TASKS: Final = 100_000
+"""Tasks of such a job."""
+
+SUBMITTING: Final = 200
+"""Jobs that are being submitted over HTTP at a time; further ones are answered 429. Each may hold a
+line and a batch: a gigabyte at worst."""
+
+READ_AT_ONCE: Final = 256
+"""Values of JSON that are read or written before others have their turn: below a millisecond."""
+
+LINE_BYTES: Final = 4 * MIB
+"""Of one payload as a line of JSON: as much as a message. What is larger is put to `/blobs`."""
+
+GZIP_LEAST_BYTES: Final = KIB
+"""Of an answer, from which on it is compressed for who takes that: below, a packet has room."""
+
+GZIP_LOOP_BYTES: Final = 64 * KIB
+"""Of an answer, above which a thread compresses it: so much takes a millisecond."""
+
+GZIP_MOST_BYTES: Final = 16 * MIB
+"""Of an answer, above which it is sent as it is."""
+
+VIEW_BYTES: Final = 4 * MIB
+"""Of a payload or result that a browser shows in place; what is larger is offered as a file."""

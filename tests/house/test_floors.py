@@ -29,6 +29,7 @@ WORDS = {
     "portions",
     "times",
     "view_jobs",
+    "view_plugins",
     "view_server",
     "view_workers",
 }
@@ -84,6 +85,8 @@ THOUGHT = {
     "server.retrying",
     "server.submitters",
     "server.quotas",
+    "server.live",
+    "server.topics",
     "server.reactor",
     "worker.events",
     "worker.tasks",
