@@ -9,7 +9,7 @@ from typing import Final
 
 UNIT: Final = Path(__file__).parent / "unit"
 MISSING: Final = (
-    "node is missing: install Node.js 20 or newer (Debian and Ubuntu: apt install nodejs)"
+    "node is missing: install Node.js 20.19 or newer (Debian and Ubuntu: apt install nodejs)"
 )
 SECONDS: Final = 60.0
 
@@ -19,6 +19,6 @@ def test_units() -> None:
     assert node is not None, MISSING
     files = sorted(map(str, UNIT.glob("*.test.mjs")))
     assert files, f"no tests in {UNIT}"
-    command = [node, "--experimental-default-type=module", "--test", "--test-reporter=spec", *files]
+    command = [node, "--test", "--test-reporter=spec", *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
