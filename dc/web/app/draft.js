@@ -6,6 +6,7 @@
 // place in its values, flag a boolean; the others are text.
 
 import { Raw, oneLine } from "./json_text.js";
+import { MEASURES } from "./measures.js";
 import { shapeOf } from "./schema.js";
 
 const DEEPEST = 12; // objects within objects that are filled in ahead
@@ -22,6 +23,7 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 
 const DRAFTS = {
   text: asText,
+  measure: asText,
   bytes: asText,
   number: asText,
   file: () => "",
@@ -117,6 +119,12 @@ const VALUES = {
     const text = draft.replace(/\s/g, "");
     if (text.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) wrong(path, "is not base64: choose a file instead");
     return text;
+  },
+  measure(shape, draft, path, wrong) {
+    const { read: reads, doc } = MEASURES[shape.measure];
+    const value = reads(draft);
+    if (!Number.isFinite(value)) wrong(path, draft.trim() ? `is not ${doc}` : "is needed");
+    return value;
   },
   number: readNumber,
   json: readJson,

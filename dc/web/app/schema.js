@@ -21,6 +21,7 @@ const STEPS = 20; // of $ref and of nested choices; beyond that a schema goes in
 // | choice  | `values`                                                             |
 // | maybe   | `of`: a schema; or null                                              |
 // | union   | `choices`: schemas                                                   |
+// | measure | `measure`: a size, a span of time, a moment; typed as people do      |
 // | json    | `type`: the JSON type that it must have, if any                      |
 //
 // Each has `title` and `doc`, and `fallback` if the schema has a default.
@@ -32,6 +33,7 @@ export function shapeOf(schema, root) {
 }
 
 function kindOf(one, root) {
+  if (one.measure) return { kind: "measure", measure: one.measure };
   if (one.contentMediaType) return { kind: "file" };
   if ("const" in one) return { kind: "choice", values: [one.const] };
   if (Array.isArray(one.enum)) return { kind: "choice", values: one.enum };
