@@ -1,184 +1,61 @@
-"""The pages: what is running now, and one for each job, task and worker.
+"""The page's files, and the one document that all its addresses show: what they are is up to the page.
 
-They are templates in `dc/web`, filled in on the server by Jinja2, which escapes every value. The
-script of the page fetches the same page again each second or so and swaps its main part.
+The files are those of `dc/web`. They ask `/api/…` for what they show.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from html import escape
 from importlib import resources
-
-import jinja2
-import msgspec
+from importlib.resources.abc import Traversable
+from pathlib import PurePosixPath
+from typing import Final
 
 from dc.http import Request, Response
-from dc.server.output_views import OutputViews
-from dc.server.plugin_views import PluginViews
-from dc.server.views import View, Views, number
 
-FILES = {
-    "style.css": "text/css; charset=utf-8",
-    "refresh.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
 }
+"""Files of other kinds are not served."""
 
-ROWS = 50
-"""Rows of a table on a page."""
-
-GONE_SHOWN = 20
-"""Workers that have gone, on the first page: the last ones."""
+PAGES: Final = frozenset(
+    {"", "jobs", "workers", "submit", "plugins", "types", "events", "settings", "submitters"}
+)
+"""What the addresses of pages begin with."""
 
 
 class Pages:
-    """Answers requests for pages and their files.
+    """Answers requests for pages and their files."""
 
-    Args:
-        views: where it looks things up.
-        outputs: where it looks up what tasks have written.
-        plugins: where it looks up plugins.
-    """
-
-    def __init__(self, views: Views, outputs: OutputViews, plugins: PluginViews) -> None:
-        self._views = views
-        self._plugins = plugins
-        self._outputs = outputs
-        self._jinja = jinja2.Environment(
-            loader=jinja2.PackageLoader("dc", "web"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._jinja.filters.update(
-            count=count_text, size=size_text, moment=moment_text, seconds=seconds_text
-        )
-        self._jinja.filters.update(json=json_text, shape=shape_text)
-        self._files = {name: (resources.files("dc") / "web" / name).read_bytes() for name in FILES}
+    def __init__(self) -> None:
+        root = resources.files("dc") / "web"
+        self._files = {name: (file.read_bytes(), kind) for name, file, kind in _files(root)}
 
     async def answer(self, request: Request, parts: list[str]) -> Response:
         """Answer a request for these parts of the path."""
-        match parts:
-            case [""]:
-                return await self._index()
-            case [name] if name in self._files:
-                return Response(200, self._files[name], FILES[name])
-            case ["favicon.ico"]:
-                return Response(200, self._files["icon.svg"], FILES["icon.svg"])
-            case ["jobs", job]:
-                first = request.query.get("first", "0")
-                return await self._job(job, first, request.query.get("failed", "") == "1")
-            case ["jobs", job, "tasks", task]:
-                return await self._task(job, task)
-            case ["types"]:
-                return self._types()
-            case ["workers", name]:
-                return self._worker(name)
+        name = "/".join(parts)
+        found = self._files.get("icon.svg" if name == "favicon.ico" else name)
+        if found is not None:
+            return Response(200, *found)
+        if parts[0] in PAGES:
+            return Response(200, *self._files["index.html"])
         return self.error(404, f"there is no page {request.path}")
 
     def error(self, status: int, text: str) -> Response:
         """Return a page that says what is wrong."""
-        return self._render("error.html", status, status=status, text=text)
-
-    def _render(self, template: str, status: int = 200, /, **values: object) -> Response:
-        return Response.html(self._jinja.get_template(template).render(values), status)
-
-    async def _index(self) -> Response:
-        return self._render(
-            "index.html",
-            server=await self._views.status(),
-            jobs=await self._views.jobs(None, ROWS),
-            workers=self._views.workers(GONE_SHOWN),
-            types=self._views.types(),
-        )
-
-    def _types(self) -> Response:
-        plugins = self._plugins.plugins()
-        return self._render(
-            "types.html",
-            types=self._views.types(schemas=True)["types"],
-            plugins=plugins["plugins"],
-            broken=plugins["broken"],
-        )
-
-    async def _job(self, job: str, first: str, failed: bool) -> Response:
-        view = await self._views.job(number(job))
-        start = number(first)
-        tasks = await self._views.tasks(view["job"], start, ROWS, failed)
-        failures: list[View] = []
-        if view["counts"]["failed"]:
-            failures = await self._views.tasks(view["job"], 0, 5, True)
-        following = tasks[-1]["number"] + 1 if len(tasks) == ROWS else None
-        return self._render(
-            "job.html",
-            job=view,
-            tasks=tasks,
-            failures=failures,
-            first=start,
-            failed=failed,
-            following=following,
-        )
-
-    async def _task(self, job: str, task: str) -> Response:
-        view = await self._views.task(number(job), number(task))
-        output = await self._outputs.of_page(view["job"], view["number"])
-        job_view = await self._views.job(view["job"])
-        return self._render("task.html", task=view, job=job_view, output=output)
-
-    def _worker(self, name: str) -> Response:
-        return self._render("worker.html", worker=self._views.worker(name))
+        return Response.html(f"<!doctype html><title>{status}</title><p>{escape(text)}\n", status)
 
 
-def count_text(value: float) -> str:
-    """Return a number with thousands set apart."""
-    return f"{value:,.0f}"
-
-
-def size_text(value: int | None) -> str:
-    """Return a number of bytes in the unit that suits it."""
-    if value is None:
-        return ""
-    size = float(value)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            break
-        size /= 1024
-    return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
-
-
-def moment_text(value: float | None) -> str:
-    """Return a Unix time as date and time, in UTC."""
-    if not value:
-        return ""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(value))
-
-
-def seconds_text(value: float | None) -> str:
-    """Return a duration in the unit that suits it."""
-    if value is None:
-        return ""
-    if value < 1e-3:
-        return f"{value * 1e6:.0f} µs"
-    if value < 1:
-        return f"{value * 1e3:.1f} ms"
-    if value < 120:
-        return f"{value:.1f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
-
-
-def json_text(value: object) -> str:
-    """Return a value as JSON that people can read."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
-def shape_text(schema: Mapping[str, object]) -> str:
-    """Return in a word or two what a JSON Schema describes."""
-    if "contentMediaType" in schema:
-        return "bytes"
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
-    several = schema.get("anyOf")
-    if isinstance(several, list):
-        return " or ".join(shape_text(one) for one in several)
-    return str(schema.get("title") or schema.get("type") or schema.get("description") or "anything")
+def _files(folder: Traversable, above: str = "") -> Iterator[tuple[str, Traversable, str]]:
+    """Yield path, file and content type of all that is served in a folder and below."""
+    for item in folder.iterdir():
+        name = above + item.name
+        if item.is_dir():
+            yield from _files(item, f"{name}/")
+        elif (kind := TYPES.get(PurePosixPath(name).suffix)) is not None:
+            yield name, item, kind

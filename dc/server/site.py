@@ -35,7 +35,6 @@ from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
-from dc.server.plugin_views import PluginViews
 from dc.server.uploads import Uploads
 from dc.server.views import Views, number
 
@@ -85,7 +84,7 @@ class Site:
         self._views = Views(app)
         self._api = Api(self._views, app)
         self._outputs = OutputViews(app, self._views)
-        self._pages = Pages(self._views, self._outputs, PluginViews(app))
+        self._pages = Pages()
         settings = app.settings
         uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
         self._blobs = BlobAnswers(app.blobs, uploads)
