@@ -4,10 +4,15 @@
 // keyboard as a sentence, and as a table.
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/vendor.js";
 import { withQuery } from "./api.js";
+import { AsTable } from "./chart.js";
 import { count, moment, span as spanText } from "./format.js";
 import { busiest, found, markText, marks, panned, rowsOf, shade, sums, within, xOf, zoomed } from "./lanes.js";
+import { Icon } from "./icons.js";
 import { useData } from "./live.js";
+import { Empty, Fetched } from "./parts.js";
 import { go } from "./router.js";
+import { Text, cut, visible } from "./text.js";
+import { colour, onColours } from "./theme.js";
 
 const ROOM = { height: 22, slot: 12 }; // pixels of a lane, and of each slot in it where there are several
 const AXIS = 24;
@@ -21,14 +26,15 @@ const ZOOM = 2;
 const DRAG_PIXELS = 4;
 const TEXT_PIXELS = 40; // a task that is as wide has its number in it
 
-// `whole` is `{since, until}` of the job as far as it is known; `live` whether it goes on.
+// `live` is whether the job goes on: then what is new appears, a few seconds apart.
 export function Timeline({ job, live }) {
   const [width, plot] = useWidth();
   const [view, setView] = useState(null);
   const settled = useSettled(view);
   const steps = Math.min(STEPS[1], Math.max(STEPS[0], Math.round(width / STEP_PIXELS)));
   const path = width ? withQuery(`/api/jobs/${job}/timeline`, { ...settled, steps }) : "";
-  const { data, problem, reload } = useData(path);
+  const fetched = useData(path);
+  const { data, reload } = fetched;
   const whole = useWhole(data, settled);
   useFresh(live && !view, reload);
   const seen = view ?? whole;
@@ -41,10 +47,18 @@ export function Timeline({ job, live }) {
         ${data && seen && html`<${Plot} timeline=${data} view=${seen} whole=${whole} width=${width} change=${change} />`}
       </div>
     </div>
-    ${data && !data.lanes.length && html`<p class="soft">No task of this job has run yet.</p>`}
-    ${problem && html`<p class="soft" role="status">${problem.message}</p>`}
-    ${data && data.lanes.length > 0 && html`<${AsTable} timeline=${data} />`}
+    <${Fetched} from=${fetched} lines=${4}>${({ lanes }) => (lanes.length
+      ? html`<${AsTable} label="Workers of this job in the time that is shown" head=${HEAD} rows=${() => rowsOfTable(data)} />`
+      : html`<${Empty}>No task of this job has run yet.<//>`)}<//>
   </div>`;
+}
+
+const HEAD = ["Worker", "Run time", "Busy, in the mean", "Failed"];
+
+function rowsOfTable(timeline) {
+  return sums(timeline).map((row) => [
+    html`<${Text} value=${row.worker} max=${60} fixed />`, spanText(row.seconds), row.busy.toFixed(2), count(row.failed),
+  ]);
 }
 
 function useWidth() {
@@ -85,17 +99,17 @@ function useFresh(wanted, reload) {
 function Tools({ view, seen, whole, change }) {
   const middle = seen && (seen.since + seen.until) / 2;
   const act = (does) => () => { if (seen && whole) change(does()); };
-  const button = (text, label, does, off) => html`<button type="button" class="small" aria-label=${label}
-    title=${label} disabled=${off} onClick=${act(does)}>${text}</button>`;
+  const button = (icon, label, does, off) => html`<button type="button" class="icon-button" aria-label=${label}
+    title=${label} disabled=${off} onClick=${act(does)}>${icon}</button>`;
   return html`<div class="timeline-tools" role="group" aria-label="What the timeline shows">
-    ${button("←", "Earlier", () => panned(seen, -PAN, whole), !view)}
-    ${button("→", "Later", () => panned(seen, PAN, whole), !view)}
+    ${button(html`<${Icon} name="left" />`, "Earlier", () => panned(seen, -PAN, whole), !view)}
+    ${button(html`<${Icon} name="right" />`, "Later", () => panned(seen, PAN, whole), !view)}
     ${button("+", "Nearer", () => zoomed(seen, ZOOM, middle, whole), !seen)}
     ${button("−", "Farther", () => zoomed(seen, 1 / ZOOM, middle, whole), !view)}
-    ${button("All", "The whole job", () => null, !view)}
+    <button type="button" class="small" disabled=${!view} onClick=${act(() => null)}>The whole job</button>
     ${seen && html`<span class="soft">${moment(seen.since)}, ${spanText(seen.until - seen.since)}</span>`}
     <span class="timeline-legend soft" aria-hidden="true">
-      <i class="key busy"></i> busy <i class="key failed"></i> failed
+      <i class="swatch is-running"></i> busy <i class="swatch is-failed"></i> failed
     </span>
   </div>`;
 }
@@ -104,7 +118,7 @@ function Names({ timeline }) {
   const rows = useMemo(() => rowsOf(timeline, ROOM), [timeline]);
   return html`<ul class="timeline-names">
     ${timeline.lanes.map((lane, at) => html`<li key=${lane.worker} style=${{ height: `${rows[at].height}px` }}>
-      <a href=${`/workers/${encodeURIComponent(lane.worker)}`}><bdi>${lane.worker}</bdi></a>
+      <a href=${`/workers/${encodeURIComponent(lane.worker)}`}><${Text} value=${lane.worker} max=${60} fixed /></a>
     </li>`)}
   </ul>`;
 }
@@ -116,11 +130,11 @@ function Plot({ timeline, view, whole, width, change }) {
   const rows = useMemo(() => rowsOf(timeline, ROOM), [timeline]);
   const height = AXIS + rows.reduce((sum, row) => sum + row.height, 0);
   const [chosen, setChosen] = useState(null);
-  const theme = useTheme();
+  const colours = useColours();
   const state = useRef({});
   state.current = { timeline, rows, view, whole, width, change, chosen, setChosen };
-  useLayoutEffect(() => draw(canvas.current, { timeline, rows, view, width, height, chosen }), [
-    timeline, view, width, height, chosen, theme,
+  useLayoutEffect(() => draw(canvas.current, { timeline, rows, view, width, height, chosen, colours }), [
+    timeline, view, width, height, chosen, colours,
   ]);
   useEffect(() => pointed(canvas.current, state), []);
   return html`
@@ -132,34 +146,33 @@ function Plot({ timeline, view, whole, width, change }) {
     <p class="timeline-said" role="status">${chosen ? said(timeline, chosen) : "\u00a0"}</p>`;
 }
 
-function useTheme() {
-  const [theme, setTheme] = useState(0);
-  useEffect(() => {
-    const again = () => setTheme((count) => count + 1);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    const root = new MutationObserver(again);
-    dark.addEventListener("change", again);
-    root.observe(document.documentElement, { attributes: true });
-    return () => {
-      dark.removeEventListener("change", again);
-      root.disconnect();
-    };
-  }, []);
-  return theme;
+function useColours() {
+  const [colours, setColours] = useState(inks);
+  useEffect(() => onColours(() => setColours(inks())), []);
+  return colours;
+}
+
+const INKS = {
+  busy: "--bar-running", failed: "--bar-failed", grid: "--line", text: "--soft", lane: "--sunken", chosen: "--accent", on: "--panel",
+};
+
+function inks() {
+  return Object.fromEntries(Object.entries(INKS).map(([name, variable]) => [name, colour(variable)]));
 }
 
 // A sentence on what is chosen.
 function said(timeline, { lane, step, span }) {
   const one = timeline.lanes[lane];
   if (!one) return "\u00a0";
+  const name = visible(cut(one.worker, 60));
   if (span) {
     const lasted = span.ended === null ? "runs since" : `${span.end} after ${spanText(span.ended - span.began)}, began`;
-    return `Task ${span.number} on ${one.worker}, attempt ${span.attempt}: ${lasted} ${moment(span.began)}`;
+    return `Task ${span.number} on ${name}, attempt ${span.attempt}: ${lasted} ${moment(span.began)}`;
   }
   const busy = Math.round((one.busy[step] ?? 0) * 100) / 100;
   const failed = one.failed[step] ? `, ${count(one.failed[step])} failed` : "";
   const at = timeline.since + step * timeline.step;
-  return `${one.worker}, ${spanText(timeline.step)} from ${moment(at)}: ${busy} busy${failed}`;
+  return `${name}, ${spanText(timeline.step)} from ${moment(at)}: ${busy} busy${failed}`;
 }
 
 function typed(event, { timeline, rows, view, whole, change, chosen, setChosen }) {
@@ -239,16 +252,13 @@ function pointed(canvas, state) {
 
 // --- drawing ------------------------------------------------------------------------------------
 
-function draw(canvas, { timeline, rows, view, width, height, chosen }) {
+function draw(canvas, { timeline, rows, view, width, height, chosen, colours }) {
   const ratio = devicePixelRatio || 1;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
-  const style = getComputedStyle(canvas);
-  const ink = (name) => style.getPropertyValue(`--timeline-${name}`).trim() || "gray";
-  const colours = Object.fromEntries(["busy", "failed", "grid", "text", "lane", "chosen"].map((name) => [name, ink(name)]));
-  pen.font = `11px ${style.fontFamily}`;
+  pen.font = `11px ${getComputedStyle(canvas).fontFamily}`;
   drawAxis(pen, { view, width, height, colours });
   pen.translate(0, AXIS);
   const most = busiest(timeline.lanes);
@@ -306,7 +316,7 @@ function drawSpans(pen, { row, view, width, colours }) {
     pen.fillRect(left, top, wide, ROOM.slot - 2);
     pen.globalAlpha = 1;
     if (wide < TEXT_PIXELS) continue;
-    pen.fillStyle = colours.lane;
+    pen.fillStyle = colours.on;
     pen.fillText(`${bad ? "✕ " : ""}${one.number}`, Math.max(0, left) + 3, top + (ROOM.slot - 2) / 2 + 0.5);
   }
 }
@@ -322,21 +332,4 @@ function drawChosen(pen, { chosen, row, timeline, view, width, colours }) {
   pen.strokeStyle = colours.chosen;
   pen.lineWidth = 2;
   pen.strokeRect(left, top, wide, span ? ROOM.slot : row.height - 2);
-}
-
-function AsTable({ timeline }) {
-  const [open, setOpen] = useState(false);
-  return html`<details onToggle=${(event) => setOpen(event.target.open)}>
-    <summary>The same as a table</summary>
-    ${open && html`<div class="scroll" role="region" tabindex="0" aria-label="Timeline as a table"><table>
-      <thead><tr><th scope="col">Worker</th><th scope="col" class="number">Run time</th>
-        <th scope="col" class="number">Busy, in the mean</th><th scope="col" class="number">Failed</th></tr></thead>
-      <tbody>${sums(timeline).map((row) => html`<tr key=${row.worker}>
-        <th scope="row"><bdi>${row.worker}</bdi></th>
-        <td class="number">${spanText(row.seconds)}</td>
-        <td class="number">${row.busy.toFixed(2)}</td>
-        <td class="number">${count(row.failed)}</td>
-      </tr>`)}</tbody>
-    </table></div>`}
-  </details>`;
 }
