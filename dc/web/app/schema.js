@@ -151,10 +151,12 @@ function sizes({ least, most }, unit) {
   return least ? `, at least ${least}${unit}` : "";
 }
 
+const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 20 });
+
 function range({ min, max, above, below }) {
-  if (min !== undefined && max !== undefined) return `, ${min} to ${max}`;
+  if (min !== undefined && max !== undefined) return `, ${NUMBER.format(min)} to ${NUMBER.format(max)}`;
   const words = [
     [min, "at least"], [above, "above"], [max, "at most"], [below, "below"],
   ].filter(([bound]) => bound !== undefined);
-  return words.map(([bound, word]) => `, ${word} ${bound}`).join("");
+  return words.map(([bound, word]) => `, ${word} ${NUMBER.format(bound)}`).join("");
 }

@@ -1,5 +1,6 @@
 // A form made from a JSON Schema: each shape has its control, each control its label, help and mistake.
 import { html, useEffect, useRef } from "../vendor/vendor.js";
+import { Doc } from "./doc.js";
 import { draftOf } from "./draft.js";
 import { Field, useId } from "./forms.js";
 import { size } from "./format.js";
@@ -15,9 +16,9 @@ const MOST_FILE = 256 * 1024; // bytes of a file that goes into a payload as bas
 export const pathKey = (path) => JSON.stringify(path);
 
 // The whole form. `draft` is as in draft.js; `change(keys, value)` is called for each change of it;
-// `problems` is a Map of what is wrong, by pathKey of the field.
-export function SchemaForm({ schema, root, draft, change, problems, label }) {
-  const form = { root, change, problems };
+// `problems` is a Map of what is wrong, by pathKey of the field; fields named in `stays` cannot be left out.
+export function SchemaForm({ schema, root, draft, change, problems, label, stays = [] }) {
+  const form = { root, change, problems, stays };
   return html`<${Part} form=${form} schema=${schema} draft=${draft} keys=${[]} path=${[]} label=${label} outer=${true} />`;
 }
 
@@ -55,10 +56,10 @@ function typed({ form, keys, draft }, id, described, problem, more = {}) {
 }
 
 function TextPart(props) {
-  const { shape, form, problem } = props;
-  const long = !form.single && (props.draft ?? "").length > 60;
-  const words = wordsOf(props.schema, form.root).replace(/^text(, )?/, "");
-  const help = [words, shape.pattern && `It matches ${shape.pattern}.`].filter(Boolean).join(". ");
+  const { shape, problem } = props;
+  const long = (props.draft ?? "").length > 60;
+  const least = shape.least > 1 ? `At least ${shape.least} characters.` : "";
+  const help = [least, shape.pattern && `It matches ${shape.pattern}.`].filter(Boolean).join(" ");
   return html`<${Leaf} ...${props} help=${help}>${(id, described) => html`
     <textarea rows=${long || props.outer ? 4 : 1} ...${typed(props, id, described, problem)}></textarea>`}<//>`;
 }
@@ -135,7 +136,7 @@ function choiceText(value) {
 
 function Group({ label, shape, problem, remove, children, outer, box, note = "" }) {
   const id = useId("group");
-  const about = html`${shape.doc && html`<p class="help"><${Text} value=${shape.doc} max=${600} /></p>`}
+  const about = html`${shape.doc && html`<${Doc} value=${shape.doc} kind="help" />`}
     ${problem && html`<p class="problem" id=${`${id}-problem`}><${Icon} name="sick" />${problem}</p>`}`;
   const described = problem ? `${id}-problem` : undefined;
   if (outer) {
@@ -159,14 +160,14 @@ function ObjectPart(props) {
   return html`<${Group} ...${props}>
     ${shape.fields.filter(has).map((field) => html`<${Part} key=${field.name} form=${form} schema=${field.schema}
       draft=${draft[field.name]} keys=${[...keys, field.name]} path=${[...path, field.name]} label=${field.name}
-      remove=${field.required || kept(field, form) ? null : () => form.change([...keys, field.name], undefined)} />`)}
+      remove=${field.required || kept(field, form, path) ? null : () => form.change([...keys, field.name], undefined)} />`)}
     <${AddField} fields=${left} add=${add} />
   <//>`;
 }
 
 // What has a default stands there from the beginning and stays: to leave it out says the same.
-function kept(field, form) {
-  return shapeOf(field.schema, form.root).fallback !== undefined;
+function kept(field, form, path) {
+  return shapeOf(field.schema, form.root).fallback !== undefined || (!path.length && form.stays.includes(field.name));
 }
 
 function AddField({ fields, add }) {

@@ -1,6 +1,7 @@
 // Plugins and their task types: which versions there are, where from, and who can run them.
 import { html } from "../../vendor/vendor.js";
 import { withQuery } from "../api.js";
+import { Doc } from "../doc.js";
 import { count, plural, size } from "../format.js";
 import { useData } from "../live.js";
 import { Badge, Empty, Fetched, Figures, Note, Page, Section, Tabs, Time } from "../parts.js";
@@ -34,7 +35,7 @@ function Versions() {
 
 function Plugin({ plugin }) {
   const badge = plugin.in_service ? html`<${Badge} state="done" text="in service" />`
-    : html`<${Badge} state="paused" text=${`only ${plural(plugin.jobs, "job")} run it`} />`;
+    : html`<${Badge} state="paused" text=${`only for ${plural(plugin.jobs, "job")}`} />`;
   return html`<section class="panel plugin" aria-label=${`Plugin ${plugin.name}`}>
     <div class="panel-head"><h2><${Text} value=${plugin.name} max=${80} fixed /></h2>
       ${plugin.version && html`<span class="soft"><${Text} value=${plugin.version} max=${40} fixed /></span>`}${badge}
@@ -65,8 +66,7 @@ function WhoRuns({ workers }) {
       ? `, ${count(workers.own)} of them with code of their own` : ""}.</p>
     ${cannot.map(([why, some]) => html`<${Note} level="warning" key=${why}>${plural(some.workers, "worker")} cannot: <${Text} value=${why} max=${300} />
       <p class="soft">${some.some.map((name, at) => html`${at > 0 && ", "}<a key=${name} href=${`/workers/${encodeURIComponent(name)}`}><${Text} value=${name} max=${60} fixed /></a>`)}${some.workers > some.some.length && " and others"}</p><//>`)}
-    ${failed.map(([name, why]) => html`<${Note} level="error" key=${name}><a href=${`/workers/${encodeURIComponent(name)}`}><${Text} value=${name} max=${60} fixed /></a>
-      could not use it: <${Text} value=${why} max=${300} /><//>`)}`;
+    ${failed.map(([name, why]) => html`<${Note} level="error" key=${name}><a href=${`/workers/${encodeURIComponent(name)}`}><${Text} value=${name} max=${60} fixed /></a>${" "}could not use it: <${Text} value=${why} max=${300} /><//>`)}`;
 }
 
 // --- task types ---------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ function Type({ type, open }) {
   return html`<section class="panel" aria-label=${`Task type ${type.name}`}>
     <div class="panel-head"><h2><${Text} value=${type.name} max=${80} fixed /></h2><span class="soft"><${Text} value=${type.version} max=${40} fixed /></span>
       <div class="tools"><a class="button small" href=${submit}><${Icon} name="submit" />Submit</a></div></div>
-    ${type.doc && html`<p class="doc"><${Text} value=${type.doc} max=${600} /></p>`}
+    <${Doc} value=${type.doc} />
     <${Side} title="One task is given" schema=${type.payload_schema} />
     <${Side} title="What comes back" schema=${type.result_schema} />
     <p class="help">From plugin <${Text} value=${type.plugin} max=${80} />${type.archive ? "" : ", which the server does not ship: workers have it themselves"}.</p>
@@ -104,10 +104,10 @@ function Side({ title, schema }) {
   const shape = shapeOf(schema, schema);
   if (shape.kind !== "object") return html`<p><span class="soft">${title}:</span> <${Text} value=${wordsOf(schema, schema)} max=${300} /></p>`;
   return html`<h3 class="side-title">${title}: <${Text} value=${shape.title} max=${60} fixed /></h3>
-    ${shape.doc && html`<p class="help"><${Text} value=${shape.doc} max=${400} /></p>`}
+    <${Doc} value=${shape.doc} kind="help" />
     <${Figures} kind="lines" of=${shape.fields.map((field) => {
       const part = shapeOf(field.schema, schema);
-      const without = "fallback" in part ? `, ${JSON.stringify(part.fallback)} if not given` : field.required ? "" : ", may be left out";
+      const without = part.fallback != null ? `, ${JSON.stringify(part.fallback)} if not given` : field.required || part.kind === "maybe" ? "" : ", may be left out";
       return [html`<${Text} value=${field.name} max=${60} fixed mono />`, html`<${Text} value=${wordsOf(field.schema, schema) + without} max=${300} />
         ${part.doc && html`<span class="below"><${Text} value=${part.doc} max=${300} /></span>`}`];
     })} />`;

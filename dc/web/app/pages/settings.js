@@ -51,7 +51,7 @@ function All({ settings, took }) {
 }
 
 function Change({ setting, took }) {
-  if (!setting.changeable) return html`<span class="soft">on the command line</span>`;
+  if (!setting.changeable) return html`<div class="buttons nowrap-buttons soft">at the start only</div>`;
   const set = async (value) => took(await send("PATCH", "/api/settings", { [setting.name]: value }));
   const change = async () => {
     const answer = await form({
@@ -107,5 +107,5 @@ function Weigh({ submitter, after }) {
     await set(Number(answer.get("weight")));
     return { text: `Changed the weight of ${who}.`, undo: () => set(submitter.weight) };
   };
-  return html`<${Action} act=${change} kind="small" label=${`Change the weight of ${who}`}>Weight…<//>`;
+  return html`<div class="buttons nowrap-buttons"><${Action} act=${change} kind="small" label=${`Change the weight of ${who}`}>Weight…<//></div>`;
 }

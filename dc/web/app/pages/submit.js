@@ -1,13 +1,14 @@
 // Submits a job: a form made from what its task type says of its payloads. No code needed.
 import { html, useEffect, useMemo, useRef, useState } from "../../vendor/vendor.js";
 import { idempotencyKey } from "../api.js";
+import { Doc } from "../doc.js";
 import { changed, draftOf, valueOf } from "../draft.js";
 import { count, plural, size } from "../format.js";
 import { Field } from "../forms.js";
 import { Icon } from "../icons.js";
 import { encode, placeOf, readLines } from "../json_text.js";
 import { useData } from "../live.js";
-import { OPTIONS, optionsDraft, optionsOf } from "../options.js";
+import { OPTIONS, SHOWN, optionsDraft, optionsOf } from "../options.js";
 import { Empty, Fetched, Meter, Note, Page, Section } from "../parts.js";
 import { go, setQuery } from "../router.js";
 import { shapeOf, wordsOf } from "../schema.js";
@@ -55,7 +56,7 @@ function Choose({ types, name, version }) {
 function About({ type }) {
   const said = Object.entries(type.options ?? {}).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   return html`<div class="about">
-    ${type.doc && html`<p class="doc"><${Text} value=${type.doc} max=${600} /></p>`}
+    <${Doc} value=${type.doc} />
     <p class="help">Gives back: <${Text} value=${wordsOf(type.result_schema, type.result_schema)} max=${200} />.
       ${said.length > 0 && html` If not said otherwise: <${Text} value=${said.join(", ")} max=${200} />.`}</p>
   </div>`;
@@ -117,7 +118,7 @@ function Job({ type }) {
       ${mode === "files" && html`<${Files} files=${files} setFiles=${setFiles} />`}
     <//>
     <${Section} title="Options" note="All of them may be left as they are">
-      <${SchemaForm} schema=${OPTIONS} root=${OPTIONS} draft=${options} problems=${wrong.options} label="Options"
+      <${SchemaForm} schema=${OPTIONS} root=${OPTIONS} draft=${options} problems=${wrong.options} label="Options" stays=${SHOWN}
         change=${(keys, value) => setOptions((old) => changed(old, keys, value))} />
     <//>
     ${wrong.all.length > 0 && html`<div class="note error wrong" role="alert" tabindex="-1"><${Icon} name="sick" /><div>
@@ -266,7 +267,7 @@ function Files({ files, setFiles }) {
 }
 
 // Puts the files that are not at the server yet; what was put stays put if another fails.
-async function putAll(files, put.current, setFiles, setBusy) {
+async function putAll(files, put, setFiles, setBusy) {
   const parts = files.map(({ part }) => part);
   const told = (at, part) => {
     parts[at] = part;

@@ -126,6 +126,10 @@ function useKept(vitals) {
   return kept.current;
 }
 
+// A chart gives more than the value.
+const part = (value) => percent(value);
+const bytes = (value) => size(value);
+
 const LOAD = [
   { label: "Processors", colour: "--bar-running", fill: "--area-running" },
   { label: "of that, dc", colour: "--bar-done" },
@@ -149,9 +153,9 @@ function Vitals({ vitals }) {
   const range = { since: vitals.at - KEPT_SECONDS, until: vitals.at };
   return html`<div class="columns">
     <${Section} title="Processors" note=${`${percent(vitals.processors)} busy`}>
-      <${Chart} data=${data.load} series=${LOAD} format=${percent} label="Processors in use" height=${140} ...${range} /><//>
+      <${Chart} data=${data.load} series=${LOAD} format=${part} label="Processors in use" height=${140} ...${range} /><//>
     <${Section} title="Memory" note=${vitals.memory_total ? `${size(vitals.memory_used)} of ${size(vitals.memory_total)}` : ""}>
-      <${Chart} data=${data.memory} series=${MEMORY} format=${size} label="Memory in use" height=${140} ...${range} /><//>
+      <${Chart} data=${data.memory} series=${MEMORY} format=${bytes} label="Memory in use" height=${140} ...${range} /><//>
   </div>`;
 }
 

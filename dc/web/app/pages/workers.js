@@ -69,18 +69,19 @@ const COLUMNS = [
   { key: "failing", title: "Failing", number: true, sort: "failing", first: "desc", cell: Failing },
   { key: "done", title: "Done", number: true, sort: "done", first: "desc", cell: (worker) => html`${count(worker.done)}
     ${worker.failed > 0 && html`<span class="below">${count(worker.failed)} failed</span>`}` },
-  { key: "seen", title: "Here", number: true, sort: "seen", cell: Here },
+  { key: "seen", title: "Since", number: true, sort: "seen", cell: Here },
 ];
 
 function Who(worker) {
-  const labels = Object.entries(worker.labels);
-  const computer = [worker.address.replace(/:\d+$/, ""), worker.labels.os, version(worker)].filter(Boolean).join(" · ");
-  return html`<a href=${workerLink(worker.name)}><${Text} value=${worker.name} max=${60} fixed /></a>
-    <span class="below"><${Text} value=${computer} max=${80} fixed />${labels.length > 0 && ` · ${plural(labels.length, "label")}`}</span>
+  const computer = [worker.address.replace(/:\d+$/, ""), worker.labels.os].filter(Boolean).join(" · ");
+  const labels = Object.keys(worker.labels).length;
+  return html`<a class="worker-name" href=${workerLink(worker.name)}><${Text} value=${worker.name} max=${60} fixed /></a>
+    <span class="below"><${Text} value=${computer || "not connected"} max=${80} fixed /></span>
+    <span class="below"><${Text} value=${[version(worker), labels ? plural(labels, "label") : ""].filter(Boolean).join(" · ")} max=${80} fixed /></span>
     ${worker.note && html`<span class="below">“<${Text} value=${worker.note} max=${80} fixed />”</span>`}`;
 }
 
-export function version({ software }) {
+function version({ software }) {
   return software ? software.replace(/^distributed-computing /, "") : "";
 }
 
@@ -100,7 +101,7 @@ function Slots(worker) {
 }
 
 function Share({ value, label, below }) {
-  return html`<div class="share-cell"><span>${percent(value)}</span><${Meter} value=${value} label=${label} level=${value > 0.95 ? "bad" : ""} />
+  return html`<div class="share-cell"><span>${percent(value)}</span><${Meter} value=${value} label=${label} />
     ${below && html`<span class="below">${below}</span>`}</div>`;
 }
 
