@@ -68,7 +68,7 @@ function optionsOf({ series, format, width, height }) {
     padding: [8, 8, 0, 0],
     scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, space: 70, values: timeLabels },
+      { ...axis, space: 70, size: 30, values: timeLabels },
       { ...axis, size: 64, values: (_, values) => values.map(format) },
     ],
     series: [

@@ -9,7 +9,7 @@ import { count, moment, span as spanText } from "./format.js";
 import { busiest, found, markText, marks, panned, rowsOf, shade, sums, within, xOf, zoomed } from "./lanes.js";
 import { Icon } from "./icons.js";
 import { useData } from "./live.js";
-import { Empty, Fetched } from "./parts.js";
+import { Empty, Fetched, Section } from "./parts.js";
 import { go } from "./router.js";
 import { Text, cut, visible } from "./text.js";
 import { colour, onColours } from "./theme.js";
@@ -24,10 +24,12 @@ const MARK_PIXELS = 90;
 const PAN = 0.5;
 const ZOOM = 2;
 const DRAG_PIXELS = 4;
+const OVER = ["done", "failed", "cancelled"];
 const TEXT_PIXELS = 40; // a task that is as wide has its number in it
 
-// `live` is whether the job goes on: then what is new appears, a few seconds apart.
-export function Timeline({ job, live }) {
+// `job` is a JobView. While it goes on what is new appears, a few seconds apart.
+export function Timeline({ job: { job, finished_at: finished, state } }) {
+  const live = finished == null && !OVER.includes(state);
   const [width, plot] = useWidth();
   const [view, setView] = useState(null);
   const settled = useSettled(view);
@@ -39,7 +41,7 @@ export function Timeline({ job, live }) {
   useFresh(live && !view, reload);
   const seen = view ?? whole;
   const change = (next) => setView(next && whole ? within(next, whole) : null);
-  return html`<div class="timeline">
+  return html`<${Section} title="Timeline" note="Which worker was how busy with it, and when">
     <${Tools} view=${view} seen=${seen} whole=${whole} change=${change} />
     <div class="timeline-body">
       ${data && html`<${Names} timeline=${data} />`}
@@ -50,7 +52,7 @@ export function Timeline({ job, live }) {
     <${Fetched} from=${fetched} lines=${4}>${({ lanes }) => (lanes.length
       ? html`<${AsTable} label="Workers of this job in the time that is shown" head=${HEAD} rows=${() => rowsOfTable(data)} />`
       : html`<${Empty}>No task of this job has run yet.<//>`)}<//>
-  </div>`;
+  <//>`;
 }
 
 const HEAD = ["Worker", "Run time", "Busy, in the mean", "Failed"];

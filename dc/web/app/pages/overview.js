@@ -5,7 +5,7 @@ import { Chart } from "../chart.js";
 import { clock } from "../clock.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { Icon } from "../icons.js";
-import { CountsLegend, JobLink, JobProgress, leftBelow, leftText } from "../jobs_shared.js";
+import { CountsLegend, JobLink, JobProgress, leftBelow, leftText, STATES } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
 import { Badge, Empty, Fetched, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
 import { setQuery } from "../router.js";
@@ -14,7 +14,7 @@ import { Text } from "../text.js";
 
 const JOBS_SHOWN = 8;
 const ATTENTION_SHOWN = 5;
-const UNFINISHED = "queued,running,open,paused,waiting";
+
 
 export default function Overview({ query }) {
   const overview = useData("/api/overview", { topic: "overview" });
@@ -23,7 +23,7 @@ export default function Overview({ query }) {
       : overview.problem ? html`<${Trouble} problem=${overview.problem} again=${overview.reload} />`
       : html`<div class="tiles">${Array.from({ length: 6 }, (_, at) => html`<div class="tile" key=${at}>
           <${Loading} lines=${2} /></div>`)}</div>`}
-    <div class="columns">
+    <div class="columns wide-first">
       <${Throughput} name=${query.get("last") ?? "3h"} rate=${overview.data?.status.rate} />
       ${overview.data && html`<${States} status=${overview.data.status} />`}
     </div>
@@ -143,7 +143,7 @@ const COLUMNS = [
 ];
 
 function Running() {
-  const path = withQuery("/api/jobs", { state: UNFINISHED, limit: JOBS_SHOWN });
+  const path = withQuery("/api/jobs", { state: STATES.unfinished[1], limit: JOBS_SHOWN });
   const jobs = useData(path, { on: "jobs" });
   return html`<${Section} title="Unfinished jobs" tools=${html`<a href="/jobs">All jobs</a>`}>
     <${Fetched} from=${jobs} lines=${6}>${(data) => html`<${Table} caption="Unfinished jobs" columns=${COLUMNS}
