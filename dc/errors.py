@@ -93,7 +93,7 @@ class OptionsError(DcError):
 
 
 class DuplicateName(DcError):
-    """A worker of this name is connected already: choose another name."""
+    """Another worker has this name: choose another one."""
 
     code = "duplicate_name"
 

@@ -52,11 +52,14 @@ from dc.server.events import (
     Write,
 )
 from dc.server.inner_peer import InnerPeer
+from dc.server.keep import Keep
 from dc.server.loads import Loads
 from dc.server.parking import Parking
 from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
-from dc.server.retention import Keep, Retention
+from dc.server.retention import Retention
+from dc.server.settings import Option, Values
+from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
 from dc.store import Store
 
@@ -76,7 +79,8 @@ STOP_SECONDS = 5.0
 class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
-    `reserve` is how many bytes of the disk are left to what is in the database, None for the usual.
+    `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
+    `options` are all that the command line has.
     """
 
     software: str
@@ -86,6 +90,12 @@ class Settings(Struct, frozen=True):
     keep: Keep = Keep()
     quotas: Quotas = NONE
     reserve: int | None = 0
+    options: list[Option] = []
+
+    @property
+    def given(self) -> Values:
+        """What of it can be changed while the server runs."""
+        return Values(self.quotas, self.keep, self.reserve)
 
 
 class ServerApp:
@@ -123,6 +133,7 @@ class ServerApp:
         self._codec = peer_codec()
         self._connections = Connections()
         self.parking = Parking(self)
+        self.surroundings = Surroundings(store, types, settings.data)
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
@@ -146,8 +157,11 @@ class ServerApp:
             server=await self.store.identity(),
         )
         self.feed(WorkersRecovered(await self.store.workers()))
+        await self.surroundings.recover(self.reactor.chronicle)
         self.reactor.board.usage.restore(await self.store.usage())
-        self.reactor.board.usage.quotas = self.settings.quotas
+        book = self.reactor.board.settings
+        book.on_change = self._settings_changed
+        book.recovered(self.settings.given, await self.store.settings())
         self.reactor.board.submitters.weights = await self.store.submitters()
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
@@ -161,6 +175,12 @@ class ServerApp:
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
 
+    def _settings_changed(self) -> None:
+        board = self.reactor.board
+        values = board.settings.now
+        board.usage.quotas, board.kept = values.quotas, values.keep.text
+        self.retention.keep = values.keep
+
     async def _recover_head(self) -> None:
         """Read the head of a job; what else was asked for has time until the server runs."""
         while heads := [action for action in self._asked if isinstance(action, LoadHead)]:
@@ -172,7 +192,6 @@ class ServerApp:
         """Serve until `stop` is called; then say farewell and write down what is left."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self.reactor.board.kept = self.settings.keep.text
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self.retention.run)
             nursery.start_soon(self.blobs.run)
@@ -223,6 +242,7 @@ class ServerApp:
     async def _tick(self) -> None:
         while True:
             await trio.sleep(self.reactor.pause())
+            self.surroundings.look(self.reactor.chronicle)
             self.feed(Tick(self.committer.stalled))
             quiet = trio.current_time() - self._wrote > QUIET_SECONDS
             if self._worked and (quiet or self.reactor.idle):

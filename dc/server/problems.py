@@ -29,6 +29,7 @@ STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
         errors.PayloadError: 400,
         errors.UnknownTopic: 400,
         errors.TooManyWatchers: 429,
+        errors.DuplicateName: 409,
         errors.QuotaExceeded: 413,
         errors.StoreFull: 507,
         errors.StoreError: 503,

@@ -54,10 +54,13 @@ class Site:
     def __init__(self, app: ServerApp) -> None:
         self._app = app
         self._views = Views(app)
-        self._router = Router(api_routes(app, self._views))
+        uploads = Uploads(
+            app.settings.data,
+            lambda: app.reactor.board.settings.now.reserve,
+            lambda: app.reactor.board.usage,
+        )
+        self._router = Router(api_routes(app, self._views, uploads))
         self._files = StaticFiles()
-        settings = app.settings
-        uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
         self._open = 0

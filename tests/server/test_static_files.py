@@ -35,8 +35,13 @@ async def test_files_are_compressed_and_asked_for_again(tmp_path: Path) -> None:
             assert answer.headers["Cache-Control"] == "no-cache"
             assert answer.headers["Vary"] == "Accept-Encoding"
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        whole = await served.site.answer(request("GET", "/style.css"))
-        part = await served.site.answer(request("GET", "/style.css", Accept_Encoding="gzip"))
+        whole, part = [
+            await served.site.answer(asked)
+            for asked in (
+                request("GET", "/style.css"),
+                request("GET", "/style.css", Accept_Encoding="gzip"),
+            )
+        ]
         assert isinstance(whole, Response)
         assert isinstance(part, Response)
         assert whole.etag != part.etag
