@@ -71,6 +71,16 @@ class Request:
         length = int(self.headers.get("content-length", 0))
         self.content_length: int | None = None if chunked else length
 
+    @property
+    def segments(self) -> list[str]:
+        """The path cut at its slashes, each part percent-decoded by itself."""
+        return http_head.path_segments(self.target)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The fields of the query, percent-decoded, in their order; names may be repeated."""
+        return http_head.query_pairs(self.target)
+
     def stream(self) -> AsyncIterator[bytes]:
         """Return the body's pieces, as they arrive, none above 64 KiB.
 

@@ -340,6 +340,9 @@ there is none as long."""
 HAND_ON_BYTES: Final = 256 * KIB
 """Of a body that a thread receives before it hands them on: they stay in the processor's cache."""
 
+PAGE_ROWS: Final = 1000
+"""Rows of one answer of the API: the following ones are asked for with its cursor."""
+
 COMMAND_BYTES: Final = 64 * KIB
 """Of the body of a command: hundreds of names and labels."""
 
@@ -523,6 +526,9 @@ READ_RECORDS: Final = 1_000
 
 READ_TASKS: Final = 65_536
 """Tasks that one query looks at in search of unfinished ones: some 10 ms."""
+
+LOOKED_TASKS: Final = 4 * READ_TASKS
+"""Tasks of a job that are looked at for one page of those in a state: some 20 ms."""
 
 READERS: Final = 2
 """Reads of the store at one time: a slow page does not hold up the payloads of the next tasks."""

@@ -367,6 +367,7 @@ def job_row(row: Row) -> JobRow:
         retried=int(control[2] or 0),
         plugin=bytes.fromhex(spec.plugin),
         bytes=int(control[3] or 0),
+        finished_at=None if control[4] is None else float(control[4]),
     )
 
 

@@ -36,11 +36,14 @@ from dc.messages import Counts, Payload
 from dc.records import (
     AttemptEnd,
     JobFigures,
+    JobFilter,
     JobRow,
     Outcomes,
+    Place,
     PluginRow,
     Record,
     Removed,
+    TaskEnd,
     TaskOutput,
     TaskRow,
     Unfinished,
@@ -207,6 +210,12 @@ class SqliteStore:
             lambda reader: reader.jobs("jobs", before=below, limit=limit, submitter=submitter)
         )
 
+    async def listed(
+        self, wanted: JobFilter, after: Place | None, limit: int
+    ) -> tuple[list[JobRow], Place | None]:
+        """See Store."""
+        return await self._read(lambda reader: reader.listed(wanted, after, limit))
+
     async def submitters(self) -> dict[str, float]:
         """See Store."""
         return await self._read(lambda reader: reader.submitters())
@@ -230,6 +239,12 @@ class SqliteStore:
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
         """See Store."""
         return await self._read(lambda reader: reader.tasks(job, first, limit, failed))
+
+    async def tasks_in(
+        self, job: int, state: TaskEnd, first: int, limit: int
+    ) -> tuple[list[TaskRow], int | None]:
+        """See Store."""
+        return await self._read(lambda reader: reader.tasks_in(job, state, first, limit))
 
     async def task(self, job: int, number: int, outcome: bool = False) -> TaskRow | None:
         """See Store."""

@@ -59,7 +59,7 @@ def _settings(args: Namespace) -> dict[str, Any]:
 
 def _show(args: Namespace, client: Client, screen: Screen) -> int:
     for name in args.names:
-        answer = client.get(f"/api/workers/{quote(name)}")
+        answer = client.get(f"/api/workers/{quote(name, safe='')}")
         if args.json:
             screen.json(answer)
         else:

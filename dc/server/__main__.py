@@ -258,7 +258,7 @@ async def _serve(
         nursery.start_soon(trio.serve_listeners, serve_one, listeners)
         print(address, flush=True)
         log.info("listening at %s, data in %s", address, data)
-        log.info("%d task types from plugins", len(types.rows()))
+        log.info("%d task types from plugins", len(types.names()))
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")

@@ -14,9 +14,9 @@ import jinja2
 import msgspec
 
 from dc.http import Request, Response
-from dc.server.output_views import OutputViews
-from dc.server.plugin_views import PluginViews
-from dc.server.views import View, Views, number
+from dc.server.routes import number
+from dc.server.views import Views
+from dc.view_jobs import TaskView
 
 FILES = {
     "style.css": "text/css; charset=utf-8",
@@ -36,14 +36,10 @@ class Pages:
 
     Args:
         views: where it looks things up.
-        outputs: where it looks up what tasks have written.
-        plugins: where it looks up plugins.
     """
 
-    def __init__(self, views: Views, outputs: OutputViews, plugins: PluginViews) -> None:
+    def __init__(self, views: Views) -> None:
         self._views = views
-        self._plugins = plugins
-        self._outputs = outputs
         self._jinja = jinja2.Environment(
             loader=jinja2.PackageLoader("dc", "web"),
             autoescape=True,
@@ -87,29 +83,29 @@ class Pages:
     async def _index(self) -> Response:
         return self._render(
             "index.html",
-            server=await self._views.status(),
-            jobs=await self._views.jobs(None, ROWS),
-            workers=self._views.workers(GONE_SHOWN),
-            types=self._views.types(),
+            server=await self._views.server.status(),
+            jobs=await self._views.jobs.newest(None, ROWS),
+            workers=self._views.workers.all(GONE_SHOWN),
+            types=self._views.plugins.types(),
         )
 
     def _types(self) -> Response:
-        plugins = self._plugins.plugins()
+        plugins = self._views.plugins.plugins()
         return self._render(
             "types.html",
-            types=self._views.types(schemas=True)["types"],
-            plugins=plugins["plugins"],
-            broken=plugins["broken"],
+            types=self._views.plugins.types().types,
+            plugins=plugins.plugins,
+            broken=plugins.broken,
         )
 
     async def _job(self, job: str, first: str, failed: bool) -> Response:
-        view = await self._views.job(number(job))
+        view = await self._views.jobs.one(number(job))
         start = number(first)
-        tasks = await self._views.tasks(view["job"], start, ROWS, failed)
-        failures: list[View] = []
-        if view["counts"]["failed"]:
-            failures = await self._views.tasks(view["job"], 0, 5, True)
-        following = tasks[-1]["number"] + 1 if len(tasks) == ROWS else None
+        tasks = await self._views.tasks.some(view.job, start, ROWS, failed)
+        failures: list[TaskView] = []
+        if view.counts.failed:
+            failures = await self._views.tasks.some(view.job, 0, 5, True)
+        following = tasks[-1].number + 1 if len(tasks) == ROWS else None
         return self._render(
             "job.html",
             job=view,
@@ -121,13 +117,13 @@ class Pages:
         )
 
     async def _task(self, job: str, task: str) -> Response:
-        view = await self._views.task(number(job), number(task))
-        output = await self._outputs.of_page(view["job"], view["number"])
-        job_view = await self._views.job(view["job"])
+        view = await self._views.tasks.one(number(job), number(task))
+        output = await self._views.outputs.of_page(view.job, view.number)
+        job_view = await self._views.jobs.one(view.job)
         return self._render("task.html", task=view, job=job_view, output=output)
 
     def _worker(self, name: str) -> Response:
-        return self._render("worker.html", worker=self._views.worker(name))
+        return self._render("worker.html", worker=self._views.workers.one(name))
 
 
 def count_text(value: float) -> str:

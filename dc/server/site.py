@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
 import trio
 
 from dc import http, limits, link_open
-from dc.errors import (
-    BlobMismatch,
-    DcError,
-    NotPossible,
-    OptionsError,
-    ProtocolError,
-    QuotaExceeded,
-    StoreError,
-    StoreFull,
-    UnknownBlob,
-    UnknownJob,
-    UnknownTask,
-    UnknownTaskType,
-    UnknownWorker,
-    WrongOffset,
-)
+from dc.errors import DcError, ProtocolError, UnknownBlob
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
-from dc.server.api import Api
+from dc.server.api import api_routes
 from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
-from dc.server.output_views import OutputViews
 from dc.server.pages import Pages
-from dc.server.plugin_views import PluginViews
+from dc.server.problems import ANSWERED, problem, status_of
+from dc.server.routes import Router, number
 from dc.server.uploads import Uploads
-from dc.server.views import Views, number
+from dc.server.views import Views
 
 SECURITY_HEADERS = [
     (
@@ -52,25 +35,7 @@ SECURITY_HEADERS = [
 
 TEXT: Final = "text/plain; charset=utf-8"
 
-FILES = ("/payload", "/result", "/output")
-
-STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
-    {
-        UnknownBlob: 404,
-        UnknownJob: 404,
-        UnknownTask: 404,
-        UnknownTaskType: 404,
-        UnknownWorker: 404,
-        BlobMismatch: 400,
-        WrongOffset: 409,
-        OptionsError: 400,
-        NotPossible: 409,
-        QuotaExceeded: 413,
-        StoreFull: 507,
-        StoreError: 503,
-    }
-)
-"""Which status answers a request for which nothing was done."""
+FILES = ("payload", "result", "output")
 
 
 class Site:
@@ -83,9 +48,8 @@ class Site:
     def __init__(self, app: ServerApp) -> None:
         self._app = app
         self._views = Views(app)
-        self._api = Api(self._views, app)
-        self._outputs = OutputViews(app, self._views)
-        self._pages = Pages(self._views, self._outputs, PluginViews(app))
+        self._router = Router(api_routes(app, self._views))
+        self._pages = Pages(self._views)
         settings = app.settings
         uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
         self._blobs = BlobAnswers(app.blobs, uploads)
@@ -114,8 +78,8 @@ class Site:
             if request.method not in ("GET", "HEAD"):
                 link_open.check_origin(request.headers)
             answer = await self._route(request)
-        except tuple(STATUSES) as error:
-            answer = self._error(request, error, _status(error))
+        except ANSWERED as error:
+            answer = self._error(request, error)
         if isinstance(answer, Response):
             answer.headers.extend(SECURITY_HEADERS)
             if not any(name == "Cache-Control" for name, _ in answer.headers):
@@ -139,14 +103,11 @@ class Site:
         if host and name != "localhost" and name not in self._hosts and not is_loopback(name):
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
-    def _error(self, request: Request, error: DcError, status: int) -> Response:
-        bytes_ = ("/api/", "/blobs/", "/plugins/")
-        if request.path.startswith(bytes_) or request.path.endswith(FILES):
-            answer = Response.json({"error": error.code, "text": str(error)}, status)
-            if isinstance(error, WrongOffset) and error.offset is not None:
-                answer.headers.append(("Upload-Offset", str(error.offset)))
-            return answer
-        return self._pages.error(status, str(error))
+    def _error(self, request: Request, error: DcError) -> Response:
+        parts = request.segments
+        if parts[0] in ("api", "blobs", "plugins") or parts[-1] in FILES:
+            return problem(error)
+        return self._pages.error(status_of(type(error)), str(error))
 
     async def _route(self, request: Request) -> Response | Upgrade:
         parts = request.path.strip("/").split("/")
@@ -155,8 +116,8 @@ class Site:
                 return self._socket(request)
             case ["api", "backup"]:
                 return await self._backup(request)
-            case ["api", *rest]:
-                return await self._api.answer(request, rest)
+            case ["api", *_]:
+                return await self._router.answer(request)
             case ["blobs", name]:
                 return await self._blobs.blob(request, name)
             case ["plugins", name]:
@@ -190,15 +151,15 @@ class Site:
     async def _bytes(self, request: Request, which: str, job: int, task: int) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
-        find = self._views.payload if which == "payload" else self._views.result
+        find = self._views.tasks.payload if which == "payload" else self._views.tasks.result
         return await self._blobs.payload(request, await find(job, task))
 
     async def _output(self, request: Request, job: int, task: int) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.not_allowed("GET", "HEAD")
-        if (whole := await self._outputs.whole(job, task)) is not None:
+        if (whole := await self._views.outputs.whole(job, task)) is not None:
             return await self._blobs.file(request, whole.digest, ASK_AGAIN, TEXT)
-        return Response(200, await self._outputs.text(job, task), TEXT)
+        return Response(200, await self._views.outputs.text(job, task), TEXT)
 
     async def _plugin(self, request: Request, name: str) -> Response:
         """Return the archive of a plugin that the server has, or that a job still runs."""
@@ -208,10 +169,6 @@ class Site:
         if self._app.types.shipped(digest) is None:
             raise UnknownBlob(f"there is no plugin {name[:80]!r}")
         return await self._blobs.file(request, digest)
-
-
-def _status(error: DcError) -> int:
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
 def is_loopback(host: str) -> bool:

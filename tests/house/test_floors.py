@@ -29,6 +29,7 @@ WORDS = {
     "portions",
     "times",
     "view_jobs",
+    "view_plugins",
     "view_server",
     "view_workers",
 }
@@ -140,6 +141,8 @@ HANDS = {
     "store_write": "store",
     "store_thread": "store",
     "store_read": "store",
+    "store_listed": "store",
+    "store_memory_listed": "store",
     "store_open": "store",
     "store_pace": "store",
     "store_log": "store",
