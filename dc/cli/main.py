@@ -9,7 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, carry, control, jobs, plugins_list, show, task, why, worker
+from dc.cli import (
+    backup,
+    bench,
+    carry,
+    control,
+    events,
+    jobs,
+    plugins_list,
+    show,
+    task,
+    why,
+    worker,
+)
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -43,6 +55,8 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "backup": backup.backup,
         "bench": bench.bench,
         "why": why.why,
+        "events": events.events,
+        "settings": events.settings,
     }
 )
 UNABLE: Final = 2
