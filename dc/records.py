@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Blob, Counts, JobId, Options, Outcome, Payload
+from dc.records_shown import ShownRecord
 
 # --- to the store -------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class WorkerRow(Struct, frozen=True):
 
     Attributes:
         key: of the worker.
-        name: that it had last.
+        name: that it called itself last.
         run: which of its processes was here last.
         seen: when it went, or came if it is here, in Unix time.
         note: for people.
@@ -147,6 +148,7 @@ class WorkerRow(Struct, frozen=True):
         state: `paused`, `draining` or `deleted`, or empty.
         order: what that process is still to do: `leave`, `restart` (both once it is drained),
             `stop`, `restart now`, or empty.
+        called: the name that operators have given it, over its own; or empty.
     """
 
     key: str
@@ -158,6 +160,12 @@ class WorkerRow(Struct, frozen=True):
     slots: int = 0
     state: str = ""
     order: str = ""
+    called: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name by which it is known here."""
+        return self.called or self.name
 
 
 class Workers(Struct, frozen=True):
@@ -224,7 +232,56 @@ class TaskCheckpoint(Struct, frozen=True):
     data: Payload
 
 
-Record: TypeAlias = (
+class AttemptEnd(Struct, frozen=True, array_like=True):
+    """How an attempt ended whose outcome does not stand: its task was tried again.
+
+    Attributes:
+        number: of its task.
+        attempt: its own number.
+        worker: the name of the one that had it.
+        end: the kind of its failure, or `lost` (its worker), or `returned`.
+        ended: when the server knew of it, in Unix time.
+        began: likewise; None if that is not known.
+        seconds: of run time, where the worker told.
+        error: what its failure says, cut.
+        traceback: the end of it.
+    """
+
+    number: int
+    attempt: int
+    worker: str
+    end: str
+    ended: float
+    began: float | None = None
+    seconds: float | None = None
+    error: str = ""
+    traceback: str = ""
+
+
+class AttemptEnds(Struct, frozen=True):
+    """Attempts of a job's tasks have ended without an outcome that stands.
+
+    It takes the place of what was said of the same attempts before: a worker that was taken for
+    lost may have come back.
+    """
+
+    job: int
+    ends: list[AttemptEnd]
+
+
+class JobFigures(Struct, frozen=True):
+    """Figures of what has finished of a job, up to the Outcomes of this sequence.
+
+    They take the place of those before. `data` is theirs alone to read (dc/server/figures.py): what
+    it cannot read is counted again from the outcomes.
+    """
+
+    job: int
+    sequence: int
+    data: bytes
+
+
+WorkRecord: TypeAlias = (
     NewJob
     | NewTasks
     | JobNumbers
@@ -240,7 +297,12 @@ Record: TypeAlias = (
     | TaskOutput
     | TaskCheckpoint
     | NewPlugin
+    | AttemptEnds
+    | JobFigures
 )
+"""What jobs, tasks and workers are made of."""
+
+Record: TypeAlias = WorkRecord | ShownRecord
 
 # --- from the store -----------------------------------------------------------------------------
 

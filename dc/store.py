@@ -11,6 +11,8 @@ from typing import Protocol
 
 from dc.messages import Counts, Payload
 from dc.records import (
+    AttemptEnd,
+    JobFigures,
     JobFilter,
     JobRow,
     Outcomes,
@@ -24,6 +26,8 @@ from dc.records import (
     Unfinished,
     WorkerRow,
 )
+from dc.records_shown import EventFilter, HistoryStep, PresenceRow
+from dc.view_server import EventView
 
 
 class Store(Protocol):
@@ -173,6 +177,19 @@ class Store(Protocol):
     async def output(self, job: int, number: int) -> TaskOutput | None:
         """Return what a task has written, or None."""
 
+    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+        """Return how attempts of a task ended whose outcomes do not stand, in their order."""
+
+    async def figures(self, job: int) -> JobFigures | None:
+        """Return the figures of a job that were written last, or None."""
+
+    async def bare_outcomes(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """Return the same as `outcomes_after`, with empty bytes in the place of results.
+
+        Only records with nothing but inline results are bare; they cost much less. What counts
+        for the limit is the same.
+        """
+
     async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
         """Return the checkpoints of these tasks, by number, where there is one."""
 
@@ -201,6 +218,36 @@ class Store(Protocol):
             StoreConflict: the job has not finished.
             StoreError: it cannot be written.
         """
+
+    async def history(self, step: int, since: float, until: float) -> list[HistoryStep]:
+        """Return the server's history from one time to before another, in steps of so many seconds.
+
+        Args:
+            step: one of limits.HISTORY_KEPT.
+            since: no step is given that began before this Unix time.
+            until: nor one that began then, or later.
+        """
+
+    async def presence(self, key: str) -> list[PresenceRow]:
+        """Return when the worker of a key was here, the newest first."""
+
+    async def events(
+        self, wanted: EventFilter, after: int, before: int, limit: int
+    ) -> list[EventView]:
+        """Return events, the newest first.
+
+        Args:
+            wanted: what has to be true of them.
+            after: only those of higher numbers.
+            before: only those of lower numbers.
+            limit: so many at most.
+        """
+
+    async def next_event(self) -> int:
+        """Return the number for the next event, from 1."""
+
+    async def settings(self) -> dict[str, str]:
+        """Return what operators have set, by name."""
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """Return the digests of blobs from `first` to `last` that something names, ascending."""

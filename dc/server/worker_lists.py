@@ -15,7 +15,7 @@ from dc.server.roster import KEY_SHOWN, Worker
 from dc.server.worker_views import WorkerViews, gone_view
 from dc.view_workers import WorkerView
 
-WorkerSort: TypeAlias = Literal["name", "state", "slots", "done", "failed"]
+WorkerSort: TypeAlias = Literal["name", "state", "slots", "done", "failed", "rate", "failing"]
 
 
 class Place(Struct, frozen=True, array_like=True, order=True):
@@ -55,6 +55,8 @@ class Entry(Struct, frozen=True):
     labels: Mapping[str, str]
     done: int = 0
     failed: int = 0
+    rate: float = 0.0
+    failing: float = 0.0
 
 
 BY: Final[Mapping[str, Callable[[Entry], str | float]]] = MappingProxyType(
@@ -64,6 +66,8 @@ BY: Final[Mapping[str, Callable[[Entry], str | float]]] = MappingProxyType(
         "slots": lambda entry: entry.slots,
         "done": lambda entry: entry.done,
         "failed": lambda entry: entry.failed,
+        "rate": lambda entry: entry.rate,
+        "failing": lambda entry: entry.failing,
     }
 )
 
@@ -107,14 +111,13 @@ class WorkerLists:
         return [self._view(one) for _, one in page], following
 
     def _entries(self) -> Iterator[Entry]:
-        side = self._app.reactor.workers
+        side, now = self._app.reactor.workers, self._app.reactor.board.now
         for one in side.roster.by_key.values():
             about, state = one.about, side.state_of(one)[0]
-            yield Entry(
-                one, one.name, one.key, state, about.slots, about.labels, one.done, one.failed
-            )
+            did = one.done, one.failed, one.tally.rate(now), one.tally.failing
+            yield Entry(one, one.name, one.key, state, about.slots, about.labels, *did)
         for row in side.register.gone():
-            yield Entry(row, row.name or row.key[:KEY_SHOWN], row.key, GONE, row.slots, row.labels)
+            yield Entry(row, row.shown or row.key[:KEY_SHOWN], row.key, GONE, row.slots, row.labels)
 
     def _view(self, one: Worker | WorkerRow) -> WorkerView:
         return gone_view(one) if isinstance(one, WorkerRow) else self._views.view(one)
