@@ -1062,6 +1062,9 @@ FIGURES_SECONDS: Final = 1.0
 FIGURES_BYTES_PER_SECOND: Final = 20 * KIB
 """Of the figures of a job that are written in the mean: large ones are written less often."""
 
+SPANS_SHOWN: Final = 2000
+"""Single attempts in a timeline, at most: more cannot be told apart, nor be read in a moment."""
+
 FIGURES_READ_BYTES: Final = 2 * MIB
 """Outcomes, as limits of reads count them, that are counted in one step: 32,000 tasks at most, some
 ten milliseconds beside the loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dc.server.api_figures import FiguresApi
 from dc.server.api_jobs import JobsApi
 from dc.server.api_server import ServerApi
 from dc.server.api_tasks import TasksApi
@@ -21,6 +22,7 @@ def api_routes(app: ServerApp, views: Views) -> list[Route]:
     families = (
         ServerApi(views, app),
         JobsApi(views, app),
+        FiguresApi(views),
         TasksApi(views, app),
         WorkersApi(views, app),
     )
