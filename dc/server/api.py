@@ -22,7 +22,7 @@ def api_routes(app: ServerApp, views: Views) -> list[Route]:
     families = (
         ServerApi(views, app),
         JobsApi(views, app),
-        FiguresApi(views),
+        FiguresApi(views, app),
         TasksApi(views, app),
         WorkersApi(views, app),
     )

@@ -4,10 +4,10 @@ Theory of operation
 -------------------
 What has finished is counted in a histogram; of what still runs it is known that it takes longer
 than it has taken. To leave that out would be wrong at the beginning of a job, when the quick tasks
-are those that have finished. So the survival function (the share of tasks that take longer than `t`)
-is estimated from both, as Kaplan and Meier did, bound by bound. Beyond the longest that has finished
-there is what has not been seen: its share is small if much has, and it falls the more quickly the
-less the others differ. A task that runs for longer than that may go on for as long again.
+are those that have finished. So the survival function (the share of tasks that take longer than a
+time) is estimated from both, as Kaplan and Meier did, bound by bound. Beyond the longest that has
+finished there is what has not been seen: its share is small if much has, and it falls the more
+quickly the less the others differ. What runs for longer than that may go on for as long again.
 """
 
 from __future__ import annotations

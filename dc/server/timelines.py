@@ -14,6 +14,13 @@ from dc.server.bins import MICROSECONDS, Bins, LaneBins
 from dc.view_jobs import Lane, Span, TimelineView
 
 
+CHAINED_SECONDS = 0.1
+"""Workers report so often, if they have something to say."""
+
+CHAIN_SECONDS = 1.0
+"""Of attempts that are taken to have run one after the other, at most."""
+
+
 class Now(Struct, frozen=True):
     """An attempt that runs: on which worker, and since when, in Unix time."""
 
@@ -96,13 +103,22 @@ class _Frame(Struct, frozen=True):
 
 
 def spans_of(record: Outcomes) -> Iterator[Span]:
-    """Go through the attempts that outcomes are of; their rows are not known yet."""
+    """Go through the attempts that outcomes are of, the last one first; they have no rows yet.
+
+    Only the time is known at which all came. What is shorter than the time between two reports of a
+    worker is taken to have run one after the other, up to that time.
+    """
+    if not record.worker:  # nobody ran them
+        return
     columns = (record.numbers, record.attempts, record.times, record.outcomes)
-    for number, attempt, time, outcome in zip(*columns, strict=True):
-        if record.worker:  # else nobody ran it
-            end = outcome.kind if isinstance(outcome, Failure) else "done"
-            began = record.at - time
-            yield Span(number, attempt, record.worker, -1, began, record.at, end)
+    chain = 0.0
+    for number, attempt, time, outcome in reversed(list(zip(*columns, strict=True))):
+        end = outcome.kind if isinstance(outcome, Failure) else "done"
+        ended = record.at
+        if time < CHAINED_SECONDS:
+            ended -= chain
+            chain = chain + time if chain < CHAIN_SECONDS else 0.0
+        yield Span(number, attempt, record.worker, -1, ended - time, ended, end)
 
 
 def span_of_end(end: AttemptEnd) -> Span | None:

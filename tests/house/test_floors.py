@@ -52,6 +52,7 @@ THOUGHT = {
     "server.run_times",
     "server.estimate",
     "server.timelines",
+    "server.trace_events",
     "server.payloads",
     "server.heads",
     "server.matching",
