@@ -13,7 +13,6 @@ from dc.records import AttemptEnd, Outcomes
 from dc.server.bins import MICROSECONDS, Bins, LaneBins
 from dc.view_jobs import Lane, Span, TimelineView
 
-
 CHAINED_SECONDS = 0.1
 """Workers report so often, if they have something to say."""
 
