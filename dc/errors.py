@@ -288,6 +288,18 @@ class WrongOffset(DcError):
         self.offset = offset
 
 
+class UnknownTopic(DcError):
+    """A stream was asked for with topics that there are not: the message says which there are."""
+
+    code = "unknown_topic"
+
+
+class TooManyWatchers(DcError):
+    """As many event streams are open as there may be: close some, or try again later."""
+
+    code = "too_many_watchers"
+
+
 class InternalError(DcError):
     """A mistake in dc itself. The server stopped at once; its log says where. Start it again."""
 

@@ -7,12 +7,13 @@ object per task where a list will do.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from dc import limits
 from dc.messages import Blob, Counts, Options, Outcome, Payload
+from dc.records_shown import ShownRecord
 
 # --- to the store -------------------------------------------------------------------------------
 
@@ -280,7 +281,7 @@ class JobFigures(Struct, frozen=True):
     data: bytes
 
 
-Record: TypeAlias = (
+WorkRecord: TypeAlias = (
     NewJob
     | NewTasks
     | JobNumbers
@@ -299,6 +300,9 @@ Record: TypeAlias = (
     | AttemptEnds
     | JobFigures
 )
+"""What jobs, tasks and workers are made of."""
+
+Record: TypeAlias = WorkRecord | ShownRecord
 
 # --- from the store -----------------------------------------------------------------------------
 
@@ -329,6 +333,61 @@ class JobRow(Struct, frozen=True):
     retried: int = 0
     plugin: bytes = b""
     bytes: int = 0
+    finished_at: float | None = None
+
+
+NEVER: Final = 1e15
+"""When a job finishes that has not, in Unix time: behind all others."""
+
+
+def ascii_lower(text: str) -> str:
+    """Return a text with its ASCII letters in lower case, as SQLite does it."""
+    return text.encode().lower().decode()
+
+
+TaskEnd: TypeAlias = Literal["failed", "done", "finished", "unfinished"]
+"""By what tasks of a job are told apart in the store."""
+
+
+class JobFilter(Struct, frozen=True):
+    """Which jobs are listed, and in which order.
+
+    Attributes:
+        states: ends of jobs that are wanted: `done`, `failed`, `cancelled`; None for jobs in
+            whatever state.
+        live: unfinished jobs that are wanted beside these.
+        type: of this task type, if it is not empty.
+        submitter: likewise.
+        search: a part of their names, in whatever case as far as that is ASCII.
+        sort: by what they are sorted; unfinished ones finish last. What is equal goes by number.
+        down: the last ones first.
+    """
+
+    states: frozenset[str] | None = None
+    live: tuple[int, ...] = ()
+    type: str = ""
+    submitter: str = ""
+    search: str = ""
+    sort: Literal["job", "created", "finished", "name"] = "job"
+    down: bool = True
+
+
+class Place(Struct, frozen=True, array_like=True):
+    """Where a page of jobs ends: what the last one is sorted by, and its number."""
+
+    key: float | str
+    job: int
+
+    @staticmethod
+    def of(row: JobRow, sort: str) -> Place:
+        """Return the place of a job; `sort` as in JobFilter."""
+        keys: dict[str, float | str] = {
+            "job": row.job,
+            "created": row.created,
+            "finished": NEVER if row.finished_at is None else row.finished_at,
+            "name": ascii_lower(row.options.name),
+        }
+        return Place(keys[sort], row.job)
 
 
 class TaskRow(Struct, frozen=True):

@@ -17,6 +17,7 @@ from dc.records import (
     Attempts,
     JobChanged,
     JobFigures,
+    JobFilter,
     JobNumbers,
     JobRow,
     Leases,
@@ -24,18 +25,22 @@ from dc.records import (
     NewPlugin,
     NewTasks,
     Outcomes,
+    Place,
     PluginRow,
     Record,
     Removed,
     Retried,
     SubmitterChanged,
     TaskCheckpoint,
+    TaskEnd,
     TaskOutput,
     TaskRow,
     Unfinished,
     WorkerRow,
     Workers,
+    WorkRecord,
 )
+from dc.records_shown import Events, History, Presences, SettingChanged
 from dc.store_memory_changes import (
     add_attempts,
     add_leases,
@@ -54,10 +59,12 @@ from dc.store_memory_job import (
     up_to,
     with_past,
 )
+from dc.store_memory_listed import is_in, page_of
 from dc.store_memory_notes import add_note
+from dc.store_memory_shown import MemoryShown
 
 
-class MemoryStore:
+class MemoryStore(MemoryShown):
     """A dc.store.Store in memory.
 
     Args:
@@ -68,6 +75,7 @@ class MemoryStore:
     """
 
     def __init__(self, identity: str = "5e" * 16) -> None:
+        super().__init__()
         self.fail: StoreError | None = None
         self._jobs: dict[int, MemoryJob] = {}
         self._sequences: set[int] = set()
@@ -100,13 +108,16 @@ class MemoryStore:
         undo: list[Callable[[], object]] = []
         try:
             for record in records:
-                self._apply(record, undo)
+                if isinstance(record, History | Presences | Events | SettingChanged):
+                    self._show(record, undo)
+                else:
+                    self._apply(record, undo)
         except BaseException:
             for step in reversed(undo):
                 step()
             raise
 
-    def _apply(self, record: Record, undo: list[Callable[[], object]]) -> None:
+    def _apply(self, record: WorkRecord, undo: list[Callable[[], object]]) -> None:
         if isinstance(record, NewJob):
             if record.job in self._jobs:
                 raise StoreConflict(f"job {record.job} is there already")
@@ -301,6 +312,27 @@ class MemoryStore:
             reverse=True,
         )
         return [self._jobs[n].row() for n in numbers if before is None or n < before][:limit]
+
+    async def listed(
+        self, wanted: JobFilter, after: Place | None, limit: int
+    ) -> tuple[list[JobRow], Place | None]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        rows = (job.row() for job in self._jobs.values() if not job.removed)
+        return page_of(rows, wanted, after, limit)
+
+    async def tasks_in(
+        self, job: int, state: TaskEnd, first: int, limit: int
+    ) -> tuple[list[TaskRow], int | None]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._known(job)
+        if known is None or first < 0 or limit < 1:
+            return [], None
+        numbers = [n for n in range(first, len(known.payloads)) if is_in(known, n, state)]
+        following = numbers[limit - 1] + 1 if len(numbers) >= limit else len(known.payloads)
+        rows = [stored_task(known, number, False) for number in numbers[:limit]]
+        return rows, following if following < len(known.payloads) else None
 
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
         """See Store."""

@@ -76,6 +76,7 @@ class MemoryJob:
             retried=self.retried,
             plugin=record.plugin,
             bytes=self.bytes,
+            finished_at=self.finished_at,
         )
 
     def set_finished(self, at: float) -> None:

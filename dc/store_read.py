@@ -10,15 +10,18 @@ from operator import itemgetter, lt
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dc import limits, store_check, store_figures, store_rows
+from dc import limits, store_check, store_figures, store_listed, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
 from dc.records import (
     AttemptEnd,
     JobFigures,
+    JobFilter,
     JobRow,
     Outcomes,
+    Place,
     PluginRow,
+    TaskEnd,
     TaskOutput,
     TaskRow,
     Unfinished,
@@ -27,6 +30,7 @@ from dc.records import (
 from dc.store_file import queries, told_plainly
 from dc.store_pieces import Batch, StoredOutcomes
 from dc.store_rows import NO_TRIES, columns, integers, task_row, to_json
+from dc.store_shown import ShownReader
 
 T = TypeVar("T")
 
@@ -41,6 +45,7 @@ class Reader:
         self._connection = connection
         self._path = path
         self._queries = queries()
+        self.shown = ShownReader(connection, self._queries)
 
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Return the question's answer.
@@ -70,6 +75,12 @@ class Reader:
         """Return the jobs that a query finds."""
         found = self._connection.execute(self._queries[query], values).fetchall()
         return [store_rows.job_row(row) for row in found]
+
+    def listed(
+        self, wanted: JobFilter, after: Place | None, limit: int
+    ) -> tuple[list[JobRow], Place | None]:
+        """See Store."""
+        return store_listed.listed(self._connection, self._queries, wanted, after, limit)
 
     def submitters(self) -> dict[str, float]:
         """See Store."""
@@ -303,6 +314,21 @@ class Reader:
         numbers = list(range(first, min(first + limit, total)))
         if failed:
             numbers = integers(self._one("failures_from", job=job, first=first, limit=limit)[0])
+        return self._tasks(job, numbers, outcome)
+
+    def tasks_in(
+        self, job: int, state: TaskEnd, first: int, limit: int
+    ) -> tuple[list[TaskRow], int | None]:
+        """See Store."""
+        total = self._total(job)
+        if not (0 <= first < total and limit > 0):
+            return [], None
+        numbers, following = store_listed.numbers_in(
+            self._connection, self._queries, job, state, first, total, limit
+        )
+        return self._tasks(job, numbers), following
+
+    def _tasks(self, job: int, numbers: list[int], outcome: bool = False) -> list[TaskRow]:
         asked = to_json(numbers)
         tries = _attempts(self._one("attempts_among", job=job, numbers=asked))
         finished = self._finished(job, asked)

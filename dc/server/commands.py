@@ -133,7 +133,13 @@ class SetWeight(Struct, frozen=True):
     weight: float
 
 
+class ChangeSettings(Struct, frozen=True):
+    """Set something of the server, by names; None takes it back. The answer is None."""
+
+    changes: dict[str, str | None]
+
+
 JobCommand: TypeAlias = (
     CancelTasks | CancelJobs | PauseJob | ResumeJob | ChangeJob | RetryTasks | SetWeight
 )
-Command: TypeAlias = CancelJob | JobCommand | OrderWorkers | SetWorkers
+Command: TypeAlias = CancelJob | JobCommand | OrderWorkers | SetWorkers | ChangeSettings

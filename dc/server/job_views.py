@@ -45,7 +45,7 @@ class JobViews:
             return row
         if live is not None:
             return live.row
-        raise UnknownJob(f"there is no job {job}{self._app.settings.keep.text}")
+        raise UnknownJob(f"there is no job {job}{self._app.reactor.board.kept}")
 
     def live(self, job: int) -> Job | None:
         """Return a job that is in memory: all unfinished ones are."""

@@ -125,6 +125,10 @@ class Orders:
                 self._follow(worker, old, new)
         return [row.key for row in after]
 
+    def row(self, key: str) -> WorkerRow | None:
+        """Return what is remembered of the worker of a key."""
+        return self._register.get(key)
+
     # --- what follows from it -------------------------------------------------------------------
 
     def _follow(self, worker: Worker, old: WorkerRow, new: WorkerRow) -> None:

@@ -111,8 +111,9 @@ class Retrying:
     def _queue(self, job: Job, tasks: list[TaskRow]) -> None:
         """Set the outcomes of some failed tasks aside, and queue them."""
         numbers = [task.number for task in tasks]
+        on_disk = partial(self._board.on_retried, job, tasks)
         attempts = [min(task.attempt + 1, MOST_ATTEMPTS) for task in tasks]
-        self._board.write(Retried(job.number, numbers, attempts), _nothing)
+        self._board.write(Retried(job.number, numbers, attempts), on_disk)
         self._notes.write(job.number, [end for task in tasks for end in _ends(task)])
         job.failed -= len(tasks)
         job.recorded -= len(tasks)

@@ -17,6 +17,7 @@ from dc import limits
 from dc.errors import DuplicateName, ProtocolError
 from dc.messages import About, Stop, Vitals
 from dc.server.board import Board
+from dc.server.event_log import counted
 from dc.server.register import Register, decided
 from dc.server.tally import Tally
 
@@ -173,7 +174,18 @@ class Roster:
         worker.until = self._board.now + said.leaves_in if said.leaves_in else math.inf
         worker.since, worker.named, worker.graces = self._board.wall, {}, {}
         self.by_peer[peer] = self.by_name[about.name] = worker
+        self._note_came(worker)
         return worker
+
+    def _note_came(self, worker: Worker) -> None:
+        new = self._board.presence.came(worker.key, self._board.wall)
+        slots = counted(worker.about.slots, "slot")
+        self._board.log.note(
+            "worker.came" if new else "worker.back",
+            worker.name,
+            lambda: f"worker {worker.name} {'came' if new else 'is back'}, with {slots}",
+            worker=worker.name,
+        )
 
     def disconnect(self, worker: Worker) -> None:
         """Take a worker's connection from it; it is away from now on.
@@ -223,6 +235,9 @@ class Roster:
     def remove(self, worker: Worker) -> None:
         """Forget a worker that is away; what it holds is queued again, without blame."""
         self._register.went(worker.key)
+        board, name = self._board, worker.name
+        board.presence.went(worker.key, worker.done, worker.failed, board.wall)
+        board.log.note("worker.went", name, lambda: f"worker {name} went", worker=name)
         del self.by_key[worker.key], self.by_id[worker.id], self.away[worker.key]
         self._scheduler.remove_worker(worker.id, False)
         self.on_removed(worker.id)

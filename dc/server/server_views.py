@@ -57,10 +57,11 @@ class ServerViews:
             broken=self._app.types.broken,
             refused=dict(sorted(board.refusals.items())),
             trouble=self._app.committer.trouble,
+            disk_free=self._app.reactor.chronicle.disk_free,
             retention=self._app.retention.view(),
             bytes=board.usage.all,
             quotas=msgspec.structs.asdict(board.usage.quotas),
-            reserve=settings.reserve,
+            reserve=board.settings.now.reserve,
         )
 
     def _held(self, worker: Worker) -> int:

@@ -6,8 +6,10 @@ It comes from the reactor where something is in memory, and from the store where
 from __future__ import annotations
 
 from dc.server.app import ServerApp
+from dc.server.history_views import HistoryViews
 from dc.server.job_views import JobViews
 from dc.server.output_views import OutputViews
+from dc.server.overview import Overview
 from dc.server.plugin_views import PluginViews
 from dc.server.server_views import ServerViews
 from dc.server.task_views import TaskViews
@@ -21,7 +23,8 @@ class Views:
         app: the server.
 
     Attributes:
-        jobs, tasks, outputs, workers, plugins, server: what each of these shows.
+        jobs, tasks, outputs, workers, plugins, server, history, overview: what each of these
+            shows.
     """
 
     def __init__(self, app: ServerApp) -> None:
@@ -31,3 +34,5 @@ class Views:
         self.workers = WorkerViews(app)
         self.plugins = PluginViews(app)
         self.server = ServerViews(app)
+        self.history = HistoryViews(app)
+        self.overview = Overview(app, self.server)
