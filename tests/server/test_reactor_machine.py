@@ -55,6 +55,7 @@ from dc.server.commands import (
     Which,
 )
 from dc.server.events import Asked
+from tests.server.counted import counted, summed
 from tests.server.ledger import Ledger, attempts_in, name_of
 
 Task = tuple[int, int, int, Payload]
@@ -539,6 +540,14 @@ class ReactorMachine(RuleBasedStateMachine):
     def no_task_is_recorded_twice(self) -> None:
         for job in self.totals:
             self.server.results(job)
+
+    @invariant()
+    def figures_are_those_of_the_outcomes_that_stand(self) -> None:
+        reactor = self.server.reactor
+        for number, job in reactor.board.jobs.items():
+            figures = reactor.control.tallies.get(job)
+            if figures is not None:
+                assert summed(figures) == counted(self.server.standing_after(number, 0))
 
     def teardown(self) -> None:
         """Let everybody finish; then everything must be there."""
