@@ -1190,3 +1190,13 @@ FIGURES_BYTES_PER_SECOND: Final = 20 * KIB
 FIGURES_READ_BYTES: Final = 2 * MIB
 """Outcomes, as limits of reads count them, that are counted in one step: 32,000 tasks at most, some
 ten milliseconds beside the loop."""
+
+TIMED_TYPES: Final = 50
+"""Task types of which the metrics have run times, each by itself; those after them are `other`."""
+
+COUNTED_ROUTES: Final = 300
+"""Kinds of requests that are counted each by itself (method, route, class of status): what is asked
+for is the client's choice, and what is counted stays."""
+
+ROUTE_PARTS: Final = 8
+"""Of a path that is counted by itself: no path of dc has more."""

@@ -45,7 +45,7 @@ ORDER BY job DESC LIMIT :limit;
 SELECT json_group_array(job) FROM (
     SELECT job FROM listed
     WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-    AND (:search = '' OR name LIKE :search ESCAPE '!')
+    AND (:search = '' OR instr(lower(name), :search))
     AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
          OR job IN (SELECT value FROM json_each(:live)))
     AND job < :below
@@ -60,7 +60,7 @@ SELECT json_group_array(job) FROM (
                       ELSE lower(name) END AS key
         FROM listed
         WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-        AND (:search = '' OR name LIKE :search ESCAPE '!')
+        AND (:search = '' OR instr(lower(name), :search))
         AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
              OR job IN (SELECT value FROM json_each(:live)))
     )
@@ -76,7 +76,7 @@ SELECT json_group_array(job) FROM (
                       ELSE lower(name) END AS key
         FROM listed
         WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-        AND (:search = '' OR name LIKE :search ESCAPE '!')
+        AND (:search = '' OR instr(lower(name), :search))
         AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
              OR job IN (SELECT value FROM json_each(:live)))
     )
