@@ -133,7 +133,7 @@ class WorkerViews:
         running = [task for task in tasks if task[3]] or tasks[:slots]
         shown = side.telling.shown
         return [
-            RunningView(job, n, attempt, shown(job, n), self._type(job))
+            RunningView(job, n, attempt, shown(job, n), self._type(job), side.began(job, n))
             for job, n, attempt, _ in running
         ]
 

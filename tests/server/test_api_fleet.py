@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from dc import limits
-from dc.messages import Vitals
-from dc.server.events import Received
+from dc.messages import PROTOCOL, About, Heartbeat, Hello, Running, TypeId, Vitals
+from dc.server.events import Opened, Received
 from dc.server.worker_views import vitals_view
 from tests.server.harness import Harness
 from tests.server.test_api import connect, serving
@@ -99,3 +99,20 @@ def test_what_failed_lately_and_how_quick_it_is() -> None:
         server.settle()
     assert worker.tally.failing == 0.0
     assert worker.tally.rate(server.now) == pytest.approx(4.0), "40 within ten seconds"
+
+
+async def test_what_runs_since_when(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        about = About("w", "key of w", 1, [TypeId("demo", "1")], {}, {}, "run")
+        served.app.feed(Opened(1, "10.0.0.1:5"))
+        hello = Hello(PROTOCOL, "worker", "dc", ["orders"], about)
+        served.app.feed(Received(1, [hello, Heartbeat()]))
+        side = served.app.reactor.workers
+        [(job, number, attempt, _)] = side.tasks_of(side.roster.by_peer[1], 9)
+        _, view = await served.ask("GET", "/api/workers/w")
+        [running] = view["running"]
+        assert (running["type"], running["began"]) == ("demo", None), "it may not have begun"
+        served.app.feed(Received(1, [Running(job, [number], [attempt], [100.0])]))
+        _, view = await served.ask("GET", "/api/workers/w")
+        [running] = view["running"]
+        assert running["began"] == pytest.approx(side.roster.by_peer[1].since - 100, abs=20)

@@ -56,13 +56,20 @@ export function span(value) {
   return rest && whole < 100 ? `${NUMBER.format(whole)} ${low} ${rest} ${high}` : `${NUMBER.format(whole)} ${low}`;
 }
 
-// A range of seconds in as few words as it takes: "3 to 5 min" needs the unit once.
+// About how long, in one unit, for what is an estimate: 40 s, 12 min, 30 h, 4 d.
+export function rough(value) {
+  if (value == null) return NOTHING;
+  const [unit, name] =
+    value < 120 ? [1, "s"] : value < 7200 ? [60, "min"] : value < 172800 ? [3600, "h"] : [86400, "d"];
+  return `${NUMBER.format(Math.max(1, Math.round(value / unit)))} ${name}`;
+}
+
+// A range of seconds; the unit once where it is the same: 32 to 43 min.
 export function range(low, high) {
-  const [first, last] = [span(low), span(high)];
+  const [first, last] = [rough(low), rough(high)];
   if (first === last) return first;
   const [one, other] = [first.split(" "), last.split(" ")];
-  const same = one.length === 2 && other.length === 2 && one[1] === other[1];
-  return same ? `${one[0]} to ${last}` : `${first} to ${last}`;
+  return one[1] === other[1] ? `${one[0]} to ${last}` : `${first} to ${last}`;
 }
 
 const pad = (value) => String(value).padStart(2, "0");

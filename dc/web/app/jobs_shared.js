@@ -36,7 +36,7 @@ export function JobProgress({ counts }) {
 export function leftText(left) {
   if (!left || left.tasks === 0) return "Nothing left";
   if (left.low == null) return "Cannot be told";
-  return range(Math.round(left.low), Math.round(left.high));
+  return range(left.low, left.high);
 }
 
 export function leftBelow(left) {
@@ -44,3 +44,16 @@ export function leftBelow(left) {
   const work = left.work ? `, ${span(left.work)} of work` : "";
   return `${plural(left.tasks, "task")}${work}`;
 }
+
+// Filters of jobs by state: by name in the address, what is shown, and what the API is asked for.
+export const STATES = {
+  "": ["All", ""],
+  unfinished: ["Unfinished", "open,queued,waiting,running,paused"],
+  running: ["Running", "running"],
+  queued: ["Queued", "queued"],
+  waiting: ["Waiting", "waiting"],
+  paused: ["Paused", "paused"],
+  done: ["Done", "done"],
+  failed: ["Failed", "failed"],
+  cancelled: ["Cancelled", "cancelled"],
+};

@@ -9,6 +9,12 @@ page("/", () => import("./pages/overview.js"));
 page("/jobs", () => import("./pages/jobs.js"));
 page("/jobs/{job}", () => import("./pages/job.js"));
 page("/jobs/{job}/tasks/{task}", () => import("./pages/task.js"));
+page("/workers", () => import("./pages/workers.js"));
+page("/workers/{name}", () => import("./pages/worker.js"));
+page("/submit", () => import("./pages/submit.js"));
+page("/plugins", () => import("./pages/plugins.js"));
+page("/events", () => import("./pages/events.js"));
+page("/settings", () => import("./pages/settings.js"));
 
 const NOT_LOADED = {
   title: "This page could not be loaded", detail: "The server does not answer, or it was updated: load it again.",

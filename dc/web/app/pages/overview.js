@@ -5,25 +5,25 @@ import { Chart } from "../chart.js";
 import { clock } from "../clock.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { Icon } from "../icons.js";
-import { CountsLegend, JobLink, JobProgress, leftBelow, leftText } from "../jobs_shared.js";
+import { CountsLegend, JobLink, JobProgress, leftBelow, leftText, STATES } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
-import { Badge, Empty, Fetched, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
+import { Badge, Empty, Fetched, Figures, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
 import { setQuery } from "../router.js";
 import { Table } from "../table.js";
 import { Text } from "../text.js";
 
 const JOBS_SHOWN = 8;
 const ATTENTION_SHOWN = 5;
-const UNFINISHED = "queued,running,open,paused,waiting";
+
 
 export default function Overview({ query }) {
   const overview = useData("/api/overview", { topic: "overview" });
   return html`<${Page} title="Overview">
     ${overview.data ? html`<${AtAGlance} of=${overview.data} />`
       : overview.problem ? html`<${Trouble} problem=${overview.problem} again=${overview.reload} />`
-      : html`<div class="tiles">${Array.from({ length: 6 }, (_, at) => html`<div class="tile" key=${at}>
+      : html`<div class="tiles first-wide">${Array.from({ length: 6 }, (_, at) => html`<div class="tile" key=${at}>
           <${Loading} lines=${2} /></div>`)}</div>`}
-    <div class="columns">
+    <div class="columns wide-first">
       <${Throughput} name=${query.get("last") ?? "3h"} rate=${overview.data?.status.rate} />
       ${overview.data && html`<${States} status=${overview.data.status} />`}
     </div>
@@ -39,7 +39,7 @@ function AtAGlance({ of: { status, left, attention } }) {
   const absent = [status.away && `${count(status.away)} away`, status.sick && `${count(status.sick)} sick`];
   return html`
     <${Attentions} of=${attention} />
-    <div class="tiles">
+    <div class="tiles first-wide">
       <${Tile} name="Time left" value=${leftText(left)} below=${left.tasks ? leftBelow(left) : "All is done"} />
       <${Tile} name="Throughput" value=${rate(status.rate)} below="tasks finished, lately" />
       <${Tile} name="Unfinished" value=${count(unfinished)} href="/jobs?state=unfinished"
@@ -119,14 +119,12 @@ function States({ status }) {
   return html`<${Section} title="Tasks" note=${`${count(tasks.total)} in all`}>
     <${Progress} counts=${tasks} label="Tasks by state" />
     <${CountsLegend} counts=${tasks} />
-    <div class="figures panel-foot">
-      <div><span class="soft">Slots busy</span><div>${count(status.busy)} of ${count(status.slots)}</div></div>
-      <div><span class="soft">Stored</span><div>${size(status.bytes)}${status.disk_free != null
-        ? html`<span class="soft">, ${size(status.disk_free)} free</span>` : ""}</div></div>
-      <div><span class="soft">Task types</span><div><a href="/plugins">${count(status.types)}</a></div></div>
-      <div><span class="soft">Server up</span><div>${span(Math.floor(clock.now() - status.started))}</div></div>
-      <div><span class="soft">Version</span><div>${status.version}</div></div>
-    </div>
+    <div class="panel-foot"><${Figures} of=${[
+      ["Stored", html`${size(status.bytes)}${status.disk_free != null && html`<span class="below">${size(status.disk_free)} free</span>`}`],
+      ["Task types", html`<a href="/plugins">${count(status.types)}</a>`],
+      ["Server up", span(Math.floor(clock.now() - status.started))],
+      ["Version", html`<${Text} value=${status.version} max=${20} fixed />`],
+    ]} /></div>
   <//>`;
 }
 
@@ -143,7 +141,7 @@ const COLUMNS = [
 ];
 
 function Running() {
-  const path = withQuery("/api/jobs", { state: UNFINISHED, limit: JOBS_SHOWN });
+  const path = withQuery("/api/jobs", { state: STATES.unfinished[1], limit: JOBS_SHOWN });
   const jobs = useData(path, { on: "jobs" });
   return html`<${Section} title="Unfinished jobs" tools=${html`<a href="/jobs">All jobs</a>`}>
     <${Fetched} from=${jobs} lines=${6}>${(data) => html`<${Table} caption="Unfinished jobs" columns=${COLUMNS}
