@@ -86,6 +86,7 @@ class Route:
             says of what media type it is.
         problems: errors that the answer may be, beyond those that a query or a body brings about.
         status: of an answer that is no problem.
+        also: other statuses that are no problems either.
         changes: whether anything is other than before; None: all but GET do.
     """
 
@@ -99,6 +100,7 @@ class Route:
     body: type[Struct] | str | None = None
     problems: tuple[type[DcError], ...] = ()
     status: int = 200
+    also: tuple[int, ...] = ()
     changes: bool | None = None
 
     @property
