@@ -75,7 +75,7 @@ def _name(refs: Mapping[str, Json], kind: Any) -> str:
 
 
 def _types(route: Route) -> list[Any]:
-    found = [route.query, route.body, route.gives]
+    found = [route.query, route.body, route.json, route.gives]
     return [kind for kind in found if kind is not None and not isinstance(kind, str)]
 
 
@@ -97,7 +97,10 @@ def _operation(route: Route, refs: Mapping[str, Json], components: Mapping[str, 
     if route.body is not None:
         kind = JSON if not isinstance(route.body, str) else route.body
         schema = {} if isinstance(route.body, str) else refs[_key(route.body)]
-        said["requestBody"] = {"content": {kind: {"schema": schema}}}
+        kinds = {kind: {"schema": schema}}
+        if route.json is not None:
+            kinds[JSON] = {"schema": refs[_key(route.json)]}
+        said["requestBody"] = {"content": kinds}
     return said
 
 
@@ -161,7 +164,7 @@ def attributes(kind: type[Struct]) -> dict[str, str]:
 
 def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     """Return which problems a route may answer with: by status, codes and titles."""
-    codes = ["query", "wrong_host"]
+    codes = ["query", "wrong_host", *route.codes]
     if route.body is not None:
         codes += ["body", "too_large", "media_type", "timeout"]
     fields = () if route.query is None else msgspec.structs.fields(route.query)
