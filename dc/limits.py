@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 KIB: Final = 1024
@@ -193,7 +195,11 @@ NOTE_CHARS: Final = 1000
 """Characters of an operator's note on a worker: a paragraph."""
 
 WORKER_FILTER: Final = 32
-"""Names, labels or states in one filter of workers: more are better said by a pattern."""
+"""Patterns, labels or states in one filter of workers: each is compared with every worker."""
+
+WORKER_NAMES: Final = 1000
+"""Names in one filter of workers: as many as somebody ticks in a list. Each is looked up, for a
+microsecond."""
 
 WORKERS_WRITTEN: Final = 500
 """Workers in one record of those that have come or gone: some milliseconds."""
@@ -343,8 +349,8 @@ HAND_ON_BYTES: Final = 256 * KIB
 PAGE_ROWS: Final = 1000
 """Rows of one answer of the API: the following ones are asked for with its cursor."""
 
-COMMAND_BYTES: Final = 64 * KIB
-"""Of the body of a command: hundreds of names and labels."""
+COMMAND_BYTES: Final = 512 * KIB
+"""Of the body of a command: WORKER_NAMES names of the greatest length, and some labels."""
 
 ASK_SECONDS: Final = 30.0
 """That a command waits for the disk before its caller is told that it is not there yet: a disk that
@@ -719,6 +725,10 @@ SPARE_SECONDS: Final = 1.0
 """After the start of a worker, before it starts the executors that wait for their turn: those that
 are to work come first."""
 
+VITALS_SECONDS: Final = 5.0
+"""Between two looks of a worker that holds tasks at how its computer is, and between two messages
+about it: people look at it, and a hundred bytes every five seconds are nothing to send."""
+
 GUARD_SECONDS: Final = 0.25
 """Between two looks at what running tasks use: at a gigabyte a second, which is about what one
 process can fill, less than MEMORY_LEAST_BYTES go by."""
@@ -1014,6 +1024,121 @@ PLUGINS_AGAIN_SECONDS: Final = 30.0
 UNUSABLE_NOTED: Final = 16
 """Archives of which is noted why a worker could not use them, the newest; for people."""
 
+WATCHERS: Final = 1000
+"""Event streams over HTTP that are open at a time: each is a connection, and a task that waits."""
+
+WATCHED_TOPICS: Final = 16
+"""Topics of one such stream: a page shows a handful of things."""
+
+WATCH_SECONDS: Final = 1.0
+"""Between two looks at what is watched: people read no faster, and more looks would cost more."""
+
+WATCH_BEAT_SECONDS: Final = 15.0
+"""Of silence, after which a stream says that it is there: proxies close what is quiet for 30 to 60
+seconds, and a reader that is gone is found out by the second try to send."""
+
+WATCH_SEND_SECONDS: Final = 10.0
+"""That a send to a watcher may take: by then it has missed ten states."""
+
+WATCH_EVENTS: Final = 256
+"""Events that are kept for all watchers together, and that are read at a time for one that is
+further behind: some 100 KB."""
+
+WATCH_RETRY_SECONDS: Final = 2.0
+"""After which a browser connects again to a stream that broke."""
+
+SUBMITTED_BYTES: Final = MIB
+"""Of a job that is submitted over HTTP as one JSON value, which is read at once, in the loop: some
+milliseconds. Lines of JSON have no such bound."""
+
+SUBMITTED_TASKS: Final = 100_000
+"""Tasks of such a job."""
+
+SUBMITTING: Final = 200
+"""Jobs that are being submitted over HTTP at a time; further ones are answered 429. Each may hold a
+line and a batch: a gigabyte at worst."""
+
+READ_AT_ONCE: Final = 256
+"""Values of JSON that are read or written before others have their turn: below a millisecond."""
+
+LINE_BYTES: Final = 4 * MIB
+"""Of one payload as a line of JSON: as much as a message. What is larger is put to `/blobs`."""
+
+GZIP_LEAST_BYTES: Final = KIB
+"""Of an answer, from which on it is compressed for who takes that: below, a packet has room."""
+
+GZIP_LOOP_BYTES: Final = 64 * KIB
+"""Of an answer, above which a thread compresses it: so much takes a millisecond."""
+
+GZIP_MOST_BYTES: Final = 16 * MIB
+"""Of an answer, above which it is sent as it is."""
+
+VIEW_BYTES: Final = 4 * MIB
+"""Of a payload or result that a browser shows in place; what is larger is offered as a file."""
+
+HISTORY_SECONDS: Final = 10
+"""Of the finest steps in which the server's history is kept: a chart of an hour has 360."""
+
+HISTORY_KEPT: Final[Mapping[int, int]] = MappingProxyType(
+    {HISTORY_SECONDS: 1080, 60: 2880, 600: 4320, 7200: 8760}
+)
+"""How many steps are kept, by their seconds: 3 hours, 2 days, 30 days, 2 years; 17,040 rows in all,
+of 50 bytes each. The schema of the store says the same."""
+
+HISTORY_IDLE_SECONDS: Final = 60
+"""After which steps are written down in which nothing changed: an idle server leaves its disk in
+peace, and a chart is complete to a minute."""
+
+HISTORY_POINTS: Final = 1000
+"""Steps of one answer about the history: a wide screen has so many columns of pixels twice."""
+
+PRESENCES_OF_WORKER: Final = 100
+"""Times that are kept during which a worker was here, the newest; the schema says the same."""
+
+PRESENCE_FIGURES_SECONDS: Final = 600.0
+"""Between two times that is written down how many tasks have ended on the workers that are here."""
+
+EVENTS_KEPT: Final = 100_000
+"""Events that are kept, the newest: at 300 bytes each 30 MB with their indexes; the schema says the
+same."""
+
+EVENTS_SEARCHED: Final = 20_000
+"""Events that one request looks through for a text: about 10 ms; the next one goes on."""
+
+EVENT_SEARCH_CHARS: Final = 200
+"""Of a text that is looked for in events."""
+
+EVENT_CHARS: Final = 1000
+"""Of the text of an event: an error in it is cut."""
+
+EVENTS_AT_ONCE: Final = 20
+"""Events of one kind that are each told for itself when many come at once; others are counted."""
+
+EVENT_SECONDS: Final = 3.0
+"""After which one more event of a kind may be told for itself: 20 in a minute."""
+
+EVENTS_COUNTED_SECONDS: Final = 10.0
+"""Between two events that say how many others there were of a kind."""
+
+EVENTS_WAITING: Final = 1000
+"""Events that wait for the disk: it may be full for days. What comes beyond that is counted."""
+
+EVENT_NAMES: Final = 1000
+"""Submitters that are told apart while events are only counted."""
+
+DISK_LOOK_SECONDS: Final = 10.0
+"""Between two looks at how much of the disk is free, for those who are shown it."""
+
+DISK_LOW_TIMES: Final = 2
+"""Times what is kept of the disk: less than that free is told; three times is well again."""
+
+ATTENTION_SECONDS: Final = 2.0
+"""Between two looks for what an operator should see: with ten thousand jobs and as many workers one
+takes some ten milliseconds."""
+
+ATTENTION_ITEMS: Final = 50
+"""Of that list: whoever has more to look at begins with these."""
+
 # --- what is known of jobs and attempts, to be shown ----------------------------------------------
 
 BEGUN_TASKS: Final = 100_000
@@ -1074,3 +1199,13 @@ TRACE_ATTEMPTS: Final = 1_000_000
 FIGURES_READ_BYTES: Final = 2 * MIB
 """Outcomes, as limits of reads count them, that are counted in one step: 32,000 tasks at most, some
 ten milliseconds beside the loop."""
+
+TIMED_TYPES: Final = 50
+"""Task types of which the metrics have run times, each by itself; those after them are `other`."""
+
+COUNTED_ROUTES: Final = 300
+"""Kinds of requests that are counted each by itself (method, route, class of status): what is asked
+for is the client's choice, and what is counted stays."""
+
+ROUTE_PARTS: Final = 8
+"""Of a path that is counted by itself: no path of dc has more."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Blob, Counts, Options, Outcome, Payload
+from dc.records_shown import ShownRecord
 
 # --- to the store -------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class WorkerRow(Struct, frozen=True):
 
     Attributes:
         key: of the worker.
-        name: that it had last.
+        name: that it called itself last.
         run: which of its processes was here last.
         seen: when it went, or came if it is here, in Unix time.
         note: for people.
@@ -147,6 +148,7 @@ class WorkerRow(Struct, frozen=True):
         state: `paused`, `draining` or `deleted`, or empty.
         order: what that process is still to do: `leave`, `restart` (both once it is drained),
             `stop`, `restart now`, or empty.
+        called: the name that operators have given it, over its own; or empty.
     """
 
     key: str
@@ -158,6 +160,12 @@ class WorkerRow(Struct, frozen=True):
     slots: int = 0
     state: str = ""
     order: str = ""
+    called: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name by which it is known here."""
+        return self.called or self.name
 
 
 class Workers(Struct, frozen=True):
@@ -273,7 +281,7 @@ class JobFigures(Struct, frozen=True):
     data: bytes
 
 
-Record: TypeAlias = (
+WorkRecord: TypeAlias = (
     NewJob
     | NewTasks
     | JobNumbers
@@ -292,6 +300,9 @@ Record: TypeAlias = (
     | AttemptEnds
     | JobFigures
 )
+"""What jobs, tasks and workers are made of."""
+
+Record: TypeAlias = WorkRecord | ShownRecord
 
 # --- from the store -----------------------------------------------------------------------------
 

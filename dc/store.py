@@ -26,6 +26,8 @@ from dc.records import (
     Unfinished,
     WorkerRow,
 )
+from dc.records_shown import EventFilter, HistoryStep, PresenceRow
+from dc.view_server import EventView
 
 
 class Store(Protocol):
@@ -222,6 +224,36 @@ class Store(Protocol):
             StoreConflict: the job has not finished.
             StoreError: it cannot be written.
         """
+
+    async def history(self, step: int, since: float, until: float) -> list[HistoryStep]:
+        """Return the server's history from one time to before another, in steps of so many seconds.
+
+        Args:
+            step: one of limits.HISTORY_KEPT.
+            since: no step is given that began before this Unix time.
+            until: nor one that began then, or later.
+        """
+
+    async def presence(self, key: str) -> list[PresenceRow]:
+        """Return when the worker of a key was here, the newest first."""
+
+    async def events(
+        self, wanted: EventFilter, after: int, before: int, limit: int
+    ) -> list[EventView]:
+        """Return events, the newest first.
+
+        Args:
+            wanted: what has to be true of them.
+            after: only those of higher numbers.
+            before: only those of lower numbers.
+            limit: so many at most.
+        """
+
+    async def next_event(self) -> int:
+        """Return the number for the next event, from 1."""
+
+    async def settings(self) -> dict[str, str]:
+        """Return what operators have set, by name."""
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """Return the digests of blobs from `first` to `last` that something names, ascending."""

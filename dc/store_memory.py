@@ -38,7 +38,9 @@ from dc.records import (
     Unfinished,
     WorkerRow,
     Workers,
+    WorkRecord,
 )
+from dc.records_shown import Events, History, Presences, SettingChanged
 from dc.store_memory_changes import (
     add_attempts,
     add_leases,
@@ -59,9 +61,10 @@ from dc.store_memory_job import (
 )
 from dc.store_memory_listed import is_in, page_of
 from dc.store_memory_notes import add_note
+from dc.store_memory_shown import MemoryShown
 
 
-class MemoryStore:
+class MemoryStore(MemoryShown):
     """A dc.store.Store in memory.
 
     Args:
@@ -72,6 +75,7 @@ class MemoryStore:
     """
 
     def __init__(self, identity: str = "5e" * 16) -> None:
+        super().__init__()
         self.fail: StoreError | None = None
         self._jobs: dict[int, MemoryJob] = {}
         self._sequences: set[int] = set()
@@ -104,13 +108,16 @@ class MemoryStore:
         undo: list[Callable[[], object]] = []
         try:
             for record in records:
-                self._apply(record, undo)
+                if isinstance(record, History | Presences | Events | SettingChanged):
+                    self._show(record, undo)
+                else:
+                    self._apply(record, undo)
         except BaseException:
             for step in reversed(undo):
                 step()
             raise
 
-    def _apply(self, record: Record, undo: list[Callable[[], object]]) -> None:
+    def _apply(self, record: WorkRecord, undo: list[Callable[[], object]]) -> None:
         if isinstance(record, NewJob):
             if record.job in self._jobs:
                 raise StoreConflict(f"job {record.job} is there already")

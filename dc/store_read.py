@@ -30,6 +30,7 @@ from dc.records import (
 from dc.store_file import queries, told_plainly
 from dc.store_pieces import Batch, StoredOutcomes
 from dc.store_rows import NO_TRIES, columns, integers, task_row, to_json
+from dc.store_shown import ShownReader
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class Reader:
         self._connection = connection
         self._path = path
         self._queries = queries()
+        self.shown = ShownReader(connection, self._queries)
 
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Return the question's answer.

@@ -40,6 +40,7 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
+from dc.records_shown import Events, History, Presences, SettingChanged, ShownRecord
 from dc.store_figures import ends_row, figures_row
 from dc.store_pieces import (
     Batch,
@@ -52,6 +53,7 @@ from dc.store_pieces import (
     pack,
     size_of,
 )
+from dc.store_shown import shown_line
 
 Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
 
@@ -165,9 +167,13 @@ def _plain_row(
     | Workers
     | TaskOutput
     | TaskCheckpoint
-    | NewPlugin,
+    | NewPlugin
+    | ShownRecord,
 ) -> Row:
     match record:
+        case History() | Presences() | Events() | SettingChanged():
+            kind, key, at, head = shown_line(record)
+            return _line(kind, 0, key=key, at=at, head=head)
         case NewPlugin():
             return _plugin_row(record)
         case TaskOutput():

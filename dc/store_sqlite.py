@@ -49,6 +49,7 @@ from dc.records import (
     Unfinished,
     WorkerRow,
 )
+from dc.records_shown import EventFilter, HistoryStep, PresenceRow
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -63,6 +64,7 @@ from dc.store_read import Reader
 from dc.store_remove import Remover
 from dc.store_thread import StoreThread
 from dc.store_write import Checkpoints, Writer
+from dc.view_server import EventView
 
 T = TypeVar("T")
 
@@ -295,6 +297,28 @@ class SqliteStore:
             removed = work(self._remover)
             self._checkpoints.after_commit()
             return removed
+
+    async def history(self, step: int, since: float, until: float) -> list[HistoryStep]:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.history(step, since, until))
+
+    async def presence(self, key: str) -> list[PresenceRow]:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.presence(key))
+
+    async def events(
+        self, wanted: EventFilter, after: int, before: int, limit: int
+    ) -> list[EventView]:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.events(wanted, after, before, limit))
+
+    async def next_event(self) -> int:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.next_event())
+
+    async def settings(self) -> dict[str, str]:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.settings())
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from dc import __version__, limits, memory, program
+from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
 from dc.errors import StartError
 from dc.plugin_origins import find_origins
@@ -25,9 +25,11 @@ from dc.plugins import Plugins
 from dc.server import folder
 from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
+from dc.server.keep import Keep
+from dc.server.option_rows import NotingParser
 from dc.server.quota_arguments import add_quota_options, quotas_of
 from dc.server.quotas import NONE, Quotas
-from dc.server.retention import Keep
+from dc.server.settings import Option
 from dc.server.shelf import Shelf
 from dc.server.site import Site
 from dc.server.types import PluginTypes
@@ -61,11 +63,13 @@ class Arguments(Struct, frozen=True):
     accept_loss: bool = False
     quotas: Quotas = NONE
     reserve: int | None = None
+    options: list[Option] = []
+    log_format: str = logs.TEXT
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
     """Return the arguments; exits with status 2 when they are wrong."""
-    parser = argparse.ArgumentParser(
+    parser = NotingParser(
         prog="python -m dc.server",
         description="Keep tasks, hand them to workers, and show what happens.",
         epilog=EXAMPLE,
@@ -74,7 +78,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     _add_usual_options(parser)
     _add_folder_options(parser)
     add_quota_options(parser)
-    values = parser.parse_args(argv)
+    values, options = parser.parse_noting(argv)
     try:
         host, port = split_address(values.listen)
     except StartError as error:
@@ -91,6 +95,8 @@ def parse(argv: list[str] | None = None) -> Arguments:
         accept_loss=values.accept_loss,
         quotas=quotas_of(values),
         reserve=values.reserve,
+        options=options,
+        log_format=values.log_format,
     )
 
 
@@ -118,6 +124,7 @@ def _add_usual_options(parser: argparse.ArgumentParser) -> None:
         help="a folder of plugins, beside the installed ones; may be given again",
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
+    logs.add_format_option(parser)
     parser.add_argument("--version", action="version", version=f"dc {__version__}")
 
 
@@ -242,7 +249,7 @@ async def _serve(
     remove_copies(data)
     settings = Settings(
         *(f"dc {__version__}", address, data, time.time(), arguments.keep),
-        *(arguments.quotas, arguments.reserve),
+        *(arguments.quotas, arguments.reserve, arguments.options),
     )
     types = PluginTypes(Plugins())
     shelf = Shelf(arguments.plugins, data, blobs, types)
@@ -308,7 +315,7 @@ async def _look_after(arguments: Arguments, wrong: list[str]) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the server; return the exit status."""
     arguments = parse(argv)
-    program.log_to_stderr(verbose=arguments.verbose)
+    logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     memory.keep_little()
     if not (arguments.check or arguments.restore):
         return program.run("dc.server", partial(serve, arguments))

@@ -7,12 +7,13 @@ from typing import cast, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
-from dc.errors import NotPossible, OptionsError, StoreError, UnknownWorker
-from dc.messages import WorkerSlots
+from dc.errors import DuplicateName, NotPossible, OptionsError, StoreError, UnknownWorker
+from dc.messages import Text, WorkerSlots
 from dc.server.app import ServerApp
 from dc.server.commands import (
     Action,
     LabelChanges,
+    Names,
     Note,
     OrderWorkers,
     SetWorkers,
@@ -28,15 +29,16 @@ from dc.view_workers import WorkersChanged, WorkersDeleted, WorkersPage, WorkerV
 class Filter(Struct, forbid_unknown_fields=True):
     """Which workers are meant, as in Which."""
 
-    names: Some = []
+    names: Names = []
     labels: Wanted = {}
     states: Some = []
     all: bool = False
+    exact: bool = False
 
     @property
     def which(self) -> Which:
         """The same as the reactor takes it."""
-        return Which(self.names, self.labels, self.states, self.all)
+        return Which(self.names, self.labels, self.states, self.all, self.exact)
 
 
 class Drain(Filter):
@@ -57,6 +59,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     slots: WorkerSlots | UnsetType | None = UNSET
     note: Note | UnsetType = UNSET
     labels: LabelChanges | UnsetType = UNSET
+    name: Text | UnsetType | None = UNSET
 
 
 class SetSome(Filter):
@@ -97,7 +100,7 @@ class WorkersApi:
             Route("GET", worker, self._one, WorkerView, "One worker", tag, problems=no),
             Route(
                 "PATCH", worker, self._set_one, WorkerView, "Change a worker", tag,
-                body=Settings, problems=some,
+                body=Settings, problems=(*some, DuplicateName),
             ),
             Route(
                 "DELETE", worker, self._delete_one, WorkersDeleted, "Delete a worker", tag,
@@ -110,7 +113,7 @@ class WorkersApi:
             ),
             Route(
                 "POST", f"{workers}/set", self._set, WorkersChanged, "Change workers", tag,
-                body=SetSome, problems=some,
+                body=SetSome, problems=(*some, DuplicateName),
             ),
         ]  # fmt: skip
 
@@ -130,8 +133,8 @@ class WorkersApi:
         return await self._changed(_set(call.body.which, call.body.set))
 
     async def _set_one(self, call: Call[None, Settings]) -> WorkerView:
-        await self._app.ask(_set(Which([call.name], exact=True), call.body))
-        return self._views.workers.one(call.name)
+        keys = await self._app.ask(_set(Which([call.name], exact=True), call.body))
+        return self._views.workers.of_keys(cast("list[str]", keys))[0]  # it may have a new name
 
     async def _delete(self, call: Call[None, Filter]) -> WorkersDeleted:
         return await self._deleted(call.body.which)
@@ -150,4 +153,4 @@ class WorkersApi:
 
 
 def _set(which: Which, settings: Settings) -> SetWorkers:
-    return SetWorkers(which, settings.slots, settings.note, settings.labels)
+    return SetWorkers(which, settings.slots, settings.note, settings.labels, settings.name)

@@ -25,6 +25,9 @@ BOUNDS: list[float] = [
 ] + [1e6]
 """Seconds: up to each, run times are counted together. Six a decade, from 100 µs to twelve days."""
 
+MICRO = 1 / MICROSECONDS
+"""A microsecond, in seconds."""
+
 FORM = 1
 """Of the data on disk: of any other it is counted again."""
 

@@ -18,6 +18,7 @@ from dc.server.clients import ClientSide
 from dc.server.commands import Then
 from dc.server.dependencies import Dependencies
 from dc.server.endings import Endings, Range
+from dc.server.event_log import OPERATOR
 from dc.server.jobs import Job
 from dc.server.pairs import Pairs
 from dc.server.retrying import Retrying
@@ -208,7 +209,7 @@ class JobControl:
         ]
         numbers = sorted(job.number for job in chosen)
         for job in chosen:
-            self._clients.cancel(job, _nothing)
+            self._clients.cancel(job, _nothing, who=OPERATOR)
         self._board.after_writes(partial(then, numbers))
 
     def set_weight(self, submitter: str, weight: float, then: Then) -> None:

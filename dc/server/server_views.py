@@ -41,7 +41,7 @@ class ServerViews:
             software=settings.software,
             version=settings.software.partition(" ")[2],
             protocol=PROTOCOL,
-            identity=self._app.reactor.identity,
+            identity=self._app.reactor.board.server,
             started=settings.started,
             address=settings.address,
             data=str(settings.data),
@@ -57,10 +57,11 @@ class ServerViews:
             broken=self._app.types.broken,
             refused=dict(sorted(board.refusals.items())),
             trouble=self._app.committer.trouble,
+            disk_free=self._app.reactor.chronicle.disk_free,
             retention=self._app.retention.view(),
             bytes=board.usage.all,
             quotas=msgspec.structs.asdict(board.usage.quotas),
-            reserve=settings.reserve,
+            reserve=board.settings.now.reserve,
         )
 
     def _held(self, worker: Worker) -> int:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dc.server.app import ServerApp
 from dc.server.figure_views import FigureViews
+from dc.server.history_views import HistoryViews
 from dc.server.job_views import JobViews
 from dc.server.output_views import OutputViews
+from dc.server.overview import Overview
 from dc.server.plugin_views import PluginViews
 from dc.server.server_views import ServerViews
 from dc.server.task_views import TaskViews
@@ -22,7 +24,8 @@ class Views:
         app: the server.
 
     Attributes:
-        figures, jobs, tasks, outputs, workers, plugins, server: what each of these shows.
+        figures, jobs, tasks, outputs, workers, plugins, server, history, overview: what each of
+            these shows.
     """
 
     def __init__(self, app: ServerApp) -> None:
@@ -33,3 +36,5 @@ class Views:
         self.workers = WorkerViews(app)
         self.plugins = PluginViews(app)
         self.server = ServerViews(app)
+        self.history = HistoryViews(app)
+        self.overview = Overview(app, self.server, self.figures)

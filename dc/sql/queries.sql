@@ -45,7 +45,7 @@ ORDER BY job DESC LIMIT :limit;
 SELECT json_group_array(job) FROM (
     SELECT job FROM listed
     WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-    AND (:search = '' OR name LIKE :search ESCAPE '!')
+    AND (:search = '' OR instr(lower(name), :search))
     AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
          OR job IN (SELECT value FROM json_each(:live)))
     AND job < :below
@@ -60,7 +60,7 @@ SELECT json_group_array(job) FROM (
                       ELSE lower(name) END AS key
         FROM listed
         WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-        AND (:search = '' OR name LIKE :search ESCAPE '!')
+        AND (:search = '' OR instr(lower(name), :search))
         AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
              OR job IN (SELECT value FROM json_each(:live)))
     )
@@ -76,7 +76,7 @@ SELECT json_group_array(job) FROM (
                       ELSE lower(name) END AS key
         FROM listed
         WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-        AND (:search = '' OR name LIKE :search ESCAPE '!')
+        AND (:search = '' OR instr(lower(name), :search))
         AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
              OR job IN (SELECT value FROM json_each(:live)))
     )
@@ -395,6 +395,95 @@ SELECT coalesce(submitter, ''), bytes FROM jobs WHERE job = :job;
 -- name: remove_job
 -- Remove a job of which nothing else is left.
 DELETE FROM jobs WHERE job = :job AND removed;
+
+-- name: history
+-- The server from one time to before another, in steps of a resolution, ascending.
+SELECT json_group_array(json_array(
+    at, done, failed, queued, running, workers, away, slots, busy, bytes
+)) FROM (SELECT * FROM history WHERE step = :step AND at >= :since AND at < :until ORDER BY at);
+
+-- name: presence
+-- When the worker of a key was here, the newest first.
+SELECT json_group_array(json_array(key, since, until, done, failed))
+FROM (SELECT * FROM presence WHERE key = :key ORDER BY since DESC);
+
+-- name: settings
+-- What operators have set.
+SELECT name, value FROM settings ORDER BY name;
+
+-- name: next_event
+-- The number of the next event.
+SELECT coalesce(max(event), 0) + 1 FROM events;
+
+-- name: events
+-- Events from one number to before another, with what is wanted of them, the newest first.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_job
+-- The same of those of a job, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND job = :job
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_worker
+-- The same of those of a worker, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND worker = :worker AND worker != ''
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_who
+-- The same of those that somebody did, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND who = :who
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_kind
+-- The same of those of a kind, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND kind = :kind
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_family
+-- The same of those of kinds that begin alike, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND family = :family
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_level
+-- The same of those of a level, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND level = :level
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
 
 -- name: attempt_ends
 -- How attempts ended whose outcomes do not stand, of tasks of a job from :first on.
