@@ -214,6 +214,7 @@ class FigureViews:
             times=figures.times,
             slots=slots,
             fewest=fewest,
+            shortest=figures.shortest * MICRO,
             longest=figures.longest * MICRO,
             recent=figures.recent(now, RECENT_SECONDS),
             whole=job.ended,

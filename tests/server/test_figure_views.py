@@ -31,6 +31,7 @@ from dc.plugins import Plugins
 from dc.records import (
     AttemptEnd,
     AttemptEnds,
+    Attempts,
     JobEnded,
     JobFigures,
     NewJob,
@@ -145,8 +146,9 @@ async def test_a_task_is_shown_with_its_attempts(tmp_path: Path, autojump_clock:
         AttemptEnd(0, 2, "b", "lost", EPOCH - 80, EPOCH - 85),
         AttemptEnd(1, 1, "c", "returned", EPOCH - 70),
     ]
+    again = Attempts(1, [1], [1], [0], [0])
     last = Outcomes(1, 1, "d", EPOCH - 60, [0], [2], [3.0], [NO])
-    server = await started(tmp_path, *job(2, retries=5), AttemptEnds(1, ends), last)
+    server = await started(tmp_path, *job(2, retries=5), AttemptEnds(1, ends), last, again)
     task = await server.views.tasks.one(1, 0)
     assert task.attempts is not None
     first, final = task.attempts
