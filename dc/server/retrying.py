@@ -114,8 +114,8 @@ class Retrying:
         numbers = [task.number for task in tasks]
         on_disk = partial(self.on_retried, job, tasks)
         attempts = [min(task.attempt + 1, MOST_ATTEMPTS) for task in tasks]
-        self._board.write(Retried(job.number, numbers, attempts), on_disk)
         self._notes.write(job.number, [end for task in tasks for end in _ends(task)])
+        self._board.write(Retried(job.number, numbers, attempts), on_disk)
         job.failed -= len(tasks)
         job.recorded -= len(tasks)
         job.whole = None
