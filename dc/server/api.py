@@ -30,8 +30,8 @@ def api_routes(app: ServerApp, views: Views, uploads: Uploads) -> list[Route]:
         views: where they look things up.
         uploads: whether blobs may come in.
     """
-    looks = TopicLooks(views)
-    streams = LiveStreams(app, looks.all(), looks)
+    looks = TopicLooks(app, views)
+    streams = LiveStreams(app, looks.all(), looks, looks)
     families = (
         ServerApi(views, app),
         JobsApi(views, app),

@@ -126,7 +126,6 @@ class JobViews:
             inputs=_inputs(options),
             keep_output=options.keep_output,
             plugin=row.plugin.hex(),
-            finished_at=row.finished_at,
         )
 
     def _state(self, row: JobRow, job: Job | None) -> tuple[str, Counts, str]:
