@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dc.server.all_figures import AllFigures
 from dc.server.app import ServerApp
+from dc.server.figure_views import FigureViews
 from dc.server.server_views import ServerViews
-from dc.view_jobs import CountsView, Left
-from dc.view_server import OverviewView, RecentFailure
+from dc.view_server import OverviewView
 
 
 class Overview:
@@ -14,11 +15,13 @@ class Overview:
     Args:
         app: the server.
         server: gives the server in numbers.
+        figures: of jobs.
     """
 
-    def __init__(self, app: ServerApp, server: ServerViews) -> None:
+    def __init__(self, app: ServerApp, server: ServerViews, figures: FigureViews) -> None:
         self._app = app
         self._server = server
+        self._all = AllFigures(app, figures)
 
     async def look(self) -> OverviewView:
         """Return it as it is now."""
@@ -27,17 +30,7 @@ class Overview:
         return OverviewView(
             now=reactor.board.wall,
             status=status,
-            left=self.left(status.tasks),
+            left=self._all.left(),
             attention=reactor.attention.look(),
-            failures=self.failures(),
+            failures=self._all.failures(),
         )
-
-    def left(self, tasks: CountsView) -> Left:
-        """Return how long it takes until all tasks have finished that are left."""
-        count = tasks.queued + tasks.assigned + tasks.running
-        basis = "run times are not measured" if count else "nothing is left to do"
-        return Left(count, None, None, None, None, basis)
-
-    def failures(self) -> list[RecentFailure]:
-        """Return the commonest errors of the jobs that are in memory."""
-        return []

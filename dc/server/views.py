@@ -40,4 +40,4 @@ class Views:
         self.plugins = PluginViews(app)
         self.server = ServerViews(app)
         self.history = HistoryViews(app)
-        self.overview = Overview(app, self.server)
+        self.overview = Overview(app, self.server, self.figures)
