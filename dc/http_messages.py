@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import h11
 import msgspec
 
-from dc import http_conditions, http_head
+from dc import http_conditions, http_head, limits
 from dc.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ class Response:
         headers: further ones. Length, range, date and connection are the server's business.
         etag: names the body's content, a strong entity tag without its quotes; conditions of the
             request are held against it. Only of what is there for good, or as long as it is named.
+        patience: how many seconds each piece may take to be sent.
     """
 
     status: int = 200
@@ -163,6 +164,7 @@ class Response:
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     etag: str = ""
+    patience: float = limits.SEND_SECONDS
 
     @property
     def reason(self) -> str:

@@ -29,7 +29,7 @@ from dc.store_sqlite import open_store
 from dc.view_server import EventView
 
 MOST = 2**62
-FEW = {"max_examples": 6, "deadline": None}
+FEW = settings(max_examples=6, deadline=None)
 
 
 def step(at: int, done: int = 1, queued: int = 0) -> HistoryStep:
@@ -73,7 +73,7 @@ STEPS = st.lists(
 )
 
 
-@settings(**FEW)
+@FEW
 @given(STEPS.map(lambda steps: [step(s.at, s.done, min(s.queued, 2**60)) for s in steps]))
 def test_steps_of_all_lengths_are_those_that_were_written(steps: list[HistoryStep]) -> None:
     """Against a model that keeps every step: it adds up what fell into the same longer one."""
@@ -134,7 +134,7 @@ ROWS = st.builds(
 )
 
 
-@settings(**FEW)
+@FEW
 @given(st.lists(st.builds(Presences, st.lists(ROWS, max_size=3), st.none() | st.just(1.25))))
 def test_when_workers_were_here_is_the_same_in_both(records: list[Presences]) -> None:
     async def ask(store: Store) -> list[list[PresenceRow]]:
@@ -195,7 +195,7 @@ FILTERS = st.builds(
 )
 
 
-@settings(**FEW)
+@FEW
 @given(
     st.lists(EVENTS, max_size=20),
     st.lists(st.tuples(FILTERS, st.integers(0, 5), st.integers(1, 25), st.integers(1, 9))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import trio
 from hypothesis import settings
@@ -15,19 +15,25 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from dc.errors import StoreConflict
 from dc.messages import Blob, Failure, Options, Outcome, Payload
 from dc.records import (
+    AttemptEnd,
+    AttemptEnds,
     Attempts,
     JobCancelled,
     JobChanged,
     JobEnded,
+    JobFigures,
+    JobFilter,
     Leases,
     NewJob,
     NewPlugin,
     NewTasks,
     Outcomes,
+    Place,
     Record,
     Retried,
     SubmitterChanged,
     TaskCheckpoint,
+    TaskEnd,
     TaskOutput,
     WorkerRow,
     Workers,
@@ -38,6 +44,7 @@ from dc.store_sqlite import SqliteStore, open_store
 
 JOBS = st.integers(1, 3)
 NUMBERS = st.integers(0, 40)
+LIMITS = st.integers(1, 20)
 SECONDS = st.floats(0, 1e12, allow_nan=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 KEYS = st.sampled_from(["", "a", "b"])
@@ -213,6 +220,18 @@ class Twins(RuleBasedStateMachine):
         self.commit(TaskOutput(job, number, number, head, tail, len(head + tail), whole))
         self.same(lambda store: store.output, job, number)
 
+    @rule(job=JOBS, number=NUMBERS, attempts=st.lists(NUMBERS, max_size=4), at=SECONDS, text=TEXT)
+    def end_attempts(
+        self, job: int, number: int, attempts: list[int], at: float, text: str
+    ) -> None:
+        ends = [AttemptEnd(number, n, text, "error", at, at / 3, None, text) for n in attempts]
+        self.commit(AttemptEnds(job, ends))
+        self.same(lambda store: store.attempt_ends, job, number)
+
+    @rule(job=JOBS, sequence=st.integers(0, 9), data=st.binary(max_size=9))
+    def figure(self, job: int, sequence: int, data: bytes) -> None:
+        self.commit(JobFigures(job, sequence, data))
+
     @rule(job=JOBS, number=NUMBERS, attempt=NUMBERS, data=PAYLOADS)
     def save(self, job: int, number: int, attempt: int, data: Payload) -> None:
         self.commit(TaskCheckpoint(job, number, attempt, data))
@@ -247,6 +266,8 @@ class Twins(RuleBasedStateMachine):
     @rule(job=JOBS, after=st.integers(0, 10), size=st.integers(0, 2000), tasks=st.integers(0, 20))
     def read_outcomes(self, job: int, after: int, size: int, tasks: int) -> None:
         self.same(lambda store: store.outcomes_after, job, after, size)
+        self.same(lambda store: store.bare_outcomes, job, after, size)
+        self.same(lambda store: store.figures, job)
 
     @rule(job=JOBS, first=NUMBERS, tasks=st.integers(1, 20))
     def read_in_order(self, job: int, first: int, tasks: int) -> None:
@@ -257,6 +278,36 @@ class Twins(RuleBasedStateMachine):
         self.same(lambda store: store.unfinished, job, first, limit)
         self.same(lambda store: store.tasks, job, first, limit, flag)
         self.same(lambda store: store.task, job, first, flag)
+
+    @rule(job=JOBS, state=st.sampled_from(get_args(TaskEnd)), first=NUMBERS, limit=LIMITS)
+    def read_tasks_in_a_state(self, job: int, state: TaskEnd, first: int, limit: int) -> None:
+        self.same(lambda store: store.tasks_in, job, state, first, limit)
+
+    @rule(
+        limit=LIMITS,
+        wanted=st.builds(
+            JobFilter,
+            states=st.none() | st.frozensets(st.sampled_from(["done", "failed", "cancelled"])),
+            live=st.lists(JOBS, max_size=2).map(tuple),
+            type=st.sampled_from(["", "demo", "other"]),
+            submitter=st.sampled_from(["", "a"]),
+            search=st.sampled_from(["", "", "a", "É"]) | TEXT,
+            sort=st.sampled_from(["job", "created", "finished", "name"]),
+            down=st.booleans(),
+        ),
+    )
+    def read_lists(self, wanted: JobFilter, limit: int) -> None:
+        after: Place | None = None
+        seen: list[int] = []
+        while True:
+            self.same(lambda store: store.listed, wanted, after, limit)
+            rows, after = trio.run(self.memory.listed, wanted, after, limit)
+            seen += [row.job for row in rows]
+            if after is None:
+                break
+        assert len(seen) == len(set(seen))
+        if wanted == JobFilter():
+            assert seen == [row.job for row in trio.run(self.memory.jobs, None, 100)]
 
     @rule(data=st.data(), job=JOBS)
     def read_payloads(self, data: st.DataObject, job: int) -> None:

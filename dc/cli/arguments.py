@@ -12,6 +12,7 @@ from dc.cli.control_arguments import add_control, add_order
 from dc.cli.events_arguments import add_events
 from dc.cli.needs import AND, OR, needs_said
 from dc.cli.plugins_arguments import add_plugins
+from dc.cli.top_arguments import add_top
 from dc.cli.worker_arguments import add_worker
 from dc.client.connector import DEFAULT_URL
 from dc.errors import OptionsError
@@ -232,6 +233,7 @@ def _add_lists(commands: Any) -> None:
         "name", metavar="NAME", nargs="?", help="show this one: its payloads, its results"
     )
     _command(commands, "status", "Show how the server is doing.", "python -m dc status")
+    add_top(commands, _command)
     backup = _command(
         commands,
         "backup",

@@ -19,6 +19,7 @@ from dc.cli import (
     plugins_list,
     show,
     task,
+    top,
     why,
     worker,
 )
@@ -50,6 +51,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "types": show.types,
         "plugins": plugins_list.plugins,
         "status": show.status,
+        "top": top.top,
         "put": carry.put,
         "get": carry.get,
         "backup": backup.backup,

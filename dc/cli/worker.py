@@ -46,6 +46,8 @@ def _body(args: Namespace) -> dict[str, Any]:
 
 def _settings(args: Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = {}
+    if args.name is not None:
+        settings["name"] = args.name or None
     if args.slots is not None:
         settings["slots"] = args.slots or None
     if args.note is not None:
@@ -53,7 +55,7 @@ def _settings(args: Namespace) -> dict[str, Any]:
     if args.label or args.unlabel:
         settings["labels"] = {**dict(args.label), **dict.fromkeys(args.unlabel)}
     if not settings:
-        raise OptionsError("say what is to be set: --slots, --note, --label or --unlabel")
+        raise OptionsError("say what is to be set: --name, --slots, --note, --label or --unlabel")
     return settings
 
 

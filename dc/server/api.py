@@ -6,27 +6,39 @@ from dc.server.api_events import EventsApi
 from dc.server.api_history import HistoryApi
 from dc.server.api_jobs import JobsApi
 from dc.server.api_overview import OverviewApi
+from dc.server.api_results import ResultsApi
 from dc.server.api_server import ServerApi
 from dc.server.api_settings import SettingsApi
+from dc.server.api_stream import StreamApi
+from dc.server.api_submit import SubmitApi
 from dc.server.api_tasks import TasksApi
 from dc.server.api_workers import WorkersApi
 from dc.server.app import ServerApp
+from dc.server.live_streams import LiveStreams
 from dc.server.routes import Route
+from dc.server.topic_looks import TopicLooks
+from dc.server.uploads import Uploads
 from dc.server.views import Views
 
 
-def api_routes(app: ServerApp, views: Views) -> list[Route]:
+def api_routes(app: ServerApp, views: Views, uploads: Uploads) -> list[Route]:
     """Return the routes of all families.
 
     Args:
         app: what they act on.
         views: where they look things up.
+        uploads: whether blobs may come in.
     """
+    looks = TopicLooks(views)
+    streams = LiveStreams(app, looks.all(), looks)
     families = (
         ServerApi(views, app),
         JobsApi(views, app),
         TasksApi(views, app),
         WorkersApi(views, app),
+        StreamApi(streams),
+        SubmitApi(app, uploads),
+        ResultsApi(views, app),
         HistoryApi(app, views),
         EventsApi(app),
         SettingsApi(app),

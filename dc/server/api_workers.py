@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import cast, get_args
+from typing import Annotated, Literal, TypeAlias, cast, get_args
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from dc.errors import NotPossible, OptionsError, StoreError, UnknownWorker
-from dc.messages import WorkerSlots
+from dc import limits
+from dc.errors import DuplicateName, NotPossible, OptionsError, StoreError, UnknownWorker
+from dc.messages import Text, WorkerSlots
+from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.commands import (
     Action,
     LabelChanges,
+    Names,
     Note,
     OrderWorkers,
     SetWorkers,
@@ -20,23 +23,58 @@ from dc.server.commands import (
     Wanted,
     Which,
 )
+from dc.server.cursors import cursor_of, damaged, place_of
 from dc.server.routes import Call, Route
 from dc.server.views import Views
+from dc.server.worker_lists import TEXTS, WorkerFilter, WorkerSort
+from dc.server.worker_lists import Place as WorkerPlace
 from dc.view_workers import WorkersChanged, WorkersDeleted, WorkersPage, WorkerView
+
+WorkerStates: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern="^((connected|away|sick|trial|paused|draining|gone)(,|$))*$",
+        max_length=100,
+        examples=["sick,away"],
+    ),
+]
+
+
+class WorkersQuery(Struct, forbid_unknown_fields=True):
+    """Which workers are listed, in which order.
+
+    Attributes:
+        cursor: where the page before ended, as its `next` says.
+        limit: workers of one page, at most.
+        state: one state, or several with commas between them.
+        label: NAME=VALUE: those that have this label.
+        search: whose names have this part, in whatever case.
+        sort: by name, state, slots, or what they have done or failed since they came.
+        order: `desc` has the last ones first; the default of what is a number.
+    """
+
+    cursor: Cursor = ""
+    limit: Rows = limits.PAGE_ROWS
+    state: WorkerStates = ""
+    label: Annotated[str, Meta(max_length=2 * limits.TEXT_CHARS + 1)] = ""
+    search: Text = ""
+    sort: WorkerSort = "name"
+    order: Literal["asc", "desc"] | None = None
 
 
 class Filter(Struct, forbid_unknown_fields=True):
     """Which workers are meant, as in Which."""
 
-    names: Some = []
+    names: Names = []
     labels: Wanted = {}
     states: Some = []
     all: bool = False
+    exact: bool = False
 
     @property
     def which(self) -> Which:
         """The same as the reactor takes it."""
-        return Which(self.names, self.labels, self.states, self.all)
+        return Which(self.names, self.labels, self.states, self.all, self.exact)
 
 
 class Drain(Filter):
@@ -57,6 +95,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     slots: WorkerSlots | UnsetType | None = UNSET
     note: Note | UnsetType = UNSET
     labels: LabelChanges | UnsetType = UNSET
+    name: Text | UnsetType | None = UNSET
 
 
 class SetSome(Filter):
@@ -93,11 +132,11 @@ class WorkersApi:
             if action != "delete"
         ]  # fmt: skip
         return [
-            Route("GET", workers, self._all, WorkersPage, "Workers", tag),
+            Route("GET", workers, self._all, WorkersPage, "Workers", tag, query=WorkersQuery),
             Route("GET", worker, self._one, WorkerView, "One worker", tag, problems=no),
             Route(
                 "PATCH", worker, self._set_one, WorkerView, "Change a worker", tag,
-                body=Settings, problems=some,
+                body=Settings, problems=(*some, DuplicateName),
             ),
             Route(
                 "DELETE", worker, self._delete_one, WorkersDeleted, "Delete a worker", tag,
@@ -110,12 +149,27 @@ class WorkersApi:
             ),
             Route(
                 "POST", f"{workers}/set", self._set, WorkersChanged, "Change workers", tag,
-                body=SetSome, problems=some,
+                body=SetSome, problems=(*some, DuplicateName),
             ),
         ]  # fmt: skip
 
-    async def _all(self, _: Call[None, None]) -> WorkersPage:
-        return WorkersPage(self._views.workers.all())
+    async def _all(self, call: Call[WorkersQuery, None]) -> WorkersPage:
+        query = call.query
+        down = query.order == "desc" if query.order else query.sort not in TEXTS
+        list_ = f"workers by {query.sort}, {'down' if down else 'up'}"
+        name, _, value = query.label.partition("=")
+        wanted = WorkerFilter(
+            states=frozenset(filter(None, query.state.split(","))),
+            label=(name, value) if query.label else None,
+            search=query.search,
+            sort=query.sort,
+            down=down,
+        )
+        after = place_of(list_, query.cursor, WorkerPlace) if query.cursor else None
+        if after is not None and isinstance(after.by, str) != (query.sort in TEXTS):
+            raise damaged()
+        workers, following = self._views.worker_lists.page(wanted, after, query.limit)
+        return WorkersPage(workers, cursor_of(list_, following) if following else None)
 
     async def _one(self, call: Call[None, None]) -> WorkerView:
         return self._views.workers.one(call.name)
@@ -130,8 +184,8 @@ class WorkersApi:
         return await self._changed(_set(call.body.which, call.body.set))
 
     async def _set_one(self, call: Call[None, Settings]) -> WorkerView:
-        await self._app.ask(_set(Which([call.name], exact=True), call.body))
-        return self._views.workers.one(call.name)
+        keys = await self._app.ask(_set(Which([call.name], exact=True), call.body))
+        return self._views.workers.of_keys(cast("list[str]", keys))[0]  # it may have a new name
 
     async def _delete(self, call: Call[None, Filter]) -> WorkersDeleted:
         return await self._deleted(call.body.which)
@@ -150,4 +204,4 @@ class WorkersApi:
 
 
 def _set(which: Which, settings: Settings) -> SetWorkers:
-    return SetWorkers(which, settings.slots, settings.note, settings.labels)
+    return SetWorkers(which, settings.slots, settings.note, settings.labels, settings.name)

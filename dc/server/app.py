@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +18,15 @@ from msgspec import Struct
 
 from dc import limits, memory
 from dc.blobs import BlobFolder
-from dc.errors import DcError, InternalError, StoreError
+from dc.errors import DcError, InternalError, ServerStopped, StoreError
 from dc.link import Link
+from dc.log_fields import about
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
 from dc.server.commands import Command
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
+from dc.server.connections import Connections, End
 from dc.server.events import (
     Action,
     Asked,
@@ -50,11 +52,14 @@ from dc.server.events import (
     WorkersRecovered,
     Write,
 )
+from dc.server.histogram import Histogram
+from dc.server.inner_peer import InnerPeer
 from dc.server.keep import Keep
 from dc.server.loads import Loads
-from dc.server.parking import Parked, Parking
+from dc.server.parking import Parking
 from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
+from dc.server.record_log import log_record
 from dc.server.retention import Retention
 from dc.server.settings import Option, Values
 from dc.server.surroundings import Surroundings
@@ -62,6 +67,9 @@ from dc.server.types import PluginTypes
 from dc.store import Store
 
 log = logging.getLogger("dc.server")
+
+LATE_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Seconds by which the event loop comes late, for the metrics."""
 
 LOAD_RETRY_SECONDS = 1.0
 """Between two tries to read what the store could not give."""
@@ -129,16 +137,16 @@ class ServerApp:
         self._loads = Loads(store, self.retention)
         self._wall = wall
         self._codec = peer_codec()
-        self._connections: dict[int, Connection | Parked] = {}
+        self._connections = Connections()
         self.parking = Parking(self)
         self.surroundings = Surroundings(store, types, settings.data)
-        self._next_peer = 1
+        self.lateness = Histogram(LATE_BOUNDS)
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
         self._wrote = 0.0
+        self._verbose = log.isEnabledFor(logging.DEBUG)
         self._failure: Exception | None = None
-        self._gone = trio.Event()
         self._loaded = trio.Event()
         self._stopping = trio.Event()
         self._stopped = trio.Event()
@@ -167,11 +175,12 @@ class ServerApp:
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
             if not row.ended:
-                log.warning("job %d is not submitted to its end: see its page", row.job)
+                text = "job %d is not submitted to its end: see its page"
+                log.warning(text, row.job, extra=about(job=row.job))
             if row.job in leased:
                 self.feed(TasksRecovered(leased[row.job]))
             await self._recover_head()
-            log.info("job %d goes on", row.job)
+            log.info("job %d goes on", row.job, extra=about(job=row.job))
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
 
@@ -203,11 +212,9 @@ class ServerApp:
             task_status.started()
             await self._stopping.wait()
             self.feed(Stopping())
-            for connection in list(self._connections.values()):
-                connection.close(1001, "the server is stopping")
+            self._connections.close_all(1001, "the server is stopping")
             with trio.move_on_after(STOP_SECONDS):
-                while self._connections:
-                    await self._gone.wait()
+                await self._connections.wait_none()
                 self.feed(Emptied())
                 await self.committer.wait_idle()
             nursery.cancel_scope.cancel()
@@ -223,6 +230,15 @@ class ServerApp:
         """Wait until `run` has ended after `stop`."""
         await self._stopped.wait()
 
+    async def wait_stopping(self) -> None:
+        """Wait until the server is told to stop."""
+        await self._stopping.wait()
+
+    def start_beside(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run something beside all else, for as long as the server runs."""
+        if self._nursery is not None:
+            self._nursery.start_soon(work)
+
     @property
     def stopping(self) -> bool:
         """Whether the server has been told to stop."""
@@ -234,7 +250,9 @@ class ServerApp:
 
     async def _tick(self) -> None:
         while True:
-            await trio.sleep(self.reactor.pause())
+            due = trio.current_time() + self.reactor.pause()
+            await trio.sleep_until(due)
+            self.lateness.add([trio.current_time() - due])
             self.surroundings.look(self.reactor.chronicle)
             self.feed(Tick(self.committer.stalled))
             quiet = trio.current_time() - self._wrote > QUIET_SECONDS
@@ -246,9 +264,9 @@ class ServerApp:
 
     async def serve_socket(self, link: Link, address: str) -> None:
         """Serve one peer's socket to its end, or until it is parked."""
-        number = self._next_peer
-        self._next_peer += 1
-        connection = self._connections[number] = Connection(self, number, link, self._codec)
+        number = self._connections.take_number()
+        connection = Connection(self, number, link, self._codec)
+        self._connections.put(number, connection)
         self.feed(Opened(number, address))
         await self._serve(number, connection, link.stream)
 
@@ -256,15 +274,31 @@ class ServerApp:
         parked = False
         try:
             if parked := await connection.run(partial(self._closed, number)):
-                self._connections[number] = self.parking.park(number, stream)
+                self._connections.put(number, self.parking.park(number, stream))
         except Exception:
-            log.exception("the connection of peer %d failed", number)
+            log.exception("the connection of peer %d failed", number, extra=about(peer=number))
         finally:
             if not parked:
-                del self._connections[number]
-                self._gone.set()
-                self._gone = trio.Event()
+                self._connections.remove(number)
                 await trio.aclose_forcefully(stream)
+
+    def enter(self, peer: InnerPeer) -> int:
+        """Take in a peer that is inside the server; return its number.
+
+        Raises:
+            ServerStopped: the server is stopping.
+        """
+        if self.stopping:
+            raise ServerStopped("the server is stopping")
+        number = self._connections.take_number()
+        self._connections.put(number, peer)
+        self.feed(Opened(number, "inside"))
+        return number
+
+    def leave(self, number: int) -> None:
+        """Forget a peer that was inside the server."""
+        self._closed(number)
+        self._connections.remove(number)
 
     def may_park(self, peer: int, stream: trio.abc.Stream) -> bool:
         """Whether a peer's connection may be parked: it has nothing to say but heartbeats."""
@@ -277,7 +311,8 @@ class ServerApp:
     def wake(self, peer: int, stream: trio.abc.Stream, initial: bytes) -> Connection:
         """Serve a connection again that was parked; `initial` has been read from it."""
         link = Link(stream, client=False, initial=initial)
-        connection = self._connections[peer] = Connection(self, peer, link, self._codec)
+        connection = Connection(self, peer, link, self._codec)
+        self._connections.put(peer, connection)
         if self._nursery is not None:
             self._nursery.start_soon(self._serve, peer, connection, stream)
         return connection
@@ -384,7 +419,7 @@ class ServerApp:
     def _act(self, actions: list[Action], size: int) -> None:
         """Perform actions in order; what is sent leaves together, before anything is committed."""
         wrote = False
-        spoken_to: dict[int, Connection | Parked] = {}
+        spoken_to: dict[int, End] = {}
         for action in actions:
             if isinstance(action, Send):
                 if (connection := self._connections.get(action.peer)) is not None:
@@ -392,6 +427,8 @@ class ServerApp:
                     spoken_to[action.peer] = connection
             elif isinstance(action, Write):
                 self.committer.add(action.record)
+                if self._verbose:
+                    log_record(action.record)
                 wrote = self._worked = True
                 self._wrote = trio.current_time()
             else:

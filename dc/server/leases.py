@@ -36,6 +36,7 @@ from dc.errors import AlreadyDone, JobCancelled, NotHeld, StaleAttempt, UnknownT
 from dc.messages import About, Failure, Options
 from dc.records import Leases as Leased
 from dc.records import Unfinished
+from dc.server.attempts import AttemptNotes
 from dc.server.board import Board
 from dc.server.event_log import SERVER, counted
 from dc.server.jobs import Job
@@ -85,10 +86,12 @@ class Leases:
     Args:
         board: where jobs and the scheduler are.
         roster: the workers.
+        attempts: where it is noted what becomes of them.
     """
 
-    def __init__(self, board: Board, roster: Roster) -> None:
+    def __init__(self, board: Board, roster: Roster, attempts: AttemptNotes) -> None:
         self._board = board
+        self._attempts = attempts
         self._scheduler = board.scheduler
         self._roster = roster
         self.lapsed = Lapsed()
@@ -184,6 +187,7 @@ class Leases:
             return []
         if back:
             self._board.note_attempts(number, back)
+            self._attempts.back(worker.name, number, back, "lost" if blame else "returned")
         if remember:
             self.lapsed.add(worker.key, number, [row[:2] for row in back])
         for task, attempt in failed:

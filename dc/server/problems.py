@@ -26,6 +26,10 @@ STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
         errors.WrongOffset: 409,
         errors.OptionsError: 400,
         errors.NotPossible: 409,
+        errors.PayloadError: 400,
+        errors.UnknownTopic: 400,
+        errors.TooManyWatchers: 429,
+        errors.DuplicateName: 409,
         errors.QuotaExceeded: 413,
         errors.StoreFull: 507,
         errors.StoreError: 503,
@@ -48,6 +52,7 @@ OF_REQUESTS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "media_type": (415, "The body is of a type that this path does not take"),
         "wrong_host": (421, "The request is meant for another server"),
         "key_reused": (422, "The Idempotency-Key was used for another request"),
+        "busy": (429, "Too many such requests are under way"),
         "upgrade": (426, "The path is for WebSockets"),
         "unavailable": (503, "The server takes no more connections"),
     }

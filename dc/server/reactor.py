@@ -77,7 +77,7 @@ from dc.server.type_port import Types
 from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 
-CAPABILITIES = ["batch", "blobs"]
+CAPABILITIES = ["batch", "blobs", "vitals"]
 CLOSE_POLICY = 1008
 CLOSE_GOING = 1001
 HEADS = HeadLimits()
@@ -123,7 +123,7 @@ class Reactor:
         self.board.on_finished = self._finished
         self.board.on_unfollowed = self.clients.let_go
         self._software = software
-        self.identity = server
+        self.board.server = server
         self._peers = Peers()
         self._ticked: float | None = None
         self._patient_until = 0.0
@@ -334,7 +334,7 @@ class Reactor:
         else:
             slots = self._greet_worker(peer, hello)
         peer.role = hello.role
-        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self.identity, slots)
+        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self.board.server, slots)
         self.board.send(peer.number, welcome)
         if self.board.trouble:
             self.board.send(peer.number, Trouble(self.board.trouble))
@@ -348,6 +348,7 @@ class Reactor:
         if replaced is not None:
             self._peers.pop(replaced)
             self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
+        self.workers.by_peer[peer.number].software = hello.software
         row = self.workers.register.get(hello.about.key)
         return row.slots if row is not None else 0
 

@@ -28,6 +28,7 @@ from dc.messages import (
 )
 from dc.portions import stored_size
 from dc.server import retries
+from dc.server.attempts import AttemptNotes
 from dc.server.board import Board
 from dc.server.event_log import SERVER
 from dc.server.events import DropBlob
@@ -50,10 +51,17 @@ class Reports:
         leases: which attempts are whose.
         health: how well the workers are.
         room: how much of it they have.
+        attempts: where it is noted what becomes of them.
     """
 
     def __init__(
-        self, board: Board, roster: Roster, leases: Leases, health: Health, room: Room
+        self,
+        board: Board,
+        roster: Roster,
+        leases: Leases,
+        health: Health,
+        room: Room,
+        attempts: AttemptNotes,
     ) -> None:
         self._board = board
         self._scheduler = board.scheduler
@@ -61,6 +69,7 @@ class Reports:
         self._leases = leases
         self._health = health
         self._room = room
+        self._attempts = attempts
 
     # --- acknowledging --------------------------------------------------------------------------
 
@@ -128,6 +137,7 @@ class Reports:
         if not numbers:
             return
         worker.done += len(numbers)
+        worker.tally.done(len(numbers), self._board.now)
         self._scheduler.set_cost(job.number, job.learn(times))
         self._find_well(worker, job, numbers)
         fitting = self._fitting(job, list(results))
@@ -253,11 +263,14 @@ class Reports:
     ) -> None:
         """Decide what becomes of a failed attempt: another try, or a recorded failure."""
         worker.failed += 1
+        worker.tally.failed()
         job.changed = True
         verdict = self._verdict(worker, job, number, attempt, failure.kind)
         state = self._scheduler.state(job.number, number) if verdict == RETRY else None
         if state is not None:
+            self._board.counters.try_again(failure.kind)
             self._board.note_attempts(job.number, [(number, attempt, state[2], state[4])])
+            self._attempts.failed(worker.name, job.number, number, attempt, time, failure)
             self._board.on_retry(worker.key, job.number, number, attempt)
         else:
             self._board.record(job, worker.name, [number], [attempt], [time], [failure])
@@ -306,6 +319,8 @@ class Reports:
             state = self._scheduler.state(job.number, number)
             deadline = self._deadline(job, elapsed)
             mine = self._scheduler.start(worker.id, job.number, number, attempt, deadline)
+            if mine:
+                self._attempts.running(worker.id, job.number, number, attempt, elapsed)
             if mine and state is not None and state[0] != RUNNING:
                 fresh.append((number, attempt))
         if fresh:
@@ -345,6 +360,7 @@ class Reports:
         job.changed = True
         if notes:
             self._board.note_attempts(job.number, notes)
+            self._attempts.back(worker.name, job.number, notes, "returned")
 
     # --- time limits ----------------------------------------------------------------------------
 

@@ -9,16 +9,20 @@ from urllib.parse import urlsplit
 import trio
 
 from dc import http, limits, link_open
-from dc.errors import DcError, ProtocolError, UnknownBlob
+from dc.errors import ProtocolError, UnknownBlob
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
 from dc.server.api import api_routes
 from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
-from dc.server.pages import Pages
-from dc.server.problems import ANSWERED, problem, status_of
+from dc.server.compression import compress
+from dc.server.metrics import Metrics
+from dc.server.problems import ANSWERED, BadRequest, not_allowed, problem
+from dc.server.request_tally import RequestTally
 from dc.server.routes import Router, number
+from dc.server.static_files import StaticFiles, wants_document
+from dc.server.task_bytes import TaskBytes
 from dc.server.uploads import Uploads
 from dc.server.views import Views
 
@@ -35,7 +39,11 @@ SECURITY_HEADERS = [
 
 TEXT: Final = "text/plain; charset=utf-8"
 
-FILES = ("payload", "result", "output")
+DEFAULT_HEADERS = [*SECURITY_HEADERS, ("Cache-Control", "no-store")]
+"""Of an answer that does not say otherwise."""
+
+DIGEST_CHARS: Final = 64
+"""Of a SHA-256 as text."""
 
 
 class Site:
@@ -48,15 +56,17 @@ class Site:
     def __init__(self, app: ServerApp) -> None:
         self._app = app
         self._views = Views(app)
-        self._router = Router(api_routes(app, self._views))
-        self._pages = Pages(self._views)
-        settings = app.settings
         uploads = Uploads(
-            settings.data,
+            app.settings.data,
             lambda: app.reactor.board.settings.now.reserve,
             lambda: app.reactor.board.usage,
         )
+        self._router = Router(api_routes(app, self._views, uploads))
+        self._files = StaticFiles()
         self._blobs = BlobAnswers(app.blobs, uploads)
+        self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
+        self._requests = RequestTally()
+        self._metrics = Metrics(app, self._requests)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
@@ -76,18 +86,31 @@ class Site:
             await self._app.serve_socket(socket, address)
 
     async def answer(self, request: Request) -> Response | Upgrade:
-        """Answer one request."""
+        """Answer one request, and count it."""
+        began, status = trio.current_time(), 500
+        try:
+            answer = await self._answer(request)
+            status = answer.status if isinstance(answer, Response) else 101
+        except ProtocolError as error:
+            status = error.status
+            raise
+        finally:
+            taken = trio.current_time() - began
+            self._requests.count(request.method, request.path, status, taken)
+        return answer
+
+    async def _answer(self, request: Request) -> Response | Upgrade:
         try:
             self._check_host(request.headers.get("host", ""))
             if request.method not in ("GET", "HEAD"):
                 link_open.check_origin(request.headers)
             answer = await self._route(request)
         except ANSWERED as error:
-            answer = self._error(request, error)
+            answer = problem(error)
         if isinstance(answer, Response):
-            answer.headers.extend(SECURITY_HEADERS)
-            if not any(name == "Cache-Control" for name, _ in answer.headers):
-                answer.headers.append(("Cache-Control", "no-store"))
+            await compress(request, answer)
+            names = {name for name, _ in answer.headers}
+            answer.headers += [one for one in DEFAULT_HEADERS if one[0] not in names]
         return answer
 
     def _check_host(self, host: str) -> None:
@@ -107,32 +130,38 @@ class Site:
         if host and name != "localhost" and name not in self._hosts and not is_loopback(name):
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
-    def _error(self, request: Request, error: DcError) -> Response:
-        parts = request.segments
-        if parts[0] in ("api", "blobs", "plugins") or parts[-1] in FILES:
-            return problem(error)
-        return self._pages.error(status_of(type(error)), str(error))
-
     async def _route(self, request: Request) -> Response | Upgrade:
         parts = request.path.strip("/").split("/")
         match parts:
             case ["socket"]:
                 return self._socket(request)
+            case ["metrics"]:
+                return await self._metrics.answer(request)
             case ["api", "backup"]:
                 return await self._backup(request)
             case ["api", *_]:
                 return await self._router.answer(request)
+            case ["blobs"]:
+                return await self._blobs.post(request)
             case ["blobs", name]:
                 return await self._blobs.blob(request, name)
-            case ["plugins", name]:
-                return await self._plugin(request, name)
+        if request.method not in ("GET", "HEAD"):
+            return not_allowed(["GET", "HEAD"])
+        return await self._read_only(request, parts)
+
+    async def _read_only(self, request: Request, parts: list[str]) -> Response:
+        """Answer GET or HEAD where there is nothing else."""
+        match parts:
+            case ["plugins", *rest] if rest and _is_archive(request, rest):
+                return await self._plugin(request, "/".join(rest))
             case ["jobs", job, "tasks", task, "output"]:
                 return await self._output(request, number(job), number(task))
             case ["jobs", job, "tasks", task, "payload" | "result" as which]:
-                return await self._bytes(request, which, number(job), number(task))
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
-        return await self._pages.answer(request, parts)
+                return await self._bytes.answer(request, which, number(job), number(task))
+        answer = self._files.get(request, "/".join(parts)) or self._files.page(request)
+        if answer is None:
+            raise BadRequest("not_found", f"there is no path {request.path[:200]!r}")
+        return answer
 
     def _socket(self, request: Request) -> Response | Upgrade:
         if request.method != "GET":
@@ -152,27 +181,22 @@ class Site:
 
     # --- bytes ----------------------------------------------------------------------------------
 
-    async def _bytes(self, request: Request, which: str, job: int, task: int) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
-        find = self._views.tasks.payload if which == "payload" else self._views.tasks.result
-        return await self._blobs.payload(request, await find(job, task))
-
     async def _output(self, request: Request, job: int, task: int) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
         if (whole := await self._views.outputs.whole(job, task)) is not None:
             return await self._blobs.file(request, whole.digest, ASK_AGAIN, TEXT)
         return Response(200, await self._views.outputs.text(job, task), TEXT)
 
     async def _plugin(self, request: Request, name: str) -> Response:
         """Return the archive of a plugin that the server has, or that a job still runs."""
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
         digest = digest_named(name)
         if self._app.types.shipped(digest) is None:
             raise UnknownBlob(f"there is no plugin {name[:80]!r}")
         return await self._blobs.file(request, digest)
+
+
+def _is_archive(request: Request, rest: list[str]) -> bool:
+    """Whether a path below `/plugins/` is an archive's, and not that of a page."""
+    return len(rest[0]) == DIGEST_CHARS or not wants_document(request)
 
 
 def is_loopback(host: str) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dc.errors import UnknownTaskType
 from dc.plugins import Plugins
 from dc.server.shipping import Shipped
-from dc.server.type_port import TypeInfo
 from dc.server.versions import Version
 from dc.tasktypes import TaskType
 from dc.view_plugins import TypeView
@@ -35,7 +34,7 @@ class PluginTypes:
 
     # --- what the reactor asks ------------------------------------------------------------------
 
-    def get(self, name: str, version: str = "", plugin: bytes = b"") -> TypeInfo:
+    def get(self, name: str, version: str = "", plugin: bytes = b"") -> TaskType:
         """Return a type, its newest version by default; UnknownTaskType when there is none.
 
         Args:

@@ -13,6 +13,7 @@ from dc.server.overview import Overview
 from dc.server.plugin_views import PluginViews
 from dc.server.server_views import ServerViews
 from dc.server.task_views import TaskViews
+from dc.server.worker_lists import WorkerLists
 from dc.server.worker_views import WorkerViews
 
 
@@ -25,6 +26,7 @@ class Views:
     Attributes:
         jobs, tasks, outputs, workers, plugins, server, history, overview: what each of these
             shows.
+        worker_lists: workers page by page.
     """
 
     def __init__(self, app: ServerApp) -> None:
@@ -32,6 +34,7 @@ class Views:
         self.tasks = TaskViews(app, self.jobs)
         self.outputs = OutputViews(app, self.tasks)
         self.workers = WorkerViews(app)
+        self.worker_lists = WorkerLists(app, self.workers)
         self.plugins = PluginViews(app)
         self.server = ServerViews(app)
         self.history = HistoryViews(app)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from msgspec import structs
+
 from dc import limits
 from dc.errors import UnknownWorker
 from dc.messages import About
@@ -13,7 +15,10 @@ from dc.server.orders import GONE
 from dc.server.reason import Reason, view_of
 from dc.server.roster import KEY_SHOWN, Worker
 from dc.signing import public_text
-from dc.view_workers import RunningView, TypeName, WorkerView
+from dc.view_workers import RunningView, TypeName, VitalsView, WorkerView
+
+SIZES = ("memory_used", "memory_total", "disk_free", "dc_memory")
+"""What of the vitals is in bytes."""
 
 RUNNING_SHOWN = 64
 """Tasks of one worker that are listed as running, at most."""
@@ -50,7 +55,7 @@ class WorkerViews:
         found = side.roster.named(name)
         if found is not None:
             return self.view(found)
-        gone = {row.name: row for row in side.register.gone()}
+        gone = {row.shown: row for row in side.register.gone()}
         if name not in gone:
             raise UnknownWorker(f"no worker is called {name}")
         return gone_view(gone[name])
@@ -58,7 +63,7 @@ class WorkerViews:
     def names_of(self, keys: list[str]) -> list[str]:
         """Return the names of the workers of these keys, as far as they are remembered."""
         rows = [self._app.reactor.workers.register.get(key) for key in keys]
-        return sorted(row.name for row in rows if row is not None)
+        return sorted(row.shown for row in rows if row is not None)
 
     def of_keys(self, keys: list[str]) -> list[WorkerView]:
         """Return the workers of these keys that there are, by name."""
@@ -77,18 +82,21 @@ class WorkerViews:
         row = side.register.get(worker.key)
         return WorkerView(
             name=worker.name,
-            key=worker.key,
+            own_name=row.name if row is not None else worker.said.name,
+            key=worker.key[:KEY_SHOWN],
             state=state,
             why="" if reason is None else reason.text,
             reason=view_of(reason),
             note=row.note if row is not None else "",
             address=worker.address,
+            software=worker.software,
             slots=about.slots,
             own_slots=worker.said.slots,
             held=self._app.reactor.board.scheduler.worker_load(worker.id)[0],
             running=self._running(worker),
             types=_types(about),
             labels=about.labels,
+            own_labels=worker.said.labels,
             resources=about.resources,
             broken=about.broken,
             takes_plugins=about.takes_plugins,
@@ -100,6 +108,9 @@ class WorkerViews:
             leaves_in=self._leaves_in(worker),
             done=worker.done,
             failed=worker.failed,
+            rate=worker.tally.rate(self._app.reactor.board.now),
+            failing=worker.tally.failing,
+            vitals=vitals_view(worker),
         )
 
     def _leaves_in(self, worker: Worker) -> float | None:
@@ -110,11 +121,29 @@ class WorkerViews:
         tasks = side.tasks_of(worker, max(slots, RUNNING_SHOWN))
         running = [task for task in tasks if task[3]] or tasks[:slots]
         shown = side.telling.shown
-        return [RunningView(job, n, attempt, shown(job, n)) for job, n, attempt, _ in running]
+        return [
+            RunningView(job, n, attempt, shown(job, n), self._type(job), side.began(job, n))
+            for job, n, attempt, _ in running
+        ]
+
+    def _type(self, number: int) -> str:
+        job = self._app.reactor.board.jobs.get(number)
+        return job.row.type if job is not None else ""
 
 
 def _types(about: About) -> list[TypeName]:
     return [TypeName(one.name, one.version) for one in about.types]
+
+
+def vitals_view(worker: Worker) -> VitalsView | None:
+    """Return how a worker's computer is, as it said last; None if it has not."""
+    vitals = worker.vitals
+    if vitals is None:
+        return None
+    told = {name: value for name, value in structs.asdict(vitals).items() if value >= 0}
+    sizes = {name: int(told[name]) for name in SIZES if name in told}
+    mains = bool(told.pop("mains")) if "mains" in told else None
+    return VitalsView(worker.vitals_at, **(told | sizes), mains=mains)
 
 
 def gone_view(row: WorkerRow) -> WorkerView:
@@ -122,8 +151,9 @@ def gone_view(row: WorkerRow) -> WorkerView:
     decided = f"; {row.state} by an operator" if row.state else ""
     text = f"it has gone, or the server could not wait for it any longer{decided}"
     return WorkerView(
-        name=row.name or row.key[:KEY_SHOWN],
-        key=row.key,
+        name=row.shown or row.key[:KEY_SHOWN],
+        own_name=row.name,
+        key=row.key[:KEY_SHOWN],
         state=GONE,
         why=text,
         reason=view_of(Reason(GONE, text)),

@@ -23,7 +23,7 @@ class Asked:
         self.answers = list(answers)
         self.asked: list[Any] = []
 
-    def __call__(self, *_: object, **__: object) -> Asked:
+    def __call__(self, *_: object, **__: object) -> Any:
         return self
 
     def __enter__(self) -> Self:

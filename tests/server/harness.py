@@ -32,6 +32,7 @@ from dc.records import (
     JobCancelled,
     JobChanged,
     JobEnded,
+    JobFigures,
     JobRow,
     Leases,
     NewJob,
@@ -63,8 +64,10 @@ from dc.server.events import (
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadBare,
     LoadCheckpoints,
     LoadFailed,
+    LoadFigures,
     LoadHead,
     LoadJob,
     LoadKey,
@@ -88,6 +91,12 @@ from dc.server.reactor import Reactor
 from dc.server.shipping import Shipped
 
 M = TypeVar("M", bound=Message)
+
+
+COLUMNS = attrgetter("numbers", "attempts", "times", "outcomes")
+
+BARE_RECORDS = 3
+"""Of a page of LoadBare."""
 
 
 class Type:
@@ -237,6 +246,12 @@ class Harness:
                 known = {n: o for n, o in self.results(job).items() if n in numbers}
                 failed = sorted(n for n, o in known.items() if isinstance(o, Failure))
                 return Answered(then, (sorted(set(known).difference(failed)), failed))
+            case LoadFigures(job, then):
+                kept = self.records(JobFigures, job)
+                retried = sum(len(one.numbers) for one in self.records(Retried, job))
+                return Answered(then, (kept[-1] if kept else None, retried))
+            case LoadBare(job, after, then):
+                return Answered(then, self.standing_after(job, after)[:BARE_RECORDS])
             case LoadKey(key):
                 return KeyLoaded(key, self.stored_key(key))
             case Continue(job):
@@ -328,6 +343,11 @@ class Harness:
     def records(self, kind: type[Any] | tuple[type[Any], ...], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and getattr(r, "job", 0) == job]
 
+    def standing_after(self, job: int, after: int) -> list[Outcomes]:
+        """Return the outcomes of a job after a sequence, without those that were set aside."""
+        found = [r for r in self.records(Outcomes, job) if r.sequence > after]
+        return [record for one in found if (record := self.standing(one)).numbers]
+
     def stored_payloads(self, job: int) -> list[Payload]:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]
 
@@ -415,11 +435,9 @@ class Harness:
 
     def stored_failures(self, job: int, first: int, limit: int) -> list[TaskRow]:
         rows = [
-            TaskRow(job, n, 1, finished=True, failed=True, attempt=a, outcome=o)
+            TaskRow(job, n, 1, True, True, a, 0, record.worker, record.at, t, 0, o)
             for record in self.records(Outcomes, job)
-            for n, a, o in zip(
-                *attrgetter("numbers", "attempts", "outcomes")(self.standing(record)), strict=True
-            )
+            for n, a, t, o in zip(*COLUMNS(self.standing(record)), strict=True)
             if isinstance(o, Failure) and n >= first
         ]
         return sorted(rows, key=lambda row: row.number)[:limit]

@@ -215,9 +215,9 @@ class Life:
         await self.app.recover()
         async with trio.open_nursery() as nursery:
             await nursery.start(self.app.run)
-            about = About("w", "k", 2, [], {}, "run 1")
+            about = About("w", "k", 2, [], {}, run="run 1")
             self.app.feed(Opened(1, "here"))
-            hello = Hello(PROTOCOL, "dc", "worker", [], about)
+            hello = Hello(PROTOCOL, "worker", "dc", [], about)
             self.app.feed(Received(1, [hello]))
             for _ in range(seconds):
                 await trio.sleep(1.0)

@@ -1,0 +1,44 @@
+// Asks before what destroys: `if (await confirm({...})) …`; and for a value, by a form in a dialog.
+import { html, useEffect, useRef } from "../vendor/vendor.js";
+import { cell, useCell } from "./cell.js";
+
+const asked = cell(null);
+
+// `action` is what the button says; `danger` has it red. True if the user wants it.
+export function confirm({ title, text, action, danger = false }) {
+  return form({ title, text, action, danger, fields: null }).then((answer) => answer !== null);
+}
+
+// `fields` is what stands in the form (form controls with names); gives a FormData, or null.
+export function form({ title, text = "", action, danger = false, fields }) {
+  asked.value?.answer(null);
+  return new Promise((answer) => asked.set({ title, text, action, danger, fields, answer }));
+}
+
+export function Dialogs() {
+  const one = useCell(asked);
+  const box = useRef(null);
+  useEffect(() => { if (one) box.current.showModal(); }, [one]);
+  if (!one) return null;
+  const end = (answer) => {
+    asked.set(null);
+    one.answer(answer);
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    end(new FormData(event.target));
+  };
+  const outside = (event) => { if (event.target === box.current) end(null); };
+  return html`<dialog ref=${box} class="dialog" aria-labelledby="dialog-title" onClick=${outside}
+      onCancel=${(event) => { event.preventDefault(); end(null); }}>
+    <form onSubmit=${submit}>
+      <h2 id="dialog-title">${one.title}</h2>
+      ${one.text && html`<p>${one.text}</p>`}
+      ${one.fields}
+      <div class="buttons end">
+        <button type="button" onClick=${() => end(null)} autofocus=${!one.fields}>Keep it as it is</button>
+        <button type="submit" class=${one.danger ? "danger" : "primary"}>${one.action}</button>
+      </div>
+    </form>
+  </dialog>`;
+}

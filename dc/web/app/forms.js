@@ -1,0 +1,54 @@
+// Form controls with their labels.
+import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
+import { Icon } from "./icons.js";
+
+const SETTLED_MS = 250;
+let last = 0;
+
+export function useId(prefix = "field") {
+  const id = useRef("");
+  if (!id.current) id.current = `${prefix}-${(last += 1)}`;
+  return id.current;
+}
+
+// A label, a control, help below it, and what is wrong with it. `children(id, described)` gives the control.
+export function Field({ label, help, problem, children }) {
+  const id = useId();
+  const described = [help && `${id}-help`, problem && `${id}-problem`].filter(Boolean).join(" ") || undefined;
+  return html`<div class="field">
+    <label for=${id}>${label}</label>
+    ${children(id, described)}
+    ${help && html`<p class="help" id=${`${id}-help`}>${help}</p>`}
+    ${problem && html`<p class="problem" id=${`${id}-problem`}><${Icon} name="sick" />${problem}</p>`}
+  </div>`;
+}
+
+// A choice whose label stands before it, for the row of filters; options are [value, text] pairs.
+export function Choice({ label, value, options, onChange, unseen = false }) {
+  return html`<label class="choice"><span class=${unseen ? "unseen" : ""}>${label}</span>
+    <select value=${value} onChange=${(event) => onChange(event.target.value)}>
+      ${options.map(([one, text]) => html`<option key=${one} value=${one} selected=${one === value}>${text}</option>`)}
+    </select></label>`;
+}
+
+// Words to look for; told once the typing rests.
+export function Search({ label, value, onChange, placeholder = label }) {
+  const [text, setText] = useState(value);
+  const timer = useRef(0);
+  useEffect(() => setText(value), [value]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const typed = (event) => {
+    const words = event.target.value;
+    setText(words);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => onChange(words.trim()), SETTLED_MS);
+  };
+  return html`<label class="search"><span class="unseen">${label}</span><${Icon} name="search" />
+    <input type="search" value=${text} placeholder=${placeholder} onInput=${typed} /></label>`;
+}
+
+// A switch: on or off.
+export function Check({ label, checked, onChange, name }) {
+  return html`<label class="check"><input type="checkbox" name=${name} checked=${checked}
+    onChange=${onChange && ((event) => onChange(event.target.checked))} /><span>${label}</span></label>`;
+}

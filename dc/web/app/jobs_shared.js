@@ -1,0 +1,59 @@
+// What several pages show of jobs and tasks alike.
+import { html } from "../vendor/vendor.js";
+import { count, percent, plural, range, span } from "./format.js";
+import { Progress } from "./parts.js";
+import { Text } from "./text.js";
+
+export const FINISHED = new Set(["done", "failed", "cancelled"]);
+const ORDER = ["done", "failed", "cancelled", "running", "assigned", "queued"];
+
+// A job as a link: its name if it has one, else its type.
+export function JobLink({ job }) {
+  return html`<a href=${`/jobs/${job.job}`}><${Text} value=${job.name || job.type} max=${80} fixed /></a>`;
+}
+
+export function WorkerLink({ name }) {
+  if (!name) return html`<span class="soft">–</span>`;
+  return html`<a href=${`/workers/${encodeURIComponent(name)}`}><${Text} value=${name} max=${48} fixed /></a>`;
+}
+
+// Tasks by state in a line: what there is none of is left out.
+export function CountsLegend({ counts, link }) {
+  return html`<ul class="legend">${ORDER.filter((name) => counts[name]).map((name) => html`<li key=${name}>
+    <span class=${`swatch is-${name}`} />${link?.(name)
+      ? html`<a href=${link(name)}>${count(counts[name])} ${name}</a>`
+      : html`<span>${count(counts[name])} ${name}</span>`}</li>`)}</ul>`;
+}
+
+export function JobProgress({ counts }) {
+  const over = counts.done + counts.failed + counts.cancelled;
+  return html`<div class="wide"><${Progress} counts=${counts} />
+    <span class="below">${percent(over, counts.total)} of ${plural(counts.total, "task")}${counts.failed
+      ? `, ${count(counts.failed)} failed` : ""}</span></div>`;
+}
+
+// How long it takes yet, as one may say it honestly.
+export function leftText(left) {
+  if (!left || left.tasks === 0) return "Nothing left";
+  if (left.low == null) return "Cannot be told";
+  return range(left.low, left.high);
+}
+
+export function leftBelow(left) {
+  if (!left) return "";
+  const work = left.work ? `, ${span(left.work)} of work` : "";
+  return `${plural(left.tasks, "task")}${work}`;
+}
+
+// Filters of jobs by state: by name in the address, what is shown, and what the API is asked for.
+export const STATES = {
+  "": ["All", ""],
+  unfinished: ["Unfinished", "open,queued,waiting,running,paused"],
+  running: ["Running", "running"],
+  queued: ["Queued", "queued"],
+  waiting: ["Waiting", "waiting"],
+  paused: ["Paused", "paused"],
+  done: ["Done", "done"],
+  failed: ["Failed", "failed"],
+  cancelled: ["Cancelled", "cancelled"],
+};

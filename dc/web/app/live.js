@@ -1,0 +1,211 @@
+// What changes while one looks. One event stream for all that a page watches; where it cannot be had,
+// the same is asked for again and again; where the server is lost, that is said, and it is found again.
+import { useEffect, useRef, useState } from "../vendor/vendor.js";
+import { get } from "./api.js";
+import { cell } from "./cell.js";
+import { clock } from "./clock.js";
+
+const POLL_MS = 2000;
+const STREAM_AGAIN_MS = 30000;
+const SHORTEST_MS = 500;
+const LONGEST_MS = 10000;
+const HIDDEN_MS = 60000; // a tab that nobody looks at lets go of its stream after this
+const SILENT_MS = 45000; // the server says something at least each 15 s
+
+// How it stands: `state` is connecting, live, polling or lost; `at` when something came last.
+export const connection = cell({ state: "connecting", at: null, again: null });
+
+const wanted = new Map(); // topic -> set of {path, take}
+const lastText = new Map(); // topic -> what was polled last, to tell whether it changed
+let source = null;
+let opened = "";
+let lastEvent = "";
+let timer = 0;
+let pause = SHORTEST_MS;
+let watchdog = 0;
+
+function heard(state) {
+  const { value } = connection;
+  const at = Math.floor(clock.now());
+  pause = SHORTEST_MS;
+  if (value.state !== state || value.at !== at) connection.set({ state, at, again: null });
+}
+
+export function tell(topic, value, id = "") {
+  for (const { take } of [...(wanted.get(topic) ?? [])]) take(value, id);
+}
+
+function close() {
+  source?.close();
+  source = null;
+  opened = "";
+  clearTimeout(timer);
+  clearTimeout(watchdog);
+}
+
+function topics() {
+  return [...wanted.keys()].sort().join(",");
+}
+
+function open() {
+  close();
+  opened = topics();
+  if (!opened) return;
+  const after = wanted.has("events") && lastEvent ? `&after=${encodeURIComponent(lastEvent)}` : "";
+  source = new EventSource(`/api/stream?topics=${encodeURIComponent(opened).replaceAll("%2C", ",")}${after}`);
+  const mine = source;
+  source.onopen = () => { heard("live"); watch(); };
+  source.onerror = () => { if (mine === source) failed(); };
+  for (const topic of wanted.keys()) {
+    source.addEventListener(topic, (event) => {
+      if (mine !== source) return;
+      heard("live");
+      watch();
+      if (topic === "events" && event.lastEventId) lastEvent = event.lastEventId;
+      tell(topic, JSON.parse(event.data), event.lastEventId);
+    });
+  }
+}
+
+function watch() {
+  clearTimeout(watchdog);
+  // A comment keeps the stream open without an event, so this is only about streams that are dead.
+  watchdog = setTimeout(() => poll(STREAM_AGAIN_MS), SILENT_MS);
+}
+
+// The stream ended or could not be had: is the server there at all?
+async function failed() {
+  close();
+  await poll(STREAM_AGAIN_MS);
+}
+
+async function poll(left) {
+  close();
+  if (!wanted.size) return;
+  const answered = await Promise.all([...wanted].map(([topic, takers]) => fetchOne(topic, takers)));
+  if (source || !wanted.size) return;
+  if (answered.includes(true)) {
+    heard("polling");
+    timer = setTimeout(left > 0 ? () => poll(left - POLL_MS) : open, POLL_MS);
+  } else if (answered.includes(false)) {
+    pause = Math.min(2 * pause, LONGEST_MS);
+    connection.set({ ...connection.value, state: "lost", again: clock.now() + pause / 1000 });
+    timer = setTimeout(retry, pause);
+  } else {
+    timer = setTimeout(open, POLL_MS); // nothing here can be asked for but by the stream
+  }
+}
+
+async function fetchOne(topic, takers) {
+  const path = [...takers].find((one) => one.path)?.path;
+  if (!path) return null;
+  try {
+    const value = await get(path);
+    const text = JSON.stringify(value);
+    if (lastText.get(topic) !== text) {
+      lastText.set(topic, text);
+      tell(topic, value);
+    }
+    return true;
+  } catch (problem) {
+    return !problem.lost;
+  }
+}
+
+// Looks for a lost server at once; the stream is tried first, as it is what was lost.
+export function retry() {
+  open();
+}
+
+let planned = false;
+
+function plan() {
+  if (planned) return;
+  planned = true;
+  setTimeout(() => {
+    planned = false;
+    if (topics() !== opened || !source) open();
+  }, 0);
+}
+
+// Calls `take(value, id)` with what the topic says, until what is returned is called.
+export function subscribe(topic, path, take) {
+  const one = { path, take };
+  if (!wanted.has(topic)) wanted.set(topic, new Set());
+  wanted.get(topic).add(one);
+  plan();
+  return () => {
+    const takers = wanted.get(topic);
+    takers.delete(one);
+    if (!takers.size) {
+      wanted.delete(topic);
+      lastText.delete(topic);
+    }
+    plan();
+  };
+}
+
+let hiding = 0;
+
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiding);
+  if (document.hidden) hiding = setTimeout(close, HIDDEN_MS);
+  else if (!source && wanted.size) open();
+});
+addEventListener("online", () => { if (wanted.size) open(); });
+
+// What is at a path, for a component: {data, problem, loading, reload, set}.
+//   topic: a topic of the stream that says the same as the path, which then keeps it fresh.
+//   on: a topic on which the path is asked again, a second apart at least.
+// While another path is fetched, what was there before stays, and `loading` is true.
+export function useData(path, { topic = "", on = "" } = {}) {
+  const [state, setState] = useState({ data: null, problem: null, loading: true, path: "" });
+  const asked = useRef(null);
+
+  const reload = () => asked.current?.(true);
+
+  useEffect(() => {
+    if (!path) return undefined;
+    const control = new AbortController();
+    let busy = false;
+    let next = 0;
+    let late = false;
+    const take = (data) => {
+      late = true;
+      if (!control.signal.aborted) setState({ data, problem: null, loading: false, path });
+    };
+    const ask = async (now) => {
+      if (busy || (next && !now)) return;
+      clearTimeout(next);
+      busy = true;
+      late = false;
+      try {
+        const data = await get(path, control.signal);
+        if (!late) take(data);
+      } catch (problem) {
+        if (control.signal.aborted) return;
+        setState((old) => ({ ...old, data: problem.lost ? old.data : null, problem, loading: false, path }));
+        if (problem.lost && !topic && !on) next = setTimeout(() => { next = 0; ask(true); }, POLL_MS);
+      } finally {
+        busy = false;
+      }
+    };
+    const soon = () => {
+      if (next) return;
+      next = setTimeout(() => { next = 0; ask(true); }, 1000);
+    };
+    asked.current = ask;
+    setState((old) => ({ ...old, loading: true }));
+    ask(true);
+    const ends = [];
+    if (topic) ends.push(subscribe(topic, path, take));
+    if (on) ends.push(subscribe(on, path, soon));
+    return () => {
+      control.abort();
+      clearTimeout(next);
+      for (const end of ends) end();
+    };
+  }, [path, topic, on]);
+
+  return { ...state, reload, set: (data) => setState((old) => ({ ...old, data })) };
+}

@@ -1,0 +1,118 @@
+// What operators do with workers, from their list and from a worker's own page.
+import { html } from "../vendor/vendor.js";
+import { send } from "./api.js";
+import { confirm, form } from "./dialog.js";
+import { plural } from "./format.js";
+import { Field } from "./forms.js";
+import { cut, visible } from "./text.js";
+
+const shown = (name) => visible(cut(name, 60));
+
+// How several workers are called in a sentence.
+export function named(names) {
+  return names.length === 1 ? shown(names[0]) : plural(names.length, "worker");
+}
+
+export const workerPath = (name) => `/api/workers/${encodeURIComponent(name)}`;
+export const workerLink = (name) => `/workers/${encodeURIComponent(name)}`;
+
+// `which` says who is meant: {names} exactly, or {states, labels, all} of a filter.
+const order = (action, which, more = {}) => send("POST", `/api/workers/${action}`, { ...meant(which), ...more });
+const meant = (which) => (which.names ? { names: which.names, exact: true } : which);
+const resumed = (which) => () => order("resume", which);
+
+// Each asks where it must, does it, and gives what is said of it; null if it was not wanted.
+//   which: as above; who: these in words.
+export const DEEDS = {
+  async pause(which, who) {
+    await order("pause", which);
+    return { text: `Paused ${who}: nothing new is given to it.`, undo: resumed(which) };
+  },
+  async drain(which, who) {
+    await order("drain", which);
+    return { text: `${who} finishes what it holds, and takes nothing new.`, undo: resumed(which) };
+  },
+  async resume(which, who) {
+    await order("resume", which);
+    return `Resumed ${who}.`;
+  },
+  async stop(which, who) {
+    const sure = await confirm({
+      title: `Stop ${who}?`,
+      text: "Its program ends now. Tasks that run there are stopped and go to others. To have it back, start it again on its computer.",
+      action: "Stop it", danger: true,
+    });
+    if (!sure) return null;
+    await order("stop", which);
+    return `Told ${who} to stop.`;
+  },
+  async restart(which, who) {
+    const answer = await form({
+      title: `Restart ${who}?`,
+      text: "Its program starts anew in its own place, with another version of dc or of its plugins if there is one.",
+      action: "Restart it",
+      fields: html`<label class="check"><input type="checkbox" name="now" /><span>At once: what it runs goes to others,
+        instead of being finished first</span></label>`,
+    });
+    if (!answer) return null;
+    await order("restart", which, { now: answer.get("now") !== null });
+    return `Told ${who} to restart.`;
+  },
+  async remove(which, who) {
+    const sure = await confirm({
+      title: `Delete ${who}?`,
+      text: "It goes from the list, its tasks go to others, and it is refused from now on. This cannot be undone: its computer comes back only as another worker, started with --new-key.",
+      action: "Delete it", danger: true,
+    });
+    if (!sure) return null;
+    await order("delete", which);
+    return `Deleted ${who}.`;
+  },
+  async label(which, who) {
+    const answer = await form({
+      title: `A label for ${who}`,
+      text: "A label counts for what jobs require of workers. It stands beside their own, or over one of them.",
+      action: "Set the label",
+      fields: html`<${Line} label="Label" name="label" required=${true} /><${Line} label="Value" name="value" />
+        <label class="check"><input type="checkbox" name="remove" /><span>Take this label away instead</span></label>`,
+    });
+    if (!answer) return null;
+    const value = answer.get("remove") !== null ? null : answer.get("value");
+    await set(which, { labels: { [answer.get("label")]: value } });
+    return `Changed the label of ${who}.`;
+  },
+  async slots(which, who) {
+    const answer = await form({
+      title: `Slots of ${who}`,
+      text: "How many tasks it runs at one time. Empty: as many as it was started with.",
+      action: "Set the slots",
+      fields: html`<${Line} label="Slots" name="slots" kind="number" />`,
+    });
+    if (!answer) return null;
+    await set(which, { slots: answer.get("slots") === "" ? null : Number(answer.get("slots")) });
+    return `Changed the slots of ${who}.`;
+  },
+  async note(which, who) {
+    const answer = await form({
+      title: `A note on ${who}`, text: "For people. Empty takes it away.", action: "Keep the note",
+      fields: html`<${Line} label="Note" name="note" />`,
+    });
+    if (!answer) return null;
+    await set(which, { note: answer.get("note") });
+    return `Changed the note on ${who}.`;
+  },
+};
+
+function set(which, changes) {
+  return send("POST", "/api/workers/set", { ...meant(which), set: changes });
+}
+
+// A line of text in a dialog, read by its name.
+export function Line({ label, name, value = "", kind = "text", required = false, help }) {
+  return html`<${Field} label=${label} help=${help}>${(id, described) => html`<input id=${id} name=${name} type=${kind}
+    min=${kind === "number" ? 0 : undefined} max=${kind === "number" ? 10000 : undefined} value=${value} required=${required} maxlength=${1000}
+    autocomplete="off" aria-describedby=${described} />`}<//>`;
+}
+
+// Whether what is decided of a worker can be taken back by resume.
+export const isHeld = (worker) => worker.state === "paused" || worker.state === "draining";
