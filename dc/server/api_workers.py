@@ -49,7 +49,8 @@ class WorkersQuery(Struct, forbid_unknown_fields=True):
         state: one state, or several with commas between them.
         label: NAME=VALUE: those that have this label.
         search: whose names have this part, in whatever case.
-        sort: by name, state, slots, or what they have done or failed since they came.
+        sort: by name, state, slots, tasks held, what they have done or failed since they came,
+            tasks a second, the share that failed lately, or how busy processors or memory are.
         order: `desc` has the last ones first; the default of what is a number.
     """
 

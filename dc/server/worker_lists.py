@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -15,11 +14,13 @@ from dc.server.roster import KEY_SHOWN, Worker
 from dc.server.worker_views import WorkerViews, gone_view
 from dc.view_workers import WorkerView
 
-WorkerSort: TypeAlias = Literal["name", "state", "slots", "done", "failed", "rate", "failing"]
+WorkerSort: TypeAlias = Literal[
+    "name", "state", "slots", "held", "done", "failed", "rate", "failing", "processors", "memory"
+]
 
 
 class Place(Struct, frozen=True, array_like=True, order=True):
-    """Where a page of workers ends: what the last one is sorted by, its name and its key."""
+    """Where a page of workers ends: what the last is sorted by, its name, its key's beginning."""
 
     by: str | float
     name: str
@@ -45,7 +46,7 @@ class WorkerFilter(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """What a worker is found and sorted by; `of` is who is meant."""
+    """What a worker is found by; `of` is who is meant, and `worker` the same while it is here."""
 
     of: Worker | WorkerRow
     name: str
@@ -53,23 +54,7 @@ class Entry(Struct, frozen=True):
     state: str
     slots: int
     labels: Mapping[str, str]
-    done: int = 0
-    failed: int = 0
-    rate: float = 0.0
-    failing: float = 0.0
-
-
-BY: Final[Mapping[str, Callable[[Entry], str | float]]] = MappingProxyType(
-    {
-        "name": lambda entry: entry.name,
-        "state": lambda entry: entry.state,
-        "slots": lambda entry: entry.slots,
-        "done": lambda entry: entry.done,
-        "failed": lambda entry: entry.failed,
-        "rate": lambda entry: entry.rate,
-        "failing": lambda entry: entry.failing,
-    }
-)
+    worker: Worker | None = None
 
 
 TEXTS: Final = frozenset({"name", "state"})
@@ -101,8 +86,8 @@ class WorkerLists:
             limit: so many at most.
         """
         assert after is None or isinstance(after.by, str) == (wanted.sort in TEXTS)
-        by = BY[wanted.sort]
-        placed = [(Place(by(e), e.name, e.key), e.of) for e in self._entries() if _fits(e, wanted)]
+        fitting = [entry for entry in self._entries() if _fits(entry, wanted)]
+        placed = [(Place(self._by(one, wanted.sort), one.name, one.key), one.of) for one in fitting]
         placed.sort(key=lambda pair: pair[0], reverse=wanted.down)
         if after is not None:
             placed = [one for one in placed if (one[0] < after if wanted.down else one[0] > after)]
@@ -111,16 +96,48 @@ class WorkerLists:
         return [self._view(one) for _, one in page], following
 
     def _entries(self) -> Iterator[Entry]:
-        side, now = self._app.reactor.workers, self._app.reactor.board.now
+        side = self._app.reactor.workers
         for one in side.roster.by_key.values():
             about, state = one.about, side.state_of(one)[0]
-            did = one.done, one.failed, one.tally.rate(now), one.tally.failing
-            yield Entry(one, one.name, one.key, state, about.slots, about.labels, *did)
+            yield Entry(one, one.name, one.key[:KEY_SHOWN], state, about.slots, about.labels, one)
         for row in side.register.gone():
-            yield Entry(row, row.shown or row.key[:KEY_SHOWN], row.key, GONE, row.slots, row.labels)
+            yield Entry(
+                row,
+                row.shown or row.key[:KEY_SHOWN],
+                row.key[:KEY_SHOWN],
+                GONE,
+                row.slots,
+                row.labels,
+            )
+
+    def _by(self, entry: Entry, sort: WorkerSort) -> str | float:
+        """Return what a worker is sorted by; who is not here has done nothing."""
+        worker, board = entry.worker, self._app.reactor.board
+        if sort in ("name", "state", "slots"):
+            found: str | float = getattr(entry, sort)
+            return found
+        if worker is None:
+            return -1.0
+        if sort in ("done", "failed"):
+            return worker.done if sort == "done" else worker.failed
+        if sort == "held":
+            return board.scheduler.worker_load(worker.id)[0]
+        if sort in ("rate", "failing"):
+            return worker.tally.rate(board.now) if sort == "rate" else worker.tally.failing
+        return _vital(worker, sort)
 
     def _view(self, one: Worker | WorkerRow) -> WorkerView:
         return gone_view(one) if isinstance(one, WorkerRow) else self._views.view(one)
+
+
+def _vital(worker: Worker, sort: WorkerSort) -> float:
+    """Return how busy the processors or the memory of a worker are, of 1; -1 if it is not known."""
+    vitals = worker.vitals
+    if vitals is None:
+        return -1.0
+    if sort == "processors":
+        return vitals.processors
+    return vitals.memory_used / vitals.memory_total if vitals.memory_total > 0 else -1.0
 
 
 def _fits(entry: Entry, wanted: WorkerFilter) -> bool:
