@@ -90,7 +90,7 @@ def test_no_step_waits_in_memory_without_end_while_the_disk_is_full() -> None:
             server.worker(f"w{at}", slots=at) if at < 100 else None
         server.reactor.board.now, server.reactor.board.wall = server.now, server.now + 1e9
         server.reactor.board.out = []
-        server.reactor.board.ended_done += 1
+        server.reactor.board.counters.outcomes["done"] += 1
         server.reactor.chronicle.tick()
     assert len(server.reactor.chronicle.history.waiting) <= limits.HISTORY_KEPT[STEP]
 

@@ -79,7 +79,7 @@ def test_the_errors_that_came_last() -> None:
     server = Harness()
     peer, client = server.worker("w", slots=9), server.client()
     for job in (1, 2):
-        server.submit(client, [b"a"] * 9, name=f"n{job}")
+        server.submit(client, [b"a"] * 90, name=f"n{job}")
         server.settle()
     for at, (job, number, attempt, _) in enumerate(server.tasks(peer)):
         failure = Failure("error", f"{'no' if number % 2 else 'yes'} at {at}")
