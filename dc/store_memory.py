@@ -41,14 +41,7 @@ from dc.records import (
     WorkRecord,
 )
 from dc.records_shown import Events, History, Presences, SettingChanged
-from dc.store_memory_changes import (
-    add_attempts,
-    add_leases,
-    add_outcomes,
-    add_tasks,
-    close,
-    retry,
-)
+from dc.store_memory_changes import add_attempts, add_leases, add_outcomes, add_tasks, close, retry
 from dc.store_memory_job import (
     MemoryJob,
     bare,
