@@ -188,7 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         size = int(self.headers.get("content-length", 0))
-        body = msgspec.json.decode(self.rfile.read(size)) if size else None
+        body: Any = self.rfile.read(size) if size else None
+        if body and self.headers.get("content-type") == "application/json":
+            body = msgspec.json.decode(body)
         self.world.asked.append((self.command, self.path, body))
         self._view(f"{self.command} {self.path}", {}, {"tasks": 1})
 
@@ -221,8 +223,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         for name, value in SECURITY_HEADERS:
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
+        try:
+            self.end_headers()
+            self.wfile.write(data)
+        except OSError:
+            self.close_connection = True  # who asked has gone to another page
 
     def _stream(self, topics: list[str]) -> None:
         if not self.world.streams:

@@ -19,7 +19,14 @@ from dc.view_server import (
     SubmittersView,
     SubmitterView,
 )
-from dc.view_workers import Presence, RunningView, WorkerHistory, WorkersPage, WorkerView
+from dc.view_workers import (
+    Presence,
+    RunningView,
+    VitalsView,
+    WorkerHistory,
+    WorkersPage,
+    WorkerView,
+)
 from tests.browser.samples import NOW, status, worker
 
 DAY: Final = 86_400.0
@@ -259,3 +266,7 @@ def answers() -> dict[str, object]:
     told["PATCH /api/settings"] = settings()
     told["PATCH /api/submitters/ada%40desk"] = {"name": "ada@desk", "weight": 3.0}
     return told
+
+
+def calm_vitals() -> VitalsView:
+    return VitalsView(NOW + 1, 0.2, 10 << 30, 64 << 30)

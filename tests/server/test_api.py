@@ -248,7 +248,8 @@ async def test_workers_are_listed_page_by_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "query",
     ["cursor=x", "cursor=%F0%9F%98%80", "cursor=WyJqb2JzIiwxXQ", "limit=0", "limit=-1", "limit=x",
-     "limit=1001", "before=null", "order=null", "limit=1e2", f"limit={'9' * 60}", "limit=1&limit=1", "nothing=1", "state=odd",
+     "limit=1001", "before=null", "order=null", "limit=1e2",
+     f"limit={'9' * 60}", "limit=1&limit=1", "nothing=1", "state=odd",
      "before=-1", "before=1&sort=name", "order=up", "sort=why", f"search={'x' * 300}"],
 )  # fmt: skip
 async def test_a_query_that_is_not_taken(tmp_path: Path, query: str) -> None:

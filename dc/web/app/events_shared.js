@@ -25,6 +25,6 @@ function subjects({ job, task, worker }) {
   return all;
 }
 
-export function EventList({ events, empty, loading = false }) {
-  return html`<${Table} caption="Events" columns=${COLUMNS} rows=${events} rowKey=${(event) => event.event} empty=${empty} loading=${loading} />`;
+export function EventList({ events, empty, caption, loading = false }) {
+  return html`<${Table} caption=${caption} columns=${COLUMNS} rows=${events} rowKey=${(event) => event.event} empty=${empty} loading=${loading} />`;
 }

@@ -99,7 +99,7 @@ export function JobWorkers({ figures: { workers, other_workers: others } }) {
   const sign = order === "asc" ? 1 : -1;
   const rows = [...workers].sort((one, other) => sign * (KEYS[sort](one) - KEYS[sort](other)));
   return html`<${Section} title="Workers of this job">
-    <${Table} caption="Workers of this job" columns=${COLUMNS} rows=${rows} rowKey=${(one) => one.worker} sort=${sort} order=${order}
+    <${Table} caption="What each worker did of this job" columns=${COLUMNS} rows=${rows} rowKey=${(one) => one.worker} sort=${sort} order=${order}
       onSort=${(...next) => setSort(next)} empty="No worker has finished anything of it yet." />
     ${others > 0 && html`<p class="soft">${count(others)} more workers did less.</p>`}
   <//>`;

@@ -35,12 +35,13 @@ export function JobProgress({ counts }) {
 // How long it takes yet, as one may say it honestly.
 export function leftText(left) {
   if (!left || left.tasks === 0) return "Nothing left";
-  if (left.low == null) return "Cannot be told";
+  if (left.low == null) return "Unknown";
   return range(left.low, left.high);
 }
 
 export function leftBelow(left) {
   if (!left) return "";
+  if (left.low == null) return left.basis;
   const work = left.work ? `, ${span(left.work)} of work` : "";
   return `${plural(left.tasks, "task")}${work}`;
 }

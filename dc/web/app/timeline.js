@@ -14,7 +14,7 @@ import { go } from "./router.js";
 import { Text, cut, visible } from "./text.js";
 import { colour, onColours } from "./theme.js";
 
-const ROOM = { height: 22, slot: 12 }; // pixels of a lane, and of each slot in it where there are several
+const ROOM = { height: 24, slot: 12 }; // pixels of a lane, and of each slot in it where there are several
 const AXIS = 24;
 const STEP_PIXELS = 5;
 const STEPS = [40, 400]; // as many as are asked for, by the room there is

@@ -24,7 +24,7 @@ export default function Events({ query }) {
   return html`<${Page} title="Events" actions=${html`<${Follow} live=${live} paged=${Boolean(asked.cursor)} />`}>
     <${Filters} asked=${asked} />
     <section class="panel"><${Fetched} from=${events} lines=${12}>${(data) => html`
-      <${EventList} events=${data.events} empty=${empty} loading=${events.loading && events.path !== path} />
+      <${EventList} caption="Events" events=${data.events} empty=${empty} loading=${events.loading && events.path !== path} />
       <${Pager} next=${data.next} label="Pages of events" />`}<//></section>
   <//>`;
 }

@@ -75,6 +75,7 @@ const SPANS = [["15m", 900, "15 min"], ["3h", 10800, "3 h"], ["2d", 172800, "2 d
   ["2y", 63072000, "2 years"]];
 const SERIES = [{ label: "Done", colour: "--bar-done", fill: "--area-done" }, { label: "Failed", colour: "--bar-failed" }];
 const STEPS_ASKED = 300;
+const LEAST_SHOWN = 60; // seconds
 
 function Throughput({ name, rate: now }) {
   const [, back, words] = SPANS.find(([one]) => one === name) ?? SPANS[1];
@@ -106,10 +107,12 @@ function History({ of: { at, step, series }, back }) {
     const each = (values) => (values ?? []).map((value) => (value == null ? null : value / step));
     return [at, each(series.done), each(series.failed)];
   }, [at, step, series]);
+  const known = data[1].findIndex((value) => value != null);
   const until = at.length ? at.at(-1) : clock.now();
-  if (!at.length) return html`<${Empty}>Nothing has been counted yet: the chart begins with the first task.<//>`;
+  const since = Math.max(until - back, Math.min(known < 0 ? 0 : at[known], until - LEAST_SHOWN)); // young servers
+  if (known < 0) return html`<${Empty}>Nothing has been counted yet: the chart begins with the first task.<//>`;
   return html`<${Chart} data=${data} series=${SERIES} format=${rate} label="Throughput" height=${180}
-    since=${until - back} until=${until} />`;
+    since=${since} until=${until} />`;
 }
 
 // --- tasks by state -----------------------------------------------------------------------------

@@ -36,7 +36,7 @@ function Versions() {
 function Plugin({ plugin }) {
   const badge = plugin.in_service ? html`<${Badge} state="done" text="in service" />`
     : html`<${Badge} state="paused" text=${`only for ${plural(plugin.jobs, "job")}`} />`;
-  return html`<section class="panel plugin" aria-label=${`Plugin ${plugin.name}`}>
+  return html`<section class="panel plugin" aria-label=${`Plugin ${plugin.name} ${plugin.version || plugin.archive.slice(0, 8)}`}>
     <div class="panel-head"><h2><${Text} value=${plugin.name} max=${80} fixed /></h2>
       ${plugin.version && html`<span class="soft"><${Text} value=${plugin.version} max=${40} fixed /></span>`}${badge}
       <div class="tools"><a class="button small" href=${`/plugins/${plugin.archive}`} download=${`${plugin.name}.zip`}><${Icon} name="download" />Archive</a></div></div>
@@ -86,7 +86,7 @@ function Types({ wanted }) {
 
 function Type({ type, open }) {
   const submit = withQuery("/submit", { type: type.name, version: type.version });
-  return html`<section class="panel" aria-label=${`Task type ${type.name}`}>
+  return html`<section class="panel" aria-label=${`Task type ${type.name} ${type.version}`}>
     <div class="panel-head"><h2><${Text} value=${type.name} max=${80} fixed /></h2><span class="soft"><${Text} value=${type.version} max=${40} fixed /></span>
       <div class="tools"><a class="button small" href=${submit}><${Icon} name="submit" />Submit</a></div></div>
     <${Doc} value=${type.doc} />

@@ -47,7 +47,7 @@ function All({ settings, took }) {
     { key: "origin", title: "From", cell: (one) => html`<${Badge} state=${ORIGINS[one.origin]} text=${one.origin} />` },
     { key: "change", title: "Change", unseen: true, cell: (one) => html`<${Change} setting=${one} took=${took} />` },
   ];
-  return html`<${Table} caption="Settings" columns=${columns} rows=${settings} rowKey=${(one) => one.name} empty="Nothing can be set." />`;
+  return html`<${Table} caption="What is set of the server" columns=${columns} rows=${settings} rowKey=${(one) => one.name} empty="Nothing can be set." />`;
 }
 
 function Change({ setting, took }) {
@@ -86,7 +86,7 @@ function Submitters({ of: submitters, after }) {
     { key: "bytes", title: "Stored", number: true, cell: (one) => size(one.bytes) },
     { key: "change", title: "Change", unseen: true, cell: (one) => html`<${Weigh} submitter=${one} after=${after} />` },
   ];
-  return html`<${Table} caption="Submitters" columns=${columns} rows=${submitters} rowKey=${(one) => one.name}
+  return html`<${Table} caption="Who submits jobs" columns=${columns} rows=${submitters} rowKey=${(one) => one.name}
     empty="Nobody has submitted a job yet, or said who it is." />`;
 }
 

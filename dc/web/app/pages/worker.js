@@ -272,5 +272,5 @@ function Events({ name }) {
   const events = useData(withQuery("/api/events", { worker: name, limit: 20 }), { on: "events" });
   const more = html`<a href=${withQuery("/events", { worker: name })}>All of them</a>`;
   return html`<${Section} title="Events" tools=${more}>
-    <${Fetched} from=${events} lines=${5}>${(data) => html`<${EventList} events=${data.events} empty="Nothing has happened to it." />`}<//><//>`;
+    <${Fetched} from=${events} lines=${5}>${(data) => html`<${EventList} caption="What happened to this worker" events=${data.events} empty="Nothing has happened to it." />`}<//><//>`;
 }
