@@ -226,7 +226,7 @@ class Twins(RuleBasedStateMachine):
     ) -> None:
         ends = [AttemptEnd(number, n, text, "error", at, at / 3, None, text) for n in attempts]
         self.commit(AttemptEnds(job, ends))
-        self.same(lambda store: store.attempt_ends, job, number)
+        self.same(lambda store: store.attempt_ends, job, number, 3)
 
     @rule(job=JOBS, sequence=st.integers(0, 9), data=st.binary(max_size=9))
     def figure(self, job: int, sequence: int, data: bytes) -> None:

@@ -12,7 +12,7 @@ from dc.records import JobFilter, Place
 from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.commands import CancelJob, CancelJobs, ChangeJob, PauseJob, ResumeJob
-from dc.server.cursors import cursor_of, place_of
+from dc.server.cursors import cursor_of, damaged, place_of
 from dc.server.problems import BadRequest
 from dc.server.routes import Call, Route
 from dc.server.views import Views
@@ -132,6 +132,8 @@ class JobsApi:
         down = query.order == "desc" if query.order else query.sort != "name"
         list_ = f"jobs by {query.sort}, {'down' if down else 'up'}"
         place = place_of(list_, query.cursor, Place) if query.cursor else None
+        if place is not None and isinstance(place.key, str) != (query.sort == "name"):
+            raise damaged()
         if query.before and (place is None or query.before < place.job):
             if query.sort != "job" or not down:
                 raise BadRequest("query", "before goes with the newest jobs first: use cursor")

@@ -260,6 +260,10 @@ class ServerApp:
                 self._worked = False
                 memory.give_back()
 
+    def wall(self) -> float:
+        """Return the Unix time."""
+        return self._wall()
+
     # --- connections ----------------------------------------------------------------------------
 
     async def serve_socket(self, link: Link, address: str) -> None:

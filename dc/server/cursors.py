@@ -13,6 +13,11 @@ from dc.server.problems import BadRequest
 T = TypeVar("T")
 
 
+def damaged() -> BadRequest:
+    """Return what is to be raised for a cursor that nobody was given."""
+    return BadRequest("cursor", "the cursor is damaged: begin without one")
+
+
 def cursor_of(list_: str, place: object) -> str:
     """Return the cursor of a place in a list.
 
@@ -41,4 +46,4 @@ def place_of(list_: str, cursor: str, kind: type[T]) -> T:
             raise BadRequest("cursor", f"this cursor is of {named[:80]!r}, not of {list_!r}")
         return msgspec.json.decode(place, type=kind)
     except (binascii.Error, ValueError, RecursionError):
-        raise BadRequest("cursor", "the cursor is damaged: begin without one") from None
+        raise damaged() from None

@@ -12,6 +12,7 @@ from dc.messages import Counts, Options
 from dc.records import JobFilter, JobRow, Place
 from dc.requirements import need_text, needs_of
 from dc.server.app import ServerApp
+from dc.server.figure_views import FigureViews
 from dc.server.jobs import Job, job_state
 from dc.server.reason import Reason, view_of
 from dc.view_jobs import AlternativeView, BlobView, CountsView, JobView
@@ -25,10 +26,12 @@ class JobViews:
 
     Args:
         app: the server.
+        figures: where it looks up figures of jobs.
     """
 
-    def __init__(self, app: ServerApp) -> None:
+    def __init__(self, app: ServerApp, figures: FigureViews) -> None:
         self._app = app
+        self._figures = figures
 
     async def newest(self, before: int | None, limit: int, submitter: str = "") -> list[JobView]:
         """Return jobs, newest first; those of one submitter if one is named."""
@@ -64,7 +67,8 @@ class JobViews:
 
     async def one(self, job: int) -> JobView:
         """Return one job; UnknownJob if there is none."""
-        return self.view(await self.row(job))
+        row = await self.row(job)
+        return await self._figures.beside(self.view(row), row)
 
     async def row(self, job: int) -> JobRow:
         """Return a job as the store has it or, while it is not on disk yet, as it will have it.
@@ -118,11 +122,11 @@ class JobViews:
             not_before=options.not_before or None,
             deadline=options.deadline or None,
             created=row.created,
+            finished_at=row.finished_at,
             bytes=job.bytes if job is not None else row.bytes,
             inputs=_inputs(options),
             keep_output=options.keep_output,
             plugin=row.plugin.hex(),
-            finished_at=row.finished_at,
         )
 
     def _state(self, row: JobRow, job: Job | None) -> tuple[str, Counts, str]:

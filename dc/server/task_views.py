@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dc import limits
 from dc._core import ASSIGNED, RUNNING
 from dc.errors import UnknownTask
 from dc.messages import Blob, Failure, Payload
 from dc.records import JobRow, TaskEnd, TaskRow
 from dc.server.app import ServerApp
+from dc.server.attempt_views import with_attempts
 from dc.server.job_views import JobViews
 from dc.server.reason import Reason, view_of
 from dc.view_jobs import FailureView, TaskView
@@ -59,7 +61,10 @@ class TaskViews:
         live = self._app.reactor.workers.outputs.get(job, task)
         stored = await self._app.store.output(job, task) if live is None else None
         size = live.captured.total if live is not None else stored.total if stored else 0
-        return self.view(found, row, size)
+        ends = await self._app.store.attempt_ends(job, task, limits.ATTEMPT_ENDS)
+        mine = [end for end in ends if end.number == task]
+        began = self._app.reactor.workers.began(job, task)
+        return with_attempts(self.view(found, row, size), mine, began)
 
     def view(self, row: TaskRow, job: JobRow, output_size: int | None = None) -> TaskView:
         """Return what is shown of a task.

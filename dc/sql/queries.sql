@@ -486,10 +486,12 @@ SELECT spec FROM events WHERE event >= :first AND event < :before AND level = :l
 ORDER BY event DESC LIMIT :limit);
 
 -- name: attempt_ends
--- How attempts of a task ended whose outcomes do not stand, in their order.
+-- How attempts ended whose outcomes do not stand, of tasks of a job from :first on.
 SELECT '[' || coalesce(group_concat(body), '') || ']' FROM (
-    SELECT body FROM attempt_ends WHERE task = (:job << 32 | :number)
-    AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed) ORDER BY attempt
+    SELECT body FROM attempt_ends
+    WHERE task BETWEEN (:job << 32 | :first) AND (:job << 32 | 0xffffffff)
+    AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed)
+    ORDER BY task, attempt LIMIT :limit
 );
 
 -- name: remove_attempt_ends

@@ -116,3 +116,33 @@ async def test_what_runs_since_when(tmp_path: Path) -> None:
         _, view = await served.ask("GET", "/api/workers/w")
         [running] = view["running"]
         assert running["began"] == pytest.approx(side.roster.by_peer[1].since - 100, abs=20)
+
+
+async def test_who_fails_most_is_listed_first(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for peer, name in enumerate(("ann", "bob", "eve"), 1):
+            connect(served, name, peer)
+            worker = served.app.reactor.workers.roster.by_peer[peer]
+            worker.done, worker.failed = 10, peer % 3
+            for _ in range(peer):
+                worker.tally.done(10, served.app.reactor.board.now)
+            worker.tally.failed()
+            worker.vitals = Vitals(processors=peer / 4) if peer > 1 else None
+        for sort, names in {
+            "failing": ["ann", "bob", "eve"],
+            "failed": ["bob", "ann", "eve"],
+            "rate": ["eve", "bob", "ann"],
+            "processors": ["eve", "bob", "ann"],
+        }.items():
+            _, answer = await served.ask("GET", f"/api/workers?sort={sort}&order=desc")
+            assert [one["name"] for one in answer["workers"]] == names, sort
+        for sort in ("held", "memory", "done", "slots", "name", "state"):
+            seen = []
+            path = f"/api/workers?sort={sort}&limit=1"
+            while path:
+                _, answer = await served.ask("GET", path)
+                seen += [one["name"] for one in answer["workers"]]
+                path = (
+                    answer["next"] and f"/api/workers?sort={sort}&limit=1&cursor={answer['next']}"
+                )
+            assert sorted(seen) == ["ann", "bob", "eve"], sort
