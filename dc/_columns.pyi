@@ -15,3 +15,13 @@ def total(column: list[_Item], each: int, size_of: Callable[[_Item], int]) -> in
 def cut(
     column: list[_Item], each: int, size_of: Callable[[_Item], int], most: int, most_bytes: int
 ) -> list[tuple[int, int]]: ...
+
+class Tally(NamedTuple):
+    total: int
+    longest: int
+    others: list[int]
+
+def tally(
+    times: list[float], outcomes: list[Any], bounds: list[float], counts: list[int]
+) -> Tally: ...
+def spread(times: list[float], offset: int, step: int) -> list[int]: ...

@@ -94,3 +94,100 @@ def cut(column: list, each: int, size_of: object, most: int, most_bytes: int) ->
         at += 1
     portions.append((at, size))
     return portions
+
+
+Tally = namedtuple("Tally", "total longest others", module="dc._columns")  # noqa: PYI024 - stub
+
+
+def tally(times: list, outcomes: list, bounds: list, counts: list) -> Tally:
+    """Count run times into a histogram; return what they come to, in microseconds.
+
+    Args:
+        times: run times in seconds; beyond 1e9 (or not a number) they count as that.
+        outcomes: of the same tasks.
+        bounds: seconds, ascending: `counts[i]` counts what took up to `bounds[i]`.
+        counts: one element more than the bounds; changed in place.
+
+    Returns:
+        The sum, the longest, and the places of outcomes that are not bytes.
+    """
+    sum_: cython.longlong = 0
+    longest: cython.longlong = 0
+    one: cython.longlong
+    seconds: cython.double
+    last: cython.Py_ssize_t = len(bounds)
+    place: cython.Py_ssize_t = 0
+    at: cython.Py_ssize_t = 0
+    below: cython.double = -1.0  # what is above this and up to `above` is in `place`
+    above: cython.double = bounds[0]
+    run: cython.Py_ssize_t = 0  # so many of them are not in `counts` yet
+    others: list = []
+    for item in times:
+        seconds = item
+        if not seconds <= 1e9:
+            seconds = 1e9
+        if seconds < 0:
+            seconds = 0.0
+        if not below < seconds <= above:
+            if run:
+                counts[place] += run
+                run = 0
+            while seconds > above and place < last:
+                place += 1
+                below = above
+                above = bounds[place] if place < last else 2e9
+            while seconds <= below:
+                place -= 1
+                above = below
+                below = bounds[place - 1] if place else -1.0
+        run += 1
+        one = cython.cast(cython.longlong, seconds * 1e6 + 0.5)
+        sum_ += one
+        if one > longest:
+            longest = one
+    if run:
+        counts[place] += run
+    for item in outcomes:
+        if not isinstance(item, bytes):
+            others.append(at)
+        at += 1  # noqa: SIM113  a C integer
+    return Tally(sum_, longest, others)
+
+
+def spread(times: list, offset: int, step: int) -> list:
+    """Share run times that end at one moment among the steps of time in which they were.
+
+    Args:
+        times: run times in seconds; beyond 1e9 (or not a number) they count as that.
+        offset: microseconds from the beginning of the last step to that moment, below `step`.
+        step: microseconds.
+
+    Returns:
+        Microseconds in the last step, in the one before it, and so on.
+    """
+    here: cython.longlong = offset
+    each: cython.longlong = step
+    rest: cython.longlong
+    part: cython.longlong
+    seconds: cython.double
+    place: cython.Py_ssize_t
+    found: list = [0]
+    for item in times:
+        seconds = item
+        if not seconds <= 1e9:
+            seconds = 1e9
+        if seconds < 0:
+            seconds = 0.0
+        rest = cython.cast(cython.longlong, seconds * 1e6 + 0.5)
+        part = rest if rest < here else here
+        place = 0
+        while True:
+            if place == len(found):
+                found.append(0)
+            found[place] += part
+            rest -= part
+            if rest <= 0:
+                break
+            place += 1
+            part = rest if rest < each else each
+    return found

@@ -185,6 +185,28 @@ class BlobFolder:
             if isinstance(reader, Pieces):
                 await reader.aclose()
 
+    async def take(self, size: int | None, source: Source) -> tuple[bytes, int, bool]:
+        """Take a blob in whose digest is not known: it is on disk on return.
+
+        Args:
+            size: its size in bytes, if known.
+            source: its bytes; what it raises is raised here, and nothing stays.
+
+        Returns:
+            Its digest, its size in bytes, and whether it was new.
+
+        Raises:
+            BlobMismatch: the bytes have another size.
+            StoreFull, StoreError: as in `put`.
+        """
+        incoming = Incoming(self._incoming / secrets.token_hex(16), b"", size)
+        try:
+            new = await self._take_in(incoming, source)
+        except BaseException:
+            await self._forget(incoming)
+            raise
+        return incoming.digest, incoming.written, new
+
     async def receive(self, digest: bytes, size: int, source: Source, start: int = 0) -> bool:
         """Take a blob in, or what is missing of it, as `put` does; what has come stays for a while.
 
@@ -270,9 +292,9 @@ class BlobFolder:
 
     def _publish(self, incoming: Incoming) -> bool:
         """Give the file its name once its bytes are right and on disk."""
-        place = self._place(incoming.digest)
         incoming.finish()
         incoming.close()  # Windows renames no open file
+        place = self._place(incoming.digest)
         place.parent.mkdir(exist_ok=True)
         with self._aging:  # an old one of this name that is being removed takes not this one along
             new = not place.exists()

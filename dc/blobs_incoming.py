@@ -69,14 +69,14 @@ class Incoming:
 
     Args:
         path: of the file; made by the first bytes, or by `check`.
-        digest: of the blob.
+        digest: of the blob; empty if it is not known before all of it has come.
         expected: its size in bytes, if known.
         kept: bytes of it that the file has already.
         lasting: it is to be on disk in the end, with `finish`; the disk is asked to begin early.
 
     Attributes:
         path: as given.
-        digest: as given.
+        digest: as given; if it was not, what it is found to be in the end.
         expected: as given.
         written: bytes of it that the file has.
         hashes_itself: `take` hashes what it gets.
@@ -151,6 +151,7 @@ class Incoming:
             raise self._mismatch(f"has {self.written} bytes, not {self.expected}")
         while self.hash_on():
             pass
+        self.digest = self.digest or self._hash.digest()
         if self._hash.digest() != self.digest:
             raise self._mismatch("was sent with bytes of another SHA-256")
         self._open()

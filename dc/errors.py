@@ -93,7 +93,7 @@ class OptionsError(DcError):
 
 
 class DuplicateName(DcError):
-    """A worker of this name is connected already: choose another name."""
+    """Another worker has this name: choose another one."""
 
     code = "duplicate_name"
 
@@ -286,6 +286,18 @@ class WrongOffset(DcError):
     def __init__(self, text: str, *, offset: int | None = None) -> None:
         super().__init__(text)
         self.offset = offset
+
+
+class UnknownTopic(DcError):
+    """A stream was asked for with topics that there are not: the message says which there are."""
+
+    code = "unknown_topic"
+
+
+class TooManyWatchers(DcError):
+    """As many event streams are open as there may be: close some, or try again later."""
+
+    code = "too_many_watchers"
 
 
 class InternalError(DcError):

@@ -56,6 +56,7 @@ class HttpConnection:
         "_h11",
         "_left",
         "_pace",
+        "_patience",
         "_recent",
         "_request",
         "_unread",
@@ -77,6 +78,7 @@ class HttpConnection:
         self._left: int | None = None  # bytes of it that have not been read, if its length was said
         self._pace: Pace | None = None  # that it has to keep, once some of it was waited for
         self._recent = b""  # the last bytes of it that h11 was fed, if it comes in chunks
+        self._patience = limits.SEND_SECONDS  # of one send
 
     async def next_request(self) -> Request | None:
         """Return the next request, or None when the client has no more.
@@ -146,11 +148,13 @@ class HttpConnection:
         Raises:
             ConnectionLost: the connection broke, or the client does not take the answer.
         """
+        close = getattr(response.body, "aclose", None)
         try:
             if not await self._skip_body():
                 self.closing = True
             if response.etag and self._request is not None:
                 response = response.under(self._request.headers)
+            self._patience = response.patience
             if isinstance(response.body, bytes):
                 await self._send_bytes(response, response.body)
             elif isinstance(response.body, Path):
@@ -160,7 +164,11 @@ class HttpConnection:
         except BaseException:
             self.closing = True
             raise
+        finally:
+            if close is not None:
+                await close()
         self._h11, self._request, self._left, self._bodiless = None, None, None, False
+        self._patience = limits.SEND_SECONDS
 
     async def refuse(self, error: ProtocolError) -> None:
         """Answer with the error's status and text, unless an answer has begun; then close."""
@@ -352,7 +360,7 @@ class HttpConnection:
     async def _bounded(self, send: Callable[..., Awaitable[T]], *arguments: object) -> T:
         """Have a piece sent within its time."""
         try:
-            with trio.fail_after(limits.SEND_SECONDS):
+            with trio.fail_after(self._patience):
                 return await send(*arguments)
         except BaseException as error:
             self.closing = self.lost = self._ended = True
@@ -434,15 +442,9 @@ class HttpConnection:
                 raise ConnectionLost("the client takes its answer too slowly")
 
     async def _send_pieces(self, response: Response, pieces: AsyncIterable[bytes]) -> None:
-        link = self._in_hand()
-        try:
-            await self._send(self._head(response, None))
-            if not self._bodiless:
-                async for piece in pieces:
-                    if piece:
-                        await self._send(link.send(h11.Data(data=piece)))
-            await self._send(self._end())
-        finally:
-            close = getattr(pieces, "aclose", None)
-            if close is not None:
-                await close()
+        await self._send(self._head(response, None))
+        if not self._bodiless:
+            async for piece in pieces:
+                if piece:
+                    await self._send(self._in_hand().send(h11.Data(data=piece)))
+        await self._send(self._end())

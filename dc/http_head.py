@@ -157,6 +157,21 @@ def split_target(method: str, target: str) -> Target:
     return Target(authority, path, dict(query))
 
 
+def path_segments(target: str) -> list[str]:
+    """Return the path of a target that `split_target` takes, cut at its slashes, then decoded.
+
+    A slash that is written %2F does not cut. A slash at the end is not counted.
+    """
+    whole = _ABSOLUTE.fullmatch(target)
+    raw = (whole.group(2) if whole else target).partition("?")[0]
+    return [unquote(part) for part in raw.removeprefix("/").removesuffix("/").split("/")]
+
+
+def query_pairs(target: str) -> list[tuple[str, str]]:
+    """Return the fields of the query of such a target, decoded, in their order."""
+    return parse_qsl(target.partition("?")[2], True)
+
+
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
     """Return what a Range header asks for, as (start, stop) in bytes.
 

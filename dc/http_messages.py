@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import h11
 import msgspec
 
-from dc import http_conditions, http_head
+from dc import http_conditions, http_head, limits
 from dc.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -70,6 +70,16 @@ class Request:
         chunked = "transfer-encoding" in self.headers
         length = int(self.headers.get("content-length", 0))
         self.content_length: int | None = None if chunked else length
+
+    @property
+    def segments(self) -> list[str]:
+        """The path cut at its slashes, each part percent-decoded by itself."""
+        return http_head.path_segments(self.target)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The fields of the query, percent-decoded, in their order; names may be repeated."""
+        return http_head.query_pairs(self.target)
 
     def stream(self) -> AsyncIterator[bytes]:
         """Return the body's pieces, as they arrive, none above 64 KiB.
@@ -146,6 +156,7 @@ class Response:
         headers: further ones. Length, range, date and connection are the server's business.
         etag: names the body's content, a strong entity tag without its quotes; conditions of the
             request are held against it. Only of what is there for good, or as long as it is named.
+        patience: how many seconds each piece may take to be sent.
     """
 
     status: int = 200
@@ -153,6 +164,7 @@ class Response:
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     etag: str = ""
+    patience: float = limits.SEND_SECONDS
 
     @property
     def reason(self) -> str:

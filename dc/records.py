@@ -7,12 +7,13 @@ object per task where a list will do.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from dc import limits
 from dc.messages import Blob, Counts, Options, Outcome, Payload
+from dc.records_shown import ShownRecord
 
 # --- to the store -------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class WorkerRow(Struct, frozen=True):
 
     Attributes:
         key: of the worker.
-        name: that it had last.
+        name: that it called itself last.
         run: which of its processes was here last.
         seen: when it went, or came if it is here, in Unix time.
         note: for people.
@@ -147,6 +148,7 @@ class WorkerRow(Struct, frozen=True):
         state: `paused`, `draining` or `deleted`, or empty.
         order: what that process is still to do: `leave`, `restart` (both once it is drained),
             `stop`, `restart now`, or empty.
+        called: the name that operators have given it, over its own; or empty.
     """
 
     key: str
@@ -158,6 +160,12 @@ class WorkerRow(Struct, frozen=True):
     slots: int = 0
     state: str = ""
     order: str = ""
+    called: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name by which it is known here."""
+        return self.called or self.name
 
 
 class Workers(Struct, frozen=True):
@@ -224,7 +232,56 @@ class TaskCheckpoint(Struct, frozen=True):
     data: Payload
 
 
-Record: TypeAlias = (
+class AttemptEnd(Struct, frozen=True, array_like=True):
+    """How an attempt ended whose outcome does not stand: its task was tried again.
+
+    Attributes:
+        number: of its task.
+        attempt: its own number.
+        worker: the name of the one that had it.
+        end: the kind of its failure, or `lost` (its worker), or `returned`.
+        ended: when the server knew of it, in Unix time.
+        began: likewise; None if that is not known.
+        seconds: of run time, where the worker told.
+        error: what its failure says, cut.
+        traceback: the end of it.
+    """
+
+    number: int
+    attempt: int
+    worker: str
+    end: str
+    ended: float
+    began: float | None = None
+    seconds: float | None = None
+    error: str = ""
+    traceback: str = ""
+
+
+class AttemptEnds(Struct, frozen=True):
+    """Attempts of a job's tasks have ended without an outcome that stands.
+
+    It takes the place of what was said of the same attempts before: a worker that was taken for
+    lost may have come back.
+    """
+
+    job: int
+    ends: list[AttemptEnd]
+
+
+class JobFigures(Struct, frozen=True):
+    """Figures of what has finished of a job, up to the Outcomes of this sequence.
+
+    They take the place of those before. `data` is theirs alone to read (dc/server/figures.py): what
+    it cannot read is counted again from the outcomes.
+    """
+
+    job: int
+    sequence: int
+    data: bytes
+
+
+WorkRecord: TypeAlias = (
     NewJob
     | NewTasks
     | JobNumbers
@@ -240,7 +297,12 @@ Record: TypeAlias = (
     | TaskOutput
     | TaskCheckpoint
     | NewPlugin
+    | AttemptEnds
+    | JobFigures
 )
+"""What jobs, tasks and workers are made of."""
+
+Record: TypeAlias = WorkRecord | ShownRecord
 
 # --- from the store -----------------------------------------------------------------------------
 
@@ -271,6 +333,61 @@ class JobRow(Struct, frozen=True):
     retried: int = 0
     plugin: bytes = b""
     bytes: int = 0
+    finished_at: float | None = None
+
+
+NEVER: Final = 1e15
+"""When a job finishes that has not, in Unix time: behind all others."""
+
+
+def ascii_lower(text: str) -> str:
+    """Return a text with its ASCII letters in lower case, as SQLite does it."""
+    return text.encode().lower().decode()
+
+
+TaskEnd: TypeAlias = Literal["failed", "done", "finished", "unfinished"]
+"""By what tasks of a job are told apart in the store."""
+
+
+class JobFilter(Struct, frozen=True):
+    """Which jobs are listed, and in which order.
+
+    Attributes:
+        states: ends of jobs that are wanted: `done`, `failed`, `cancelled`; None for jobs in
+            whatever state.
+        live: unfinished jobs that are wanted beside these.
+        type: of this task type, if it is not empty.
+        submitter: likewise.
+        search: a part of their names, in whatever case as far as that is ASCII.
+        sort: by what they are sorted; unfinished ones finish last. What is equal goes by number.
+        down: the last ones first.
+    """
+
+    states: frozenset[str] | None = None
+    live: tuple[int, ...] = ()
+    type: str = ""
+    submitter: str = ""
+    search: str = ""
+    sort: Literal["job", "created", "finished", "name"] = "job"
+    down: bool = True
+
+
+class Place(Struct, frozen=True, array_like=True):
+    """Where a page of jobs ends: what the last one is sorted by, and its number."""
+
+    key: float | str
+    job: int
+
+    @staticmethod
+    def of(row: JobRow, sort: str) -> Place:
+        """Return the place of a job; `sort` as in JobFilter."""
+        keys: dict[str, float | str] = {
+            "job": row.job,
+            "created": row.created,
+            "finished": NEVER if row.finished_at is None else row.finished_at,
+            "name": ascii_lower(row.options.name),
+        }
+        return Place(keys[sort], row.job)
 
 
 class TaskRow(Struct, frozen=True):

@@ -11,16 +11,23 @@ from typing import Protocol
 
 from dc.messages import Counts, Payload
 from dc.records import (
+    AttemptEnd,
+    JobFigures,
+    JobFilter,
     JobRow,
     Outcomes,
+    Place,
     PluginRow,
     Record,
     Removed,
+    TaskEnd,
     TaskOutput,
     TaskRow,
     Unfinished,
     WorkerRow,
 )
+from dc.records_shown import EventFilter, HistoryStep, PresenceRow
+from dc.view_server import EventView
 
 
 class Store(Protocol):
@@ -110,6 +117,17 @@ class Store(Protocol):
             submitter: only those of this one, if it is not empty.
         """
 
+    async def listed(
+        self, wanted: JobFilter, after: Place | None, limit: int
+    ) -> tuple[list[JobRow], Place | None]:
+        """Return jobs as they are listed, and where to go on, None at the end.
+
+        Args:
+            wanted: which ones, and in which order.
+            after: where the page before ended; None for the first one.
+            limit: so many at most.
+        """
+
     async def submitters(self) -> dict[str, float]:
         """Return the weights of the submitters of whom one was set."""
 
@@ -138,11 +156,39 @@ class Store(Protocol):
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
         """Return the tasks of a job from `first` on, ascending; on request only failed ones."""
 
+    async def tasks_in(
+        self, job: int, state: TaskEnd, first: int, limit: int
+    ) -> tuple[list[TaskRow], int | None]:
+        """Return tasks of a job in a state, ascending, and where to go on, None at the end.
+
+        A page may have fewer tasks than `limit` though there are more: no more than
+        limits.LOOKED_TASKS are looked at.
+
+        Args:
+            job: whose tasks.
+            state: `failed`, `done`, `finished` (either), or `unfinished`.
+            first: tasks numbered from here on.
+            limit: so many at most.
+        """
+
     async def task(self, job: int, number: int, outcome: bool = False) -> TaskRow | None:
         """Return a task, on request with its outcome, or None."""
 
     async def output(self, job: int, number: int) -> TaskOutput | None:
         """Return what a task has written, or None."""
+
+    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+        """Return how attempts of a task ended whose outcomes do not stand, in their order."""
+
+    async def figures(self, job: int) -> JobFigures | None:
+        """Return the figures of a job that were written last, or None."""
+
+    async def bare_outcomes(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """Return the same as `outcomes_after`, with empty bytes in the place of results.
+
+        Only records with nothing but inline results are bare; they cost much less. What counts
+        for the limit is the same.
+        """
 
     async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
         """Return the checkpoints of these tasks, by number, where there is one."""
@@ -172,6 +218,36 @@ class Store(Protocol):
             StoreConflict: the job has not finished.
             StoreError: it cannot be written.
         """
+
+    async def history(self, step: int, since: float, until: float) -> list[HistoryStep]:
+        """Return the server's history from one time to before another, in steps of so many seconds.
+
+        Args:
+            step: one of limits.HISTORY_KEPT.
+            since: no step is given that began before this Unix time.
+            until: nor one that began then, or later.
+        """
+
+    async def presence(self, key: str) -> list[PresenceRow]:
+        """Return when the worker of a key was here, the newest first."""
+
+    async def events(
+        self, wanted: EventFilter, after: int, before: int, limit: int
+    ) -> list[EventView]:
+        """Return events, the newest first.
+
+        Args:
+            wanted: what has to be true of them.
+            after: only those of higher numbers.
+            before: only those of lower numbers.
+            limit: so many at most.
+        """
+
+    async def next_event(self) -> int:
+        """Return the number for the next event, from 1."""
+
+    async def settings(self) -> dict[str, str]:
+        """Return what operators have set, by name."""
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """Return the digests of blobs from `first` to `last` that something names, ascending."""

@@ -47,13 +47,19 @@ RULES: Final = {
             (SELECT bytes FROM output_sizes s WHERE s.job = j.job), 0
         ) != (SELECT coalesce(sum(length(body) + 64), 0) FROM outputs WHERE task {range})
     """,
+    "a job's ends of attempts are not as many as it says": """
+        SELECT job FROM jobs j WHERE NOT removed AND coalesce(
+            (SELECT count FROM attempt_end_counts c WHERE c.job = j.job), 0
+        ) != (SELECT count(*) FROM attempt_ends WHERE task {range})
+    """,
     "rows belong to no job": """
         SELECT DISTINCT job FROM (
             SELECT task >> 32 AS job FROM batches UNION SELECT job FROM records
             UNION SELECT task >> 32 FROM finished UNION SELECT task >> 32 FROM attempts
             UNION SELECT task >> 32 FROM leases UNION SELECT job FROM blob_uses
             UNION SELECT task >> 32 FROM outputs UNION SELECT job FROM output_sizes
-            UNION SELECT task >> 32 FROM checkpoints
+            UNION SELECT task >> 32 FROM checkpoints UNION SELECT job FROM figures
+            UNION SELECT task >> 32 FROM attempt_ends UNION SELECT job FROM attempt_end_counts
         ) WHERE job NOT IN (SELECT job FROM jobs)
     """,
     "a record of tasks or outcomes cannot be read": """

@@ -12,8 +12,12 @@ from dc import limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
 from dc.messages import Counts, Payload
 from dc.records import (
+    AttemptEnd,
+    AttemptEnds,
     Attempts,
     JobChanged,
+    JobFigures,
+    JobFilter,
     JobNumbers,
     JobRow,
     Leases,
@@ -21,18 +25,22 @@ from dc.records import (
     NewPlugin,
     NewTasks,
     Outcomes,
+    Place,
     PluginRow,
     Record,
     Removed,
     Retried,
     SubmitterChanged,
     TaskCheckpoint,
+    TaskEnd,
     TaskOutput,
     TaskRow,
     Unfinished,
     WorkerRow,
     Workers,
+    WorkRecord,
 )
+from dc.records_shown import Events, History, Presences, SettingChanged
 from dc.store_memory_changes import (
     add_attempts,
     add_leases,
@@ -43,6 +51,7 @@ from dc.store_memory_changes import (
 )
 from dc.store_memory_job import (
     MemoryJob,
+    bare,
     extend,
     one_task,
     stored_task,
@@ -50,10 +59,12 @@ from dc.store_memory_job import (
     up_to,
     with_past,
 )
+from dc.store_memory_listed import is_in, page_of
 from dc.store_memory_notes import add_note
+from dc.store_memory_shown import MemoryShown
 
 
-class MemoryStore:
+class MemoryStore(MemoryShown):
     """A dc.store.Store in memory.
 
     Args:
@@ -64,6 +75,7 @@ class MemoryStore:
     """
 
     def __init__(self, identity: str = "5e" * 16) -> None:
+        super().__init__()
         self.fail: StoreError | None = None
         self._jobs: dict[int, MemoryJob] = {}
         self._sequences: set[int] = set()
@@ -96,13 +108,16 @@ class MemoryStore:
         undo: list[Callable[[], object]] = []
         try:
             for record in records:
-                self._apply(record, undo)
+                if isinstance(record, History | Presences | Events | SettingChanged):
+                    self._show(record, undo)
+                else:
+                    self._apply(record, undo)
         except BaseException:
             for step in reversed(undo):
                 step()
             raise
 
-    def _apply(self, record: Record, undo: list[Callable[[], object]]) -> None:
+    def _apply(self, record: WorkRecord, undo: list[Callable[[], object]]) -> None:
         if isinstance(record, NewJob):
             if record.job in self._jobs:
                 raise StoreConflict(f"job {record.job} is there already")
@@ -143,7 +158,7 @@ class MemoryStore:
             undo.append(job.change(record))
         elif isinstance(record, Retried):
             retry(job, record, undo)
-        elif isinstance(record, TaskOutput | TaskCheckpoint):
+        elif isinstance(record, TaskOutput | TaskCheckpoint | AttemptEnds | JobFigures):
             add_note(job, record, undo)
         else:
             close(job, record, undo)
@@ -298,6 +313,27 @@ class MemoryStore:
         )
         return [self._jobs[n].row() for n in numbers if before is None or n < before][:limit]
 
+    async def listed(
+        self, wanted: JobFilter, after: Place | None, limit: int
+    ) -> tuple[list[JobRow], Place | None]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        rows = (job.row() for job in self._jobs.values() if not job.removed)
+        return page_of(rows, wanted, after, limit)
+
+    async def tasks_in(
+        self, job: int, state: TaskEnd, first: int, limit: int
+    ) -> tuple[list[TaskRow], int | None]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._known(job)
+        if known is None or first < 0 or limit < 1:
+            return [], None
+        numbers = [n for n in range(first, len(known.payloads)) if is_in(known, n, state)]
+        following = numbers[limit - 1] + 1 if len(numbers) >= limit else len(known.payloads)
+        rows = [stored_task(known, number, False) for number in numbers[:limit]]
+        return rows, following if following < len(known.payloads) else None
+
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
         """See Store."""
         await trio.lowlevel.checkpoint()
@@ -320,6 +356,23 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         known = self._known(job)
         return None if known is None else known.outputs.get(number)
+
+    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._known(job)
+        ends = known.attempt_ends if known is not None else {}
+        return [end for key, end in sorted(ends.items()) if key[0] == number]
+
+    async def figures(self, job: int) -> JobFigures | None:
+        """See Store."""
+        await trio.lowlevel.checkpoint()
+        known = self._known(job)
+        return None if known is None else known.figures
+
+    async def bare_outcomes(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """See Store."""
+        return [bare(record) for record in await self.outcomes_after(job, after, limit_bytes)]
 
     async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
         """See Store."""

@@ -10,7 +10,9 @@ from dc import limits
 from dc.messages import Blob, Outcome, Payload
 from dc.portions import stored_size
 from dc.records import (
+    AttemptEnd,
     JobChanged,
+    JobFigures,
     JobRow,
     NewJob,
     Outcomes,
@@ -38,6 +40,8 @@ class MemoryJob:
         self.leases: dict[int, tuple[int, str]] = {}  # an attempt, and its worker's key
         self.outputs: dict[int, TaskOutput] = {}
         self.checkpoints: dict[int, TaskCheckpoint] = {}
+        self.attempt_ends: dict[tuple[int, int], AttemptEnd] = {}  # by number and attempt
+        self.figures: JobFigures | None = None
         self.ended = False
         self.cancelled_at: float | None = None
         self.finished_at: float | None = None
@@ -72,6 +76,7 @@ class MemoryJob:
             retried=self.retried,
             plugin=record.plugin,
             bytes=self.bytes,
+            finished_at=self.finished_at,
         )
 
     def set_finished(self, at: float) -> None:
@@ -179,6 +184,13 @@ def one_task(record: Outcomes, at: int) -> Outcomes:
         times=[record.times[at]],
         outcomes=[record.outcomes[at]],
     )
+
+
+def bare(record: Outcomes) -> Outcomes:
+    """Return the record with empty bytes in the place of each result, if it has nothing else."""
+    if not all(isinstance(one, bytes) for one in record.outcomes):
+        return record
+    return msgspec.structs.replace(record, outcomes=[b""] * len(record.outcomes))
 
 
 def with_past(job: MemoryJob, numbers: list[int]) -> Unfinished:

@@ -1,18 +1,31 @@
-"""Outputs and checkpoints in the store's twin in memory."""
+"""Outputs, checkpoints, ends of attempts and figures in the store's twin in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-from dc.records import TaskCheckpoint, TaskOutput, output_size
+from dc import limits
+from dc.records import (
+    AttemptEnds,
+    JobFigures,
+    TaskCheckpoint,
+    TaskOutput,
+    output_size,
+)
 from dc.store_memory_job import MemoryJob
 
 
 def add_note(
-    job: MemoryJob | None, record: TaskOutput | TaskCheckpoint, undo: list[Callable[[], object]]
+    job: MemoryJob | None,
+    record: TaskOutput | TaskCheckpoint | AttemptEnds | JobFigures,
+    undo: list[Callable[[], object]],
 ) -> None:
-    """Take in what a task tells of itself; what is too late is passed over."""
+    """Take in what is known of a task or a job beside; what is too late is passed over."""
+    if isinstance(record, AttemptEnds | JobFigures):
+        if job is not None:
+            _add_shown(job, record, undo)
+        return
     if job is None or record.number >= len(job.payloads):
         return
     if isinstance(record, TaskOutput):
@@ -24,6 +37,27 @@ def add_note(
     elif record.number not in job.finished and job.cancelled_at is None:
         undo.append(partial(setattr, job, "checkpoints", dict(job.checkpoints)))
         job.checkpoints[record.number] = record
+
+
+def _add_shown(
+    job: MemoryJob, record: AttemptEnds | JobFigures, undo: list[Callable[[], object]]
+) -> None:
+    if isinstance(record, JobFigures):
+        undo.append(partial(setattr, job, "figures", job.figures))
+        job.figures = record
+        return
+    undo.append(partial(setattr, job, "attempt_ends", job.attempt_ends))
+    if len(job.attempt_ends) >= limits.JOB_ATTEMPT_ENDS:
+        return
+    kept = dict(job.attempt_ends)
+    for end in record.ends:
+        for number, attempt in list(kept):
+            old = attempt == end.attempt or attempt <= end.attempt - limits.ATTEMPT_ENDS
+            if number == end.number and old:
+                del kept[number, attempt]
+    for end in record.ends:
+        kept.setdefault((end.number, end.attempt), end)
+    job.attempt_ends = kept
 
 
 def drop_checkpoints(

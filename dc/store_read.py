@@ -10,13 +10,27 @@ from operator import itemgetter, lt
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dc import limits, store_check, store_rows
+from dc import limits, store_check, store_figures, store_listed, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
-from dc.records import JobRow, Outcomes, PluginRow, TaskOutput, TaskRow, Unfinished, WorkerRow
+from dc.records import (
+    AttemptEnd,
+    JobFigures,
+    JobFilter,
+    JobRow,
+    Outcomes,
+    Place,
+    PluginRow,
+    TaskEnd,
+    TaskOutput,
+    TaskRow,
+    Unfinished,
+    WorkerRow,
+)
 from dc.store_file import queries, told_plainly
 from dc.store_pieces import Batch, StoredOutcomes
 from dc.store_rows import NO_TRIES, columns, integers, task_row, to_json
+from dc.store_shown import ShownReader
 
 T = TypeVar("T")
 
@@ -31,6 +45,7 @@ class Reader:
         self._connection = connection
         self._path = path
         self._queries = queries()
+        self.shown = ShownReader(connection, self._queries)
 
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Return the question's answer.
@@ -60,6 +75,12 @@ class Reader:
         """Return the jobs that a query finds."""
         found = self._connection.execute(self._queries[query], values).fetchall()
         return [store_rows.job_row(row) for row in found]
+
+    def listed(
+        self, wanted: JobFilter, after: Place | None, limit: int
+    ) -> tuple[list[JobRow], Place | None]:
+        """See Store."""
+        return store_listed.listed(self._connection, self._queries, wanted, after, limit)
 
     def submitters(self) -> dict[str, float]:
         """See Store."""
@@ -137,13 +158,15 @@ class Reader:
 
     # --- outcomes -------------------------------------------------------------------------------
 
-    def outcomes_after(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
-        """See Store."""
+    def outcomes_after(
+        self, job: int, after: int, limit_bytes: int, *, bare: bool = False
+    ) -> list[Outcomes]:
+        """See Store; `bare` leaves the results out."""
         values = {"job": job, "bytes": max(limit_bytes, 1), "most": limits.READ_RECORDS}
         (retried,) = self._one("retried", job=job)
         while True:
             sequences, _ = self._one("records_after", after=after, **values)
-            records = self._records(job, sequences)
+            records = self._records(job, sequences, "bare_records" if bare else "records")
             if not retried:
                 return [record.whole() for record in records]
             standing = [part for record in records if (part := self._standing(job, record))]
@@ -163,8 +186,8 @@ class Reader:
         ]
         return record.part(places) if places else None
 
-    def _records(self, job: int, sequences: str) -> list[StoredOutcomes]:
-        return store_rows.stored_outcomes(job, self._one("records", sequences=sequences))
+    def _records(self, job: int, sequences: str, query: str = "records") -> list[StoredOutcomes]:
+        return store_rows.stored_outcomes(job, self._one(query, sequences=sequences))
 
     def outcomes_from(
         self, job: int, first: int, limit_bytes: int, limit_tasks: int
@@ -208,6 +231,17 @@ class Reader:
         if not (0 <= job <= limits.MAX_JOB and 0 <= number <= limits.MAX_NUMBER):
             return None
         return store_rows.task_output(job, number, self._one("output", job=job, number=number))
+
+    def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+        """See Store."""
+        if not (0 <= job <= limits.MAX_JOB and 0 <= number <= limits.MAX_NUMBER):
+            return []
+        return store_figures.ends(self._one("attempt_ends", job=job, number=number)[0])
+
+    def figures(self, job: int) -> JobFigures | None:
+        """See Store."""
+        found = self._one("figures", job=job) if 0 <= job <= limits.MAX_JOB else None
+        return store_figures.figures(job, found)
 
     def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
         """See Store."""
@@ -280,6 +314,21 @@ class Reader:
         numbers = list(range(first, min(first + limit, total)))
         if failed:
             numbers = integers(self._one("failures_from", job=job, first=first, limit=limit)[0])
+        return self._tasks(job, numbers, outcome)
+
+    def tasks_in(
+        self, job: int, state: TaskEnd, first: int, limit: int
+    ) -> tuple[list[TaskRow], int | None]:
+        """See Store."""
+        total = self._total(job)
+        if not (0 <= first < total and limit > 0):
+            return [], None
+        numbers, following = store_listed.numbers_in(
+            self._connection, self._queries, job, state, first, total, limit
+        )
+        return self._tasks(job, numbers), following
+
+    def _tasks(self, job: int, numbers: list[int], outcome: bool = False) -> list[TaskRow]:
         asked = to_json(numbers)
         tries = _attempts(self._one("attempts_among", job=job, numbers=asked))
         finished = self._finished(job, asked)

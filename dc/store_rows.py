@@ -17,10 +17,12 @@ from dc import limits
 from dc.messages import Blob, Counts, Failure, Options, Payload
 from dc.portions import stored_size
 from dc.records import (
+    AttemptEnds,
     Attempts,
     JobCancelled,
     JobChanged,
     JobEnded,
+    JobFigures,
     JobNumbers,
     JobRow,
     Leases,
@@ -38,6 +40,8 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
+from dc.records_shown import Events, History, Presences, SettingChanged, ShownRecord
+from dc.store_figures import ends_row, figures_row
 from dc.store_pieces import (
     Batch,
     BatchHead,
@@ -49,6 +53,7 @@ from dc.store_pieces import (
     pack,
     size_of,
 )
+from dc.store_shown import shown_line
 
 Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
 
@@ -144,6 +149,10 @@ def _row(record: Record) -> Row | None:
         return _leases_row(record) if record.numbers else None
     if isinstance(record, NewJob):
         return _job_row(record)
+    if isinstance(record, AttemptEnds):
+        return ends_row(record)
+    if isinstance(record, JobFigures):
+        return figures_row(record)
     if isinstance(record, Retried):
         return _retried_row(record) if record.numbers else None
     return _plain_row(record)
@@ -158,9 +167,13 @@ def _plain_row(
     | Workers
     | TaskOutput
     | TaskCheckpoint
-    | NewPlugin,
+    | NewPlugin
+    | ShownRecord,
 ) -> Row:
     match record:
+        case History() | Presences() | Events() | SettingChanged():
+            kind, key, at, head = shown_line(record)
+            return _line(kind, 0, key=key, at=at, head=head)
         case NewPlugin():
             return _plugin_row(record)
         case TaskOutput():
@@ -360,6 +373,7 @@ def job_row(row: Row) -> JobRow:
         retried=int(control[2] or 0),
         plugin=bytes.fromhex(spec.plugin),
         bytes=int(control[3] or 0),
+        finished_at=None if control[4] is None else float(control[4]),
     )
 
 

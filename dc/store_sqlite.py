@@ -34,16 +34,22 @@ from dc import limits
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
 from dc.records import (
+    AttemptEnd,
+    JobFigures,
+    JobFilter,
     JobRow,
     Outcomes,
+    Place,
     PluginRow,
     Record,
     Removed,
+    TaskEnd,
     TaskOutput,
     TaskRow,
     Unfinished,
     WorkerRow,
 )
+from dc.records_shown import EventFilter, HistoryStep, PresenceRow
 from dc.store_file import (
     DATABASE,
     FolderLock,
@@ -58,6 +64,7 @@ from dc.store_read import Reader
 from dc.store_remove import Remover
 from dc.store_thread import StoreThread
 from dc.store_write import Checkpoints, Writer
+from dc.view_server import EventView
 
 T = TypeVar("T")
 
@@ -205,6 +212,12 @@ class SqliteStore:
             lambda reader: reader.jobs("jobs", before=below, limit=limit, submitter=submitter)
         )
 
+    async def listed(
+        self, wanted: JobFilter, after: Place | None, limit: int
+    ) -> tuple[list[JobRow], Place | None]:
+        """See Store."""
+        return await self._read(lambda reader: reader.listed(wanted, after, limit))
+
     async def submitters(self) -> dict[str, float]:
         """See Store."""
         return await self._read(lambda reader: reader.submitters())
@@ -229,6 +242,12 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.tasks(job, first, limit, failed))
 
+    async def tasks_in(
+        self, job: int, state: TaskEnd, first: int, limit: int
+    ) -> tuple[list[TaskRow], int | None]:
+        """See Store."""
+        return await self._read(lambda reader: reader.tasks_in(job, state, first, limit))
+
     async def task(self, job: int, number: int, outcome: bool = False) -> TaskRow | None:
         """See Store."""
         found = await self._read(lambda reader: reader.tasks(job, number, 1, False, outcome))
@@ -237,6 +256,20 @@ class SqliteStore:
     async def output(self, job: int, number: int) -> TaskOutput | None:
         """See Store."""
         return await self._read(lambda reader: reader.output(job, number))
+
+    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+        """See Store."""
+        return await self._read(lambda reader: reader.attempt_ends(job, number))
+
+    async def figures(self, job: int) -> JobFigures | None:
+        """See Store."""
+        return await self._read(lambda reader: reader.figures(job))
+
+    async def bare_outcomes(self, job: int, after: int, limit_bytes: int) -> list[Outcomes]:
+        """See Store."""
+        return await self._read(
+            lambda reader: reader.outcomes_after(job, after, limit_bytes, bare=True)
+        )
 
     async def checkpoints(self, job: int, numbers: Sequence[int]) -> dict[int, Payload]:
         """See Store."""
@@ -264,6 +297,28 @@ class SqliteStore:
             removed = work(self._remover)
             self._checkpoints.after_commit()
             return removed
+
+    async def history(self, step: int, since: float, until: float) -> list[HistoryStep]:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.history(step, since, until))
+
+    async def presence(self, key: str) -> list[PresenceRow]:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.presence(key))
+
+    async def events(
+        self, wanted: EventFilter, after: int, before: int, limit: int
+    ) -> list[EventView]:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.events(wanted, after, before, limit))
+
+    async def next_event(self) -> int:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.next_event())
+
+    async def settings(self) -> dict[str, str]:
+        """See Store."""
+        return await self._read(lambda reader: reader.shown.settings())
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""

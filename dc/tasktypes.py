@@ -149,6 +149,17 @@ class TaskType:
         except Exception as error:
             raise PayloadError(self._payload.complaint(error)) from None
 
+    def payload_from_json(self, data: bytes) -> bytes:
+        """Return the bytes of a payload that is given in JSON; only where they are MessagePack.
+
+        Raises:
+            PayloadError: the value does not have the declared type.
+        """
+        try:
+            return self._payload.from_json(data)
+        except Exception as error:
+            raise PayloadError(self._payload.complaint(error)) from None
+
     def decode_payload(self, data: bytes) -> Any:
         """Return the payload that some bytes are.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -32,6 +33,7 @@ class Typed:
         self.is_plain = codec == "msgpack" or kind is bytes
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._decode_json: Callable[[bytes | str], Any] | None = None
 
     def encode(self, value: Any) -> bytes:
         """Return a value as bytes; any exception says that it does not fit."""
@@ -40,6 +42,15 @@ class Typed:
         data = self._encode(value)
         self._decode(data)
         return data
+
+    def from_json(self, data: bytes) -> bytes:
+        """Return the bytes of a value that is given in JSON; any exception says it does not fit.
+
+        Only of values that are MessagePack.
+        """
+        if self._decode_json is None:
+            self._decode_json = msgspec.json.Decoder(self.kind).decode
+        return self.encode(self._decode_json(data))
 
     def decode(self, data: bytes) -> Any:
         """Return the value of some bytes; any exception says that they do not fit."""

@@ -297,3 +297,16 @@ class Submitted(Struct, frozen=True):
     job: int
     tasks: int
     warning: str = ""
+
+
+class TasksChanged(Struct, frozen=True):
+    """How many tasks of a job were changed, and the job as it is now."""
+
+    tasks: int
+    job: JobView
+
+
+class JobsChanged(Struct, frozen=True):
+    """The numbers of the jobs that were changed."""
+
+    jobs: list[int]

@@ -61,7 +61,7 @@ class StatusView(Struct, frozen=True, kw_only=True):
     retention: dict[str, Any]
     bytes: int
     quotas: dict[str, int | None]
-    reserve: int
+    reserve: int | None
     disk_free: int | None = None
 
 
@@ -183,3 +183,10 @@ class SubmittersView(Struct, frozen=True):
     """All submitters."""
 
     submitters: list[SubmitterView]
+
+
+class ShareView(Struct, frozen=True):
+    """The weight that a submitter has now."""
+
+    name: str
+    weight: float

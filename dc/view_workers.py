@@ -111,3 +111,15 @@ class WorkerHistory(Struct, frozen=True):
 
     name: str
     presence: list[Presence]
+
+
+class WorkersChanged(Struct, frozen=True):
+    """The workers that were changed, as they are now."""
+
+    workers: list[WorkerView]
+
+
+class WorkersDeleted(Struct, frozen=True):
+    """The names of the workers that were deleted."""
+
+    deleted: list[str]

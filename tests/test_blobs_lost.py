@@ -37,7 +37,8 @@ from dc.records import (
     TaskCheckpoint,
     TaskOutput,
 )
-from dc.server.retention import Keep, Retention
+from dc.server.keep import Keep
+from dc.server.retention import Retention
 from dc.store_memory import MemoryStore
 from dc.testing.disk import BlobDisk, Killed
 

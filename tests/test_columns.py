@@ -96,3 +96,56 @@ def test_a_message_has_a_batch_of_tasks_and_bytes_at_most() -> None:
     assert [stop for stop, _ in portions([b""] * stops[1], 0, size_of)] == stops
     half = bytes(limits.BATCH_BYTES // 2)
     assert portions([half] * 3, 0, size_of) == [(2, len(half) * 2), (3, len(half))]
+
+
+BOUNDS = [0.0001, 0.001, 0.01, 1.0, 100.0, 1e6]
+TIMES = st.lists(
+    st.one_of(
+        st.floats(0, 1e12),
+        st.floats(0, 2),
+        st.sampled_from([*BOUNDS, 0.0, float("nan"), 1e9, 5e-7]),
+    )
+)
+
+
+def micros(seconds: float) -> int:
+    return int((seconds if seconds <= 1e9 else 1e9) * 1e6 + 0.5)
+
+
+@given(TIMES, ITEMS)
+def test_run_times_are_counted(times: list[float], outcomes: list[object]) -> None:
+    counts = [0] * (len(BOUNDS) + 1)
+    for one in times:
+        counts[sum(not one <= bound for bound in BOUNDS)] += 1
+    whole = [micros(one) for one in times]
+    others = [at for at, one in enumerate(outcomes) if not isinstance(one, bytes)]
+    for face in FACES:
+        mine = [0] * len(counts)
+        found = face.tally(times, outcomes, BOUNDS, mine)
+        assert found == (sum(whole), max(whole, default=0), others)
+        assert mine == counts
+
+
+@given(TIMES, st.integers(1, 10**7), st.data())
+def test_run_times_are_spread_over_steps(
+    times: list[float], step: int, data: st.DataObject
+) -> None:
+    offset = data.draw(st.integers(0, step - 1))
+    times = [one for one in times if one < 1000 * step / 1e6]
+    expected: dict[int, int] = {0: 0}
+    for one in times:
+        rest, place, room = micros(one), 0, offset
+        while rest > 0:
+            expected[place] = expected.get(place, 0) + min(rest, room)
+            rest, place, room = rest - min(rest, room), place + 1, step
+    for face in FACES:
+        found = face.spread(times, offset, step)
+        assert dict(enumerate(found)) == expected
+        assert sum(found) == sum(map(micros, times))
+
+
+def test_negative_times_count_as_nothing(columns: ModuleType) -> None:
+    counts = [0] * 7
+    assert columns.tally([-1.0], [], BOUNDS, counts) == (0, 0, [])
+    assert counts == [1, 0, 0, 0, 0, 0, 0]
+    assert columns.spread([-1.0], 5, 10) == [0]

@@ -13,9 +13,12 @@ from dc import limits
 from dc.errors import StoreConflict, UnknownTask
 from dc.messages import Blob, Counts, Failure, Options, Outcome, Payload
 from dc.records import (
+    AttemptEnd,
+    AttemptEnds,
     Attempts,
     JobCancelled,
     JobEnded,
+    JobFigures,
     Leases,
     NewJob,
     NewPlugin,
@@ -576,3 +579,72 @@ async def test_a_job_names_its_inputs_and_its_plugin(opened: Open) -> None:
         while (removed := await store.remove(1, 100)).more:
             found += removed.blobs
         assert sorted(found + removed.blobs) == [BLOB.digest, b"o" * 32, b"p" * 32]
+
+
+def an_end(number: int, attempt: int, text: str = "") -> AttemptEnd:
+    return AttemptEnd(number, attempt, "w “x”", "error", 1764379475.1234567, 1.5, 0.1, text, text)
+
+
+async def test_ends_of_attempts_are_kept_the_newest_of_each_task(opened: Open) -> None:
+    most = limits.ATTEMPT_ENDS
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 3), AttemptEnds(1, [an_end(1, 1, 'é "\x00')])])
+        assert await store.attempt_ends(1, 1) == [an_end(1, 1, 'é "\x00')]
+        again = AttemptEnds(1, [an_end(1, 1, "again"), an_end(0, 7)])
+        await store.commit([again, AttemptEnds(2, [an_end(0, 1)])])
+        assert await store.attempt_ends(1, 1) == [an_end(1, 1, "again")]
+        assert await store.attempt_ends(2, 0) == await store.attempt_ends(1, 1 << 40) == []
+        await store.commit([AttemptEnds(1, [an_end(1, n)]) for n in range(2, 30)])
+    async with opened() as store:
+        assert [end.attempt for end in await store.attempt_ends(1, 1)] == [*range(30 - most, 30)]
+        assert await store.attempt_ends(1, 0) == [an_end(0, 7)]
+        assert await store.check() == []
+
+
+async def test_a_job_has_so_many_ends_of_attempts(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "JOB_ATTEMPT_ENDS", 3)
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 9)])
+        for number in range(2):
+            await store.commit([AttemptEnds(1, [an_end(number, 1), an_end(number, 2)])])
+        await store.commit([AttemptEnds(1, [an_end(5, 1)])])
+        assert len(await store.attempt_ends(1, 1)) == 2
+        assert await store.attempt_ends(1, 5) == []
+
+
+async def test_figures_of_a_job_are_those_written_last(opened: Open) -> None:
+    async with opened() as store:
+        assert await store.figures(1) is None
+        late = JobFigures(2, 9, b"")
+        await store.commit(
+            [new_job(), JobFigures(1, 4, b"\x00old"), JobFigures(1, 5, b"new"), late]
+        )
+    async with opened() as store:
+        assert await store.figures(1) == JobFigures(1, 5, b"new")
+        assert await store.figures(2) is None
+
+
+async def test_bare_outcomes_have_no_results(opened: Open) -> None:
+    failed: list[Outcome] = [b"some", FAILURE]
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 10)])
+        results = some_outcomes(1, 1, [3, 1], outcomes=[b"12", b"3"])
+        await store.commit([results, some_outcomes(2, 1, [0, 2], outcomes=failed)])
+        found = await store.bare_outcomes(1, 0, 1 << 20)
+        assert [one.outcomes for one in found] == [[b"", b""], failed]
+        assert [one.numbers for one in found] == [[3, 1], [0, 2]]
+        assert found[0].times == results.times
+        assert await store.bare_outcomes(1, 2, 1) == []
+        assert [one.sequence for one in await store.bare_outcomes(1, 0, 1)] == [1]
+
+
+async def test_what_is_shown_of_a_job_goes_with_it(opened: Open) -> None:
+    async with opened() as store:
+        await store.commit([new_job(), some_tasks(1, 1), JobCancelled(1, 2.0)])
+        await store.commit([AttemptEnds(1, [an_end(0, 1)]), JobFigures(1, 1, b"x")])
+        while (await store.remove(1, 5)).more:
+            assert await store.figures(1) is None
+            assert await store.attempt_ends(1, 0) == []
+        assert await store.check() == []

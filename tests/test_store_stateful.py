@@ -15,10 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from dc.errors import StoreConflict
 from dc.messages import Blob, Failure, Options, Outcome, Payload
 from dc.records import (
+    AttemptEnd,
+    AttemptEnds,
     Attempts,
     JobCancelled,
     JobChanged,
     JobEnded,
+    JobFigures,
     Leases,
     NewJob,
     NewPlugin,
@@ -213,6 +216,18 @@ class Twins(RuleBasedStateMachine):
         self.commit(TaskOutput(job, number, number, head, tail, len(head + tail), whole))
         self.same(lambda store: store.output, job, number)
 
+    @rule(job=JOBS, number=NUMBERS, attempts=st.lists(NUMBERS, max_size=4), at=SECONDS, text=TEXT)
+    def end_attempts(
+        self, job: int, number: int, attempts: list[int], at: float, text: str
+    ) -> None:
+        ends = [AttemptEnd(number, n, text, "error", at, at / 3, None, text) for n in attempts]
+        self.commit(AttemptEnds(job, ends))
+        self.same(lambda store: store.attempt_ends, job, number)
+
+    @rule(job=JOBS, sequence=st.integers(0, 9), data=st.binary(max_size=9))
+    def figure(self, job: int, sequence: int, data: bytes) -> None:
+        self.commit(JobFigures(job, sequence, data))
+
     @rule(job=JOBS, number=NUMBERS, attempt=NUMBERS, data=PAYLOADS)
     def save(self, job: int, number: int, attempt: int, data: Payload) -> None:
         self.commit(TaskCheckpoint(job, number, attempt, data))
@@ -247,6 +262,8 @@ class Twins(RuleBasedStateMachine):
     @rule(job=JOBS, after=st.integers(0, 10), size=st.integers(0, 2000), tasks=st.integers(0, 20))
     def read_outcomes(self, job: int, after: int, size: int, tasks: int) -> None:
         self.same(lambda store: store.outcomes_after, job, after, size)
+        self.same(lambda store: store.bare_outcomes, job, after, size)
+        self.same(lambda store: store.figures, job)
 
     @rule(job=JOBS, first=NUMBERS, tasks=st.integers(1, 20))
     def read_in_order(self, job: int, first: int, tasks: int) -> None:

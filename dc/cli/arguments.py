@@ -11,6 +11,7 @@ from dc.cli.bytes_arguments import add_bytes
 from dc.cli.control_arguments import add_control, add_order
 from dc.cli.needs import AND, OR, needs_said
 from dc.cli.plugins_arguments import add_plugins
+from dc.cli.top_arguments import add_top
 from dc.cli.worker_arguments import add_worker
 from dc.client.connector import DEFAULT_URL
 from dc.errors import OptionsError
@@ -230,6 +231,7 @@ def _add_lists(commands: Any) -> None:
         "name", metavar="NAME", nargs="?", help="show this one: its payloads, its results"
     )
     _command(commands, "status", "Show how the server is doing.", "python -m dc status")
+    add_top(commands, _command)
     backup = _command(
         commands,
         "backup",

@@ -9,7 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from dc.cli import backup, bench, carry, control, jobs, plugins_list, show, task, why, worker
+from dc.cli import (
+    backup,
+    bench,
+    carry,
+    control,
+    jobs,
+    plugins_list,
+    show,
+    task,
+    top,
+    why,
+    worker,
+)
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.client.plain_client import Client
@@ -38,6 +50,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "types": show.types,
         "plugins": plugins_list.plugins,
         "status": show.status,
+        "top": top.top,
         "put": carry.put,
         "get": carry.get,
         "backup": backup.backup,

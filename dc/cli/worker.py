@@ -46,6 +46,8 @@ def _body(args: Namespace) -> dict[str, Any]:
 
 def _settings(args: Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = {}
+    if args.name is not None:
+        settings["name"] = args.name or None
     if args.slots is not None:
         settings["slots"] = args.slots or None
     if args.note is not None:
@@ -53,13 +55,13 @@ def _settings(args: Namespace) -> dict[str, Any]:
     if args.label or args.unlabel:
         settings["labels"] = {**dict(args.label), **dict.fromkeys(args.unlabel)}
     if not settings:
-        raise OptionsError("say what is to be set: --slots, --note, --label or --unlabel")
+        raise OptionsError("say what is to be set: --name, --slots, --note, --label or --unlabel")
     return settings
 
 
 def _show(args: Namespace, client: Client, screen: Screen) -> int:
     for name in args.names:
-        answer = client.get(f"/api/workers/{quote(name)}")
+        answer = client.get(f"/api/workers/{quote(name, safe='')}")
         if args.json:
             screen.json(answer)
         else:

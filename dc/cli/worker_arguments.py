@@ -17,7 +17,7 @@ ACTIONS: Final = (
     ("stop", "End workers now; their tasks go to others.", "stop lab-7"),
     ("restart", "Start workers anew, once they are drained.", "restart --all"),
     ("delete", "Take workers from the list, and refuse their keys.", "delete lab-7"),
-    ("set", "Change slots, note or labels of workers.", "set lab-7 --slots 2 --label room=3"),
+    ("set", "Change slots, note, labels or name of workers.", "set lab-7 --slots 2 --label room=3"),
     ("show", "Show a worker.", "show lab-7"),
 )
 
@@ -31,7 +31,7 @@ def add_worker(commands: Any, command: Command) -> None:
     """
     root = commands.add_parser(
         "worker",
-        help="look after workers: drain, pause, stop, restart, delete, set",
+        help="look after workers: drain, pause, stop, restart, delete, set, rename",
         description="Look after workers. What is decided of a worker holds until it is taken back, "
         "over restarts of it and of the server.",
         epilog="WORKER is a name, or a pattern such as 'lab-*'. Each action has its own --help.\n"
@@ -78,6 +78,7 @@ def _add_own(command: argparse.ArgumentParser, action: str) -> None:
     elif action == "restart":
         add("--now", action="store_true", help="at once; what they run goes to others")
     elif action == "set":
+        add("--name", metavar="NAME", help="what one worker is called here; '' for its own name")
         add("--slots", type=_slots, metavar="N", help="tasks at one time; `own` for their own")
         add("--note", metavar="TEXT", help="something for people to know; '' for nothing")
         add(

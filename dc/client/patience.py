@@ -9,6 +9,7 @@ import trio
 
 from dc import limits
 from dc.errors import ConnectionLost, DcError, HttpError, by_code
+from dc.view_server import Problem
 
 
 class Patience:
@@ -35,9 +36,9 @@ class Patience:
 
 
 def named(error: HttpError) -> DcError:
-    """Return the error that the server named in the JSON of its answer; else the same one."""
+    """Return the error that the server named in the problem it answered with; else the same one."""
     try:
-        said = msgspec.json.decode(str(error.args[0]), type=dict[str, str])
-        return by_code(said["error"], said["text"])
-    except (msgspec.DecodeError, KeyError):
+        said = msgspec.json.decode(str(error.args[0]), type=Problem)
+    except msgspec.DecodeError:
         return error
+    return by_code(said.code, said.detail)

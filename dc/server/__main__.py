@@ -25,9 +25,11 @@ from dc.plugins import Plugins
 from dc.server import folder
 from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
+from dc.server.keep import Keep
+from dc.server.option_rows import NotingParser
 from dc.server.quota_arguments import add_quota_options, quotas_of
 from dc.server.quotas import NONE, Quotas
-from dc.server.retention import Keep
+from dc.server.settings import Option
 from dc.server.shelf import Shelf
 from dc.server.site import Site
 from dc.server.types import PluginTypes
@@ -61,11 +63,12 @@ class Arguments(Struct, frozen=True):
     accept_loss: bool = False
     quotas: Quotas = NONE
     reserve: int | None = None
+    options: list[Option] = []
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
     """Return the arguments; exits with status 2 when they are wrong."""
-    parser = argparse.ArgumentParser(
+    parser = NotingParser(
         prog="python -m dc.server",
         description="Keep tasks, hand them to workers, and show what happens.",
         epilog=EXAMPLE,
@@ -74,7 +77,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     _add_usual_options(parser)
     _add_folder_options(parser)
     add_quota_options(parser)
-    values = parser.parse_args(argv)
+    values, options = parser.parse_noting(argv)
     try:
         host, port = split_address(values.listen)
     except StartError as error:
@@ -91,6 +94,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         accept_loss=values.accept_loss,
         quotas=quotas_of(values),
         reserve=values.reserve,
+        options=options,
     )
 
 
@@ -242,7 +246,7 @@ async def _serve(
     remove_copies(data)
     settings = Settings(
         *(f"dc {__version__}", address, data, time.time(), arguments.keep),
-        *(arguments.quotas, arguments.reserve),
+        *(arguments.quotas, arguments.reserve, arguments.options),
     )
     types = PluginTypes(Plugins())
     shelf = Shelf(arguments.plugins, data, blobs, types)
@@ -258,7 +262,7 @@ async def _serve(
         nursery.start_soon(trio.serve_listeners, serve_one, listeners)
         print(address, flush=True)
         log.info("listening at %s, data in %s", address, data)
-        log.info("%d task types from plugins", len(types.rows()))
+        log.info("%d task types from plugins", len(types.names()))
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")

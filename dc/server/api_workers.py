@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
-from dc.http import Request
-from dc.messages import WorkerSlots
-from dc.server.api_body import Answer, read_body
+from dc.errors import DuplicateName, NotPossible, OptionsError, StoreError, UnknownWorker
+from dc.messages import Text, WorkerSlots
 from dc.server.app import ServerApp
 from dc.server.commands import (
     Action,
     LabelChanges,
+    Names,
     Note,
     OrderWorkers,
     SetWorkers,
@@ -20,21 +21,24 @@ from dc.server.commands import (
     Wanted,
     Which,
 )
+from dc.server.routes import Call, Route
 from dc.server.views import Views
+from dc.view_workers import WorkersChanged, WorkersDeleted, WorkersPage, WorkerView
 
 
 class Filter(Struct, forbid_unknown_fields=True):
     """Which workers are meant, as in Which."""
 
-    names: Some = []
+    names: Names = []
     labels: Wanted = {}
     states: Some = []
     all: bool = False
+    exact: bool = False
 
     @property
     def which(self) -> Which:
         """The same as the reactor takes it."""
-        return Which(self.names, self.labels, self.states, self.all)
+        return Which(self.names, self.labels, self.states, self.all, self.exact)
 
 
 class Drain(Filter):
@@ -55,6 +59,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     slots: WorkerSlots | UnsetType | None = UNSET
     note: Note | UnsetType = UNSET
     labels: LabelChanges | UnsetType = UNSET
+    name: Text | UnsetType | None = UNSET
 
 
 class SetSome(Filter):
@@ -75,54 +80,77 @@ class WorkersApi:
         self._views = views
         self._app = app
 
-    def methods(self, request: Request, parts: list[str]) -> dict[str, Answer]:
-        """Return what answers each method of a path below `/api/workers`."""
-        if not parts:
-            return {"GET": self._all}
-        name = "/".join(parts)
-        methods: dict[str, Answer] = {
-            "GET": lambda: self._one(name),
-            "PATCH": lambda: self._set_one(request, name),
-            "DELETE": lambda: self._delete_one(name),
-        }
-        if name in (*get_args(Action), "set"):
-            methods["POST"] = lambda: self._several(request, name)
-        return methods
+    def routes(self) -> list[Route]:
+        """Return what there is of workers."""
+        workers, worker, tag = "/api/workers", "/api/workers/{name}", "workers"
+        no, one = (UnknownWorker,), (UnknownWorker, NotPossible, StoreError)
+        some = (*one, OptionsError)
+        bodies: dict[str, type[Filter]] = {"drain": Drain, "restart": Restart}
+        orders = [
+            Route(
+                "POST", f"{workers}/{action}", partial(self._order, action), WorkersChanged,
+                f"{action.capitalize()} workers", tag, body=bodies.get(action, Filter),
+                problems=some,
+            )
+            for action in get_args(Action)
+            if action != "delete"
+        ]  # fmt: skip
+        return [
+            Route("GET", workers, self._all, WorkersPage, "Workers", tag),
+            Route("GET", worker, self._one, WorkerView, "One worker", tag, problems=no),
+            Route(
+                "PATCH", worker, self._set_one, WorkerView, "Change a worker", tag,
+                body=Settings, problems=(*some, DuplicateName),
+            ),
+            Route(
+                "DELETE", worker, self._delete_one, WorkersDeleted, "Delete a worker", tag,
+                problems=one,
+            ),
+            *orders,
+            Route(
+                "POST", f"{workers}/delete", self._delete, WorkersDeleted, "Delete workers", tag,
+                body=Filter, problems=some,
+            ),
+            Route(
+                "POST", f"{workers}/set", self._set, WorkersChanged, "Change workers", tag,
+                body=SetSome, problems=(*some, DuplicateName),
+            ),
+        ]  # fmt: skip
 
-    async def _all(self) -> object:
-        return {"workers": self._views.workers()}
+    async def _all(self, _: Call[None, None]) -> WorkersPage:
+        return WorkersPage(self._views.workers.all())
 
-    async def _one(self, name: str) -> object:
-        return self._views.worker(name)
+    async def _one(self, call: Call[None, None]) -> WorkerView:
+        return self._views.workers.one(call.name)
 
-    async def _several(self, request: Request, action: str) -> object:
-        if action == "set":
-            body = await read_body(request, SetSome)
-            return await self._do(_set(body.which, body.set))
-        if action == "drain":
-            drain = await read_body(request, Drain)
-            return await self._do(OrderWorkers(drain.which, "drain", leave=drain.leave))
-        if action == "restart":
-            restart = await read_body(request, Restart)
-            return await self._do(OrderWorkers(restart.which, "restart", now=restart.now))
-        which = (await read_body(request, Filter)).which
-        return await self._do(OrderWorkers(which, cast("Action", action)))
+    async def _order(self, action: Action, call: Call[None, Filter]) -> WorkersChanged:
+        body = call.body
+        leave = isinstance(body, Drain) and body.leave
+        now = isinstance(body, Restart) and body.now
+        return await self._changed(OrderWorkers(body.which, action, leave=leave, now=now))
 
-    async def _set_one(self, request: Request, name: str) -> object:
-        settings = await read_body(request, Settings)
-        await self._app.ask(_set(Which([name], exact=True), settings))
-        return self._views.worker(name)
+    async def _set(self, call: Call[None, SetSome]) -> WorkersChanged:
+        return await self._changed(_set(call.body.which, call.body.set))
 
-    async def _delete_one(self, name: str) -> object:
-        return await self._do(OrderWorkers(Which([name], exact=True), "delete"))
+    async def _set_one(self, call: Call[None, Settings]) -> WorkerView:
+        keys = await self._app.ask(_set(Which([call.name], exact=True), call.body))
+        return self._views.workers.of_keys(cast("list[str]", keys))[0]  # it may have a new name
 
-    async def _do(self, command: OrderWorkers | SetWorkers) -> object:
-        """Have several workers changed; return how they are now, or who was deleted."""
+    async def _delete(self, call: Call[None, Filter]) -> WorkersDeleted:
+        return await self._deleted(call.body.which)
+
+    async def _delete_one(self, call: Call[None, None]) -> WorkersDeleted:
+        return await self._deleted(Which([call.name], exact=True))
+
+    async def _changed(self, command: OrderWorkers | SetWorkers) -> WorkersChanged:
+        """Have workers changed; return how they are now."""
         keys = cast("list[str]", await self._app.ask(command))
-        if isinstance(command, OrderWorkers) and command.action == "delete":
-            return {"deleted": self._views.names_of(keys)}
-        return {"workers": self._views.workers_of(keys)}
+        return WorkersChanged(self._views.workers.of_keys(keys))
+
+    async def _deleted(self, which: Which) -> WorkersDeleted:
+        keys = cast("list[str]", await self._app.ask(OrderWorkers(which, "delete")))
+        return WorkersDeleted(self._views.workers.names_of(keys))
 
 
 def _set(which: Which, settings: Settings) -> SetWorkers:
-    return SetWorkers(which, settings.slots, settings.note, settings.labels)
+    return SetWorkers(which, settings.slots, settings.note, settings.labels, settings.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +18,14 @@ from msgspec import Struct
 
 from dc import limits, memory
 from dc.blobs import BlobFolder
-from dc.errors import DcError, InternalError, StoreError
+from dc.errors import DcError, InternalError, ServerStopped, StoreError
 from dc.link import Link
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
 from dc.server.commands import Command
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
+from dc.server.connections import Connections, End
 from dc.server.events import (
     Action,
     Asked,
@@ -50,11 +51,15 @@ from dc.server.events import (
     WorkersRecovered,
     Write,
 )
+from dc.server.inner_peer import InnerPeer
+from dc.server.keep import Keep
 from dc.server.loads import Loads
-from dc.server.parking import Parked, Parking
+from dc.server.parking import Parking
 from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
-from dc.server.retention import Keep, Retention
+from dc.server.retention import Retention
+from dc.server.settings import Option, Values
+from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
 from dc.store import Store
 
@@ -74,7 +79,8 @@ STOP_SECONDS = 5.0
 class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
-    `reserve` is how many bytes of the disk are left to what is in the database, None for the usual.
+    `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
+    `options` are all that the command line has.
     """
 
     software: str
@@ -84,6 +90,12 @@ class Settings(Struct, frozen=True):
     keep: Keep = Keep()
     quotas: Quotas = NONE
     reserve: int | None = 0
+    options: list[Option] = []
+
+    @property
+    def given(self) -> Values:
+        """What of it can be changed while the server runs."""
+        return Values(self.quotas, self.keep, self.reserve)
 
 
 class ServerApp:
@@ -119,15 +131,14 @@ class ServerApp:
         self._loads = Loads(store, self.retention)
         self._wall = wall
         self._codec = peer_codec()
-        self._connections: dict[int, Connection | Parked] = {}
+        self._connections = Connections()
         self.parking = Parking(self)
-        self._next_peer = 1
+        self.surroundings = Surroundings(store, types, settings.data)
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
         self._wrote = 0.0
         self._failure: Exception | None = None
-        self._gone = trio.Event()
         self._loaded = trio.Event()
         self._stopping = trio.Event()
         self._stopped = trio.Event()
@@ -146,8 +157,11 @@ class ServerApp:
             server=await self.store.identity(),
         )
         self.feed(WorkersRecovered(await self.store.workers()))
+        await self.surroundings.recover(self.reactor.chronicle)
         self.reactor.board.usage.restore(await self.store.usage())
-        self.reactor.board.usage.quotas = self.settings.quotas
+        book = self.reactor.board.settings
+        book.on_change = self._settings_changed
+        book.recovered(self.settings.given, await self.store.settings())
         self.reactor.board.submitters.weights = await self.store.submitters()
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
@@ -161,6 +175,12 @@ class ServerApp:
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
 
+    def _settings_changed(self) -> None:
+        board = self.reactor.board
+        values = board.settings.now
+        board.usage.quotas, board.kept = values.quotas, values.keep.text
+        self.retention.keep = values.keep
+
     async def _recover_head(self) -> None:
         """Read the head of a job; what else was asked for has time until the server runs."""
         while heads := [action for action in self._asked if isinstance(action, LoadHead)]:
@@ -172,7 +192,6 @@ class ServerApp:
         """Serve until `stop` is called; then say farewell and write down what is left."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self.reactor.board.kept = self.settings.keep.text
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self.retention.run)
             nursery.start_soon(self.blobs.run)
@@ -184,11 +203,9 @@ class ServerApp:
             task_status.started()
             await self._stopping.wait()
             self.feed(Stopping())
-            for connection in list(self._connections.values()):
-                connection.close(1001, "the server is stopping")
+            self._connections.close_all(1001, "the server is stopping")
             with trio.move_on_after(STOP_SECONDS):
-                while self._connections:
-                    await self._gone.wait()
+                await self._connections.wait_none()
                 self.feed(Emptied())
                 await self.committer.wait_idle()
             nursery.cancel_scope.cancel()
@@ -204,6 +221,15 @@ class ServerApp:
         """Wait until `run` has ended after `stop`."""
         await self._stopped.wait()
 
+    async def wait_stopping(self) -> None:
+        """Wait until the server is told to stop."""
+        await self._stopping.wait()
+
+    def start_beside(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run something beside all else, for as long as the server runs."""
+        if self._nursery is not None:
+            self._nursery.start_soon(work)
+
     @property
     def stopping(self) -> bool:
         """Whether the server has been told to stop."""
@@ -216,6 +242,7 @@ class ServerApp:
     async def _tick(self) -> None:
         while True:
             await trio.sleep(self.reactor.pause())
+            self.surroundings.look(self.reactor.chronicle)
             self.feed(Tick(self.committer.stalled))
             quiet = trio.current_time() - self._wrote > QUIET_SECONDS
             if self._worked and (quiet or self.reactor.idle):
@@ -226,9 +253,9 @@ class ServerApp:
 
     async def serve_socket(self, link: Link, address: str) -> None:
         """Serve one peer's socket to its end, or until it is parked."""
-        number = self._next_peer
-        self._next_peer += 1
-        connection = self._connections[number] = Connection(self, number, link, self._codec)
+        number = self._connections.take_number()
+        connection = Connection(self, number, link, self._codec)
+        self._connections.put(number, connection)
         self.feed(Opened(number, address))
         await self._serve(number, connection, link.stream)
 
@@ -236,15 +263,31 @@ class ServerApp:
         parked = False
         try:
             if parked := await connection.run(partial(self._closed, number)):
-                self._connections[number] = self.parking.park(number, stream)
+                self._connections.put(number, self.parking.park(number, stream))
         except Exception:
             log.exception("the connection of peer %d failed", number)
         finally:
             if not parked:
-                del self._connections[number]
-                self._gone.set()
-                self._gone = trio.Event()
+                self._connections.remove(number)
                 await trio.aclose_forcefully(stream)
+
+    def enter(self, peer: InnerPeer) -> int:
+        """Take in a peer that is inside the server; return its number.
+
+        Raises:
+            ServerStopped: the server is stopping.
+        """
+        if self.stopping:
+            raise ServerStopped("the server is stopping")
+        number = self._connections.take_number()
+        self._connections.put(number, peer)
+        self.feed(Opened(number, "inside"))
+        return number
+
+    def leave(self, number: int) -> None:
+        """Forget a peer that was inside the server."""
+        self._closed(number)
+        self._connections.remove(number)
 
     def may_park(self, peer: int, stream: trio.abc.Stream) -> bool:
         """Whether a peer's connection may be parked: it has nothing to say but heartbeats."""
@@ -257,7 +300,8 @@ class ServerApp:
     def wake(self, peer: int, stream: trio.abc.Stream, initial: bytes) -> Connection:
         """Serve a connection again that was parked; `initial` has been read from it."""
         link = Link(stream, client=False, initial=initial)
-        connection = self._connections[peer] = Connection(self, peer, link, self._codec)
+        connection = Connection(self, peer, link, self._codec)
+        self._connections.put(peer, connection)
         if self._nursery is not None:
             self._nursery.start_soon(self._serve, peer, connection, stream)
         return connection
@@ -364,7 +408,7 @@ class ServerApp:
     def _act(self, actions: list[Action], size: int) -> None:
         """Perform actions in order; what is sent leaves together, before anything is committed."""
         wrote = False
-        spoken_to: dict[int, Connection | Parked] = {}
+        spoken_to: dict[int, End] = {}
         for action in actions:
             if isinstance(action, Send):
                 if (connection := self._connections.get(action.peer)) is not None:

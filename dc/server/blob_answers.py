@@ -18,6 +18,7 @@ from dc.errors import BlobMismatch, ProtocolError, UnknownBlob
 from dc.http import Request, Response
 from dc.messages import Payload
 from dc.server.uploads import Uploads
+from dc.view_jobs import BlobView
 
 Headers = list[tuple[str, str]]
 
@@ -62,6 +63,27 @@ class BlobAnswers:
         if request.method == "HEAD" and self._blobs.claim(digest) is None:
             return await self._missing(digest)
         return await self.file(request, digest)
+
+    async def post(self, request: Request) -> Response:
+        """Answer a request for `/blobs`: take a blob in, and say its SHA-256.
+
+        Raises:
+            QuotaExceeded, StoreFull, StoreError: as `blob`.
+        """
+        if request.method != "POST":
+            return Response.not_allowed("POST")
+        if "content-encoding" in request.headers:
+            raise ProtocolError("a blob is posted as it is", status=415)
+        source: Source = request
+        if self._uploads is not None:
+            if request.content_length is None:
+                source = self._uploads.bounded(request)
+            else:
+                self._uploads.check(request.content_length)
+        digest, size, new = await self._blobs.take(request.content_length, source)
+        answer = Response.json(BlobView(digest.hex(), size), 201 if new else 200)
+        answer.headers.append(("Location", f"/blobs/{digest.hex()}"))
+        return answer
 
     async def file(
         self,

@@ -21,16 +21,19 @@ from dc._core import Scheduler
 from dc.errors import OptionsError
 from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome, Payload
 from dc.portions import portions, stored_size
-from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record
+from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record, TaskRow
 from dc.requirements import needs_of
+from dc.server.event_log import EventLog
 from dc.server.events import Action, Send, Write
 from dc.server.heads import HeadLimits, Heads
 from dc.server.jobs import Job, job_state
 from dc.server.matching import Matching
 from dc.server.payloads import Window
+from dc.server.presence import PresenceLog
 from dc.server.quotas import Usage
 from dc.server.rate import Rate
 from dc.server.retries import crash_limit
+from dc.server.settings import SettingsBook
 from dc.server.submitters import Submitters
 from dc.server.type_port import Types
 
@@ -81,8 +84,12 @@ class Board:
         self.window = Window(window)
         self.rate = Rate()
         self.usage = Usage()
+        self.settings = SettingsBook()
         self.now = 0.0
         self.wall = 0.0
+        self.log = EventLog(lambda: (self.now, self.wall))
+        self.presence = PresenceLog()
+        self.ended_done = self.ended_failed = 0  # tasks, since the start
         self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
         self.trouble = ""
         self.stalled = False
@@ -106,6 +113,7 @@ class Board:
         self.why_held: Callable[[Job], str] = lambda _: ""
         self.warning: Callable[[Job], str] = lambda _: ""
         self.on_retry: Callable[[str, int, int, int], None] = _nobody
+        self.on_retried: Callable[[Job, list[TaskRow]], None] = _nobody
         self.checkpointed: dict[int, set[int]] = {}  # tasks that have a checkpoint, by job
 
     # --- actions --------------------------------------------------------------------------------
@@ -309,6 +317,8 @@ class Board:
             failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
         job.failed += failed
         job.done += len(numbers) - failed
+        self.ended_failed += failed
+        self.ended_done += len(numbers) - failed
         job.changed = True
         self.rate.add(len(numbers), self.now)
         if job.number in self.checkpointed:
@@ -366,6 +376,24 @@ class Board:
         if job.finished:
             self.unschedule(job)
             self.on_finished(job)
+
+    def validate(self) -> None:
+        """Check what must always hold of jobs; AssertionError says what does not."""
+        self.scheduler.validate()
+        self.submitters.validate()
+        self.matching.validate()
+        self.usage.validate()
+        resident = 0
+        for job in self.jobs.values():
+            assert job.recorded <= job.done + job.failed <= job.total, f"job {job.number}: counts"
+            in_scheduler = sum(self.scheduler.job_counts(job.number)) if job.scheduled else 0
+            if not job.cancelled:
+                missing = job.total - job.done - job.failed
+                known = in_scheduler + job.tail.count
+                assert known == missing, f"job {job.number}: {known} != {missing}"
+            job.validate()
+            resident += job.at_hand.size
+        assert resident == self.window.used, "the window of payloads does not add up"
 
 
 def limits_of(options: Options, resources: dict[str, float]) -> Limits:

@@ -22,6 +22,7 @@ from dc.messages import (
 )
 from dc.records import JobCancelled, JobRow
 from dc.server.board import Board
+from dc.server.event_log import SERVER, named
 from dc.server.events import Continue, LoadJob
 from dc.server.jobs import Job
 from dc.server.recent import Recent
@@ -244,7 +245,7 @@ class ClientSide:
             if client.peer in self.by_peer:
                 self._board.send(client.peer, self._status(message.request, job))
 
-        self.cancel(job, on_disk)
+        self.cancel(job, on_disk, who=job.options.submitter)
 
     def cancel(
         self,
@@ -252,6 +253,7 @@ class ClientSide:
         then: Callable[[], None],
         why: str = "",
         error: DcError | None = None,
+        who: str = SERVER,
     ) -> None:
         """Cancel a job; a finished job stays as it is.
 
@@ -260,6 +262,7 @@ class ClientSide:
             then: called once that is on disk.
             why: in a sentence, what for, if nobody asked for it.
             error: what is said to who is submitting it.
+            who: asked for it.
         """
         if job.finished or job.cancelled:
             self._board.after_writes(then)
@@ -268,6 +271,7 @@ class ClientSide:
         job.forget_payloads()
         job.drop_tail()
         job.why = why
+        self._note_cancelled(job, why, who)
         self.submissions.cancelled(job, error)
 
         def on_disk() -> None:
@@ -277,6 +281,10 @@ class ClientSide:
 
         self._board.write(JobCancelled(job.number, self._board.wall, why), on_disk)
         self.cancel_step(job.number)
+
+    def _note_cancelled(self, job: Job, why: str, who: str) -> None:
+        text = f"job {job.number}{named(job.options.name)} was cancelled{': ' if why else ''}{why}"
+        self._board.log.note("job.cancelled", who, lambda: text, job=job.number)
 
     def cancel_step(self, number: int) -> None:
         """Take some tasks of a cancelled job from the queue and from workers."""

@@ -20,6 +20,7 @@ Note: TypeAlias = Annotated[str, Meta(max_length=limits.NOTE_CHARS)]
 Action: TypeAlias = Literal["drain", "pause", "resume", "stop", "restart", "delete"]
 LabelChanges: TypeAlias = Annotated[dict[Text, Text | None], Meta(max_length=limits.LABELS)]
 Some: TypeAlias = Annotated[list[Text], Meta(max_length=limits.WORKER_FILTER)]
+Names: TypeAlias = Annotated[list[Text], Meta(max_length=limits.WORKER_NAMES)]
 Wanted: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.WORKER_FILTER)]
 
 
@@ -67,12 +68,14 @@ class SetWorkers(Struct, frozen=True):
         slots: that they are to use; 0 or None for their own.
         note: for people.
         labels: beside their own, and over them; None takes one back.
+        name: by which one worker is known, over its own; None for its own.
     """
 
     which: Which
     slots: WorkerSlots | UnsetType | None = UNSET
     note: Note | UnsetType = UNSET
     labels: LabelChanges | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
 
 
 class CancelTasks(Struct, frozen=True):
@@ -130,7 +133,13 @@ class SetWeight(Struct, frozen=True):
     weight: float
 
 
+class ChangeSettings(Struct, frozen=True):
+    """Set something of the server, by names; None takes it back. The answer is None."""
+
+    changes: dict[str, str | None]
+
+
 JobCommand: TypeAlias = (
     CancelTasks | CancelJobs | PauseJob | ResumeJob | ChangeJob | RetryTasks | SetWeight
 )
-Command: TypeAlias = CancelJob | JobCommand | OrderWorkers | SetWorkers
+Command: TypeAlias = CancelJob | JobCommand | OrderWorkers | SetWorkers | ChangeSettings

@@ -10,31 +10,17 @@ an idle worker not even that (`parking.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
 import trio
 
 from dc import limits
-from dc._columns import weigh
 from dc.blobs import BlobFolder
-from dc.errors import ConnectionLost, DcError, PayloadError
+from dc.errors import ConnectionLost, DcError
 from dc.link import Link
-from dc.messages import (
-    Blob,
-    Checkpoint,
-    Codec,
-    Done,
-    FromPeer,
-    Heartbeat,
-    Inputs,
-    Message,
-    Output,
-    Payload,
-    Payloads,
-    Submit,
-)
+from dc.messages import Blob, Codec, FromPeer, Heartbeat, Message
+from dc.server.claims import claim
 
 log = logging.getLogger("dc.server")
 
@@ -143,7 +129,7 @@ class Connection:
         try:
             while (data := await self._link.receive()) is not None:
                 batch = self._codec.decode(data)
-                missing = await self._missing(batch)
+                missing = await claim(self._owner.blobs, batch)
                 self._owner.received(self._number, batch, len(data), missing)
                 await self._owner.wait_space(self._number)
                 while self._waiting > limits.OUTBOX_BYTES:
@@ -167,28 +153,6 @@ class Connection:
         if self._draining or self._outbox or not self._link.at_rest:
             return False
         return self._owner.may_park(self._number, self._link.stream)
-
-    async def _missing(self, batch: list[Message]) -> frozenset[Blob]:
-        """Claim every blob that a batch names; return those of results and inputs not here.
-
-        Others have their turn now and then: to ask the disk for thousands takes a while.
-
-        Raises:
-            PayloadError: one of payloads is not here.
-        """
-        missing: set[Blob] = set()
-        claimed = 0
-        for message in batch:
-            for blob in _blobs_named(message):
-                claimed += 1
-                if claimed % limits.CLAIMS_AT_ONCE == 0:
-                    await trio.lowlevel.checkpoint()
-                if self._owner.blobs.claim(blob.digest) == blob.size:
-                    continue
-                if isinstance(message, Payloads):
-                    raise PayloadError(f"blob {blob.name} is not here: put it to /blobs first")
-                missing.add(blob)
-        return frozenset(missing)
 
     async def drain(self) -> None:
         """Send what is queued, until nothing is."""
@@ -222,33 +186,6 @@ class Connection:
             self._waiting -= size + OVERHEAD_BYTES
         del self._outbox[: len(frame)]
         return frame
-
-
-def _blobs_named(message: Message) -> Collection[Blob]:
-    """Return the blobs that a message names, each once."""
-    column: list[Payload] = []
-    match message:
-        case Payloads(payloads=column) | Done(results=column):
-            pass
-        case Submit():
-            column = _inputs(message)
-        case Output(whole=Blob() as whole):
-            column = [whole]
-        case Checkpoint():
-            column = [message.data]
-    if not column or not weigh(column).others:
-        return ()
-    return dict.fromkeys(item for item in column if isinstance(item, Blob))
-
-
-def _inputs(message: Submit) -> list[Payload]:
-    """Return the inputs of a new job; nothing of what is none, which is refused later."""
-    if "inputs" not in message.options:
-        return []
-    try:
-        return list(msgspec.convert(message.options["inputs"], Inputs).values())
-    except msgspec.ValidationError:
-        return []
 
 
 def peer_codec() -> Codec:

@@ -13,7 +13,16 @@ from msgspec import Struct
 
 from dc.errors import DcError
 from dc.messages import Blob, Message, Payload
-from dc.records import JobRow, NewPlugin, Outcomes, Record, TaskRow, Unfinished, WorkerRow
+from dc.records import (
+    JobFigures,
+    JobRow,
+    NewPlugin,
+    Outcomes,
+    Record,
+    TaskRow,
+    Unfinished,
+    WorkerRow,
+)
 from dc.server.commands import Command, Then
 
 # --- events -------------------------------------------------------------------------------------
@@ -166,7 +175,7 @@ class Asked(Struct, frozen=True):
 
 
 class Answered(Struct, frozen=True):
-    """The answer to LoadUnfinished, LoadFailed or LoadSettled, for whoever asked."""
+    """The answer to an action that has a `then`, for whoever asked."""
 
     then: Callable[[Any], None]
     answer: object
@@ -341,6 +350,21 @@ class LoadSettled(Struct, frozen=True):
     then: Callable[[tuple[list[int], list[int]]], None]
 
 
+class LoadFigures(Struct, frozen=True):
+    """Read the figures of a job, and how many of its outcomes were set aside, for `then`."""
+
+    job: int
+    then: Callable[[tuple[JobFigures | None, int]], None]
+
+
+class LoadBare(Struct, frozen=True):
+    """Read a page of a job's outcomes after a sequence, without results, for `then`."""
+
+    job: int
+    after: int
+    then: Callable[[list[Outcomes]], None]
+
+
 class Continue(Struct, frozen=True):
     """There is more to do for this job: give others a turn, then answer with Continued."""
 
@@ -362,5 +386,7 @@ Action: TypeAlias = (
     | LoadUnfinished
     | LoadFailed
     | LoadSettled
+    | LoadFigures
+    | LoadBare
     | Continue
 )

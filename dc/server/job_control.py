@@ -18,9 +18,11 @@ from dc.server.clients import ClientSide
 from dc.server.commands import Then
 from dc.server.dependencies import Dependencies
 from dc.server.endings import Endings, Range
+from dc.server.event_log import OPERATOR
 from dc.server.jobs import Job
 from dc.server.pairs import Pairs
 from dc.server.retrying import Retrying
+from dc.server.tallies import Tallies
 from dc.server.workers import WorkerSide
 
 OVERDUE_SECONDS = 1.0
@@ -43,8 +45,9 @@ class JobControl:
         known = clients.submissions.looked_up
         self._calendar = Calendar()
         self._endings = Endings(board, workers.roster)
-        self._retrying = Retrying(board, self._look)
+        self._retrying = Retrying(board, workers.attempts, self._look)
         self.dependencies = Dependencies(board, clients.find, clients.cancel, known)
+        self.tallies = Tallies(board)
         self._pairs = Pairs(board, self._endings, self.dependencies)
         self.dependencies.on_settled = self._pairs.settled
         board.on_submitted = partial(self._added, new=True)
@@ -55,6 +58,7 @@ class JobControl:
     def recovered(self, job: Job) -> None:
         """Take in an unfinished job that was found at the start."""
         self._added(job, new=False)
+        self.tallies.recovered(job)
         if job.options.each:
             self._pairs.stored(job, 0)
 
@@ -70,11 +74,13 @@ class JobControl:
 
     def recorded(self, job: Job, record: Outcomes) -> None:
         """Note outcomes of a job that have come to the disk."""
+        self.tallies.recorded(job, record)
         if self.dependencies.behind(job.number):
             self._pairs.recorded(job, record)
 
     def finished(self, job: Job) -> None:
         """Note that a job has finished."""
+        self.tallies.finished(job)
         self._calendar.set(job.number, math.inf)
         self.dependencies.finished(job)
         self._pairs.finished(job)
@@ -203,7 +209,7 @@ class JobControl:
         ]
         numbers = sorted(job.number for job in chosen)
         for job in chosen:
-            self._clients.cancel(job, _nothing)
+            self._clients.cancel(job, _nothing, who=OPERATOR)
         self._board.after_writes(partial(then, numbers))
 
     def set_weight(self, submitter: str, weight: float, then: Then) -> None:

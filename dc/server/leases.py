@@ -28,7 +28,7 @@ takes to be queued; the worker that comes back before they are given out again h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from dc import limits
 from dc._core import ASSIGNED
@@ -36,7 +36,9 @@ from dc.errors import AlreadyDone, JobCancelled, NotHeld, StaleAttempt, UnknownT
 from dc.messages import About, Failure, Options
 from dc.records import Leases as Leased
 from dc.records import Unfinished
+from dc.server.attempts import AttemptNotes
 from dc.server.board import Board
+from dc.server.event_log import SERVER, counted
 from dc.server.jobs import Job
 from dc.server.retries import crash_limit
 from dc.server.roster import Roster, Worker
@@ -84,10 +86,12 @@ class Leases:
     Args:
         board: where jobs and the scheduler are.
         roster: the workers.
+        attempts: where it is noted what becomes of them.
     """
 
-    def __init__(self, board: Board, roster: Roster) -> None:
+    def __init__(self, board: Board, roster: Roster, attempts: AttemptNotes) -> None:
         self._board = board
+        self._attempts = attempts
         self._scheduler = board.scheduler
         self._roster = roster
         self.lapsed = Lapsed()
@@ -104,6 +108,9 @@ class Leases:
             worker.heard = heard
         self._roster.disconnect(worker)
         self._look_after(worker)
+        if worker.key in self._roster.away:
+            text = f"worker {worker.name} is away: its connection is lost, its tasks wait for it"
+            self._note("worker.away", worker, lambda: text)
 
     def _look_after(self, worker: Worker) -> None:
         """Note for how long a worker that is away keeps what; forget it if that is nothing."""
@@ -119,12 +126,20 @@ class Leases:
         for worker in list(self._roster.away.values()):
             silent = self._board.now - worker.heard
             if worker.graces and silent >= min(worker.graces.values()):
-                for job in self._scheduler.jobs_of(worker.id):
-                    if silent >= worker.graces[job]:
-                        self.take_back(worker, job, blame=True)
+                late = [j for j in self._scheduler.jobs_of(worker.id) if silent >= worker.graces[j]]
+                count = sum(len(self.take_back(worker, job, blame=True)) for job in late)
+                self._note_lost(worker, count, silent)
                 self._look_after(worker)
             elif not self._scheduler.worker_load(worker.id)[0]:
                 self._roster.remove(worker)
+
+    def _note_lost(self, worker: Worker, count: int, silent: float) -> None:
+        tasks, name = counted(count, "task"), worker.name
+        text = f"worker {name} has been away for {silent:,.0f} s: {tasks} of it go to others"
+        self._note("worker.lost", worker, lambda: text)
+
+    def _note(self, kind: str, worker: Worker, text: Callable[[], str]) -> None:
+        self._board.log.note(kind, SERVER, text, worker=worker.name)
 
     def postpone(self, seconds: float) -> None:
         """Do not count the last `seconds` as silence: nobody could be heard."""
@@ -172,6 +187,7 @@ class Leases:
             return []
         if back:
             self._board.note_attempts(number, back)
+            self._attempts.back(worker.name, number, back, "lost" if blame else "returned")
         if remember:
             self.lapsed.add(worker.key, number, [row[:2] for row in back])
         for task, attempt in failed:

@@ -7,6 +7,7 @@ import trio
 from dc import limits
 from dc._columns import weigh
 from dc.messages import Payload
+from dc.records import JobFigures
 from dc.server.events import (
     Action,
     Answered,
@@ -17,8 +18,10 @@ from dc.server.events import (
     HeadLoaded,
     JobLoaded,
     KeyLoaded,
+    LoadBare,
     LoadCheckpoints,
     LoadFailed,
+    LoadFigures,
     LoadHead,
     LoadJob,
     LoadKey,
@@ -76,6 +79,11 @@ class Loads:
                 return Answered(then, await self._store.tasks(job, first, limit, failed=True))
             case LoadSettled(job, numbers, then):
                 return Answered(then, await self._store.settled(job, numbers))
+            case LoadFigures(job, then):
+                return Answered(then, await self._load_figures(job))
+            case LoadBare(job, after, then):
+                size = limits.FIGURES_READ_BYTES
+                return Answered(then, await self._store.bare_outcomes(job, after, size))
             case LoadKey(key):
                 return KeyLoaded(key, await self._store.job_of_key(key))
             case Continue(job):
@@ -91,6 +99,10 @@ class Loads:
         else:
             records = await self._store.outcomes_after(action.job, action.cursor, action.size)
         return OutcomesLoaded(action.peer, action.request, records)
+
+    async def _load_figures(self, job: int) -> tuple[JobFigures | None, int]:
+        written, row = await self._store.figures(job), await self._store.job(job)
+        return written, row.retried if row is not None else 0
 
     async def _load_head(self, job: int, first: int, limit: int) -> HeadLoaded:
         tasks = await self._store.unfinished(job, first, limit)

@@ -9,11 +9,13 @@ from typing import TypeAlias
 from dc.errors import DcError, UnknownJob
 from dc.server.board import Board
 from dc.server.clients import ClientSide
+from dc.server.command_events import note_command
 from dc.server.commands import (
     CancelJob,
     CancelJobs,
     CancelTasks,
     ChangeJob,
+    ChangeSettings,
     Command,
     OrderWorkers,
     PauseJob,
@@ -23,6 +25,7 @@ from dc.server.commands import (
     SetWorkers,
     Then,
 )
+from dc.server.event_log import OPERATOR
 from dc.server.job_control import JobControl
 from dc.server.jobs import Job
 from dc.server.orders import Orders
@@ -48,19 +51,29 @@ class Operations:
 
     def ask(self, command: Command, then: Then) -> None:
         """Do what is asked; call `then` with the answer, or the DcError, once that is on disk."""
-        _answering(then, lambda: self._do(command, then))
+        _answering(then, lambda: self._do(command, partial(self._noting, command, then)))
+
+    def _noting(self, command: Command, then: Then, answer: object) -> None:
+        """Note what was done, then say so."""
+        if not isinstance(answer, DcError):
+            note_command(self._board, command, answer, self._orders.row)
+        then(answer)
 
     def _do(self, command: Command, then: Then) -> None:
         match command:
             case CancelJob(number):
-                done = partial(then, None)
-                self._with_job(number, then, lambda job: self._clients.cancel(job, done))
+                cancel = partial(self._clients.cancel, then=partial(then, None), who=OPERATOR)
+                self._with_job(number, then, cancel)
             case CancelJobs(type_, version, submitter):
                 self._jobs.cancel_jobs(type_, version, submitter, then)
             case SetWeight(submitter, weight):
                 self._jobs.set_weight(submitter, weight, then)
             case CancelTasks() | PauseJob() | ResumeJob() | ChangeJob() | RetryTasks():
                 self._with_job(command.job, then, lambda job: self._with(job, command, then))
+            case ChangeSettings(changes):
+                for record in self._board.settings.change(changes):
+                    self._board.write(record, lambda: None)
+                self._answer(then, None)
             case OrderWorkers():
                 self._answer(then, self._orders.order(command))
             case SetWorkers():

@@ -30,6 +30,7 @@ from dc.records import WorkerRow
 from dc.server.board import Board
 from dc.server.commands import OrderWorkers, SetWorkers, Which
 from dc.server.leases import Leases
+from dc.server.naming import PATTERN, Naming
 from dc.server.register import DELETED, HOW_TO_JOIN, Register, decided
 from dc.server.room import Room
 from dc.server.roster import Roster, Worker
@@ -77,6 +78,7 @@ class Orders:
         self._leases = leases
         self._room = room
         self._state_of = state_of
+        self._naming = Naming(roster, register)
         self._stopping: dict[int, Worker] = {}
         self.dismiss: Callable[[int, DcError], None] = _nobody
 
@@ -104,10 +106,14 @@ class Orders:
 
         Raises:
             UnknownWorker: there are none of these.
-            OptionsError: it is not said which, or there are too many labels.
+            OptionsError: it is not said which, there are too many labels, or the name is none.
+            DuplicateName: the name is another worker's.
         """
         rows = list(self._chosen(command.which))
-        return self._decide(rows, [_with(row, command) for row in rows])
+        after = [_with(row, command) for row in rows]
+        if command.name is not UNSET:
+            after = [self._naming.named(rows, after, command.name or "")]
+        return self._decide(rows, after)
 
     def _decide(self, before: list[WorkerRow], after: list[WorkerRow]) -> list[str]:
         pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
@@ -119,14 +125,19 @@ class Orders:
                 self._follow(worker, old, new)
         return [row.key for row in after]
 
+    def row(self, key: str) -> WorkerRow | None:
+        """Return what is remembered of the worker of a key."""
+        return self._register.get(key)
+
     # --- what follows from it -------------------------------------------------------------------
 
     def _follow(self, worker: Worker, old: WorkerRow, new: WorkerRow) -> None:
         if new.state == DELETED:
             self._delete(worker)
             return
-        if (old.labels, old.slots) != (new.labels, new.slots):
-            about = decided(worker.said, new if worker.obeys else replace(new, slots=0))
+        if (old.labels, old.slots, old.called) != (new.labels, new.slots, new.called):
+            said = replace(worker.said, name=new.name)  # of one that is away, it may be the other
+            about = decided(said, new if worker.obeys else replace(new, slots=0))
             if about.slots != worker.about.slots:
                 self._tell(worker, Slots(about.slots))
             self._roster.regroup(worker, about)
@@ -185,14 +196,15 @@ class Orders:
         """Yield what is remembered of the workers that are meant, one at least."""
         if not (which.names or which.labels or which.states or which.all):
             raise OptionsError("say which workers: by names, labels or states, or all of them")
-        gone = {row.name: row for row in self._register.gone()}
         like = [name for name in which.names if _is_pattern(name) and not which.exact]
-        exact = [self._one(name, gone) for name in which.names if name not in like]
+        if len(like) > limits.WORKER_FILTER:
+            raise OptionsError(f"{len(like)} patterns are too many: {limits.WORKER_FILTER} at most")
+        exact = self._named([name for name in which.names if which.exact or not _is_pattern(name)])
         patterns = [re.compile(translate(name)).match for name in like]
         found = {row.key: row for row in exact if self._fits(row, which)}
         if patterns or not which.names:
             for row in self._all():
-                named = not which.names or any(match(row.name) for match in patterns)
+                named = not which.names or any(match(row.shown) for match in patterns)
                 if named and self._fits(row, which):
                     found[row.key] = row
         if not found:
@@ -205,12 +217,18 @@ class Orders:
                 yield row
         yield from self._register.gone()
 
-    def _one(self, name: str, gone: dict[str, WorkerRow]) -> WorkerRow:
-        worker = self._roster.named(name)
-        row = self._register.get(worker.key) if worker is not None else gone.get(name)
-        if row is None:
-            raise UnknownWorker(f"no worker is called {name}")
-        return row
+    def _named(self, names: Sequence[str]) -> list[WorkerRow]:
+        """Return who has each of these names: who is connected, else away, else who was last."""
+        if not names:
+            return []
+        keys = {row.shown: row.key for row in self._register.gone()}
+        keys |= {worker.name: key for key, worker in reversed(self._roster.away.items())}
+        keys |= {worker.name: worker.key for worker in self._roster.by_peer.values()}
+        rows = [self._register.get(keys.get(name, "")) for name in names]
+        for name, row in zip(names, rows, strict=True):
+            if row is None:
+                raise UnknownWorker(f"no worker is called {name}")
+        return [row for row in rows if row is not None]
 
     def _fits(self, row: WorkerRow, which: Which) -> bool:
         worker = self._roster.by_key.get(row.key)
@@ -225,7 +243,7 @@ class Orders:
         for row in rows:
             worker = self._roster.by_key.get(row.key)
             if row.order and worker is not None and worker.peer >= 0:
-                raise NotPossible(f"{row.name} was told to {row.order} already")
+                raise NotPossible(f"{row.shown} was told to {row.order} already")
 
     def _check_obey(self, rows: list[WorkerRow], order: str) -> None:
         if not rows:
@@ -233,7 +251,7 @@ class Orders:
         for row in rows:
             worker = self._roster.by_key[row.key]
             if worker.peer >= 0 and not worker.obeys:
-                text = f"{row.name} is of a dc that takes no orders: end its program where it runs"
+                text = f"{row.shown} is of a dc that takes no orders: end its program where it runs"
                 raise NotPossible(text)
 
 
@@ -262,13 +280,13 @@ def _with(row: WorkerRow, command: SetWorkers) -> WorkerRow:
         merged = {**row.labels, **command.labels}
         labels = {name: value for name, value in merged.items() if value is not None}
         if len(labels) > limits.LABELS:
-            raise OptionsError(f"{row.name} would have more than {limits.LABELS} labels")
+            raise OptionsError(f"{row.shown} would have more than {limits.LABELS} labels")
         row = replace(row, labels=labels)
     return row
 
 
 def _is_pattern(name: str) -> bool:
-    return any(mark in name for mark in "*?[")
+    return any(mark in name for mark in PATTERN)
 
 
 def _said(which: Which) -> str:

@@ -9,7 +9,8 @@ from dc.captured import Captured
 from dc.errors import UnknownTask
 from dc.messages import Blob
 from dc.server.app import ServerApp
-from dc.server.views import Views
+from dc.server.task_views import TaskViews
+from dc.view_jobs import OutputView
 
 OVER = frozenset({"done", "failed", "cancelled"})
 """States of tasks that write nothing more."""
@@ -23,14 +24,14 @@ class OutputViews:
 
     Args:
         app: the server.
-        views: what else is shown.
+        tasks: what is shown of the tasks themselves.
     """
 
-    def __init__(self, app: ServerApp, views: Views) -> None:
+    def __init__(self, app: ServerApp, tasks: TaskViews) -> None:
         self._app = app
-        self._views = views
+        self._tasks = tasks
 
-    async def view(self, job: int, task: int, first: int = 0) -> dict[str, Any]:
+    async def view(self, job: int, task: int, first: int = 0) -> OutputView:
         """Return what a task has written from byte `first` on, as far as it is kept.
 
         `next` is where to go on; `live` says whether more may come.
@@ -38,19 +39,19 @@ class OutputViews:
         Raises:
             UnknownJob, UnknownTask: there is no such task.
         """
-        state = (await self._views.task(job, task))["state"]
+        state = (await self._tasks.one(job, task)).state
         attempt, captured = await self._captured(job, task)
         start = min(first, captured.total)
-        return {
-            "job": job,
-            "number": task,
-            "attempt": attempt,
-            "start": start,
-            "text": captured.text(start),
-            "total": captured.total,
-            "next": captured.total,
-            "live": state not in OVER,
-        }
+        return OutputView(
+            job=job,
+            number=task,
+            attempt=attempt,
+            start=start,
+            text=captured.text(start),
+            total=captured.total,
+            next=captured.total,
+            live=state not in OVER,
+        )
 
     async def whole(self, job: int, task: int) -> Blob | None:
         """Return the blob with all that a task has written, if its job keeps that."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from dc.messages import About
 from dc.server.app import ServerApp
@@ -11,6 +11,9 @@ from dc.server.traits import lacking_for
 from dc.server.versions import Version
 from dc.server.why_code import code_text
 from dc.signing import public_text
+from dc.tasktypes import TaskType
+from dc.view_plugins import PluginsView, PluginView, PluginWorkers, SomeWorkers, TypesView
+from dc.view_workers import TypeName
 
 NAMED: Final = 5
 """Workers of many that are named."""
@@ -26,7 +29,11 @@ class PluginViews:
     def __init__(self, app: ServerApp) -> None:
         self._app = app
 
-    def plugins(self) -> dict[str, Any]:
+    def types(self) -> TypesView:
+        """Return the task types in service, and the plugins that could not be loaded."""
+        return TypesView(self._app.types.rows(), self._app.types.broken)
+
+    def plugins(self) -> PluginsView:
         """Return the plugins in service, those that only jobs still run, and what is broken."""
         types, running = self._app.types, self._app.reactor.board.running
         served = [one.digest for one in types.versions]
@@ -38,33 +45,31 @@ class PluginViews:
             for one in known
             if one is not None
         ]
-        return {"plugins": rows, "broken": types.broken}
+        return PluginsView(rows, types.broken)
 
-    def _row(
-        self, shipped: Shipped, version: Version | None, *, in_service: bool
-    ) -> dict[str, Any]:
+    def _row(self, shipped: Shipped, version: Version | None, *, in_service: bool) -> PluginView:
         plugin = shipped.plugin
         types = version.plugins.types if version is not None else []
-        return {
-            "name": plugin.name,
-            "version": version.manifest.version if version is not None else "",
-            "archive": plugin.digest.hex(),
-            "size": plugin.size,
-            "place": version.place if version is not None else "",
-            "added": version.added if version is not None else None,
-            "in_service": in_service,
-            "jobs": self._app.reactor.board.running.get(plugin.digest, 0),
-            "types": [{"name": one.name, "version": one.version} for one in types],
-            "python": shipped.python,
-            "platforms": list(shipped.platforms),
-            "dependencies": list(shipped.dependencies),
-            "carried": version.manifest.carried if version is not None else [],
-            "signer": public_text(plugin.signer) if plugin.signer else "",
-            "note": version.note if version is not None else "",
-            "workers": self._workers(shipped, types),
-        }
+        return PluginView(
+            name=plugin.name,
+            version=version.manifest.version if version is not None else "",
+            archive=plugin.digest.hex(),
+            size=plugin.size,
+            place=version.place if version is not None else "",
+            added=version.added if version is not None else None,
+            in_service=in_service,
+            jobs=self._app.reactor.board.running.get(plugin.digest, 0),
+            types=[TypeName(one.name, one.version) for one in types],
+            python=shipped.python,
+            platforms=list(shipped.platforms),
+            dependencies=list(shipped.dependencies),
+            carried=list(version.manifest.carried) if version is not None else [],
+            signer=public_text(plugin.signer) if plugin.signer else "",
+            note=version.note if version is not None else "",
+            workers=self._workers(shipped, types),
+        )
 
-    def _workers(self, shipped: Shipped, types: list[Any]) -> dict[str, Any]:
+    def _workers(self, shipped: Shipped, types: list[TaskType]) -> PluginWorkers:
         """Return how many workers have code of their own, can get it, or cannot and why."""
         mine = {(one.name, one.version) for one in types}
         seen: dict[object, str] = {}
@@ -85,17 +90,14 @@ class PluginViews:
                 cannot.setdefault(seen[key], []).append(worker.name)
             else:
                 can += 1
-        return {
-            "own": own,
-            "can": can,
-            "cannot": {why: _named(names) for why, names in cannot.items()},
-            "failed": failed,
-        }
+        return PluginWorkers(
+            own, can, {why: _named(names) for why, names in cannot.items()}, failed
+        )
 
 
 def _why_not(about: About, shipped: Shipped) -> str:
     return ", ".join(code_text(trait, shipped) for trait in lacking_for(about, shipped))
 
 
-def _named(names: list[str]) -> dict[str, Any]:
-    return {"workers": len(names), "some": sorted(names)[:NAMED]}
+def _named(names: list[str]) -> SomeWorkers:
+    return SomeWorkers(len(names), sorted(names)[:NAMED])

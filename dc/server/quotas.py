@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from dc import limits
 from dc._columns import weigh
 from dc.errors import QuotaExceeded
 from dc.messages import Blob, Options
@@ -36,6 +37,16 @@ class Quotas(Struct, frozen=True):
 
 
 NONE: Final = Quotas()
+
+
+def reserve_of(wanted: int | None, disk: int) -> int:
+    """Return the bytes of a disk that are left to the database, of those that were asked for.
+
+    Args:
+        wanted: so many, or None for the usual ones.
+        disk: bytes of the whole.
+    """
+    return min(limits.RESERVE_BYTES, disk // 20) if wanted is None else wanted
 
 
 class Counted(Protocol):

@@ -32,7 +32,9 @@ from dc import limits
 from dc.errors import DcError, ProtocolError, VersionError
 from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Refused, Trouble, Welcome
 from dc.records import Outcomes
+from dc.server.attention import AttentionList
 from dc.server.board import Board
+from dc.server.chronicle import Chronicle
 from dc.server.clients import ClientSide
 from dc.server.events import (
     Action,
@@ -75,7 +77,7 @@ from dc.server.type_port import Types
 from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 
-CAPABILITIES = ["batch", "blobs"]
+CAPABILITIES = ["batch", "blobs", "vitals"]
 CLOSE_POLICY = 1008
 CLOSE_GOING = 1001
 HEADS = HeadLimits()
@@ -112,6 +114,8 @@ class Reactor:
         self.streams = Streams(self.board)
         self.clients = ClientSide(self.board, self.workers, self.streams)
         self.control = JobControl(self.board, self.clients, self.workers)
+        self.chronicle = Chronicle(self.board, self.workers)
+        self.attention = AttentionList(self.board, self.workers, self.whys, self.chronicle)
         orders = self.workers.orders
         self.operations = Operations(self.board, self.clients, self.control, orders)
         orders.dismiss = self._dismiss
@@ -119,7 +123,7 @@ class Reactor:
         self.board.on_finished = self._finished
         self.board.on_unfollowed = self.clients.let_go
         self._software = software
-        self._server = server
+        self.identity = server
         self._peers = Peers()
         self._ticked: float | None = None
         self._patient_until = 0.0
@@ -165,10 +169,13 @@ class Reactor:
                 for record in records:
                     self.board.write(record, lambda: None)
                     self.board.signed(record)
+                    self.chronicle.plugin(record)
             case Stopping():
                 self.workers.note_all_seen()
+                self.chronicle.stopping()
             case Emptied():
                 self.board.give_numbers_back()
+                self.chronicle.write(all_=True)
             case _:
                 return False
         return True
@@ -194,6 +201,7 @@ class Reactor:
                 self._take_held()
             case JobRemoved(submitter, size):
                 self.board.usage.free(submitter, size)
+                self.chronicle.removed()
             case Continued():
                 self.clients.cancel_step(event.job)
             case Answered(then, answer):
@@ -228,6 +236,7 @@ class Reactor:
 
     def _finished(self, job: Job) -> None:
         self.control.finished(job)
+        self.chronicle.finished(job)
         self.clients.finished(job)
 
     def _queued(self, number: int) -> Job | None:
@@ -255,27 +264,13 @@ class Reactor:
 
     def validate(self) -> None:
         """Check what must always hold; AssertionError says what does not."""
-        self.board.scheduler.validate()
-        self.board.submitters.validate()
-        self.board.matching.validate()
-        self.board.usage.validate()
         self.workers.validate()
         self._peers.validate()
         for peer in self.workers.roster.by_peer:
             assert self._peers[peer].role == "worker", f"worker {peer} has no open socket"
         for peer in self.clients.by_peer:
             assert self._peers[peer].role == "client", f"client {peer} has no open socket"
-        resident = 0
-        for job in self.board.jobs.values():
-            assert job.recorded <= job.done + job.failed <= job.total, f"job {job.number}: counts"
-            in_scheduler = sum(self.board.scheduler.job_counts(job.number)) if job.scheduled else 0
-            if not job.cancelled:
-                missing = job.total - job.done - job.failed
-                known = in_scheduler + job.tail.count
-                assert known == missing, f"job {job.number}: {known} != {missing}"
-            job.validate()
-            resident += job.at_hand.size
-        assert resident == self.board.window.used, "the window of payloads does not add up"
+        self.board.validate()
 
     # --- peers ----------------------------------------------------------------------------------
 
@@ -339,7 +334,7 @@ class Reactor:
         else:
             slots = self._greet_worker(peer, hello)
         peer.role = hello.role
-        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self._server, slots)
+        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self.identity, slots)
         self.board.send(peer.number, welcome)
         if self.board.trouble:
             self.board.send(peer.number, Trouble(self.board.trouble))
@@ -353,6 +348,7 @@ class Reactor:
         if replaced is not None:
             self._peers.pop(replaced)
             self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
+        self.workers.by_peer[peer.number].software = hello.software
         row = self.workers.register.get(hello.about.key)
         return row.slots if row is not None else 0
 
@@ -379,6 +375,7 @@ class Reactor:
     def _on_trouble(self, text: str) -> None:
         """Tell everybody why nothing is acknowledged at present, or that it is again."""
         self.board.trouble = text
+        self.chronicle.trouble(text)
         for peer in self._peers.all():
             if peer.role:
                 self.board.send(peer.number, Trouble(text))
@@ -409,6 +406,7 @@ class Reactor:
         for peer in self._peers.due(self.board.now):
             self._watch_over(peer)
         self.workers.tick(late, patient=self.board.now < self._patient_until)
+        self.chronicle.tick()
 
     def _unheard(self, stalled: bool) -> float:
         """Return for how many of the seconds since the last tick nobody could be heard.

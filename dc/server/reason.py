@@ -6,6 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from dc.view_jobs import ReasonView
+
 
 class Reason(Struct, frozen=True):
     """Why a task waits or a worker idles.
@@ -17,6 +19,11 @@ class Reason(Struct, frozen=True):
     kind: str
     text: str
     figures: dict[str, Any] = {}
+
+
+def view_of(reason: Reason | None) -> ReasonView | None:
+    """Return a reason as it is shown to programs."""
+    return None if reason is None else ReasonView(reason.kind, reason.figures)
 
 
 def several(count: int, noun: str) -> str:

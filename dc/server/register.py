@@ -49,11 +49,13 @@ class Register:
         self._gone_decided: dict[str, None] = {}
         self._named: dict[str, set[str]] = {}  # by name, those of `_gone`
         self._changed: dict[str, None] = {}  # what the disk does not know yet
+        self._called: dict[str, str] = {}  # by the names that operators gave, whose they are
 
     def recovered(self, rows: Iterable[WorkerRow]) -> None:
         """Take what is on disk, those first that were here longest ago; nobody is here yet."""
         for row in rows:
             self._rows[row.key] = row
+            self._list_called(row)
             self._list_gone(row)
 
     # --- coming and going -----------------------------------------------------------------------
@@ -78,8 +80,7 @@ class Register:
         if row.run != about.run:
             row = replace(row, order="")
         row = replace(row, name=about.name, run=about.run, seen=self._board.wall)
-        for other in list(self._named.get(about.name, ())):
-            self._forget(other)  # this is who has its name now
+        self.forget_named(row.shown)  # this is who has that name now
         return self._put(row)
 
     def here(self, key: str) -> None:
@@ -103,6 +104,11 @@ class Register:
         row = self._rows.get(key)
         if row is not None and row.order:
             self._put(replace(row, order=""))
+
+    def forget_named(self, name: str) -> None:
+        """Forget those that are gone, of which nothing was decided, and that had this name."""
+        for key in list(self._named.get(name, ())):
+            self._forget(key)
 
     # --- deciding -------------------------------------------------------------------------------
 
@@ -132,6 +138,15 @@ class Register:
         """Return what is remembered of the worker of a key."""
         return self._rows.get(key)
 
+    def name_of(self, about: About) -> str:
+        """Return the name of a worker: the one that operators gave it, or what it says."""
+        row = self._rows.get(about.key)
+        return row.called if row is not None and row.called else about.name
+
+    def called(self, name: str) -> str:
+        """Return the key of the worker to which operators gave this name; empty: nobody's."""
+        return self._called.get(name, "")
+
     def gone(self) -> Iterator[WorkerRow]:
         """Yield those that are not here, but for deleted ones; the last to go come last."""
         for keys in (self._gone, self._gone_decided):
@@ -142,9 +157,22 @@ class Register:
     # --- inside ---------------------------------------------------------------------------------
 
     def _put(self, row: WorkerRow) -> WorkerRow:
+        old = self._rows.get(row.key)
+        if old is not None:
+            self._unlist_called(old)
+        self._list_called(row)
         self._rows[row.key] = row
         self._changed[row.key] = None
         return row
+
+    def _list_called(self, row: WorkerRow) -> None:
+        """Note whose name this is: not one's who was deleted, and does not come back."""
+        if row.called and row.state != DELETED:
+            self._called[row.called] = row.key
+
+    def _unlist_called(self, row: WorkerRow) -> None:
+        if self._called.get(row.called) == row.key:
+            del self._called[row.called]
 
     def _list_gone(self, row: WorkerRow) -> None:
         if is_decided(row):
@@ -167,6 +195,7 @@ class Register:
     def _forget(self, key: str) -> None:
         row = self._rows.pop(key)
         self._unlist(row)
+        self._unlist_called(row)
         self._changed[key] = None
 
     def validate(self) -> None:
@@ -176,6 +205,9 @@ class Register:
         named = [key for keys in self._named.values() for key in keys]
         assert sorted(named) == sorted(self._gone), "a name is nobody's, or is missing"
         assert len(self._gone) + len(self._gone_decided) <= self._most
+        called = {row.called: row.key for row in self._rows.values() if row.state != DELETED}
+        called.pop("", None)
+        assert called == self._called, "a name that was given is not found, or is nobody's"
         for key in self._rows:
             decided = is_decided(self._rows[key])
             assert not (decided and key in self._gone), "a decision may be forgotten"
@@ -183,7 +215,7 @@ class Register:
 
 def is_decided(row: WorkerRow) -> bool:
     """Whether operators have decided anything of a worker."""
-    return bool(row.note or row.labels or row.slots or row.state)
+    return bool(row.note or row.labels or row.slots or row.state or row.called)
 
 
 def decided(about: About, row: WorkerRow) -> About:
@@ -196,4 +228,5 @@ def decided(about: About, row: WorkerRow) -> About:
     fixed = about.fixed_cpus or resources.get(CPUS, math.inf) < about.slots
     if resources.get(CPUS, slots) < slots and not fixed:
         resources = {**resources, CPUS: float(slots)}
-    return replace(about, labels=labels, slots=slots, resources=resources)
+    name = row.called or about.name
+    return replace(about, name=name, labels=labels, slots=slots, resources=resources)

@@ -28,7 +28,9 @@ from dc.messages import (
 )
 from dc.portions import stored_size
 from dc.server import retries
+from dc.server.attempts import AttemptNotes
 from dc.server.board import Board
+from dc.server.event_log import SERVER
 from dc.server.events import DropBlob
 from dc.server.health import Health
 from dc.server.jobs import Job
@@ -49,10 +51,17 @@ class Reports:
         leases: which attempts are whose.
         health: how well the workers are.
         room: how much of it they have.
+        attempts: where it is noted what becomes of them.
     """
 
     def __init__(
-        self, board: Board, roster: Roster, leases: Leases, health: Health, room: Room
+        self,
+        board: Board,
+        roster: Roster,
+        leases: Leases,
+        health: Health,
+        room: Room,
+        attempts: AttemptNotes,
     ) -> None:
         self._board = board
         self._scheduler = board.scheduler
@@ -60,6 +69,7 @@ class Reports:
         self._leases = leases
         self._health = health
         self._room = room
+        self._attempts = attempts
 
     # --- acknowledging --------------------------------------------------------------------------
 
@@ -127,6 +137,7 @@ class Reports:
         if not numbers:
             return
         worker.done += len(numbers)
+        worker.tally.done(len(numbers), self._board.now)
         self._scheduler.set_cost(job.number, job.learn(times))
         self._find_well(worker, job, numbers)
         fitting = self._fitting(job, list(results))
@@ -186,6 +197,7 @@ class Reports:
     def _find_well(self, worker: Worker, job: Job, numbers: Sequence[int]) -> None:
         if self._health.well(worker.process):
             self._room.look(worker)
+            self._note("worker.well", worker, f"worker {worker.name} is well again")
         now = self._board.now
         for process in self._health.succeeded(worker.process, job.number, numbers, now):
             sick = self._roster.by_key.get(process[0])
@@ -195,6 +207,8 @@ class Reports:
     def _set_aside(self, worker: Worker) -> None:
         """Give a sick worker nothing more; what it has not begun goes to others."""
         self._room.look(worker)
+        why = self._health.reason(worker.process)
+        self._note("worker.sick", worker, f"worker {worker.name} is set aside: {why}")
         waiting: dict[int, list[int]] = {}
         for job, number, _ in self._scheduler.held(worker.id):
             state = self._scheduler.state(job, number)
@@ -203,6 +217,9 @@ class Reports:
         for job, numbers in waiting.items():
             back = self._leases.take_back(worker, job, blame=False, numbers=numbers)
             self._roster.stop(worker.id, job, [n for n, _ in back], [a for _, a in back])
+
+    def _note(self, kind: str, worker: Worker, text: str) -> None:
+        self._board.log.note(kind, SERVER, lambda: text, worker=worker.name)
 
     def try_again(self) -> None:
         """Give sick workers whose pause is over one slot to show that they are well."""
@@ -246,11 +263,13 @@ class Reports:
     ) -> None:
         """Decide what becomes of a failed attempt: another try, or a recorded failure."""
         worker.failed += 1
+        worker.tally.failed()
         job.changed = True
         verdict = self._verdict(worker, job, number, attempt, failure.kind)
         state = self._scheduler.state(job.number, number) if verdict == RETRY else None
         if state is not None:
             self._board.note_attempts(job.number, [(number, attempt, state[2], state[4])])
+            self._attempts.failed(worker.name, job.number, number, attempt, time, failure)
             self._board.on_retry(worker.key, job.number, number, attempt)
         else:
             self._board.record(job, worker.name, [number], [attempt], [time], [failure])
@@ -299,6 +318,8 @@ class Reports:
             state = self._scheduler.state(job.number, number)
             deadline = self._deadline(job, elapsed)
             mine = self._scheduler.start(worker.id, job.number, number, attempt, deadline)
+            if mine:
+                self._attempts.running(worker.id, job.number, number, attempt, elapsed)
             if mine and state is not None and state[0] != RUNNING:
                 fresh.append((number, attempt))
         if fresh:
@@ -338,6 +359,7 @@ class Reports:
         job.changed = True
         if notes:
             self._board.note_attempts(job.number, notes)
+            self._attempts.back(worker.name, job.number, notes, "returned")
 
     # --- time limits ----------------------------------------------------------------------------
 

@@ -18,30 +18,14 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import trio
-from msgspec import Struct
 
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import StoreError
+from dc.server.keep import Keep
 from dc.store import Store
 
 log = logging.getLogger("dc.server")
-
-
-class Keep(Struct, frozen=True):
-    """For how many days finished jobs are kept, and how many of them; 0 means no limit."""
-
-    days: float = limits.KEEP_DAYS
-    jobs: int = limits.KEEP_JOBS
-
-    @property
-    def text(self) -> str:
-        """What to tell who asks for a job that is gone."""
-        if not (self.days or self.jobs):
-            return ""
-        days = f" for {self.days:g} days" if self.days else ""
-        most = f"{',' if days else ''} at most the newest {self.jobs:,}" if self.jobs else ""
-        return f" (finished jobs are kept{days}{most})"
 
 
 class Retention:
@@ -51,10 +35,11 @@ class Retention:
         store: of the jobs.
         blobs: their large payloads and results.
         followed: gives the jobs that must stay for now.
-        keep: what is kept.
+        keep: what is kept, for now.
         wall: gives the Unix time in seconds.
 
     Attributes:
+        keep: what is kept.
         jobs: how many jobs were removed since the start.
         blobs: how many blobs were.
         blob_bytes: their bytes.
@@ -77,7 +62,7 @@ class Retention:
         self._store = store
         self._folder = blobs
         self._followed = followed
-        self._keep = keep
+        self.keep = keep
         self._wall = wall
         self._holds = 0
         self._dropped: deque[tuple[float, bytes]] = deque()
@@ -124,15 +109,15 @@ class Retention:
     def view(self) -> dict[str, float]:
         """Return what is kept and what was removed since the start."""
         return {
-            "keep_days": self._keep.days,
-            "keep_jobs": self._keep.jobs,
+            "keep_days": self.keep.days,
+            "keep_jobs": self.keep.jobs,
             "removed_jobs": self.jobs,
             "removed_blobs": self.blobs,
             "removed_blob_bytes": self.blob_bytes,
         }
 
     async def _remove_jobs(self) -> None:
-        keep, followed = self._keep, self._followed()
+        keep, followed = self.keep, self._followed()
         before = self._wall() - keep.days * 86400 if keep.days else 0.0
         limit = limits.RETENTION_JOBS + len(followed)
         for job in await self._store.removable(before, keep.jobs, limit):
@@ -158,7 +143,7 @@ class Retention:
                 return
         self.freed(removed.submitter, removed.bytes)
         self.jobs += 1
-        log.info("job %d is removed%s", job, self._keep.text)
+        log.info("job %d is removed%s", job, self.keep.text)
 
     async def _remove_plugins(self) -> None:
         """Forget the plugins that no job runs and no new one will."""

@@ -23,7 +23,8 @@ from msgspec import Struct
 from dc import limits
 from dc.errors import NotPossible
 from dc.messages import Failure
-from dc.records import Retried, TaskRow, Unfinished
+from dc.records import AttemptEnd, Retried, TaskRow, Unfinished
+from dc.server.attempts import AttemptNotes, failed_end
 from dc.server.board import MOST_ATTEMPTS, Board
 from dc.server.endings import Range
 from dc.server.events import LoadFailed
@@ -55,11 +56,13 @@ class Retrying:
 
     Args:
         board: where jobs and the scheduler are.
+        notes: where it is noted how attempts ended.
         look: brings what depends on the clock up to it, of a job that is taken up again.
     """
 
-    def __init__(self, board: Board, look: Callable[[Job], None]) -> None:
+    def __init__(self, board: Board, notes: AttemptNotes, look: Callable[[Job], None]) -> None:
         self._board = board
+        self._notes = notes
         self._look = look
         self._under_way: set[int] = set()
 
@@ -108,8 +111,10 @@ class Retrying:
     def _queue(self, job: Job, tasks: list[TaskRow]) -> None:
         """Set the outcomes of some failed tasks aside, and queue them."""
         numbers = [task.number for task in tasks]
+        on_disk = partial(self._board.on_retried, job, tasks)
         attempts = [min(task.attempt + 1, MOST_ATTEMPTS) for task in tasks]
-        self._board.write(Retried(job.number, numbers, attempts), _nothing)
+        self._board.write(Retried(job.number, numbers, attempts), on_disk)
+        self._notes.write(job.number, [end for task in tasks for end in _ends(task)])
         job.failed -= len(tasks)
         job.recorded -= len(tasks)
         job.whole = None
@@ -137,6 +142,14 @@ class Retrying:
             self._board.heads.begun(job)
         retry.then(retry.count)
         self._board.on_unfollowed(job)
+
+
+def _ends(task: TaskRow) -> list[AttemptEnd]:
+    """Return how the last attempt of a failed task ended, if a worker had it."""
+    failure = task.outcome
+    if not isinstance(failure, Failure) or not task.worker:
+        return []
+    return [failed_end(task.worker, task.number, task.attempt, task.at, task.time, failure)]
 
 
 def _nothing() -> None:

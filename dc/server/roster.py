@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import DuplicateName, ProtocolError
 from dc.messages import About, Stop, Vitals
 from dc.server.board import Board
+from dc.server.event_log import counted
 from dc.server.register import Register, decided
+from dc.server.tally import Tally
 
 KEY_SHOWN = 8
 """Characters of a key that stand for the name of a worker that has not said one yet."""
@@ -28,6 +30,7 @@ class Worker(Struct, eq=False):
 
     Attributes:
         said: what it says of itself.
+        software: its program and version.
         about: the same, with what operators have decided.
         since: when it connected, in Unix time.
         ready: whether it has said all that it holds, and so gets tasks.
@@ -48,6 +51,7 @@ class Worker(Struct, eq=False):
         until: when it will leave, on the reactor's clock.
         stop_by: when it must have stopped, if it was told to.
         unusable: by archive, why it could not use it when it last tried, the newest last.
+        tally: how it has done lately.
         vitals: how its computer is, as it said last, at `vitals_at` in Unix time.
     """
 
@@ -56,6 +60,7 @@ class Worker(Struct, eq=False):
     about: About
     peer: int = -1
     address: str = ""
+    software: str = ""
     since: float = 0.0
     done: int = 0
     failed: int = 0
@@ -74,6 +79,7 @@ class Worker(Struct, eq=False):
     until: float = math.inf
     stop_by: float = math.inf
     unusable: dict[bytes, str] = {}
+    tally: Tally = field(default_factory=Tally)
     vitals: Vitals | None = None
     vitals_at: float = 0.0
 
@@ -136,12 +142,13 @@ class Roster:
         if not about.key:
             raise ProtocolError("a worker has a key that is its own for good")
         self._register.check(about.key)
-        named = self.by_name.get(about.name)
+        name = self._register.name_of(about)
+        named = self.by_name.get(name)
         if named is not None and named.key != about.key:
-            text = (
-                f"a worker named {about.name} is connected from {named.address}: "
-                "choose another name"
-            )
+            text = f"a worker named {name} is connected from {named.address}: choose another name"
+            raise DuplicateName(text)
+        if self._register.called(name) not in ("", about.key):
+            text = f"an operator has given the name {name} to another worker: choose another name"
             raise DuplicateName(text)
 
     def connect(self, peer: int, address: str, said: About, *, obeys: bool) -> Worker:
@@ -167,7 +174,18 @@ class Roster:
         worker.until = self._board.now + said.leaves_in if said.leaves_in else math.inf
         worker.since, worker.named, worker.graces = self._board.wall, {}, {}
         self.by_peer[peer] = self.by_name[about.name] = worker
+        self._note_came(worker)
         return worker
+
+    def _note_came(self, worker: Worker) -> None:
+        new = self._board.presence.came(worker.key, self._board.wall)
+        slots = counted(worker.about.slots, "slot")
+        self._board.log.note(
+            "worker.came" if new else "worker.back",
+            worker.name,
+            lambda: f"worker {worker.name} {'came' if new else 'is back'}, with {slots}",
+            worker=worker.name,
+        )
 
     def disconnect(self, worker: Worker) -> None:
         """Take a worker's connection from it; it is away from now on.
@@ -208,12 +226,18 @@ class Roster:
 
     def regroup(self, worker: Worker, about: About) -> None:
         """Have a worker be what it says, or is decided to be."""
+        if worker.peer >= 0 and about.name != worker.about.name:
+            del self.by_name[worker.about.name]
+            self.by_name[about.name] = worker
         worker.about = about
         self._board.matching.joined(worker.id, about)
 
     def remove(self, worker: Worker) -> None:
         """Forget a worker that is away; what it holds is queued again, without blame."""
         self._register.went(worker.key)
+        board, name = self._board, worker.name
+        board.presence.went(worker.key, worker.done, worker.failed, board.wall)
+        board.log.note("worker.went", name, lambda: f"worker {name} went", worker=name)
         del self.by_key[worker.key], self.by_id[worker.id], self.away[worker.key]
         self._scheduler.remove_worker(worker.id, False)
         self.on_removed(worker.id)
@@ -231,7 +255,7 @@ class Roster:
     def last_name(self, key: str) -> str:
         """Return the name that the worker of a key had last, as far as it is remembered."""
         row = self._register.get(key)
-        return row.name if row is not None else ""
+        return row.shown if row is not None else ""
 
     def holds(self, worker: Worker, job: int, number: int, attempt: int) -> bool:
         """Whether an attempt is the task's newest and with this worker; the job is scheduled."""

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
 import trio
 
 from dc import http, limits, link_open
-from dc.errors import (
-    BlobMismatch,
-    DcError,
-    NotPossible,
-    OptionsError,
-    ProtocolError,
-    QuotaExceeded,
-    StoreError,
-    StoreFull,
-    UnknownBlob,
-    UnknownJob,
-    UnknownTask,
-    UnknownTaskType,
-    UnknownWorker,
-    WrongOffset,
-)
+from dc.errors import ProtocolError, UnknownBlob
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
-from dc.server.api import Api
+from dc.server.api import api_routes
 from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
-from dc.server.output_views import OutputViews
-from dc.server.pages import Pages
+from dc.server.compression import compress
+from dc.server.problems import ANSWERED, BadRequest, not_allowed, problem
+from dc.server.routes import Router, number
+from dc.server.static_files import StaticFiles, wants_document
+from dc.server.task_bytes import TaskBytes
 from dc.server.uploads import Uploads
-from dc.server.views import Views, number
+from dc.server.views import Views
 
 SECURITY_HEADERS = [
     (
@@ -51,25 +37,11 @@ SECURITY_HEADERS = [
 
 TEXT: Final = "text/plain; charset=utf-8"
 
-FILES = ("/payload", "/result", "/output")
+DEFAULT_HEADERS = [*SECURITY_HEADERS, ("Cache-Control", "no-store")]
+"""Of an answer that does not say otherwise."""
 
-STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
-    {
-        UnknownBlob: 404,
-        UnknownJob: 404,
-        UnknownTask: 404,
-        UnknownTaskType: 404,
-        UnknownWorker: 404,
-        BlobMismatch: 400,
-        WrongOffset: 409,
-        OptionsError: 400,
-        NotPossible: 409,
-        QuotaExceeded: 413,
-        StoreFull: 507,
-        StoreError: 503,
-    }
-)
-"""Which status answers a request for which nothing was done."""
+DIGEST_CHARS: Final = 64
+"""Of a SHA-256 as text."""
 
 
 class Site:
@@ -82,12 +54,15 @@ class Site:
     def __init__(self, app: ServerApp) -> None:
         self._app = app
         self._views = Views(app)
-        self._api = Api(self._views, app)
-        self._outputs = OutputViews(app, self._views)
-        self._pages = Pages()
-        settings = app.settings
-        uploads = Uploads(settings.data, settings.reserve, lambda: app.reactor.board.usage)
+        uploads = Uploads(
+            app.settings.data,
+            lambda: app.reactor.board.settings.now.reserve,
+            lambda: app.reactor.board.usage,
+        )
+        self._router = Router(api_routes(app, self._views, uploads))
+        self._files = StaticFiles()
         self._blobs = BlobAnswers(app.blobs, uploads)
+        self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
@@ -113,12 +88,12 @@ class Site:
             if request.method not in ("GET", "HEAD"):
                 link_open.check_origin(request.headers)
             answer = await self._route(request)
-        except tuple(STATUSES) as error:
-            answer = self._error(request, error, _status(error))
+        except ANSWERED as error:
+            answer = problem(error)
         if isinstance(answer, Response):
-            answer.headers.extend(SECURITY_HEADERS)
-            if not any(name == "Cache-Control" for name, _ in answer.headers):
-                answer.headers.append(("Cache-Control", "no-store"))
+            await compress(request, answer)
+            names = {name for name, _ in answer.headers}
+            answer.headers += [one for one in DEFAULT_HEADERS if one[0] not in names]
         return answer
 
     def _check_host(self, host: str) -> None:
@@ -138,15 +113,6 @@ class Site:
         if host and name != "localhost" and name not in self._hosts and not is_loopback(name):
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
-    def _error(self, request: Request, error: DcError, status: int) -> Response:
-        bytes_ = ("/api/", "/blobs/", "/plugins/")
-        if request.path.startswith(bytes_) or request.path.endswith(FILES):
-            answer = Response.json({"error": error.code, "text": str(error)}, status)
-            if isinstance(error, WrongOffset) and error.offset is not None:
-                answer.headers.append(("Upload-Offset", str(error.offset)))
-            return answer
-        return self._pages.error(status, str(error))
-
     async def _route(self, request: Request) -> Response | Upgrade:
         parts = request.path.strip("/").split("/")
         match parts:
@@ -154,19 +120,29 @@ class Site:
                 return self._socket(request)
             case ["api", "backup"]:
                 return await self._backup(request)
-            case ["api", *rest]:
-                return await self._api.answer(request, rest)
+            case ["api", *_]:
+                return await self._router.answer(request)
+            case ["blobs"]:
+                return await self._blobs.post(request)
             case ["blobs", name]:
                 return await self._blobs.blob(request, name)
-            case ["plugins", name]:
-                return await self._plugin(request, name)
+        if request.method not in ("GET", "HEAD"):
+            return not_allowed(["GET", "HEAD"])
+        return await self._read_only(request, parts)
+
+    async def _read_only(self, request: Request, parts: list[str]) -> Response:
+        """Answer GET or HEAD where there is nothing else."""
+        match parts:
+            case ["plugins", *rest] if rest and _is_archive(request, rest):
+                return await self._plugin(request, "/".join(rest))
             case ["jobs", job, "tasks", task, "output"]:
                 return await self._output(request, number(job), number(task))
             case ["jobs", job, "tasks", task, "payload" | "result" as which]:
-                return await self._bytes(request, which, number(job), number(task))
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
-        return await self._pages.answer(request, parts)
+                return await self._bytes.answer(request, which, number(job), number(task))
+        answer = self._files.get(request, "/".join(parts)) or self._files.page(request)
+        if answer is None:
+            raise BadRequest("not_found", f"there is no path {request.path[:200]!r}")
+        return answer
 
     def _socket(self, request: Request) -> Response | Upgrade:
         if request.method != "GET":
@@ -186,31 +162,22 @@ class Site:
 
     # --- bytes ----------------------------------------------------------------------------------
 
-    async def _bytes(self, request: Request, which: str, job: int, task: int) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
-        find = self._views.payload if which == "payload" else self._views.result
-        return await self._blobs.payload(request, await find(job, task))
-
     async def _output(self, request: Request, job: int, task: int) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
-        if (whole := await self._outputs.whole(job, task)) is not None:
+        if (whole := await self._views.outputs.whole(job, task)) is not None:
             return await self._blobs.file(request, whole.digest, ASK_AGAIN, TEXT)
-        return Response(200, await self._outputs.text(job, task), TEXT)
+        return Response(200, await self._views.outputs.text(job, task), TEXT)
 
     async def _plugin(self, request: Request, name: str) -> Response:
         """Return the archive of a plugin that the server has, or that a job still runs."""
-        if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
         digest = digest_named(name)
         if self._app.types.shipped(digest) is None:
             raise UnknownBlob(f"there is no plugin {name[:80]!r}")
         return await self._blobs.file(request, digest)
 
 
-def _status(error: DcError) -> int:
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+def _is_archive(request: Request, rest: list[str]) -> bool:
+    """Whether a path below `/plugins/` is an archive's, and not that of a page."""
+    return len(rest[0]) == DIGEST_CHARS or not wants_document(request)
 
 
 def is_loopback(host: str) -> bool:

@@ -56,6 +56,7 @@ from dc.messages import (
 from dc.portions import stored_size
 from dc.records import JobEnded, JobRow, NewJob, NewTasks
 from dc.server.board import Board
+from dc.server.event_log import named
 from dc.server.events import LoadKey
 from dc.server.job_options import check_after, job_options
 from dc.server.jobs import Job
@@ -203,6 +204,7 @@ class Submissions:
         self._open(client, message.request, job, info)
         self._board.write(_new_job(row), partial(self._begun, job))
         self._board.on_submitted(job)
+        self._note("job.submitted", job, f"of type {row.type} was submitted")
 
     def _check_inputs(self, options: Options, missing: frozenset[Blob]) -> None:
         for name, blob in options.inputs.items():
@@ -404,6 +406,14 @@ class Submissions:
         self._close(submission)
         job = submission.job
         job.deserted = job.changed = not job.ended
+        if job.deserted and not job.cancelled:
+            self._note("job.deserted", job, "was left before all of it was submitted")
+
+    def _note(self, kind: str, job: Job, what: str) -> None:
+        name = job.options.name
+        who = job.options.submitter
+        text = partial("job {}{} {}".format, job.number, named(name), what)
+        self._board.log.note(kind, who, text, job=job.number)
 
 
 def _new_job(row: JobRow) -> NewJob:

@@ -23,6 +23,7 @@ from dc.server.board import Board
 from dc.server.events import DropBlob
 from dc.server.leases import Leases
 from dc.server.roster import Roster, Worker
+from dc.view_jobs import ProgressView
 
 Task: TypeAlias = tuple[int, int]
 """A job and a number."""
@@ -72,6 +73,11 @@ class Telling:
         if self._leases.scheduled(job) is None:
             return False
         return self._roster.holds(worker, job, number, attempt)
+
+    def shown(self, job: int, number: int) -> ProgressView | None:
+        """Return how far a task says that it is, as it is shown."""
+        told = self.progress(job, number)
+        return None if told is None else ProgressView(told.fraction, told.text, told.at)
 
     def progress(self, job: int, number: int) -> Told | None:
         """Return how far a task is, if it has said so and still runs."""

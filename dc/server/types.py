@@ -7,14 +7,14 @@ that may be out of service long since, and is known, and loaded, for as long as 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from dc.errors import UnknownTaskType
 from dc.plugins import Plugins
 from dc.server.shipping import Shipped
-from dc.server.type_port import TypeInfo
 from dc.server.versions import Version
 from dc.tasktypes import TaskType
+from dc.view_plugins import TypeView
+from dc.view_workers import TypeName
 
 
 class PluginTypes:
@@ -29,12 +29,12 @@ class PluginTypes:
         self._archives: dict[str, bytes] = {}  # by the name of a plugin in service
         self._loaded: dict[bytes, Version] = {}
         self._known: dict[bytes, Shipped] = {}
-        self._schemas: dict[TaskType, dict[str, Any]] = {}
+        self._rows: dict[TaskType, TypeView] = {}  # as shown: schemas take long to make
         self.versions: list[Version] = []
 
     # --- what the reactor asks ------------------------------------------------------------------
 
-    def get(self, name: str, version: str = "", plugin: bytes = b"") -> TypeInfo:
+    def get(self, name: str, version: str = "", plugin: bytes = b"") -> TaskType:
         """Return a type, its newest version by default; UnknownTaskType when there is none.
 
         Args:
@@ -98,7 +98,7 @@ class PluginTypes:
             for name, line in lines.items():
                 plugins.broken[name] = "; ".join(filter(None, [plugins.broken.get(name), line]))
         self._plugins, self._archives, self.versions = plugins, archives, list(versions)
-        self._schemas = {}
+        self._rows = {}
 
     @property
     def loaded(self) -> list[Version]:
@@ -112,33 +112,31 @@ class PluginTypes:
         """Plugins that could not be loaded, and why."""
         return dict(self._plugins.broken)
 
-    def rows(self, *, schemas: bool = False) -> list[dict[str, Any]]:
-        """Return each type as the API shows it.
+    def names(self) -> list[TypeName]:
+        """The task types in service."""
+        return [TypeName(one.name, one.version) for one in self._plugins.types]
 
-        Args:
-            schemas: with what its payloads and results look like, as JSON Schema.
-        """
-        return [self._row(type_, schemas) for type_ in self._plugins.types]
+    def rows(self) -> list[TypeView]:
+        """Return each type in service as the API shows it."""
+        return [self._row(type_) for type_ in self._plugins.types]
 
-    def _row(self, type_: TaskType, schemas: bool) -> dict[str, Any]:
-        plugin = self._plugins.where(type_.name, type_.version)
-        return {
-            "name": type_.name,
-            "version": type_.version,
-            "plugin": plugin,
-            "archive": self._archives.get(plugin, b"").hex(),
-            "doc": type_.doc,
-            "payload": type_.payload_codec,
-            "result": type_.result_codec,
-            **(self._schemas_of(type_) if schemas else {}),
-        }
-
-    def _schemas_of(self, type_: TaskType) -> dict[str, Any]:
-        found = self._schemas.get(type_)
+    def _row(self, type_: TaskType) -> TypeView:
+        found = self._rows.get(type_)
         if found is None:
-            schemas = {
-                "payload_schema": type_.payload_schema,
-                "result_schema": type_.result_schema,
-            }
-            found = self._schemas[type_] = schemas
+            found = self._rows[type_] = self._new_row(type_)
         return found
+
+    def _new_row(self, type_: TaskType) -> TypeView:
+        plugin = self._plugins.where(type_.name, type_.version)
+        return TypeView(
+            name=type_.name,
+            version=type_.version,
+            plugin=plugin,
+            archive=self._archives.get(plugin, b"").hex(),
+            doc=type_.doc,
+            payload=type_.payload_codec,
+            result=type_.result_codec,
+            payload_schema=type_.payload_schema,
+            result_schema=type_.result_schema,
+            options=dict(type_.options),
+        )

@@ -12,7 +12,7 @@ from dc import limits
 from dc.blobs_incoming import Sink, Source
 from dc.errors import StoreFull
 from dc.requirements import bytes_text
-from dc.server.quotas import Usage
+from dc.server.quotas import Usage, reserve_of
 
 
 class Uploads:
@@ -20,11 +20,13 @@ class Uploads:
 
     Args:
         folder: the data folder.
-        reserve: bytes of its disk that are left to the database; None for the usual ones.
+        reserve: gives the bytes of its disk that are left to the database; None for the usual.
         usage: gives what is counted, and the quotas.
     """
 
-    def __init__(self, folder: Path, reserve: int | None, usage: Callable[[], Usage]) -> None:
+    def __init__(
+        self, folder: Path, reserve: Callable[[], int | None], usage: Callable[[], Usage]
+    ) -> None:
         self._folder = folder
         self._reserve = reserve
         self._usage = usage
@@ -45,9 +47,7 @@ class Uploads:
             disk = shutil.disk_usage(self._folder)
         except OSError:  # what is wrong is found out by writing
             return
-        free, reserve = disk.free, self._reserve
-        if reserve is None:
-            reserve = min(limits.RESERVE_BYTES, disk.total // 20)
+        free, reserve = disk.free, reserve_of(self._reserve(), disk.total)
         missing = max(0, size - here)
         if free - missing < reserve:
             kept = f", of which {bytes_text(reserve)} are kept (--reserve)"

@@ -32,6 +32,7 @@ from dc.messages import (
 from dc.plugin_manifest import unusable
 from dc.portions import portions
 from dc.records import WorkerRow
+from dc.server.attempts import AttemptNotes
 from dc.server.board import Board
 from dc.server.events import CheckpointsLoaded, LoadCheckpoints, LoadPayloads, PayloadsLoaded
 from dc.server.health import SICK, TRIAL, Health
@@ -64,10 +65,14 @@ class WorkerSide:
         self.roster = Roster(board, self.register)
         self.by_peer = self.roster.by_peer
         self.by_name = self.roster.by_name
-        self.leases = Leases(board, self.roster)
+        self.attempts = AttemptNotes(board)
+        self.leases = Leases(board, self.roster, self.attempts)
         self.health = Health()
         self._room = Room(board, self.roster, self.health, self.register)
-        self._reports = Reports(board, self.roster, self.leases, self.health, self._room)
+        self._reports = Reports(
+            board, self.roster, self.leases, self.health, self._room, self.attempts
+        )
+        self.began = self.attempts.began
         self.orders = Orders(
             *(board, self.roster, self.register, self.leases, self._room),
             lambda worker: self.state_of(worker)[0],
@@ -136,6 +141,7 @@ class WorkerSide:
         self.outputs.tick()
         self.telling.tick()
         self.inputs.tick()
+        self.attempts.tick()
 
     def note_all_seen(self) -> None:
         """Write down that all who are connected were here now: the server stops."""
@@ -399,6 +405,7 @@ class WorkerSide:
         self.outputs.validate()
         self.inputs.validate()
         self.telling.validate()
+        self.attempts.validate()
         for peer, worker in self.roster.by_peer.items():
             assert worker.peer == peer, "a worker has another connection than it is found by"
             assert self.roster.by_name[worker.about.name] is worker, "a name is another worker's"

@@ -23,26 +23,77 @@ SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
 -- name: job
 -- One job.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
-       paused, why, retried, bytes FROM jobs
+       paused, why, retried, bytes, finished_at FROM jobs
 WHERE job = :job AND NOT removed;
 
 -- name: job_of_key
 -- The newest job that was submitted under a key.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
-       paused, why, retried, bytes FROM jobs
+       paused, why, retried, bytes, finished_at FROM jobs
 WHERE key = :key AND key != '' AND NOT removed ORDER BY job DESC LIMIT 1;
 
 -- name: jobs
 -- Jobs below a number, of one submitter or (with an empty name) of all, the newest first.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
-       paused, why, retried, bytes FROM jobs
+       paused, why, retried, bytes, finished_at FROM jobs
 WHERE job < :before AND NOT removed AND (:submitter = '' OR submitter = :submitter)
 ORDER BY job DESC LIMIT :limit;
+
+-- name: listed_by_job
+-- Jobs that are wanted, below a number, the newest first. `states` has the ends that are wanted,
+-- between commas, and `live` numbers of jobs that are wanted beside.
+SELECT json_group_array(job) FROM (
+    SELECT job FROM listed
+    WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
+    AND (:search = '' OR name LIKE :search ESCAPE '!')
+    AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
+         OR job IN (SELECT value FROM json_each(:live)))
+    AND job < :below
+    ORDER BY job DESC LIMIT :limit
+);
+
+-- name: listed_up
+-- The same, sorted by something else: those behind a key and a job. Unfinished ones finish last.
+SELECT json_group_array(job) FROM (
+    SELECT job, key FROM (
+        SELECT job, CASE :sort WHEN 'job' THEN job WHEN 'created' THEN created WHEN 'finished' THEN coalesce(finished_at, 1e15)
+                      ELSE lower(name) END AS key
+        FROM listed
+        WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
+        AND (:search = '' OR name LIKE :search ESCAPE '!')
+        AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
+             OR job IN (SELECT value FROM json_each(:live)))
+    )
+    WHERE :after IS NULL OR (key, job) > (:key, :after)
+    ORDER BY key, job LIMIT :limit
+);
+
+-- name: listed_down
+-- The same downwards.
+SELECT json_group_array(job) FROM (
+    SELECT job, key FROM (
+        SELECT job, CASE :sort WHEN 'job' THEN job WHEN 'created' THEN created WHEN 'finished' THEN coalesce(finished_at, 1e15)
+                      ELSE lower(name) END AS key
+        FROM listed
+        WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
+        AND (:search = '' OR name LIKE :search ESCAPE '!')
+        AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
+             OR job IN (SELECT value FROM json_each(:live)))
+    )
+    WHERE :after IS NULL OR (key, job) < (:key, :after)
+    ORDER BY key DESC, job DESC LIMIT :limit
+);
+
+-- name: jobs_among
+-- These jobs.
+SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
+       paused, why, retried, bytes, finished_at FROM jobs
+WHERE job IN (SELECT value FROM json_each(:numbers)) AND NOT removed;
 
 -- name: open_jobs
 -- Jobs that are not cancelled and have, or may get, tasks without outcome; the oldest first.
 SELECT job, spec, created, ended, cancelled_at, total, done, failed, key,
-       paused, why, retried, bytes FROM jobs
+       paused, why, retried, bytes, finished_at FROM jobs
 WHERE finished_at IS NULL ORDER BY job;
 
 -- name: submitters
@@ -120,6 +171,15 @@ SELECT json_group_array(task & 0xffffffff), json_group_array(sequence) FROM (
 -- Which of these tasks are finished, each with the sequence of its record.
 SELECT json_group_array(task & 0xffffffff), json_group_array(sequence) FROM finished
 WHERE task IN (SELECT :job << 32 | value FROM json_each(:numbers));
+
+-- name: done_from
+-- Tasks with a result from :first on and below :end.
+SELECT json_group_array(task & 0xffffffff) FROM (
+    SELECT task FROM finished
+    WHERE task >= (:job << 32 | :first) AND task < (:job << 32) + :end
+    AND NOT EXISTS (SELECT 1 FROM failures WHERE failures.task = finished.task)
+    ORDER BY task LIMIT :limit
+);
 
 -- name: finished_count
 -- How many tasks of a job from :first on and below :end are finished.
@@ -335,3 +395,129 @@ SELECT coalesce(submitter, ''), bytes FROM jobs WHERE job = :job;
 -- name: remove_job
 -- Remove a job of which nothing else is left.
 DELETE FROM jobs WHERE job = :job AND removed;
+
+-- name: history
+-- The server from one time to before another, in steps of a resolution, ascending.
+SELECT json_group_array(json_array(
+    at, done, failed, queued, running, workers, away, slots, busy, bytes
+)) FROM (SELECT * FROM history WHERE step = :step AND at >= :since AND at < :until ORDER BY at);
+
+-- name: presence
+-- When the worker of a key was here, the newest first.
+SELECT json_group_array(json_array(key, since, until, done, failed))
+FROM (SELECT * FROM presence WHERE key = :key ORDER BY since DESC);
+
+-- name: settings
+-- What operators have set.
+SELECT name, value FROM settings ORDER BY name;
+
+-- name: next_event
+-- The number of the next event.
+SELECT coalesce(max(event), 0) + 1 FROM events;
+
+-- name: events
+-- Events from one number to before another, with what is wanted of them, the newest first.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_job
+-- The same of those of a job, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND job = :job
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_worker
+-- The same of those of a worker, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND worker = :worker AND worker != ''
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_who
+-- The same of those that somebody did, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND who = :who
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_kind
+-- The same of those of a kind, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND kind = :kind
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_family
+-- The same of those of kinds that begin alike, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND family = :family
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: events_of_level
+-- The same of those of a level, by its index.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
+SELECT spec FROM events WHERE event >= :first AND event < :before AND level = :level
+  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
+  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
+  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
+  AND (:search = '' OR text LIKE :search ESCAPE '\')
+ORDER BY event DESC LIMIT :limit);
+
+-- name: attempt_ends
+-- How attempts of a task ended whose outcomes do not stand, in their order.
+SELECT '[' || coalesce(group_concat(body), '') || ']' FROM (
+    SELECT body FROM attempt_ends WHERE task = (:job << 32 | :number)
+    AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed) ORDER BY attempt
+);
+
+-- name: remove_attempt_ends
+-- Remove some ends of attempts of a job.
+DELETE FROM attempt_ends WHERE rowid IN (
+    SELECT rowid FROM attempt_ends
+    WHERE task BETWEEN :job << 32 AND (:job << 32 | 0xffffffff) LIMIT :limit
+);
+
+-- name: remove_attempt_end_count
+-- Remove how many ends of attempts there are of a job.
+DELETE FROM attempt_end_counts WHERE job = :job;
+
+-- name: figures
+-- The figures of a job.
+SELECT sequence, data FROM figures
+WHERE job = :job AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed);
+
+-- name: remove_figures
+-- Remove the figures of a job.
+DELETE FROM figures WHERE job = :job;
+
+-- name: bare_records
+-- These records; without the bytes of their outcomes, where all of them are results.
+SELECT json_group_array(sequence), '[' || group_concat(numbers) || ']',
+       '[' || group_concat(head) || ']', json_group_array(length(outcomes)),
+       CAST(coalesce(group_concat(outcomes, ''), '') AS BLOB)
+FROM (SELECT sequence, numbers, head,
+             iif(substr(head, -11) = '"kinds":""}', x'', outcomes) AS outcomes
+      FROM records WHERE sequence IN (SELECT value FROM json_each(:sequences))
+      ORDER BY sequence);

@@ -35,6 +35,7 @@ from dc.worker.lifetime import end_of, seconds_of
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.plugin_options import PluginOptions
 from dc.worker.spares import Spares
+from dc.worker.vitals import Meter
 
 DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 MOST_SLOTS = 10_000
@@ -362,6 +363,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             keeping=Keeping(folder.path),
             cache=cache_place.open_cache(arguments.cache, folder.path),
             guard=Guard(folder.scratch),
+            meter=Meter(folder.scratch),
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,
             until=arguments.until,

@@ -57,6 +57,8 @@ from dc.worker.events import (
     Kill,
     Leave,
     LetGo,
+    Measure,
+    Measured,
     PutBlob,
     PutCheckpoint,
     Received,
@@ -77,6 +79,7 @@ from dc.worker.reactor import WorkerReactor
 from dc.worker.seats import Seat, run_executor
 from dc.worker.sending import Sending
 from dc.worker.statistics import Statistics
+from dc.worker.vitals import Meter
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -94,6 +97,7 @@ class WorkerApp:
         keeping: keeps reports on disk; without it they are in memory alone.
         cache: where blobs are that were fetched; without it, in the scratch folder.
         guard: watches what tasks use; without it only their executors' own limits hold.
+        meter: looks at how the computer is; without it the server is not told.
         clock: the time in seconds, of a clock that goes on while the computer sleeps.
         idle_exit: seconds without anything to do, after which it ends.
         until: when it ends, in Unix time.
@@ -116,6 +120,7 @@ class WorkerApp:
         keeping: Keeping | None = None,
         cache: CacheFolder | None = None,
         guard: Guard | None = None,
+        meter: Meter | None = None,
         clock: Callable[[], float] = trio.current_time,
         idle_exit: float = math.inf,
         until: float = math.inf,
@@ -127,7 +132,7 @@ class WorkerApp:
         self._start_executor = start_executor
         self._host, self._jitter = host, jitter
         self._keeping = keeping or Keeping()
-        self._guard = guard
+        self._guard, self._meter = guard, meter
         self._clock, self._wall, self._until = clock, wall, until
         self.again = False
         self._looked = 0.0  # when the reactor was last told the time
@@ -271,6 +276,8 @@ class WorkerApp:
                 keep = set(map(Path, action.keep))
                 start = self._nursery.start_soon
                 start(trio.to_thread.run_sync, remove_folder, Path(action.path), keep)
+            case Measure() if self._meter is not None:
+                self._nursery.start_soon(self._measure, self._meter)
             case Say():
                 log.warning("%s", action.text)
             case Finish():
@@ -298,6 +305,9 @@ class WorkerApp:
                 log.info("its time is over")
                 self.leave()
             self._keeping.tick(trio.current_time())
+
+    async def _measure(self, meter: Meter) -> None:
+        self._handle(Measured(await trio.to_thread.run_sync(meter.read)))
 
     def _watched(self) -> list[Watched]:
         """Return what is to be watched of those executors that run something."""

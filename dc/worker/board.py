@@ -61,6 +61,7 @@ class Board:
         self.left: set[str] = set()
         self.checkpoint_files: set[str] = set()
         self._put: list[Put] = []  # at the server, and their reports are drafts
+        self._trouble = False
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -81,6 +82,14 @@ class Board:
     def say(self, text: str) -> None:
         """Write a line to the log."""
         self.out.append(Say(text))
+
+    def heard_trouble(self, text: str) -> None:
+        """Note why the server records nothing at present; an empty text if it does."""
+        if text and not self._trouble:
+            self.say(f"the server records nothing at present: {text}")
+        elif self._trouble and not text:
+            self.say("the server records again")
+        self._trouble = bool(text)
 
     def _do(self, action: Action) -> None:
         self.out.append(action)

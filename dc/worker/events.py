@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc.messages import Blob, Message, Plugin, Progress, Report
+from dc.messages import Blob, Message, Plugin, Progress, Report, Vitals
 from dc.pipe import (
     Busy,
     FileResult,
@@ -207,6 +207,12 @@ class Tick(Struct, frozen=True):
     """Time has passed."""
 
 
+class Measured(Struct, frozen=True):
+    """How the computer is, after Measure."""
+
+    vitals: Vitals
+
+
 class Woke(Struct, frozen=True):
     """This process, or the whole computer, has slept for so many seconds.
 
@@ -242,6 +248,7 @@ Event: TypeAlias = (
     | ExecutorWrote
     | Flush
     | Tick
+    | Measured
     | Woke
     | Leave
 )
@@ -385,6 +392,10 @@ class FlushSoon(Struct, frozen=True):
     """There is something to report: answer with Flush at the end of this turn of the loop."""
 
 
+class Measure(Struct, frozen=True):
+    """Look at how the computer is: answer with Measured."""
+
+
 class Say(Struct, frozen=True):
     """Something for the log."""
 
@@ -422,6 +433,7 @@ Action: TypeAlias = (
     | RemoveFile
     | ClearFolder
     | FlushSoon
+    | Measure
     | Say
     | Finish
 )

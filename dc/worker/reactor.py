@@ -84,6 +84,7 @@ from dc.worker.events import (
     Finish,
     Flush,
     Leave,
+    Measured,
     PluginFailed,
     PluginReady,
     Received,
@@ -96,6 +97,7 @@ from dc.worker.executors import Executors
 from dc.worker.identity import Identity
 from dc.worker.leaving import Departure
 from dc.worker.outputs import Outputs
+from dc.worker.pulse import Pulse
 from dc.worker.statistics import Statistics
 from dc.worker.telling import Telling
 
@@ -124,6 +126,7 @@ class WorkerReactor:
         self._assignments = Assignments(self._board, self._executors, identity)
         self._outputs = Outputs(self._board)
         self._telling = Telling(self._board)
+        self._pulse = Pulse(self._board)
         self._connecting = False
         self._online = False
         self._welcome = False
@@ -134,7 +137,6 @@ class WorkerReactor:
         self._durable = False
         self._switching = ""  # the one whose journal is waited for
         self._greeted = False  # whether Welcome came on the present connection
-        self._trouble = False
         parts = self._board, self._executors, self._assignments
         self._departure = Departure(*parts, idle_exit)
         self._finished = False
@@ -205,8 +207,8 @@ class WorkerReactor:
                 self._offline()
             case Restored():
                 self._on_restored(event)
-            case Woke():
-                self._on_woke(event.seconds)
+            case Measured() | Woke():
+                self._of_the_computer(event)
             case Leave(finish):
                 self._departure.end(finish, again=False)
         return self._settle()
@@ -272,7 +274,7 @@ class WorkerReactor:
         match message:
             case Assign():
                 check_columns(message)
-                self._on_trouble("")  # while there is any, nothing is assigned
+                self._board.heard_trouble("")  # while there is any, nothing is assigned
                 self._on_assign(message)
             case Recorded():
                 self._board.recorded(message.sequence)
@@ -287,10 +289,11 @@ class WorkerReactor:
             case End():
                 self._on_end(message)
             case Welcome():
+                self._pulse.greeted(message.capabilities)
                 self._on_welcome(message.server)
                 self._use_slots(message.slots or self.identity.slots)
             case Trouble():
-                self._on_trouble(message.text)
+                self._board.heard_trouble(message.text)
             case Refused():
                 self._on_refused(message)
 
@@ -352,17 +355,11 @@ class WorkerReactor:
         board.send(Heartbeat())  # that was all: tasks may come
         self._outputs.begin()
         self._telling.begin()
+        self._pulse.begin()
         for report, size in board.reports:
             board.send(report, size)
         self._carriage.begin_anew()
         self._executors.report_again()
-
-    def _on_trouble(self, text: str) -> None:
-        if text and not self._trouble:
-            self._board.say(f"the server records nothing at present: {text}")
-        elif self._trouble and not text:
-            self._board.say("the server records again")
-        self._trouble = bool(text)
 
     def _on_refused(self, message: Refused) -> None:
         if message.request >= 0:
@@ -385,10 +382,13 @@ class WorkerReactor:
     def _offline(self) -> None:
         self._online = self._greeted = self._welcome = self._board.can_send = False
 
-    def _on_woke(self, seconds: float) -> None:
-        """Look after the connection: the server has given it up, or soon will."""
-        self._board.say(f"slept for {seconds:.0f} s")
-        if self._online and seconds >= limits.SILENCE_SECONDS:
+    def _of_the_computer(self, event: Measured | Woke) -> None:
+        """Say how it is. After its sleep the server has given the connection up, or soon will."""
+        if isinstance(event, Measured):
+            self._pulse.measured(event)
+            return
+        self._board.say(f"slept for {event.seconds:.0f} s")
+        if self._online and event.seconds >= limits.SILENCE_SECONDS:
             self._drop("connecting again after the sleep", at_once=True)
         else:
             self._board.send(Heartbeat())
@@ -401,8 +401,7 @@ class WorkerReactor:
         self._telling.tick()
         if self._online and board.now - self._heard >= limits.SILENCE_SECONDS:
             self._drop(f"nothing was heard of the server for {limits.SILENCE_SECONDS:g} s")
-        elif self._welcome and board.now - board.sent >= limits.HEARTBEAT_SECONDS:
-            board.send(Heartbeat())
+        self._pulse.tick()
 
     # --- the end --------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """A server that says what a test wants: for what a real one shows only in bad times, or rarely.
 
-`python -m tests.browser.fake_server [PORT]` serves the page with made-up jobs, for work on the page.
+`python -m tests.browser.fake_server [PORT]` serves the page with made-up jobs.
 """
 
 from __future__ import annotations
@@ -114,9 +114,11 @@ def usual() -> dict[str, object]:
         "/api/types": {"types": [{"name": "render_frame", "version": "2.1"}], "broken": {}},
     }
     answers |= {f"/api/jobs/{one.job}": one for one in jobs}
+    payload = Said(200, b'{"scene": "attic", "frame": 3}', "application/octet-stream")
+    answers |= {f"/jobs/7/tasks/{one}/payload": payload for one in range(5)}
     answers |= {f"/api/jobs/7/tasks/{one.number}": one for one in samples.tasks()}
     answers["/api/jobs/7/tasks/1048"] = samples.task()
-    answers["/api/jobs/7/tasks/1048/output"] = samples.output()
+    answers |= {f"/api/jobs/7/tasks/{one}/output": samples.output() for one in (*range(5), 1048)}
     for action in ("pause", "resume", "cancel", "retry"):
         answers[f"POST /api/jobs/7/{action}"] = job
     return answers
@@ -171,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
     world: World
     alive: Callable[[], object]
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
 
     def do_GET(self) -> None:
@@ -192,7 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.world.asked.append((self.command, self.path, body))
         self._view(f"{self.command} {self.path}", {}, {"tasks": 1})
 
-    do_PATCH = do_DELETE = do_POST
+    do_PATCH = do_POST  # noqa: N815
+    do_DELETE = do_POST  # noqa: N815
 
     def _view(self, path: str, query: Query, otherwise: object = None) -> None:
         time.sleep(self.world.delay)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import samples, samples_pages
 from tests.browser.fake_server import FakeServer, Said, World, usual
-from tests.browser.looking import Looked, chromium, looked_at
+from tests.browser.screen import DESKTOP, OVERFLOW, PHONE, Kind, Screen
 
 SENTINEL: Final = "harmed"
 MARKUP: Final = (
@@ -30,6 +29,12 @@ PATHS: Final = (
     "/jobs/7/tasks/1048", "/workers", "/workers/lab-01", "/submit", "/submit?type=render_frame",
     "/submit?type=shrink", "/plugins", "/plugins?tab=types", "/events", "/settings",
 )  # fmt: skip
+BAD_PATHS: Final = (
+    "/workers/%3Cscript%3Ex%3C%2Fscript%3E%00%E2%80%AE", "/%3Cscript%3E", "/jobs/%ff",
+    "/submit?type=%3Cscript%3E", "/plugins?tab=types&type=%3Cimg%20src%3Dx%3E",
+    "/events?kind=%3Cscript%3E&job=x&worker=%E2%80%AE", "/workers?cursor=%00&sort=x",
+)  # fmt: skip
+MOST_SHOWN: Final = 300_000
 KEPT: Final = frozenset(
     {"state", "kind", "end", "level", "origin", "link", "event", "next", "type", "payload",
      "result", "archive", "sha256", "after_what", "$ref", "contentMediaType", "name"}
@@ -74,56 +79,59 @@ def harmful() -> dict[str, object]:
     return views
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
 @pytest.fixture
 def world() -> World:
     return World(harmful())
 
 
-@pytest.mark.parametrize("screen", ["desktop", "phone"])
-def test_nothing_that_others_write_does_harm(browser: Browser, world: World, screen: str) -> None:
-    with FakeServer(world) as server, looked_at(browser, server.address, screen) as one:
+@pytest.mark.parametrize("kind", [DESKTOP, PHONE], ids=lambda kind: kind.name)
+def test_nothing_that_others_write_does_harm(
+    browser: Browser, fake: FakeServer, kind: Kind
+) -> None:
+    with Screen(browser, kind) as screen:
         wrong: list[str] = []
         for path in PATHS:
-            one.page.goto(path)
-            expect(one.page.locator(".loading")).to_have_count(0)
-            wrong += [f"{path}: {text}" for text in harm(one)]
+            screen.open(fake.address + path)
+            expect(screen.page.locator(".loading")).to_have_count(0)
+            wrong += [f"{path}: {text}" for text in harm(screen.page)]
         assert not wrong, "\n".join(wrong)
 
 
-def harm(looked: Looked) -> list[str]:
+def harm(page: Page) -> list[str]:
     """Return what a page of harmful text has come to."""
-    page, found = looked.page, list(looked.trouble)
-    looked.trouble.clear()
+    found = []
     if page.evaluate(f"window.{SENTINEL}"):
         found.append("a script ran")
     if page.locator("img[src='x'], main script, a[href^='javascript']").count():
         found.append("markup became elements")
     text = page.locator("body").inner_text()
     if unseen := UNSEEN.search(text):
-        found.append(f"{unseen[0]!r} is shown as it is")
-    if len(text) > 300_000:
+        found.append(f"{text[max(0, unseen.start() - 60):unseen.end()]!r} is shown as it is")
+    if len(text) > MOST_SHOWN:
         found.append(f"{len(text):,} characters are shown at once")
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+    if page.evaluate(OVERFLOW) > 0:
         found.append("it is wider than the screen")
     return found
 
 
-def test_what_is_cut_can_be_seen_whole(browser: Browser, world: World) -> None:
-    with FakeServer(world) as server, looked_at(browser, server.address) as one:
-        one.page.goto("/workers/lab-01")
-        more = one.page.get_by_role("button", name=re.compile("Show all"))
-        expect(more.first).to_be_visible()
-        short = shown(one.page)
-        more.first.click()
-        assert shown(one.page) > short + 3_000
-        one.page.get_by_role("button", name="Show less").first.click()
-        assert shown(one.page) == short
+def test_what_is_cut_can_be_seen_whole(desktop: Screen, fake: FakeServer) -> None:
+    page = desktop.open(f"{fake.address}/jobs/7/tasks/1048")
+    more = page.get_by_role("button", name=re.compile("Show all"))
+    expect(more.first).to_be_visible()
+    short = shown(page)
+    more.first.click()
+    assert shown(page) > short + 3_000
+    page.get_by_role("button", name="Show less").first.click()
+    assert shown(page) == short
+
+
+def test_bad_names_in_addresses(desktop: Screen, fake: FakeServer) -> None:
+    desktop.expected = ["404"]
+    for path in BAD_PATHS:
+        page = desktop.open(fake.address + path)
+        expect(page.locator(".loading")).to_have_count(0)
+        assert harm(page) == [], path
+        assert page.locator("h1").count() == 1, path
 
 
 def shown(page: Page) -> int:

@@ -23,6 +23,7 @@ from dc.http import Request, Response, Upgrade, serve
 from dc.link import Link
 from dc.link_open import check_upgrade
 from dc.messages import Blob, Codec, Counts, Failure, Finished, FromClient, Outcome, Status
+from dc.server.problems import problem_of
 
 Run = Callable[[int, Any], Outcome]
 
@@ -176,7 +177,7 @@ class FakeServer:
             data = await request.body(2**31)
             self.puts.append(parts[1])
             if hashlib.sha256(data).hexdigest() != parts[1]:
-                return Response.json({"error": "payload", "text": "another digest"}, 400)
+                return problem_of("payload", 400, "", "another digest")
             self.blobs[parts[1]] = data
             return Response.json({}, 201)
         if parts[0] == "blobs":
@@ -187,7 +188,7 @@ class FakeServer:
             self.asked.append((request.method, request.path, await request.body(limits.MIB)))
         if request.path in self.answers:
             return Response.json(self.answers[request.path])
-        return Response.json({"error": "unknown_job", "text": f"nothing at {request.path}"}, 404)
+        return problem_of("unknown_job", 404, "", f"nothing at {request.path}")
 
     def result(self, job: int, number: int) -> bytes | None:
         if job not in self.jobs:
@@ -198,7 +199,7 @@ class FakeServer:
     def octets(self, request: Request, data: bytes | None) -> Response:
         """Return bytes as the server does: with their digest, and in ranges."""
         if data is None:
-            return Response.json({"error": "unknown_blob", "text": "it is not here"}, 404)
+            return problem_of("unknown_blob", 404, "", "it is not here")
         self.gets.append(request.headers.get("range", ""))
         digest = hashlib.sha256(data).hexdigest()
         answer = Response(200, self.spoiled or data, "application/octet-stream")

@@ -572,6 +572,8 @@ def asked(dctl: Line) -> tuple[str, Any]:
         ("set box --slots 3", {"names": ["box"], "set": {"slots": 3}}),
         ("set box --slots own --note hot", {"names": ["box"], "set": {"slots": None,
                                                                       "note": "hot"}}),
+        ("set box --name fast", {"names": ["box"], "set": {"name": "fast"}}),
+        ("set box --name= --slots 1", {"names": ["box"], "set": {"name": None, "slots": 1}}),
         ("set --all --label a=b=c --unlabel d", {"all": True, "set": {"labels": {"a": "b=c",
                                                                                 "d": None}}}),
     ],

@@ -10,6 +10,7 @@ from dc import http, limits
 from dc.client.connector import Connector
 from dc.errors import BlobMismatch, DcError
 from dc.http import Request, Response, Upgrade
+from dc.server.problems import problem_of
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -45,14 +46,14 @@ async def put_to(answers: list[Response]) -> tuple[list[bytes], float]:
 
 
 async def test_a_full_disk_is_waited_for() -> None:
-    full = [Response.json({"error": "store_full", "text": "it is full"}, 507) for _ in range(20)]
+    full = [problem_of("store_full", 507, "", "it is full") for _ in range(20)]
     got, took = await put_to([*full, Response.text(503, "later"), Response.text(201, "stored")])
     assert got == [b"bytes"] * 22
     assert took == pytest.approx(21 * limits.PUT_RETRY_SECONDS)
 
 
 async def test_what_is_wrong_is_not_tried_again() -> None:
-    wrong = Response.json({"error": "blob_mismatch", "text": "other bytes"}, 400)
+    wrong = problem_of("blob_mismatch", 400, "", "other bytes")
     with pytest.RaisesGroup(pytest.RaisesExc(BlobMismatch, match="other bytes")):
         await put_to([wrong])
 
@@ -60,7 +61,7 @@ async def test_what_is_wrong_is_not_tried_again() -> None:
 async def test_what_a_quota_refuses_is_not_tried_again() -> None:
     """It may come with the status of a full disk."""
     for status in (413, 507):
-        over = Response.json({"error": "quota", "text": "ann has 5 of 5 GB"}, status)
+        over = problem_of("quota", status, "", "ann has 5 of 5 GB")
         with pytest.RaisesGroup(pytest.RaisesExc(DcError, match="ann has 5 of 5 GB")):
             await put_to([over])
 

@@ -32,6 +32,7 @@ from dc.records import (
     JobCancelled,
     JobChanged,
     JobEnded,
+    JobFigures,
     JobRow,
     Leases,
     NewJob,
@@ -63,8 +64,10 @@ from dc.server.events import (
     JobLoaded,
     JobRecovered,
     KeyLoaded,
+    LoadBare,
     LoadCheckpoints,
     LoadFailed,
+    LoadFigures,
     LoadHead,
     LoadJob,
     LoadKey,
@@ -88,6 +91,10 @@ from dc.server.reactor import Reactor
 from dc.server.shipping import Shipped
 
 M = TypeVar("M", bound=Message)
+
+
+BARE_RECORDS = 3
+"""Of a page of LoadBare."""
 
 
 class Type:
@@ -237,6 +244,12 @@ class Harness:
                 known = {n: o for n, o in self.results(job).items() if n in numbers}
                 failed = sorted(n for n, o in known.items() if isinstance(o, Failure))
                 return Answered(then, (sorted(set(known).difference(failed)), failed))
+            case LoadFigures(job, then):
+                kept = self.records(JobFigures, job)
+                retried = sum(len(one.numbers) for one in self.records(Retried, job))
+                return Answered(then, (kept[-1] if kept else None, retried))
+            case LoadBare(job, after, then):
+                return Answered(then, self.standing_after(job, after)[:BARE_RECORDS])
             case LoadKey(key):
                 return KeyLoaded(key, self.stored_key(key))
             case Continue(job):
@@ -327,6 +340,11 @@ class Harness:
 
     def records(self, kind: type[Any] | tuple[type[Any], ...], job: int) -> list[Any]:
         return [r for r in self.written if isinstance(r, kind) and getattr(r, "job", 0) == job]
+
+    def standing_after(self, job: int, after: int) -> list[Outcomes]:
+        """Return the outcomes of a job after a sequence, without those that were set aside."""
+        found = [r for r in self.records(Outcomes, job) if r.sequence > after]
+        return [record for one in found if (record := self.standing(one)).numbers]
 
     def stored_payloads(self, job: int) -> list[Payload]:
         return [p for record in self.records(NewTasks, job) for p in record.payloads]

@@ -18,14 +18,14 @@ from dc.errors import ProtocolError, StoreError, StoreFull
 from dc.http import Request, Response
 from dc.messages import PROTOCOL, About, Heartbeat, Hello, Options
 from dc.plugins import Plugins
-from dc.records import JobEnded, NewJob, NewTasks, WorkerRow
-from dc.server.api_body import BadRequest, read_body
+from dc.records import JobEnded, NewJob, NewTasks
+from dc.server.api_body import read_body
 from dc.server.app import ServerApp, Settings
 from dc.server.commands import CancelJob
 from dc.server.events import Opened, Received
+from dc.server.problems import BadRequest
 from dc.server.site import Site
 from dc.server.types import PluginTypes
-from dc.server.views import gone_view
 from dc.store_memory import MemoryStore
 
 JSON = {"Content-Type": "application/json"}
@@ -74,7 +74,7 @@ class Served:
         answer = await self.site.answer(request(method, path, body, JSON if body else {}))
         assert isinstance(answer, Response)
         assert isinstance(answer.body, bytes)
-        if answer.content_type != "application/json":
+        if "json" not in answer.content_type:
             return answer.status, answer.body.decode()
         return answer.status, msgspec.json.decode(answer.body)
 
@@ -108,7 +108,7 @@ async def test_a_path_has_its_methods_and_no_others(tmp_path: Path) -> None:
             assert (answer.status, dict(answer.headers)["Allow"]) == (405, allowed)
         for path in ("/api/nothing", "/api/jobs/1/nothing", "/api", "/api/status/more"):
             status, problem = await served.ask("GET", path)
-            assert (status, problem["error"]) == (404, "not_found")
+            assert (status, problem["code"]) == (404, "not_found")
         assert (await served.ask("HEAD", "/api/jobs/1"))[0] == 200
 
 
@@ -144,7 +144,7 @@ async def test_an_unknown_job_is_said_to_be_unknown(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         for path in ("/api/jobs/77/cancel", "/api/jobs/x/cancel"):
             status, problem = await served.ask("POST", path)
-            assert (status, problem["error"]) == (404, "unknown_job")
+            assert (status, problem["code"]) == (404, "unknown_job")
 
 
 async def test_who_asks_is_told_when_the_disk_does_not_take_it(
@@ -153,8 +153,8 @@ async def test_who_asks_is_told_when_the_disk_does_not_take_it(
     async with serving(tmp_path) as served:
         served.store.fail = StoreFull("the disk is full")
         status, problem = await served.ask("POST", "/api/jobs/1/cancel")
-        assert (status, problem["error"]) == (503, StoreError.code)
-        assert "the disk is full" in problem["text"]
+        assert (status, problem["code"]) == (503, StoreError.code)
+        assert "the disk is full" in problem["detail"]
         served.store.fail = None
         assert await served.app.ask(CancelJob(1)) is None
         assert (await served.ask("GET", "/api/jobs/1"))[1]["state"] == "cancelled"
@@ -182,8 +182,6 @@ async def test_workers_are_changed_one_by_one(tmp_path: Path) -> None:
         _, view = await served.ask("PATCH", "/api/workers/lab-1", taken_back)
         assert (view["slots"], view["labels"], view["note"]) == (4, {"os": "linux"}, "hot")
         assert view == (await served.ask("GET", "/api/workers/lab-1"))[1]
-        gone = gone_view(WorkerRow("k", "lab-0", "run", 1.0))
-        assert gone.keys() == view.keys(), "who lists workers finds the same fields of each"
         assert (await served.store.workers())[0].note == "hot"
         for _ in range(2):
             status, answer = await served.ask("DELETE", "/api/workers/lab-1")
@@ -193,7 +191,7 @@ async def test_workers_are_changed_one_by_one(tmp_path: Path) -> None:
         assert status == 404, "it is not there any more"
         for method in ("GET", "PATCH", "DELETE"):
             status, problem = await served.ask(method, "/api/workers/lab-1")
-            assert (status, problem["error"]) == (404, "unknown_worker")
+            assert (status, problem["code"]) == (404, "unknown_worker")
 
 
 async def test_workers_are_changed_by_a_filter(tmp_path: Path) -> None:
@@ -213,14 +211,13 @@ async def test_workers_are_changed_by_a_filter(tmp_path: Path) -> None:
         _, answer = await served.ask("POST", "/api/workers/drain", {"all": True, "leave": True})
         assert [one["state"] for one in answer["workers"]] == ["draining"] * 3
         status, problem = await served.ask("POST", "/api/workers/resume", {"all": True})
-        assert (status, problem["error"]) == (409, "not_possible")
+        assert (status, problem["code"]) == (409, "not_possible")
         _, answer = await served.ask("POST", "/api/workers/restart", {"all": True, "now": True})
         assert len(answer["workers"]) == 3
         _, answer = await served.ask("POST", "/api/workers/delete", {"names": ["lab-?"]})
         assert answer == {"deleted": ["lab-1", "lab-2"]}
-        page = await served.site.answer(request("GET", "/workers/desk"))
-        assert isinstance(page, Response)
-        assert b"told to restart now by an operator: restarts now" in bytes(page.body)  # type: ignore[arg-type]
+        desk = (await served.ask("GET", "/api/workers/desk"))[1]
+        assert "told to restart now by an operator: restarts now" in desk["why"]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +228,7 @@ async def test_workers_are_changed_by_a_filter(tmp_path: Path) -> None:
         ("/api/workers/drain", {"name": ["desk"]}, 400),
         ("/api/workers/drain", {"names": ["desk"], "now": True}, 400),
         ("/api/workers/pause", {"names": "desk"}, 400),
-        ("/api/workers/pause", {"names": ["x"] * (limits.WORKER_FILTER + 1)}, 400),
+        ("/api/workers/pause", {"names": ["x"] * (limits.WORKER_NAMES + 1)}, 400),
         ("/api/workers/set", {"all": True, "set": {"slots": -1}}, 400),
         ("/api/workers/set", {"all": True, "set": {"slots": limits.WORKER_SLOTS + 1}}, 400),
         ("/api/workers/set", {"all": True, "set": {"note": "x" * (limits.NOTE_CHARS + 1)}}, 400),
@@ -278,7 +275,7 @@ async def test_a_body_is_json() -> None:
         (b'"\xff"', JSON, 400, "body"),
         (b"[" * 5000, JSON, 400, "body"),
         (b"[]", JSON, 400, "object"),
-        (b" " * (limits.COMMAND_BYTES + 1), JSON, 413, "65536"),
+        (b" " * (limits.COMMAND_BYTES + 1), JSON, 413, str(limits.COMMAND_BYTES)),
     ],
 )
 async def test_a_body_that_is_not_taken(
@@ -287,4 +284,5 @@ async def test_a_body_that_is_not_taken(
     for chunked in (False, True):
         with pytest.raises(BadRequest, match=says) as bad:
             await read_body(request("POST", "/", body, headers, chunked=chunked), Wish)
-        assert (bad.value.status, bad.value.code) == (status, "body")
+        code = {413: "too_large", 415: "media_type"}.get(status, "body")
+        assert (bad.value.status, bad.value.code) == (status, code)

@@ -84,7 +84,7 @@ class Running:
 
     def parked(self) -> int:
         assert len(self.app.parking) == sum(
-            isinstance(one, Parked) for one in self.app._connections.values()
+            isinstance(one, Parked) for one in self.app._connections.all()
         )
         self.app.reactor.validate()
         return len(self.app.parking)
@@ -207,7 +207,7 @@ async def test_a_broken_connection_is_noticed(tmp_path: Path) -> None:
 async def test_a_worker_that_reads_nothing_is_given_up(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         worker = await server.worker()
-        [parked] = server.app._connections.values()
+        [parked] = server.app._connections.all()
         assert isinstance(parked, Parked)
         with suppress(BlockingIOError):
             while True:

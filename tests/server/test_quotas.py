@@ -264,7 +264,7 @@ def test_an_upload_is_refused_by_its_length(tmp_path: Path) -> None:
     usage = Usage()
     usage.restore({"ann": 60})
     free = shutil.disk_usage(tmp_path).free
-    uploads = Uploads(tmp_path, 0, lambda: usage)
+    uploads = Uploads(tmp_path, lambda: 0, lambda: usage)
     uploads.check(1000)
     for quotas, text in (
         (Quotas(task=99), "too much for one task"),
@@ -280,11 +280,11 @@ def test_an_upload_is_refused_by_its_length(tmp_path: Path) -> None:
     with pytest.raises(StoreFull, match="no room for"):
         uploads.check(2 * free)
     with pytest.raises(StoreFull, match="are kept"):
-        Uploads(tmp_path, 2 * free, lambda: usage).check(0)
-    Uploads(tmp_path, None, lambda: usage).check(0)
+        Uploads(tmp_path, lambda: 2 * free, lambda: usage).check(0)
+    Uploads(tmp_path, lambda: None, lambda: usage).check(0)
     with pytest.raises(StoreFull, match=r"are kept \(--reserve\)"):
-        Uploads(tmp_path, None, lambda: usage).check(free)
-    Uploads(tmp_path / "gone", 2 * free, lambda: usage).check(0)
+        Uploads(tmp_path, lambda: None, lambda: usage).check(free)
+    Uploads(tmp_path / "gone", lambda: 2 * free, lambda: usage).check(0)
 
 
 async def test_an_upload_of_unknown_length_is_stopped_on_its_way(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ async def test_an_upload_of_unknown_length_is_stopped_on_its_way(tmp_path: Path)
             moved += limits.MIB
             return limits.MIB
 
-    body = Uploads(tmp_path, 0, lambda: usage).bounded(Endless())
+    body = Uploads(tmp_path, lambda: 0, lambda: usage).bounded(Endless())
 
     async def move_all() -> None:
         while await body.move_to(lambda _: None):

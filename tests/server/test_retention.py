@@ -18,7 +18,8 @@ from dc.blobs import BlobFolder
 from dc.errors import StoreError, StoreFull
 from dc.messages import Blob, Options
 from dc.records import JobCancelled, JobEnded, NewJob, NewPlugin, NewTasks, Outcomes
-from dc.server.retention import Keep, Retention
+from dc.server.keep import Keep
+from dc.server.retention import Retention
 from dc.store_memory import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

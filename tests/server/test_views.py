@@ -1,9 +1,8 @@
-"""What the API and the pages show of workers, refused answers and trouble."""
+"""What the API shows of workers, refused answers and trouble."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
@@ -12,32 +11,19 @@ import trio.testing
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import UnknownJob, UnknownTask, UnknownWorker
-from dc.http import Request
 from dc.messages import PROTOCOL, About, Done, Heartbeat, Hello, Message, Options, Submit
 from dc.plugins import Plugins
 from dc.records import JobEnded, Leases, NewJob, NewTasks
 from dc.server.app import ServerApp, Settings
 from dc.server.events import Closed, Opened, Received, Tick, Troubled
 from dc.server.health import SICK
-from dc.server.output_views import OutputViews
-from dc.server.pages import Pages
-from dc.server.plugin_views import PluginViews
 from dc.server.types import PluginTypes
 from dc.server.views import Views
 from dc.store_memory import MemoryStore
+from dc.view_workers import RunningView
 from tests.server.harness import Type
 
 Clock = trio.testing.MockClock
-
-
-class Nothing:
-    """No body."""
-
-    async def next_piece(self, _: Request) -> bytes:
-        return b""
-
-    async def move_to(self, _: Request, _sink: object) -> int:
-        return 0
 
 
 class Seen:
@@ -46,7 +32,6 @@ class Seen:
     def __init__(self, app: ServerApp) -> None:
         self.app = app
         self.views = Views(app)
-        self.pages = Pages(self.views, OutputViews(app, self.views), PluginViews(app))
         self.peers = 0
 
     def say(self, peer: int, *messages: Message) -> None:
@@ -58,12 +43,6 @@ class Seen:
         about = About(name, key, 2, [], {}, {}, "run")
         self.say(self.peers, Hello(PROTOCOL, "worker", "dc", [], about), Heartbeat())
         return self.peers
-
-    async def page(self, path: str) -> str:
-        request = Request(Nothing(), "GET", path, "1.1", [(b"host", b"localhost")])
-        response = await self.pages.answer(request, path[1:].split("/"))
-        assert isinstance(response.body, bytes)
-        return response.body.decode()
 
 
 async def started(tmp_path: Path) -> Seen:
@@ -85,26 +64,21 @@ async def test_a_worker_that_is_away_is_shown_with_the_time_left(
     seen = await started(tmp_path)
     await trio.sleep(0.5)
     seen.app.feed(Tick())
-    [view] = seen.views.workers()
-    assert (view["name"], view["state"], view["held"]) == ("01234567", "away", 1)
-    assert view["lapses_in"] == limits.GRACE_SECONDS - 0.5
-    assert view["running"] == [{"job": 1, "number": 0, "attempt": 1, "progress": None}]
-    assert (await seen.views.status())["away"] == 1
-    page = await seen.page("/")
-    assert "its tasks go to others in 30 s" in page
-    assert "Workers away" in page
-    assert "away for 0 s" in await seen.page("/workers/01234567")
+    [view] = seen.views.workers.all()
+    assert (view.name, view.state, view.held) == ("01234567", "away", 1)
+    assert view.lapses_in == limits.GRACE_SECONDS - 0.5
+    assert view.running == [RunningView(1, 0, 1, None, "echo")]
+    assert (await seen.views.server.status()).away == 1
+    assert "away for 0 s" in view.why
     peer = seen.connect("lab", "0123456789abcdef")
-    [here] = seen.views.workers()
-    assert here["state"] == "connected"
-    assert "Workers away" not in await seen.page("/")
+    [here] = seen.views.workers.all()
+    assert here.state == "connected"
     seen.app.feed(Closed(peer))
-    [view] = seen.views.workers()
-    assert (view["name"], view["state"], view["held"]) == ("lab", "gone", 0), "it named no task"
-    assert view.keys() == here.keys()
-    assert "Last seen" in await seen.page("/workers/lab")
+    [view] = seen.views.workers.all()
+    assert (view.name, view.state, view.held) == ("lab", "gone", 0), "it named no task"
+    assert view.seen is not None
     with pytest.raises(UnknownWorker, match="no worker is called nobody"):
-        await seen.page("/workers/nobody")
+        seen.views.workers.one("nobody")
 
 
 async def test_a_sick_worker_is_shown_with_the_reason(
@@ -118,35 +92,28 @@ async def test_a_sick_worker_is_shown_with_the_reason(
         health.failed(process, 1, number, "<no such file>", now)
     health.succeeded(("other", ""), 1, range(limits.SICK_TASKS), now)
     assert health.state(process) == SICK
-    view = seen.views.worker("lab")
-    assert view is not None
-    assert view["state"] == "sick"
-    assert view["why"].endswith("the last error: <no such file>; tried again in 60 s")
-    assert (await seen.views.status())["sick"] == 1
-    assert "&lt;no such file&gt;" in await seen.page("/")
+    view = seen.views.workers.one("lab")
+    assert view.state == "sick"
+    assert view.why.endswith("the last error: <no such file>; tried again in 60 s")
+    assert (await seen.views.server.status()).sick == 1
     health.due(now + limits.SICK_SECONDS)
-    assert "tried again with one slot" in await seen.page("/workers/lab")
+    assert "tried again with one slot" in seen.views.workers.one("lab").why
 
 
 async def test_refused_answers_are_counted_by_code(tmp_path: Path, autojump_clock: Clock) -> None:
     seen = await started(tmp_path)
-    status: dict[str, Any] = await seen.views.status()
-    assert status["refused"] == {}
-    assert "Answers not taken" not in await seen.page("/")
+    status = await seen.views.server.status()
+    assert status.refused == {}
     worker = seen.connect("lab", "lab key")
     seen.say(worker, Done(1, 1, [0, 7], [1, 1], [0.1, 0.1], [b"x", b"y"]))
-    assert (await seen.views.status())["refused"] == {"not_held": 1, "unknown_task": 1}
-    page = await seen.page("/")
-    assert "Answers not taken" in page
-    assert "unknown_task" in page
+    assert (await seen.views.server.status()).refused == {"not_held": 1, "unknown_task": 1}
 
 
-async def test_trouble_is_on_the_page(tmp_path: Path, autojump_clock: Clock) -> None:
+async def test_trouble_is_shown(tmp_path: Path, autojump_clock: Clock) -> None:
     seen = await started(tmp_path)
     seen.app.committer.trouble = "no space left"
     seen.app.feed(Troubled("no space left"))
-    assert (await seen.views.status())["trouble"] == "no space left"
-    assert "no space left" in await seen.page("/")
+    assert (await seen.views.server.status()).trouble == "no space left"
     await trio.lowlevel.checkpoint()
 
 
@@ -160,10 +127,10 @@ async def test_a_job_that_is_not_on_disk_yet_is_shown(
     seen.say(7, Hello(PROTOCOL, "client", "dc", []), Submit(1, "echo", "1", {"name": "new"}))
     job = max(seen.app.reactor.board.jobs)
     assert await seen.app.store.job(job) is None
-    view = await seen.views.job(job)
-    assert (view["job"], view["name"], view["state"]) == (job, "new", "open")
-    assert await seen.views.tasks(job, 0, 10, False) == []
+    view = await seen.views.jobs.one(job)
+    assert (view.job, view.name, view.state) == (job, "new", "open")
+    assert await seen.views.tasks.some(job, 0, 10, False) == []
     with pytest.raises(UnknownTask):
-        await seen.views.task(job, 0)
+        await seen.views.tasks.one(job, 0)
     with pytest.raises(UnknownJob):
-        await seen.views.job(job + 1)
+        await seen.views.jobs.one(job + 1)

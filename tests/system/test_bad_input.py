@@ -472,7 +472,7 @@ def test_an_unknown_page(path: str, code: str, server: Server, hand: Hand) -> No
     if code:
         status, text = asked(server, f"/api{path}")
         assert status == 404
-        assert f'"error":"{code}"' in text.replace(" ", "")
+        assert f'"code":"{code}"' in text.replace(" ", "")
         assert asked(server, f"{path}/payload")[0] == 404
 
 

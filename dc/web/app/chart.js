@@ -72,7 +72,7 @@ function optionsOf({ series, format, width, height }) {
       { ...axis, size: 64, values: (_, values) => values.map(format) },
     ],
     series: [
-      { label: "Time", value: (_, value) => (value == null ? "now" : moment(value)) },
+      { label: "Time", value: (_, value) => (value == null ? "latest" : moment(value)) },
       ...series.map((one) => ({
         label: one.label,
         stroke: colour(one.colour),
@@ -81,10 +81,15 @@ function optionsOf({ series, format, width, height }) {
         points: { show: false },
         spanGaps: false,
         paths: one.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
-        value: (_, value, at, index) => format(index == null ? null : value),
+        value: (plot, value, at, index) => format(index == null ? latest(plot.data[at]) : value),
       })),
     ],
   };
+}
+
+// What the legend says while nothing is pointed at.
+function latest(values) {
+  return values?.findLast((value) => value != null) ?? null;
 }
 
 const pad = (value) => String(value).padStart(2, "0");
@@ -120,7 +125,7 @@ export function AsTable({ label, head, rows }) {
   const [open, setOpen] = useState(false);
   return html`<details class="as-table" onToggle=${(event) => setOpen(event.target.open)}>
     <summary>As a table</summary>
-    ${open && html`<div class="table-scroll short" tabindex="0" role="region" aria-label=${label}><table>
+    ${open && html`<div class="table-scroll short" tabindex="0" role="group" aria-label=${label}><table>
       <caption class="unseen">${label}</caption>
       <thead><tr>${head.map((one) => html`<th scope="col" key=${one}>${one}</th>`)}</tr></thead>
       <tbody>${rows().map((row, at) => html`<tr key=${at}>${row.map((one, column) => html`<td key=${column}>${one}</td>`)}</tr>`)}</tbody>

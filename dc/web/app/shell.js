@@ -30,7 +30,7 @@ export function Shell({ children }) {
       <a class="brand" href="/"><img class="mark" src="/icon.svg" alt="" width="24" height="24" />dc</a>
       <button type="button" class="icon-button menu-button" aria-expanded=${open} aria-controls="nav"
         onClick=${() => setOpen(!open)}><${Icon} name=${open ? "close" : "menu"} /><span class="unseen">Menu</span></button>
-      <nav id="nav" class=${open ? "open" : ""} aria-label="Pages"><ul>
+      <nav id="nav" class=${open ? "open" : ""} aria-label="Main"><ul>
         ${NAV.map(([address, text, icon]) => html`<li key=${address}>
           <a href=${address} aria-current=${isAt(path, address) ? "page" : undefined}>
             <${Icon} name=${icon} />${text}</a></li>`)}

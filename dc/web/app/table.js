@@ -10,7 +10,7 @@ export function Table({
   caption, columns, rows, rowKey, sort, order, onSort, selected, onSelect, nameOf, empty, loading,
 }) {
   return html`<div class="table-frame" aria-busy=${loading}>
-    <div class="table-scroll" tabindex="0" role="region" aria-label=${caption}>
+    <div class="table-scroll" tabindex="0" role="group" aria-label=${`${caption}, table`}>
       <table role="table" class=${onSelect ? "selectable" : ""}>
         <caption class="unseen">${caption}</caption>
         <thead role="rowgroup"><tr role="row">
@@ -35,7 +35,7 @@ function Heading({ column, sort, order, onSort }) {
   const next = mine ? (order === "asc" ? "desc" : "asc") : column.first ?? "asc";
   return html`<th scope="col" role="columnheader" class=${kind} aria-sort=${sorted}>
     <button type="button" class="sort" onClick=${() => onSort(column.sort, next)}>${title}
-      <${Icon} name=${mine ? (order === "asc" ? "up" : "down") : "none"} /></button></th>`;
+      ${mine ? html`<${Icon} name=${order === "asc" ? "up" : "down"} />` : html`<span class="icon" />`}</button></th>`;
 }
 
 function Row({ row, id, columns, selected, onSelect, nameOf }) {
@@ -71,7 +71,7 @@ function SelectAll({ keys, selected, onSelect }) {
 
 // Steps through what is paged by cursors. The cursors passed stand in the history's state, so that
 // Back and a copied address work.
-export function Pager({ next, name = "cursor", label = "Pages" }) {
+export function Pager({ next, name = "cursor", label = "Pages of the table" }) {
   const at = new URLSearchParams(location.search).get(name);
   const passed = history.state?.[name] ?? [];
   if (!next && !at) return null;

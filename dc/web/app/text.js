@@ -52,7 +52,7 @@ export function Block({ value, label, max = LONG, tail = false, copy = true, emp
   const long = text.length > max;
   const part = all || !long ? text : tail ? text.slice(-max) : cut(text, max);
   return html`<div class="block">
-    <pre tabindex="0" role="region" aria-label=${label}><bdi>${visible(part, true)}</bdi></pre>
+    <pre tabindex="0" role="group" aria-label=${label}><bdi>${visible(part, true)}</bdi></pre>
     <div class="block-tools">
       ${long && html`<span class="soft">${all ? "All" : tail ? "The end" : "The beginning"} of ${size(text.length)}</span>
         <button type="button" class="more" aria-expanded=${all} onClick=${() => setAll(!all)}>

@@ -7,7 +7,7 @@ import { count, plural, rate, size, span } from "../format.js";
 import { Icon } from "../icons.js";
 import { CountsLegend, JobLink, JobProgress, leftBelow, leftText, STATES } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
-import { Badge, Empty, Fetched, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
+import { Badge, Empty, Fetched, Figures, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
 import { setQuery } from "../router.js";
 import { Table } from "../table.js";
 import { Text } from "../text.js";
@@ -21,7 +21,7 @@ export default function Overview({ query }) {
   return html`<${Page} title="Overview">
     ${overview.data ? html`<${AtAGlance} of=${overview.data} />`
       : overview.problem ? html`<${Trouble} problem=${overview.problem} again=${overview.reload} />`
-      : html`<div class="tiles">${Array.from({ length: 6 }, (_, at) => html`<div class="tile" key=${at}>
+      : html`<div class="tiles first-wide">${Array.from({ length: 6 }, (_, at) => html`<div class="tile" key=${at}>
           <${Loading} lines=${2} /></div>`)}</div>`}
     <div class="columns wide-first">
       <${Throughput} name=${query.get("last") ?? "3h"} rate=${overview.data?.status.rate} />
@@ -39,7 +39,7 @@ function AtAGlance({ of: { status, left, attention } }) {
   const absent = [status.away && `${count(status.away)} away`, status.sick && `${count(status.sick)} sick`];
   return html`
     <${Attentions} of=${attention} />
-    <div class="tiles">
+    <div class="tiles first-wide">
       <${Tile} name="Time left" value=${leftText(left)} below=${left.tasks ? leftBelow(left) : "All is done"} />
       <${Tile} name="Throughput" value=${rate(status.rate)} below="tasks finished, lately" />
       <${Tile} name="Unfinished" value=${count(unfinished)} href="/jobs?state=unfinished"
@@ -119,14 +119,12 @@ function States({ status }) {
   return html`<${Section} title="Tasks" note=${`${count(tasks.total)} in all`}>
     <${Progress} counts=${tasks} label="Tasks by state" />
     <${CountsLegend} counts=${tasks} />
-    <div class="figures panel-foot">
-      <div><span class="soft">Slots busy</span><div>${count(status.busy)} of ${count(status.slots)}</div></div>
-      <div><span class="soft">Stored</span><div>${size(status.bytes)}${status.disk_free != null
-        ? html`<span class="soft">, ${size(status.disk_free)} free</span>` : ""}</div></div>
-      <div><span class="soft">Task types</span><div><a href="/plugins">${count(status.types)}</a></div></div>
-      <div><span class="soft">Server up</span><div>${span(Math.floor(clock.now() - status.started))}</div></div>
-      <div><span class="soft">Version</span><div>${status.version}</div></div>
-    </div>
+    <div class="panel-foot"><${Figures} of=${[
+      ["Stored", html`${size(status.bytes)}${status.disk_free != null && html`<span class="below">${size(status.disk_free)} free</span>`}`],
+      ["Task types", html`<a href="/plugins">${count(status.types)}</a>`],
+      ["Server up", span(Math.floor(clock.now() - status.started))],
+      ["Version", html`<${Text} value=${status.version} max=${20} fixed />`],
+    ]} /></div>
   <//>`;
 }
 

@@ -1,0 +1,142 @@
+"""Figures of what has finished of one job: run times, failures, workers, and all that over time.
+
+They are a function of the outcomes that stand, record after record in the order of their sequences:
+so they can be written down at any of them, and gone on with from there, by this server or the next.
+What runs again is taken out. Only where a bound was passed (too many workers, too many kinds of
+errors) does it matter in which order things came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct, field
+
+from dc import limits
+from dc._columns import tally
+from dc.messages import Failure
+from dc.records import JobFigures, Outcomes, TaskRow
+from dc.server.bins import MICROSECONDS, Bins
+from dc.server.failure_groups import FailureGroups
+
+BOUNDS: list[float] = [
+    float(f"{digits}e{power}") for power in range(-4, 6) for digits in (1, 1.5, 2, 3, 5, 7)
+] + [1e6]
+"""Seconds: up to each, run times are counted together. Six a decade, from 100 µs to twelve days."""
+
+FORM = 1
+"""Of the data on disk: of any other it is counted again."""
+
+
+class Share(Struct, array_like=True):
+    """What a worker has done; `micros` of run time in microseconds."""
+
+    done: int = 0
+    failed: int = 0
+    micros: int = 0
+
+
+class Figures(Struct):
+    """See the module.
+
+    Attributes:
+        sequence: up to which record it counts.
+        retried: how many outcomes were set aside, of those up to there.
+        count: of outcomes.
+        micros: the sum of run times, in microseconds.
+        times: counts of run times: see BOUNDS; the last is for longer ones.
+        workers: by name, what each has done; `others` what the rest has.
+        began: when the first attempt began, in Unix time, as far as that is known.
+        last_at: when the last outcome came.
+    """
+
+    form: int = FORM
+    sequence: int = 0
+    retried: int = 0
+    count: int = 0
+    micros: int = 0
+    times: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    workers: dict[str, Share] = field(default_factory=dict)
+    others: Share = field(default_factory=Share)
+    failures: FailureGroups = field(default_factory=FailureGroups)
+    bins: Bins = field(default_factory=Bins)
+    began: float | None = None
+    last_at: float = 0.0
+
+    def add(self, record: Outcomes) -> None:
+        """Count a record; it comes after all that were counted before."""
+        self.sequence = record.sequence
+        self.count += len(record.numbers)
+        self.last_at = max(self.last_at, record.at)
+        counts = self.times if record.worker else [0] * len(self.times)
+        found = tally(record.times, record.outcomes, BOUNDS, counts)
+        failed = [
+            (record.numbers[at], one)
+            for at in found.others
+            if isinstance(one := record.outcomes[at], Failure)
+        ]
+        if failed:
+            self.failures.add(record.worker, record.at, failed)
+        if not record.worker:  # nobody ran them
+            return
+        self.micros += found.total
+        share = self._share(record.worker)
+        share.done += len(record.numbers) - len(failed)
+        share.failed += len(failed)
+        share.micros += found.total
+        self.bins.add(record.worker, record.at, record.times, *found[:2], len(failed))
+        self.bins.mark(record.at, record.sequence, len(record.numbers))
+        began = record.at - found.longest / MICROSECONDS
+        self.began = began if self.began is None else min(began, self.began)
+
+    def _share(self, worker: str) -> Share:
+        share = self.workers.get(worker)
+        if share is None:
+            if len(self.workers) >= limits.FIGURES_WORKERS:
+                return self.others
+            share = self.workers[worker] = Share()
+        return share
+
+    def take_out(self, tasks: Iterable[TaskRow]) -> None:
+        """Take failed tasks out, which are to run again and were counted."""
+        for task in tasks:
+            self.count -= 1
+            self.retried += 1
+            if isinstance(task.outcome, Failure):
+                self.failures.take_out(task.worker, task.outcome)
+            if task.worker:
+                self._take_time(task)
+
+    def _take_time(self, task: TaskRow) -> None:
+        counts = [0] * len(self.times)
+        micros = tally([task.time], [], BOUNDS, counts).total
+        self.times = [mine - one for mine, one in zip(self.times, counts, strict=True)]
+        self.micros -= micros
+        share = self.workers.get(task.worker, self.others)
+        share.failed -= 1
+        share.micros -= micros
+        self.bins.take_out(task.worker, task.at, task.time)
+
+    def record(self, job: int) -> JobFigures:
+        """Return these figures as they are written down."""
+        return JobFigures(job, self.sequence, msgspec.msgpack.encode(self))
+
+
+def restored(row: JobFigures | None, retried: int) -> Figures:
+    """Return the figures of a job as they were written down, or fresh ones.
+
+    Args:
+        row: what was written down, if anything.
+        retried: how many outcomes of the job were set aside: figures that know of fewer, or that
+            are of another dc, are of no use.
+    """
+    if row is None:
+        return Figures(retried=retried)
+    try:
+        figures = msgspec.msgpack.decode(row.data, type=Figures)
+    except msgspec.MsgspecError:
+        return Figures(retried=retried)
+    whole = figures.form == FORM and figures.retried == retried
+    whole = whole and len(figures.times) == len(BOUNDS) + 1
+    return figures if whole else Figures(retried=retried)

@@ -1,0 +1,122 @@
+"""What is shown of jobs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dc.errors import UnknownJob
+from dc.messages import Counts, Options
+from dc.records import JobRow
+from dc.requirements import need_text, needs_of
+from dc.server.app import ServerApp
+from dc.server.jobs import Job, job_state
+from dc.server.reason import Reason, view_of
+from dc.view_jobs import AlternativeView, BlobView, CountsView, JobView
+
+
+class JobViews:
+    """Looks jobs up for those who ask over HTTP.
+
+    Args:
+        app: the server.
+    """
+
+    def __init__(self, app: ServerApp) -> None:
+        self._app = app
+
+    async def newest(self, before: int | None, limit: int, submitter: str = "") -> list[JobView]:
+        """Return jobs, newest first; those of one submitter if one is named."""
+        rows = await self._app.store.jobs(before, limit, submitter)
+        return [self.view(row) for row in rows]
+
+    async def one(self, job: int) -> JobView:
+        """Return one job; UnknownJob if there is none."""
+        return self.view(await self.row(job))
+
+    async def row(self, job: int) -> JobRow:
+        """Return a job as the store has it or, while it is not on disk yet, as it will have it.
+
+        Raises:
+            UnknownJob: there is none.
+        """
+        live = self.live(job)
+        row = await self._app.store.job(job)
+        if row is not None:
+            return row
+        if live is not None:
+            return live.row
+        raise UnknownJob(f"there is no job {job}{self._app.reactor.board.kept}")
+
+    def live(self, job: int) -> Job | None:
+        """Return a job that is in memory: all unfinished ones are."""
+        return self._app.reactor.board.jobs.get(job)
+
+    def view(self, row: JobRow) -> JobView:
+        """Return what is shown of a job."""
+        job, options = self.live(row.job), row.options
+        state, counts, note = self._state(row, job)
+        reason = self._reason(job, counts)
+        return JobView(
+            job=row.job,
+            name=options.name,
+            type=row.type,
+            version=row.version,
+            payload=row.payload,
+            result=row.result,
+            state=state,
+            note=note,
+            why="" if reason is None else reason.text,
+            reason=view_of(reason),
+            counts=counts_view(counts),
+            priority=options.priority,
+            retries=options.retries,
+            timeout=options.timeout,
+            requires=options.requires,
+            resources=options.resources,
+            alternatives=[AlternativeView(o.requires, o.resources) for o in options.alternatives],
+            needs=[text for need in needs_of(options) if (text := need_text(need))],
+            limits={str(name): most for name, most in options.limits.items()},
+            environment=options.environment,
+            submitter=options.submitter,
+            weight=options.weight,
+            after=list(options.after),
+            after_what=options.after_what,
+            each=options.each,
+            not_before=options.not_before or None,
+            deadline=options.deadline or None,
+            created=row.created,
+            bytes=job.bytes if job is not None else row.bytes,
+            inputs=_inputs(options),
+            keep_output=options.keep_output,
+            plugin=row.plugin.hex(),
+        )
+
+    def _state(self, row: JobRow, job: Job | None) -> tuple[str, Counts, str]:
+        """Return the state of a job, its counts, and what keeps it from going on."""
+        if job is not None:
+            return self._app.reactor.board.state(job)
+        counts = settled(row)
+        return job_state(row.ended, row.cancelled_at is not None, counts), counts, row.why
+
+    def _reason(self, job: Job | None, counts: Counts) -> Reason | None:
+        """Return why what is queued of a job does not run, if it is so."""
+        if job is None or not job.scheduled or job.cancelled:
+            return None
+        whys = self._app.reactor.whys
+        return whys.of_job(job, fresh=False) if counts.queued else whys.held(job)
+
+
+def settled(row: JobRow) -> Counts:
+    """Return the counts of a job that is not in memory: what has no outcome was cancelled."""
+    counts = row.counts
+    missing = counts.total - counts.done - counts.failed
+    return msgspec.structs.replace(counts, queued=0, cancelled=missing)
+
+
+def counts_view(counts: Counts) -> CountsView:
+    """Return counts as they are shown."""
+    return CountsView(**msgspec.structs.asdict(counts))
+
+
+def _inputs(options: Options) -> dict[str, BlobView]:
+    return {name: BlobView(blob.name, blob.size) for name, blob in options.inputs.items()}

@@ -1,0 +1,218 @@
+"""Event streams over HTTP: looks at what is watched, once a second, and sends what is new.
+
+Nothing is done here while nobody watches. See live.py for who gets what.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Protocol, TypeAlias
+
+import trio
+
+from dc import limits
+from dc.errors import DcError, InternalError, UnknownTopic
+from dc.server.live import Live, Watcher
+from dc.server.topics import Kind, Topic
+from dc.view_jobs import OutputView
+from dc.view_server import EventView
+
+log = logging.getLogger("dc.server")
+
+Look: TypeAlias = Callable[[Topic], Awaitable[object]]
+"""Gives the present state of a topic, as it goes out in JSON; DcError where there is none."""
+
+BEAT = b"event: beat\ndata: {}\n\n"
+"""What a stream says when there is nothing else: no comment, so that a page hears it too."""
+
+
+class Owner(Protocol):
+    """What the streams need of the app."""
+
+    def start_beside(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run something for as long as the server runs."""
+
+    async def wait_stopping(self) -> None:
+        """Wait until the server is told to stop."""
+
+
+class Outputs(Protocol):
+    """Where outputs of tasks are looked up."""
+
+    async def piece(self, job: int, task: int, first: int) -> OutputView:
+        """Return what a task has written from byte `first` on."""
+
+
+class EventSource(Protocol):
+    """Where events are looked up."""
+
+    async def events_after(self, event: int, limit: int) -> Sequence[EventView]:
+        """Return the first `limit` events whose numbers are above `event`, the oldest first."""
+
+
+class LiveStreams:
+    """All event streams of the server.
+
+    Args:
+        app: what runs beside them.
+        looks: for each kind of topic that there is, how to look at it.
+        outputs: where outputs are looked up.
+        events: where events are, if they are kept.
+    """
+
+    def __init__(
+        self,
+        app: Owner,
+        looks: Mapping[Kind, Look],
+        outputs: Outputs,
+        events: EventSource | None = None,
+    ) -> None:
+        self._app = app
+        self._looks = looks
+        self._outputs = outputs
+        self._events = events
+        self._live = Live()
+        self._streams: dict[Watcher, EventStream] = {}
+        self._scope: trio.CancelScope | None = None
+
+    def open(self, topics: Sequence[Topic], after: int | None = None) -> EventStream:
+        """Begin a stream; it is to be closed.
+
+        Args:
+            topics: what it is to show.
+            after: the last event that its reader has had; None for those from now on.
+
+        Raises:
+            TooManyWatchers: there are as many as there may be.
+        """
+        watcher = self._live.open(topics, after)
+        stream = self._streams[watcher] = EventStream(self, watcher)
+        if self._scope is None:
+            self._scope = trio.CancelScope()
+            self._app.start_beside(partial(self._run, self._scope))
+        return stream
+
+    def note(self, events: Sequence[EventView]) -> None:
+        """Take new events, the oldest first, once they can be read again."""
+        self._wake(self._live.note(events))
+
+    def close(self, watcher: Watcher) -> None:
+        """End a stream."""
+        if self._streams.pop(watcher, None) is not None:
+            self._live.close(watcher)
+        if not self._streams and self._scope is not None:
+            self._scope.cancel()
+            self._scope = None
+
+    # --- looking --------------------------------------------------------------------------------
+
+    async def _run(self, scope: trio.CancelScope) -> None:
+        """Look at what is watched, until nobody watches; end all streams when the server stops."""
+        with scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._tick)
+                await self._app.wait_stopping()
+                nursery.cancel_scope.cancel()
+        for stream in list(self._streams.values()) if not scope.cancel_called else ():
+            stream.end()
+
+    async def _tick(self) -> None:
+        while True:
+            await trio.sleep(limits.WATCH_SECONDS)
+            for topic in self._live.topics:
+                await self._look(topic)
+
+    async def _look(self, topic: Topic) -> None:
+        try:
+            if topic.kind == "output":
+                first = self._live.written(topic)
+                news = self._live.show_output(topic, await self._piece(topic, *first))
+            elif topic.kind in self._looks:
+                news = self._live.show(topic, await self._looks[topic.kind](topic))
+            else:
+                raise UnknownTopic(f"this server does not show {topic.kind}")
+        except DcError as error:
+            news = self._live.fail(topic, error)
+        except Exception:
+            log.exception("%s cannot be shown", topic.name)
+            news = self._live.fail(topic, InternalError("a mistake in dc: see the server's log"))
+        self._wake(news)
+
+    async def _piece(self, topic: Topic, attempt: int, first: int) -> OutputView:
+        """Return the output from where somebody stands; of a newer attempt, from its start."""
+        piece = await self._outputs.piece(topic.job, topic.task, first)
+        if first and piece.attempt != attempt:
+            piece = await self._outputs.piece(topic.job, topic.task, 0)
+        return piece
+
+    def _wake(self, watchers: Iterable[Watcher]) -> None:
+        for watcher in watchers:
+            self._streams[watcher].wake()
+
+    # --- what a stream asks for -----------------------------------------------------------------
+
+    async def next_data(self, watcher: Watcher) -> bytes:
+        """Return what is to be sent to a watcher now; empty if that is nothing."""
+        for topic in self._live.lacking(watcher):
+            await self._look(topic)
+        return self._live.take(watcher) or await self._catch_up(watcher)
+
+    async def _catch_up(self, watcher: Watcher) -> bytes:
+        """Read what this watcher alone has not had."""
+        if watcher.behind:
+            limit = limits.WATCH_EVENTS
+            source = self._events
+            found = await source.events_after(watcher.event, limit) if source is not None else ()
+            return self._live.take_events(watcher, found) or self._live.take(watcher)
+        for topic, attempt, first in self._live.lagging(watcher):
+            piece = await self._piece(topic, attempt, first)
+            return self._live.take_output(watcher, topic, piece)
+        return b""
+
+
+class EventStream:
+    """The body of an answer: server-sent events, for as long as somebody takes them."""
+
+    def __init__(self, streams: LiveStreams, watcher: Watcher) -> None:
+        self._streams = streams
+        self._watcher = watcher
+        self._news = trio.Event()
+        self._begun = self._ended = False
+
+    def wake(self) -> None:
+        """Note that there may be something new."""
+        self._news.set()
+
+    def end(self) -> None:
+        """End the stream; its reader may come again."""
+        self._ended = True
+        self._news.set()
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._begun:
+            self._begun = True
+            return b"retry: %d\n\n" % (limits.WATCH_RETRY_SECONDS * 1000)
+        while not self._ended:
+            self._news = trio.Event()
+            try:
+                data = await self._streams.next_data(self._watcher)
+            except DcError as error:
+                log.warning("a stream is ended: %s", error)
+                break
+            if data:
+                return data
+            with trio.move_on_after(limits.WATCH_BEAT_SECONDS):
+                await self._news.wait()
+                continue
+            return BEAT
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Forget the stream: nobody takes it any more."""
+        self._ended = True
+        self._streams.close(self._watcher)

@@ -1,0 +1,201 @@
+"""The routes of the API: which path takes what, and the way from a request to its answer.
+
+A family of paths is a class with `routes() -> list[Route]`, in a file of its own. What a route says
+of itself is all there is: the router reads requests by it, and the API's description is made of it.
+
+    Route("GET", "/api/jobs/{job}", self._job, JobView, "One job", "jobs", problems=(UnknownJob,))
+
+    async def _job(self, call: Call[None, None]) -> JobView:
+        return await self._views.job(call.job)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from dc.errors import DcError, UnknownJob
+from dc.http import Request, Response
+from dc.server import problems
+from dc.server.api_body import read_body
+from dc.server.problems import BadRequest
+
+Query = TypeVar("Query")
+Body = TypeVar("Body")
+
+NUMBERS: Final = frozenset({"job", "task"})
+"""Fields of paths that are numbers of jobs and tasks; all others are text."""
+
+Values: TypeAlias = Mapping[str, int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Query, Body]):
+    """A request on its way to what answers it.
+
+    Attributes:
+        request: with its body unread, if the route has no `body`.
+        path: the values of the fields of the path, by name.
+        query: the query as the route's `query`, None if the route has none.
+        body: the body as the route's `body`, likewise.
+    """
+
+    request: Request
+    path: Values
+    query: Query
+    body: Body
+
+    @property
+    def job(self) -> int:
+        """The number of the job that the path names."""
+        return int(self.path["job"])
+
+    @property
+    def task(self) -> int:
+        """The number of the task that the path names."""
+        return int(self.path["task"])
+
+    @property
+    def name(self) -> str:
+        """The name in the path."""
+        return str(self.path["name"])
+
+
+Answer: TypeAlias = Callable[[Call[Any, Any]], Awaitable[object]]
+"""Does what a route is for; gives what goes out as JSON, or a Response that goes out as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path.
+
+    Attributes:
+        method: GET answers HEAD too.
+        path: begins with a slash; `{job}` and `{task}` are numbers, any other field is text.
+        answer: called with what was asked for.
+        gives: the type of what it answers, as msgspec knows it; or the media type, as text, if
+            that is not JSON.
+        summary: what it does, in a few words.
+        tag: the family it is shown in.
+        query: a Struct with `forbid_unknown_fields`; None if the path takes no query.
+        body: the same of a JSON body. A route whose body is something else reads it itself, and
+            says of what media type it is.
+        problems: errors that the answer may be, beyond those that a query or a body brings about.
+        status: of an answer that is no problem.
+        changes: whether anything is other than before; None: all but GET do.
+    """
+
+    method: str
+    path: str
+    answer: Answer
+    gives: Any
+    summary: str
+    tag: str
+    query: type[Struct] | None = None
+    body: type[Struct] | str | None = None
+    problems: tuple[type[DcError], ...] = ()
+    status: int = 200
+    changes: bool | None = None
+
+    @property
+    def fields(self) -> list[str]:
+        """The names of the fields of its path, in order."""
+        return [part[1:-1] for part in segments_of(self.path) if part.startswith("{")]
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it changes anything."""
+        return self.method != "GET" if self.changes is None else self.changes
+
+
+class Router:
+    """Finds the route of a request, reads what the route wants, and answers.
+
+    Args:
+        routes: all there are.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = list(routes)
+        self._by_length: dict[int, list[tuple[list[str], Route]]] = {}
+        for route in sorted(self.routes, key=lambda route: len(route.fields)):
+            parts = segments_of(route.path)
+            self._by_length.setdefault(len(parts), []).append((parts, route))
+
+    def has(self, request: Request) -> bool:
+        """Whether there is such a path, with whatever methods."""
+        return bool(self._methods(request.segments))
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request.
+
+        Raises:
+            DcError: nothing was done, and why.
+        """
+        methods = self._methods(request.segments)
+        if not methods:
+            more = "all that there are stand in /api/openapi.json"
+            raise BadRequest("not_found", f"there is no path {request.path[:200]!r}: {more}")
+        found = methods.get("GET" if request.method == "HEAD" else request.method)
+        if found is None:
+            more_methods = ["HEAD"] if "GET" in methods else []
+            return problems.not_allowed([*methods, *more_methods])
+        route, parts = found
+        return await self._call(route, request, parts)
+
+    def _methods(self, parts: list[str]) -> dict[str, tuple[Route, list[str]]]:
+        """Return the routes of a path by method; a path without fields goes before one with."""
+        found: dict[str, tuple[Route, list[str]]] = {}
+        for template, route in self._by_length.get(len(parts), []):
+            pairs = zip(template, parts, strict=True)
+            if all(one == part or one.startswith("{") for one, part in pairs):
+                found.setdefault(route.method, (route, parts))
+        return found
+
+    async def _call(self, route: Route, request: Request, parts: list[str]) -> Response:
+        values = _values(segments_of(route.path), parts)
+        query = None if route.query is None else read_query(request, route.query)
+        if route.query is None and request.pairs:
+            raise BadRequest("query", f"this path takes no query: {request.pairs[0][0][:80]!r}")
+        body = await read_body(request, route.body) if isinstance(route.body, type) else None
+        answer = await route.answer(Call(request, values, query, body))
+        return answer if isinstance(answer, Response) else Response.json(answer, route.status)
+
+
+def segments_of(path: str) -> list[str]:
+    """Return a path cut at its slashes."""
+    return path.strip("/").split("/")
+
+
+def read_query(request: Request, kind: type[Struct]) -> Struct:
+    """Return the query of a request as a Struct, whose numbers come as text.
+
+    Raises:
+        BadRequest: there is a field that is not known, is repeated, or out of its range.
+    """
+    fields: dict[str, str] = {}
+    for name, value in request.pairs:
+        if name in fields:
+            raise BadRequest("query", f"the query has {name[:80]!r} more than once")
+        fields[name] = value
+    try:
+        return msgspec.convert(fields, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequest("query", f"the query: {error}") from None
+
+
+def number(text: str) -> int:
+    """Return the number that a path gives for a job or task; UnknownJob when it is none."""
+    if text.isascii() and text.isdigit() and len(text) <= 10:
+        return int(text)
+    raise UnknownJob(f"{text[:40]!r} is no number of a job or task")
+
+
+def _values(template: list[str], parts: list[str]) -> Values:
+    pairs = zip(template, parts, strict=True)
+    fields = {one[1:-1]: part for one, part in pairs if one.startswith("{")}
+    return {name: number(text) if name in NUMBERS else text for name, text in fields.items()}

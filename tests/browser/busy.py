@@ -1,0 +1,100 @@
+"""A server at work: jobs that run, fail, wait and write, as an operator would find them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import dc
+from tests.system.processes import Machine, Server
+
+PLUGIN: Final = '''\
+"""Task types that have something to show."""
+import struct
+import time
+import zlib
+
+import dc
+
+
+def png(width: int, height: int, shade: int) -> bytes:
+    """Return a picture: a slope of grey."""
+    rows = b"".join(b"\\\\0" + bytes((x + y * shade) % 256 for x in range(width)) for y in range(height))
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))]
+    parts += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    made = b"\\\\x89PNG\\\\r\\\\n\\\\x1a\\\\n"
+    for name, data in parts:
+        made += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return made
+
+
+@dc.task_type
+def render_frame(number: int) -> bytes:
+    """Draw one frame of a film."""
+    time.sleep(0.004 + 0.00013 * (number * 7919 % 97))
+    if number % 53 == 17:
+        raise ValueError(f"no light in scene {number}")
+    if number % 211 == 5:
+        raise FileNotFoundError(f"texture-{number}.exr")
+    return png(320, 180, number % 7 + 1)
+
+
+@dc.task_type
+def count_words(text: str) -> dict[str, int]:
+    """Count the words of a text."""
+    counts: dict[str, int] = {}
+    for word in text.split():
+        counts[word] = counts.get(word, 0) + 1
+    return counts
+
+
+@dc.task_type
+def train(rounds: int, context: dc.Context) -> float:
+    """Go on for a while, and say how far it is."""
+    for turn in range(rounds):
+        print(f"round {turn}: loss {2.5 / (turn + 1):.4f}", flush=True)
+        context.progress((turn + 1) / rounds, f"round {turn + 1} of {rounds}")
+        time.sleep(0.4)
+    return 2.5 / rounds
+'''
+
+TEXT: Final = "the more one looks the more one sees and the less one knows of what one sees"
+
+
+def write_plugin(folder: Path) -> Path:
+    """Write the plugin to a folder of its own and return that."""
+    place = folder / "shown"
+    place.mkdir()
+    (place / "shown.py").write_text(PLUGIN.replace("\\\\", "\\"))
+    return place
+
+
+async def started(machine: Machine) -> tuple[Server, Path]:
+    """Start a server with three workers that know these types."""
+    plugins = write_plugin(machine.folder)
+    server = await machine.server(plugins=[plugins])
+    for name, slots in (("lab-01", 2), ("lab-02", 2), ("old-laptop", 1)):
+        await machine.worker(server, name, slots, plugins=[plugins])
+    return server, plugins
+
+
+async def filled(server: Server, plugins: Path, frames: int = 4000) -> dict[str, int]:
+    """Submit jobs of all kinds; return their numbers by what they are."""
+    jobs: dict[str, int] = {}
+    async with dc.AsyncClient(server.address, plugins=[plugins]) as client:
+
+        async def submit(what: str, kind: str, payloads: list[object], **options: object) -> None:
+            job = await client.submit(kind, payloads, **options)  # type: ignore[arg-type]
+            jobs[what] = job.id
+
+        texts: list[object] = [f"{TEXT} {number}" for number in range(40)]
+        await submit("words", "count_words", texts, name="Words of the archive", submitter="grace")
+        await submit("films", "render_frame", list(range(120)), name="Winter film, reel 1")
+        await server.is_done(jobs["words"], 40)
+        await submit("train", "train", [600, 600], name="Train the detector", submitter="grace")
+        await submit("film", "render_frame", list(range(frames)), name="Winter film, reel 2")
+        gpu = {"gpu": 2.0}
+        await submit("gpu", "render_frame", list(range(60)), name="Denoise", resources=gpu)
+        after = [jobs["film"]]
+        await submit("after", "count_words", texts, name="Subtitles", after=after)
+    return jobs

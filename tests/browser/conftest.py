@@ -1,0 +1,70 @@
+"""The page in Debian's Chromium, on all kinds of screens, and a server behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+from playwright.sync_api import Browser
+
+from tests.browser.fake_server import FakeServer, World, usual
+from tests.browser.screen import DESKTOP, PHONE, Screen, browser_started
+from tests.system.processes import Machine, Server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests; each has a context of its own."""
+    with browser_started() as browser:
+        yield browser
+
+
+@pytest.fixture
+def desktop(browser: Browser) -> Iterator[Screen]:
+    """A page on a desktop; at the end nothing may have gone wrong in it."""
+    with Screen(browser, DESKTOP) as screen:
+        yield screen
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Screen]:
+    """The same on a phone."""
+    with Screen(browser, PHONE) as screen:
+        yield screen
+
+
+@pytest.fixture
+def world() -> World:
+    """What the made-up server says."""
+    return World(usual())
+
+
+@pytest.fixture
+def fake(world: World) -> Iterator[FakeServer]:
+    """A made-up server."""
+    with FakeServer(world) as server:
+        yield server
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """Where a test starts its programs; all of them are ended, whatever happens."""
+    with Machine(tmp_path) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server with two real workers, for all tests of pages."""
+    with Machine(tmp_path_factory.mktemp("page")) as machine:
+
+        async def start() -> Server:
+            server = await machine.server()
+            await machine.worker(server, "lab-01", slots=2)
+            await machine.worker(server, "lab-02", slots=2)
+            return server
+
+        server = trio.run(start)
+        yield server
