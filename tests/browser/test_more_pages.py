@@ -6,11 +6,11 @@ import json
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser import samples_pages
+from tests.browser import samples, samples_pages
 from tests.browser.fake_server import FakeServer, Said, World, problem, usual
-from tests.browser.screen import Screen
+from tests.browser.screen import OF_LOOKS, PHONE_DARK, Screen
 
 PATHS: Final = (
     ("/workers", "old-laptop"),
@@ -45,7 +45,9 @@ def test_everybody_can_use_each_page(
     page = desktop.open(fake.address + path)
     expect(page.get_by_text(text).first).to_be_attached()
     expect(page.locator(".loading")).to_have_count(0)
-    desktop.check_all()
+    desktop.check()
+    desktop.become(PHONE_DARK)
+    desktop.check(OF_LOOKS)
 
 
 def test_a_page_that_cannot_be_had_says_so(desktop: Screen, world: World, fake: FakeServer) -> None:
@@ -139,7 +141,9 @@ def test_all_that_a_filter_matches(page: Page, world: World, fake: FakeServer) -
     assert world.asked == [("POST", "/api/workers/drain", meant)]
 
 
-def test_a_worker_is_drained_renamed_and_labelled(page: Page, world: World, fake: FakeServer) -> None:
+def test_a_worker_is_drained_renamed_and_labelled(
+    page: Page, world: World, fake: FakeServer
+) -> None:
     page.goto(fake.address + "/workers/lab-01")
     page.get_by_role("button", name="Drain").click()
     expect(page.get_by_text("takes nothing new")).to_be_visible()
@@ -172,13 +176,11 @@ def test_a_worker_that_is_paused_is_resumed(page: Page, world: World, fake: Fake
 def test_vitals_are_drawn_as_they_come(page: Page, world: World, fake: FakeServer) -> None:
     page.goto(fake.address + "/workers/lab-01")
     expect(page.get_by_text("97 % busy")).to_be_visible()
-    calm = samples_pages.worker(vitals=samples_pages.calm_vitals())
+    calm = samples.worker(vitals=samples_pages.calm_vitals())
     world.push("worker:lab-01", calm)
     expect(page.get_by_text("20 % busy")).to_be_visible()
     page.locator(".as-table summary").first.click()
-    expect(page.get_by_role("region", name="Processors in use").locator("tbody tr")).to_have_count(
-        2
-    )
+    expect(page.get_by_role("group", name="Processors in use").locator("tbody tr")).to_have_count(2)
 
 
 # --- submitting ---------------------------------------------------------------------------------
@@ -226,18 +228,23 @@ def test_a_job_by_its_form(page: Page, world: World, fake: FakeServer) -> None:
     assert len([1 for method, path, _ in world.asked if path == "/api/jobs"]) == 1
 
 
-def test_mistakes_are_shown_at_their_fields(desktop: Screen, world: World, fake: FakeServer) -> None:
+def test_mistakes_are_shown_at_their_fields(
+    desktop: Screen, world: World, fake: FakeServer
+) -> None:
     page = desktop.page
     page.goto(fake.address + "/submit?type=render_frame")
     page.get_by_role("button", name="Submit 1 task").click()
-    expect(page.get_by_role("alert")).to_contain_text("Task 1 › scene: is needed")
+    expect(page.get_by_role("alert")).to_contain_text("scene: is needed")
     expect(page.get_by_label("scene")).to_be_focused()
     expect(page.get_by_label("scene")).to_have_attribute("aria-invalid", "true")
     desktop.check()
     assert world.asked == []
 
 
-def test_what_the_server_finds_wrong_is_shown_at_its_field(page: Page, world: World, fake: FakeServer) -> None:
+def test_what_the_server_finds_wrong_is_shown_at_its_field(
+    desktop: Screen, page: Page, world: World, fake: FakeServer
+) -> None:
+    desktop.expected = ["400"]
     text = "payload 0: payload of render_frame must be Frame: Expected `int` >= 0 - at `$.frame`"
     world.answers["POST /api/jobs"] = problem(400, "payload", text)
     page.goto(fake.address + "/submit?type=render_frame")
@@ -267,8 +274,8 @@ def test_a_job_of_files(page: Page, world: World, fake: FakeServer) -> None:
     page.goto(fake.address + "/submit?type=shrink")
     page.get_by_label("Files", exact=True).set_input_files(
         [
-            {"name": "a.png", "mimeType": "image/png", "buffer": b"abc"},
-            {"name": "<b>b</b>.png", "mimeType": "image/png", "buffer": b"def"},
+            FilePayload(name="a.png", mimeType="image/png", buffer=b"abc"),
+            FilePayload(name="<b>b</b>.png", mimeType="image/png", buffer=b"def"),
         ]
     )
     expect(page.get_by_text("<b>b</b>.png")).to_be_visible()
@@ -279,7 +286,10 @@ def test_a_job_of_files(page: Page, world: World, fake: FakeServer) -> None:
     assert sorted(body for _, path, body in world.asked if path == "/blobs") == [b"abc", b"def"]
 
 
-def test_submitting_again_after_a_lost_answer_has_the_same_key(page: Page, world: World, fake: FakeServer) -> None:
+def test_submitting_again_after_a_lost_answer_has_the_same_key(
+    desktop: Screen, page: Page, world: World, fake: FakeServer
+) -> None:
+    desktop.expected = ["503"]
     world.answers["POST /api/jobs"] = problem(503, "trouble", "try again")
     page.goto(fake.address + "/submit?type=count_words")
     keys = []
@@ -378,5 +388,5 @@ def test_the_timeline_by_keyboard(desktop: Screen, fake: FakeServer) -> None:
 def test_the_timeline_as_a_table(page: Page, fake: FakeServer) -> None:
     page.goto(fake.address + "/jobs/7")
     page.locator("section", has_text="Timeline").locator(".as-table summary").last.click()
-    table = page.get_by_role("region", name="Workers of this job in the time that is shown")
+    table = page.get_by_role("group", name="Workers of this job in the time that is shown")
     expect(table.locator("tbody tr")).to_have_count(3)

@@ -49,7 +49,7 @@ function Head({ job }) {
         : name === "cancelled" ? "" : `/jobs/${job.job}?tab=tasks&state=unfinished`)} />
       <div class="panel-foot"><${Figures} of=${[
         ["Tasks", html`<a href=${`/jobs/${job.job}?tab=tasks`}>${count(counts.total)}</a>`],
-        !over && ["Time left", html`${leftText(job.left)}${job.left?.basis && html`<span class="below">${job.left.basis}</span>`}`],
+        !over && ["Time left", html`${leftText(job.left)}${job.left?.basis && html`<span class="below"><${Text} value=${job.left.basis} max=${200} /></span>`}`],
         job.rate != null && !over && ["Rate", rate(job.rate)],
         ["Submitted", html`<${Time} at=${job.created} />${job.submitter && html`<span class="below">by <${Text} value=${job.submitter} max=${40} fixed /></span>`}`],
         job.started_at != null && ["Started", html`<${Time} at=${job.started_at} />`],
