@@ -80,7 +80,7 @@ function Options({ job }) {
   return html`<div class="columns">
     <${Section} title="What it needs"><${Figures} kind="lines" of=${[
       ["Worker", job.needs.length ? job.needs.map((one) => html`<div key=${one}><${Text} value=${one} /></div>`) : html`<span class="soft">any</span>`],
-      ["Type", html`<${Text} value=${job.type} /> ${job.version}`],
+      ["Type", html`<${Text} value=${job.type} /> <${Text} value=${job.version} max=${40} fixed />`],
       ["Plugin", job.plugin ? html`<a href="/plugins"><${Text} value=${job.plugin} max=${60} fixed /></a>` : html`<span class="soft">workers' own</span>`],
       ["Inputs", Object.keys(job.inputs).length ? html`<ul>${Object.entries(job.inputs).map(([name, blob]) => html`<li key=${name}>
         <a href=${`/blobs/${blob.sha256}`} download=${name}><${Text} value=${name} max=${80} fixed /></a> <span class="soft">${size(blob.size)}</span></li>`)}</ul>` : none],
