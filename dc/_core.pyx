@@ -3177,6 +3177,15 @@ class Scheduler:
         """Return how many of a worker's slots are taken by tasks that have their amounts, too."""
         return self._worker_of(worker).reserved
 
+    def slots_taken(self) -> int:
+        """Return the same of all workers together; a look at each of them."""
+        taken: cython.longlong = 0
+        for item in self._workers:
+            if item is not None:
+                worker: _Worker = item
+                taken += worker.reserved
+        return taken
+
     def worker_free(self, worker: object) -> dict:
         """Return how much of each resource no task of a worker uses, what it saves included."""
         record = self._worker_of(worker)

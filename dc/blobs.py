@@ -48,11 +48,15 @@ class BlobFolder:
             but for uploads that can be gone on with: only one process may use the folder, which
             the store's lock sees to.
 
+    Attributes:
+        taken: new blobs that came in, of `taken_bytes` in all.
+
     Raises:
         StoreError: the folder cannot be made or written to.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.taken = self.taken_bytes = 0
         self._folder = folder
         self._incoming = folder / TEMPORARY
         self._aging = threading.Lock()
@@ -277,6 +281,8 @@ class BlobFolder:
             await self._remove(self._partials.drop_all())
             raise
         self._soundness.proven(incoming.digest)
+        self.taken += new
+        self.taken_bytes += incoming.written if new else 0
         return new
 
     async def _forget(self, incoming: Incoming) -> None:

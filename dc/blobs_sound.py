@@ -18,6 +18,7 @@ import trio
 
 from dc import limits
 from dc.blobs_incoming import hash_file, in_hashers
+from dc.log_fields import about
 
 log: Final = logging.getLogger("dc.blobs")
 
@@ -70,7 +71,8 @@ class Soundness:
         except FileNotFoundError:
             return False
         except OSError as error:
-            log.error("blob %s cannot be read: %s", digest.hex(), error.strerror or error)
+            why = error.strerror or error
+            log.error("blob cannot be read: %s", why, extra=about(blob=digest.hex()))
             return False
         if found == digest:
             self.proven(digest)
@@ -78,10 +80,11 @@ class Soundness:
         if not await trio.to_thread.run_sync(self._move_aside, digest, path, file):
             return self._is_proven(digest, seconds)
         log.error(
-            "blob %s is damaged: its %d bytes have another SHA-256; it is moved to %s. "
+            "blob is damaged: its %d bytes have another SHA-256; it is moved to %s. "
             "Look at the disk; whoever has the blob may put it again",
-            digest.hex(), size, self._damaged,
-        )  # fmt: skip
+            *(size, self._damaged),
+            extra=about(blob=digest.hex()),
+        )
         return False
 
     def _is_proven(self, digest: bytes, seconds: float) -> bool:
@@ -101,7 +104,8 @@ class Soundness:
         except FileNotFoundError:
             return False
         except OSError as error:
-            log.error("blob %s cannot be moved aside: %s", digest.hex(), error.strerror or error)
+            why = error.strerror or error
+            log.error("blob cannot be moved aside: %s", why, extra=about(blob=digest.hex()))
         return True
 
 

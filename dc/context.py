@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from dc.errors import UnknownTask
 from dc.inputs import Input
 from dc.stops import Stops
+from dc.trace_context import of_attempt
 
 _NO_INPUTS: Final[Mapping[str, Input]] = MappingProxyType({})
 
@@ -46,7 +47,7 @@ class Context:
     """
 
     __slots__ = (
-        *("_before", "_former", "_folder", "_made", "_stops", "_teller"),
+        *("_before", "_former", "_folder", "_made", "_parent", "_span", "_stops", "_teller"),
         *("attempt", "inputs", "job", "number", "resources"),
     )
 
@@ -72,6 +73,16 @@ class Context:
         self._teller = teller
         self._before = checkpoint
         self._former = former
+        self._parent = self._span = ""
+
+    def trace_in(self, parent: str, span: str = "") -> None:
+        """Say in which trace this attempt is; for executors, not for tasks.
+
+        Args:
+            parent: the trace context of its parent.
+            span: its own, where it does not follow from that.
+        """
+        self._parent, self._span = parent, span
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Tell how far the task is, for those who look on. May be called as often as one likes.
@@ -152,6 +163,16 @@ class Context:
         if isinstance(self._before, Path):
             self._before = self._before.read_bytes()
         return self._before
+
+    @property
+    def traceparent(self) -> str:
+        """The trace context of this attempt, as in W3C Trace Context, to be passed on by hand.
+
+        It is in the trace of what submitted the job. Empty where the task runs in a test.
+        """
+        if not self._span:
+            self._span = of_attempt(self._parent, self.number, self.attempt)
+        return self._span
 
     @property
     def stopping(self) -> bool:

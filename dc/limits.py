@@ -1187,6 +1187,25 @@ FIGURES_SECONDS: Final = 1.0
 FIGURES_BYTES_PER_SECOND: Final = 20 * KIB
 """Of the figures of a job that are written in the mean: large ones are written less often."""
 
+SPANS_SHOWN: Final = 2000
+"""Single attempts in a timeline, at most: more cannot be told apart, nor be read in a moment."""
+
+TRACE_ENDS: Final = 10_000
+"""Attempts whose outcomes do not stand in the trace of a job, at most: they are in memory."""
+
+TRACE_ATTEMPTS: Final = 1_000_000
+"""Attempts in the trace of a job, at most, at 150 bytes each: viewers take no more."""
+
 FIGURES_READ_BYTES: Final = 2 * MIB
 """Outcomes, as limits of reads count them, that are counted in one step: 32,000 tasks at most, some
 ten milliseconds beside the loop."""
+
+TIMED_TYPES: Final = 50
+"""Task types of which the metrics have run times, each by itself; those after them are `other`."""
+
+COUNTED_ROUTES: Final = 300
+"""Kinds of requests that are counted each by itself (method, route, class of status): what is asked
+for is the client's choice, and what is counted stays."""
+
+ROUTE_PARTS: Final = 8
+"""Of a path that is counted by itself: no path of dc has more."""

@@ -377,7 +377,8 @@ class Assign(Message, frozen=True):
     from `/blobs`. `plugin` has the code, for a worker that has none of this type and version.
     `inputs` are common to all tasks of the job, by name, to be fetched from `/blobs`. With
     `keep_output` all that each of them writes is put to `/blobs` before its outcome is told.
-    `traceparent` is the job's span, as in W3C Trace Context, the parent of what its tasks do.
+    `traceparent` is the parent of what its tasks do, as in W3C Trace Context; `traced` says that it
+    is what whoever submitted the job has said.
     """
 
     job: JobId
@@ -395,6 +396,7 @@ class Assign(Message, frozen=True):
     inputs: Inputs = {}
     keep_output: bool = False
     traceparent: Traceparent = ""
+    traced: bool = False
 
 
 class Stop(Message, frozen=True):

@@ -38,7 +38,7 @@ class Run(Message, frozen=True):
     `checkpoints` has, by number, what an earlier attempt of a task has saved last. `plugin` is the
     folder of the code, where it came from the server; `site` that of what was installed for it.
     `inputs` are files that all tasks of the job may read, by name. `keep_output` is for the agent:
-    all that the tasks write is kept. `traceparent` is as in dc.messages.Assign.
+    all that the tasks write is kept. `traceparent` and `traced` are as in dc.messages.Assign.
     """
 
     job: int
@@ -57,6 +57,7 @@ class Run(Message, frozen=True):
     inputs: dict[str, InFile] = {}  # noqa: RUF012
     keep_output: bool = False
     traceparent: str = ""
+    traced: bool = False
 
 
 class Halt(Message, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,15 +16,6 @@ SAME_SIGNAL_SECONDS = 1.0
 
 WRONG = 2
 INTERRUPTED = 130
-
-
-def log_to_stderr(*, verbose: bool) -> None:
-    """Have all that is logged go to standard error, each line with its time."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
 
 
 def run(name: str, program: Callable[[], Awaitable[None]]) -> int:

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Blob, Counts, Options, Outcome, Payload
+from dc.messages import Blob, Counts, JobId, Options, Outcome, Payload
 from dc.records_shown import ShownRecord
 
 # --- to the store -------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ class Place(Struct, frozen=True, array_like=True):
     """Where a page of jobs ends: what the last one is sorted by, and its number."""
 
     key: float | str
-    job: int
+    job: JobId
 
     @staticmethod
     def of(row: JobRow, sort: str) -> Place:

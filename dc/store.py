@@ -177,8 +177,14 @@ class Store(Protocol):
     async def output(self, job: int, number: int) -> TaskOutput | None:
         """Return what a task has written, or None."""
 
-    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
-        """Return how attempts of a task ended whose outcomes do not stand, in their order."""
+    async def attempt_ends(self, job: int, first: int, limit: int) -> list[AttemptEnd]:
+        """Return how attempts ended whose outcomes do not stand.
+
+        Args:
+            job: of this job.
+            first: of its tasks from this one on, in their order, and that of the attempts.
+            limit: so many at most.
+        """
 
     async def figures(self, job: int) -> JobFigures | None:
         """Return the figures of a job that were written last, or None."""

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from dc import limits
-from dc.records import JobFilter, JobRow, Place, TaskEnd
+from dc.records import JobFilter, JobRow, Place, TaskEnd, ascii_lower
 from dc.store_rows import integers, job_row, to_json
 
 END = limits.MAX_NUMBER + 1
@@ -39,14 +39,11 @@ def listed(
 
 
 def _conditions(wanted: JobFilter) -> dict[str, str]:
-    search = wanted.search
-    for special in "!%_":
-        search = search.replace(special, f"!{special}")
     states = wanted.states
     return {
         "type": wanted.type,
         "submitter": wanted.submitter,
-        "search": f"%{search}%" if search else "",
+        "search": ascii_lower(wanted.search),
         "states": "" if states is None else f",{','.join(sorted(states))},",
         "live": to_json(list(wanted.live)),
     }

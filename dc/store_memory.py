@@ -357,12 +357,12 @@ class MemoryStore(MemoryShown):
         known = self._known(job)
         return None if known is None else known.outputs.get(number)
 
-    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+    async def attempt_ends(self, job: int, first: int, limit: int) -> list[AttemptEnd]:
         """See Store."""
         await trio.lowlevel.checkpoint()
         known = self._known(job)
         ends = known.attempt_ends if known is not None else {}
-        return [end for key, end in sorted(ends.items()) if key[0] == number]
+        return [end for key, end in sorted(ends.items()) if key[0] >= first][:limit]
 
     async def figures(self, job: int) -> JobFigures | None:
         """See Store."""

@@ -232,11 +232,12 @@ class Reader:
             return None
         return store_rows.task_output(job, number, self._one("output", job=job, number=number))
 
-    def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+    def attempt_ends(self, job: int, first: int, limit: int) -> list[AttemptEnd]:
         """See Store."""
-        if not (0 <= job <= limits.MAX_JOB and 0 <= number <= limits.MAX_NUMBER):
+        if not (0 <= job <= limits.MAX_JOB and 0 <= first <= limits.MAX_NUMBER):
             return []
-        return store_figures.ends(self._one("attempt_ends", job=job, number=number)[0])
+        found = self._one("attempt_ends", job=job, first=first, limit=limit)
+        return store_figures.ends(found[0])
 
     def figures(self, job: int) -> JobFigures | None:
         """See Store."""

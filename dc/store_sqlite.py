@@ -257,9 +257,9 @@ class SqliteStore:
         """See Store."""
         return await self._read(lambda reader: reader.output(job, number))
 
-    async def attempt_ends(self, job: int, number: int) -> list[AttemptEnd]:
+    async def attempt_ends(self, job: int, first: int, limit: int) -> list[AttemptEnd]:
         """See Store."""
-        return await self._read(lambda reader: reader.attempt_ends(job, number))
+        return await self._read(lambda reader: reader.attempt_ends(job, first, limit))
 
     async def figures(self, job: int) -> JobFigures | None:
         """See Store."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import ModuleType
 
 import pytest
@@ -149,3 +150,27 @@ def test_negative_times_count_as_nothing(columns: ModuleType) -> None:
     assert columns.tally([-1.0], [], BOUNDS, counts) == (0, 0, [])
     assert counts == [1, 0, 0, 0, 0, 0, 0]
     assert columns.spread([-1.0], 5, 10) == [0]
+
+
+# --- numbers by size ----------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.floats(0, 1e12)),
+    st.lists(st.floats(0, 1e9), unique=True).map(sorted),
+    st.sampled_from(FACES),
+)
+def test_numbers_are_counted_by_size(
+    column: list[float], bounds: list[float], face: ModuleType
+) -> None:
+    counts = [1] * (len(bounds) + 1)
+    assert face.by_size(column, bounds, counts) == pytest.approx(sum(column))
+    edges = [-1.0, *bounds, float("inf")]
+    naive = [sum(low < one <= high for one in column) for low, high in itertools.pairwise(edges)]
+    assert [count - 1 for count in counts] == naive
+
+
+def test_a_number_at_a_bound_is_below_it(columns: ModuleType) -> None:
+    counts = [0, 0, 0]
+    assert columns.by_size([1.0, 1.0, 2.0, 3.0, 0.0], [1.0, 2.0], counts) == 7.0
+    assert counts == [3, 1, 1]

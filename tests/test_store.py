@@ -585,19 +585,27 @@ def an_end(number: int, attempt: int, text: str = "") -> AttemptEnd:
     return AttemptEnd(number, attempt, "w “x”", "error", 1764379475.1234567, 1.5, 0.1, text, text)
 
 
+async def ends(store: Store, job: int, number: int) -> list[AttemptEnd]:
+    """Return those of one task."""
+    found = await store.attempt_ends(job, number, limits.ATTEMPT_ENDS)
+    assert found == (await store.attempt_ends(job, number, 99))[: limits.ATTEMPT_ENDS]
+    assert found[:1] == await store.attempt_ends(job, number, 1)
+    return [end for end in found if end.number == number]
+
+
 async def test_ends_of_attempts_are_kept_the_newest_of_each_task(opened: Open) -> None:
     most = limits.ATTEMPT_ENDS
     async with opened() as store:
         await store.commit([new_job(), some_tasks(1, 3), AttemptEnds(1, [an_end(1, 1, 'é "\x00')])])
-        assert await store.attempt_ends(1, 1) == [an_end(1, 1, 'é "\x00')]
+        assert await ends(store, 1, 1) == [an_end(1, 1, 'é "\x00')]
         again = AttemptEnds(1, [an_end(1, 1, "again"), an_end(0, 7)])
         await store.commit([again, AttemptEnds(2, [an_end(0, 1)])])
-        assert await store.attempt_ends(1, 1) == [an_end(1, 1, "again")]
-        assert await store.attempt_ends(2, 0) == await store.attempt_ends(1, 1 << 40) == []
+        assert await ends(store, 1, 1) == [an_end(1, 1, "again")]
+        assert await ends(store, 2, 0) == await ends(store, 1, 1 << 40) == []
         await store.commit([AttemptEnds(1, [an_end(1, n)]) for n in range(2, 30)])
     async with opened() as store:
-        assert [end.attempt for end in await store.attempt_ends(1, 1)] == [*range(30 - most, 30)]
-        assert await store.attempt_ends(1, 0) == [an_end(0, 7)]
+        assert [end.attempt for end in await ends(store, 1, 1)] == [*range(30 - most, 30)]
+        assert await ends(store, 1, 0) == [an_end(0, 7)]
         assert await store.check() == []
 
 
@@ -610,8 +618,8 @@ async def test_a_job_has_so_many_ends_of_attempts(
         for number in range(2):
             await store.commit([AttemptEnds(1, [an_end(number, 1), an_end(number, 2)])])
         await store.commit([AttemptEnds(1, [an_end(5, 1)])])
-        assert len(await store.attempt_ends(1, 1)) == 2
-        assert await store.attempt_ends(1, 5) == []
+        assert len(await ends(store, 1, 1)) == 2
+        assert await ends(store, 1, 5) == []
 
 
 async def test_figures_of_a_job_are_those_written_last(opened: Open) -> None:
@@ -646,5 +654,5 @@ async def test_what_is_shown_of_a_job_goes_with_it(opened: Open) -> None:
         await store.commit([AttemptEnds(1, [an_end(0, 1)]), JobFigures(1, 1, b"x")])
         while (await store.remove(1, 5)).more:
             assert await store.figures(1) is None
-            assert await store.attempt_ends(1, 0) == []
+            assert await ends(store, 1, 0) == []
         assert await store.check() == []

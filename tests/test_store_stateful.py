@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import trio
 from hypothesis import settings
@@ -22,15 +22,18 @@ from dc.records import (
     JobChanged,
     JobEnded,
     JobFigures,
+    JobFilter,
     Leases,
     NewJob,
     NewPlugin,
     NewTasks,
     Outcomes,
+    Place,
     Record,
     Retried,
     SubmitterChanged,
     TaskCheckpoint,
+    TaskEnd,
     TaskOutput,
     WorkerRow,
     Workers,
@@ -41,6 +44,7 @@ from dc.store_sqlite import SqliteStore, open_store
 
 JOBS = st.integers(1, 3)
 NUMBERS = st.integers(0, 40)
+LIMITS = st.integers(1, 20)
 SECONDS = st.floats(0, 1e12, allow_nan=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 KEYS = st.sampled_from(["", "a", "b"])
@@ -222,7 +226,7 @@ class Twins(RuleBasedStateMachine):
     ) -> None:
         ends = [AttemptEnd(number, n, text, "error", at, at / 3, None, text) for n in attempts]
         self.commit(AttemptEnds(job, ends))
-        self.same(lambda store: store.attempt_ends, job, number)
+        self.same(lambda store: store.attempt_ends, job, number, 3)
 
     @rule(job=JOBS, sequence=st.integers(0, 9), data=st.binary(max_size=9))
     def figure(self, job: int, sequence: int, data: bytes) -> None:
@@ -274,6 +278,36 @@ class Twins(RuleBasedStateMachine):
         self.same(lambda store: store.unfinished, job, first, limit)
         self.same(lambda store: store.tasks, job, first, limit, flag)
         self.same(lambda store: store.task, job, first, flag)
+
+    @rule(job=JOBS, state=st.sampled_from(get_args(TaskEnd)), first=NUMBERS, limit=LIMITS)
+    def read_tasks_in_a_state(self, job: int, state: TaskEnd, first: int, limit: int) -> None:
+        self.same(lambda store: store.tasks_in, job, state, first, limit)
+
+    @rule(
+        limit=LIMITS,
+        wanted=st.builds(
+            JobFilter,
+            states=st.none() | st.frozensets(st.sampled_from(["done", "failed", "cancelled"])),
+            live=st.lists(JOBS, max_size=2).map(tuple),
+            type=st.sampled_from(["", "demo", "other"]),
+            submitter=st.sampled_from(["", "a"]),
+            search=st.sampled_from(["", "", "a", "É"]) | TEXT,
+            sort=st.sampled_from(["job", "created", "finished", "name"]),
+            down=st.booleans(),
+        ),
+    )
+    def read_lists(self, wanted: JobFilter, limit: int) -> None:
+        after: Place | None = None
+        seen: list[int] = []
+        while True:
+            self.same(lambda store: store.listed, wanted, after, limit)
+            rows, after = trio.run(self.memory.listed, wanted, after, limit)
+            seen += [row.job for row in rows]
+            if after is None:
+                break
+        assert len(seen) == len(set(seen))
+        if wanted == JobFilter():
+            assert seen == [row.job for row in trio.run(self.memory.jobs, None, 100)]
 
     @rule(data=st.data(), job=JOBS)
     def read_payloads(self, data: st.DataObject, job: int) -> None:

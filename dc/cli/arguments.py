@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from dc.cli.bytes_arguments import add_bytes
 from dc.cli.control_arguments import add_control, add_order
+from dc.cli.events_arguments import add_events
 from dc.cli.needs import AND, OR, needs_said
 from dc.cli.plugins_arguments import add_plugins
 from dc.cli.top_arguments import add_top
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     add_control(commands, _command)
     add_worker(commands, _command)
     add_plugins(commands, _command)
+    add_events(commands, _command)
     return root
 
 

@@ -14,6 +14,7 @@ from dc.cli import (
     bench,
     carry,
     control,
+    events,
     jobs,
     plugins_list,
     show,
@@ -56,6 +57,8 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "backup": backup.backup,
         "bench": bench.bench,
         "why": why.why,
+        "events": events.events,
+        "settings": events.settings,
     }
 )
 UNABLE: Final = 2

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypedDict, get_args
 import msgspec
 
 from dc import limits
+from dc.client.tracing import traceparent
 from dc.errors import OptionsError
 from dc.messages import LimitName, Options
 from dc.requirements import check_needs, gathered
@@ -56,6 +57,8 @@ class JobOptions(TypedDict, total=False):
         deadline: the Unix time at which tasks fail that have not finished by then.
         inputs: what all tasks may read, by name: each a BlobRef, or anything that `put` takes.
         keep_output: whether all that tasks write is kept, and not only beginnings and ends.
+        traceparent: the W3C trace context in which the tasks run; if nothing is said, that of the
+            current span of OpenTelemetry or of the environment variable TRACEPARENT, if any.
     """
 
     name: str | None
@@ -84,6 +87,7 @@ class JobOptions(TypedDict, total=False):
     deadline: float | None
     inputs: Mapping[str, Any] | None
     keep_output: bool | None
+    traceparent: str | None
 
 
 KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Options)}
@@ -91,13 +95,14 @@ KINDS: Final = {field.name: field.type for field in msgspec.structs.fields(Optio
 RULES: Final = {
     "limits": f"; there are {', '.join(get_args(LimitName))}, each a whole number from 1",
     "environment": "; names are letters, digits and underscores, and no digit comes first",
+    "traceparent": ": it looks like 00-TRACE-SPAN-01, of 32, 16 and 2 hexadecimal digits",
     "retry_on": "; there are error, timeout, memory, crashed",
 }
 """What is allowed, where the error of a wrong value would not say it."""
 
 
 def check_options(said: JobOptions, submitter: str = "") -> dict[str, Any]:
-    """Return the options that were said, and the submitter, if it is not among them.
+    """Return the options that were said; submitter and trace as well, if they are not among them.
 
     Inputs are left out: they have to be put first, see `check_inputs`.
 
@@ -122,7 +127,8 @@ def check_options(said: JobOptions, submitter: str = "") -> dict[str, Any]:
             raise OptionsError(f"{name}: {what}{RULES.get(name, '')}") from None
     needs = found.get("requires", {}), found.get("resources", {}), found.get("alternatives", [])
     check_needs(*needs)
-    return {"submitter": submitter, **found} if submitter else found
+    own = {"submitter": submitter, "traceparent": "" if "traceparent" in found else traceparent()}
+    return {**{name: value for name, value in own.items() if value}, **found}
 
 
 def check_inputs(inputs: Mapping[str, Any]) -> Mapping[str, Any]:

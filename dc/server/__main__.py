@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from dc import __version__, limits, memory, program
+from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
 from dc.errors import StartError
 from dc.plugin_origins import find_origins
@@ -64,6 +64,7 @@ class Arguments(Struct, frozen=True):
     quotas: Quotas = NONE
     reserve: int | None = None
     options: list[Option] = []
+    log_format: str = logs.TEXT
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -95,6 +96,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         quotas=quotas_of(values),
         reserve=values.reserve,
         options=options,
+        log_format=values.log_format,
     )
 
 
@@ -122,6 +124,7 @@ def _add_usual_options(parser: argparse.ArgumentParser) -> None:
         help="a folder of plugins, beside the installed ones; may be given again",
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
+    logs.add_format_option(parser)
     parser.add_argument("--version", action="version", version=f"dc {__version__}")
 
 
@@ -312,7 +315,7 @@ async def _look_after(arguments: Arguments, wrong: list[str]) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the server; return the exit status."""
     arguments = parse(argv)
-    program.log_to_stderr(verbose=arguments.verbose)
+    logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     memory.keep_little()
     if not (arguments.check or arguments.restore):
         return program.run("dc.server", partial(serve, arguments))

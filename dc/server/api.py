@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dc.server.api_events import EventsApi
+from dc.server.api_figures import FiguresApi
 from dc.server.api_history import HistoryApi
 from dc.server.api_jobs import JobsApi
 from dc.server.api_overview import OverviewApi
@@ -29,11 +30,12 @@ def api_routes(app: ServerApp, views: Views, uploads: Uploads) -> list[Route]:
         views: where they look things up.
         uploads: whether blobs may come in.
     """
-    looks = TopicLooks(views)
-    streams = LiveStreams(app, looks.all(), looks)
+    looks = TopicLooks(app, views)
+    streams = LiveStreams(app, looks.all(), looks, looks)
     families = (
         ServerApi(views, app),
         JobsApi(views, app),
+        FiguresApi(views, app),
         TasksApi(views, app),
         WorkersApi(views, app),
         StreamApi(streams),

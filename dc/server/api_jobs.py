@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import Annotated, Literal, TypeAlias, cast
 
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from dc.errors import NotPossible, OptionsError, StoreError, UnknownJob
 from dc.messages import JobId, Priority, Text, UnixTime, Weight
-from dc.server.api_rows import Rows
+from dc.records import JobFilter, Place
+from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.commands import CancelJob, CancelJobs, ChangeJob, PauseJob, ResumeJob
+from dc.server.cursors import cursor_of, damaged, place_of
+from dc.server.problems import BadRequest
 from dc.server.routes import Call, Route
 from dc.server.views import Views
 from dc.view_jobs import JobsChanged, JobsPage, JobView
 
+States: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern="^((open|queued|waiting|paused|running|done|failed|cancelled)(,|$))*$",
+        max_length=100,
+        examples=["running", "failed,cancelled"],
+    ),
+]
+
 
 class JobsQuery(Struct, forbid_unknown_fields=True):
-    """Which jobs: those numbered below `before`, of a submitter."""
+    """Which jobs are listed, in which order.
 
-    before: JobId | None = None
+    Attributes:
+        cursor: where the page before ended, as its `next` says.
+        limit: jobs of one page, at most.
+        state: one state, or several with commas between them.
+        type: of this task type.
+        submitter: of this one.
+        search: whose names have this part, in whatever case.
+        sort: by number, by when they were made or finished, or by name.
+        order: `desc` has the last ones first; the default, but for names.
+        before: jobs with lower numbers alone.
+    """
+
+    cursor: Cursor = ""
     limit: Rows = 100
+    state: States = ""
+    type: Text = ""
     submitter: Text = ""
+    search: Text = ""
+    sort: Literal["job", "created", "finished", "name"] = "job"
+    order: Literal["asc", "desc"] | None = None
+    before: JobId | None = None
 
 
 class Pause(Struct, forbid_unknown_fields=True):
@@ -99,9 +129,25 @@ class JobsApi:
 
     async def _jobs(self, call: Call[JobsQuery, None]) -> JobsPage:
         query = call.query
-        return JobsPage(
-            await self._views.jobs.newest(query.before or None, query.limit, query.submitter)
+        down = query.order == "desc" if query.order else query.sort != "name"
+        list_ = f"jobs by {query.sort}, {'down' if down else 'up'}"
+        place = place_of(list_, query.cursor, Place) if query.cursor else None
+        if place is not None and isinstance(place.key, str) != (query.sort == "name"):
+            raise damaged()
+        if query.before and (place is None or query.before < place.job):
+            if query.sort != "job" or not down:
+                raise BadRequest("query", "before goes with the newest jobs first: use cursor")
+            place = Place(query.before, query.before)
+        wanted = JobFilter(
+            type=query.type,
+            submitter=query.submitter,
+            search=query.search,
+            sort=query.sort,
+            down=down,
         )
+        states = frozenset(filter(None, query.state.split(",")))
+        jobs, following = await self._views.jobs.page(wanted, states, place, query.limit)
+        return JobsPage(jobs, cursor_of(list_, following) if following else None)
 
     async def _job(self, call: Call[None, None]) -> JobView:
         return await self._views.jobs.one(call.job)

@@ -1,4 +1,4 @@
-"""How many rows of a list one answer has."""
+"""Pages of lists: how many rows one answer has, and where it begins."""
 
 from __future__ import annotations
 
@@ -8,4 +8,5 @@ from msgspec import Meta
 
 from dc import limits
 
+Cursor: TypeAlias = Annotated[str, Meta(max_length=4 * limits.TEXT_CHARS)]
 Rows: TypeAlias = Annotated[int, Meta(ge=1, le=limits.PAGE_ROWS)]

@@ -9,9 +9,11 @@ from msgspec import Meta, Struct, field
 from dc import limits
 from dc.errors import NotPossible, StoreError, UnknownJob, UnknownTask
 from dc.messages import Number, Size
-from dc.server.api_rows import Rows
+from dc.records import TaskEnd
+from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.commands import CancelTasks, RetryTasks
+from dc.server.cursors import cursor_of, place_of
 from dc.server.routes import Call, Route
 from dc.server.views import Views
 from dc.view_jobs import OutputView, TasksChanged, TasksPage, TaskView
@@ -22,10 +24,20 @@ Ranges: TypeAlias = Annotated[
 
 
 class TasksQuery(Struct, forbid_unknown_fields=True):
-    """Which tasks: those numbered from `first` on; with `failed` only failed ones."""
+    """Which tasks are listed, by number.
 
-    first: Number = 0
+    Attributes:
+        cursor: where the page before ended, as its `next` says.
+        limit: tasks of one page, at most; there may be fewer of them though others follow.
+        state: `failed`, `done`, `finished` (either of these), or `unfinished`; else all.
+        first: from this number on.
+        failed: the same as the state `failed`.
+    """
+
+    cursor: Cursor = ""
     limit: Rows = 100
+    state: TaskEnd | None = None
+    first: Number = 0
     failed: bool = False
 
 
@@ -94,8 +106,11 @@ class TasksApi:
 
     async def _tasks(self, call: Call[TasksQuery, None]) -> TasksPage:
         query = call.query
-        rows = await self._views.tasks.some(call.job, query.first, query.limit, query.failed)
-        return TasksPage(rows)
+        state: TaskEnd | None = "failed" if query.failed else query.state
+        list_ = f"{state or 'all'} tasks of job {call.job}"
+        first = place_of(list_, query.cursor, Number) if query.cursor else query.first
+        tasks, following = await self._views.tasks.page(call.job, state, first, query.limit)
+        return TasksPage(tasks, None if following is None else cursor_of(list_, following))
 
     async def _task(self, call: Call[None, None]) -> TaskView:
         return await self._views.tasks.one(call.job, call.task)

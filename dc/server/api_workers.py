@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import cast, get_args
+from typing import Annotated, Literal, TypeAlias, cast, get_args
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from dc import limits
 from dc.errors import DuplicateName, NotPossible, OptionsError, StoreError, UnknownWorker
 from dc.messages import Text, WorkerSlots
+from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.commands import (
     Action,
@@ -21,9 +23,44 @@ from dc.server.commands import (
     Wanted,
     Which,
 )
+from dc.server.cursors import cursor_of, damaged, place_of
 from dc.server.routes import Call, Route
 from dc.server.views import Views
+from dc.server.worker_lists import TEXTS, WorkerFilter, WorkerSort
+from dc.server.worker_lists import Place as WorkerPlace
 from dc.view_workers import WorkersChanged, WorkersDeleted, WorkersPage, WorkerView
+
+WorkerStates: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern="^((connected|away|sick|trial|paused|draining|gone)(,|$))*$",
+        max_length=100,
+        examples=["sick,away"],
+    ),
+]
+
+
+class WorkersQuery(Struct, forbid_unknown_fields=True):
+    """Which workers are listed, in which order.
+
+    Attributes:
+        cursor: where the page before ended, as its `next` says.
+        limit: workers of one page, at most.
+        state: one state, or several with commas between them.
+        label: NAME=VALUE: those that have this label.
+        search: whose names have this part, in whatever case.
+        sort: by name, state, slots, tasks held, what they have done or failed since they came,
+            tasks a second, the share that failed lately, or how busy processors or memory are.
+        order: `desc` has the last ones first; the default of what is a number.
+    """
+
+    cursor: Cursor = ""
+    limit: Rows = limits.PAGE_ROWS
+    state: WorkerStates = ""
+    label: Annotated[str, Meta(max_length=2 * limits.TEXT_CHARS + 1)] = ""
+    search: Text = ""
+    sort: WorkerSort = "name"
+    order: Literal["asc", "desc"] | None = None
 
 
 class Filter(Struct, forbid_unknown_fields=True):
@@ -96,7 +133,7 @@ class WorkersApi:
             if action != "delete"
         ]  # fmt: skip
         return [
-            Route("GET", workers, self._all, WorkersPage, "Workers", tag),
+            Route("GET", workers, self._all, WorkersPage, "Workers", tag, query=WorkersQuery),
             Route("GET", worker, self._one, WorkerView, "One worker", tag, problems=no),
             Route(
                 "PATCH", worker, self._set_one, WorkerView, "Change a worker", tag,
@@ -117,8 +154,23 @@ class WorkersApi:
             ),
         ]  # fmt: skip
 
-    async def _all(self, _: Call[None, None]) -> WorkersPage:
-        return WorkersPage(self._views.workers.all())
+    async def _all(self, call: Call[WorkersQuery, None]) -> WorkersPage:
+        query = call.query
+        down = query.order == "desc" if query.order else query.sort not in TEXTS
+        list_ = f"workers by {query.sort}, {'down' if down else 'up'}"
+        name, _, value = query.label.partition("=")
+        wanted = WorkerFilter(
+            states=frozenset(filter(None, query.state.split(","))),
+            label=(name, value) if query.label else None,
+            search=query.search,
+            sort=query.sort,
+            down=down,
+        )
+        after = place_of(list_, query.cursor, WorkerPlace) if query.cursor else None
+        if after is not None and isinstance(after.by, str) != (query.sort in TEXTS):
+            raise damaged()
+        workers, following = self._views.worker_lists.page(wanted, after, query.limit)
+        return WorkersPage(workers, cursor_of(list_, following) if following else None)
 
     async def _one(self, call: Call[None, None]) -> WorkerView:
         return self._views.workers.one(call.name)

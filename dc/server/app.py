@@ -20,6 +20,7 @@ from dc import limits, memory
 from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, ServerStopped, StoreError
 from dc.link import Link
+from dc.log_fields import about
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
 from dc.server.commands import Command
@@ -51,12 +52,14 @@ from dc.server.events import (
     WorkersRecovered,
     Write,
 )
+from dc.server.histogram import Histogram
 from dc.server.inner_peer import InnerPeer
 from dc.server.keep import Keep
 from dc.server.loads import Loads
 from dc.server.parking import Parking
 from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
+from dc.server.record_log import log_record
 from dc.server.retention import Retention
 from dc.server.settings import Option, Values
 from dc.server.surroundings import Surroundings
@@ -64,6 +67,9 @@ from dc.server.types import PluginTypes
 from dc.store import Store
 
 log = logging.getLogger("dc.server")
+
+LATE_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Seconds by which the event loop comes late, for the metrics."""
 
 LOAD_RETRY_SECONDS = 1.0
 """Between two tries to read what the store could not give."""
@@ -134,10 +140,12 @@ class ServerApp:
         self._connections = Connections()
         self.parking = Parking(self)
         self.surroundings = Surroundings(store, types, settings.data)
+        self.lateness = Histogram(LATE_BOUNDS)
         self._asked: list[Action] = []
         self._nursery: trio.Nursery | None = None
         self._worked = False
         self._wrote = 0.0
+        self._verbose = log.isEnabledFor(logging.DEBUG)
         self._failure: Exception | None = None
         self._loaded = trio.Event()
         self._stopping = trio.Event()
@@ -167,11 +175,12 @@ class ServerApp:
         for row in await self.store.open_jobs():
             self.feed(JobRecovered(row))
             if not row.ended:
-                log.warning("job %d is not submitted to its end: see its page", row.job)
+                text = "job %d is not submitted to its end: see its page"
+                log.warning(text, row.job, extra=about(job=row.job))
             if row.job in leased:
                 self.feed(TasksRecovered(leased[row.job]))
             await self._recover_head()
-            log.info("job %d goes on", row.job)
+            log.info("job %d goes on", row.job, extra=about(job=row.job))
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
 
@@ -241,13 +250,19 @@ class ServerApp:
 
     async def _tick(self) -> None:
         while True:
-            await trio.sleep(self.reactor.pause())
+            due = trio.current_time() + self.reactor.pause()
+            await trio.sleep_until(due)
+            self.lateness.add([trio.current_time() - due])
             self.surroundings.look(self.reactor.chronicle)
             self.feed(Tick(self.committer.stalled))
             quiet = trio.current_time() - self._wrote > QUIET_SECONDS
             if self._worked and (quiet or self.reactor.idle):
                 self._worked = False
                 memory.give_back()
+
+    def wall(self) -> float:
+        """Return the Unix time."""
+        return self._wall()
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -265,7 +280,7 @@ class ServerApp:
             if parked := await connection.run(partial(self._closed, number)):
                 self._connections.put(number, self.parking.park(number, stream))
         except Exception:
-            log.exception("the connection of peer %d failed", number)
+            log.exception("the connection of peer %d failed", number, extra=about(peer=number))
         finally:
             if not parked:
                 self._connections.remove(number)
@@ -416,6 +431,8 @@ class ServerApp:
                     spoken_to[action.peer] = connection
             elif isinstance(action, Write):
                 self.committer.add(action.record)
+                if self._verbose:
+                    log_record(action.record)
                 wrote = self._worked = True
                 self._wrote = trio.current_time()
             else:

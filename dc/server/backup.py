@@ -23,6 +23,7 @@ import trio
 from dc import limits
 from dc.errors import StoreFull
 from dc.http import Response
+from dc.log_fields import about
 from dc.server.app import ServerApp
 from dc.store_file import DATABASE
 
@@ -110,7 +111,8 @@ class Archive:
             for digest in digests:
                 path = self._app.blobs.path(bytes.fromhex(digest))
                 if path is None:
-                    log.error("backup: blob %s is missing from the data folder", digest)
+                    text = "backup: a blob is missing from the data folder"
+                    log.error(text, extra=about(blob=digest))
                     continue
                 async for piece in self._member(f"blobs/{digest}", path):
                     yield piece

@@ -15,7 +15,7 @@ from functools import partial
 
 from msgspec import Struct, structs
 
-from dc import limits
+from dc import limits, trace_context
 from dc._columns import total, weigh
 from dc._core import Scheduler
 from dc.errors import OptionsError
@@ -23,6 +23,7 @@ from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome
 from dc.portions import portions, stored_size
 from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record, TaskRow
 from dc.requirements import needs_of
+from dc.server.counters import Counters
 from dc.server.event_log import EventLog
 from dc.server.events import Action, Send, Write
 from dc.server.heads import HeadLimits, Heads
@@ -83,6 +84,7 @@ class Board:
         self.heads = Heads(self.scheduler, lambda action: self.out.append(action), heads)
         self.window = Window(window)
         self.rate = Rate()
+        self.counters = Counters()
         self.usage = Usage()
         self.settings = SettingsBook()
         self.now = 0.0
@@ -90,6 +92,7 @@ class Board:
         self.log = EventLog(lambda: (self.now, self.wall))
         self.presence = PresenceLog()
         self.ended_done = self.ended_failed = 0  # tasks, since the start
+        self.server = ""  # names the data folder
         self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
         self.trouble = ""
         self.stalled = False
@@ -198,6 +201,7 @@ class Board:
         job.class_ = self.class_of(job)
         job.resources = [need.resources for need in needs]
         job.limits = [limits_of(options, need.resources) for need in needs]
+        job.traceparent = trace_context.of_job(options.traceparent, self.server, job.number)
         self.scheduler.add_job(
             job.number,
             job.class_,
@@ -275,8 +279,11 @@ class Board:
     def state(self, job: Job) -> tuple[str, Counts, str]:
         """Return a job's state, its counts, and a note on why nothing of it runs, or nothing."""
         counts = self.counts(job)
-        state = job_state(job.ended, job.cancelled, counts, self._held(job))
-        return state, counts, self._note(job, counts)
+        return self.state_of(job), counts, self._note(job, counts)
+
+    def state_of(self, job: Job) -> str:
+        """Return a job's state alone."""
+        return job_state(job.ended, job.cancelled, self.counts(job), self._held(job))
 
     def _held(self, job: Job) -> str:
         """Return `paused` or `waiting`, if a job is that."""
@@ -312,7 +319,8 @@ class Board:
     ) -> None:
         """Write outcomes down, count them, and tell those who wait once they are on disk."""
         failed, weight = 0, weigh(outcomes)
-        self.usage.count(job, stored_size(outcomes) if weight.others else weight.bytes)
+        size = stored_size(outcomes) if weight.others else weight.bytes
+        self.usage.count(job, size)
         if weight.others:
             failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
         job.failed += failed
@@ -321,6 +329,9 @@ class Board:
         self.ended_done += len(numbers) - failed
         job.changed = True
         self.rate.add(len(numbers), self.now)
+        self.counters.record(outcomes, failed, size)
+        if worker:
+            self.counters.ran(job.row.type, times)
         if job.number in self.checkpointed:
             self._forget_checkpoints(job.number, numbers)
         start = 0
@@ -375,6 +386,7 @@ class Board:
         """Tell those who wait, if the job has finished."""
         if job.finished:
             self.unschedule(job)
+            self.counters.jobs[job_state(job.ended, job.cancelled, job.counts(0, 0, 0))] += 1
             self.on_finished(job)
 
     def validate(self) -> None:

@@ -21,12 +21,16 @@ from dc import limits
 from dc.errors import StoreConflict, StoreError
 from dc.record_blobs import named
 from dc.records import NewTasks, Outcomes, Record, Retried
+from dc.server.histogram import Histogram
 from dc.store import Store
 
 log = logging.getLogger("dc.server")
 
 RETRY_SECONDS = 1.0
 """Between two tries of a commit that failed."""
+
+COMMIT_BOUNDS = (0.0001, 0.0005, 0.002, 0.01, 0.05, 0.25, 1.0, 5.0)
+"""Seconds of a commit, for the metrics: from one in memory to that of a disk that is overloaded."""
 
 
 class Committer:
@@ -40,6 +44,8 @@ class Committer:
 
     Attributes:
         trouble: why the last try of a commit failed; empty while writing works.
+        written: records that are on disk.
+        seconds: how long commits took, tries that failed included.
     """
 
     def __init__(
@@ -55,7 +61,8 @@ class Committer:
         self._work = trio.Event()
         self._space = trio.Event()
         self._bytes = 0
-        self._added = self._written = 0
+        self._added = self.written = 0
+        self.seconds = Histogram(COMMIT_BOUNDS)
         self._quiet_since = 0.0
         self._busy = True  # until it runs
         self.trouble = ""
@@ -78,10 +85,16 @@ class Committer:
             return
         if trio.current_time() - self._quiet_since >= limits.COMMIT_NOW_QUIET_SECONDS:
             records, size = self._next_commit()
+            began = trio.current_time()
             if self._commit_now(records, size):
-                self._done(records, size)
+                self._done(records, size, began)
         if self._queue:
             self._work.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not on disk yet."""
+        return len(self._queue)
 
     @property
     def stalled(self) -> bool:
@@ -101,7 +114,7 @@ class Committer:
     async def wait_written(self) -> None:
         """Wait until all that was added before now is on disk."""
         added = self._added
-        while self._written < added:
+        while self.written < added:
             await self._space.wait()
 
     def named(self) -> set[bytes]:
@@ -113,9 +126,10 @@ class Committer:
         while True:
             await self._wait_work()
             records, size = self._next_commit()
+            began = trio.current_time()
             if not self._commit_now(records, size):
                 await self._commit(records)
-            self._done(records, size)
+            self._done(records, size, began)
             if self._queue:  # what it brought about: others of this turn may add to it
                 await trio.lowlevel.checkpoint()
 
@@ -126,14 +140,15 @@ class Committer:
             await self._work.wait()
         self._busy = True
 
-    def _done(self, records: list[Record], size: int) -> None:
+    def _done(self, records: list[Record], size: int, began: float) -> None:
         for _ in records:
             self._queue.popleft()
         self._bytes -= size
-        self._written += len(records)
+        self.written += len(records)
         self._space.set()
         self._space = trio.Event()
         self._quiet_since = trio.current_time()
+        self.seconds.add([self._quiet_since - began])
         self._on_committed(len(records))
 
     def _next_commit(self) -> tuple[list[Record], int]:

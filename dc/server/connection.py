@@ -19,6 +19,7 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError
 from dc.link import Link
+from dc.log_fields import about
 from dc.messages import Blob, Codec, FromPeer, Heartbeat, Message
 from dc.server.claims import claim
 
@@ -171,7 +172,9 @@ class Connection:
 
     def _give_up(self, error: ConnectionLost | ValueError) -> None:
         if isinstance(error, ValueError):  # a frame above MESSAGE_BYTES: this peer's end alone
-            log.error("peer %d is given up: %s", self._number, error)
+            log.error(
+                "peer %d is given up: %s", self._number, error, extra=about(peer=self._number)
+            )
         self._outbox.clear()
         self._reading.cancel()
 

@@ -44,6 +44,7 @@ class Figures(Struct):
         sequence: up to which record it counts.
         retried: how many outcomes were set aside, of those up to there.
         count: of outcomes.
+        longest: of run times, in microseconds; of those that were taken out, too.
         micros: the sum of run times, in microseconds.
         times: counts of run times: see BOUNDS; the last is for longer ones.
         workers: by name, what each has done; `others` what the rest has.
@@ -56,6 +57,7 @@ class Figures(Struct):
     retried: int = 0
     count: int = 0
     micros: int = 0
+    longest: int = 0
     times: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     workers: dict[str, Share] = field(default_factory=dict)
     others: Share = field(default_factory=Share)
@@ -81,6 +83,7 @@ class Figures(Struct):
         if not record.worker:  # nobody ran them
             return
         self.micros += found.total
+        self.longest = max(self.longest, found.longest)
         share = self._share(record.worker)
         share.done += len(record.numbers) - len(failed)
         share.failed += len(failed)
@@ -117,6 +120,18 @@ class Figures(Struct):
         share.failed -= 1
         share.micros -= micros
         self.bins.take_out(task.worker, task.at, task.time)
+
+    def recent(self, now: float, seconds: float) -> tuple[int, float]:
+        """Return how many tasks have finished in about the last so many seconds, and in how many.
+
+        These are whole steps of time, all since the first attempt began at the most.
+        """
+        step = self.bins.step / MICROSECONDS
+        last = int(now / step)
+        first = last - max(2, round(seconds / step))
+        found = sum(mark.count for at, mark in self.bins.marks.items() if first <= at)
+        begin = max(first * step, self.began or 0.0)
+        return found, max(now - begin, 0.0)
 
     def record(self, job: int) -> JobFigures:
         """Return these figures as they are written down."""

@@ -136,6 +136,10 @@ class Health:
         record = self._records.get(key)
         return record.until if record is not None else 0.0
 
+    def unwell(self) -> list[Process]:
+        """Return those that are sick or on trial."""
+        return [key for key, record in self._records.items() if record.state != WELL]
+
     def count(self) -> int:
         """Return how many workers are sick or on trial."""
         return sum(record.state != WELL for record in self._records.values())

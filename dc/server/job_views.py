@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+
 import msgspec
 
 from dc.errors import UnknownJob
 from dc.messages import Counts, Options
-from dc.records import JobRow
+from dc.records import JobFilter, JobRow, Place
 from dc.requirements import need_text, needs_of
 from dc.server.app import ServerApp
+from dc.server.figure_views import FigureViews
 from dc.server.jobs import Job, job_state
 from dc.server.reason import Reason, view_of
 from dc.view_jobs import AlternativeView, BlobView, CountsView, JobView
+
+ENDS: Final = frozenset({"done", "failed", "cancelled"})
+"""States of jobs that have finished: what the store knows of their states."""
 
 
 class JobViews:
@@ -19,19 +26,49 @@ class JobViews:
 
     Args:
         app: the server.
+        figures: where it looks up figures of jobs.
     """
 
-    def __init__(self, app: ServerApp) -> None:
+    def __init__(self, app: ServerApp, figures: FigureViews) -> None:
         self._app = app
+        self._figures = figures
 
     async def newest(self, before: int | None, limit: int, submitter: str = "") -> list[JobView]:
         """Return jobs, newest first; those of one submitter if one is named."""
         rows = await self._app.store.jobs(before, limit, submitter)
         return [self.view(row) for row in rows]
 
+    async def page(
+        self, wanted: JobFilter, states: frozenset[str], after: Place | None, limit: int
+    ) -> tuple[list[JobView], Place | None]:
+        """Return jobs as they are listed, and where to go on.
+
+        Args:
+            wanted: which ones, but for their states, and in which order.
+            states: these, as JobView has them; all if it is empty. Those of unfinished jobs are
+                as they are now.
+            after: where the page before ended.
+            limit: so many at most.
+        """
+        if states:
+            live = tuple(self._in_states(states))
+            wanted = msgspec.structs.replace(wanted, states=states & ENDS, live=live)
+        rows, following = await self._app.store.listed(wanted, after, limit)
+        return [self.view(row) for row in rows], following
+
+    def _in_states(self, states: frozenset[str]) -> Iterator[int]:
+        """Find the unfinished jobs that are in one of these states."""
+        if states <= ENDS:
+            return
+        board = self._app.reactor.board
+        for job in board.jobs.values():
+            if not job.finished and board.state_of(job) in states:
+                yield job.number
+
     async def one(self, job: int) -> JobView:
         """Return one job; UnknownJob if there is none."""
-        return self.view(await self.row(job))
+        row = await self.row(job)
+        return await self._figures.beside(self.view(row), row)
 
     async def row(self, job: int) -> JobRow:
         """Return a job as the store has it or, while it is not on disk yet, as it will have it.
@@ -85,6 +122,7 @@ class JobViews:
             not_before=options.not_before or None,
             deadline=options.deadline or None,
             created=row.created,
+            finished_at=row.finished_at,
             bytes=job.bytes if job is not None else row.bytes,
             inputs=_inputs(options),
             keep_output=options.keep_output,

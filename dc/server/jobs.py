@@ -71,6 +71,7 @@ class Job:
         busy: how many operations on it are under way, for which it stays in memory.
         resources: what each alternative of what it needs uses, as a worker is told it.
         limits: of a task, by alternative.
+        traceparent: the parent of what its tasks do, while it is scheduled.
         shipped: the archive that its code is in, where workers can get it.
     """
 
@@ -94,6 +95,7 @@ class Job:
         self.commits = 0
         self.last_sequence = 0
         self.whole: Outcomes | None = None
+        self.traceparent = ""
         self.scheduled = False
         self.changed = False
         self.tail = Tail(self.total, 0)

@@ -228,20 +228,20 @@ class Live:
         watcher.marks[topic.name] = (piece.attempt, piece.next, piece.live)
         return frame(topic.name, self._encode(piece))
 
-    def take_events(self, watcher: Watcher, events: Sequence[EventView]) -> bytes:
+    def take_events(
+        self, watcher: Watcher, events: Sequence[EventView], reached: int | None
+    ) -> bytes:
         """Return events that were read for a watcher that was behind, as they go out.
 
         Args:
             watcher: who was behind.
-            events: those after its last one, the oldest first, `limits.WATCH_EVENTS` at most; if
-                there are fewer, there are no more.
+            events: the next ones after its last one, the oldest first.
+            reached: the number up to which there are no others; None if there are no more.
         """
-        watcher.behind = len(events) >= limits.WATCH_EVENTS
+        watcher.behind = reached is not None
         fresh = [event for event in events if event.event > watcher.event]
-        if fresh:
-            watcher.event = fresh[-1].event
-        elif not watcher.behind:
-            watcher.event = max(watcher.event, self._dropped)
+        last = fresh[-1].event if fresh else watcher.event
+        watcher.event = max(last, self._dropped if reached is None else reached)
         return b"".join(self._event_frame(event) for event in fresh)
 
     def validate(self) -> None:

@@ -48,8 +48,15 @@ class Outputs(Protocol):
 class EventSource(Protocol):
     """Where events are looked up."""
 
-    async def events_after(self, event: int, limit: int) -> Sequence[EventView]:
-        """Return the first `limit` events whose numbers are above `event`, the oldest first."""
+    def listen(self, told: Callable[[EventView], None]) -> None:
+        """Have a function called with each event from now on, once it can be read again."""
+
+    async def events_after(self, event: int) -> tuple[Sequence[EventView], int | None]:
+        """Return the next events after one, the oldest first.
+
+        Returns:
+            Some events, and the number up to which there are no others; None if there are no more.
+        """
 
 
 class LiveStreams:
@@ -59,7 +66,7 @@ class LiveStreams:
         app: what runs beside them.
         looks: for each kind of topic that there is, how to look at it.
         outputs: where outputs are looked up.
-        events: where events are, if they are kept.
+        events: where events are.
     """
 
     def __init__(
@@ -67,7 +74,7 @@ class LiveStreams:
         app: Owner,
         looks: Mapping[Kind, Look],
         outputs: Outputs,
-        events: EventSource | None = None,
+        events: EventSource,
     ) -> None:
         self._app = app
         self._looks = looks
@@ -87,6 +94,7 @@ class LiveStreams:
         Raises:
             TooManyWatchers: there are as many as there may be.
         """
+        self._events.listen(self._note)
         watcher = self._live.open(topics, after)
         stream = self._streams[watcher] = EventStream(self, watcher)
         if self._scope is None:
@@ -94,9 +102,8 @@ class LiveStreams:
             self._app.start_beside(partial(self._run, self._scope))
         return stream
 
-    def note(self, events: Sequence[EventView]) -> None:
-        """Take new events, the oldest first, once they can be read again."""
-        self._wake(self._live.note(events))
+    def _note(self, event: EventView) -> None:
+        self._wake(self._live.note([event]))
 
     def close(self, watcher: Watcher) -> None:
         """End a stream."""
@@ -162,10 +169,8 @@ class LiveStreams:
     async def _catch_up(self, watcher: Watcher) -> bytes:
         """Read what this watcher alone has not had."""
         if watcher.behind:
-            limit = limits.WATCH_EVENTS
-            source = self._events
-            found = await source.events_after(watcher.event, limit) if source is not None else ()
-            return self._live.take_events(watcher, found) or self._live.take(watcher)
+            found, reached = await self._events.events_after(watcher.event)
+            return self._live.take_events(watcher, found, reached) or self._live.take(watcher)
         for topic, attempt, first in self._live.lagging(watcher):
             piece = await self._piece(topic, attempt, first)
             return self._live.take_output(watcher, topic, piece)

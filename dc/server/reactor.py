@@ -123,7 +123,7 @@ class Reactor:
         self.board.on_finished = self._finished
         self.board.on_unfollowed = self.clients.let_go
         self._software = software
-        self.identity = server
+        self.board.server = server
         self._peers = Peers()
         self._ticked: float | None = None
         self._patient_until = 0.0
@@ -334,7 +334,7 @@ class Reactor:
         else:
             slots = self._greet_worker(peer, hello)
         peer.role = hello.role
-        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self.identity, slots)
+        welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self.board.server, slots)
         self.board.send(peer.number, welcome)
         if self.board.trouble:
             self.board.send(peer.number, Trouble(self.board.trouble))

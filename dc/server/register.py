@@ -48,6 +48,7 @@ class Register:
         self._gone: dict[str, None] = {}  # in the order in which they went
         self._gone_decided: dict[str, None] = {}
         self._named: dict[str, set[str]] = {}  # by name, those of `_gone`
+        self._commanded: dict[str, None] = {}  # here or gone, those with a state or an order
         self._changed: dict[str, None] = {}  # what the disk does not know yet
         self._called: dict[str, str] = {}  # by the names that operators gave, whose they are
 
@@ -56,6 +57,7 @@ class Register:
         for row in rows:
             self._rows[row.key] = row
             self._list_called(row)
+            self._note_commanded(row)
             self._list_gone(row)
 
     # --- coming and going -----------------------------------------------------------------------
@@ -147,6 +149,10 @@ class Register:
         """Return the key of the worker to which operators gave this name; empty: nobody's."""
         return self._called.get(name, "")
 
+    def commanded(self) -> Iterable[str]:
+        """Return the keys of those that have a state or an order of an operator."""
+        return self._commanded.keys()
+
     def gone(self) -> Iterator[WorkerRow]:
         """Yield those that are not here, but for deleted ones; the last to go come last."""
         for keys in (self._gone, self._gone_decided):
@@ -163,6 +169,7 @@ class Register:
         self._list_called(row)
         self._rows[row.key] = row
         self._changed[row.key] = None
+        self._note_commanded(row)
         return row
 
     def _list_called(self, row: WorkerRow) -> None:
@@ -173,6 +180,12 @@ class Register:
     def _unlist_called(self, row: WorkerRow) -> None:
         if self._called.get(row.called) == row.key:
             del self._called[row.called]
+
+    def _note_commanded(self, row: WorkerRow) -> None:
+        if row.state or row.order:
+            self._commanded[row.key] = None
+        else:
+            self._commanded.pop(row.key, None)
 
     def _list_gone(self, row: WorkerRow) -> None:
         if is_decided(row):
@@ -196,6 +209,7 @@ class Register:
         row = self._rows.pop(key)
         self._unlist(row)
         self._unlist_called(row)
+        self._commanded.pop(key, None)
         self._changed[key] = None
 
     def validate(self) -> None:
@@ -208,6 +222,8 @@ class Register:
         called = {row.called: row.key for row in self._rows.values() if row.state != DELETED}
         called.pop("", None)
         assert called == self._called, "a name that was given is not found, or is nobody's"
+        commanded = {key for key, row in self._rows.items() if row.state or row.order}
+        assert self._commanded.keys() == commanded, "it is not known who was told something"
         for key in self._rows:
             decided = is_decided(self._rows[key])
             assert not (decided and key in self._gone), "a decision may be forgotten"

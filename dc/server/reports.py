@@ -268,6 +268,7 @@ class Reports:
         verdict = self._verdict(worker, job, number, attempt, failure.kind)
         state = self._scheduler.state(job.number, number) if verdict == RETRY else None
         if state is not None:
+            self._board.counters.try_again(failure.kind)
             self._board.note_attempts(job.number, [(number, attempt, state[2], state[4])])
             self._attempts.failed(worker.name, job.number, number, attempt, time, failure)
             self._board.on_retry(worker.key, job.number, number, attempt)

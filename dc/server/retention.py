@@ -22,6 +22,7 @@ import trio
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import StoreError
+from dc.log_fields import about
 from dc.server.keep import Keep
 from dc.store import Store
 
@@ -143,7 +144,7 @@ class Retention:
                 return
         self.freed(removed.submitter, removed.bytes)
         self.jobs += 1
-        log.info("job %d is removed%s", job, self.keep.text)
+        log.info("job %d is removed%s", job, self.keep.text, extra=about(job=job))
 
     async def _remove_plugins(self) -> None:
         """Forget the plugins that no job runs and no new one will."""
@@ -196,7 +197,7 @@ class Retention:
             return await self._folder.remove_old(digest, before)
         except StoreError as error:
             if str(error) != self._stuck:
-                log.error("blob %s cannot be removed: %s", digest.hex(), error)
+                log.error("blob cannot be removed: %s", error, extra=about(blob=digest.hex()))
             self._stuck = str(error)
             return None
 

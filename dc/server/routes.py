@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from dc.errors import DcError, UnknownJob
 from dc.http import Request, Response
 from dc.server import problems
 from dc.server.api_body import read_body
+from dc.server.api_query import QueryReader, refuse_query
 from dc.server.problems import BadRequest
 
 Query = TypeVar("Query")
@@ -121,6 +121,8 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = list(routes)
+        kinds = {route.query for route in self.routes if route.query is not None}
+        self._readers = {kind: QueryReader(kind) for kind in kinds}
         self._by_length: dict[int, list[tuple[list[str], Route]]] = {}
         for route in sorted(self.routes, key=lambda route: len(route.fields)):
             parts = segments_of(route.path)
@@ -158,34 +160,21 @@ class Router:
 
     async def _call(self, route: Route, request: Request, parts: list[str]) -> Response:
         values = _values(segments_of(route.path), parts)
-        query = None if route.query is None else read_query(request, route.query)
-        if route.query is None and request.pairs:
-            raise BadRequest("query", f"this path takes no query: {request.pairs[0][0][:80]!r}")
+        query = self._query(route, request)
         body = await read_body(request, route.body) if isinstance(route.body, type) else None
         answer = await route.answer(Call(request, values, query, body))
         return answer if isinstance(answer, Response) else Response.json(answer, route.status)
+
+    def _query(self, route: Route, request: Request) -> Struct | None:
+        if route.query is None:
+            refuse_query(request)
+            return None
+        return self._readers[route.query].read(request)
 
 
 def segments_of(path: str) -> list[str]:
     """Return a path cut at its slashes."""
     return path.strip("/").split("/")
-
-
-def read_query(request: Request, kind: type[Struct]) -> Struct:
-    """Return the query of a request as a Struct, whose numbers come as text.
-
-    Raises:
-        BadRequest: there is a field that is not known, is repeated, or out of its range.
-    """
-    fields: dict[str, str] = {}
-    for name, value in request.pairs:
-        if name in fields:
-            raise BadRequest("query", f"the query has {name[:80]!r} more than once")
-        fields[name] = value
-    try:
-        return msgspec.convert(fields, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadRequest("query", f"the query: {error}") from None
 
 
 def number(text: str) -> int:

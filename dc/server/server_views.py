@@ -41,7 +41,7 @@ class ServerViews:
             software=settings.software,
             version=settings.software.partition(" ")[2],
             protocol=PROTOCOL,
-            identity=self._app.reactor.identity,
+            identity=self._app.reactor.board.server,
             started=settings.started,
             address=settings.address,
             data=str(settings.data),

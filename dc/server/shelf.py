@@ -30,6 +30,7 @@ import trio
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import DcError, PluginError, StoreError
+from dc.log_fields import about
 from dc.messages import Plugin
 from dc.plugin_archive import Packed, pack_origin
 from dc.plugin_origins import Origin, find_origins
@@ -147,7 +148,8 @@ class Shelf:
         try:
             manifest = manifest_said(row)
         except PluginError as error:
-            log.error("plugin %s cannot be shipped any more: %s", row.name, error)
+            where = about(plugin=row.name)
+            log.error("plugin %s cannot be shipped any more: %s", row.name, error, extra=where)
             return
         plugin = Plugin(row.digest, row.size, row.name, row.signer, row.signature)
         self._types.know(shipped_of(plugin, manifest))
@@ -159,13 +161,15 @@ class Shelf:
             row, archive = known[digest], self._blobs.path(digest)
             shipped = self._types.shipped(digest)
             if archive is None or shipped is None:
-                log.error("plugin %s: archive %s is missing", row.name, digest.hex())
+                where = about(plugin=row.name, blob=digest.hex())
+                log.error("plugin %s: an archive is missing", row.name, extra=where)
                 continue
             try:
                 what = (shipped.plugin, archive, "an earlier version", row.added, "")
                 version = await self._load(*what)
             except PluginError as error:
-                log.error("plugin %s: an earlier version cannot be loaded: %s", row.name, error)
+                text = "plugin %s: an earlier version cannot be loaded: %s"
+                log.error(text, row.name, error, extra=about(plugin=row.name))
             else:
                 self._types.keep(version)
 
@@ -192,11 +196,13 @@ class Shelf:
             return False
         self._served[origin.key] = version
         if before is not None:
-            log.info("plugin %s has changed: new jobs run %s", _name(version), _short(version))
+            text, where = "plugin %s has changed: new jobs run %s", about(plugin=_name(version))
+            log.info(text, _name(version), _short(version), extra=where)
         for name, why in version.plugins.broken.items():
-            log.error("plugin %s is left out: %s", name, why)
+            log.error("plugin %s is left out: %s", name, why, extra=about(plugin=name))
         if version.note:
-            log.warning("plugin %s: %s", _name(version), version.note)
+            name = _name(version)
+            log.warning("plugin %s: %s", name, version.note, extra=about(plugin=name))
         return True
 
     async def _version(self, origin: Origin, before: Version | None) -> Version:
@@ -263,7 +269,7 @@ class Shelf:
             if before is not None:
                 text = f"it has changed, and {_short(before)} stays in service: {text}"
             notes[name] = f"plugin {name!r}: {text}"[: limits.BROKEN_CHARS]
-            log.error("plugin %s is left out: %s", name, notes[name])
+            log.error("plugin %s is left out: %s", name, notes[name], extra=about(plugin=name))
         self._broken[origin.key] = notes
 
     def _serve(self) -> None:
@@ -350,7 +356,8 @@ class Shelf:
         for broken in self._broken:  # it may have been in the way of these
             self._taken.pop(broken, None)
         if version is not None:
-            log.info("plugin %s is gone from %s: new jobs cannot use it", _name(version), key)
+            text, where = "plugin %s is gone from %s: new jobs cannot use it", _name(version)
+            log.info(text, where, key, extra=about(plugin=where))
 
     async def thin_out(self, in_use: Container[bytes]) -> None:
         """Unload versions that are out of service and that no unfinished job runs."""

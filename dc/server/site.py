@@ -17,7 +17,9 @@ from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.compression import compress
+from dc.server.metrics import Metrics
 from dc.server.problems import ANSWERED, BadRequest, not_allowed, problem
+from dc.server.request_tally import RequestTally
 from dc.server.routes import Router, number
 from dc.server.static_files import StaticFiles, wants_document
 from dc.server.task_bytes import TaskBytes
@@ -63,6 +65,8 @@ class Site:
         self._files = StaticFiles()
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
+        self._requests = RequestTally()
+        self._metrics = Metrics(app, self._requests)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
@@ -82,7 +86,20 @@ class Site:
             await self._app.serve_socket(socket, address)
 
     async def answer(self, request: Request) -> Response | Upgrade:
-        """Answer one request."""
+        """Answer one request, and count it."""
+        began, status = trio.current_time(), 500
+        try:
+            answer = await self._answer(request)
+            status = answer.status if isinstance(answer, Response) else 101
+        except ProtocolError as error:
+            status = error.status
+            raise
+        finally:
+            taken = trio.current_time() - began
+            self._requests.count(request.method, request.path, status, taken)
+        return answer
+
+    async def _answer(self, request: Request) -> Response | Upgrade:
         try:
             self._check_host(request.headers.get("host", ""))
             if request.method not in ("GET", "HEAD"):
@@ -118,6 +135,8 @@ class Site:
         match parts:
             case ["socket"]:
                 return self._socket(request)
+            case ["metrics"]:
+                return await self._metrics.answer(request)
             case ["api", "backup"]:
                 return await self._backup(request)
             case ["api", *_]:

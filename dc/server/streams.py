@@ -55,6 +55,9 @@ class Streams:
         self._of_peer: dict[int, dict[int, Stream]] = defaultdict(dict)
         self._of_job: dict[int, dict[tuple[int, int], Stream]] = defaultdict(dict)
 
+    def __len__(self) -> int:
+        return len(self._streams)
+
     def has(self, job: int) -> bool:
         """Whether anybody is subscribed to a job."""
         return job in self._of_job

@@ -197,6 +197,7 @@ class Submissions:
             plugin=self._board.types.plugin(info.name, info.version),
         )
         self._remember(message.key, row.job)
+        self._board.counters.begun += 1
         job = self._board.add_job(row)
         self._board.usage.count(job, stored_size(inputs))
         job.holds.unsure = not sure
@@ -331,6 +332,7 @@ class Submissions:
             self._refuse(client, message.request, error)
             return
         job.changed = True
+        self._board.counters.submitted += len(message.payloads)
         self._board.usage.count(job, stored_size(message.payloads))
         record = NewTasks(job.number, message.first, message.payloads)
         self._board.write(record, partial(self._stored, job, message.first, count))

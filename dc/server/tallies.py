@@ -119,6 +119,11 @@ class Tallies:
             tally.due = 0.0
             self._write(job, tally, 1)
 
+    def keep(self, record: JobFigures) -> None:
+        """Have figures written down of a job that is not in memory."""
+        if record.job not in self._board.jobs:
+            self._board.write(record, _nothing)
+
     def _write(self, job: Job, tally: Tally, least: int) -> None:
         figures, now = tally.figures, self._board.now
         if figures.count - tally.kept < least or now < tally.due:

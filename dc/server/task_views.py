@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dc import limits
 from dc._core import ASSIGNED, RUNNING
 from dc.errors import UnknownTask
 from dc.messages import Blob, Failure, Payload
-from dc.records import JobRow, TaskRow
+from dc.records import JobRow, TaskEnd, TaskRow
 from dc.server.app import ServerApp
+from dc.server.attempt_views import with_attempts
 from dc.server.job_views import JobViews
 from dc.server.reason import Reason, view_of
 from dc.view_jobs import FailureView, TaskView
@@ -30,6 +32,26 @@ class TaskViews:
         rows = await self._app.store.tasks(job, first, limit, failed)
         return [self.view(task, row) for task in rows]
 
+    async def page(
+        self, job: int, state: TaskEnd | None, first: int, limit: int
+    ) -> tuple[list[TaskView], int | None]:
+        """Return tasks of a job by number, and the number to go on with, None at the end.
+
+        Args:
+            job: whose tasks.
+            state: of those in this state alone; there may be fewer than `limit` though more follow.
+            first: from this number on.
+            limit: so many at most.
+        """
+        row = await self._jobs.row(job)
+        if state is not None:
+            rows, following = await self._app.store.tasks_in(job, state, first, limit)
+        else:
+            rows = await self._app.store.tasks(job, first, limit)
+            end = first + limit
+            following = end if len(rows) == limit and end < row.counts.total else None
+        return [self.view(task, row) for task in rows], following
+
     async def one(self, job: int, task: int) -> TaskView:
         """Return one task; UnknownJob or UnknownTask if there is none."""
         row = await self._jobs.row(job)
@@ -39,7 +61,10 @@ class TaskViews:
         live = self._app.reactor.workers.outputs.get(job, task)
         stored = await self._app.store.output(job, task) if live is None else None
         size = live.captured.total if live is not None else stored.total if stored else 0
-        return self.view(found, row, size)
+        ends = await self._app.store.attempt_ends(job, task, limits.ATTEMPT_ENDS)
+        mine = [end for end in ends if end.number == task]
+        began = self._app.reactor.workers.began(job, task)
+        return with_attempts(self.view(found, row, size), mine, began)
 
     def view(self, row: TaskRow, job: JobRow, output_size: int | None = None) -> TaskView:
         """Return what is shown of a task.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from dc import limits
+from dc.records_shown import EventFilter
+from dc.server.app import ServerApp
 from dc.server.live_streams import Look
 from dc.server.topics import Kind, Topic
 from dc.server.views import Views
 from dc.view_jobs import JobsPage, OutputView
+from dc.view_server import EventView
 from dc.view_workers import WorkersPage
 
 JOBS: Final = 50
@@ -22,16 +26,19 @@ class TopicLooks:
     """Looks at topics.
 
     Args:
+        app: the server.
         views: where things are looked up.
     """
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, app: ServerApp, views: Views) -> None:
+        self._app = app
         self._views = views
 
     def all(self) -> Mapping[Kind, Look]:
         """Return how to look at each kind that there is."""
         return {
             "overview": self._overview,
+            "history": self._history,
             "jobs": self._jobs,
             "job": self._job,
             "task": self._task,
@@ -43,8 +50,27 @@ class TopicLooks:
         """Return what a task has written from byte `first` on."""
         return await self._views.outputs.view(job, task, first)
 
+    def listen(self, told: Callable[[EventView], None]) -> None:
+        """Have a function called with each event from now on, once it is on disk."""
+        self._app.reactor.board.log.on_event = told
+
+    async def events_after(self, event: int) -> tuple[list[EventView], int | None]:
+        """Return the next events after one, the oldest first.
+
+        Returns:
+            Some events, and the number up to which there are no others; None if there are no more.
+        """
+        following = self._app.reactor.board.log.next
+        first = max(event, following - 1 - limits.EVENTS_KEPT)
+        before = first + 1 + limits.WATCH_EVENTS
+        found = await self._app.store.events(EventFilter(), first, before, limits.WATCH_EVENTS)
+        return found[::-1], before - 1 if before < following else None
+
     async def _overview(self, _: Topic) -> object:
-        return {"status": await self._views.server.status()}
+        return await self._views.overview.look()
+
+    async def _history(self, _: Topic) -> object:
+        return await self._views.history.last()
 
     async def _jobs(self, _: Topic) -> object:
         return JobsPage(await self._views.jobs.newest(None, JOBS))
@@ -56,7 +82,7 @@ class TopicLooks:
         return await self._views.tasks.one(topic.job, topic.task)
 
     async def _workers(self, _: Topic) -> object:
-        return WorkersPage(self._views.workers.all()[:WORKERS])
+        return WorkersPage(self._views.workers.first(WORKERS))
 
     async def _worker(self, topic: Topic) -> object:
         return self._views.workers.one(topic.worker)

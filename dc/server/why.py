@@ -217,6 +217,11 @@ class Whys:
         tests = self.worker_tests
         return next(reason for test in tests if (reason := test(worker)) is not None)
 
+    def able(self, job: Job) -> Able:
+        """Return who can run a job, as it was a moment ago."""
+        self._see(fresh=False)
+        return self._seen.able(job.class_)
+
     def warning(self, job: Job) -> str:
         """Return why none of the workers that are here can run a job; nothing if one can."""
         roster = self._workers.roster

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 
 from msgspec import structs
@@ -44,6 +45,16 @@ class WorkerViews:
         views = [self.view(one) for one in side.roster.by_key.values()]
         views += [gone_view(row) for row in list(side.register.gone())[-gone:]]
         return sorted(views, key=lambda view: (view.name, view.state == GONE))
+
+    def first(self, count: int) -> list[WorkerView]:
+        """Return the first workers by name, of those that are here or away; then those gone."""
+        side = self._app.reactor.workers
+        here = heapq.nsmallest(count, side.roster.by_key.values(), key=lambda one: one.name)
+        views = [self.view(one) for one in here]
+        if len(views) < count:
+            gone = heapq.nsmallest(count - len(views), side.register.gone(), lambda row: row.shown)
+            views += [gone_view(row) for row in gone]
+        return views
 
     def one(self, name: str) -> WorkerView:
         """Return a worker by its name: who is here, or else who was last.
@@ -122,7 +133,7 @@ class WorkerViews:
         running = [task for task in tasks if task[3]] or tasks[:slots]
         shown = side.telling.shown
         return [
-            RunningView(job, n, attempt, shown(job, n), self._type(job))
+            RunningView(job, n, attempt, shown(job, n), self._type(job), side.began(job, n))
             for job, n, attempt, _ in running
         ]
 

@@ -292,6 +292,8 @@ class WorkerSide:
                 plugin,
                 row.options.inputs,
                 row.options.keep_output,
+                job.traceparent,
+                bool(row.options.traceparent),
             )
             self._board.send(worker.peer, message, size)
             start = stop

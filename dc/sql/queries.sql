@@ -45,7 +45,7 @@ ORDER BY job DESC LIMIT :limit;
 SELECT json_group_array(job) FROM (
     SELECT job FROM listed
     WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-    AND (:search = '' OR name LIKE :search ESCAPE '!')
+    AND (:search = '' OR instr(lower(name), :search))
     AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
          OR job IN (SELECT value FROM json_each(:live)))
     AND job < :below
@@ -60,7 +60,7 @@ SELECT json_group_array(job) FROM (
                       ELSE lower(name) END AS key
         FROM listed
         WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-        AND (:search = '' OR name LIKE :search ESCAPE '!')
+        AND (:search = '' OR instr(lower(name), :search))
         AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
              OR job IN (SELECT value FROM json_each(:live)))
     )
@@ -76,7 +76,7 @@ SELECT json_group_array(job) FROM (
                       ELSE lower(name) END AS key
         FROM listed
         WHERE (:type = '' OR type = :type) AND (:submitter = '' OR submitter = :submitter)
-        AND (:search = '' OR name LIKE :search ESCAPE '!')
+        AND (:search = '' OR instr(lower(name), :search))
         AND (:states = '' OR (state != '' AND instr(:states, ',' || state || ','))
              OR job IN (SELECT value FROM json_each(:live)))
     )
@@ -486,10 +486,12 @@ SELECT spec FROM events WHERE event >= :first AND event < :before AND level = :l
 ORDER BY event DESC LIMIT :limit);
 
 -- name: attempt_ends
--- How attempts of a task ended whose outcomes do not stand, in their order.
+-- How attempts ended whose outcomes do not stand, of tasks of a job from :first on.
 SELECT '[' || coalesce(group_concat(body), '') || ']' FROM (
-    SELECT body FROM attempt_ends WHERE task = (:job << 32 | :number)
-    AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed) ORDER BY attempt
+    SELECT body FROM attempt_ends
+    WHERE task BETWEEN (:job << 32 | :first) AND (:job << 32 | 0xffffffff)
+    AND EXISTS (SELECT 1 FROM jobs WHERE job = :job AND NOT removed)
+    ORDER BY task, attempt LIMIT :limit
 );
 
 -- name: remove_attempt_ends

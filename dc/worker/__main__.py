@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import trio
 from msgspec import Struct
 
-from dc import __version__, limits, program
+from dc import __version__, limits, logs, program
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS, GPUS, MEMORY, read_amount
@@ -77,6 +77,7 @@ class Arguments(Struct, frozen=True):
     until: float = math.inf
     idle_exit: float = math.inf
     taken: PluginOptions = PluginOptions()
+    log_format: str = logs.TEXT
 
 
 class Ended(Struct):
@@ -124,6 +125,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         values.new_key,
         **times,
         taken=taken,
+        log_format=values.log_format,
     )
 
 
@@ -164,6 +166,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_executors(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
+    logs.add_format_option(parser)
     add("--version", action="version", version=f"dc {__version__}")
 
 
@@ -409,7 +412,7 @@ async def _watch_signals(
 def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
     arguments = parse(argv)
-    program.log_to_stderr(verbose=arguments.verbose)
+    logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     if arguments.show:
         return program.run("dc.worker", partial(print_about, arguments))
     ended = Ended()

@@ -32,6 +32,7 @@ from dc.executor import ExecutorPort
 from dc.http_client import HttpClient
 from dc.link import Link
 from dc.link_open import connect
+from dc.logs import say_in_all
 from dc.messages import Codec, ToWorker
 from dc.removal import remove_folder
 from dc.worker.carrying import Carrier, text_of
@@ -387,6 +388,7 @@ class WorkerApp:
             self._handle(Received(message))
         if self._reactor.is_welcome and not was_welcome:
             me = self._identity
+            say_in_all(worker=me.name)
             log.info("connected to %s as %s with %d slots", self._host, me.name, me.slots)
 
     async def _disconnect(self, link: Link) -> None:

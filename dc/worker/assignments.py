@@ -47,6 +47,7 @@ class Assignments:
         job.confine(message.limits, message.environment)
         job.plugin = None if self._identity.owns(message.type, message.version) else message.plugin
         job.keep_output = message.keep_output
+        job.traceparent, job.traced = message.traceparent, message.traced
         columns = self._to_take(job, (message.numbers, message.attempts, message.payloads))
         job.held.update(zip(columns[0], columns[1], strict=True))
         if variable := self._identity.refused(message.environment):

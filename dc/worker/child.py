@@ -68,6 +68,7 @@ from dc.worker.recycling import Recycling
 from dc.worker.shipped import Absent, Shipped
 from dc.worker.task_run import Batch, run_task
 from dc.worker.traces import Traces
+from dc.worker.tracing import Tracing
 from dc.worker.work import Item, Work
 
 
@@ -92,6 +93,7 @@ class Child:
         self._long = threading.Event()  # to the reader: a task runs for long
         self._news = threading.Event()  # to the main thread: the reader has read, and reads not
         self._traces = Traces(options.folder)
+        self._tracing = Tracing(self._traces)
         self._confines = Confines(options.cgroup)
         self._halting = Halting()
         recycling = Recycling(
@@ -126,6 +128,7 @@ class Child:
         work = self._work
         item: Item | None = None
         batch: Batch | None = None
+        traced = False
         while True:
             if item is None:
                 item = self._next_item()
@@ -134,7 +137,8 @@ class Child:
                 if batch.plugin:
                     self._import(batch)
                 self._confine(batch)
-            outcome = run_task(*item)
+                traced = self._tracing.is_wanted(batch)
+            outcome = self._tracing.run(*item) if traced else run_task(*item)
             if self._forked:
                 os._exit(0 if isinstance(outcome, bytes) else 1)
             item = work.finish(outcome)
@@ -207,6 +211,8 @@ class Child:
             message.site,
             message.inputs,
             FORMER,
+            message.traceparent,
+            message.traced,
         )
         self._work.put(batch, message)
 

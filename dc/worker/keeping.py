@@ -20,6 +20,7 @@ from msgspec import Raw, msgpack
 
 from dc import limits
 from dc.journal import Journal, read_journal
+from dc.log_fields import about
 from dc.messages import Report
 from dc.pipe import FileResult
 from dc.worker.events import Restored
@@ -83,7 +84,9 @@ class Keeping:
         with suppress(OSError):
             if Path(result.file.path).stat().st_size == result.file.size:
                 return True
-        log.warning("the result of task %d of job %d is lost", result.number, result.job)
+        where = about(job=result.job, task=result.number, attempt=result.attempt)
+        text = "the result of task %d of job %d is lost"
+        log.warning(text, result.number, result.job, extra=where)
         journal.forget_file((result.job, result.number, result.attempt))
         return False
 

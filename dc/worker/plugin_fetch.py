@@ -19,6 +19,7 @@ from dc import limits, signing
 from dc.errors import BlobMismatch, DcError, HttpError, PluginError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
+from dc.log_fields import about
 from dc.messages import Blob, Plugin
 from dc.plugin_manifest import SUFFIX, Manifest
 from dc.plugin_shipped import carries
@@ -136,7 +137,8 @@ class PluginFetcher:
         finally:
             with suppress(OSError):
                 archive.unlink()
-        log.info("plugin %s %s is here", manifest.name, name[:12])
+        where = about(plugin=manifest.name, blob=name)
+        log.info("plugin %s %s is here", manifest.name, name[:12], extra=where)
         return manifest
 
 

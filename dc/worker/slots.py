@@ -177,9 +177,10 @@ class Slot:
         confines = job.limits, {**job.environment, **environment}, chunk.resources
         run = job.number, job.type, job.version, self.folder, *columns, *confines, saved
         if job.code is None:
-            return Run(*run, inputs=job.files, keep_output=job.keep_output)
+            return Run(*run, "", "", job.files, job.keep_output, job.traceparent, job.traced)
         self._load(job.code)
-        return Run(*run, job.code.folder, job.code.site, job.files, job.keep_output)
+        code = job.code.folder, job.code.site
+        return Run(*run, *code, job.files, job.keep_output, job.traceparent, job.traced)
 
     def _load(self, code: Code) -> None:
         if code.folder not in self.loaded:

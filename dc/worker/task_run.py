@@ -44,6 +44,8 @@ class Batch:
         site: the folder of what was installed for it.
         inputs: files that all of them may read, by name.
         former: has results of other jobs.
+        traceparent: the parent of what they do; `traced` if whoever submitted the job has said it.
+        span: the trace context of the one that runs, where that is more than what follows from it.
     """
 
     job: int
@@ -59,6 +61,9 @@ class Batch:
     site: str = ""
     inputs: Mapping[str, InFile] = field(default_factory=dict)
     former: Former | None = None
+    traceparent: str = ""
+    traced: bool = False
+    span: str = ""
 
     def context(self, number: int, attempt: int) -> Context:
         """Return what a task may know of itself, and its way to say something."""
@@ -69,6 +74,7 @@ class Batch:
         notes = None if self.desk is None else self.desk.notes(key, self.scratch)
         context = Context(*key, folder, self.stops, notes, before, self.former)
         context.resources = self.resources or context.resources
+        context.trace_in(self.traceparent, self.span)
         if self.inputs:
             files = self.inputs.items()
             context.inputs = {name: Input(Path(file.path), file.size) for name, file in files}

@@ -48,6 +48,7 @@ class Job:
         plugin: the one that its code is in, for a type of which the worker has no code itself.
         code: where that is, once it is here.
         keep_output: whether all that its tasks write is kept.
+        traceparent: the parent of what its tasks do, `traced` if the submitter has said it.
         setting: what an executor cannot put back once it was set: jobs may share one if equal.
         inputs: what all its tasks may read, by name, while attempts of it are held.
         files: the same as files, once all are here.
@@ -69,6 +70,8 @@ class Job:
         "plugin",
         "setting",
         "timeout",
+        "traced",
+        "traceparent",
         "type",
         "version",
     )
@@ -90,6 +93,7 @@ class Job:
         self.files: dict[str, InFile] = {}
         self.foreign = False
         self.keep_output = False
+        self.traceparent, self.traced = "", False
 
     def confine(self, limits: Limits, environment: Environment) -> None:
         """Take what the server says of each of its tasks."""

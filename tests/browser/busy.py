@@ -85,13 +85,13 @@ async def filled(server: Server, plugins: Path, frames: int = 4000) -> dict[str,
 
         async def submit(what: str, kind: str, payloads: list[object], **options: object) -> None:
             job = await client.submit(kind, payloads, **options)  # type: ignore[arg-type]
-            jobs[what] = job.id
+            jobs[what] = job.number
 
         texts: list[object] = [f"{TEXT} {number}" for number in range(40)]
-        await submit("words", "count_words", texts, name="Words of the archive", submitter="grace")
+        await submit("words", "count_words", texts, name="Words of the archive")
         await submit("films", "render_frame", list(range(120)), name="Winter film, reel 1")
         await server.is_done(jobs["words"], 40)
-        await submit("train", "train", [600, 600], name="Train the detector", submitter="grace")
+        await submit("train", "train", [600, 600], name="Train the detector")
         await submit("film", "render_frame", list(range(frames)), name="Winter film, reel 2")
         gpu = {"gpu": 2.0}
         await submit("gpu", "render_frame", list(range(60)), name="Denoise", resources=gpu)

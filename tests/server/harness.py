@@ -93,6 +93,8 @@ from dc.server.shipping import Shipped
 M = TypeVar("M", bound=Message)
 
 
+COLUMNS = attrgetter("numbers", "attempts", "times", "outcomes")
+
 BARE_RECORDS = 3
 """Of a page of LoadBare."""
 
@@ -433,11 +435,9 @@ class Harness:
 
     def stored_failures(self, job: int, first: int, limit: int) -> list[TaskRow]:
         rows = [
-            TaskRow(job, n, 1, finished=True, failed=True, attempt=a, outcome=o)
+            TaskRow(job, n, 1, True, True, a, 0, record.worker, record.at, t, 0, o)
             for record in self.records(Outcomes, job)
-            for n, a, o in zip(
-                *attrgetter("numbers", "attempts", "outcomes")(self.standing(record)), strict=True
-            )
+            for n, a, t, o in zip(*COLUMNS(self.standing(record)), strict=True)
             if isinstance(o, Failure) and n >= first
         ]
         return sorted(rows, key=lambda row: row.number)[:limit]

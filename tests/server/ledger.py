@@ -44,6 +44,7 @@ class Ledger(Harness):
         self.wanted_again: set[Task] = set()  # by an operator, whatever they wait for
         self.after: dict[int, tuple[int, bool]] = {}
         self.resting: set[str] = set()  # whom operators have take nothing
+        self.ending = ""  # whom an operator has come to an end just now
         self.pinned: dict[int, Plugin] = {}  # the archive that was newest when a job came
         super().__init__(window=200)
         self.edit()
@@ -211,6 +212,8 @@ class Ledger(Harness):
 
     def check_lapsed(self, task: Task) -> None:
         holder, attempt = self.leases[task]
+        if holder == self.ending:
+            return
         loaded_for = self.loading.get((task, attempt))
         if loaded_for is not None and loaded_for not in self.reactor.workers.by_peer:
             return  # it was never sent, and the connection that it was for is gone

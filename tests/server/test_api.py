@@ -16,12 +16,13 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import ProtocolError, StoreError, StoreFull
 from dc.http import Request, Response
-from dc.messages import PROTOCOL, About, Heartbeat, Hello, Options
+from dc.messages import PROTOCOL, About, Failure, Heartbeat, Hello, Options
 from dc.plugins import Plugins
-from dc.records import JobEnded, NewJob, NewTasks
+from dc.records import JobEnded, NewJob, NewTasks, Outcomes
 from dc.server.api_body import read_body
 from dc.server.app import ServerApp, Settings
 from dc.server.commands import CancelJob
+from dc.server.cursors import cursor_of
 from dc.server.events import Opened, Received
 from dc.server.problems import BadRequest
 from dc.server.site import Site
@@ -158,6 +159,121 @@ async def test_who_asks_is_told_when_the_disk_does_not_take_it(
         served.store.fail = None
         assert await served.app.ask(CancelJob(1)) is None
         assert (await served.ask("GET", "/api/jobs/1"))[1]["state"] == "cancelled"
+
+
+# --- lists --------------------------------------------------------------------------------------
+
+
+async def pages(served: Served, path: str, rows: str) -> list[dict[str, Any]]:
+    """Return all rows of a list, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor, mark = "", "&" if "?" in path else "?"
+    while True:
+        status, page = await served.ask("GET", f"{path}{mark}limit=2{cursor}")
+        assert status == 200, page
+        found += page[rows]
+        if page["next"] is None:
+            return found
+        cursor = f"&cursor={page['next']}"
+
+
+async def test_jobs_are_listed_page_by_page(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for job, name in ((3, "Beta"), (4, "alpha"), (5, "100% beta_1")):
+            options = Options(name=name, submitter="ann" if job > 3 else "bob")
+            await served.store.commit([NewJob(job, "x", "1", options, "bytes", "bytes", 9.0 - job)])
+            await served.store.commit([JobEnded(job, 0, 20.0 - job)])
+        for query, numbers in (
+            ("", [5, 4, 3, 2, 1]),
+            ("?order=asc", [1, 2, 3, 4, 5]),
+            ("?sort=name", [1, 2, 5, 4, 3]),
+            ("?sort=created", [3, 4, 5, 2, 1]),
+            ("?sort=finished", [1, 3, 4, 5, 2]),
+            ("?search=BETA", [5, 3]),
+            ("?search=%25", [5]),
+            ("?submitter=ann", [5, 4]),
+            ("?type=demo", [2, 1]),
+            ("?state=queued", [1]),
+            ("?state=done&type=demo", [2]),
+            ("?state=queued,done,failed&order=asc", [1, 2, 3, 4, 5]),
+            ("?state=running", []),
+            ("?before=3", [2, 1]),
+        ):
+            found = await pages(served, f"/api/jobs{query}", "jobs")
+            assert [job["job"] for job in found] == numbers, query
+
+
+async def test_tasks_are_listed_by_their_states(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        tasks = NewTasks(3, 0, [b"x"] * 7)
+        new = NewJob(3, "demo", "1", Options(), "bytes", "bytes", 1.0)
+        await served.store.commit([new, tasks, JobEnded(3, 7, 2.0)])
+        failed = Failure("error", "no")
+        done = Outcomes(
+            1, 3, "w", 3.0, [0, 2, 4, 5], [1] * 4, [0.1] * 4, [b"r", failed, failed, b"r"]
+        )
+        await served.store.commit([done])
+        for query, numbers in (
+            ("", [0, 1, 2, 3, 4, 5, 6]),
+            ("?first=5", [5, 6]),
+            ("?state=failed", [2, 4]),
+            ("?failed=1", [2, 4]),
+            ("?state=done", [0, 5]),
+            ("?state=finished", [0, 2, 4, 5]),
+            ("?state=unfinished", [1, 3, 6]),
+        ):
+            found = await pages(served, f"/api/jobs/3/tasks{query}", "tasks")
+            assert [task["number"] for task in found] == numbers, query
+
+
+async def test_workers_are_listed_page_by_page(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for peer, name in enumerate(("lab-3", "lab-1", "Lab-2", "desk"), 1):
+            connect(served, name, peer)
+        await served.ask("PATCH", "/api/workers/desk", {"slots": 2, "labels": {"room": "3"}})
+        await served.ask("POST", "/api/workers/pause", {"names": ["lab-1"]})
+        for query, names in (
+            ("", ["Lab-2", "desk", "lab-1", "lab-3"]),
+            ("?order=desc", ["lab-3", "lab-1", "desk", "Lab-2"]),
+            ("?sort=slots&order=asc", ["desk", "Lab-2", "lab-1", "lab-3"]),
+            ("?sort=state", ["Lab-2", "desk", "lab-3", "lab-1"]),
+            ("?search=LAB", ["Lab-2", "lab-1", "lab-3"]),
+            ("?label=room=3", ["desk"]),
+            ("?state=paused,sick", ["lab-1"]),
+        ):
+            found = await pages(served, f"/api/workers{query}", "workers")
+            assert [worker["name"] for worker in found] == names, query
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["cursor=x", "cursor=%F0%9F%98%80", "cursor=WyJqb2JzIiwxXQ", "limit=0", "limit=-1", "limit=x",
+     "limit=1001", "before=null", "order=null", "limit=1e2",
+     f"limit={'9' * 60}", "limit=1&limit=1", "nothing=1", "state=odd",
+     "before=-1", "before=1&sort=name", "order=up", "sort=why", f"search={'x' * 300}"],
+)  # fmt: skip
+async def test_a_query_that_is_not_taken(tmp_path: Path, query: str) -> None:
+    async with serving(tmp_path) as served:
+        status, problem = await served.ask("GET", f"/api/jobs?{query}")
+        assert (status, problem["code"] in ("query", "cursor")) == (400, True), problem
+
+
+async def test_a_cursor_is_of_its_list_alone(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        cursor = (await served.ask("GET", "/api/jobs?limit=1"))[1]["next"]
+        assert (await served.ask("GET", f"/api/jobs?cursor={cursor}&limit=5"))[1]["next"] is None
+        forged = cursor_of("jobs by job, down", ["text", 1])
+        for path in (
+            f"/api/jobs?order=asc&cursor={cursor}",
+            f"/api/jobs/1/tasks?cursor={cursor}",
+            f"/api/workers?cursor={cursor}",
+            f"/api/jobs?cursor={forged}",
+            f"/api/jobs?cursor={cursor_of('jobs by job, down', [1, 2**70])}",
+            f"/api/workers?cursor={cursor_of('workers by name, up', [1, 'a', 'b'])}",
+            f"/api/jobs/1/tasks?cursor={cursor_of('all tasks of job 1', -1)}",
+        ):
+            status, problem = await served.ask("GET", path)
+            assert (status, problem["code"]) == (400, "cursor"), path
 
 
 # --- workers ------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from dc import limits
-from dc.messages import Vitals
-from dc.server.events import Received
+from dc.messages import PROTOCOL, About, Heartbeat, Hello, Running, TypeId, Vitals
+from dc.server.events import Opened, Received
 from dc.server.worker_views import vitals_view
 from tests.server.harness import Harness
 from tests.server.test_api import connect, serving
@@ -99,3 +99,50 @@ def test_what_failed_lately_and_how_quick_it_is() -> None:
         server.settle()
     assert worker.tally.failing == 0.0
     assert worker.tally.rate(server.now) == pytest.approx(4.0), "40 within ten seconds"
+
+
+async def test_what_runs_since_when(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        about = About("w", "key of w", 1, [TypeId("demo", "1")], {}, {}, "run")
+        served.app.feed(Opened(1, "10.0.0.1:5"))
+        hello = Hello(PROTOCOL, "worker", "dc", ["orders"], about)
+        served.app.feed(Received(1, [hello, Heartbeat()]))
+        side = served.app.reactor.workers
+        [(job, number, attempt, _)] = side.tasks_of(side.roster.by_peer[1], 9)
+        _, view = await served.ask("GET", "/api/workers/w")
+        [running] = view["running"]
+        assert (running["type"], running["began"]) == ("demo", None), "it may not have begun"
+        served.app.feed(Received(1, [Running(job, [number], [attempt], [100.0])]))
+        _, view = await served.ask("GET", "/api/workers/w")
+        [running] = view["running"]
+        assert running["began"] == pytest.approx(side.roster.by_peer[1].since - 100, abs=20)
+
+
+async def test_who_fails_most_is_listed_first(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for peer, name in enumerate(("ann", "bob", "eve"), 1):
+            connect(served, name, peer)
+            worker = served.app.reactor.workers.roster.by_peer[peer]
+            worker.done, worker.failed = 10, peer % 3
+            for _ in range(peer):
+                worker.tally.done(10, served.app.reactor.board.now)
+            worker.tally.failed()
+            worker.vitals = Vitals(processors=peer / 4) if peer > 1 else None
+        for sort, names in {
+            "failing": ["ann", "bob", "eve"],
+            "failed": ["bob", "ann", "eve"],
+            "rate": ["eve", "bob", "ann"],
+            "processors": ["eve", "bob", "ann"],
+        }.items():
+            _, answer = await served.ask("GET", f"/api/workers?sort={sort}&order=desc")
+            assert [one["name"] for one in answer["workers"]] == names, sort
+        for sort in ("held", "memory", "done", "slots", "name", "state"):
+            seen = []
+            path = f"/api/workers?sort={sort}&limit=1"
+            while path:
+                _, answer = await served.ask("GET", path)
+                seen += [one["name"] for one in answer["workers"]]
+                path = (
+                    answer["next"] and f"/api/workers?sort={sort}&limit=1&cursor={answer['next']}"
+                )
+            assert sorted(seen) == ["ann", "bob", "eve"], sort

@@ -174,7 +174,7 @@ def test_events_from_now_on_or_from_one_on() -> None:
     assert not fresh.behind
     assert resumed.behind, "the store may have more"
     assert live.take(resumed) == b""
-    assert b"id: 2\nevent: events\n" in live.take_events(resumed, [event(2)])
+    assert b"id: 2\nevent: events\n" in live.take_events(resumed, [event(2)], None)
     live.note([event(3)])
     for watcher in (fresh, resumed):
         assert [said["event"] for _, said in told_events(live.take(watcher))] == [3]
@@ -230,9 +230,10 @@ class Watching(RuleBasedStateMachine):
         while True:
             out = self.live.take(watcher)
             if not out and watcher.behind:
-                size = limits.WATCH_EVENTS
-                rows = range(watcher.event + 1, min(self.events, watcher.event + size) + 1)
-                out = self.live.take_events(watcher, [event(number) for number in rows])
+                upto = watcher.event + limits.WATCH_EVENTS
+                rows = range(watcher.event + 1, min(self.events, upto) + 1)
+                reached = upto if upto < self.events else None
+                out = self.live.take_events(watcher, [event(number) for number in rows], reached)
             for name, said in told(out):
                 if name == "events":
                     assert said["event"] == last + 1, "each once, in order"

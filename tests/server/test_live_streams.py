@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -13,12 +15,14 @@ from dc import limits
 from dc.errors import StoreError, UnknownJob
 from dc.http import Request, Response, Upgrade, serve_requests
 from dc.server.api_stream import StreamApi
-from dc.server.live_streams import EventSource, LiveStreams
+from dc.server.live_streams import EventSource, EventStream, LiveStreams
 from dc.server.problems import ANSWERED, problem
 from dc.server.routes import Router
 from dc.server.topics import Topic
 from dc.view_jobs import OutputView
 from dc.view_server import EventView
+from tests.server.served import request
+from tests.server.served import serving as serving_site
 from tests.server.test_live import event
 
 
@@ -48,6 +52,7 @@ class World:
         self.text = ""
         self.attempt = 1
         self.events: list[EventView] = []
+        self.told: Callable[[EventView], None] = lambda _: None
 
     async def look(self, topic: Topic) -> object:
         self.looks += 1
@@ -60,8 +65,13 @@ class World:
         size = len(self.text)
         return OutputView(job, task, self.attempt, start, self.text[start:], size, size, True)
 
-    async def events_after(self, event: int, limit: int) -> Sequence[EventView]:
-        return [one for one in self.events if one.event > event][:limit]
+    def listen(self, told: Callable[[EventView], None]) -> None:
+        self.told = told
+
+    async def events_after(self, event: int) -> tuple[Sequence[EventView], int | None]:
+        upto = event + limits.WATCH_EVENTS
+        rows = [one for one in self.events if event < one.event <= upto]
+        return rows, upto if upto < self.events[-1].event else None
 
 
 class Reader:
@@ -230,7 +240,7 @@ async def test_events_are_gone_on_with(autojump_clock: trio.testing.MockClock) -
         assert said.count(b"event: events") == 595
         await new.until("retry")
         served.world.events.append(event(601))
-        served.streams.note(served.world.events[-1:])
+        served.world.told(served.world.events[-1])
         for each in (resumed, new):
             assert (await each.until("id: 601\n")).count(b"event: events") == 1
 
@@ -256,3 +266,38 @@ async def test_what_is_refused(
         said = await reader.until('"code"')
         assert said.startswith(b"HTTP/1.1 %d " % status)
         assert b"application/problem+json" in said
+
+
+async def test_what_the_server_does_is_seen(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The real thing: each kind of topic, and events from the store and as they come."""
+    async with serving_site(tmp_path) as served:
+        names = "overview,history,jobs,job:1,task:1/0,output:1/0,workers,worker:w,events"
+        answer = await served.site.answer(request("GET", f"/api/stream?topics={names}&after=0"))
+        assert isinstance(answer, Response)
+        stream = answer.body
+        assert isinstance(stream, EventStream)
+        said = await shown(stream, 3)
+        assert {said[name] for name in ("job:1", "task:1/0", "worker:w")} == {"problem"}
+        assert set(said) >= {"overview", "history", "jobs", "workers", "events", "output:1/0"}
+        await served.post("/api/jobs", {"type": "copy", "tasks": ["x"]})
+        served.work()
+        said = await shown(stream, 3)
+        assert set(said) >= {"job:1", "task:1/0", "output:1/0", "worker:w", "events", "jobs"}
+        assert "problem" not in said.values()
+        await stream.aclose()
+
+
+async def shown(stream: EventStream, seconds: float) -> dict[str, str]:
+    """Return the topics that a stream tells of for a while, each with the name of its event."""
+    found: dict[str, str] = {}
+    with trio.move_on_after(seconds):
+        async for data in stream:
+            for block in data.decode().split("\n\n"):
+                fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
+                if "event" in fields:
+                    said = msgspec.json.decode(fields["data"])
+                    problem_of = fields["event"] == "problem"
+                    found[said["topic"] if problem_of else fields["event"]] = fields["event"]
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dc import limits
+from dc import limits, trace_context
 from dc.messages import (
     PROTOCOL,
     About,
@@ -194,7 +194,8 @@ def test_a_task_goes_out_and_its_result_comes_back(server: Harness) -> None:
     worker, client = server.worker(), server.client()
     job = server.submit(client, [b"a"])
     [assign] = server.take(worker, Assign)
-    assert assign == Assign(job, "echo", "2", 0.0, [0], [1], [b"a"])
+    trace = trace_context.of_job("", "", job)
+    assert assign == Assign(job, "echo", "2", 0.0, [0], [1], [b"a"], traceparent=trace)
     server.say(worker, Done(1, job, [0], [1], [0.25], [b"A"]))
     assert not server.take(worker, Recorded)
     server.commit()

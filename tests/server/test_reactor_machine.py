@@ -55,6 +55,7 @@ from dc.server.commands import (
     Which,
 )
 from dc.server.events import Asked
+from tests.server.counted import counted, summed
 from tests.server.ledger import Ledger, attempts_in, name_of
 
 Task = tuple[int, int, int, Payload]
@@ -307,15 +308,22 @@ class ReactorMachine(RuleBasedStateMachine):
         actions: dict[str, Any] = {"leave": "drain", "now": "restart"}
         action = actions.get(order, order)
         command = OrderWorkers(Which([name]), action, leave=order == "leave", now=order == "now")
-        if not isinstance(self.operator(command), DcError):
-            self.server.leaves(name)
+        self.ends(name, command)
 
     @rule(at=st.integers(0, 2), really=st.booleans())
     def delete(self, at: int, really: bool) -> None:
         name = self.workers[at].name
-        if really and not isinstance(self.operator(OrderWorkers(Which([name]), "delete")), DcError):
-            self.server.leaves(name)
+        if really and self.ends(name, OrderWorkers(Which([name]), "delete")):
             self.server.resting.discard(name)
+
+    def ends(self, name: str, command: Any) -> bool:
+        """Have a worker told to end; whether it is. What it had may go to others at once."""
+        self.server.ending = name
+        told = not isinstance(self.operator(command), DcError)
+        self.server.ending = ""
+        if told:
+            self.server.leaves(name)
+        return told
 
     @rule(at=st.integers(0, 2), slots=st.sampled_from([0, 1, 3]))
     def set_slots(self, at: int, slots: int) -> None:
@@ -532,6 +540,14 @@ class ReactorMachine(RuleBasedStateMachine):
     def no_task_is_recorded_twice(self) -> None:
         for job in self.totals:
             self.server.results(job)
+
+    @invariant()
+    def figures_are_those_of_the_outcomes_that_stand(self) -> None:
+        reactor = self.server.reactor
+        for number, job in reactor.board.jobs.items():
+            figures = reactor.control.tallies.get(job)
+            if figures is not None:
+                assert summed(figures) == counted(self.server.standing_after(number, 0))
 
     def teardown(self) -> None:
         """Let everybody finish; then everything must be there."""

@@ -67,7 +67,7 @@ async def test_a_worker_that_is_away_is_shown_with_the_time_left(
     [view] = seen.views.workers.all()
     assert (view.name, view.state, view.held) == ("01234567", "away", 1)
     assert view.lapses_in == limits.GRACE_SECONDS - 0.5
-    assert view.running == [RunningView(1, 0, 1, None, "echo")]
+    assert view.running == [RunningView(1, 0, 1, None, "echo", None)]
     assert (await seen.views.server.status()).away == 1
     assert "away for 0 s" in view.why
     peer = seen.connect("lab", "0123456789abcdef")

@@ -4,6 +4,7 @@ import { colour, onColours } from "./theme.js";
 import { figure, moment } from "./format.js";
 
 const TABLE_ROWS = 60;
+const FEW = 24; // points that are drawn as such: a line of two could not be seen
 
 // `data` is [times, ...values], as uPlot has it, at most some thousand points; `series` are {label,
 // colour: a variable of the style, fill?, stepped?}; `format` says a value with its unit; `label` what it shows.
@@ -12,10 +13,11 @@ export function Chart({ data, series, format = figure, label, height = 200, sinc
   const plot = useRef(null);
   const [colours, setColours] = useState(0);
   useEffect(() => onColours(() => setColours((count) => count + 1)), []);
-  const shape = series.map((one) => one.label + one.colour).join();
+  const few = series.every((_, at) => data[at + 1].filter((value) => value != null).length <= FEW);
+  const shape = few + series.map((one) => one.label + one.colour).join();
   useLayoutEffect(() => {
     const width = box.current.clientWidth || 300;
-    plot.current = new uPlot(optionsOf({ series, format, width, height }), data, box.current);
+    plot.current = new uPlot(optionsOf({ series, format, width, height, few }), data, box.current);
     const watcher = new ResizeObserver(([entry]) => {
       plot.current.setSize({ width: Math.max(120, Math.floor(entry.contentRect.width)), height });
     });
@@ -58,7 +60,7 @@ function tableRows(data, format) {
   return rows;
 }
 
-function optionsOf({ series, format, width, height }) {
+function optionsOf({ series, format, width, height, few }) {
   const [line, soft] = [colour("--line"), colour("--soft")];
   const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   return {
@@ -78,7 +80,7 @@ function optionsOf({ series, format, width, height }) {
         stroke: colour(one.colour),
         fill: one.fill ? colour(one.fill) : undefined,
         width: 1.5,
-        points: { show: false },
+        points: { show: few, size: 5, fill: colour(one.colour) },
         spanGaps: false,
         paths: one.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
         value: (plot, value, at, index) => format(index == null ? latest(plot.data[at]) : value),

@@ -32,15 +32,21 @@ export function JobProgress({ counts }) {
       ? `, ${count(counts.failed)} failed` : ""}</span></div>`;
 }
 
+// What a list says of a job beside its state: why it waits only where nothing of it runs.
+export function noteOf(job) {
+  return job.note || (job.state === "running" || FINISHED.has(job.state) ? "" : job.why);
+}
+
 // How long it takes yet, as one may say it honestly.
 export function leftText(left) {
   if (!left || left.tasks === 0) return "Nothing left";
-  if (left.low == null) return "Cannot be told";
+  if (left.low == null) return "Unknown";
   return range(left.low, left.high);
 }
 
 export function leftBelow(left) {
   if (!left) return "";
+  if (left.low == null) return left.basis;
   const work = left.work ? `, ${span(left.work)} of work` : "";
   return `${plural(left.tasks, "task")}${work}`;
 }

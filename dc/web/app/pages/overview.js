@@ -5,7 +5,7 @@ import { Chart } from "../chart.js";
 import { clock } from "../clock.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { Icon } from "../icons.js";
-import { CountsLegend, JobLink, JobProgress, leftBelow, leftText, STATES } from "../jobs_shared.js";
+import { CountsLegend, JobLink, JobProgress, leftBelow, leftText, noteOf, STATES } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
 import { Badge, Empty, Fetched, Figures, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
 import { setQuery } from "../router.js";
@@ -75,6 +75,7 @@ const SPANS = [["15m", 900, "15 min"], ["3h", 10800, "3 h"], ["2d", 172800, "2 d
   ["2y", 63072000, "2 years"]];
 const SERIES = [{ label: "Done", colour: "--bar-done", fill: "--area-done" }, { label: "Failed", colour: "--bar-failed" }];
 const STEPS_ASKED = 300;
+const LEAST_SHOWN = 60; // seconds
 
 function Throughput({ name, rate: now }) {
   const [, back, words] = SPANS.find(([one]) => one === name) ?? SPANS[1];
@@ -106,10 +107,12 @@ function History({ of: { at, step, series }, back }) {
     const each = (values) => (values ?? []).map((value) => (value == null ? null : value / step));
     return [at, each(series.done), each(series.failed)];
   }, [at, step, series]);
+  const known = data[1].findIndex((value) => value != null);
   const until = at.length ? at.at(-1) : clock.now();
-  if (!at.length) return html`<${Empty}>Nothing has been counted yet: the chart begins with the first task.<//>`;
+  const since = Math.max(until - back, Math.min(known < 0 ? 0 : at[known], until - LEAST_SHOWN)); // young servers
+  if (known < 0) return html`<${Empty}>Nothing has been counted yet: the chart begins with the first task.<//>`;
   return html`<${Chart} data=${data} series=${SERIES} format=${rate} label="Throughput" height=${180}
-    since=${until - back} until=${until} />`;
+    since=${since} until=${until} />`;
 }
 
 // --- tasks by state -----------------------------------------------------------------------------
@@ -135,7 +138,7 @@ const COLUMNS = [
     ${job.job} · <${Text} value=${job.type} max=${60} fixed /></span>` },
   { key: "state", title: "State", cell: (job) => html`<${Badge} state=${job.state} />` },
   { key: "progress", title: "Progress", cell: (job) => html`<${JobProgress} counts=${job.counts} />` },
-  { key: "why", title: "Note", cell: (job) => (job.note || job.why) && html`<${Text} value=${job.note || job.why} max=${90} fixed />` },
+  { key: "why", title: "Note", cell: (job) => noteOf(job) && html`<${Text} value=${noteOf(job)} max=${90} fixed />` },
   { key: "rate", title: "Rate", number: true, cell: (job) => job.rate != null && rate(job.rate) },
   { key: "created", title: "Submitted", number: true, cell: (job) => html`<${Time} at=${job.created} />` },
 ];

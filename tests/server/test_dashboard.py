@@ -1,0 +1,86 @@
+"""The dashboard, the alerts and the page on monitoring speak of metrics that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dc.messages import Failure
+from tests.server.dashboards import NAME, alerts, dashboard, expressions, panels
+from tests.server.scrapes import families
+from tests.server.test_api import Served, serving
+from tests.server.test_metrics import scrape
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "monitoring.md"
+SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), "gauge": ("",)}
+
+
+async def metrics(served: Served) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return all there is: by name, its type and its labels, `le` apart."""
+    counters = served.app.reactor.board.counters
+    counters.ran("echo", [1.0])
+    counters.record([Failure("error", "")], 1, 0)
+    served.app.reactor.board.refuse("stale_attempt")
+    await served.ask("GET", "/api/status")
+    (served.app.settings.data / "dc.sqlite3").touch()
+    found = {}
+    for family in families((await scrape(served))[0]):
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        for suffix in SUFFIXES[family.type]:
+            found[family.name + suffix] = family.type, frozenset(labels)
+    return found
+
+
+async def test_every_query_is_about_metrics_and_labels_that_there_are(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        known = await metrics(served)
+    queries = [*expressions(), *re.findall(r"expr: (?:>\n)?((?:.+\n)(?: {10}.+\n)*)", alerts())]
+    assert len(queries) > 35
+    for query in queries:
+        names = NAME.findall(query)
+        assert names or query.startswith("up{"), query
+        assert not set(names) - known.keys(), query
+        for name, selector in re.findall(r"((?:dc|process)_\w+)\{([^}]*)\}", query):
+            said = set(re.findall(r"(\w+)[=!]", selector)) - {"instance"}
+            assert said <= known[name][1], query
+        labels = {label for name in names for label in known[name][1]} | {"le", "instance"}
+        for by in re.findall(r"by \(([^)]*)\)", query):
+            assert set(by.split(", ")) <= labels, query
+
+
+async def test_all_metrics_are_described_and_no_others(tmp_path: Path) -> None:
+    rows = re.findall(r"^\| `(dc_\w+)` \| (\w+) \|([^|]*)\|", PAGE.read_text("utf-8"), re.M)
+    described = {name: (kind, frozenset(re.findall(r"\w+", labels))) for name, kind, labels in rows}
+    async with serving(tmp_path) as served:
+        found = await metrics(served)
+    there = {
+        name.removesuffix("_bucket"): what
+        for name, what in found.items()
+        if name.startswith("dc_") and not (what[0] == "histogram" and "_bucket" not in name)
+    }
+    assert described == there
+
+
+def test_each_metric_that_is_described_has_its_panel_or_alert() -> None:
+    shown = set(NAME.findall(" ".join(expressions()) + alerts()))
+    assert {"dc_tasks", "dc_workers", "dc_store_writable", "dc_disk_free_bytes"} <= shown
+
+
+def test_panels_are_whole_and_beside_each_other() -> None:
+    assert dashboard()["schemaVersion"] >= 39
+    names = {one["name"] for one in dashboard()["templating"]["list"]}
+    assert names == {"datasource", "instance"}
+    ids = [panel["id"] for panel in dashboard()["panels"]]
+    assert len(ids) == len(set(ids))
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard()["panels"]:
+        grid = panel["gridPos"]
+        across = range(grid["x"], grid["x"] + grid["w"])
+        cells = {(x, y) for x in across for y in range(grid["y"], grid["y"] + grid["h"])}
+        assert across.stop <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    for panel in panels():
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert {target["datasource"]["uid"] for target in panel["targets"]} == {"${datasource}"}
