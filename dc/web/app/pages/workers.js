@@ -45,7 +45,7 @@ function Fails({ asked }) {
 function Filters({ asked }) {
   const set = (name) => (value) => setQuery({ [name]: value, cursor: "" });
   return html`<div class="filters" role="search" aria-label="Which workers">
-    <${Search} label="Search workers" value=${asked.search} onChange=${set("search")} placeholder="Name, computer, label" />
+    <${Search} label="Search workers" value=${asked.search} onChange=${set("search")} placeholder="A part of a name" />
     <${Choice} label="State" value=${asked.state} onChange=${set("state")} options=${STATES.map((one) => [one, one || "any"])} />
     <${Search} label="Label" value=${asked.label} onChange=${set("label")} placeholder="Label, as room=3" />
   </div>`;
@@ -69,7 +69,7 @@ const COLUMNS = [
   { key: "failing", title: "Failing", number: true, sort: "failing", first: "desc", cell: Failing },
   { key: "done", title: "Done", number: true, sort: "done", first: "desc", cell: (worker) => html`${count(worker.done)}
     ${worker.failed > 0 && html`<span class="below">${count(worker.failed)} failed</span>`}` },
-  { key: "seen", title: "Since", number: true, sort: "seen", cell: Here },
+  { key: "seen", title: "Since", number: true, cell: Here },
 ];
 
 function Who(worker) {
