@@ -111,7 +111,7 @@ function Running({ worker }) {
   const note = `${count(rows.length)} of ${count(worker.slots)} slots`;
   return html`<${Section} title="What runs" note=${note}>
     <${Table} caption="Tasks that run on this worker" columns=${RUNS} rows=${rows} rowKey=${(task) => `${task.job}/${task.number}`}
-      empty=${worker.why ? html`Nothing runs here: <${Text} value=${worker.why} max=${300} />` : "Nothing runs here at present."} /><//>`;
+      empty="Nothing runs here at present." /><//>`;
 }
 
 // --- vitals -------------------------------------------------------------------------------------

@@ -62,9 +62,9 @@ function None({ plain }) {
 const COLUMNS = [
   { key: "name", title: "Worker", head: true, sort: "name", cell: Who },
   { key: "state", title: "State", sort: "state", cell: State },
-  { key: "slots", title: "Slots", cell: Slots },
-  { key: "load", title: "Load", cell: ({ vitals }) => vitals?.processors != null && html`<${Share} value=${vitals.processors} label="Processors" />` },
-  { key: "memory", title: "Memory", cell: Memory },
+  { key: "slots", title: "Slots", sort: "held", first: "desc", cell: Slots },
+  { key: "load", title: "Load", sort: "processors", first: "desc", cell: ({ vitals }) => vitals?.processors != null && html`<${Share} value=${vitals.processors} label="Processors" />` },
+  { key: "memory", title: "Memory", sort: "memory", first: "desc", cell: Memory },
   { key: "rate", title: "Rate", number: true, sort: "rate", first: "desc", cell: (worker) => worker.rate > 0 && rate(worker.rate) },
   { key: "failing", title: "Failing", number: true, sort: "failing", first: "desc", cell: Failing },
   { key: "done", title: "Done", number: true, sort: "done", first: "desc", cell: (worker) => html`${count(worker.done)}
