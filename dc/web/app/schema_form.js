@@ -85,7 +85,7 @@ function MeasurePart(props) {
 function JsonPart(props) {
   const help = props.shape.type === "object" ? "A JSON object." : "Any JSON: a text stands in quotes.";
   return html`<${Leaf} ...${props} help=${help}>${(id, described) => html`
-    <textarea rows=${props.outer ? 8 : 2} class="mono" spellcheck="false"
+    <textarea rows=${props.outer ? 8 : 2} class="mono" spellcheck=${false}
       ...${typed(props, id, described, props.problem)}></textarea>`}<//>`;
 }
 
@@ -101,7 +101,7 @@ function BytesPart(props) {
   };
   return html`<${Leaf} ...${props} help="Bytes: choose a file, or paste base64.">${(id, described) => html`
     <input type="file" aria-label=${`A file for ${short(props.label)}`} onChange=${take} />
-    <textarea rows="1" class="mono" spellcheck="false" ...${typed(props, id, described, props.problem)}></textarea>`}<//>`;
+    <textarea rows="1" class="mono" spellcheck=${false} ...${typed(props, id, described, props.problem)}></textarea>`}<//>`;
 }
 
 async function base64(file) {
