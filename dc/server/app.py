@@ -11,10 +11,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
-from pathlib import Path
 
 import trio
-from msgspec import Struct
 
 from dc import limits, memory
 from dc.blobs import BlobFolder
@@ -54,14 +52,12 @@ from dc.server.events import (
 )
 from dc.server.histogram import Histogram
 from dc.server.inner_peer import InnerPeer
-from dc.server.keep import Keep
 from dc.server.loads import Loads
 from dc.server.parking import Parking
-from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
 from dc.server.record_log import log_record
 from dc.server.retention import Retention
-from dc.server.settings import Option, Values
+from dc.server.start_settings import Settings as Settings  # who starts an app needs both
 from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
 from dc.store import Store
@@ -80,28 +76,6 @@ for its workers."""
 
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
-
-
-class Settings(Struct, frozen=True):
-    """What the server was started with; `started` is the Unix time.
-
-    `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
-    `options` are all that the command line has.
-    """
-
-    software: str
-    address: str
-    data: Path
-    started: float
-    keep: Keep = Keep()
-    quotas: Quotas = NONE
-    reserve: int | None = 0
-    options: list[Option] = []
-
-    @property
-    def given(self) -> Values:
-        """What of it can be changed while the server runs."""
-        return Values(self.quotas, self.keep, self.reserve)
 
 
 class ServerApp:
@@ -167,9 +141,7 @@ class ServerApp:
         self.feed(WorkersRecovered(await self.store.workers()))
         await self.surroundings.recover(self.reactor.chronicle)
         self.reactor.board.usage.restore(await self.store.usage())
-        book = self.reactor.board.settings
-        book.on_change = self._settings_changed
-        book.recovered(self.settings.given, await self.store.settings())
+        await self.surroundings.settle(self.reactor.board, self.settings.given, self.retention)
         self.reactor.board.submitters.weights = await self.store.submitters()
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
@@ -183,12 +155,6 @@ class ServerApp:
             log.info("job %d goes on", row.job, extra=about(job=row.job))
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
-
-    def _settings_changed(self) -> None:
-        board = self.reactor.board
-        values = board.settings.now
-        board.usage.quotas, board.kept = values.quotas, values.keep.text
-        self.retention.keep = values.keep
 
     async def _recover_head(self) -> None:
         """Read the head of a job; what else was asked for has time until the server runs."""

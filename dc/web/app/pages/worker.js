@@ -5,7 +5,7 @@ import { AsTable, Chart } from "../chart.js";
 import { useCell } from "../cell.js";
 import { clock, halfMinutes } from "../clock.js";
 import { form } from "../dialog.js";
-import { count, day, moment, percent, rate, size, span } from "../format.js";
+import { count, day, figure, moment, percent, rate, size, span } from "../format.js";
 import { EventList } from "../events_shared.js";
 import { useData } from "../live.js";
 import { Action, Badge, Empty, Fetched, Figures, Loading, Meter, Note, Page, Section, Since, Time, Trouble } from "../parts.js";
@@ -111,7 +111,7 @@ function Running({ worker }) {
   const note = `${count(rows.length)} of ${count(worker.slots)} slots`;
   return html`<${Section} title="What runs" note=${note}>
     <${Table} caption="Tasks that run on this worker" columns=${RUNS} rows=${rows} rowKey=${(task) => `${task.job}/${task.number}`}
-      empty=${worker.why ? html`Nothing runs here: <${Text} value=${worker.why} max=${300} />` : "Nothing runs here at present."} /><//>`;
+      empty="Nothing runs here at present." /><//>`;
 }
 
 // --- vitals -------------------------------------------------------------------------------------
@@ -130,10 +130,7 @@ function useKept(vitals) {
 const part = (value) => percent(value);
 const bytes = (value) => size(value);
 
-const LOAD = [
-  { label: "Processors", colour: "--bar-running", fill: "--area-running" },
-  { label: "of that, dc", colour: "--bar-done" },
-];
+const LOAD = [{ label: "Processors", colour: "--bar-running", fill: "--area-running" }];
 const MEMORY = [
   { label: "In use", colour: "--bar-running", fill: "--area-running" },
   { label: "of that, dc", colour: "--bar-done" },
@@ -145,23 +142,18 @@ function Vitals({ vitals }) {
     const at = kept.map((one) => one.at);
     const each = (read) => kept.map((one) => read(one) ?? null);
     return {
-      load: [at, each((one) => one.processors), each((one) => ofAll(one))],
+      load: [at, each((one) => one.processors)],
       memory: [at, each((one) => one.memory_used), each((one) => one.dc_memory)],
     };
   }, [kept]);
   if (!vitals) return html`<${Section} title="Load"><${Empty}>This worker says nothing of its computer.<//><//>`;
   const range = { since: vitals.at - KEPT_SECONDS, until: vitals.at };
   return html`<div class="columns">
-    <${Section} title="Processors" note=${`${percent(vitals.processors)} busy`}>
+    <${Section} title="Processors" note=${`${percent(vitals.processors)} busy${vitals.dc_processors == null ? "" : `, dc and its tasks use ${figure(vitals.dc_processors)} of them`}`}>
       <${Chart} data=${data.load} series=${LOAD} format=${part} label="Processors in use" height=${140} ...${range} /><//>
     <${Section} title="Memory" note=${vitals.memory_total ? `${size(vitals.memory_used)} of ${size(vitals.memory_total)}` : ""}>
       <${Chart} data=${data.memory} series=${MEMORY} format=${bytes} label="Memory in use" height=${140} ...${range} /><//>
   </div>`;
-}
-
-// What dc uses of all processors, of 1; not known where the number of processors is not.
-function ofAll({ dc_processors: used, all_processors: all }) {
-  return used == null || !all ? null : used / all;
 }
 
 // --- what it is ---------------------------------------------------------------------------------
