@@ -41,14 +41,7 @@ from dc.records import (
     WorkRecord,
 )
 from dc.records_shown import Events, History, Presences, SettingChanged
-from dc.store_memory_changes import (
-    add_attempts,
-    add_leases,
-    add_outcomes,
-    add_tasks,
-    close,
-    retry,
-)
+from dc.store_memory_changes import add_attempts, add_leases, add_outcomes, add_tasks, close, retry
 from dc.store_memory_job import (
     MemoryJob,
     bare,
@@ -60,7 +53,7 @@ from dc.store_memory_job import (
     with_past,
 )
 from dc.store_memory_listed import page_of, tasks_in
-from dc.store_memory_notes import add_note
+from dc.store_memory_notes import add_note, ends_from
 from dc.store_memory_shown import MemoryShown
 
 
@@ -354,9 +347,7 @@ class MemoryStore(MemoryShown):
     async def attempt_ends(self, job: int, first: int, limit: int) -> list[AttemptEnd]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        known = self._known(job)
-        ends = known.attempt_ends if known is not None else {}
-        return [end for key, end in sorted(ends.items()) if key[0] >= first][:limit]
+        return ends_from(self._known(job), first, limit)
 
     async def figures(self, job: int) -> JobFigures | None:
         """See Store."""

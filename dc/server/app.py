@@ -57,7 +57,7 @@ from dc.server.parking import Parking
 from dc.server.reactor import Reactor
 from dc.server.record_log import log_record
 from dc.server.retention import Retention
-from dc.server.started import Settings
+from dc.server.started import Settings as Settings  # who starts an app needs both
 from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
 from dc.store import Store
@@ -140,9 +140,7 @@ class ServerApp:
         self.feed(WorkersRecovered(await self.store.workers()))
         await self.surroundings.recover(self.reactor.chronicle)
         self.reactor.board.usage.restore(await self.store.usage())
-        book = self.reactor.board.settings
-        book.on_change = self._settings_changed
-        book.recovered(self.settings.given, await self.store.settings())
+        await self.surroundings.settle(self.reactor.board, self.settings.given, self.retention)
         self.reactor.board.submitters.weights = await self.store.submitters()
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
@@ -156,12 +154,6 @@ class ServerApp:
             log.info("job %d goes on", row.job, extra=about(job=row.job))
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
-
-    def _settings_changed(self) -> None:
-        board = self.reactor.board
-        values = board.settings.now
-        board.usage.quotas, board.kept = values.quotas, values.keep.text
-        self.retention.keep = values.keep
 
     async def _recover_head(self) -> None:
         """Read the head of a job; what else was asked for has time until the server runs."""
