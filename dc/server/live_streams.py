@@ -126,12 +126,16 @@ class LiveStreams:
             stream.end()
 
     async def _tick(self) -> None:
+        pause = limits.WATCH_SECONDS
         while True:
-            await trio.sleep(limits.WATCH_SECONDS)
+            await trio.sleep(pause)
+            begin = trio.current_time()
             news: set[Watcher] = set()
             for topic in self._live.topics:
                 news |= await self._look(topic)
             self._wake(news)  # only now: what is new of several topics goes out in one piece
+            pause = limits.WATCH_SHARE * (trio.current_time() - begin)
+            pause = min(max(pause, limits.WATCH_SECONDS), limits.WATCH_SECONDS_MOST)
 
     async def _look(self, topic: Topic) -> set[Watcher]:
         """Look at a topic; return who has news by that."""
