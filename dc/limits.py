@@ -349,6 +349,15 @@ HAND_ON_BYTES: Final = 256 * KIB
 PAGE_ROWS: Final = 1000
 """Rows of one answer of the API: the following ones are asked for with its cursor."""
 
+KEPT_ANSWERS: Final = 10_000
+"""Answers that are kept for changes that are asked for twice."""
+
+KEPT_ANSWER_BYTES: Final = 16 * MIB
+"""Of their bodies together."""
+
+KEPT_ANSWER_SECONDS: Final = 24 * 3600.0
+"""That an answer is kept: as long as others do."""
+
 COMMAND_BYTES: Final = 512 * KIB
 """Of the body of a command: WORKER_NAMES names of the greatest length, and some labels."""
 
