@@ -42,7 +42,7 @@ FINISHED = ("done", "failed", "cancelled")
 RIVALS = 200
 """Other jobs that are looked at, to see who wants the same workers."""
 
-RECENT_SECONDS = 60.0
+RECENT_SECONDS = 3.0, 10.0, 60.0
 """For which it is looked how many tasks have finished, to tell how long the others take."""
 
 
@@ -216,7 +216,8 @@ class FigureViews:
             fewest=fewest,
             shortest=figures.shortest * MICRO,
             longest=figures.longest * MICRO,
-            recent=figures.recent(now, RECENT_SECONDS),
+            mean=figures.micros * MICRO / max(1, sum(figures.times)),
+            recent=[figures.recent(now, seconds) for seconds in RECENT_SECONDS],
             whole=job.ended,
         )
         return estimate(known)
