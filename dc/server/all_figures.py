@@ -9,7 +9,7 @@ from dc.server.jobs import Job
 from dc.view_jobs import Left
 from dc.view_server import RecentFailure
 
-JOBS_LOOKED_AT = 20
+JOBS_LOOKED_AT = 5
 """Jobs of which it is told how long each takes: those with the most work."""
 
 FAILURES_SHOWN = 10

@@ -33,7 +33,7 @@ SURE = 1.645
 DRIFT = 0.08
 """By how much later tasks differ from earlier ones, at the least."""
 
-GROUPS = 12
+GROUPS = 8
 """So many groups of running tasks are told apart, by how long they have run."""
 
 LONGEST = 1e9
@@ -174,8 +174,8 @@ def _wait(model: RunTimes, groups: list[tuple[float, int]], part: float) -> floa
 def _quantile(log_chance: Callable[[float], float], chance: float) -> float:
     """Return the time at which a chance that grows with it is reached."""
     wanted = math.log(chance)
-    low, high = math.log(1e-5), math.log(LONGEST)
-    for _ in range(28):
+    low, high = math.log(1e-4), math.log(LONGEST)
+    for _ in range(20):
         middle = (low + high) / 2
         if log_chance(math.exp(middle)) < wanted:
             low = middle
