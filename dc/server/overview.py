@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dc.server.all_figures import AllFigures
 from dc.server.app import ServerApp
-from dc.server.figure_views import FigureViews
 from dc.server.server_views import ServerViews
+from dc.server.whole import Whole
 from dc.view_server import OverviewView
 
 
@@ -15,22 +14,23 @@ class Overview:
     Args:
         app: the server.
         server: gives the server in numbers.
-        figures: of jobs.
+        whole: gives figures of all jobs together.
     """
 
-    def __init__(self, app: ServerApp, server: ServerViews, figures: FigureViews) -> None:
+    def __init__(self, app: ServerApp, server: ServerViews, whole: Whole) -> None:
         self._app = app
         self._server = server
-        self._all = AllFigures(app, figures)
+        self._whole = whole
 
     async def look(self) -> OverviewView:
         """Return it as it is now."""
         status = await self._server.status()
+        left, failures = self._whole.look()
         reactor = self._app.reactor
         return OverviewView(
             now=reactor.board.wall,
             status=status,
-            left=self._all.left(),
+            left=left,
             attention=reactor.attention.look(),
-            failures=self._all.failures(),
+            failures=failures,
         )
