@@ -119,7 +119,8 @@ def _queue(known: Known, model: RunTimes, slots: int, sign: int) -> tuple[float,
     """
     rates = [(count / seconds, count) for count, seconds in _rates(known)]
     if rates:
-        rate, count = {-1: max(rates), 0: rates[0], 1: min(rates)}[sign]
+        rates.sort()
+        rate, count = {-1: rates[-1], 0: rates[len(rates) // 2], 1: rates[0]}[sign]
         rate *= slots / known.slots
         return known.queued / rate, SURE * known.queued / rate / math.sqrt(count)
     vague = SURE * model.spread * math.sqrt(known.queued) / slots
