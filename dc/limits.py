@@ -1212,6 +1212,10 @@ SPANS_SHOWN: Final = 2000
 TRACE_ENDS: Final = 10_000
 """Attempts whose outcomes do not stand in the trace of a job, at most: they are in memory."""
 
+TRACE_READ_BYTES: Final = 64 * KIB
+"""Outcomes, as limits of reads count them, that are read at a time for a trace: 1000 tasks, or one
+record."""
+
 TRACE_ATTEMPTS: Final = 1_000_000
 """Attempts in the trace of a job, at most, at 150 bytes each: viewers take no more."""
 
