@@ -74,10 +74,8 @@ def _note_worker(log: EventLog, command: OrderWorkers | SetWorkers, row: WorkerR
         )
         text = f"worker {row.shown} was {done}{how}"
     elif command.name is not UNSET:
-        kind, text = (
-            "worker.renamed",
-            f"the worker that calls itself {row.name} is {row.shown} from now on",
-        )
+        kind = "worker.renamed"
+        text = f"the worker that calls itself {row.name} is {row.shown} from now on"
     else:
         kind, text = "worker.changed", f"worker {row.shown} was given {_given(command, row)}"
     log.note(kind, OPERATOR, lambda: text, worker=row.shown)
