@@ -21,7 +21,7 @@ from dc._core import Scheduler
 from dc.errors import OptionsError
 from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome, Payload
 from dc.portions import portions, stored_size
-from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record, TaskRow
+from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record
 from dc.requirements import needs_of
 from dc.server.counters import Counters
 from dc.server.event_log import EventLog
@@ -113,7 +113,6 @@ class Board:
         self.why_held: Callable[[Job], str] = lambda _: ""
         self.warning: Callable[[Job], str] = lambda _: ""
         self.on_retry: Callable[[str, int, int, int], None] = _nobody
-        self.on_retried: Callable[[Job, list[TaskRow]], None] = _nobody
         self.checkpointed: dict[int, set[int]] = {}  # tasks that have a checkpoint, by job
 
     # --- actions --------------------------------------------------------------------------------
