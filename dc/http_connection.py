@@ -294,7 +294,7 @@ class HttpConnection:
 
     async def _await_more(self, receive: Callable[..., Awaitable[Got]], *arguments: object) -> Got:
         await self._let_continue()
-        self._pace = self._pace or Pace()
+        self._pace = (self._pace or Pace()).resume()
         with patience():
             got = await receive(*arguments)
         self._pace.check(got if isinstance(got, int) else len(got))

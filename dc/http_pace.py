@@ -20,15 +20,23 @@ class Pace:
     It begins with its first wait, and begins anew after each minute.
     """
 
-    __slots__ = ("_bytes", "_since")
+    __slots__ = ("_bytes", "_seen", "_since")
 
     def __init__(self) -> None:
-        self._since = trio.current_time()
+        self._since = self._seen = trio.current_time()
         self._bytes = 0
+
+    def resume(self) -> Pace:
+        """Do not count the time since bytes were counted last: nobody has waited for more."""
+        now = trio.current_time()
+        self._since += now - self._seen
+        self._seen = now
+        return self
 
     def keeps(self, size: int) -> bool:
         """Count bytes; return whether the last minute, if one is over, has brought enough."""
         self._bytes += size
+        self._seen = trio.current_time()
         seconds = trio.current_time() - self._since
         if seconds < limits.PACE_SECONDS:
             return True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dc
 from tests.system.processes import Machine, Server
@@ -61,6 +63,15 @@ def train(rounds: int, context: dc.Context) -> float:
 TEXT: Final = "the more one looks the more one sees and the less one knows of what one sees"
 
 
+@dataclass(frozen=True)
+class Busy:
+    """A server at work: where its plugin is, and the numbers of its jobs by what they are."""
+
+    server: Server
+    plugins: Path
+    jobs: dict[str, int]
+
+
 def write_plugin(folder: Path) -> Path:
     """Write the plugin to a folder of its own and return that."""
     place = folder / "shown"
@@ -83,8 +94,10 @@ async def filled(server: Server, plugins: Path, frames: int = 4000) -> dict[str,
     jobs: dict[str, int] = {}
     async with dc.AsyncClient(server.address, plugins=[plugins]) as client:
 
-        async def submit(what: str, kind: str, payloads: list[object], **options: object) -> None:
-            job = await client.submit(kind, payloads, **options)  # type: ignore[arg-type]
+        async def submit(what: str, kind: str, payloads: list[object], **options: Any) -> None:
+            with warnings.catch_warnings():  # one of them is to wait
+                warnings.simplefilter("ignore", dc.NoWorkerWarning)
+                job = await client.submit(kind, payloads, **options)
             jobs[what] = job.number
 
         texts: list[object] = [f"{TEXT} {number}" for number in range(40)]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import trio
 from playwright.sync_api import Browser
 
+from tests.browser import samples_pages
+from tests.browser.busy import Busy, filled, started
 from tests.browser.fake_server import FakeServer, World, usual
 from tests.browser.screen import DESKTOP, PHONE, Screen, browser_started
-from tests.system.processes import Machine, Server
+from tests.system.processes import Machine
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +23,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def desktop(browser: Browser) -> Iterator[Screen]:
-    """A page on a desktop; at the end nothing may have gone wrong in it."""
+def desktop(browser: Browser, fake: FakeServer) -> Iterator[Screen]:
+    """A page on a desktop; at the end nothing may have gone wrong in it.
+
+    It is closed before the made-up server ends, whose loss would be an error.
+    """
     with Screen(browser, DESKTOP) as screen:
         yield screen
 
 
 @pytest.fixture
-def phone(browser: Browser) -> Iterator[Screen]:
+def phone(browser: Browser, fake: FakeServer) -> Iterator[Screen]:
     """The same on a phone."""
     with Screen(browser, PHONE) as screen:
         yield screen
@@ -38,7 +42,7 @@ def phone(browser: Browser) -> Iterator[Screen]:
 @pytest.fixture
 def world() -> World:
     """What the made-up server says."""
-    return World(usual())
+    return World(usual() | samples_pages.answers())
 
 
 @pytest.fixture
@@ -48,23 +52,13 @@ def fake(world: World) -> Iterator[FakeServer]:
         yield server
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    """Where a test starts its programs; all of them are ended, whatever happens."""
-    with Machine(tmp_path) as machine:
-        yield machine
-
-
 @pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server with two real workers, for all tests of pages."""
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
+    """A real server at work with real workers, for all tests of pages."""
     with Machine(tmp_path_factory.mktemp("page")) as machine:
 
-        async def start() -> Server:
-            server = await machine.server()
-            await machine.worker(server, "lab-01", slots=2)
-            await machine.worker(server, "lab-02", slots=2)
-            return server
+        async def start() -> Busy:
+            server, plugins = await started(machine)
+            return Busy(server, plugins, await filled(server, plugins, frames=600))
 
-        server = trio.run(start)
-        yield server
+        yield trio.run(start)

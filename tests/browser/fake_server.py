@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -124,6 +126,29 @@ def usual() -> dict[str, object]:
     return answers
 
 
+class _Threads(ThreadingHTTPServer):
+    """A server that can hang up on all who are connected."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: list[socket.socket] = []
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hangs up is not told of."""
+
+    def hang_up(self) -> None:
+        for one in self._connections:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
 class FakeServer:
     """The server, in threads of its own; left, it is gone.
 
@@ -135,7 +160,7 @@ class FakeServer:
     def __init__(self, world: World, port: int = 0) -> None:
         self.world = world
         self._port = port
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Threads | None = None
         self.start()
 
     def start(self) -> None:
@@ -143,9 +168,7 @@ class FakeServer:
         handler = type(
             "Here", (_Handler,), {"world": self.world, "alive": staticmethod(lambda: self._server)}
         )
-        ThreadingHTTPServer.allow_reuse_address = True
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
-        self._server.daemon_threads = True
+        self._server = _Threads(("127.0.0.1", self._port), handler)
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -155,6 +178,7 @@ class FakeServer:
         if server is not None:
             server.shutdown()
             server.server_close()
+            server.hang_up()
 
     @property
     def address(self) -> str:

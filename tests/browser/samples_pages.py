@@ -14,6 +14,7 @@ from dc.view_jobs import Lane, Span, TimelineView
 from dc.view_server import (
     EventsPage,
     EventView,
+    Level,
     SettingsView,
     SettingView,
     SubmittersView,
@@ -166,7 +167,7 @@ def workers() -> list[WorkerView]:
     )
     gone = worker("attic", state="gone", why="it has gone", seen=NOW - 2 * DAY, vitals=None,
         held=0, running=[], connected_at=None, rate=0.0, address="")  # fmt: skip
-    runs = [RunningView(7, 20 + n, 1, None, "render_frame", NOW - 7 * n - 3) for n in range(16)]
+    runs = [RunningView(7, 20 + n, 1, None, "render_frame", NOW - 7 * n - 3) for n in range(5)]
     lab = worker(running=runs, labels={"os": "linux", "room": "lab"}, own_labels={"os": "linux"})
     return [lab, worker("lab-04", failing=0.02, failed=98), laptop, paused, gone]
 
@@ -180,7 +181,7 @@ def history(name: str = "lab-01") -> WorkerHistory:
 
 
 def events() -> EventsPage:
-    rows = [
+    rows: list[tuple[Level, str, str, str, int | None, str]] = [
         ("info", "job.submitted", "ada@desk", "ada@desk submitted job 7, of 2,000 tasks", 7, ""),
         ("warning", "worker.sick", "server", "old-laptop was set aside: its tasks fail", None,
          "old-laptop"),
@@ -192,7 +193,7 @@ def events() -> EventsPage:
     return EventsPage(
         [
             EventView(event=90 - at, at=NOW - 40 * at * at - 5, level=level, kind=kind, who=who,
-                text=text, job=job, worker=name)  # type: ignore[arg-type]
+                text=text, job=job, worker=name)
             for at, (level, kind, who, text, job, name) in enumerate(rows)
         ],
         "84",
@@ -201,7 +202,7 @@ def events() -> EventsPage:
 
 def settings() -> SettingsView:
     def one(name: str, value: str, text: str, doc: str, **more: Any) -> SettingView:
-        values = {"origin": "default", "changeable": True} | more
+        values: dict[str, Any] = {"origin": "default", "changeable": True} | more
         return SettingView(name=name, value=value, text=text, doc=doc, **values)
 
     return SettingsView(

@@ -171,7 +171,11 @@ class Screen:
         """Check the page as it is on each kind of screen; it is not loaded anew for that."""
         self.check()
         for kind in (PHONE_DARK, DESKTOP_DARK, PHONE):
-            self.kind = kind
-            self.page.set_viewport_size({"width": kind.width, "height": kind.height})
-            self.page.emulate_media(color_scheme=kind.colours)
+            self.become(kind)
             self.check(OF_LOOKS)
+
+    def become(self, kind: Kind) -> None:
+        """Be another kind of screen from now on, with the same page."""
+        self.kind = kind
+        self.page.set_viewport_size({"width": kind.width, "height": kind.height})
+        self.page.emulate_media(color_scheme=kind.colours)

@@ -16,7 +16,15 @@ import trio
 from playwright.sync_api import Browser
 
 from tests.browser.busy import filled, started
-from tests.browser.screen import DESKTOP, DESKTOP_DARK, PHONE, PHONE_DARK, Kind, Screen, browser_started
+from tests.browser.screen import (
+    DESKTOP,
+    DESKTOP_DARK,
+    PHONE,
+    PHONE_DARK,
+    Kind,
+    Screen,
+    browser_started,
+)
 from tests.system.processes import Machine
 
 PLACE: Final = Path(__file__).parent.parent.parent / "docs" / "screenshots"

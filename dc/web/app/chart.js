@@ -13,7 +13,7 @@ export function Chart({ data, series, format = figure, label, height = 200, sinc
   const plot = useRef(null);
   const [colours, setColours] = useState(0);
   useEffect(() => onColours(() => setColours((count) => count + 1)), []);
-  const few = data[0].length <= FEW;
+  const few = series.every((_, at) => data[at + 1].filter((value) => value != null).length <= FEW);
   const shape = few + series.map((one) => one.label + one.colour).join();
   useLayoutEffect(() => {
     const width = box.current.clientWidth || 300;

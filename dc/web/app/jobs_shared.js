@@ -32,6 +32,11 @@ export function JobProgress({ counts }) {
       ? `, ${count(counts.failed)} failed` : ""}</span></div>`;
 }
 
+// What a list says of a job beside its state: why it waits only where nothing of it runs.
+export function noteOf(job) {
+  return job.note || (job.state === "running" || FINISHED.has(job.state) ? "" : job.why);
+}
+
 // How long it takes yet, as one may say it honestly.
 export function leftText(left) {
   if (!left || left.tasks === 0) return "Nothing left";

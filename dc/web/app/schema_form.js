@@ -7,10 +7,11 @@ import { size } from "./format.js";
 import { Icon } from "./icons.js";
 import { MEASURES } from "./measures.js";
 import { shapeOf, wordsOf } from "./schema.js";
-import { Text, visible } from "./text.js";
+import { Text, cut, visible } from "./text.js";
 import { toast } from "./toast.js";
 
 const FEW = 3; // fields that are left out, up to which each has a button of its own
+const MOST_NAME = 80; // characters of a field that is shown
 const MOST_FILE = 256 * 1024; // bytes of a file that goes into a payload as base64
 
 export const pathKey = (path) => JSON.stringify(path);
@@ -40,11 +41,13 @@ function Leaf({ label, shape, help = "", problem, remove, children }) {
 }
 
 function Name({ value }) {
-  return html`<bdi>${visible(value)}</bdi>`;
+  return html`<${Text} value=${value} max=${MOST_NAME} fixed />`;
 }
 
+const short = (name) => visible(cut(name, MOST_NAME));
+
 function Remove({ label, remove }) {
-  return html`<button type="button" class="icon-button" aria-label=${`Leave out ${visible(label)}`} title="Leave out"
+  return html`<button type="button" class="icon-button" aria-label=${`Leave out ${short(label)}`} title="Leave out"
     onClick=${remove}><${Icon} name="close" /></button>`;
 }
 
@@ -82,7 +85,7 @@ function MeasurePart(props) {
 function JsonPart(props) {
   const help = props.shape.type === "object" ? "A JSON object." : "Any JSON: a text stands in quotes.";
   return html`<${Leaf} ...${props} help=${help}>${(id, described) => html`
-    <textarea rows=${props.outer ? 8 : 2} class="mono" spellcheck="false"
+    <textarea rows=${props.outer ? 8 : 2} class="mono" spellcheck=${false}
       ...${typed(props, id, described, props.problem)}></textarea>`}<//>`;
 }
 
@@ -97,8 +100,8 @@ function BytesPart(props) {
     props.form.change(props.keys, await base64(file));
   };
   return html`<${Leaf} ...${props} help="Bytes: choose a file, or paste base64.">${(id, described) => html`
-    <input type="file" aria-label=${`A file for ${visible(props.label)}`} onChange=${take} />
-    <textarea rows="1" class="mono" spellcheck="false" ...${typed(props, id, described, props.problem)}></textarea>`}<//>`;
+    <input type="file" aria-label=${`A file for ${short(props.label)}`} onChange=${take} />
+    <textarea rows="1" class="mono" spellcheck=${false} ...${typed(props, id, described, props.problem)}></textarea>`}<//>`;
 }
 
 async function base64(file) {
@@ -239,7 +242,7 @@ function MaybePart(props) {
     return html`<div class="part leaf unset"><div class="field">
       <span class="label"><${Name} value=${label} /></span>
       <div class="unset-row"><span class="soft">nothing</span>
-        <button type="button" class="small" aria-label=${`Give ${visible(label)} a value`}
+        <button type="button" class="small" aria-label=${`Give ${short(label)} a value`}
           onClick=${() => form.change(keys, { of: draftOf(shape.of, form.root) })}>Give a value</button></div>
       ${shape.doc && html`<p class="help"><${Text} value=${shape.doc} max=${600} /></p>`}
     </div></div>`;

@@ -41,7 +41,7 @@ function Filters({ asked }) {
     <${Search} label="Search events" value=${asked.search} onChange=${set("search")} placeholder="Words" />
     <${Choice} label="About" value=${asked.kind} onChange=${set("kind")} options=${kinds(asked.kind)} />
     <${Choice} label="Level" value=${asked.level} onChange=${set("level")} options=${LEVELS} />
-    <${Search} label="Who" value=${asked.who} onChange=${set("who")} placeholder="Who did it" />
+    <${Search} label="Who" value=${asked.who} onChange=${set("who")} placeholder="Who: operator, server, a name" />
     ${subject && html`<button type="button" class="small" onClick=${() => set(subject[0])("")}
       aria-label=${`Not only of ${visible(cut(subject[1], 60))}`}><bdi>${visible(cut(subject[1], 60))}</bdi> ✕</button>`}
   </div>`;

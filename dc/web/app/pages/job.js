@@ -49,7 +49,7 @@ function Head({ job }) {
         : name === "cancelled" ? "" : `/jobs/${job.job}?tab=tasks&state=unfinished`)} />
       <div class="panel-foot"><${Figures} of=${[
         ["Tasks", html`<a href=${`/jobs/${job.job}?tab=tasks`}>${count(counts.total)}</a>`],
-        !over && ["Time left", html`${leftText(job.left)}${job.left?.basis && html`<span class="below">${job.left.basis}</span>`}`],
+        !over && ["Time left", html`${leftText(job.left)}${job.left?.basis && html`<span class="below"><${Text} value=${job.left.basis} max=${200} /></span>`}`],
         job.rate != null && !over && ["Rate", rate(job.rate)],
         ["Submitted", html`<${Time} at=${job.created} />${job.submitter && html`<span class="below">by <${Text} value=${job.submitter} max=${40} fixed /></span>`}`],
         job.started_at != null && ["Started", html`<${Time} at=${job.started_at} />`],
@@ -80,7 +80,7 @@ function Options({ job }) {
   return html`<div class="columns">
     <${Section} title="What it needs"><${Figures} kind="lines" of=${[
       ["Worker", job.needs.length ? job.needs.map((one) => html`<div key=${one}><${Text} value=${one} /></div>`) : html`<span class="soft">any</span>`],
-      ["Type", html`<${Text} value=${job.type} /> ${job.version}`],
+      ["Type", html`<${Text} value=${job.type} /> <${Text} value=${job.version} max=${40} fixed />`],
       ["Plugin", job.plugin ? html`<a href="/plugins"><${Text} value=${job.plugin} max=${60} fixed /></a>` : html`<span class="soft">workers' own</span>`],
       ["Inputs", Object.keys(job.inputs).length ? html`<ul>${Object.entries(job.inputs).map(([name, blob]) => html`<li key=${name}>
         <a href=${`/blobs/${blob.sha256}`} download=${name}><${Text} value=${name} max=${80} fixed /></a> <span class="soft">${size(blob.size)}</span></li>`)}</ul>` : none],

@@ -4,7 +4,7 @@ import { send, withQuery } from "../api.js";
 import { confirm } from "../dialog.js";
 import { plural, rate } from "../format.js";
 import { Choice, Search } from "../forms.js";
-import { FINISHED, JobLink, JobProgress, STATES } from "../jobs_shared.js";
+import { FINISHED, JobLink, JobProgress, noteOf, STATES } from "../jobs_shared.js";
 import { useData } from "../live.js";
 import { Action, Badge, Fetched, Page, Time } from "../parts.js";
 import { setQuery } from "../router.js";
@@ -26,10 +26,6 @@ const COLUMNS = [
   { key: "finished", title: "Finished", sort: "finished", first: "desc", number: true,
     cell: (job) => job.finished_at != null && html`<${Time} at=${job.finished_at} />` },
 ];
-
-function noteOf(job) {
-  return FINISHED.has(job.state) ? job.note : job.note || job.why;
-}
 
 export default function Jobs({ query }) {
   const said = (name, usual = "") => query.get(name) ?? usual;

@@ -5,7 +5,7 @@ import { Chart } from "../chart.js";
 import { clock } from "../clock.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { Icon } from "../icons.js";
-import { CountsLegend, JobLink, JobProgress, leftBelow, leftText, STATES } from "../jobs_shared.js";
+import { CountsLegend, JobLink, JobProgress, leftBelow, leftText, noteOf, STATES } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
 import { Badge, Empty, Fetched, Figures, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
 import { setQuery } from "../router.js";
@@ -138,7 +138,7 @@ const COLUMNS = [
     ${job.job} · <${Text} value=${job.type} max=${60} fixed /></span>` },
   { key: "state", title: "State", cell: (job) => html`<${Badge} state=${job.state} />` },
   { key: "progress", title: "Progress", cell: (job) => html`<${JobProgress} counts=${job.counts} />` },
-  { key: "why", title: "Note", cell: (job) => (job.note || job.why) && html`<${Text} value=${job.note || job.why} max=${90} fixed />` },
+  { key: "why", title: "Note", cell: (job) => noteOf(job) && html`<${Text} value=${noteOf(job)} max=${90} fixed />` },
   { key: "rate", title: "Rate", number: true, cell: (job) => job.rate != null && rate(job.rate) },
   { key: "created", title: "Submitted", number: true, cell: (job) => html`<${Time} at=${job.created} />` },
 ];

@@ -240,7 +240,7 @@ function Lines({ lines, setLines, schema }) {
         <button type="button" class="more" onClick=${() => setLines({ text: "", name: "" })}>Take it away</button>
         ${problem && html`<p class="problem">${problem}</p>`}<//>`
       : html`<${Field} label="Payloads, one a line" help=${`Each line is one task, as JSON: ${words}.`} problem=${problem}>${(id, described) => html`
-        <textarea id=${id} rows="8" class="mono" spellcheck="false" aria-describedby=${described} aria-invalid=${problem ? "true" : undefined}
+        <textarea id=${id} rows="8" class="mono long" spellcheck=${false} aria-describedby=${described} aria-invalid=${problem ? "true" : undefined}
           value=${lines.text} onInput=${(event) => setLines({ text: event.target.value, name: "" })}></textarea>`}<//>`}
     <${Field} label="Or a file of such lines">${(id) => html`<input type="file" id=${id} accept=".jsonl,.ndjson,.json,.txt,application/x-ndjson" onChange=${take} />`}<//>`;
 }

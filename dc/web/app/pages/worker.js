@@ -5,14 +5,14 @@ import { AsTable, Chart } from "../chart.js";
 import { useCell } from "../cell.js";
 import { clock, halfMinutes } from "../clock.js";
 import { form } from "../dialog.js";
-import { count, day, moment, percent, rate, size, span } from "../format.js";
+import { count, day, figure, moment, percent, rate, size, span } from "../format.js";
 import { EventList } from "../events_shared.js";
 import { useData } from "../live.js";
 import { Action, Badge, Empty, Fetched, Figures, Loading, Meter, Note, Page, Section, Since, Time, Trouble } from "../parts.js";
 import { go } from "../router.js";
 import { Table } from "../table.js";
 import { Text, cut, visible } from "../text.js";
-import { DEEDS, Line, isHeld, workerLink, workerPath } from "../workers_shared.js";
+import { Line, done, isHeld, withAfter, workerLink, workerPath } from "../workers_shared.js";
 
 const KEPT_SECONDS = 600; // of vitals, in this tab
 const KEPT_POINTS = 600;
@@ -52,10 +52,8 @@ function Deeds({ worker, after }) {
   const which = { names: [worker.name] };
   const who = visible(cut(worker.name, 60));
   const act = (deed) => async () => {
-    const said = await DEEDS[deed](which, who);
-    if (said !== null && deed === "remove") go("/workers");
-    else if (said !== null) after();
-    return said;
+    const gone = deed === "remove" ? () => go("/workers") : after;
+    return done(deed, which, who, gone);
   };
   const rename = async () => {
     const answer = await form({
@@ -111,7 +109,7 @@ function Running({ worker }) {
   const note = `${count(rows.length)} of ${count(worker.slots)} slots`;
   return html`<${Section} title="What runs" note=${note}>
     <${Table} caption="Tasks that run on this worker" columns=${RUNS} rows=${rows} rowKey=${(task) => `${task.job}/${task.number}`}
-      empty=${worker.why ? html`Nothing runs here: <${Text} value=${worker.why} max=${300} />` : "Nothing runs here at present."} /><//>`;
+      empty="Nothing runs here at present." /><//>`;
 }
 
 // --- vitals -------------------------------------------------------------------------------------
@@ -130,10 +128,7 @@ function useKept(vitals) {
 const part = (value) => percent(value);
 const bytes = (value) => size(value);
 
-const LOAD = [
-  { label: "Processors", colour: "--bar-running", fill: "--area-running" },
-  { label: "of that, dc", colour: "--bar-done" },
-];
+const LOAD = [{ label: "Processors", colour: "--bar-running", fill: "--area-running" }];
 const MEMORY = [
   { label: "In use", colour: "--bar-running", fill: "--area-running" },
   { label: "of that, dc", colour: "--bar-done" },
@@ -145,23 +140,18 @@ function Vitals({ vitals }) {
     const at = kept.map((one) => one.at);
     const each = (read) => kept.map((one) => read(one) ?? null);
     return {
-      load: [at, each((one) => one.processors), each((one) => ofAll(one))],
+      load: [at, each((one) => one.processors)],
       memory: [at, each((one) => one.memory_used), each((one) => one.dc_memory)],
     };
   }, [kept]);
   if (!vitals) return html`<${Section} title="Load"><${Empty}>This worker says nothing of its computer.<//><//>`;
   const range = { since: vitals.at - KEPT_SECONDS, until: vitals.at };
   return html`<div class="columns">
-    <${Section} title="Processors" note=${`${percent(vitals.processors)} busy`}>
+    <${Section} title="Processors" note=${`${percent(vitals.processors)} busy${vitals.dc_processors == null ? "" : `, dc and its tasks use ${figure(vitals.dc_processors)} of them`}`}>
       <${Chart} data=${data.load} series=${LOAD} format=${part} label="Processors in use" height=${140} ...${range} /><//>
     <${Section} title="Memory" note=${vitals.memory_total ? `${size(vitals.memory_used)} of ${size(vitals.memory_total)}` : ""}>
       <${Chart} data=${data.memory} series=${MEMORY} format=${bytes} label="Memory in use" height=${140} ...${range} /><//>
   </div>`;
-}
-
-// What dc uses of all processors, of 1; not known where the number of processors is not.
-function ofAll({ dc_processors: used, all_processors: all }) {
-  return used == null || !all ? null : used / all;
 }
 
 // --- what it is ---------------------------------------------------------------------------------
@@ -169,11 +159,7 @@ function ofAll({ dc_processors: used, all_processors: all }) {
 function Computer({ worker, after }) {
   const { vitals } = worker;
   const which = { names: [worker.name] };
-  const set = (deed) => async () => {
-    const said = await DEEDS[deed](which, visible(cut(worker.name, 60)));
-    if (said !== null) after();
-    return said;
-  };
+  const set = (deed) => () => done(deed, which, visible(cut(worker.name, 60)), after);
   const own = worker.own_slots && worker.own_slots !== worker.slots ? ` (its own: ${count(worker.own_slots)})` : "";
   const tools = html`<${Action} act=${set("slots")} kind="small">Slots…<//><${Action} act=${set("note")} kind="small">Note…<//>`;
   return html`<${Section} title="Computer" tools=${tools}><${Figures} kind="lines" of=${[
@@ -195,16 +181,12 @@ function Labels({ worker, after }) {
   const who = visible(cut(worker.name, 60));
   const entries = Object.entries(worker.labels);
   const decided = (name, value) => worker.own_labels[name] !== value;
-  const add = async () => {
-    const said = await DEEDS.label(which, who);
-    if (said !== null) after();
-    return said;
-  };
+  const add = () => done("label", which, who, after);
   const remove = (name, value) => async () => {
     await send("PATCH", workerPath(worker.name), { labels: { [name]: null } });
     after();
     const back = () => send("PATCH", workerPath(worker.name), { labels: { [name]: value } });
-    return { text: `Took the label ${visible(cut(name, 60))} away.`, undo: back };
+    return withAfter({ text: `Took the label ${visible(cut(name, 60))} away.`, undo: back }, after);
   };
   return html`<${Section} title="Labels" tools=${html`<${Action} act=${add} kind="small">Set a label…<//>`}>
     ${entries.length ? html`<ul class="tags">${entries.map(([name, value]) => html`<li class="tag" key=${name}>

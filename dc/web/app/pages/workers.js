@@ -8,7 +8,7 @@ import { Action, Badge, Fetched, Meter, Page, Time } from "../parts.js";
 import { setQuery } from "../router.js";
 import { Pager, Table, sortByQuery } from "../table.js";
 import { Text } from "../text.js";
-import { DEEDS, named, workerLink } from "../workers_shared.js";
+import { done, named, workerLink } from "../workers_shared.js";
 
 const ROWS = 100;
 const RUNNING_SHOWN = 2;
@@ -45,7 +45,7 @@ function Fails({ asked }) {
 function Filters({ asked }) {
   const set = (name) => (value) => setQuery({ [name]: value, cursor: "" });
   return html`<div class="filters" role="search" aria-label="Which workers">
-    <${Search} label="Search workers" value=${asked.search} onChange=${set("search")} placeholder="Name, computer, label" />
+    <${Search} label="Search workers" value=${asked.search} onChange=${set("search")} placeholder="A part of a name" />
     <${Choice} label="State" value=${asked.state} onChange=${set("state")} options=${STATES.map((one) => [one, one || "any"])} />
     <${Search} label="Label" value=${asked.label} onChange=${set("label")} placeholder="Label, as room=3" />
   </div>`;
@@ -62,14 +62,14 @@ function None({ plain }) {
 const COLUMNS = [
   { key: "name", title: "Worker", head: true, sort: "name", cell: Who },
   { key: "state", title: "State", sort: "state", cell: State },
-  { key: "slots", title: "Slots", cell: Slots },
-  { key: "load", title: "Load", cell: ({ vitals }) => vitals?.processors != null && html`<${Share} value=${vitals.processors} label="Processors" />` },
-  { key: "memory", title: "Memory", cell: Memory },
+  { key: "slots", title: "Slots", sort: "held", first: "desc", cell: Slots },
+  { key: "load", title: "Load", sort: "processors", first: "desc", cell: ({ vitals }) => vitals?.processors != null && html`<${Share} value=${vitals.processors} label="Processors" />` },
+  { key: "memory", title: "Memory", sort: "memory", first: "desc", cell: Memory },
   { key: "rate", title: "Rate", number: true, sort: "rate", first: "desc", cell: (worker) => worker.rate > 0 && rate(worker.rate) },
   { key: "failing", title: "Failing", number: true, sort: "failing", first: "desc", cell: Failing },
   { key: "done", title: "Done", number: true, sort: "done", first: "desc", cell: (worker) => html`${count(worker.done)}
     ${worker.failed > 0 && html`<span class="below">${count(worker.failed)} failed</span>`}` },
-  { key: "seen", title: "Since", number: true, sort: "seen", cell: Here },
+  { key: "seen", title: "Since", number: true, cell: Here },
 ];
 
 function Who(worker) {
@@ -135,10 +135,8 @@ function Bulk({ asked, page, selected, all, setAll, select, after }) {
   const which = whole ?? { names };
   const who = whole ? "all workers that the filter matches" : named(names);
   const act = (deed) => async () => {
-    const said = await DEEDS[deed](which, who);
-    if (said === null) return null;
-    after();
-    if (deed === "remove") select(new Set());
+    const said = await done(deed, which, who, after);
+    if (said !== null && deed === "remove") select(new Set());
     return said;
   };
   return html`<div class="bulk" role="group" aria-label="Selected workers">

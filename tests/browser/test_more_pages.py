@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser import samples_pages
+from tests.browser import samples, samples_pages
 from tests.browser.fake_server import FakeServer, Said, World, problem, usual
-from tests.browser.looking import Looked, chromium, looked_at
+from tests.browser.screen import OF_LOOKS, PHONE_DARK, Screen
 
-PATHS = (
+PATHS: Final = (
     ("/workers", "old-laptop"),
     ("/workers?state=sick&sort=failing&order=desc", "old-laptop"),
     ("/workers/lab-01", "What runs"),
@@ -29,52 +28,40 @@ PATHS = (
 )
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
 @pytest.fixture
 def world() -> World:
     return World(usual() | samples_pages.answers())
 
 
 @pytest.fixture
-def looked(browser: Browser, world: World) -> Iterator[Looked]:
-    with FakeServer(world) as server, looked_at(browser, server.address) as one:
-        yield one
+def page(desktop: Screen) -> Page:
+    return desktop.page
 
 
-@pytest.fixture
-def page(looked: Looked) -> Page:
-    return looked.page
-
-
-@pytest.mark.parametrize(("screen", "colours"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(("path", "text"), PATHS, ids=[path for path, _ in PATHS])
 def test_everybody_can_use_each_page(
-    browser: Browser, world: World, screen: str, colours: str
+    path: str, text: str, desktop: Screen, fake: FakeServer
 ) -> None:
-    with FakeServer(world) as server, looked_at(browser, server.address, screen, colours) as one:
-        found = []
-        for path, text in PATHS:
-            one.page.goto(path)
-            expect(one.page.get_by_text(text).first).to_be_attached()
-            found += one.wrong()
-        assert not found, "\n".join(found)
+    page = desktop.open(fake.address + path)
+    expect(page.get_by_text(text).first).to_be_attached()
+    expect(page.locator(".loading")).to_have_count(0)
+    desktop.check()
+    desktop.become(PHONE_DARK)
+    desktop.check(OF_LOOKS)
 
 
-def test_a_page_that_cannot_be_had_says_so(looked: Looked, world: World) -> None:
+def test_a_page_that_cannot_be_had_says_so(desktop: Screen, world: World, fake: FakeServer) -> None:
     world.answers |= {
         path: problem(503, "trouble", "the disk is full")
         for path in ("/api/workers", "/api/events", "/api/settings", "/api/plugins", "/api/types")
     }
+    desktop.expected = ["503"]
     for path in ("/workers", "/events", "/settings", "/plugins", "/submit"):
-        looked.page.goto(path)
-        expect(looked.page.get_by_text("the disk is full").first).to_be_visible()
+        desktop.page.goto(fake.address + path)
+        expect(desktop.page.get_by_text("the disk is full").first).to_be_visible()
 
 
-def test_empty_pages_say_what_would_be_there(page: Page, world: World) -> None:
+def test_empty_pages_say_what_would_be_there(page: Page, world: World, fake: FakeServer) -> None:
     world.answers |= {
         "/api/workers": {"workers": []},
         "/api/events": {"events": []},
@@ -90,7 +77,7 @@ def test_empty_pages_say_what_would_be_there(page: Page, world: World) -> None:
         ("/submit", "no task types yet"),
         ("/settings", "Nobody has submitted"),
     ):
-        page.goto(path)
+        page.goto(fake.address + path)
         expect(page.get_by_text(text).first).to_be_visible()
 
 
@@ -102,8 +89,8 @@ def made(body: object) -> Said:
 # --- workers ------------------------------------------------------------------------------------
 
 
-def test_workers_are_looked_for_by_the_server(page: Page) -> None:
-    page.goto("/workers")
+def test_workers_are_looked_for_by_the_server(page: Page, fake: FakeServer) -> None:
+    page.goto(fake.address + "/workers")
     with page.expect_request("**/api/workers?*search=lab*"):
         page.get_by_label("Search workers").fill("lab")
     with page.expect_request("**/api/workers?state=sick&*"):
@@ -116,8 +103,8 @@ def test_workers_are_looked_for_by_the_server(page: Page) -> None:
     expect(page.get_by_role("combobox", name="State")).to_have_value("sick")
 
 
-def test_many_workers_at_once_and_back(page: Page, world: World) -> None:
-    page.goto("/workers")
+def test_many_workers_at_once_and_back(page: Page, world: World, fake: FakeServer) -> None:
+    page.goto(fake.address + "/workers")
     page.get_by_label("Select lab-01").check()
     page.get_by_label("Select lab-04").check()
     page.get_by_role("button", name="Pause").click()
@@ -130,8 +117,8 @@ def test_many_workers_at_once_and_back(page: Page, world: World) -> None:
     ]
 
 
-def test_what_destroys_is_asked_for_first(page: Page, world: World) -> None:
-    page.goto("/workers")
+def test_what_destroys_is_asked_for_first(page: Page, world: World, fake: FakeServer) -> None:
+    page.goto(fake.address + "/workers")
     page.get_by_label("Select all that are shown").check()
     expect(page.get_by_text("5 selected")).to_be_visible()
     page.get_by_role("button", name="Delete…").click()
@@ -143,9 +130,9 @@ def test_what_destroys_is_asked_for_first(page: Page, world: World) -> None:
     assert world.asked[0][1] == "/api/workers/stop"
 
 
-def test_all_that_a_filter_matches(page: Page, world: World) -> None:
+def test_all_that_a_filter_matches(page: Page, world: World, fake: FakeServer) -> None:
     world.answers["/api/workers"] = {"workers": samples_pages.workers(), "next": "x"}
-    page.goto("/workers?state=sick&label=room%3Dlab")
+    page.goto(fake.address + "/workers?state=sick&label=room%3Dlab")
     page.get_by_label("Select all that are shown").check()
     page.get_by_role("button", name="Select all that the filter matches").click()
     page.get_by_role("button", name="Drain").click()
@@ -154,8 +141,10 @@ def test_all_that_a_filter_matches(page: Page, world: World) -> None:
     assert world.asked == [("POST", "/api/workers/drain", meant)]
 
 
-def test_a_worker_is_drained_renamed_and_labelled(page: Page, world: World) -> None:
-    page.goto("/workers/lab-01")
+def test_a_worker_is_drained_renamed_and_labelled(
+    page: Page, world: World, fake: FakeServer
+) -> None:
+    page.goto(fake.address + "/workers/lab-01")
     page.get_by_role("button", name="Drain").click()
     expect(page.get_by_text("takes nothing new")).to_be_visible()
     page.get_by_role("button", name="Rename…").click()
@@ -178,22 +167,20 @@ def test_a_worker_is_drained_renamed_and_labelled(page: Page, world: World) -> N
     ]  # fmt: skip
 
 
-def test_a_worker_that_is_paused_is_resumed(page: Page, world: World) -> None:
-    page.goto("/workers/desk-ann")
+def test_a_worker_that_is_paused_is_resumed(page: Page, world: World, fake: FakeServer) -> None:
+    page.goto(fake.address + "/workers/desk-ann")
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("Resumed desk-ann")).to_be_visible()
 
 
-def test_vitals_are_drawn_as_they_come(page: Page, world: World) -> None:
-    page.goto("/workers/lab-01")
+def test_vitals_are_drawn_as_they_come(page: Page, world: World, fake: FakeServer) -> None:
+    page.goto(fake.address + "/workers/lab-01")
     expect(page.get_by_text("97 % busy")).to_be_visible()
-    calm = samples_pages.worker(vitals=samples_pages.calm_vitals())
+    calm = samples.worker(vitals=samples_pages.calm_vitals())
     world.push("worker:lab-01", calm)
     expect(page.get_by_text("20 % busy")).to_be_visible()
     page.locator(".as-table summary").first.click()
-    expect(page.get_by_role("region", name="Processors in use").locator("tbody tr")).to_have_count(
-        2
-    )
+    expect(page.get_by_role("group", name="Processors in use").locator("tbody tr")).to_have_count(2)
 
 
 # --- submitting ---------------------------------------------------------------------------------
@@ -206,9 +193,9 @@ def submitted(world: World) -> list[Any]:
     return [json.loads(line) for line in body.splitlines()]
 
 
-def test_a_job_by_its_form(page: Page, world: World) -> None:
+def test_a_job_by_its_form(page: Page, world: World, fake: FakeServer) -> None:
     world.answers["POST /api/jobs"] = made({"job": 7, "tasks": 2, "warning": ""})
-    page.goto("/submit")
+    page.goto(fake.address + "/submit")
     page.get_by_label("Task type").select_option(label="render_frame 2.1")
     page.get_by_label("scene").fill("attic")
     page.get_by_label("frame", exact=True).fill("12")
@@ -241,21 +228,26 @@ def test_a_job_by_its_form(page: Page, world: World) -> None:
     assert len([1 for method, path, _ in world.asked if path == "/api/jobs"]) == 1
 
 
-def test_mistakes_are_shown_at_their_fields(looked: Looked, world: World) -> None:
-    page = looked.page
-    page.goto("/submit?type=render_frame")
+def test_mistakes_are_shown_at_their_fields(
+    desktop: Screen, world: World, fake: FakeServer
+) -> None:
+    page = desktop.page
+    page.goto(fake.address + "/submit?type=render_frame")
     page.get_by_role("button", name="Submit 1 task").click()
-    expect(page.get_by_role("alert")).to_contain_text("Task 1 › scene: is needed")
+    expect(page.get_by_role("alert")).to_contain_text("scene: is needed")
     expect(page.get_by_label("scene")).to_be_focused()
     expect(page.get_by_label("scene")).to_have_attribute("aria-invalid", "true")
-    looked.check()
+    desktop.check()
     assert world.asked == []
 
 
-def test_what_the_server_finds_wrong_is_shown_at_its_field(page: Page, world: World) -> None:
+def test_what_the_server_finds_wrong_is_shown_at_its_field(
+    desktop: Screen, page: Page, world: World, fake: FakeServer
+) -> None:
+    desktop.expected = ["400"]
     text = "payload 0: payload of render_frame must be Frame: Expected `int` >= 0 - at `$.frame`"
     world.answers["POST /api/jobs"] = problem(400, "payload", text)
-    page.goto("/submit?type=render_frame")
+    page.goto(fake.address + "/submit?type=render_frame")
     page.get_by_label("scene").fill("attic")
     page.get_by_label("frame", exact=True).fill("1")
     page.get_by_role("button", name="Submit 1 task").click()
@@ -263,9 +255,9 @@ def test_what_the_server_finds_wrong_is_shown_at_its_field(page: Page, world: Wo
     expect(page.get_by_label("frame", exact=True)).to_have_attribute("aria-invalid", "true")
 
 
-def test_a_job_by_lines(page: Page, world: World) -> None:
+def test_a_job_by_lines(page: Page, world: World, fake: FakeServer) -> None:
     world.answers["POST /api/jobs"] = made({"job": 7, "tasks": 2, "warning": "nobody can"})
-    page.goto("/submit?type=count_words")
+    page.goto(fake.address + "/submit?type=count_words")
     page.get_by_role("button", name="JSON lines").click()
     box = page.get_by_label("Payloads, one a line")
     box.fill('"one two"\nthree')
@@ -276,14 +268,14 @@ def test_a_job_by_lines(page: Page, world: World) -> None:
     assert submitted(world)[1:] == ["one two", "three"]
 
 
-def test_a_job_of_files(page: Page, world: World) -> None:
+def test_a_job_of_files(page: Page, world: World, fake: FakeServer) -> None:
     world.answers["POST /blobs"] = made({"sha256": "0a" * 32, "size": 3})
     world.answers["POST /api/jobs"] = made({"job": 7, "tasks": 2, "warning": ""})
-    page.goto("/submit?type=shrink")
+    page.goto(fake.address + "/submit?type=shrink")
     page.get_by_label("Files", exact=True).set_input_files(
         [
-            {"name": "a.png", "mimeType": "image/png", "buffer": b"abc"},
-            {"name": "<b>b</b>.png", "mimeType": "image/png", "buffer": b"def"},
+            FilePayload(name="a.png", mimeType="image/png", buffer=b"abc"),
+            FilePayload(name="<b>b</b>.png", mimeType="image/png", buffer=b"def"),
         ]
     )
     expect(page.get_by_text("<b>b</b>.png")).to_be_visible()
@@ -294,9 +286,12 @@ def test_a_job_of_files(page: Page, world: World) -> None:
     assert sorted(body for _, path, body in world.asked if path == "/blobs") == [b"abc", b"def"]
 
 
-def test_submitting_again_after_a_lost_answer_has_the_same_key(page: Page, world: World) -> None:
+def test_submitting_again_after_a_lost_answer_has_the_same_key(
+    desktop: Screen, page: Page, world: World, fake: FakeServer
+) -> None:
+    desktop.expected = ["503"]
     world.answers["POST /api/jobs"] = problem(503, "trouble", "try again")
-    page.goto("/submit?type=count_words")
+    page.goto(fake.address + "/submit?type=count_words")
     keys = []
     for _ in range(2):
         with page.expect_request("**/api/jobs") as asked:
@@ -312,20 +307,20 @@ def test_submitting_again_after_a_lost_answer_has_the_same_key(page: Page, world
 # --- plugins, events, settings ------------------------------------------------------------------
 
 
-def test_from_a_plugin_to_its_type_to_a_job(page: Page) -> None:
-    page.goto("/plugins")
+def test_from_a_plugin_to_its_type_to_a_job(page: Page, fake: FakeServer) -> None:
+    page.goto(fake.address + "/plugins")
     page.get_by_role("link", name="render_frame 2.1").click()
     page.get_by_role("main").get_by_role("link", name="Submit").click()
     expect(page.get_by_label("scene")).to_be_visible()
 
 
-def test_events_are_filtered_and_followed(page: Page, world: World) -> None:
-    page.goto("/events")
+def test_events_are_filtered_and_followed(page: Page, world: World, fake: FakeServer) -> None:
+    page.goto(fake.address + "/events")
     with page.expect_request("**/api/events?kind=job&*"):
         page.get_by_label("About").select_option("job")
     with page.expect_request("**/api/events?kind=job&level=error&*"):
         page.get_by_label("Level").select_option("error")
-    page.goto("/events")
+    page.goto(fake.address + "/events")
     expect(page.get_by_text("job 6 was paused")).to_be_visible()
     more = samples_pages.events()
     world.answers["/api/events"] = {"events": [more.events[1]], "next": None}
@@ -335,14 +330,14 @@ def test_events_are_filtered_and_followed(page: Page, world: World) -> None:
     expect(page.get_by_role("button", name="Follow", exact=True)).to_be_visible()
 
 
-def test_events_lead_to_what_they_are_about(page: Page) -> None:
-    page.goto("/events")
+def test_events_lead_to_what_they_are_about(page: Page, fake: FakeServer) -> None:
+    page.goto(fake.address + "/events")
     page.get_by_role("link", name="old-laptop").click()
     expect(page.get_by_role("heading", name="old-laptop")).to_be_visible()
 
 
-def test_settings_are_changed_and_changed_back(page: Page, world: World) -> None:
-    page.goto("/settings")
+def test_settings_are_changed_and_changed_back(page: Page, world: World, fake: FakeServer) -> None:
+    page.goto(fake.address + "/settings")
     page.get_by_role("button", name="Change keep-days").click()
     page.get_by_role("dialog").get_by_label("Value").fill("7")
     page.get_by_role("button", name="Change it").click()
@@ -358,8 +353,8 @@ def test_settings_are_changed_and_changed_back(page: Page, world: World) -> None
     ]
 
 
-def test_a_submitter_is_given_a_weight(page: Page, world: World) -> None:
-    page.goto("/settings")
+def test_a_submitter_is_given_a_weight(page: Page, world: World, fake: FakeServer) -> None:
+    page.goto(fake.address + "/settings")
     page.get_by_role("button", name="Change the weight of ada@desk").click()
     page.get_by_role("dialog").get_by_label("Weight").fill("3")
     page.get_by_role("button", name="Change it").click()
@@ -370,9 +365,9 @@ def test_a_submitter_is_given_a_weight(page: Page, world: World) -> None:
 # --- the timeline -------------------------------------------------------------------------------
 
 
-def test_the_timeline_by_keyboard(looked: Looked) -> None:
-    page = looked.page
-    page.goto("/jobs/7")
+def test_the_timeline_by_keyboard(desktop: Screen, fake: FakeServer) -> None:
+    page = desktop.page
+    page.goto(fake.address + "/jobs/7")
     plot = page.get_by_role("application")
     plot.focus()
     page.keyboard.press("ArrowDown")
@@ -390,8 +385,8 @@ def test_the_timeline_by_keyboard(looked: Looked) -> None:
     page.wait_for_url("**/jobs/7/tasks/*")
 
 
-def test_the_timeline_as_a_table(page: Page) -> None:
-    page.goto("/jobs/7")
+def test_the_timeline_as_a_table(page: Page, fake: FakeServer) -> None:
+    page.goto(fake.address + "/jobs/7")
     page.locator("section", has_text="Timeline").locator(".as-table summary").last.click()
-    table = page.get_by_role("region", name="Workers of this job in the time that is shown")
+    table = page.get_by_role("group", name="Workers of this job in the time that is shown")
     expect(table.locator("tbody tr")).to_have_count(3)

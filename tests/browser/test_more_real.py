@@ -1,0 +1,85 @@
+"""Workers, submitting, settings and events, on a real server with real workers."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import FilePayload, expect
+
+from tests.browser.screen import Screen
+from tests.system.processes import Server
+
+
+def test_a_job_is_submitted_by_its_form_and_runs(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/plugins?tab=types&type=square")
+    page.get_by_role("main").get_by_role("link", name="Submit").click()
+    page.get_by_label("Payload").fill("12")
+    page.get_by_role("button", name="Another task").click()
+    page.get_by_role("group", name="Task 2").get_by_label("Payload").fill("5")
+    page.get_by_label("name", exact=True).fill("Squares of the page")
+    page.get_by_role("button", name="Submit 2 tasks").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Squares of the page")
+    expect(page.get_by_text("2 done").first).to_be_visible()
+    page.goto(f"{real.address}/events?kind=job")
+    expect(page.get_by_role("row").filter(has_text="job.submitted").first).to_be_visible()
+
+
+def test_what_the_server_refuses_is_shown_at_its_field(desktop: Screen, real: Server) -> None:
+    desktop.expected = ["400"]
+    page = desktop.open(f"{real.address}/submit?type=square")
+    page.get_by_role("button", name="JSON lines").click()
+    page.get_by_label("Payloads, one a line").fill('1\n"two"')
+    page.get_by_role("button", name="Submit 2 tasks").click()
+    expect(page.get_by_role("alert")).to_contain_text("Line 2")
+    expect(page.get_by_role("alert")).to_contain_text("Expected `int`, got `str`")
+
+
+def test_files_become_tasks(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/submit?type=noop")
+    page.get_by_label("Files", exact=True).set_input_files(
+        [
+            FilePayload(name="a", mimeType="text/plain", buffer=b"first"),
+            FilePayload(name="b", mimeType="text/plain", buffer=b"x" * 300_000),
+        ]
+    )
+    page.get_by_role("button", name="Submit 2 tasks").click()
+    expect(page.get_by_text("2 done").first).to_be_visible()
+
+
+def test_a_worker_is_paused_resumed_and_renamed(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/workers")
+    page.get_by_role("link", name="lab-02").click()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("paused by an operator")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("paused by an operator")).to_be_hidden()
+    for name in ("attic", "lab-02"):
+        page.get_by_role("button", name="Rename…").click()
+        page.get_by_role("dialog").get_by_label("Name").fill(name)
+        page.get_by_role("button", name="Rename it").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        assert page.url.endswith(f"/workers/{name}")
+    expect(page.get_by_text(re.compile("paused")).first).to_be_visible()  # among its events
+    desktop.check()
+
+
+def test_a_setting_is_changed_and_reset(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/settings")
+    row = page.get_by_role("row").filter(has_text="keep-days")
+    row.get_by_role("button", name="Change keep-days").click()
+    page.get_by_role("dialog").get_by_label("Value").fill("12")
+    page.get_by_role("button", name="Change it").click()
+    expect(row).to_contain_text("12 days")
+    expect(row).to_contain_text("operator")
+    row.get_by_role("button", name="Reset keep-days").click()
+    page.get_by_role("button", name="Reset it").click()
+    expect(row).to_contain_text("default")
+
+
+def test_a_setting_that_cannot_be_is_refused(desktop: Screen, real: Server) -> None:
+    desktop.expected = ["400"]
+    page = desktop.open(f"{real.address}/settings")
+    page.get_by_role("button", name="Change keep-days").click()
+    page.get_by_role("dialog").get_by_label("Value").fill("soon")
+    page.get_by_role("button", name="Change it").click()
+    expect(page.locator(".toast.error")).to_be_visible()
