@@ -57,18 +57,17 @@ from dc.server.parking import Parking
 from dc.server.reactor import Reactor
 from dc.server.record_log import log_record
 from dc.server.retention import Retention
-from dc.server.start_settings import Settings as Settings  # who starts an app needs both
+from dc.server.started import Settings as Settings  # who starts an app needs both
 from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
 from dc.store import Store
+
+__all__ = ["ServerApp", "Settings"]
 
 log = logging.getLogger("dc.server")
 
 LATE_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Seconds by which the event loop comes late, for the metrics."""
-
-LOAD_RETRY_SECONDS = 1.0
-"""Between two tries to read what the store could not give."""
 
 QUIET_SECONDS = 5.0
 """Without anything to write, after which free memory is given back: a long queue may wait for days
@@ -427,17 +426,7 @@ class ServerApp:
             self._asked.append(action)
 
     async def _load(self, action: Action) -> None:
-        """Answer an action that takes time; a store that cannot be read is asked again."""
-        before = ""
-        while True:
-            try:
-                event = await self._loads.answer(action)
-                break
-            except StoreError as error:
-                if str(error) != before:
-                    log.error("the store cannot be read, and is asked again: %s", error)
-                before = str(error)
-                await trio.sleep(LOAD_RETRY_SECONDS)
-        self.feed(event)
+        """Answer an action that takes time."""
+        self.feed(await self._loads.answer_at_last(action))
         self._loaded.set()
         self._loaded = trio.Event()

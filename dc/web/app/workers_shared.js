@@ -114,5 +114,23 @@ export function Line({ label, name, value = "", kind = "text", required = false,
     autocomplete="off" aria-describedby=${described} />`}<//>`;
 }
 
+// Does one of them, and looks again at what it changed: at once, and when it is taken back. The stream tells
+// only what is other than what it told last, which says nothing of what was asked for in between.
+export async function done(deed, which, who, after) {
+  const said = await DEEDS[deed](which, who);
+  if (said !== null) after();
+  return withAfter(said, after);
+}
+
+// The same words, with an undo that looks again as well.
+export function withAfter(said, after) {
+  if (!said?.undo) return said;
+  const undo = async () => {
+    await said.undo();
+    after();
+  };
+  return { ...said, undo };
+}
+
 // Whether what is decided of a worker can be taken back by resume.
 export const isHeld = (worker) => worker.state === "paused" || worker.state === "draining";

@@ -12,7 +12,7 @@ import { Action, Badge, Empty, Fetched, Figures, Loading, Meter, Note, Page, Sec
 import { go } from "../router.js";
 import { Table } from "../table.js";
 import { Text, cut, visible } from "../text.js";
-import { DEEDS, Line, isHeld, workerLink, workerPath } from "../workers_shared.js";
+import { Line, done, isHeld, withAfter, workerLink, workerPath } from "../workers_shared.js";
 
 const KEPT_SECONDS = 600; // of vitals, in this tab
 const KEPT_POINTS = 600;
@@ -52,10 +52,8 @@ function Deeds({ worker, after }) {
   const which = { names: [worker.name] };
   const who = visible(cut(worker.name, 60));
   const act = (deed) => async () => {
-    const said = await DEEDS[deed](which, who);
-    if (said !== null && deed === "remove") go("/workers");
-    else if (said !== null) after();
-    return said;
+    const gone = deed === "remove" ? () => go("/workers") : after;
+    return done(deed, which, who, gone);
   };
   const rename = async () => {
     const answer = await form({
@@ -161,11 +159,7 @@ function Vitals({ vitals }) {
 function Computer({ worker, after }) {
   const { vitals } = worker;
   const which = { names: [worker.name] };
-  const set = (deed) => async () => {
-    const said = await DEEDS[deed](which, visible(cut(worker.name, 60)));
-    if (said !== null) after();
-    return said;
-  };
+  const set = (deed) => () => done(deed, which, visible(cut(worker.name, 60)), after);
   const own = worker.own_slots && worker.own_slots !== worker.slots ? ` (its own: ${count(worker.own_slots)})` : "";
   const tools = html`<${Action} act=${set("slots")} kind="small">Slots…<//><${Action} act=${set("note")} kind="small">Note…<//>`;
   return html`<${Section} title="Computer" tools=${tools}><${Figures} kind="lines" of=${[
@@ -187,16 +181,12 @@ function Labels({ worker, after }) {
   const who = visible(cut(worker.name, 60));
   const entries = Object.entries(worker.labels);
   const decided = (name, value) => worker.own_labels[name] !== value;
-  const add = async () => {
-    const said = await DEEDS.label(which, who);
-    if (said !== null) after();
-    return said;
-  };
+  const add = () => done("label", which, who, after);
   const remove = (name, value) => async () => {
     await send("PATCH", workerPath(worker.name), { labels: { [name]: null } });
     after();
     const back = () => send("PATCH", workerPath(worker.name), { labels: { [name]: value } });
-    return { text: `Took the label ${visible(cut(name, 60))} away.`, undo: back };
+    return withAfter({ text: `Took the label ${visible(cut(name, 60))} away.`, undo: back }, after);
   };
   return html`<${Section} title="Labels" tools=${html`<${Action} act=${add} kind="small">Set a label…<//>`}>
     ${entries.length ? html`<ul class="tags">${entries.map(([name, value]) => html`<li class="tag" key=${name}>

@@ -8,7 +8,7 @@ import { Action, Badge, Fetched, Meter, Page, Time } from "../parts.js";
 import { setQuery } from "../router.js";
 import { Pager, Table, sortByQuery } from "../table.js";
 import { Text } from "../text.js";
-import { DEEDS, named, workerLink } from "../workers_shared.js";
+import { done, named, workerLink } from "../workers_shared.js";
 
 const ROWS = 100;
 const RUNNING_SHOWN = 2;
@@ -135,10 +135,8 @@ function Bulk({ asked, page, selected, all, setAll, select, after }) {
   const which = whole ?? { names };
   const who = whole ? "all workers that the filter matches" : named(names);
   const act = (deed) => async () => {
-    const said = await DEEDS[deed](which, who);
-    if (said === null) return null;
-    after();
-    if (deed === "remove") select(new Set());
+    const said = await done(deed, which, who, after);
+    if (said !== null && deed === "remove") select(new Set());
     return said;
   };
   return html`<div class="bulk" role="group" aria-label="Selected workers">
