@@ -9,13 +9,15 @@ CAMPAIGN ?=
 BENCH ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check unit bench bench-parts campaign clean
+.PHONY: help demo test check unit needs vendor screenshots bench bench-parts campaign clean
 
 help:
 	@echo "make demo    a server, two workers and a plugin count the words of a folder (INPUT=DIR)"
 	@echo "make test    set up and run every check and test"
 	@echo "make check   only ruff, mypy and the stub test"
 	@echo "make unit    only the tests"
+	@echo "make vendor  make dc/web/vendor anew from its lock file: what the page takes from others"
+	@echo "make screenshots   pictures of each page, in docs/screenshots"
 	@echo "make bench   measure dc beside other systems, write docs/benchmarks.md (BENCH=OPTIONS); 30 minutes"
 	@echo "make bench-parts   time the core, the store, the executor and the whole path"
 	@echo "make campaign   kill real processes 300 times over one job (CAMPAIGN=OPTIONS); 15 minutes"
@@ -32,8 +34,17 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest dc._columns dc._core dc._frames --allowlist tests/house/stub_allowlist.txt
 
-unit: $(VENV)/dev
+unit: $(VENV)/dev needs
 	$(BIN)/python -m pytest
+
+needs:
+	@sh tests/needs.sh
+
+vendor: $(VENV)/dev needs
+	$(BIN)/python -m tests.browser.vendor
+
+screenshots: $(VENV)/dev needs
+	$(BIN)/python -m tests.browser.screenshots
 
 bench: $(VENV)/built
 	$(BIN)/python -m benchmarks.peers $(BENCH)

@@ -40,8 +40,13 @@ FAILS_EVERY = 1_000
 WORKERS = 50
 API_MS = 50.0
 PAGE_MS = 300.0
+SETTLE_SECONDS = 600.0
+LOOK_SECONDS = 2.0
+IDLE_SHARE = 0.05
+"""Of a processor: below it a server is taken to have nothing to do."""
 
 API = (
+    "/api/jobs?limit=50&state=running,queued,paused",
     "/api/status",
     "/api/overview",
     "/api/jobs?limit=50",
@@ -54,10 +59,12 @@ API = (
     "/api/jobs/{big}/figures",
     "/api/jobs/{old}/figures",
     "/api/jobs/{old}/timeline",
+    "/api/jobs/{old}/timeline?steps=400",
     "/api/jobs/{big}/tasks?limit=100",
     "/api/jobs/{old}/tasks?limit=100",
     "/api/jobs/{old}/tasks?limit=100&first={last}",
     "/api/jobs/{old}/tasks?limit=100&state=failed",
+    "/api/jobs/{old}/tasks?limit=50&state=failed",
     "/api/jobs/{big}/tasks?limit=100&state=unfinished",
     "/api/jobs/{big}/tasks/{middle}",
     "/api/jobs/{old}/tasks/{middle}",
@@ -67,6 +74,10 @@ API = (
     "/api/workers?limit=50&sort=name&order=desc",
     "/api/events?limit=100",
     "/api/history",
+    "/api/history?points=1000",
+    "/api/workers/desk-7",
+    "/api/worker-history/desk-7",
+    "/api/events?limit=50&kind=job.finished&search=survey",
     "/api/settings",
     "/api/types",
     "/api/plugins",
@@ -76,7 +87,15 @@ API = (
 )
 """What is asked for; a path that a server does not have is said to be not there."""
 
-PAGES = ("/", "/jobs", "/jobs/{big}", "/jobs/{old}", "/jobs/{old}/tasks/{last}", "/types")
+PAGES = (
+    "/",
+    "/jobs",
+    "/jobs/{big}",
+    "/jobs/{old}",
+    "/jobs/{old}/tasks/{last}",
+    "/workers",
+    "/events",
+)
 
 
 class Shape(Struct, frozen=True):
@@ -228,9 +247,25 @@ def serving(folder: Path) -> Iterator[tuple[str, int]]:
         )
         try:
             assert process.stdout is not None
-            yield process.stdout.readline().strip(), process.pid
+            address = process.stdout.readline().strip()
+            if not address:
+                raise SystemExit(f"the server does not start: {(folder / 'log.txt').read_text()}")
+            yield address, process.pid
         finally:
             end(process)
+
+
+def settle(pid: int) -> float:
+    """Wait until a server has done what it does after its start; return the seconds."""
+    began = time.perf_counter()
+    before = processor_ms(pid)
+    while time.perf_counter() - began < SETTLE_SECONDS:
+        time.sleep(LOOK_SECONDS)
+        now = processor_ms(pid)
+        if now - before < 1e3 * LOOK_SECONDS * IDLE_SHARE:
+            break
+        before = now
+    return time.perf_counter() - began
 
 
 def table(rows: list[Timed]) -> str:
@@ -253,6 +288,7 @@ def run(folder: Path, shape: Shape, requests: int) -> int:
     began = time.perf_counter()
     with serving(folder) as server:
         print(f"the server serves after {time.perf_counter() - began:.1f} s")
+        print(f"and has settled after another {settle(server[1]):.1f} s", flush=True)
         rows = [measure(server, path, API_MS, requests) for path in shape.paths(API)]
         rows += [measure(server, path, PAGE_MS, requests) for path in shape.paths(PAGES)]
         memory = memory_kib(server[1])

@@ -88,11 +88,11 @@ def cost(address: str, server: int, count: int, topics: str, seconds: float) -> 
     frames, size, used, begin = (
         streams.frames,
         streams.bytes,
-        figures.process_cpu(server.pid),
+        figures.process_cpu(server),
         time.monotonic(),
     )
     time.sleep(seconds)
-    used, took = figures.process_cpu(server.pid) - used, time.monotonic() - begin
+    used, took = figures.process_cpu(server) - used, time.monotonic() - begin
     if count:
         figures.show("frames", (streams.frames - frames) / took / count, "a second and stream")
         figures.show("bytes", (streams.bytes - size) / took / count, "a second and stream")

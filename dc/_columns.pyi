@@ -18,6 +18,7 @@ def cut(
 
 class Tally(NamedTuple):
     total: int
+    shortest: int
     longest: int
     others: list[int]
 

@@ -98,7 +98,7 @@ def cut(column: list, each: int, size_of: object, most: int, most_bytes: int) ->
     return portions
 
 
-Tally = namedtuple("Tally", "total longest others", module="dc._columns")  # noqa: PYI024 - stub
+Tally = namedtuple("Tally", "total shortest longest others", module="dc._columns")  # noqa: PYI024 - stub
 
 
 def tally(times: list, outcomes: list, bounds: list, counts: list) -> Tally:
@@ -111,10 +111,12 @@ def tally(times: list, outcomes: list, bounds: list, counts: list) -> Tally:
         counts: one element more than the bounds; changed in place.
 
     Returns:
-        The sum, the longest, and the places of outcomes that are not bytes.
+        The sum, the shortest (0 of none), the longest, and the places of outcomes that are not
+        bytes.
     """
     sum_: cython.longlong = 0
     longest: cython.longlong = 0
+    shortest: cython.longlong = -1
     one: cython.longlong
     seconds: cython.double
     last: cython.Py_ssize_t = len(bounds)
@@ -147,13 +149,15 @@ def tally(times: list, outcomes: list, bounds: list, counts: list) -> Tally:
         sum_ += one
         if one > longest:
             longest = one
+        if one < shortest or shortest < 0:
+            shortest = one
     if run:
         counts[place] += run
     for item in outcomes:
         if not isinstance(item, bytes):
             others.append(at)
         at += 1  # noqa: SIM113  a C integer
-    return Tally(sum_, longest, others)
+    return Tally(sum_, max(shortest, 0), longest, others)
 
 
 def spread(times: list, offset: int, step: int) -> list:

@@ -1209,3 +1209,7 @@ for is the client's choice, and what is counted stays."""
 
 ROUTE_PARTS: Final = 8
 """Of a path that is counted by itself: no path of dc has more."""
+
+WHOLE_SECONDS: Final = 5.0
+"""Between two looks at all jobs for how long they take together: with ten thousand one takes some
+ten milliseconds."""

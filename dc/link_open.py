@@ -80,11 +80,13 @@ def check_origin(headers: Mapping[str, str]) -> None:
     """Refuse a browser that shows a page of another site.
 
     Browsers let any page open a socket to any address, this computer's own included; they only tell
-    where the page is from. Programs that are no browsers send no Origin.
+    where the page is from. Programs that are no browsers send neither Origin nor Sec-Fetch-Site.
 
     Raises:
         ProtocolError: with status 403.
     """
+    if headers.get("sec-fetch-site") == "cross-site":
+        raise ProtocolError("a page of another site may not do this here", status=403)
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
         raise ProtocolError(f"a page of {origin} may not do this here", status=403)

@@ -41,14 +41,7 @@ from dc.records import (
     WorkRecord,
 )
 from dc.records_shown import Events, History, Presences, SettingChanged
-from dc.store_memory_changes import (
-    add_attempts,
-    add_leases,
-    add_outcomes,
-    add_tasks,
-    close,
-    retry,
-)
+from dc.store_memory_changes import add_attempts, add_leases, add_outcomes, add_tasks, close, retry
 from dc.store_memory_job import (
     MemoryJob,
     bare,
@@ -59,8 +52,8 @@ from dc.store_memory_job import (
     up_to,
     with_past,
 )
-from dc.store_memory_listed import is_in, page_of
-from dc.store_memory_notes import add_note
+from dc.store_memory_listed import page_of, tasks_in
+from dc.store_memory_notes import add_note, ends_from
 from dc.store_memory_shown import MemoryShown
 
 
@@ -318,8 +311,7 @@ class MemoryStore(MemoryShown):
     ) -> tuple[list[JobRow], Place | None]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        rows = (job.row() for job in self._jobs.values() if not job.removed)
-        return page_of(rows, wanted, after, limit)
+        return page_of(self._jobs.values(), wanted, after, limit)
 
     async def tasks_in(
         self, job: int, state: TaskEnd, first: int, limit: int
@@ -327,12 +319,7 @@ class MemoryStore(MemoryShown):
         """See Store."""
         await trio.lowlevel.checkpoint()
         known = self._known(job)
-        if known is None or first < 0 or limit < 1:
-            return [], None
-        numbers = [n for n in range(first, len(known.payloads)) if is_in(known, n, state)]
-        following = numbers[limit - 1] + 1 if len(numbers) >= limit else len(known.payloads)
-        rows = [stored_task(known, number, False) for number in numbers[:limit]]
-        return rows, following if following < len(known.payloads) else None
+        return ([], None) if known is None else tasks_in(known, state, first, limit)
 
     async def tasks(self, job: int, first: int, limit: int, failed: bool = False) -> list[TaskRow]:
         """See Store."""
@@ -360,9 +347,7 @@ class MemoryStore(MemoryShown):
     async def attempt_ends(self, job: int, first: int, limit: int) -> list[AttemptEnd]:
         """See Store."""
         await trio.lowlevel.checkpoint()
-        known = self._known(job)
-        ends = known.attempt_ends if known is not None else {}
-        return [end for key, end in sorted(ends.items()) if key[0] >= first][:limit]
+        return ends_from(self._known(job), first, limit)
 
     async def figures(self, job: int) -> JobFigures | None:
         """See Store."""

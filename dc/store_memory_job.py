@@ -23,7 +23,7 @@ from dc.records import (
     TaskRow,
     Unfinished,
 )
-from dc.store_pieces import pack
+from dc.store_pieces import pack, size_of
 from dc.store_rows import NO_TRIES, counts, task_row
 
 
@@ -210,7 +210,7 @@ def stored_task(job: MemoryJob, number: int, outcome: bool) -> TaskRow:
     """Return a task of a job, on request with its outcome."""
     finished = one_task(*job.finished[number]) if number in job.finished else None
     tries = job.attempts.get(number, NO_TRIES)
-    return task_row(job.record.job, number, job.payloads[number], finished, tries, outcome)
+    return task_row(job.record.job, number, size_of(job.payloads[number]), finished, tries, outcome)
 
 
 def extend(record: Outcomes, other: Outcomes) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dc.records import JobFilter, JobRow, Place, TaskEnd, ascii_lower
-from dc.store_memory_job import MemoryJob
+from dc.records import JobFilter, JobRow, Place, TaskEnd, TaskRow, ascii_lower
+from dc.store_memory_job import MemoryJob, stored_task
 
 
 def page_of(
-    rows: Iterable[JobRow], wanted: JobFilter, after: Place | None, limit: int
+    jobs: Iterable[MemoryJob], wanted: JobFilter, after: Place | None, limit: int
 ) -> tuple[list[JobRow], Place | None]:
     """Return the jobs of a page, and where to go on; see dc.store.Store."""
+    rows = (job.row() for job in jobs if not job.removed)
     places = [(_order(Place.of(row, wanted.sort)), row) for row in rows if _fits(row, wanted)]
     places.sort(key=lambda pair: pair[0], reverse=wanted.down)
     if after is not None:
@@ -22,8 +23,20 @@ def page_of(
     return found, Place.of(found[-1], wanted.sort) if more else None
 
 
-def is_in(job: MemoryJob, number: int, state: TaskEnd) -> bool:
-    """Whether a task is in a state."""
+def tasks_in(
+    job: MemoryJob, state: TaskEnd, first: int, limit: int
+) -> tuple[list[TaskRow], int | None]:
+    """Return tasks of a job in a state, and where to go on; see dc.store.Store."""
+    total = len(job.payloads)
+    if first < 0 or limit < 1:
+        return [], None
+    numbers = [n for n in range(first, total) if _is_in(job, n, state)]
+    following = numbers[limit - 1] + 1 if len(numbers) >= limit else total
+    rows = [stored_task(job, number, False) for number in numbers[:limit]]
+    return rows, following if following < total else None
+
+
+def _is_in(job: MemoryJob, number: int, state: TaskEnd) -> bool:
     if state == "failed":
         return number in job.failed
     finished = number in job.finished

@@ -7,6 +7,7 @@ from functools import partial
 
 from dc import limits
 from dc.records import (
+    AttemptEnd,
     AttemptEnds,
     JobFigures,
     TaskCheckpoint,
@@ -58,6 +59,12 @@ def _add_shown(
     for end in record.ends:
         kept.setdefault((end.number, end.attempt), end)
     job.attempt_ends = kept
+
+
+def ends_from(job: MemoryJob | None, first: int, limit: int) -> list[AttemptEnd]:
+    """Return ends of attempts of the tasks from a number on, in their order."""
+    ends = job.attempt_ends if job is not None else {}
+    return [end for key, end in sorted(ends.items()) if key[0] >= first][:limit]
 
 
 def drop_checkpoints(

@@ -85,6 +85,13 @@ class Batch:
         first = self.first
         return cut(self._head.ends, self._head.kinds, self._body, [n - first for n in numbers])
 
+    def sizes(self, numbers: Iterable[int]) -> list[int]:
+        """Return the sizes of these payloads in bytes; of a bare batch as well."""
+        if self._head.kinds:
+            return [size_of(payload) for payload in self.payloads(numbers)]
+        first, ends = self.first, [0, *self._head.ends]
+        return [ends[n - first + 1] - ends[n - first] for n in numbers]
+
 
 class StoredOutcomes:
     """A record of outcomes as it is stored."""
@@ -98,16 +105,25 @@ class StoredOutcomes:
         self._head = head
         self._body = body
         self._places: dict[int, int] = {}
+        self._asked = False
 
     def whole(self) -> Outcomes:
         """Return the record as it was committed."""
         return self.part(range(len(self.numbers)))
 
     def of(self, numbers: Iterable[int]) -> Outcomes:
-        """Return the record with these of its tasks only."""
+        """Return the record with these of its tasks only.
+
+        Of most records one task is wanted: a search costs less than an index, which is made for
+        those that come after.
+        """
+        wanted = list(numbers)
+        if not self._asked and len(wanted) == 1:
+            self._asked = True
+            return self.part([self.numbers.index(wanted[0])])
         if not self._places:
             self._places = {number: place for place, number in enumerate(self.numbers)}
-        return self.part([self._places[number] for number in numbers])
+        return self.part([self._places[number] for number in wanted])
 
     def part(self, places: Sequence[int]) -> Outcomes:
         """Return the record with the tasks at these places only."""

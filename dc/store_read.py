@@ -125,8 +125,8 @@ class Reader:
         if numbers and numbers[-1] - numbers[0] == len(numbers) - 1 and _ascend(numbers):
             run = range(numbers[0], numbers[-1] + 1)
             row: list[Payload] = []
-            for _, part in self._parts(job, run):
-                row += part
+            for part, batch in self._parts(job, run):
+                row += batch.payloads(part)
             if len(row) == len(numbers):
                 return row
         found = dict(self._payloads(job, sorted(set(numbers))))
@@ -136,13 +136,17 @@ class Reader:
             raise UnknownTask(f"job {job} has no task {error.args[0]}") from None
 
     def _payloads(self, job: int, numbers: list[int]) -> Iterator[tuple[int, Payload]]:
-        for part, payloads in self._parts(job, numbers):
-            yield from zip(part, payloads, strict=True)
+        for part, batch in self._parts(job, numbers):
+            yield from zip(part, batch.payloads(part), strict=True)
+
+    def _payload_sizes(self, job: int, numbers: list[int]) -> Iterator[tuple[int, int]]:
+        for part, batch in self._parts(job, numbers, "batches_bare"):
+            yield from zip(part, batch.sizes(part), strict=True)
 
     def _parts(
-        self, job: int, numbers: Sequence[int]
-    ) -> Iterator[tuple[Sequence[int], list[Payload]]]:
-        """Find the payloads of ascending numbers, batch by batch."""
+        self, job: int, numbers: Sequence[int], query: str = "batches"
+    ) -> Iterator[tuple[Sequence[int], Batch]]:
+        """Find the batches of ascending numbers; yield with each its part of these."""
         numbers = numbers[bisect_left(numbers, 0) : bisect_left(numbers, END)]
         if not numbers or not 0 <= job <= limits.MAX_JOB:
             return
@@ -152,9 +156,8 @@ class Reader:
         else:
             keys, sizes = self._one("batches_of", job=job, numbers=to_json(numbers))
         for group in _groups(integers(keys), integers(sizes)):
-            for batch in store_rows.batches(self._one("batches", keys=to_json(group))):
-                part = _among(batch, numbers)
-                yield part, batch.payloads(part)
+            for batch in store_rows.batches(self._one(query, keys=to_json(group))):
+                yield _among(batch, numbers), batch
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -334,10 +337,8 @@ class Reader:
         tries = _attempts(self._one("attempts_among", job=job, numbers=asked))
         finished = self._finished(job, asked)
         return [
-            task_row(
-                job, number, payload, finished.get(number), tries.get(number, NO_TRIES), outcome
-            )
-            for number, payload in self._payloads(job, numbers)
+            task_row(job, number, size, finished.get(number), tries.get(number, NO_TRIES), outcome)
+            for number, size in self._payload_sizes(job, numbers)
         ]
 
     def _finished(self, job: int, asked: str) -> dict[int, Outcomes]:

@@ -407,7 +407,7 @@ def counts(total: int, done: int, failed: int, cancelled: bool) -> Counts:
 def task_row(
     job: int,
     number: int,
-    payload: Payload,
+    payload_size: int,
     finished: Outcomes | None,
     tries: tuple[int, int, int],
     with_outcome: bool,
@@ -417,7 +417,7 @@ def task_row(
     Args:
         job: its job.
         number: its number.
-        payload: its payload.
+        payload_size: of its payload, in bytes.
         finished: a record of this task alone, if it has its outcome.
         tries: its attempts, crashes and failures, as Attempts has them.
         with_outcome: keep a result too; a failure is always kept.
@@ -425,7 +425,7 @@ def task_row(
     row = TaskRow(
         job=job,
         number=number,
-        payload_size=size_of(payload),
+        payload_size=payload_size,
         finished=finished is not None,
         attempt=tries[0],
         crashes=tries[1],

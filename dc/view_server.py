@@ -29,6 +29,15 @@ class Problem(Struct, frozen=True, kw_only=True):
     code: str
 
 
+class ProblemKind(Struct, frozen=True):
+    """What the problems of a code have in common; `text` says all that is to be said of them."""
+
+    code: str
+    status: int
+    title: str
+    text: str
+
+
 class StatusView(Struct, frozen=True, kw_only=True):
     """The server in numbers.
 

@@ -123,7 +123,7 @@ def test_run_times_are_counted(times: list[float], outcomes: list[object]) -> No
     for face in FACES:
         mine = [0] * len(counts)
         found = face.tally(times, outcomes, BOUNDS, mine)
-        assert found == (sum(whole), max(whole, default=0), others)
+        assert found == (sum(whole), min(whole, default=0), max(whole, default=0), others)
         assert mine == counts
 
 
@@ -147,7 +147,7 @@ def test_run_times_are_spread_over_steps(
 
 def test_negative_times_count_as_nothing(columns: ModuleType) -> None:
     counts = [0] * 7
-    assert columns.tally([-1.0], [], BOUNDS, counts) == (0, 0, [])
+    assert columns.tally([-1.0], [], BOUNDS, counts) == (0, 0, 0, [])
     assert counts == [1, 0, 0, 0, 0, 0, 0]
     assert columns.spread([-1.0], 5, 10) == [0]
 

@@ -117,6 +117,7 @@ def test_a_good_upgrade_is_answered() -> None:
         ({"origin": "http://elsewhere:8220"}, 403),
         ({"origin": "http://server:8221"}, 403),
         ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
         ({"origin": "http://server:8220", "host": None}, 403),
     ],
 )

@@ -19,13 +19,14 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from dc.cli import keys
-from dc.cli.screen import WIDE, Screen
+from dc.cli.screen import Screen
 from dc.cli.top_frame import frame, plain
 from dc.cli.top_state import Ask, Top
 from dc.client.plain_client import Client
 from dc.errors import ConnectionLost, DcError
 
 LOOK_SECONDS: Final = 0.1  # between two looks at whether an answer has come
+PLAIN_CELLS: Final = 120  # of a line that goes to no terminal
 END_SECONDS: Final = 1.0  # that a request which is under way may still take in the end
 
 
@@ -46,7 +47,7 @@ def _once(state: Top, client: Client, screen: Screen, *, as_json: bool) -> None:
         screen.json(answers)
         return
     state.answered(answers)
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDE)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_CELLS)
     for line in plain(state, console.width):
         line.rstrip()
         console.print(line, no_wrap=True, overflow="crop", crop=False)

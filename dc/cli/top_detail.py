@@ -74,13 +74,14 @@ def _worker(one: View) -> Iterator[tuple[str, str]]:
         progress = task["progress"]
         told = f", {share(progress['fraction'])} {progress['text']}" if progress else ""
         yield "runs", f"{task['job']}/{task['number']}{since}{told}"
-    yield from _vitals(one)
+    yield from vitals_fields(one)
     yield "labels", " ".join(f"{name}={value}" for name, value in one["labels"].items())
     yield "resources", resources_text(one["resources"])
     yield "types", ", ".join(f"{kind['name']} {kind['version']}" for kind in one["types"])
 
 
-def _vitals(one: View) -> Iterator[tuple[str, str]]:
+def vitals_fields(one: View) -> Iterator[tuple[str, str]]:
+    """Yield how a worker's computer is, as names and values; nothing of what is not known."""
     vitals = one.get("vitals")
     if not vitals:
         return

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from dc.cli.screen import Screen
 from dc.cli.show import pairs, when
+from dc.cli.top_detail import vitals_fields
 from dc.client.plain_client import Client
 from dc.errors import OptionsError
 from dc.requirements import resources_text
@@ -71,6 +72,8 @@ def _show(args: Namespace, client: Client, screen: Screen) -> int:
 
 def _fields(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "worker", one["name"]
+    if one.get("own_name", one["name"]) != one["name"]:
+        yield "own name", one["own_name"]
     yield "state", one["state"]
     if one["why"]:
         yield "why", one["why"]
@@ -85,6 +88,7 @@ def _fields(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "holds", f"{one['held']} tasks"
         yield "runs", " ".join(f"{task['job']}/{task['number']}" for task in one["running"])
         yield "done", f"{one['done']}, and {one['failed']} attempts failed"
+        yield from vitals_fields(one)
         yield "connected", when(one["connected_at"]) if one["connected_at"] else "not yet"
         yield "types", ", ".join(f"{kind['name']} {kind['version']}" for kind in one["types"])
     if one["leaves_in"] is not None:

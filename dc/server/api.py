@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dc.server.api_bytes import byte_routes
+from dc.server.api_description import DescriptionApi
 from dc.server.api_events import EventsApi
 from dc.server.api_figures import FiguresApi
 from dc.server.api_history import HistoryApi
@@ -46,4 +48,6 @@ def api_routes(app: ServerApp, views: Views, uploads: Uploads) -> list[Route]:
         SettingsApi(app),
         OverviewApi(views),
     )
-    return [route for family in families for route in family.routes()]
+    routes = [route for family in families for route in family.routes()]
+    version = app.settings.software.partition(" ")[2]
+    return routes + DescriptionApi([*routes, *byte_routes()], version).routes()

@@ -66,7 +66,7 @@ class OfType(Struct, forbid_unknown_fields=True):
     version: Text = ""
 
 
-class Changes(Struct, forbid_unknown_fields=True):
+class JobChanges(Struct, forbid_unknown_fields=True):
     """What is to be changed of a job."""
 
     name: Text | UnsetType = UNSET
@@ -101,7 +101,7 @@ class JobsApi:
             Route("GET", job, self._job, JobView, "One job", tag, problems=no),
             Route(
                 "PATCH", job, self._change, JobView, "Change a job", tag,
-                body=Changes, problems=(*changed, OptionsError),
+                body=JobChanges, problems=(*changed, OptionsError),
             ),
             Route(
                 "POST", f"{job}/cancel", self._cancel, JobView, "Cancel a job", tag,
@@ -167,7 +167,7 @@ class JobsApi:
     async def _pause(self, call: Call[None, Pause]) -> JobView:
         return await self._ask(PauseJob(call.job, call.body.now))
 
-    async def _change(self, call: Call[None, Changes]) -> JobView:
+    async def _change(self, call: Call[None, JobChanges]) -> JobView:
         said = structs.asdict(call.body)
         changes = {name: value for name, value in said.items() if value is not UNSET}
         return await self._ask(ChangeJob(call.job, changes))

@@ -47,7 +47,12 @@ class NewJob(Struct, forbid_unknown_fields=True):
 
 
 class WholeJob(NewJob):
-    """The same with its tasks: their payloads."""
+    """A job as one value: its task type, options by name, and the payloads of its tasks.
+
+    A payload is a value of the shape that its type declares. Of a type that takes bytes it is a
+    string, which stands for its UTF-8, or `{"base64": …}`, or `{"blob": SHA256, "size": …}` for a
+    blob that was put before. As lines, the first has all but `tasks`, each further one a payload.
+    """
 
     tasks: Annotated[list[msgspec.Raw], Meta(max_length=limits.SUBMITTED_TASKS)] = []
 
@@ -77,7 +82,8 @@ class SubmitApi:
         return [
             Route(
                 "POST", "/api/jobs", self._submit, Submitted, "Submit a job", "jobs",
-                body=LINES, problems=problems, status=201,
+                body=LINES, json=WholeJob, problems=problems, status=201, also=(200,),
+                codes=("request", "busy", "key_reused", "in_progress", "unavailable"),
             )
         ]  # fmt: skip
 

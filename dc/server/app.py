@@ -11,10 +11,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
-from pathlib import Path
 
 import trio
-from msgspec import Struct
 
 from dc import limits, memory
 from dc.blobs import BlobFolder
@@ -54,25 +52,22 @@ from dc.server.events import (
 )
 from dc.server.histogram import Histogram
 from dc.server.inner_peer import InnerPeer
-from dc.server.keep import Keep
 from dc.server.loads import Loads
 from dc.server.parking import Parking
-from dc.server.quotas import NONE, Quotas
 from dc.server.reactor import Reactor
 from dc.server.record_log import log_record
 from dc.server.retention import Retention
-from dc.server.settings import Option, Values
+from dc.server.started import Settings as Settings  # who starts an app needs both
 from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
 from dc.store import Store
+
+__all__ = ["ServerApp", "Settings"]
 
 log = logging.getLogger("dc.server")
 
 LATE_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Seconds by which the event loop comes late, for the metrics."""
-
-LOAD_RETRY_SECONDS = 1.0
-"""Between two tries to read what the store could not give."""
 
 QUIET_SECONDS = 5.0
 """Without anything to write, after which free memory is given back: a long queue may wait for days
@@ -80,28 +75,6 @@ for its workers."""
 
 STOP_SECONDS = 5.0
 """For farewells and the last commit once the server is told to stop."""
-
-
-class Settings(Struct, frozen=True):
-    """What the server was started with; `started` is the Unix time.
-
-    `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
-    `options` are all that the command line has.
-    """
-
-    software: str
-    address: str
-    data: Path
-    started: float
-    keep: Keep = Keep()
-    quotas: Quotas = NONE
-    reserve: int | None = 0
-    options: list[Option] = []
-
-    @property
-    def given(self) -> Values:
-        """What of it can be changed while the server runs."""
-        return Values(self.quotas, self.keep, self.reserve)
 
 
 class ServerApp:
@@ -167,9 +140,7 @@ class ServerApp:
         self.feed(WorkersRecovered(await self.store.workers()))
         await self.surroundings.recover(self.reactor.chronicle)
         self.reactor.board.usage.restore(await self.store.usage())
-        book = self.reactor.board.settings
-        book.on_change = self._settings_changed
-        book.recovered(self.settings.given, await self.store.settings())
+        await self.surroundings.settle(self.reactor.board, self.settings.given, self.retention)
         self.reactor.board.submitters.weights = await self.store.submitters()
         leased = {tasks.job: tasks for tasks in await self.store.leased()}
         for row in await self.store.open_jobs():
@@ -183,12 +154,6 @@ class ServerApp:
             log.info("job %d goes on", row.job, extra=about(job=row.job))
         self.feed(CheckpointsFound(await self.store.checkpointed()))
         self._raise_failure()
-
-    def _settings_changed(self) -> None:
-        board = self.reactor.board
-        values = board.settings.now
-        board.usage.quotas, board.kept = values.quotas, values.keep.text
-        self.retention.keep = values.keep
 
     async def _recover_head(self) -> None:
         """Read the head of a job; what else was asked for has time until the server runs."""
@@ -461,17 +426,7 @@ class ServerApp:
             self._asked.append(action)
 
     async def _load(self, action: Action) -> None:
-        """Answer an action that takes time; a store that cannot be read is asked again."""
-        before = ""
-        while True:
-            try:
-                event = await self._loads.answer(action)
-                break
-            except StoreError as error:
-                if str(error) != before:
-                    log.error("the store cannot be read, and is asked again: %s", error)
-                before = str(error)
-                await trio.sleep(LOAD_RETRY_SECONDS)
-        self.feed(event)
+        """Answer an action that takes time."""
+        self.feed(await self._loads.answer_at_last(action))
         self._loaded.set()
         self._loaded = trio.Event()

@@ -102,7 +102,8 @@ class AttentionList:
                 sick.append((text, page_of(worker)))
             for why in (*worker.about.broken.values(), *worker.unusable.values()):
                 unusable.setdefault(plain(why), []).append(worker.name)
-            if self._is_long_paused(worker.key):
+            row = side.register.get(worker.key)
+            if row is not None and row.state == "paused" and self._is_long_paused(worker.key):
                 paused.append((f"worker {plain(worker.name)} is paused", page_of(worker)))
         yield from _some("sick", "warning", sick, "workers are sick", "/workers?state=sick")
         yield from self._away()

@@ -17,6 +17,7 @@ from dc.blobs_zstd import Compressed, Decompressed, pays
 from dc.errors import BlobMismatch, ProtocolError, UnknownBlob
 from dc.http import Request, Response
 from dc.messages import Payload
+from dc.server.problems import not_allowed
 from dc.server.uploads import Uploads
 from dc.view_jobs import BlobView
 
@@ -59,7 +60,7 @@ class BlobAnswers:
             new = await self._take(request, digest)
             return Response.text(201 if new else 200, "stored\n" if new else "was here already\n")
         if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD", "PUT")
+            return not_allowed(["GET", "HEAD", "PUT"])
         if request.method == "HEAD" and self._blobs.claim(digest) is None:
             return await self._missing(digest)
         return await self.file(request, digest)
@@ -71,7 +72,7 @@ class BlobAnswers:
             QuotaExceeded, StoreFull, StoreError: as `blob`.
         """
         if request.method != "POST":
-            return Response.not_allowed("POST")
+            return not_allowed(["POST"])
         if "content-encoding" in request.headers:
             raise ProtocolError("a blob is posted as it is", status=415)
         source: Source = request

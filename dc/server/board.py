@@ -21,7 +21,7 @@ from dc._core import Scheduler
 from dc.errors import OptionsError
 from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome, Payload
 from dc.portions import portions, stored_size
-from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record, TaskRow
+from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record
 from dc.requirements import needs_of
 from dc.server.counters import Counters
 from dc.server.event_log import EventLog
@@ -75,8 +75,7 @@ class Board:
     ) -> None:
         self.types = types
         self.scheduler = Scheduler(
-            credit_seconds=limits.CREDIT_SECONDS,
-            credit_tasks=limits.CREDIT_TASKS,
+            credit_seconds=limits.CREDIT_SECONDS, credit_tasks=limits.CREDIT_TASKS
         )
         self.matching = Matching(self.scheduler)
         self.submitters = Submitters(self.scheduler)
@@ -87,11 +86,9 @@ class Board:
         self.counters = Counters()
         self.usage = Usage()
         self.settings = SettingsBook()
-        self.now = 0.0
-        self.wall = 0.0
+        self.now = self.wall = 0.0
         self.log = EventLog(lambda: (self.now, self.wall))
         self.presence = PresenceLog()
-        self.ended_done = self.ended_failed = 0  # tasks, since the start
         self.server = ""  # names the data folder
         self.kept = ""  # for how long finished jobs are kept, to be said of one that is gone
         self.trouble = ""
@@ -116,7 +113,6 @@ class Board:
         self.why_held: Callable[[Job], str] = lambda _: ""
         self.warning: Callable[[Job], str] = lambda _: ""
         self.on_retry: Callable[[str, int, int, int], None] = _nobody
-        self.on_retried: Callable[[Job, list[TaskRow]], None] = _nobody
         self.checkpointed: dict[int, set[int]] = {}  # tasks that have a checkpoint, by job
 
     # --- actions --------------------------------------------------------------------------------
@@ -325,8 +321,6 @@ class Board:
             failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
         job.failed += failed
         job.done += len(numbers) - failed
-        self.ended_failed += failed
-        self.ended_done += len(numbers) - failed
         job.changed = True
         self.rate.add(len(numbers), self.now)
         self.counters.record(outcomes, failed, size)

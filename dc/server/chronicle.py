@@ -14,6 +14,7 @@ from dc.records import NewPlugin
 from dc.records_shown import Events, History, HistoryStep
 from dc.requirements import bytes_text
 from dc.server.board import Board
+from dc.server.counters import DONE
 from dc.server.event_log import SERVER, counted, named
 from dc.server.history import HistoryLog, step_at
 from dc.server.jobs import Job
@@ -132,7 +133,7 @@ class Chronicle:
 
     def _end_step(self) -> None:
         board, side = self._board, self._workers
-        load = board.scheduler.worker_load
+        load, ended = board.scheduler.worker_load, board.counters.outcomes
         workers = list(side.roster.by_peer.values())
         found = board.scheduler.statistics()
         tails = sum(job.tail.count for job in board.jobs.values() if not job.cancelled)
@@ -140,8 +141,8 @@ class Chronicle:
         self.history.end(
             HistoryStep(
                 at=step_at(board.wall),
-                done=board.ended_done,
-                failed=board.ended_failed,
+                done=ended[DONE],
+                failed=ended.total() - ended[DONE],
                 queued=found.queued + found.delayed + tails,
                 running=found.assigned + found.running,
                 workers=len(workers),

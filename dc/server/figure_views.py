@@ -10,7 +10,7 @@ from dc.records import JobRow
 from dc.server.app import ServerApp
 from dc.server.estimate import Known, estimate, unknown
 from dc.server.events import Answered
-from dc.server.figures import BOUNDS, Figures, restored
+from dc.server.figures import BOUNDS, MICRO, Figures, restored
 from dc.server.jobs import Job
 from dc.server.timelines import (
     Now,
@@ -33,8 +33,6 @@ from dc.view_jobs import (
 
 WORKERS_SHOWN = 100
 """Of a job, workers whose figures are shown: those that did most."""
-
-MICRO = 1e-6
 
 RATE_SECONDS = 10.0
 """For which it is told how many tasks finish in a second."""
@@ -216,6 +214,7 @@ class FigureViews:
             times=figures.times,
             slots=slots,
             fewest=fewest,
+            shortest=figures.shortest * MICRO,
             longest=figures.longest * MICRO,
             recent=figures.recent(now, RECENT_SECONDS),
             whole=job.ended,

@@ -25,6 +25,9 @@ BOUNDS: list[float] = [
 ] + [1e6]
 """Seconds: up to each, run times are counted together. Six a decade, from 100 µs to twelve days."""
 
+MICRO = 1 / MICROSECONDS
+"""A microsecond, in seconds."""
+
 FORM = 1
 """Of the data on disk: of any other it is counted again."""
 
@@ -44,7 +47,7 @@ class Figures(Struct):
         sequence: up to which record it counts.
         retried: how many outcomes were set aside, of those up to there.
         count: of outcomes.
-        longest: of run times, in microseconds; of those that were taken out, too.
+        shortest, longest: of run times, in microseconds; of those that were taken out, too.
         micros: the sum of run times, in microseconds.
         times: counts of run times: see BOUNDS; the last is for longer ones.
         workers: by name, what each has done; `others` what the rest has.
@@ -57,6 +60,7 @@ class Figures(Struct):
     retried: int = 0
     count: int = 0
     micros: int = 0
+    shortest: int = 0
     longest: int = 0
     times: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     workers: dict[str, Share] = field(default_factory=dict)
@@ -83,12 +87,16 @@ class Figures(Struct):
         if not record.worker:  # nobody ran them
             return
         self.micros += found.total
+        first = self.began is None
+        self.shortest = found.shortest if first else min(self.shortest, found.shortest)
         self.longest = max(self.longest, found.longest)
         share = self._share(record.worker)
         share.done += len(record.numbers) - len(failed)
         share.failed += len(failed)
         share.micros += found.total
-        self.bins.add(record.worker, record.at, record.times, *found[:2], len(failed))
+        self.bins.add(
+            record.worker, record.at, record.times, found.total, found.longest, len(failed)
+        )
         self.bins.mark(record.at, record.sequence, len(record.numbers))
         began = record.at - found.longest / MICROSECONDS
         self.began = began if self.began is None else min(began, self.began)

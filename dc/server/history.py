@@ -61,6 +61,7 @@ class HistoryLog:
         self._counted = now.done, now.failed
         self.waiting.append(replace(now, at=self._at, done=done, failed=failed))
         self._at = now.at
+        del self.waiting[: -limits.HISTORY_KEPT[STEP]]
 
     def take(self, *, all_: bool = False) -> list[HistoryStep]:
         """Return what is to be written down now: nothing, while nothing has changed for long.

@@ -48,6 +48,7 @@ class JobControl:
         self._retrying = Retrying(board, workers.attempts, self._look)
         self.dependencies = Dependencies(board, clients.find, clients.cancel, known)
         self.tallies = Tallies(board)
+        self._retrying.on_retried = self.tallies.retried
         self._pairs = Pairs(board, self._endings, self.dependencies)
         self.dependencies.on_settled = self._pairs.settled
         board.on_submitted = partial(self._added, new=True)

@@ -122,7 +122,6 @@ class JobViews:
             not_before=options.not_before or None,
             deadline=options.deadline or None,
             created=row.created,
-            finished_at=row.finished_at,
             bytes=job.bytes if job is not None else row.bytes,
             inputs=_inputs(options),
             keep_output=options.keep_output,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import trio
 
 from dc import limits
 from dc._columns import weigh
+from dc.errors import StoreError
 from dc.messages import Payload
 from dc.records import JobFigures
 from dc.server.events import (
@@ -37,6 +40,11 @@ from dc.server.events import (
 from dc.server.retention import Retention
 from dc.store import Store
 
+log = logging.getLogger("dc.server")
+
+RETRY_SECONDS = 1.0
+"""Between two tries to read what the store could not give."""
+
 
 class Loads:
     """What takes time to be answered.
@@ -49,6 +57,18 @@ class Loads:
     def __init__(self, store: Store, retention: Retention) -> None:
         self._store = store
         self._retention = retention
+
+    async def answer_at_last(self, action: Action) -> Event:
+        """Do what `answer` does; a store that cannot be read is asked again."""
+        before = ""
+        while True:
+            try:
+                return await self.answer(action)
+            except StoreError as error:
+                if str(error) != before:
+                    log.error("the store cannot be read, and is asked again: %s", error)
+                before = str(error)
+                await trio.sleep(RETRY_SECONDS)
 
     async def answer(self, action: Action) -> Event:
         """Read what an action asks for; return the event that brings it.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dc.server.app import ServerApp
 from dc.server.server_views import ServerViews
-from dc.view_jobs import CountsView, Left
-from dc.view_server import OverviewView, RecentFailure
+from dc.server.whole import Whole
+from dc.view_server import OverviewView
 
 
 class Overview:
@@ -14,30 +14,23 @@ class Overview:
     Args:
         app: the server.
         server: gives the server in numbers.
+        whole: gives figures of all jobs together.
     """
 
-    def __init__(self, app: ServerApp, server: ServerViews) -> None:
+    def __init__(self, app: ServerApp, server: ServerViews, whole: Whole) -> None:
         self._app = app
         self._server = server
+        self._whole = whole
 
     async def look(self) -> OverviewView:
         """Return it as it is now."""
         status = await self._server.status()
+        left, failures = self._whole.look()
         reactor = self._app.reactor
         return OverviewView(
             now=reactor.board.wall,
             status=status,
-            left=self.left(status.tasks),
+            left=left,
             attention=reactor.attention.look(),
-            failures=self.failures(),
+            failures=failures,
         )
-
-    def left(self, tasks: CountsView) -> Left:
-        """Return how long it takes until all tasks have finished that are left."""
-        count = tasks.queued + tasks.assigned + tasks.running
-        basis = "run times are not measured" if count else "nothing is left to do"
-        return Left(count, None, None, None, None, basis)
-
-    def failures(self) -> list[RecentFailure]:
-        """Return the commonest errors of the jobs that are in memory."""
-        return []

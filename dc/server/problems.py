@@ -59,6 +59,11 @@ OF_REQUESTS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
 )
 """Codes of what is wrong with a request itself, each with its status and its title."""
 
+OF_PROTOCOL: Final[Mapping[int, str]] = MappingProxyType(
+    {403: "cross_site", 415: "media_type", 421: "wrong_host", 426: "upgrade"}
+)
+"""Statuses of errors in requests whose bodies were not begun, and their codes."""
+
 
 class BadRequest(DcError):
     """A request cannot be taken as it is: the caller's fault.

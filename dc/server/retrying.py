@@ -64,6 +64,7 @@ class Retrying:
         self._board = board
         self._notes = notes
         self._look = look
+        self.on_retried: Callable[[Job, list[TaskRow]], None] = lambda _job, _tasks: None
         self._under_way: set[int] = set()
 
     def begin(self, job: Job, ranges: list[Range] | None, then: Callable[[int], None]) -> None:
@@ -111,10 +112,10 @@ class Retrying:
     def _queue(self, job: Job, tasks: list[TaskRow]) -> None:
         """Set the outcomes of some failed tasks aside, and queue them."""
         numbers = [task.number for task in tasks]
-        on_disk = partial(self._board.on_retried, job, tasks)
+        on_disk = partial(self.on_retried, job, tasks)
         attempts = [min(task.attempt + 1, MOST_ATTEMPTS) for task in tasks]
-        self._board.write(Retried(job.number, numbers, attempts), on_disk)
         self._notes.write(job.number, [end for task in tasks for end in _ends(task)])
+        self._board.write(Retried(job.number, numbers, attempts), on_disk)
         job.failed -= len(tasks)
         job.recorded -= len(tasks)
         job.whole = None

@@ -84,9 +84,12 @@ class Route:
         query: a Struct with `forbid_unknown_fields`; None if the path takes no query.
         body: the same of a JSON body. A route whose body is something else reads it itself, and
             says of what media type it is.
+        json: of a body that is something else, what it may be in JSON instead.
         problems: errors that the answer may be, beyond those that a query or a body brings about.
         status: of an answer that is no problem.
+        also: other statuses that are no problems either.
         changes: whether anything is other than before; None: all but GET do.
+        codes: of what may be wrong with a request, beyond what is so for all.
     """
 
     method: str
@@ -99,7 +102,10 @@ class Route:
     body: type[Struct] | str | None = None
     problems: tuple[type[DcError], ...] = ()
     status: int = 200
+    also: tuple[int, ...] = ()
     changes: bool | None = None
+    json: type[Struct] | None = None
+    codes: tuple[str, ...] = ()
 
     @property
     def fields(self) -> list[str]:

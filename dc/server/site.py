@@ -18,7 +18,7 @@ from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.compression import compress
 from dc.server.metrics import Metrics
-from dc.server.problems import ANSWERED, BadRequest, not_allowed, problem
+from dc.server.problems import ANSWERED, OF_PROTOCOL, BadRequest, not_allowed, problem
 from dc.server.request_tally import RequestTally
 from dc.server.routes import Router, number
 from dc.server.static_files import StaticFiles, wants_document
@@ -107,6 +107,12 @@ class Site:
             answer = await self._route(request)
         except ANSWERED as error:
             answer = problem(error)
+        except ProtocolError as error:
+            if error.status not in OF_PROTOCOL:
+                raise
+            answer = problem(BadRequest(OF_PROTOCOL[error.status], str(error)))
+            if error.status == 426:
+                answer.headers += [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
         if isinstance(answer, Response):
             await compress(request, answer)
             names = {name for name, _ in answer.headers}
@@ -165,18 +171,12 @@ class Site:
 
     def _socket(self, request: Request) -> Response | Upgrade:
         if request.method != "GET":
-            return Response.not_allowed("GET")
-        try:
-            return Upgrade(link_open.check_upgrade(request.method, request.headers), None)
-        except ProtocolError as error:
-            if error.status != 426:
-                raise
-            wanted = [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
-            return Response(426, f"{error}\n".encode(), headers=wanted)
+            return not_allowed(["GET"])
+        return Upgrade(link_open.check_upgrade(request.method, request.headers), None)
 
     async def _backup(self, request: Request) -> Response:
         if request.method != "GET":
-            return Response.not_allowed("GET")
+            return not_allowed(["GET"])
         return await backup(self._app)
 
     # --- bytes ----------------------------------------------------------------------------------

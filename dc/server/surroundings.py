@@ -11,7 +11,10 @@ import trio
 
 from dc import limits
 from dc.records_shown import EventFilter
+from dc.server.board import Board
 from dc.server.chronicle import Chronicle
+from dc.server.retention import Retention
+from dc.server.settings import Values
 from dc.server.types import PluginTypes
 from dc.store import Store
 
@@ -53,6 +56,25 @@ class Surroundings:
         alive = steps[-1].at + limits.HISTORY_SECONDS if steps else None
         chronicle.plugins = {row.name for row in await store.plugins()}
         chronicle.started(await store.next_event(), last, alive)
+
+    async def settle(self, board: Board, given: Values, retention: Retention) -> None:
+        """Have everybody go by what is set, now and whenever it changes.
+
+        Args:
+            board: has what is set.
+            given: what the command line says.
+            retention: is told what is kept.
+
+        Raises:
+            StoreError: what operators have set cannot be read.
+        """
+
+        def follow() -> None:
+            now = board.settings.now
+            board.usage.quotas, board.kept, retention.keep = now.quotas, now.keep.text, now.keep
+
+        board.settings.on_change = follow
+        board.settings.recovered(given, await self._store.settings())
 
     def look(self, chronicle: Chronicle) -> None:
         """Tell of the plugins that are broken and, now and then, how much of the disk is free."""

@@ -67,7 +67,6 @@ class Tallies:
         self._board = board
         self._tallies: dict[int, tuple[Job, Tally]] = {}
         self._tidy_at = 1000
-        board.on_retried = self.retried
 
     def get(self, job: Job) -> Figures | None:
         """Return the figures of a job in memory, if all that is on disk is counted in them."""

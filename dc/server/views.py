@@ -14,6 +14,7 @@ from dc.server.overview import Overview
 from dc.server.plugin_views import PluginViews
 from dc.server.server_views import ServerViews
 from dc.server.task_views import TaskViews
+from dc.server.whole import Whole
 from dc.server.worker_lists import WorkerLists
 from dc.server.worker_views import WorkerViews
 
@@ -40,4 +41,4 @@ class Views:
         self.plugins = PluginViews(app)
         self.server = ServerViews(app)
         self.history = HistoryViews(app)
-        self.overview = Overview(app, self.server)
+        self.overview = Overview(app, self.server, Whole(app, self.figures))

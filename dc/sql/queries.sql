@@ -136,6 +136,13 @@ SELECT json_group_array(task & 0xffffffff), '[' || group_concat(head) || ']',
        json_group_array(length(payloads)), CAST(group_concat(payloads, '') AS BLOB)
 FROM (SELECT * FROM batches WHERE task IN (SELECT value FROM json_each(:keys)) ORDER BY task);
 
+-- name: batches_bare
+-- These batches, without the payloads of those that have but bytes: the heads tell their sizes.
+SELECT json_group_array(task & 0xffffffff), '[' || group_concat(head) || ']',
+       json_group_array(length(body)), CAST(group_concat(body, '') AS BLOB)
+FROM (SELECT task, head, iif(instr(head, '"kinds":""'), x'', payloads) AS body
+      FROM batches WHERE task IN (SELECT value FROM json_each(:keys)) ORDER BY task);
+
 -- name: records_after
 -- The first records of a job after a sequence: until :bytes are reached, and :most at most.
 SELECT json_group_array(sequence), json_group_array(bytes) FROM (

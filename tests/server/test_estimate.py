@@ -50,6 +50,7 @@ def known_at(tasks: list[tuple[float, float]], now: float, slots: int) -> Known:
         times=histogram(times),
         slots=slots,
         fewest=slots,
+        shortest=min(times, default=0.0),
         longest=max(times, default=0.0),
         recent=(sum(now - window < end <= now for _, end in tasks), window),
     )

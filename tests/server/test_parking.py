@@ -27,6 +27,7 @@ from dc.messages import (
     Message,
     ToWorker,
     Trouble,
+    Vitals,
     Welcome,
 )
 from dc.plugins import Plugins
@@ -132,6 +133,22 @@ async def test_the_server_speaks_to_a_parked_worker_that_says_nothing(tmp_path: 
         waited = trio.current_time() - started
         assert abs(waited - limits.SILENCE_SECONDS) <= 2 * limits.TICK_SECONDS
         await worker.aclose()
+
+
+async def test_a_worker_that_says_how_its_computer_is_is_parked_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        workers = [await server.worker() for _ in range(3)]
+        for worker in workers:
+            await server.say(worker, Vitals(processors=0.5))
+        await trio.sleep(LOOKED)
+        assert {one.vitals for one in server.app.reactor.workers.by_peer.values()} == {
+            Vitals(processors=0.5)
+        }
+        for worker in workers:
+            await server.say(worker, Heartbeat())
+            assert await server.hear(worker) == [Heartbeat()]
+        await trio.sleep(LOOKED)
+        assert server.parked() == 3
 
 
 async def test_a_message_wakes_it_and_it_is_parked_again(tmp_path: Path) -> None:

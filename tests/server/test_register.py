@@ -57,10 +57,11 @@ class RegisterMachine(RuleBasedStateMachine):
             return
         self.here.add(key)
         self.left = [other for other in self.left if other != key]
-        for other in list(self.left):
-            if self.known[other].name == name and not is_decided(self.known[other]):
-                self.forget(other)
         old = row or WorkerRow(key, name, run, 0.0)
+        shown = old.called or name
+        for other in list(self.left):
+            if self.known[other].name == shown and not is_decided(self.known[other]):
+                self.forget(other)
         order = old.order if old.run == run else ""
         self.known[key] = replace(old, name=name, run=run, seen=self.wall, order=order)
         assert self.register.came(About(name, key, 1, [], {}, {}, run)) == self.known[key]
@@ -75,12 +76,19 @@ class RegisterMachine(RuleBasedStateMachine):
             self.register.went(key)
             self.make_room()
 
-    @rule(key=KEYS, note=st.sampled_from(["", "n"]), state=st.sampled_from(["", "paused", DELETED]))
-    def decide(self, key: str, note: str, state: str) -> None:
+    @rule(
+        key=KEYS,
+        note=st.sampled_from(["", "n"]),
+        state=st.sampled_from(["", "paused", DELETED]),
+        called=st.sampled_from(["", "", "x", "p", "q"]),
+    )
+    def decide(self, key: str, note: str, state: str, called: str) -> None:
         if key not in self.known or self.known[key].state == DELETED:
             return
         was = is_decided(self.known[key])
-        self.known[key] = replace(self.known[key], note=note, state=state)
+        taken = {row.called for other, row in self.known.items() if other != key}
+        called = "" if called in taken else called
+        self.known[key] = replace(self.known[key], note=note, state=state, called=called)
         if key in self.left and was != is_decided(self.known[key]):
             self.left = [other for other in self.left if other != key] + [key]
         self.register.decide([self.known[key]])
@@ -116,6 +124,9 @@ class RegisterMachine(RuleBasedStateMachine):
             assert self.register.get(key) == self.known.get(key)
         shown = {key for key in self.left if self.known[key].state != DELETED}
         assert {row.key for row in self.register.gone()} == shown
+        for name in "xpq":
+            keys = [k for k, row in self.known.items() if row.called == name and row.state == ""]
+            assert not keys or self.register.called(name) == keys[0]
 
 
 TestRegister = RegisterMachine.TestCase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def test_what_runs_is_in_the_lanes() -> None:
 # --- single attempts ------------------------------------------------------------------------------
 
 
-def overlaps(spans: list[tuple[object, float, float]]) -> bool:
+def overlaps(spans: Sequence[tuple[object, float, float]]) -> bool:
     """Whether two spans of one row overlap."""
     rows = defaultdict(list)
     for row, began, ended in spans:

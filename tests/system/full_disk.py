@@ -102,8 +102,8 @@ async def check_that_it_stops(server: Server, acknowledged: list[bytes], filled:
     assert before == after, (before, after)
     assert max(after) < TASKS, after
     say(f"nothing is recorded for {FULL_SECONDS:g} s: {after[1]} of {TASKS} tasks are on disk")
-    assert WORD in server.get("/"), "the page does not say why"
-    say("the page says why")
+    assert WORD in server.get("/api/overview"), "the first page does not say why"
+    say("the first page says why")
     assert WORD.decode() in server.program.err.read_text(), "the log does not say why"
     say("the log says why")
 

@@ -145,7 +145,7 @@ async def test_broken_plugins_are_left_out_and_shown(machine: Machine) -> None:
     names = [row["name"] for row in server.json("/api/types")["types"]]
     assert sorted(names).count("square") == 1
     assert any("already registered" in why for why in broken.values())
-    assert b"nothing_of_this_name" in server.get("/")
+    assert b"nothing_of_this_name" in server.get("/api/overview")
     assert "nothing_of_this_name" in server.program.err.read_text()
 
 

@@ -1,0 +1,57 @@
+"""Paths whose bytes the site moves itself, past the router, as the API's description has them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dc import errors
+from dc.server.routes import Call, Route
+from dc.view_jobs import BlobView
+
+OCTETS: Final = "application/octet-stream"
+TEXT: Final = "text/plain"
+
+_PARTS: Final = (206, 304, 412, 416)
+"""Other answers to who wants a part, or what is new."""
+
+
+async def _by_the_site(call: Call[None, None]) -> object:
+    raise NotImplementedError(f"{call.request.path} is answered by the site")
+
+
+def byte_routes() -> list[Route]:
+    """Return what there is of bytes."""
+    blob, no = "/blobs/{sha256}", (errors.UnknownBlob,)
+    task, none = "/jobs/{job}/tasks/{task}", (errors.UnknownJob, errors.UnknownTask)
+    full = (errors.QuotaExceeded, errors.StoreFull, errors.StoreError)
+    put = (*full, *no, errors.BlobMismatch, errors.WrongOffset)
+    site, tag = _by_the_site, "bytes"
+    return [
+        Route(
+            "POST", "/blobs", site, BlobView, "Put bytes, and be told their SHA-256", tag,
+            body=OCTETS, problems=full, status=201, also=(200,),
+        ),
+        Route("GET", blob, site, OCTETS, "The bytes of a blob", tag, problems=no, also=_PARTS),
+        Route(
+            "PUT", blob, site, TEXT, "Put the bytes of a blob, or go on with them", tag,
+            body=OCTETS, problems=put, status=201, also=(200,),
+        ),
+        Route(
+            "GET", "/plugins/{sha256}", site, OCTETS, "The archive of a plugin", tag,
+            problems=no, also=_PARTS,
+        ),
+        Route(
+            "GET", f"{task}/payload", site, OCTETS, "The payload of a task", tag,
+            problems=(*none, *no), also=_PARTS,
+        ),
+        Route(
+            "GET", f"{task}/result", site, OCTETS, "The result of a task", tag,
+            problems=(*none, *no), also=_PARTS,
+        ),
+        Route(
+            "GET", f"{task}/output", site, TEXT, "All that is kept of what a task has written", tag,
+            problems=none, also=_PARTS,
+        ),
+        Route("GET", "/api/backup", site, OCTETS, "A copy of the database", "server",
+              problems=(errors.StoreError,)),
+    ]  # fmt: skip

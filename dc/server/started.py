@@ -1,0 +1,33 @@
+"""What the server was started with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from dc.server.keep import Keep
+from dc.server.quotas import NONE, Quotas
+from dc.server.settings import Option, Values
+
+
+class Settings(Struct, frozen=True):
+    """What the server was started with; `started` is the Unix time.
+
+    `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
+    `options` are all that the command line has.
+    """
+
+    software: str
+    address: str
+    data: Path
+    started: float
+    keep: Keep = Keep()
+    quotas: Quotas = NONE
+    reserve: int | None = 0
+    options: list[Option] = []
+
+    @property
+    def given(self) -> Values:
+        """What of it can be changed while the server runs."""
+        return Values(self.quotas, self.keep, self.reserve)

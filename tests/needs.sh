@@ -1,0 +1,29 @@
+#!/bin/sh
+# Sees to it that what the tests need of the system is there: a browser for the page, and Node.js
+# with npm for what the page is made from. Installs it where it may (Debian and Ubuntu, as root),
+# and else says exactly what to install.
+set -eu
+
+has() {
+    for name in "$@"; do
+        if command -v "$name" >/dev/null 2>&1; then return 0; fi
+    done
+    return 1
+}
+
+missing=""
+has chromium chromium-browser google-chrome google-chrome-stable || missing="$missing chromium"
+has node || missing="$missing nodejs"
+has npm || missing="$missing npm"
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ] && has apt-get; then
+    echo "installing what the tests need:$missing"
+    apt-get update -qq
+    # shellcheck disable=SC2086  # several packages
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+else
+    echo "The tests of the page need what is not here:$missing" >&2
+    echo "Install it (Debian and Ubuntu: sudo apt install$missing) and run this again." >&2
+    exit 1
+fi
