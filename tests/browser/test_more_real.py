@@ -46,6 +46,21 @@ def test_files_become_tasks(desktop: Screen, real: Server) -> None:
     expect(page.get_by_text("2 done").first).to_be_visible()
 
 
+def test_inputs_go_along_by_their_names(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/submit?type=square")
+    page.get_by_label("Payload").fill("7")
+    data = FilePayload(name="words.txt", mimeType="text/plain", buffer=b"one two")
+    page.get_by_label("inputs", exact=True).set_input_files([data, data])
+    page.get_by_role("button", name="Submit 1 task").click()
+    expect(page.get_by_role("alert")).to_contain_text("is there twice")
+    page.get_by_role("button", name="Remove words.txt").last.click()
+    page.get_by_label("Name of words.txt").fill("text")
+    page.get_by_role("button", name="Submit 1 task").click()
+    expect(page.get_by_text("1 done").first).to_be_visible()
+    page.goto(f"{page.url}?tab=options")
+    expect(page.get_by_role("link", name="text", exact=True)).to_be_visible()
+
+
 def test_a_worker_is_paused_resumed_and_renamed(desktop: Screen, real: Server) -> None:
     page = desktop.open(f"{real.address}/workers")
     page.get_by_role("link", name="lab-02").click()
