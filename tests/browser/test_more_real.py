@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from playwright.sync_api import FilePayload, expect
 
@@ -68,12 +69,13 @@ def test_a_worker_is_paused_resumed_and_renamed(desktop: Screen, real: Server) -
     expect(page.get_by_text("paused by an operator")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("paused by an operator")).to_be_hidden()
-    for name in ("attic", "lab-02"):
+    for name in ("attic, 2 % left", "lab-02"):
         page.get_by_role("button", name="Rename…").click()
         page.get_by_role("dialog").get_by_label("Name").fill(name)
         page.get_by_role("button", name="Rename it").click()
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
-        assert page.url.endswith(f"/workers/{name}")
+        assert page.url.endswith(f"/workers/{quote(name)}")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
     expect(page.get_by_text(re.compile("paused")).first).to_be_visible()  # among its events
     desktop.check()
 

@@ -20,7 +20,7 @@ const DAYS = 14;
 const DAY = 86400;
 
 export default function Worker({ name }) {
-  const worker = useData(workerPath(name), { topic: `worker:${name}` });
+  const worker = useData(workerPath(name), { topic: `worker:${encodeURIComponent(name)}` });
   const crumbs = [["Workers", "/workers"]];
   const short = visible(cut(name, 80));
   if (!worker.data) {
