@@ -26,7 +26,8 @@ def png(width: int, height: int, shade: int) -> bytes:
     parts += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     made = b"\\\\x89PNG\\\\r\\\\n\\\\x1a\\\\n"
     for name, data in parts:
-        made += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        made += struct.pack(">I", len(data)) + name + data
+        made += struct.pack(">I", zlib.crc32(name + data))
     return made
 
 
