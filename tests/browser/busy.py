@@ -21,12 +21,14 @@ import dc
 
 def png(width: int, height: int, shade: int) -> bytes:
     """Return a picture: a slope of grey."""
-    rows = b"".join(b"\\\\0" + bytes((x + y * shade) % 256 for x in range(width)) for y in range(height))
+    line = range(width)
+    rows = b"".join(b"\\\\0" + bytes((x + y * shade) % 256 for x in line) for y in range(height))
     parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))]
     parts += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     made = b"\\\\x89PNG\\\\r\\\\n\\\\x1a\\\\n"
     for name, data in parts:
-        made += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        made += struct.pack(">I", len(data)) + name + data
+        made += struct.pack(">I", zlib.crc32(name + data))
     return made
 
 

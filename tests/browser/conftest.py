@@ -12,7 +12,7 @@ from tests.browser import samples_pages
 from tests.browser.busy import Busy, filled, started
 from tests.browser.fake_server import FakeServer, World, usual
 from tests.browser.screen import DESKTOP, PHONE, Screen, browser_started
-from tests.system.processes import Machine
+from tests.system.processes import Machine, Server
 
 
 @pytest.fixture(scope="session")
@@ -60,5 +60,19 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
         async def start() -> Busy:
             server, plugins = await started(machine)
             return Busy(server, plugins, await filled(server, plugins, frames=600))
+
+        yield trio.run(start)
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server with two workers that have nothing to do."""
+    with Machine(tmp_path_factory.mktemp("idle")) as machine:
+
+        async def start() -> Server:
+            server = await machine.server()
+            await machine.worker(server, "lab-01", slots=2)
+            await machine.worker(server, "lab-02", slots=2)
+            return server
 
         yield trio.run(start)

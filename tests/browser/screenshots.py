@@ -29,7 +29,8 @@ from tests.system.processes import Machine
 
 PLACE: Final = Path(__file__).parent.parent.parent / "docs" / "screenshots"
 SETTLED_MS: Final = 2500
-WORKED_SECONDS: Final = 25.0
+WORKED_SECONDS: Final = 80.0
+FRAMES: Final = 8000
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,6 @@ class Shot:
     name: str
     path: str
     kind: Kind = DESKTOP
-    click: str = ""
 
 
 SHOTS: Final = [
@@ -52,7 +52,7 @@ SHOTS: Final = [
     Shot("job-phone", "/jobs/{film}", PHONE),
     Shot("tasks", "/jobs/{film}?tab=tasks"),
     Shot("results", "/jobs/{film}?tab=results&show=1"),
-    Shot("task-failed", "/jobs/{film}/tasks/17", click="traceback"),
+    Shot("task-failed", "/jobs/{film}/tasks/17"),
     Shot("task-waiting", "/jobs/{gpu}/tasks/0", DESKTOP_DARK),
     Shot("task-running", "/jobs/{train}/tasks/0"),
     Shot("workers", "/workers"),
@@ -78,10 +78,9 @@ def take(browser: Browser, address: str, jobs: dict[str, int], folder: Path) -> 
 
 async def main(folder: Path) -> None:
     """Start a server, have it work, take the pictures."""
-    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, Machine(Path(place)) as machine:
         server, plugins = await started(machine)
-        jobs = await filled(server, plugins)
+        jobs = await filled(server, plugins, FRAMES)
         print(f"{server.address}, jobs {jobs}", flush=True)
         await trio.sleep(WORKED_SECONDS)
         await trio.to_thread.run_sync(partial(shoot, server.address, jobs, folder))
@@ -89,6 +88,7 @@ async def main(folder: Path) -> None:
 
 def shoot(address: str, jobs: dict[str, int], folder: Path) -> None:
     """Start the browser and take the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
     with browser_started() as browser:
         take(browser, address, jobs, folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from playwright.sync_api import FilePayload, expect
 
@@ -46,6 +47,21 @@ def test_files_become_tasks(desktop: Screen, real: Server) -> None:
     expect(page.get_by_text("2 done").first).to_be_visible()
 
 
+def test_inputs_go_along_by_their_names(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/submit?type=square")
+    page.get_by_label("Payload").fill("7")
+    data = FilePayload(name="words.txt", mimeType="text/plain", buffer=b"one two")
+    page.get_by_label("inputs", exact=True).set_input_files([data, data])
+    page.get_by_role("button", name="Submit 1 task").click()
+    expect(page.get_by_role("alert")).to_contain_text("is there twice")
+    page.get_by_role("button", name="Remove words.txt").last.click()
+    page.get_by_label("Name of words.txt").fill("text")
+    page.get_by_role("button", name="Submit 1 task").click()
+    expect(page.get_by_text("1 done").first).to_be_visible()
+    page.goto(f"{page.url}?tab=options")
+    expect(page.get_by_role("link", name="text", exact=True)).to_be_visible()
+
+
 def test_a_worker_is_paused_resumed_and_renamed(desktop: Screen, real: Server) -> None:
     page = desktop.open(f"{real.address}/workers")
     page.get_by_role("link", name="lab-02").click()
@@ -53,12 +69,13 @@ def test_a_worker_is_paused_resumed_and_renamed(desktop: Screen, real: Server) -
     expect(page.get_by_text("paused by an operator")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("paused by an operator")).to_be_hidden()
-    for name in ("attic", "lab-02"):
+    for name in ("attic, 2 % left", "lab-02"):
         page.get_by_role("button", name="Rename…").click()
         page.get_by_role("dialog").get_by_label("Name").fill(name)
         page.get_by_role("button", name="Rename it").click()
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
-        assert page.url.endswith(f"/workers/{name}")
+        assert page.url.endswith(f"/workers/{quote(name)}")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
     expect(page.get_by_text(re.compile("paused")).first).to_be_visible()  # among its events
     desktop.check()
 

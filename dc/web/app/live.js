@@ -12,7 +12,7 @@ const LONGEST_MS = 10000;
 const HIDDEN_MS = 60000; // a tab that nobody looks at lets go of its stream after this
 const SILENT_MS = 45000; // the server says something at least each 15 s
 
-// How it stands: `state` is connecting, live, polling or lost; `at` when something came last.
+// How it stands: `state` is connecting, live, polling, idle or lost; `at` when something came last.
 export const connection = cell({ state: "connecting", at: null, again: null });
 
 const wanted = new Map(); // topic -> set of {path, take}
@@ -29,6 +29,13 @@ function heard(state) {
   const at = Math.floor(clock.now());
   pause = SHORTEST_MS;
   if (value.state !== state || value.at !== at) connection.set({ state, at, again: null });
+}
+
+// A page that watches nothing knows how it stands by what it asks for.
+function idle(answered) {
+  const { at } = connection.value;
+  if (wanted.size) return;
+  connection.set(answered ? { state: "idle", at, again: null } : { state: "lost", at, again: null });
 }
 
 export function tell(topic, value, id = "") {
@@ -50,12 +57,18 @@ function topics() {
 function open() {
   close();
   opened = topics();
-  if (!opened) return;
+  if (!opened) {
+    idle(connection.value.state !== "lost");
+    return;
+  }
   const after = wanted.has("events") && lastEvent ? `&after=${encodeURIComponent(lastEvent)}` : "";
   source = new EventSource(`/api/stream?topics=${encodeURIComponent(opened).replaceAll("%2C", ",")}${after}`);
   const mine = source;
   source.onopen = () => { heard("live"); watch(); };
   source.onerror = () => { if (mine === source) failed(); };
+  for (const sign of ["beat", "problem"]) { // nothing new; or a topic that is not there, or no more
+    source.addEventListener(sign, () => { if (mine === source) { heard("live"); watch(); } });
+  }
   for (const topic of wanted.keys()) {
     source.addEventListener(topic, (event) => {
       if (mine !== source) return;
@@ -69,7 +82,7 @@ function open() {
 
 function watch() {
   clearTimeout(watchdog);
-  // A comment keeps the stream open without an event, so this is only about streams that are dead.
+  // The server says something every 15 s, so this is only about streams that are dead.
   watchdog = setTimeout(() => poll(STREAM_AGAIN_MS), SILENT_MS);
 }
 
@@ -172,6 +185,7 @@ export function useData(path, { topic = "", on = "" } = {}) {
     let late = false;
     const take = (data) => {
       late = true;
+      idle(true);
       if (!control.signal.aborted) setState({ data, problem: null, loading: false, path });
     };
     const ask = async (now) => {
@@ -184,6 +198,7 @@ export function useData(path, { topic = "", on = "" } = {}) {
         if (!late) take(data);
       } catch (problem) {
         if (control.signal.aborted) return;
+        idle(!problem.lost);
         setState((old) => ({ ...old, data: problem.lost ? old.data : null, problem, loading: false, path }));
         if (problem.lost && !topic && !on) next = setTimeout(() => { next = 0; ask(true); }, POLL_MS);
       } finally {

@@ -47,7 +47,7 @@ function isAt(path, address) {
   return address === "/" ? path === "/" : path === address || path.startsWith(`${address}/`);
 }
 
-const WORDS = { connecting: "Connecting", live: "Live", polling: "Every 2 s", lost: "Not connected" };
+const WORDS = { connecting: "Connecting", live: "Live", polling: "Every 2 s", idle: "Connected", lost: "Not connected" };
 
 function Live() {
   const { state, at } = useCell(connection);

@@ -80,12 +80,18 @@ const LEAST_SHOWN = 60; // seconds
 function Throughput({ name, rate: now }) {
   const [, back, words] = SPANS.find(([one]) => one === name) ?? SPANS[1];
   const [turn, setTurn] = useState(0);
+  const [begin, setBegin] = useState(0);
   const path = useMemo(() => {
     const until = Math.floor(clock.now());
-    return withQuery("/api/history", { since: until - back, until, points: STEPS_ASKED });
-  }, [back, turn]);
+    return withQuery("/api/history", { since: Math.max(until - back, begin), until, points: STEPS_ASKED });
+  }, [back, turn, begin]);
   const history = useData(path);
   const step = history.data?.step ?? 10;
+  useEffect(() => { // of a young server there are finer steps than the whole time would have
+    const { at, series } = history.data ?? { at: [], series: {} };
+    const known = at.findIndex((_, index) => series.done?.[index] != null);
+    if (!begin && known > at.length / 2) setBegin(Math.floor(at[known] - step));
+  }, [history.data]);
   useEffect(() => { // what is new comes by asking again, a step apart; the stream says when there is one
     let last = performance.now();
     return subscribe("history", "", () => {

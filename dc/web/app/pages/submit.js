@@ -18,6 +18,7 @@ import { toast } from "../toast.js";
 import { post, putFiles } from "../uploads.js";
 
 const MOST_CARDS = 50; // tasks that are filled in one by one: more of them are lines
+const MOST_NAME = 256; // characters of an input's name
 const SHOWN_ERRORS = 5;
 const MOST_LINES = 64 * 1024 * 1024; // bytes of a file of lines: it is in memory several times over
 const PREVIEW = 20_000; // characters of a file that are shown
@@ -74,6 +75,7 @@ function Job({ type }) {
   const [lines, setLines] = useState({ text: "", name: "" });
   const [files, setFiles] = useState([]);
   const [options, setOptions] = useState(optionsDraft);
+  const [inputs, setInputs] = useState([]);
   const [wrong, setWrong] = useState({ tasks: [], options: none, all: [] });
   const [busy, setBusy] = useState(null);
   const box = useRef(null);
@@ -88,13 +90,14 @@ function Job({ type }) {
     if (busy) return;
     const read = READS[mode]({ schema, tasks, lines, files });
     const said = optionsOf(options);
-    const found = mistakes(read, said, mode);
+    const found = mistakes(read, { ...said, errors: [...said.errors, ...wrongInputs(inputs)] }, mode);
     setWrong(found);
     if (found.all.length) return;
     setBusy({ done: 0, of: read.many, what: "Submitting" });
     try {
       const payloads = mode === "files" ? await putAll(files, put.current, setFiles, setBusy) : read.lines;
-      const head = encode({ type: type.name, version: type.version, options: said.options });
+      const given = inputs.length ? { inputs: await putInputs(inputs, put.current) } : {};
+      const head = encode({ type: type.name, version: type.version, options: { ...said.options, ...given } });
       const body = [head, ...payloads].join("\n");
       if (body !== last.current.body) last.current = { body, key: idempotencyKey() };
       setBusy({ done: 0, of: 1, what: "Submitting" });
@@ -120,6 +123,7 @@ function Job({ type }) {
     <${Section} title="Options" note="All of them may be left as they are">
       <${SchemaForm} schema=${OPTIONS} root=${OPTIONS} draft=${options} problems=${wrong.options} label="Options" stays=${SHOWN}
         change=${(keys, value) => setOptions((old) => changed(old, keys, value))} />
+      <${Inputs} inputs=${inputs} setInputs=${setInputs} problems=${wrong.options} />
     <//>
     ${wrong.all.length > 0 && html`<div class="note error wrong" role="alert" tabindex="-1"><${Icon} name="sick" /><div>
       <strong>${wrong.title}</strong>${wrong.all.slice(0, SHOWN_ERRORS).map((one) => html`<p key=${one}><${Text} value=${one} max=${400} /></p>`)}
@@ -275,4 +279,41 @@ async function putAll(files, put, setFiles, setBusy) {
     setBusy({ done: parts.reduce((sum, one) => sum + one, 0), of: parts.length, what: "Uploading" });
   };
   return (await putFiles(files.map(({ file }) => file), told, put)).map(encode);
+}
+
+// --- inputs -------------------------------------------------------------------------------------
+
+// Files that all tasks may read, each under a name.
+function Inputs({ inputs, setInputs, problems }) {
+  const add = (event) => {
+    const more = [...event.target.files].map((file) => ({ name: cut(file.name, MOST_NAME), file }));
+    setInputs((old) => [...old, ...more]);
+    event.target.value = "";
+  };
+  const rename = (at) => (event) => {
+    const { value } = event.target;
+    setInputs((old) => old.map((one, other) => (other === at ? { ...one, name: value } : one)));
+  };
+  return html`<${Field} label="inputs" help="Files that all its tasks may read, each by its name.">${(id, described) => html`
+      <input type="file" id=${id} multiple aria-describedby=${described} onChange=${add} />`}<//>
+    ${inputs.length > 0 && html`<ul class="rows files">${inputs.map(({ name, file }, at) => html`<li class="row" key=${at}>
+      <div class="row-main"><${Field} label=${html`Name of <${Text} value=${file.name} max=${60} fixed />, ${size(file.size)}`}
+        problem=${problems.get(pathKey(["inputs", at]))}>${(id, described) => html`<input type="text" id=${id} value=${name} maxlength=${MOST_NAME}
+          aria-describedby=${described} aria-invalid=${problems.has(pathKey(["inputs", at])) ? "true" : undefined}
+          autocomplete="off" onInput=${rename(at)} />`}<//></div>
+      <button type="button" class="icon-button" aria-label=${`Remove ${visible(cut(file.name, 60))}`}
+        onClick=${() => setInputs((old) => old.filter((_, other) => other !== at))}><${Icon} name="close" /></button></li>`)}</ul>`}`;
+}
+
+function wrongInputs(inputs) {
+  const names = inputs.map(({ name }) => name);
+  return names.flatMap((name, at) => {
+    if (!name) return [{ path: ["inputs", at], text: "needs a name" }];
+    return names.indexOf(name) < at ? [{ path: ["inputs", at], text: `the name ${JSON.stringify(name)} is there twice` }] : [];
+  });
+}
+
+async function putInputs(inputs, put) {
+  const blobs = await putFiles(inputs.map(({ file }) => file), () => {}, put);
+  return Object.fromEntries(inputs.map(({ name }, at) => [name, { sha256: blobs[at].blob, size: blobs[at].size }]));
 }

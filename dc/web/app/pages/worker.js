@@ -20,7 +20,7 @@ const DAYS = 14;
 const DAY = 86400;
 
 export default function Worker({ name }) {
-  const worker = useData(workerPath(name), { topic: `worker:${name}` });
+  const worker = useData(workerPath(name), { topic: `worker:${encodeURIComponent(name)}` });
   const crumbs = [["Workers", "/workers"]];
   const short = visible(cut(name, 80));
   if (!worker.data) {
@@ -198,7 +198,7 @@ function Labels({ worker, after }) {
 function Code({ worker }) {
   const broken = Object.entries(worker.broken);
   return html`<${Section} title="Code">
-    ${broken.map(([plugin, why]) => html`<${Note} level="error" key=${plugin}><strong><${Text} value=${plugin} max=${80} /></strong>:
+    ${broken.map(([plugin, why]) => html`<${Note} level="error" key=${plugin}><strong><${Text} value=${plugin} max=${80} /></strong>:${" "}
       <${Text} value=${why} max=${300} /><//>`)}
     ${worker.types.length > 0 && html`<ul class="tags">${worker.types.map((type) => html`<li class="tag" key=${`${type.name} ${type.version}`}>
       <${Text} value=${`${type.name} ${type.version}`} max=${80} /></li>`)}</ul>`}

@@ -10,7 +10,7 @@ import { Pager, Table, sortByQuery } from "../table.js";
 import { Text } from "../text.js";
 import { done, named, workerLink } from "../workers_shared.js";
 
-const ROWS = 100;
+const ROWS = 200; // as many as the stream brings
 const RUNNING_SHOWN = 2;
 const STATES = ["", "connected", "draining", "paused", "sick", "trial", "away", "gone"];
 const FAILS = 0.1; // of the tasks that ended lately: from here on it is red
@@ -53,7 +53,7 @@ function Filters({ asked }) {
 
 function None({ plain }) {
   if (!plain) return html`No worker is like that. <a href="/workers">Show all</a>`;
-  return html`No worker has come yet. On any computer with dc:
+  return html`No worker has come yet. On any computer with dc:${" "}
     <code class="mono">python -m dc worker --server ${location.host}</code>`;
 }
 
