@@ -2,8 +2,8 @@
 
     python -m tests.system.api_campaign [EXAMPLES]
 
-It makes requests by the description, right ones and wrong ones, and looks whether each answer is one
-of those that are described. `test_api_campaign.py` does the same with few requests.
+It makes requests by the description, right ones and wrong ones, and looks whether each answer is
+one of those that are described. `test_api_campaign.py` does the same with few requests.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def campaign(
 
 
 async def start(machine: Machine) -> Server:
-    """Start a server with a worker and a job."""
+    """Start a server with a worker."""
     server = await machine.server()
     await machine.worker(server, "one")
     return server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.system.api_campaign import campaign
@@ -11,4 +12,4 @@ from tests.system.processes import Server
 def test_schemathesis_finds_nothing(server: Server, tmp_path: Path) -> None:
     ended = campaign(server.address, tmp_path, 3, ["fuzzing"])
     assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-2000:]
-    assert "No issues found" in ended.stdout, ended.stdout[-2000:]
+    assert re.search(r"(\d\d+) generated, \1 passed", ended.stdout), ended.stdout[-2000:]
