@@ -1155,8 +1155,8 @@ ATTENTION_SECONDS: Final = 2.0
 """Between two looks for what an operator should see, at the least."""
 
 ATTENTION_LOOKED_AT: Final = 500
-"""Jobs and workers that are looked at for that in a second: at about 10 us each, half a hundredth of
-a processor."""
+"""Jobs and workers that are looked at for that in a second: at about 10 us each that is half a
+hundredth of a processor."""
 
 ATTENTION_SECONDS_MOST: Final = 20.0
 """Between two such looks, at the most, however many jobs and workers there are."""
