@@ -349,6 +349,15 @@ HAND_ON_BYTES: Final = 256 * KIB
 PAGE_ROWS: Final = 1000
 """Rows of one answer of the API: the following ones are asked for with its cursor."""
 
+KEPT_ANSWERS: Final = 10_000
+"""Answers that are kept for changes that are asked for twice."""
+
+KEPT_ANSWER_BYTES: Final = 16 * MIB
+"""Of their bodies together."""
+
+KEPT_ANSWER_SECONDS: Final = 24 * 3600.0
+"""That an answer is kept: as long as others do."""
+
 COMMAND_BYTES: Final = 512 * KIB
 """Of the body of a command: WORKER_NAMES names of the greatest length, and some labels."""
 
@@ -1033,6 +1042,16 @@ WATCHED_TOPICS: Final = 16
 WATCH_SECONDS: Final = 1.0
 """Between two looks at what is watched: people read no faster, and more looks would cost more."""
 
+WATCH_SHARE: Final = 10.0
+"""Times what a look at all that is watched has taken, that pass before the next: so looks take a
+tenth of a processor at most, whatever is watched."""
+
+WATCH_SECONDS_MOST: Final = 10.0
+"""Between two looks, at most."""
+
+WATCHED_ALL: Final = 1000
+"""Different topics that are watched at a time: a look at one takes up to a millisecond."""
+
 WATCH_BEAT_SECONDS: Final = 15.0
 """Of silence, after which a stream says that it is there: proxies close what is quiet for 30 to 60
 seconds, and a reader that is gone is found out by the second try to send."""
@@ -1192,6 +1211,10 @@ SPANS_SHOWN: Final = 2000
 
 TRACE_ENDS: Final = 10_000
 """Attempts whose outcomes do not stand in the trace of a job, at most: they are in memory."""
+
+TRACE_READ_BYTES: Final = 64 * KIB
+"""Outcomes, as limits of reads count them, that are read at a time for a trace: 1000 tasks, or one
+record."""
 
 TRACE_ATTEMPTS: Final = 1_000_000
 """Attempts in the trace of a job, at most, at 150 bytes each: viewers take no more."""

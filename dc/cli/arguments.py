@@ -25,6 +25,9 @@ exit status: 0 all is done, 1 some tasks failed or the job was cancelled,
 MOST_SECONDS: Final = 3600  # of a benchmark: whoever wants more runs it again
 MOST_LISTED: Final = 1000  # rows that the server gives in one answer
 
+JOB_STATES = ("open", "queued", "waiting", "paused", "running", "done", "failed", "cancelled")
+"""States of jobs, as the API has them."""
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
@@ -223,8 +226,23 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
 
 
 def _add_lists(commands: Any) -> None:
-    jobs = _command(commands, "jobs", "List the newest jobs.", "python -m dc jobs --limit 20")
+    jobs = _command(
+        commands,
+        "jobs",
+        "List jobs, the newest first.",
+        "python -m dc jobs --state failed --search nightly",
+    )
     jobs.add_argument("--limit", type=_count, default=50, metavar="N", help="at most (default: 50)")
+    jobs.add_argument("--all", action="store_true", help="all of them, however many")
+    jobs.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        choices=JOB_STATES,
+        help="only those in this state; may be given several times",
+    )
+    jobs.add_argument("--type", metavar="NAME", help="only those of this task type")
+    jobs.add_argument("--search", metavar="TEXT", help="only those with this in their names")
     jobs.add_argument("--submitter", metavar="NAME", help="only those of this submitter")
     jobs.add_argument("--before", type=_number, metavar="J", help="only jobs older than this one")
     _command(commands, "workers", "List the workers.", "python -m dc workers")

@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
+from dc.cli.lists import rows
 from dc.cli.plugins_list import one_type
 from dc.cli.progress import duration
 from dc.cli.screen import Screen
@@ -18,18 +18,23 @@ COUNTS = ("queued", "assigned", "running", "done", "failed", "cancelled")
 
 
 def jobs(args: Namespace, client: Client, screen: Screen) -> int:
-    """List the newest jobs."""
-    query: dict[str, Any] = {"limit": args.limit}
-    if args.before is not None:
-        query["before"] = args.before
-    if args.submitter is not None:
-        query["submitter"] = args.submitter
-    answer = client.get(f"/api/jobs?{urlencode(query)}")
+    """List jobs, the newest first."""
+    found = rows(
+        client,
+        "/api/jobs",
+        "jobs",
+        None if args.all else args.limit,
+        before=args.before,
+        state=",".join(args.state),
+        type=args.type,
+        submitter=args.submitter,
+        search=args.search,
+    )
     if args.json:
-        screen.json(answer)
+        screen.json({"jobs": found})
         return 0
     titles = ("job", "name", "type", "state", "tasks", "done", "failed", "created")
-    screen.table(titles, (_job_row(job) for job in answer["jobs"]))
+    screen.table(titles, (_job_row(job) for job in found))
     return 0
 
 
@@ -45,31 +50,32 @@ def job(args: Namespace, client: Client, screen: Screen) -> int:
 
 def tasks(args: Namespace, client: Client, screen: Screen) -> int:
     """List the tasks of a job."""
-    query = {"first": args.first, "limit": args.limit, "failed": int(args.failed)}
-    answer = client.get(f"/api/jobs/{args.job}/tasks?{urlencode(query)}")
+    state = "failed" if args.failed else None
+    path = f"/api/jobs/{args.job}/tasks"
+    found = rows(client, path, "tasks", args.limit, first=args.first, state=state)
     if args.json:
-        screen.json(answer)
+        screen.json({"tasks": found})
         return 0
     titles = ("task", "state", "attempt", "worker", "seconds", "payload", "result", "error")
-    screen.table(titles, (_task_row(task) for task in answer["tasks"]))
+    screen.table(titles, (_task_row(task) for task in found))
     return 0
 
 
 def workers(args: Namespace, client: Client, screen: Screen) -> int:
     """List the workers: those that are here, away, or gone and remembered."""
-    answer = client.get("/api/workers")
+    found = rows(client, "/api/workers", "workers")
     if args.json:
-        screen.json(answer)
+        screen.json({"workers": found})
         return 0
     titles = (
         *("worker", "state", "address", "slots", "held", "done", "failed"),
         *("types", "resources", "labels", "note"),
     )
-    screen.table(titles, (_worker_row(worker) for worker in answer["workers"]))
-    for worker in answer["workers"]:
+    screen.table(titles, (_worker_row(worker) for worker in found))
+    for worker in found:
         if worker["why"]:
             screen.note(f"{worker['name']}: {worker['why']}")
-    _broken(screen, {worker["name"]: worker["broken"] for worker in answer["workers"]})
+    _broken(screen, {worker["name"]: worker["broken"] for worker in found})
     return 0
 
 

@@ -70,16 +70,22 @@ class Bins(Struct):
             failed: how many of them failed.
         """
         end = int(at * MICROSECONDS)
-        self._make_room(end - longest, end)
-        lane = self._lane(worker)
-        last, offset = divmod(end, self.step)
-        if longest <= offset:
+        lane = self.lanes.get(worker) or self._lane(worker)
+        last, offset = divmod(end, LEAST_STEP << self.shift)
+        if longest <= offset and self.low <= last <= self.high:  # nearly always
             lane.busy[last] = lane.busy.get(last, 0) + total
         else:
-            for back, part in enumerate(spread(times, offset, self.step)):
-                lane.busy[last - back] = lane.busy.get(last - back, 0) + part
+            last = self._spread(lane, end, times, longest)
         if failed:
             lane.failed[last] = lane.failed.get(last, 0) + failed
+
+    def _spread(self, lane: LaneBins, end: int, times: list[float], longest: int) -> int:
+        """Count run times in all the steps in which they were; return the last of these."""
+        self._make_room(end - longest, end)
+        last, offset = divmod(end, self.step)
+        for back, part in enumerate(spread(times, offset, self.step)):
+            lane.busy[last - back] = lane.busy.get(last - back, 0) + part
+        return last
 
     def take_out(self, worker: str, at: float, time: float) -> None:
         """Take a failed task out that was added."""
@@ -94,12 +100,14 @@ class Bins(Struct):
 
     def mark(self, at: float, sequence: int, count: int) -> None:
         """Note that a record of so many tasks came at a time; it has been added."""
-        step = int(at * MICROSECONDS) // self.step
+        step = int(at * MICROSECONDS) // (LEAST_STEP << self.shift)
         known = self.marks.get(step)
         if known is None:
             self.marks[step] = Mark(sequence, sequence, count)
         else:
-            _merge(known, Mark(sequence, sequence, count))
+            known.first = min(known.first, sequence)
+            known.last = max(known.last, sequence)
+            known.count += count
 
     def _lane(self, worker: str) -> LaneBins:
         lane = self.lanes.get(worker)

@@ -72,10 +72,13 @@ def _note_worker(log: EventLog, command: OrderWorkers | SetWorkers, row: WorkerR
         done = {"stop": "told to stop", "restart": "told to restart"}.get(
             command.action, kind.partition(".")[2]
         )
-        text = f"worker {row.name} was {done}{how}"
+        text = f"worker {row.shown} was {done}{how}"
+    elif command.name is not UNSET:
+        kind = "worker.renamed"
+        text = f"the worker that calls itself {row.name} is {row.shown} from now on"
     else:
-        kind, text = "worker.changed", f"worker {row.name} was given {_given(command, row)}"
-    log.note(kind, OPERATOR, lambda: text, worker=row.name)
+        kind, text = "worker.changed", f"worker {row.shown} was given {_given(command, row)}"
+    log.note(kind, OPERATOR, lambda: text, worker=row.shown)
 
 
 def _given(command: SetWorkers, row: WorkerRow) -> str:

@@ -33,7 +33,7 @@ SURE = 1.645
 DRIFT = 0.08
 """By how much later tasks differ from earlier ones, at the least."""
 
-GROUPS = 12
+GROUPS = 8
 """So many groups of running tasks are told apart, by how long they have run."""
 
 LONGEST = 1e9
@@ -51,7 +51,9 @@ class Known(Struct, frozen=True):
         fewest: places that it has if others take their share.
         shortest: run time of those that have finished, in seconds.
         longest: likewise.
-        recent: how many of its tasks have finished of late, and in how many seconds.
+        mean: likewise; 0 if it is to be taken from `times`.
+        recent: how many of its tasks have finished of late, and in how many seconds: for some
+            spans of time, the shortest first.
         whole: whether all its tasks are known.
     """
 
@@ -62,7 +64,8 @@ class Known(Struct, frozen=True):
     fewest: int
     shortest: float = 0.0
     longest: float = 0.0
-    recent: tuple[int, float] = (0, 0.0)
+    mean: float = 0.0
+    recent: Sequence[tuple[int, float]] = ()
     whole: bool = True
 
 
@@ -82,7 +85,7 @@ def estimate(known: Known) -> Left:
     if not model.count:
         return unknown(tasks, "no task of it has finished yet")
     groups = _groups(known.running)
-    work = known.queued * model.mean + sum(n * model.left(e) for e, n in groups)
+    work = known.queued * _mean(known, model) + sum(n * model.left(e) for e, n in groups)
     doubt = DRIFT + SURE * (model.spread / model.mean + 0.1) / math.sqrt(model.count)
     low = _until(known, _model(known, 0.1), groups, 0.05, doubt)
     likely = _until(known, model, groups, 0.5, doubt)
@@ -104,20 +107,34 @@ def _until(
     by = (1 + doubt) ** sign
     if known.queued < slots:
         return min(LONGEST, by * _end_of_few(known, model, groups, chance, slots))
-    queue, vague = _queue(known, model, slots)
+    queue, vague = _queue(known, model, slots, sign)
     queue = max(0.0, queue * by + sign * vague)
     return min(LONGEST, queue + by * _quantile(lambda t: slots * _log1m(model.rest(t)), chance))
 
 
-def _queue(known: Known, model: RunTimes, slots: int) -> tuple[float, float]:
-    """Return after how many seconds the queue is empty, and how far that may be off by chance."""
-    count, seconds = known.recent
-    if count >= RATE_TASKS and seconds > 0:
-        rate = count / seconds
+def _queue(known: Known, model: RunTimes, slots: int, sign: int) -> tuple[float, float]:
+    """Return after how many seconds the queue is empty, and how far that may be off by chance.
+
+    A rate that has changed of late may change back, or go on to: the range has both.
+    """
+    rates = [(count / seconds, count) for count, seconds in _rates(known)]
+    if rates:
+        rates.sort()
+        rate, count = {-1: rates[-1], 0: rates[len(rates) // 2], 1: rates[0]}[sign]
         rate *= slots / known.slots
         return known.queued / rate, SURE * known.queued / rate / math.sqrt(count)
     vague = SURE * model.spread * math.sqrt(known.queued) / slots
-    return known.queued * model.mean / slots, vague
+    return known.queued * _mean(known, model) / slots, vague
+
+
+def _rates(known: Known) -> list[tuple[int, float]]:
+    return [one for one in known.recent if one[0] >= RATE_TASKS and one[1] > 0]
+
+
+def _mean(known: Known, model: RunTimes) -> float:
+    """Return the mean run time: the real one, where few tasks run of which it does not know."""
+    few = len(known.running) * 10 <= model.count
+    return known.mean if known.mean and few else model.mean
 
 
 def _end_of_few(
@@ -158,8 +175,8 @@ def _wait(model: RunTimes, groups: list[tuple[float, int]], part: float) -> floa
 def _quantile(log_chance: Callable[[float], float], chance: float) -> float:
     """Return the time at which a chance that grows with it is reached."""
     wanted = math.log(chance)
-    low, high = math.log(1e-5), math.log(LONGEST)
-    for _ in range(28):
+    low, high = math.log(1e-4), math.log(LONGEST)
+    for _ in range(20):
         middle = (low + high) / 2
         if log_chance(math.exp(middle)) < wanted:
             low = middle
@@ -185,11 +202,13 @@ def _groups(running: Sequence[float]) -> list[tuple[float, int]]:
 
 
 def _basis(known: Known, model: RunTimes) -> str:
-    count, seconds = known.recent
-    if count >= RATE_TASKS and known.queued:
+    rates = _rates(known)
+    if rates and known.queued:
+        count, seconds = rates[-1]
         text = f"{count} tasks in the last {seconds:.0f} s"
     else:
-        text = f"the run times of {model.count} tasks, {model.mean:.3g} s in the mean"
+        mean = _mean(known, model)
+        text = f"the run times of {model.count} tasks, {mean:.3g} s in the mean"
     others = f", and as few as {known.fewest} with other jobs" * (known.fewest < known.slots)
     places = f"{known.slots} slot{'s' * (known.slots != 1)}"
     more = "" if known.whole else "; more tasks may be added to it"

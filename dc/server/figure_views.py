@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import trio
 from msgspec.structs import replace
 
@@ -39,10 +42,14 @@ RATE_SECONDS = 10.0
 
 FINISHED = ("done", "failed", "cancelled")
 
+STEADY_SECONDS = 2.0
+"""Tasks that take longer are known to run, most of the time: workers tell after a fifth of
+a second."""
+
 RIVALS = 200
 """Other jobs that are looked at, to see who wants the same workers."""
 
-RECENT_SECONDS = 60.0
+RECENT_SECONDS = 3.0, 10.0, 60.0
 """For which it is looked how many tasks have finished, to tell how long the others take."""
 
 
@@ -55,7 +62,7 @@ class FigureViews:
 
     def __init__(self, app: ServerApp) -> None:
         self._app = app
-        self._counting = trio.Lock()
+        self._counting: dict[int, trio.Lock] = {}
 
     # --- figures --------------------------------------------------------------------------------
 
@@ -73,7 +80,7 @@ class FigureViews:
         known = self.at_hand(row.job)
         if known is not None:
             return known
-        async with self._counting:  # one after the other, and each job once
+        async with self._alone(row.job):
             figures = restored(await self._app.store.figures(row.job), row.retried)
             before = figures.count
             size = limits.FIGURES_READ_BYTES
@@ -84,6 +91,17 @@ class FigureViews:
                 keep = self._app.reactor.control.tallies.keep
                 self._app.feed(Answered(keep, figures.record(row.job)))
         return figures
+
+    @asynccontextmanager
+    async def _alone(self, job: int) -> AsyncIterator[None]:
+        """Let one caller after the other count the same job: the first may write it down."""
+        lock = self._counting.setdefault(job, trio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.statistics().tasks_waiting:
+                self._counting.pop(job, None)
 
     async def of_job(self, row: JobRow) -> FiguresView:
         """Return what is shown of the figures of a job."""
@@ -202,12 +220,14 @@ class FigureViews:
         if not able.slots and not counts.running:
             return unknown(tasks, why or "no worker takes its tasks at present")
         now = self._app.wall()
-        running = [
-            now - one.at for _, one in self._app.reactor.workers.attempts.all_running(job.number)
-        ]
+        attempts = self._app.reactor.workers.attempts.all_running(job.number)
+        running = [now - one.at for _, one in attempts]
+        mean = figures.micros * MICRO / max(1, sum(figures.times))
         slots = max(1, able.slots, len(running))
+        if running and len(running) < tasks and mean > STEADY_SECONDS:
+            slots = len(running)  # it has as many as it gets: so much is used up by each
         rivals = self._rivals(job)
-        fewest = max(1, min(slots, max(len(running), slots // (1 + rivals)))) if rivals else slots
+        fewest = max(1, slots // (1 + rivals)) if rivals else slots
         known = Known(
             queued=tasks - len(running),
             running=running,
@@ -216,7 +236,8 @@ class FigureViews:
             fewest=fewest,
             shortest=figures.shortest * MICRO,
             longest=figures.longest * MICRO,
-            recent=figures.recent(now, RECENT_SECONDS),
+            mean=mean,
+            recent=[figures.recent(now, seconds) for seconds in RECENT_SECONDS],
             whole=job.ended,
         )
         return estimate(known)

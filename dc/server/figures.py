@@ -77,11 +77,7 @@ class Figures(Struct):
         self.last_at = max(self.last_at, record.at)
         counts = self.times if record.worker else [0] * len(self.times)
         found = tally(record.times, record.outcomes, BOUNDS, counts)
-        failed = [
-            (record.numbers[at], one)
-            for at in found.others
-            if isinstance(one := record.outcomes[at], Failure)
-        ]
+        failed = _failed(record, found.others) if found.others else ()
         if failed:
             self.failures.add(record.worker, record.at, failed)
         if not record.worker:  # nobody ran them
@@ -90,7 +86,7 @@ class Figures(Struct):
         first = self.began is None
         self.shortest = found.shortest if first else min(self.shortest, found.shortest)
         self.longest = max(self.longest, found.longest)
-        share = self._share(record.worker)
+        share = self.workers.get(record.worker) or self._share(record.worker)
         share.done += len(record.numbers) - len(failed)
         share.failed += len(failed)
         share.micros += found.total
@@ -102,12 +98,10 @@ class Figures(Struct):
         self.began = began if self.began is None else min(began, self.began)
 
     def _share(self, worker: str) -> Share:
-        share = self.workers.get(worker)
-        if share is None:
-            if len(self.workers) >= limits.FIGURES_WORKERS:
-                return self.others
-            share = self.workers[worker] = Share()
-        return share
+        """Return the place of a worker that has none yet."""
+        if len(self.workers) >= limits.FIGURES_WORKERS:
+            return self.others
+        return self.workers.setdefault(worker, Share())
 
     def take_out(self, tasks: Iterable[TaskRow]) -> None:
         """Take failed tasks out, which are to run again and were counted."""
@@ -144,6 +138,12 @@ class Figures(Struct):
     def record(self, job: int) -> JobFigures:
         """Return these figures as they are written down."""
         return JobFigures(job, self.sequence, msgspec.msgpack.encode(self))
+
+
+def _failed(record: Outcomes, places: Iterable[int]) -> list[tuple[int, Failure]]:
+    """Return the failures at some places of a record, with the numbers of their tasks."""
+    pairs = ((record.numbers[at], record.outcomes[at]) for at in places)
+    return [(number, one) for number, one in pairs if isinstance(one, Failure)]
 
 
 def restored(row: JobFigures | None, retried: int) -> Figures:

@@ -67,6 +67,6 @@ class HistoryViews:
         if found is not None:
             return found.key
         for row in side.register.gone():
-            if row.name == name:
+            if row.shown == name:
                 return row.key
         raise UnknownWorker(f"no worker is called {name}")

@@ -92,6 +92,9 @@ class Live:
         if len(self._watchers) >= limits.WATCHERS:
             text = f"{limits.WATCHERS} streams are open: close some, or try again later"
             raise TooManyWatchers(text)
+        if len({*self._shown, *(topic.name for topic in topics)}) > limits.WATCHED_ALL:
+            text = f"{limits.WATCHED_ALL} different topics are watched: close some streams"
+            raise TooManyWatchers(f"{text}, or try again later")
         behind = after is not None and any(topic.kind == "events" for topic in topics)
         event = self._newest if after is None else after
         watcher = Watcher(list(topics), {}, {}, event, behind)

@@ -126,26 +126,31 @@ class LiveStreams:
             stream.end()
 
     async def _tick(self) -> None:
+        pause = limits.WATCH_SECONDS
         while True:
-            await trio.sleep(limits.WATCH_SECONDS)
+            await trio.sleep(pause)
+            begin = trio.current_time()
+            news: set[Watcher] = set()
             for topic in self._live.topics:
-                await self._look(topic)
+                news |= await self._look(topic)
+            self._wake(news)  # only now: what is new of several topics goes out in one piece
+            pause = limits.WATCH_SHARE * (trio.current_time() - begin)
+            pause = min(max(pause, limits.WATCH_SECONDS), limits.WATCH_SECONDS_MOST)
 
-    async def _look(self, topic: Topic) -> None:
+    async def _look(self, topic: Topic) -> set[Watcher]:
+        """Look at a topic; return who has news by that."""
         try:
             if topic.kind == "output":
                 first = self._live.written(topic)
-                news = self._live.show_output(topic, await self._piece(topic, *first))
-            elif topic.kind in self._looks:
-                news = self._live.show(topic, await self._looks[topic.kind](topic))
-            else:
-                raise UnknownTopic(f"this server does not show {topic.kind}")
+                return self._live.show_output(topic, await self._piece(topic, *first))
+            if topic.kind in self._looks:
+                return self._live.show(topic, await self._looks[topic.kind](topic))
+            raise UnknownTopic(f"this server does not show {topic.kind}")
         except DcError as error:
-            news = self._live.fail(topic, error)
+            return self._live.fail(topic, error)
         except Exception:
             log.exception("%s cannot be shown", topic.name)
-            news = self._live.fail(topic, InternalError("a mistake in dc: see the server's log"))
-        self._wake(news)
+            return self._live.fail(topic, InternalError("a mistake in dc: see the server's log"))
 
     async def _piece(self, topic: Topic, attempt: int, first: int) -> OutputView:
         """Return the output from where somebody stands; of a newer attempt, from its start."""
@@ -156,14 +161,15 @@ class LiveStreams:
 
     def _wake(self, watchers: Iterable[Watcher]) -> None:
         for watcher in watchers:
-            self._streams[watcher].wake()
+            if (stream := self._streams.get(watcher)) is not None:
+                stream.wake()
 
     # --- what a stream asks for -----------------------------------------------------------------
 
     async def next_data(self, watcher: Watcher) -> bytes:
         """Return what is to be sent to a watcher now; empty if that is nothing."""
         for topic in self._live.lacking(watcher):
-            await self._look(topic)
+            self._wake(await self._look(topic))
         return self._live.take(watcher) or await self._catch_up(watcher)
 
     async def _catch_up(self, watcher: Watcher) -> bytes:

@@ -8,7 +8,7 @@ numbers of it are of the same moment.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -35,11 +35,15 @@ class Metrics:
     Args:
         app: what they are about.
         requests: what was counted of requests.
+        connections: gives how many connections of HTTP are open.
     """
 
-    def __init__(self, app: ServerApp, requests: RequestTally) -> None:
+    def __init__(
+        self, app: ServerApp, requests: RequestTally, connections: Callable[[], int]
+    ) -> None:
         self._app = app
         self._requests = requests
+        self._connections = connections
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -103,6 +107,8 @@ class Metrics:
         for labels, count in sorted(self._requests.counts.items()):
             family.add_metric(list(labels), count)
         yield family
+        text = "Open connections of HTTP, event streams among them."
+        yield gauge("http_connections", text, self._connections())
         text = "Seconds until answers to requests of HTTP began."
         yield histogram("http_request_seconds", text, self._requests.seconds)
 

@@ -37,6 +37,13 @@ follow. What cannot be done is said by a problem (RFC 9457), whose `code` is for
 Unknown fields are refused, in queries and in bodies. A path answers 405 to methods that it does \
 not have, and names those it has; 503 says that the server takes no more connections or stops."""
 
+KEY: Final[Json] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": limits.TEXT_CHARS},
+    "description": "names what is asked for: asked again, the answer is the same",
+}
+
 _REF: Final = "#/components/schemas/{name}"
 
 
@@ -91,6 +98,7 @@ def _operation(route: Route, refs: Mapping[str, Json], components: Mapping[str, 
         "parameters": [
             *map(_path_field, route.fields),
             *_query_fields(route.query, refs, components),
+            *([KEY] if route.is_change and route.path.startswith("/api") else []),
         ],
         "responses": _answers(route, refs),
     }
@@ -171,7 +179,9 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     if any(field.name == "cursor" for field in fields):
         codes.append("cursor")
     if route.is_change:
-        codes.append("cross_site")
+        codes += ["cross_site"]
+    if route.is_keyed:
+        codes += ["request", "in_progress", "key_reused"]
     pairs = [(OF_REQUESTS[code][0], code, OF_REQUESTS[code][1]) for code in codes]
     pairs += [
         (problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in route.problems

@@ -13,15 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import Struct
 
+from dc import limits
 from dc.errors import DcError, UnknownJob
 from dc.http import Request, Response
 from dc.server import problems
 from dc.server.api_body import read_body
 from dc.server.api_query import QueryReader, refuse_query
+from dc.server.kept_answers import KeptAnswers
 from dc.server.problems import BadRequest
 
 Query = TypeVar("Query")
@@ -117,6 +122,11 @@ class Route:
         """Whether it changes anything."""
         return self.method != "GET" if self.changes is None else self.changes
 
+    @property
+    def is_keyed(self) -> bool:
+        """Whether its answers are kept by Idempotency-Key; who reads bodies sees to that too."""
+        return self.is_change and not isinstance(self.body, str)
+
 
 class Router:
     """Finds the route of a request, reads what the route wants, and answers.
@@ -129,6 +139,7 @@ class Router:
         self.routes = list(routes)
         kinds = {route.query for route in self.routes if route.query is not None}
         self._readers = {kind: QueryReader(kind) for kind in kinds}
+        self._kept = KeptAnswers()
         self._by_length: dict[int, list[tuple[list[str], Route]]] = {}
         for route in sorted(self.routes, key=lambda route: len(route.fields)):
             parts = segments_of(route.path)
@@ -168,14 +179,26 @@ class Router:
         values = _values(segments_of(route.path), parts)
         query = self._query(route, request)
         body = await read_body(request, route.body) if isinstance(route.body, type) else None
-        answer = await route.answer(Call(request, values, query, body))
-        return answer if isinstance(answer, Response) else Response.json(answer, route.status)
+        call = Call(request, values, query, body)
+        key = request.headers.get("idempotency-key")
+        if key is None or not route.is_keyed:
+            return await _made(route, call)
+        if not 0 < len(key) <= limits.TEXT_CHARS:
+            text = f"an Idempotency-Key has 1 to {limits.TEXT_CHARS} characters"
+            raise BadRequest("request", text)
+        asked = f"{request.method} {request.target} ".encode() + msgspec.json.encode(body)
+        return await self._kept.answer(key, sha256(asked).digest(), partial(_made, route, call))
 
     def _query(self, route: Route, request: Request) -> Struct | None:
         if route.query is None:
             refuse_query(request)
             return None
         return self._readers[route.query].read(request)
+
+
+async def _made(route: Route, call: Call[Any, Any]) -> Response:
+    answer = await route.answer(call)
+    return answer if isinstance(answer, Response) else Response.json(answer, route.status)
 
 
 def segments_of(path: str) -> list[str]:

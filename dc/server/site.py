@@ -66,7 +66,7 @@ class Site:
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
         self._requests = RequestTally()
-        self._metrics = Metrics(app, self._requests)
+        self._metrics = Metrics(app, self._requests, lambda: self._open)
         self._open = 0
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 

@@ -83,6 +83,7 @@ class TaskViews:
             attempt=attempt,
             crashes=crashes,
             worker=worker,
+            began=self._app.reactor.workers.began(row.job, row.number),
             finished_at=row.at if row.finished else None,
             time=row.time if row.finished else None,
             payload_size=row.payload_size,

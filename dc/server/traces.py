@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
+import trio
+
 from dc import limits
 from dc.records import AttemptEnd
 from dc.server.app import ServerApp
@@ -15,6 +17,9 @@ from dc.view_jobs import JobView, Span
 
 HEAD = b'{"displayTimeUnit": "ms", "traceEvents": [\n'
 TAIL = b"\n]}\n"
+
+PIECE = 200
+"""Attempts that become JSON in one turn of the loop: some milliseconds."""
 
 
 class Traces:
@@ -40,7 +45,9 @@ class Traces:
         yield HEAD + encoded(events.begin(), first=True)
         async with aclosing(self._spans(job.job)) as pages:
             async for spans in pages:
-                yield encoded(events.attempts(spans), first=False)
+                for at in range(0, len(spans), PIECE):
+                    yield encoded(events.attempts(spans[at : at + PIECE]), first=False)
+                    await trio.lowlevel.checkpoint()  # others have their turn
                 if events.full:
                     break
         running = map(span_of_running, self._figures.running(job.job))
@@ -53,7 +60,7 @@ class Traces:
         """
         store, after = self._app.store, 0
         others = sorted(_known(await store.attempt_ends(job, 0, limits.TRACE_ENDS)), key=_ended)
-        while records := await store.bare_outcomes(job, after, limits.FIGURES_READ_BYTES):
+        while records := await store.bare_outcomes(job, after, limits.TRACE_READ_BYTES):
             after, until = records[-1].sequence, records[-1].at
             found = [span for record in records for span in spans_of(record)]
             count = sum(_ended(span) <= until for span in others)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -45,17 +46,11 @@ class WorkerFilter(Struct, frozen=True):
     down: bool = False
 
 
-class Entry(Struct, frozen=True):
-    """What a worker is found by; `of` is who is meant, and `worker` the same while it is here."""
+Known: TypeAlias = Worker | WorkerRow
+"""Who is here or away, or has gone and is remembered."""
 
-    of: Worker | WorkerRow
-    name: str
-    key: str
-    state: str
-    slots: int
-    labels: Mapping[str, str]
-    worker: Worker | None = None
-
+Found: TypeAlias = tuple[str | float, str, str, Known]
+"""A worker behind what its Place is made of."""
 
 TEXTS: Final = frozenset({"name", "state"})
 """What is text of that."""
@@ -86,47 +81,59 @@ class WorkerLists:
             limit: so many at most.
         """
         assert after is None or isinstance(after.by, str) == (wanted.sort in TEXTS)
-        fitting = [entry for entry in self._entries() if _fits(entry, wanted)]
-        placed = [(Place(self._by(one, wanted.sort), one.name, one.key), one.of) for one in fitting]
-        placed.sort(key=lambda pair: pair[0], reverse=wanted.down)
+        found = sorted(self._found(wanted), key=itemgetter(0, 1, 2), reverse=wanted.down)
         if after is not None:
-            placed = [one for one in placed if (one[0] < after if wanted.down else one[0] > after)]
-        page = placed[:limit]
-        following = page[-1][0] if len(placed) > limit else None
-        return [self._view(one) for _, one in page], following
+            end = after.by, after.name, after.key
+            found = [one for one in found if (one[:3] < end if wanted.down else one[:3] > end)]
+        page = found[:limit]
+        following = Place(*page[-1][:3]) if len(found) > limit else None
+        return [self._view(one) for *_, one in page], following
 
-    def _entries(self) -> Iterator[Entry]:
-        side = self._app.reactor.workers
-        for one in side.roster.by_key.values():
-            about, state = one.about, side.state_of(one)[0]
-            yield Entry(one, one.name, one.key[:KEY_SHOWN], state, about.slots, about.labels, one)
-        for row in side.register.gone():
-            yield Entry(
-                row,
-                row.shown or row.key[:KEY_SHOWN],
-                row.key[:KEY_SHOWN],
-                GONE,
-                row.slots,
-                row.labels,
-            )
+    def _found(self, wanted: WorkerFilter) -> Iterator[Found]:
+        """Yield who fits; of thousands, only what is asked for is looked at."""
+        side, part = self._app.reactor.workers, wanted.search.casefold()
+        known: list[Known] = [*side.roster.by_key.values(), *side.register.gone()]
+        for one in known:
+            key = one.key[:KEY_SHOWN]
+            name = one.name if isinstance(one, Worker) else one.shown or key
+            if part in name.casefold() and self._fits(one, wanted):
+                by = name if wanted.sort == "name" else self._by(one, wanted.sort)
+                yield by, name, key, one
 
-    def _by(self, entry: Entry, sort: WorkerSort) -> str | float:
+    def _fits(self, one: Known, wanted: WorkerFilter) -> bool:
+        if wanted.states and self._state(one) not in wanted.states:
+            return False
+        if wanted.label is None:
+            return True
+        labels = one.about.labels if isinstance(one, Worker) else one.labels
+        return labels.get(wanted.label[0]) == wanted.label[1]
+
+    def _state(self, one: Known) -> str:
+        return self._app.reactor.workers.state_of(one)[0] if isinstance(one, Worker) else GONE
+
+    def _by(self, one: Known, sort: WorkerSort) -> str | float:
         """Return what a worker is sorted by; who is not here has done nothing."""
-        worker, board = entry.worker, self._app.reactor.board
-        if sort in ("name", "state", "slots"):
-            found: str | float = getattr(entry, sort)
-            return found
-        if worker is None:
-            return -1.0
-        if sort in ("done", "failed"):
-            return worker.done if sort == "done" else worker.failed
-        if sort == "held":
-            return board.scheduler.worker_load(worker.id)[0]
-        if sort in ("rate", "failing"):
-            return worker.tally.rate(board.now) if sort == "rate" else worker.tally.failing
-        return _vital(worker, sort)
+        if sort == "state":
+            return self._state(one)
+        if isinstance(one, WorkerRow):
+            return one.slots if sort == "slots" else -1.0
+        board = self._app.reactor.board
+        match sort:
+            case "slots":
+                return one.about.slots
+            case "done":
+                return one.done
+            case "failed":
+                return one.failed
+            case "held":
+                return board.scheduler.worker_load(one.id)[0]
+            case "rate":
+                return one.tally.rate(board.now)
+            case "failing":
+                return one.tally.failing
+        return _vital(one, sort)
 
-    def _view(self, one: Worker | WorkerRow) -> WorkerView:
+    def _view(self, one: Known) -> WorkerView:
         return gone_view(one) if isinstance(one, WorkerRow) else self._views.view(one)
 
 
@@ -138,11 +145,3 @@ def _vital(worker: Worker, sort: WorkerSort) -> float:
     if sort == "processors":
         return vitals.processors
     return vitals.memory_used / vitals.memory_total if vitals.memory_total > 0 else -1.0
-
-
-def _fits(entry: Entry, wanted: WorkerFilter) -> bool:
-    if wanted.states and entry.state not in wanted.states:
-        return False
-    if wanted.label is not None and entry.labels.get(wanted.label[0]) != wanted.label[1]:
-        return False
-    return not wanted.search or wanted.search.casefold() in entry.name.casefold()

@@ -43,7 +43,6 @@ def histogram(times: list[float]) -> list[int]:
 
 def known_at(tasks: list[tuple[float, float]], now: float, slots: int) -> Known:
     times = [end - begin for begin, end in tasks if end <= now]
-    window = min(now, 60.0)
     return Known(
         queued=sum(begin > now for begin, _ in tasks),
         running=[now - begin for begin, end in tasks if begin <= now < end],
@@ -52,7 +51,11 @@ def known_at(tasks: list[tuple[float, float]], now: float, slots: int) -> Known:
         fewest=slots,
         shortest=min(times, default=0.0),
         longest=max(times, default=0.0),
-        recent=(sum(now - window < end <= now for _, end in tasks), window),
+        mean=sum(times) / max(1, len(times)),
+        recent=[
+            (sum(now - window < end <= now for _, end in tasks), window)
+            for window in (min(now, 3.0), min(now, 10.0), min(now, 60.0))
+        ],
     )
 
 
@@ -80,7 +83,7 @@ def test_nine_of_ten_jobs_end_when_it_was_said(kind: str) -> None:
 
 def test_a_long_queue_is_told_by_its_rate() -> None:
     times = histogram([0.01] * 100_000)
-    left = estimate(Known(900_000, [], times, 8, 8, 0.01, recent=(60_000, 60.0)))
+    left = estimate(Known(900_000, [], times, 8, 8, 0.01, recent=[(3_000, 3.0), (60_000, 60.0)]))
     assert left.likely == pytest.approx(900, rel=0.05)
     assert left.low is not None
     assert left.high is not None
@@ -88,6 +91,16 @@ def test_a_long_queue_is_told_by_its_rate() -> None:
     assert left.tasks == 900_000
     assert left.work is not None
     assert "60000 tasks in the last 60 s, on 8 slots" in left.basis
+
+
+def test_a_rate_that_changes_makes_the_range_wide() -> None:
+    times = histogram([0.01] * 100_000)
+    recent = [(6_000, 3.0), (20_000, 10.0), (60_000, 60.0)]
+    left = estimate(Known(120_000, [], times, 8, 8, 0.01, recent=recent))
+    assert left.low is not None
+    assert left.high is not None
+    assert left.low < 60 < 120 < left.high
+    assert left.likely == pytest.approx(60, rel=0.05)
 
 
 def test_other_jobs_make_the_range_wide() -> None:

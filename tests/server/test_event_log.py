@@ -236,16 +236,20 @@ def test_what_operators_ask_for() -> None:
         OrderWorkers(Which(["w"]), "pause"),
         OrderWorkers(Which(["w"]), "resume"),
         SetWorkers(Which(["w"]), slots=3, labels={"room": "1"}),
+        SetWorkers(Which(["w"]), name="lab-1"),
         ChangeSettings({"keep-days": "7", "reserve": None}),
         CancelJob(1),
     )
-    assert [who for _, who in found] == ["operator"] * 11
+    assert [who for _, who in found] == ["operator"] * 12
     assert [kind for kind, _ in found] == [
         "job.paused", "job.resumed", "job.changed", "task.cancelled", "submitter.weight",
-        "worker.paused", "worker.resumed", "worker.changed", "setting.changed", "setting.changed",
-        "job.cancelled",
+        "worker.paused", "worker.resumed", "worker.changed", "worker.renamed", "setting.changed",
+        "setting.changed", "job.cancelled",
     ]  # fmt: skip
     assert texts(server, "worker.changed") == ["worker w was given 3 slots and the labels room=1"]
+    assert texts(server, "worker.renamed") == [
+        "the worker that calls itself w is lab-1 from now on"
+    ]
     assert texts(server, "setting.changed")[0] == "keep-days is 7 days"
 
 

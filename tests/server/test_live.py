@@ -137,6 +137,17 @@ def test_there_is_an_end_to_watchers(monkeypatch: pytest.MonkeyPatch) -> None:
     live.open(topics("jobs"))
 
 
+def test_there_is_an_end_to_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "WATCHED_ALL", 2)
+    live = Live()
+    first = live.open(topics("job:1,job:2"))
+    live.open(topics("job:2,job:1"))
+    with pytest.raises(TooManyWatchers):
+        live.open(topics("job:1,job:3"))
+    live.validate()
+    live.close(first)
+
+
 # --- outputs ------------------------------------------------------------------------------------
 
 

@@ -48,6 +48,7 @@ class World:
     def __init__(self) -> None:
         self.state = 0
         self.looks = 0
+        self.seconds = 0.0
         self.error: Exception | None = None
         self.text = ""
         self.attempt = 1
@@ -56,6 +57,7 @@ class World:
 
     async def look(self, topic: Topic) -> object:
         self.looks += 1
+        await trio.sleep(self.seconds)
         if self.error is not None:
             raise self.error
         return {"state": self.state}
@@ -170,6 +172,19 @@ async def test_one_look_serves_all_and_none_is_made_for_nobody(
         await again.ask("/api/stream?topics=jobs")
         await again.until('"state":8')
         assert served.app.started == 2
+
+
+async def test_slow_looks_are_rare(autojump_clock: trio.testing.MockClock) -> None:
+    async with serving() as served:
+        reader = served.connect()
+        await reader.ask("/api/stream?topics=jobs")
+        await reader.until("state")
+        served.world.seconds = 0.5
+        await trio.sleep(60)
+        assert served.world.looks == 1 + 11, "half a second of looking, five of none"
+        served.world.seconds = 5.0
+        await trio.sleep(150)
+        assert served.world.looks <= 12 + 11, "ten seconds at most"
 
 
 async def test_who_does_not_read_is_cut_off(autojump_clock: trio.testing.MockClock) -> None:

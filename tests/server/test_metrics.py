@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from dc import limits
-from dc.errors import ProtocolError
 from dc.http import Response
 from dc.messages import Failed, Failure
 from dc.server.commands import CancelJob, OrderWorkers, PauseJob, Which
@@ -176,8 +175,7 @@ async def test_requests_are_counted_by_route(tmp_path: Path) -> None:
         for job in range(5):
             await served.ask("GET", f"/api/jobs/{job}")
         await served.ask("POST", "/api/status")
-        with pytest.raises(ProtocolError):
-            await served.site.answer(request("GET", "/", headers={"Host": "evil.example"}))
+        await served.site.answer(request("GET", "/", headers={"Host": "evil.example"}))
         found = samples(families((await scrape(served))[0]))
 
     def count(method: str, route: str, status: str) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
+import trio.testing
 from msgspec import Struct
 from openapi_spec_validator import validate
 
@@ -16,8 +18,9 @@ from dc import errors, limits
 from dc.http import Response
 from dc.server import openapi
 from dc.server.api_rows import Cursor
+from dc.server.kept_answers import KeptAnswers
 from dc.server.openapi import attributes, operation_id, statuses_of
-from dc.server.problems import OF_REQUESTS, STATUSES
+from dc.server.problems import OF_REQUESTS, STATUSES, BadRequest
 from dc.server.routes import Call, Route, Router
 from dc.view_server import Problem
 from tests.server.test_api import JSON, Served, request, serving
@@ -174,7 +177,7 @@ def test_a_route_says_all_of_itself() -> None:
     assert operation_id(route) == "post_things_name_go_on"
     assert attributes(Asked)["cursor"] == "where to go on; this is told on two lines."
     assert attributes(Asked)["last"] == "both of these."
-    assert list(statuses_of(route)) == [400, 403, 404, 408, 413, 415, 421, 507]
+    assert list(statuses_of(route)) == [400, 403, 404, 408, 409, 413, 415, 421, 422, 507]
     found = openapi.description([route], "1")
     said = found["paths"]["/api/things/{name}/go-on"]["post"]
     fields = {one["name"]: one["schema"] for one in said["parameters"]}
@@ -210,3 +213,73 @@ async def test_a_fixed_path_goes_before_one_with_fields() -> None:
 async def test_a_slash_at_the_end_is_no_matter(tmp_path: Path, path: str) -> None:
     async with serving(tmp_path) as served:
         assert (await served.ask("GET", path))[0] == 200
+
+
+# --- answers that are kept ----------------------------------------------------------------------
+
+
+async def test_a_change_is_made_once_under_its_key(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        head = {**JSON, "Idempotency-Key": "k"}
+        first = await served.site.answer(request("PATCH", "/api/jobs/1", b'{"priority": 7}', head))
+        assert (await served.ask("PATCH", "/api/jobs/1", {"priority": 3}))[1]["priority"] == 3
+        again = await served.site.answer(request("PATCH", "/api/jobs/1", b'{"priority":7}', head))
+        assert isinstance(first, Response)
+        assert isinstance(again, Response)
+        assert (again.status, again.body) == (200, first.body)
+        assert dict(again.headers)["Idempotency-Replayed"] == "true"
+        assert (await served.ask("GET", "/api/jobs/1"))[1]["priority"] == 3
+        for path, body in (
+            ("/api/jobs/1", b'{"priority": 8}'),
+            ("/api/jobs/2", b'{"priority": 7}'),
+        ):
+            status, said, _ = await problem(served, "PATCH", path, body, head)
+            assert (status, said.code) == (422, "key_reused")
+        head["Idempotency-Key"] = "x" * 257
+        status, said, _ = await problem(served, "POST", "/api/jobs/77/cancel", b"", head)
+        assert (status, said.code) == (400, "request")
+
+
+async def test_what_was_not_done_may_be_tried_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        head = {"Idempotency-Key": "k"}
+        for _ in range(2):
+            assert (await problem(served, "POST", "/api/jobs/77/cancel", b"", head))[0] == 404
+
+
+async def test_kept_answers_are_bounded(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(limits, "KEPT_ANSWERS", 3)
+    kept, made = KeptAnswers(), []
+
+    async def make() -> Response:
+        await trio.lowlevel.checkpoint()
+        made.append(1)
+        return Response(200, b"x" * 10)
+
+    for number in range(10):
+        await kept.answer(str(number), b"", make)
+    assert len(kept._by_key) <= 4
+    await kept.answer("9", b"", make)
+    assert len(made) == 10
+    await trio.sleep(limits.KEPT_ANSWER_SECONDS + 1)
+    await kept.answer("9", b"", make)
+    assert len(made) == 11
+    assert kept._bytes == 10
+
+
+async def test_one_answer_is_made_at_a_time() -> None:
+    kept, go = KeptAnswers(), trio.Event()
+
+    async def make() -> Response:
+        await go.wait()
+        return Response(200, b"")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.answer, "k", b"", make)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(BadRequest, match="not answered yet") as busy:
+            await kept.answer("k", b"", make)
+        assert busy.value.status == 409
+        go.set()

@@ -66,6 +66,9 @@ function open() {
   const mine = source;
   source.onopen = () => { heard("live"); watch(); };
   source.onerror = () => { if (mine === source) failed(); };
+  for (const sign of ["beat", "problem"]) { // nothing new; or a topic that is not there, or no more
+    source.addEventListener(sign, () => { if (mine === source) { heard("live"); watch(); } });
+  }
   for (const topic of wanted.keys()) {
     source.addEventListener(topic, (event) => {
       if (mine !== source) return;
@@ -79,7 +82,7 @@ function open() {
 
 function watch() {
   clearTimeout(watchdog);
-  // A comment keeps the stream open without an event, so this is only about streams that are dead.
+  // The server says something every 15 s, so this is only about streams that are dead.
   watchdog = setTimeout(() => poll(STREAM_AGAIN_MS), SILENT_MS);
 }
 
