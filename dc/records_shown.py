@@ -31,7 +31,7 @@ class HistoryStep(Struct, frozen=True, array_like=True):
 
 
 class History(Struct, frozen=True):
-    """These steps of limits.HISTORY_SECONDS are over.
+    """These steps of limits_shown.HISTORY_SECONDS are over.
 
     One that is known already is gone on with: tasks are added, the rest is as it is now.
     """

@@ -229,7 +229,7 @@ class Store(Protocol):
         """Return the server's history from one time to before another, in steps of so many seconds.
 
         Args:
-            step: one of limits.HISTORY_KEPT.
+            step: one of limits_shown.HISTORY_KEPT.
             since: no step is given that began before this Unix time.
             until: nor one that began then, or later.
         """

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from dc import limits
+from dc import limits_shown
 from dc.records import AttemptEnd, AttemptEnds, JobFigures
 
 Row: TypeAlias = tuple[int | float | str | bytes | None, ...]
@@ -18,7 +18,7 @@ _ends = msgspec.json.Decoder(list[AttemptEnd])
 def ends_row(record: AttemptEnds) -> Row:
     """Return ends of attempts as a row of the view `incoming`."""
     numbers = _encode(record.ends).decode()
-    most, kept = limits.JOB_ATTEMPT_ENDS, limits.ATTEMPT_ENDS
+    most, kept = limits_shown.JOB_ATTEMPT_ENDS, limits_shown.ATTEMPT_ENDS
     return (50, record.job, None, most, None, kept, numbers, None, None, None, None)
 
 

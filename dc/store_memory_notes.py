@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from dc import limits
+from dc import limits_shown
 from dc.records import (
     AttemptEnd,
     AttemptEnds,
@@ -48,12 +48,12 @@ def _add_shown(
         job.figures = record
         return
     undo.append(partial(setattr, job, "attempt_ends", job.attempt_ends))
-    if len(job.attempt_ends) >= limits.JOB_ATTEMPT_ENDS:
+    if len(job.attempt_ends) >= limits_shown.JOB_ATTEMPT_ENDS:
         return
     kept = dict(job.attempt_ends)
     for end in record.ends:
         for number, attempt in list(kept):
-            old = attempt == end.attempt or attempt <= end.attempt - limits.ATTEMPT_ENDS
+            old = attempt == end.attempt or attempt <= end.attempt - limits_shown.ATTEMPT_ENDS
             if number == end.number and old:
                 del kept[number, attempt]
     for end in record.ends:

@@ -8,7 +8,7 @@ from functools import partial
 import trio
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits_shown
 from dc.records_shown import (
     EventFilter,
     Events,
@@ -28,7 +28,7 @@ class MemoryShown:
     def __init__(self) -> None:
         self._settings: dict[str, str] = {}
         self._history: dict[int, dict[int, HistoryStep]] = {
-            step: {} for step in limits.HISTORY_KEPT
+            step: {} for step in limits_shown.HISTORY_KEPT
         }
         self._presence: dict[tuple[str, float], PresenceRow] = {}
         self._events: dict[int, EventView] = {}
@@ -47,7 +47,7 @@ class MemoryShown:
             case Events(rows):
                 undo.append(partial(setattr, self, "_events", self._events))
                 found = self._events | {row.event: row for row in rows}
-                first = max(found, default=0) - limits.EVENTS_KEPT
+                first = max(found, default=0) - limits_shown.EVENTS_KEPT
                 self._events = {event: row for event, row in found.items() if event > first}
             case SettingChanged(name, value):
                 undo.append(partial(setattr, self, "_settings", self._settings))
@@ -88,7 +88,7 @@ class MemoryShown:
 def fits(row: EventView, wanted: EventFilter) -> bool:
     """Whether an event is what a filter wants."""
     family = row.kind.partition(".")[0]
-    search = wanted.search[: limits.EVENT_SEARCH_CHARS]
+    search = wanted.search[: limits_shown.EVENT_SEARCH_CHARS]
     return (
         wanted.level in ("", row.level)
         and wanted.kind in ("", row.kind, family)
@@ -113,7 +113,7 @@ def _rolled_up(
         if old is not None:
             one = replace(one, done=old.done + one.done, failed=old.failed + one.failed)
         found[at] = replace(one, at=at)
-    return {at: found[at] for at in sorted(found)[-limits.HISTORY_KEPT[step] :]}
+    return {at: found[at] for at in sorted(found)[-limits_shown.HISTORY_KEPT[step] :]}
 
 
 def _with_presences(
@@ -127,6 +127,6 @@ def _with_presences(
     found.update(((row.key, row.since), row) for row in rows)
     for key in {row.key for row in rows}:
         mine = sorted(place for place in found if place[0] == key)
-        for place in mine[: -limits.PRESENCES_OF_WORKER]:
+        for place in mine[: -limits_shown.PRESENCES_OF_WORKER]:
             del found[place]
     return found

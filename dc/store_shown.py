@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dc import limits
+from dc import limits_shown
 from dc.records_shown import (
     EventFilter,
     Events,
@@ -115,5 +115,5 @@ def filter_values(wanted: EventFilter) -> dict[str, str | int | None]:
         "who": wanted.who,
         "job": wanted.job,
         "worker": wanted.worker,
-        "search": f"%{marked[: limits.EVENT_SEARCH_CHARS]}%" if marked else "",
+        "search": f"%{marked[: limits_shown.EVENT_SEARCH_CHARS]}%" if marked else "",
     }

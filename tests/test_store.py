@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.errors import StoreConflict, UnknownTask
 from dc.messages import Blob, Counts, Failure, Options, Outcome, Payload
 from dc.records import (
@@ -587,14 +587,14 @@ def an_end(number: int, attempt: int, text: str = "") -> AttemptEnd:
 
 async def ends(store: Store, job: int, number: int) -> list[AttemptEnd]:
     """Return those of one task."""
-    found = await store.attempt_ends(job, number, limits.ATTEMPT_ENDS)
-    assert found == (await store.attempt_ends(job, number, 99))[: limits.ATTEMPT_ENDS]
+    found = await store.attempt_ends(job, number, limits_shown.ATTEMPT_ENDS)
+    assert found == (await store.attempt_ends(job, number, 99))[: limits_shown.ATTEMPT_ENDS]
     assert found[:1] == await store.attempt_ends(job, number, 1)
     return [end for end in found if end.number == number]
 
 
 async def test_ends_of_attempts_are_kept_the_newest_of_each_task(opened: Open) -> None:
-    most = limits.ATTEMPT_ENDS
+    most = limits_shown.ATTEMPT_ENDS
     async with opened() as store:
         await store.commit([new_job(), some_tasks(1, 3), AttemptEnds(1, [an_end(1, 1, 'é "\x00')])])
         assert await ends(store, 1, 1) == [an_end(1, 1, 'é "\x00')]
@@ -612,7 +612,7 @@ async def test_ends_of_attempts_are_kept_the_newest_of_each_task(opened: Open) -
 async def test_a_job_has_so_many_ends_of_attempts(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "JOB_ATTEMPT_ENDS", 3)
+    monkeypatch.setattr(limits_shown, "JOB_ATTEMPT_ENDS", 3)
     async with opened() as store:
         await store.commit([new_job(), some_tasks(1, 9)])
         for number in range(2):

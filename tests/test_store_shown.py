@@ -12,7 +12,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits_shown
 from dc.records_shown import (
     EventFilter,
     Events,
@@ -79,10 +79,10 @@ def test_steps_of_all_lengths_are_those_that_were_written(steps: list[HistorySte
     """Against a model that keeps every step: it adds up what fell into the same longer one."""
 
     async def ask(store: Store) -> list[list[HistoryStep]]:
-        return [await store.history(long, 0, MOST) for long in limits.HISTORY_KEPT]
+        return [await store.history(long, 0, MOST) for long in limits_shown.HISTORY_KEPT]
 
     records = [History(steps[at : at + 3]) for at in range(0, len(steps), 3)]
-    for long, found in zip(limits.HISTORY_KEPT, both(records, ask), strict=True):
+    for long, found in zip(limits_shown.HISTORY_KEPT, both(records, ask), strict=True):
         groups: dict[int, list[HistoryStep]] = {}
         for one in steps:
             groups.setdefault(one.at // long * long, []).append(one)
@@ -95,22 +95,22 @@ def test_steps_of_all_lengths_are_those_that_were_written(steps: list[HistorySte
 
 
 def test_of_each_length_the_newest_steps_are_kept() -> None:
-    count = limits.HISTORY_KEPT[10] + 200
+    count = limits_shown.HISTORY_KEPT[10] + 200
     records = [History([step(10 * at) for at in range(first, first + 100)])
                for first in range(0, count, 100)]  # fmt: skip
     records.append(History([step(3)]))  # the clock was wrong for a while
 
     async def ask(store: Store) -> dict[int, list[HistoryStep]]:
-        return {long: await store.history(long, 0, MOST) for long in limits.HISTORY_KEPT}
+        return {long: await store.history(long, 0, MOST) for long in limits_shown.HISTORY_KEPT}
 
     found = both(records, ask)
     for long, steps in found.items():
-        assert len(steps) <= limits.HISTORY_KEPT[long]
-    assert len(found[10]) == limits.HISTORY_KEPT[10]
+        assert len(steps) <= limits_shown.HISTORY_KEPT[long]
+    assert len(found[10]) == limits_shown.HISTORY_KEPT[10]
     newest = -(-count // 100) * 100
     assert found[10][-1].at == 10 * (newest - 1)
     assert sum(one.done for one in found[7200]) == newest + 1
-    assert sum(limits.HISTORY_KEPT.values()) <= 18_000
+    assert sum(limits_shown.HISTORY_KEPT.values()) <= 18_000
 
 
 def test_history_is_read_between_two_times() -> None:
@@ -156,7 +156,7 @@ def test_what_is_open_ends_when_the_server_was_last_alive() -> None:
 
 
 def test_the_last_times_of_a_worker_are_kept() -> None:
-    most = limits.PRESENCES_OF_WORKER
+    most = limits_shown.PRESENCES_OF_WORKER
     rows = [PresenceRow("a", float(at), at + 0.5, 0, 0) for at in range(most + 20)]
     other = PresenceRow("b", 0.0, 0.5, 0, 0)
 
@@ -217,7 +217,7 @@ def test_events_are_found_the_same_in_both(
 
 
 def test_the_newest_events_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    most = limits.EVENTS_KEPT
+    most = limits_shown.EVENTS_KEPT
     records = [Events([event(1), event(2), event(3)]), Events([event(most + 2)])]
 
     async def ask(store: Store) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.errors import StoreError
 from dc.messages import Number
 from dc.records_shown import EventFilter
@@ -17,7 +17,7 @@ from dc.server.routes import Call, Route
 from dc.view_server import EventsPage, EventView, Level
 
 Said: TypeAlias = Annotated[str, Meta(max_length=limits.TEXT_CHARS)]
-Search: TypeAlias = Annotated[str, Meta(max_length=limits.EVENT_SEARCH_CHARS)]
+Search: TypeAlias = Annotated[str, Meta(max_length=limits_shown.EVENT_SEARCH_CHARS)]
 
 CURSOR_DIGITS = 18
 """Of an event's number, at most: SQLite's integers have some more."""
@@ -70,7 +70,9 @@ class EventsApi:
         log = self._app.reactor.board.log
         before = _number(query.cursor) if query.cursor else log.next
         # A text is looked for in so many events, and the next request goes on there.
-        floor = max(0, min(before, log.next) - 1 - limits.EVENTS_SEARCHED) if query.search else 0
+        floor = (
+            max(0, min(before, log.next) - 1 - limits_shown.EVENTS_SEARCHED) if query.search else 0
+        )
         after = max(query.after, floor)
         rows = await self._app.store.events(wanted, after, before, query.limit)
         return EventsPage(rows, self._next(rows, query.limit, after > query.after, after))

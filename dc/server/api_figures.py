@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import UnknownJob
 from dc.http import Response
 from dc.messages import UnixTime
@@ -30,7 +30,7 @@ class TimelineQuery(Struct, forbid_unknown_fields=True):
 class TraceQuery(Struct, forbid_unknown_fields=True):
     """How many attempts, at most."""
 
-    limit: Annotated[int, Meta(ge=1, le=limits.TRACE_ATTEMPTS)] = limits.TRACE_ATTEMPTS
+    limit: Annotated[int, Meta(ge=1, le=limits_shown.TRACE_ATTEMPTS)] = limits_shown.TRACE_ATTEMPTS
 
 
 class FiguresApi:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import OptionsError, StoreError, UnknownWorker
 from dc.server.app import ServerApp
 from dc.server.routes import Call, Route
@@ -18,7 +18,7 @@ USUAL_SECONDS = 3600.0
 """That are shown if nobody says since when."""
 
 Moment: TypeAlias = Annotated[float, Meta(ge=0, le=1e11)]
-Points: TypeAlias = Annotated[int, Meta(ge=1, le=limits.HISTORY_POINTS)]
+Points: TypeAlias = Annotated[int, Meta(ge=1, le=limits_shown.HISTORY_POINTS)]
 
 
 class HistoryQuery(Struct, forbid_unknown_fields=True):

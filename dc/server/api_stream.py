@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import TooManyWatchers, UnknownTopic
 from dc.http import Response
 from dc.messages import Sequenced
@@ -53,7 +53,7 @@ class StreamApi:
         if request.method == "HEAD":
             return Response(200, b"", EVENTS, headers)
         body = self._streams.open(topics, after)
-        return Response(200, body, EVENTS, headers, patience=limits.WATCH_SEND_SECONDS)
+        return Response(200, body, EVENTS, headers, patience=limits_shown.WATCH_SEND_SECONDS)
 
 
 def _event(text: str) -> int:

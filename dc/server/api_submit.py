@@ -19,7 +19,7 @@ import msgspec
 import trio
 from msgspec import Meta, Struct
 
-from dc import errors, limits
+from dc import errors, limits, limits_shown
 from dc.errors import OptionsError, PayloadError, ProtocolError, ServerStopped
 from dc.http import Request, Response
 from dc.messages import Blob, Payload, Text
@@ -54,7 +54,7 @@ class WholeJob(NewJob):
     blob that was put before. As lines, the first has all but `tasks`, each further one a payload.
     """
 
-    tasks: Annotated[list[msgspec.Raw], Meta(max_length=limits.SUBMITTED_TASKS)] = []
+    tasks: Annotated[list[msgspec.Raw], Meta(max_length=limits_shown.SUBMITTED_TASKS)] = []
 
 
 _inputs: Final = dict[Text, BlobView]
@@ -103,8 +103,8 @@ class SubmitApi:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        if self._under_way >= limits.SUBMITTING:
-            text = f"{limits.SUBMITTING} jobs are being submitted over HTTP: try again later"
+        if self._under_way >= limits_shown.SUBMITTING:
+            text = f"{limits_shown.SUBMITTING} jobs are being submitted over HTTP: try again later"
             raise BadRequest("busy", text)
         self._under_way += 1
         try:
@@ -142,7 +142,7 @@ class SubmitApi:
             type_ = await submission.begin(job.type, job.version, options, key)
             count = 0
             while lines or (lines := await source.some()):
-                part, lines = lines[: limits.READ_AT_ONCE], lines[limits.READ_AT_ONCE :]
+                part, lines = lines[: limits_shown.READ_AT_ONCE], lines[limits_shown.READ_AT_ONCE :]
                 await submission.add(await self._read(type_, part, count))
                 count += len(part)
             return _answer(await submission.end(), submission)
@@ -151,7 +151,7 @@ class SubmitApi:
 
     async def _read_all(self, type_: TaskType, values: list[msgspec.Raw]) -> list[list[Payload]]:
         """Return all payloads, in parts."""
-        step = limits.READ_AT_ONCE
+        step = limits_shown.READ_AT_ONCE
         starts = range(0, len(values), step)
         return [await self._read(type_, values[start : start + step], start) for start in starts]
 
@@ -211,7 +211,7 @@ def _key(request: Request) -> str:
 
 async def _body(request: Request) -> bytes:
     try:
-        return await request.body(limits.SUBMITTED_BYTES)
+        return await request.body(limits_shown.SUBMITTED_BYTES)
     except ProtocolError as error:
         if error.status != 413:
             raise

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_shown
 from dc._core import RUNNING
 from dc.messages import Failure
 from dc.records import AttemptEnd, AttemptEnds
@@ -36,13 +36,13 @@ class AttemptNotes:
         self._board = board
         self._begun: dict[int, dict[int, Begun]] = {}
         self._count = 0
-        self._sweep_at = limits.BEGUN_TASKS // 100
+        self._sweep_at = limits_shown.BEGUN_TASKS // 100
 
     # --- beginnings -----------------------------------------------------------------------------
 
     def running(self, worker: int, job: int, number: int, attempt: int, elapsed: float) -> None:
         """Note that an attempt has been running for `elapsed` seconds."""
-        if self._count >= limits.BEGUN_TASKS:
+        if self._count >= limits_shown.BEGUN_TASKS:
             return
         mine = self._begun.setdefault(job, {})
         before = len(mine)
@@ -76,7 +76,7 @@ class AttemptNotes:
         kept = {job: dict(self.all_running(job)) for job in self._begun}
         self._begun = {job: mine for job, mine in kept.items() if mine}
         self._count = sum(map(len, self._begun.values()))
-        self._sweep_at = max(limits.BEGUN_TASKS // 100, 2 * self._count)
+        self._sweep_at = max(limits_shown.BEGUN_TASKS // 100, 2 * self._count)
 
     # --- ends -----------------------------------------------------------------------------------
 
@@ -112,14 +112,14 @@ class AttemptNotes:
     def validate(self) -> None:
         """Check that what is in memory is counted."""
         assert self._count == sum(map(len, self._begun.values())), "begun attempts are miscounted"
-        assert self._count <= limits.BEGUN_TASKS, "too many begun attempts are kept"
+        assert self._count <= limits_shown.BEGUN_TASKS, "too many begun attempts are kept"
 
 
 def failed_end(
     worker: str, number: int, attempt: int, at: float, seconds: float, failure: Failure
 ) -> AttemptEnd:
     """Return how an attempt ended that failed at a Unix time, after so many seconds."""
-    error = failure.error[: limits.ATTEMPT_ERROR_CHARS]
-    traceback = failure.traceback[-limits.ATTEMPT_TRACEBACK_CHARS :]
+    error = failure.error[: limits_shown.ATTEMPT_ERROR_CHARS]
+    traceback = failure.traceback[-limits_shown.ATTEMPT_TRACEBACK_CHARS :]
     began = at - seconds
     return AttemptEnd(number, attempt, worker, failure.kind, at, began, seconds, error, traceback)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
-from dc import limits
+from dc import limits_shown
 from dc.requirements import bytes_text, need_text, needs_of
 from dc.server.board import Board
 from dc.server.chronicle import Chronicle
@@ -57,18 +57,20 @@ class AttentionList:
         """Return what to look at, the gravest first."""
         now = self._board.now
         many = len(self._board.jobs) + len(self._workers.roster.by_key)
-        serves = max(limits.ATTENTION_SECONDS, many / limits.ATTENTION_LOOKED_AT)
-        if now - self._made_at >= min(serves, limits.ATTENTION_SECONDS_MOST):
+        serves = max(limits_shown.ATTENTION_SECONDS, many / limits_shown.ATTENTION_LOOKED_AT)
+        if now - self._made_at >= min(serves, limits_shown.ATTENTION_SECONDS_MOST):
             self._made, self._made_at = self._make(), now
         return self._made
 
     def _make(self) -> list[Attention]:
         found = [*self._of_server(), *self._of_workers(), *self._of_jobs()]
         found.sort(key=lambda one: ORDER[one.level])
-        more = len(found) - limits.ATTENTION_ITEMS
+        more = len(found) - limits_shown.ATTENTION_ITEMS
         if more > 0:
             text = f"{counted(more, 'other thing')} of this list: see to these first"
-            found[limits.ATTENTION_ITEMS :] = [Attention("more", "info", f"and {text}", "/events")]
+            found[limits_shown.ATTENTION_ITEMS :] = [
+                Attention("more", "info", f"and {text}", "/events")
+            ]
         return found
 
     # --- the server -----------------------------------------------------------------------------

@@ -5,8 +5,8 @@ Theory of operation
 Time is cut into steps of equal length, numbered from the beginning of Unix time. For each worker
 and step there is a sum of run time, in microseconds: a task that took `t` seconds and whose outcome
 came at `at` ran from `at - t` to `at`. When the steps from the first to the last would be more than
-limits.FIGURES_BINS, two become one, and their sums with them: that loses nothing but sharpness. The
-sums are integers, so that what was added can be taken out again, in any order.
+limits_shown.FIGURES_BINS, two become one, and their sums with them: that loses nothing but
+sharpness. The sums are integers, so that what was added can be taken out again, in any order.
 
 A mark of a step says which records of outcomes came in it: by their sequences, a short time of a
 long job is found in the store without reading the rest.
@@ -18,11 +18,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
-from dc import limits
+from dc import limits_shown
 from dc._columns import spread
 
 MICROSECONDS = 1_000_000
-LEAST_STEP = int(limits.FIGURES_STEP_SECONDS * MICROSECONDS)
+LEAST_STEP = int(limits_shown.FIGURES_STEP_SECONDS * MICROSECONDS)
 OTHERS = ""
 """The lane of all workers that have none of their own."""
 
@@ -112,7 +112,7 @@ class Bins(Struct):
     def _lane(self, worker: str) -> LaneBins:
         lane = self.lanes.get(worker)
         if lane is None:
-            full = len(self.lanes) >= limits.FIGURES_LANES
+            full = len(self.lanes) >= limits_shown.FIGURES_LANES
             lane = self.lanes.setdefault(OTHERS if full else worker, LaneBins())
         return lane
 
@@ -122,7 +122,7 @@ class Bins(Struct):
         if self.high >= self.low:
             low, high = min(low, self.low), max(high, self.high)
         by = 0
-        while (high >> by) - (low >> by) >= limits.FIGURES_BINS:
+        while (high >> by) - (low >> by) >= limits_shown.FIGURES_BINS:
             by += 1
         if by:
             self._coarsen(by)
@@ -155,8 +155,8 @@ class Bins(Struct):
 
     def validate(self) -> None:
         """Check the bounds; AssertionError says what does not hold."""
-        assert len(self.lanes) <= limits.FIGURES_LANES + 1, "too many lanes"
-        assert self.high - self.low < limits.FIGURES_BINS, "too many steps"
+        assert len(self.lanes) <= limits_shown.FIGURES_LANES + 1, "too many lanes"
+        assert self.high - self.low < limits_shown.FIGURES_BINS, "too many steps"
         for lane in self.lanes.values():
             for step in (*lane.busy, *lane.failed):
                 assert self.low <= step <= self.high, "a step is out of range"

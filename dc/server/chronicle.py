@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from dc import limits
+from dc import limits_shown
 from dc.records import NewPlugin
 from dc.records_shown import Events, History, HistoryStep
 from dc.requirements import bytes_text
@@ -103,7 +103,7 @@ class Chronicle:
         """Note how many bytes of the disk of the data folder are free, of how many."""
         self.disk_free = free
         reserve = reserve_of(self._board.settings.now.reserve, total)
-        enough = reserve * (limits.DISK_LOW_TIMES + self.disk_low)
+        enough = reserve * (limits_shown.DISK_LOW_TIMES + self.disk_low)
         if (free < enough) == self.disk_low:
             return
         self.disk_low = free < enough

@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from dc import limits
+from dc import limits_shown
 from dc.http import Request, Response
 from dc.http_conditions import accepts
 
@@ -26,11 +26,11 @@ async def compress(request: Request, answer: Response) -> None:
     if answer.content_type not in KINDS or answer.etag or not isinstance(body, bytes):
         return
     answer.headers.append(("Vary", "Accept-Encoding"))
-    if not limits.GZIP_LEAST_BYTES <= size <= limits.GZIP_MOST_BYTES:
+    if not limits_shown.GZIP_LEAST_BYTES <= size <= limits_shown.GZIP_MOST_BYTES:
         return
     if accepts(request.headers, "gzip"):
         answer.headers.append(("Content-Encoding", "gzip"))
-        if size <= limits.GZIP_LOOP_BYTES:
+        if size <= limits_shown.GZIP_LOOP_BYTES:
             answer.body = _gzip(body)
         else:
             answer.body = await trio.to_thread.run_sync(_gzip, body)

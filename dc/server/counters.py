@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from dc import limits
+from dc import limits_shown
 from dc.messages import Failure, Outcome
 from dc.server.histogram import Histogram
 
@@ -63,7 +63,7 @@ class Counters:
         """Count the run times of tasks of one type."""
         found = self.times.get(task_type)
         if found is None:
-            name = task_type if len(self.times) < limits.TIMED_TYPES else OTHER
+            name = task_type if len(self.times) < limits_shown.TIMED_TYPES else OTHER
             found = self.times[name] = self.times.get(name) or Histogram(RUN_BOUNDS)
         found.add(times)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_shown
 from dc.view_server import Level
 
 
@@ -23,7 +23,7 @@ class Kind(Struct, frozen=True):
 
     many: str
     level: Level = "info"
-    at_once: int = limits.EVENTS_AT_ONCE
+    at_once: int = limits_shown.EVENTS_AT_ONCE
 
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(

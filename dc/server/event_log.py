@@ -18,7 +18,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits_shown
 from dc.server.event_kinds import KINDS
 from dc.view_server import EventView, Level
 
@@ -106,14 +106,14 @@ class EventLog:
         if flow is None:
             flow = self._flows[kind] = Flow(most, now)
         if not flow.count:
-            flow.left = min(most, flow.left + (now - flow.at) / limits.EVENT_SECONDS)
+            flow.left = min(most, flow.left + (now - flow.at) / limits_shown.EVENT_SECONDS)
             flow.at = now
-            if flow.left >= 1.0 and len(self._waiting) < limits.EVENTS_WAITING:
+            if flow.left >= 1.0 and len(self._waiting) < limits_shown.EVENTS_WAITING:
                 flow.left -= 1.0
                 return False
             flow.since = now
         flow.count += 1
-        if len(flow.whos) < limits.EVENT_NAMES:
+        if len(flow.whos) < limits_shown.EVENT_NAMES:
             flow.whos.add(who)
         return True
 
@@ -147,7 +147,7 @@ class EventLog:
     def _tell_counted(self, all_: bool) -> None:
         now, wall = self._clock()
         for kind, flow in self._flows.items():
-            if flow.count and (all_ or now - flow.since >= limits.EVENTS_COUNTED_SECONDS):
+            if flow.count and (all_ or now - flow.since >= limits_shown.EVENTS_COUNTED_SECONDS):
                 who = next(iter(flow.whos)) if len(flow.whos) == 1 else SERVER
                 self._waiting.append(
                     EventView(
@@ -164,7 +164,7 @@ class EventLog:
 
 def _many(kind: str, flow: Flow) -> str:
     names = len(flow.whos)
-    whole = names < limits.EVENT_NAMES
+    whole = names < limits_shown.EVENT_NAMES
     who = f"{names:,}{'' if whole else ' or more'} submitters"
     if names == 1:
         who = "the " + who_ if (who_ := next(iter(flow.whos))) == OPERATOR else who_ or "somebody"
@@ -174,8 +174,8 @@ def _many(kind: str, flow: Flow) -> str:
 
 def plain(text: str) -> str:
     """Return a text without control characters, cut where it is long."""
-    text = text[: limits.EVENT_CHARS].translate(_CONTROL)
-    return text[:-1] + "…" if len(text) == limits.EVENT_CHARS else text
+    text = text[: limits_shown.EVENT_CHARS].translate(_CONTROL)
+    return text[:-1] + "…" if len(text) == limits_shown.EVENT_CHARS else text
 
 
 def named(name: str) -> str:

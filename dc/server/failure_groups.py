@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from dc import limits
+from dc import limits_shown
 from dc.messages import Failure
 
 _VARIES = re.compile(
@@ -32,7 +32,7 @@ class FailureGroups(Struct):
 
     Attributes:
         groups: by kind and common words.
-        others: how many are in none of them, because there are limits.FAILURE_GROUPS.
+        others: how many are in none of them, because there are limits_shown.FAILURE_GROUPS.
     """
 
     groups: dict[str, Group] = field(default_factory=dict)
@@ -50,15 +50,15 @@ class FailureGroups(Struct):
         key = group_key(kind, error)
         group = self.groups.get(key)
         if group is None:
-            if len(self.groups) >= limits.FAILURE_GROUPS:
+            if len(self.groups) >= limits_shown.FAILURE_GROUPS:
                 self.others += len(numbers)
                 return
-            shown = error[: limits.FAILURE_GROUP_CHARS]
+            shown = error[: limits_shown.FAILURE_GROUP_CHARS]
             group = self.groups[key] = Group(kind, shown, 0, numbers[0], numbers[0], at)
         group.count += len(numbers)
         group.first, group.last = min(group.first, *numbers), max(group.last, *numbers)
         group.last_at = max(group.last_at, at)
-        if worker in group.workers or len(group.workers) < limits.FAILURE_GROUP_WORKERS:
+        if worker in group.workers or len(group.workers) < limits_shown.FAILURE_GROUP_WORKERS:
             group.workers[worker] = group.workers.get(worker, 0) + len(numbers)
 
     def take_out(self, worker: str, failure: Failure) -> None:
@@ -79,5 +79,5 @@ class FailureGroups(Struct):
 
 def group_key(kind: str, error: str) -> str:
     """Return what is common to the failures of a group: no numbers, addresses or quoted words."""
-    text = _VARIES.sub("…", error[: limits.FAILURE_GROUP_CHARS])
+    text = _VARIES.sub("…", error[: limits_shown.FAILURE_GROUP_CHARS])
     return f"{kind}\n{' '.join(text.split())}"

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import trio
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits_shown
 from dc.records import JobRow
 from dc.server.app import ServerApp
 from dc.server.estimate import Known, estimate, unknown
@@ -83,11 +83,14 @@ class FigureViews:
         async with self._alone(row.job):
             figures = restored(await self._app.store.figures(row.job), row.retried)
             before = figures.count
-            size = limits.FIGURES_READ_BYTES
+            size = limits_shown.FIGURES_READ_BYTES
             while records := await self._app.store.bare_outcomes(row.job, figures.sequence, size):
                 for record in records:
                     figures.add(record)
-            if row.finished_at is not None and figures.count - before >= limits.FIGURES_KEPT_TASKS:
+            if (
+                row.finished_at is not None
+                and figures.count - before >= limits_shown.FIGURES_KEPT_TASKS
+            ):
                 keep = self._app.reactor.control.tallies.keep
                 self._app.feed(Answered(keep, figures.record(row.job)))
         return figures
@@ -162,14 +165,16 @@ class FigureViews:
     ) -> list[Span] | None:
         """Return single attempts of some time, if there are few."""
         marks = list(figures.bins.marked(since, until + figures.longest * MICRO))
-        most = limits.SPANS_SHOWN
+        most = limits_shown.SPANS_SHOWN
         if sum(mark.count for mark in marks) + len(running) > most:
             return None
         found = [span_of_running(one) for one in running]
         after = min((mark.first for mark in marks), default=0) - 1
         last = max((mark.last for mark in marks), default=-1)
         while after < last and len(found) <= 2 * most:
-            records = await self._app.store.bare_outcomes(job, after, limits.FIGURES_READ_BYTES)
+            records = await self._app.store.bare_outcomes(
+                job, after, limits_shown.FIGURES_READ_BYTES
+            )
             if not records:
                 break
             after = records[-1].sequence
@@ -189,7 +194,10 @@ class FigureViews:
         """Return what is shown of a job with what figures add: its beginning, rate, time left."""
         job = self.live(row.job)
         figures = self.at_hand(row.job)
-        if figures is None and row.counts.done + row.counts.failed <= limits.FIGURES_KEPT_TASKS:
+        if (
+            figures is None
+            and row.counts.done + row.counts.failed <= limits_shown.FIGURES_KEPT_TASKS
+        ):
             figures = await self.figures(row)
         elif figures is None:  # what is on disk will do for this
             figures = restored(await self._app.store.figures(row.job), row.retried)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct, field
 
-from dc import limits
+from dc import limits_shown
 from dc._columns import tally
 from dc.messages import Failure
 from dc.records import JobFigures, Outcomes, TaskRow
@@ -99,7 +99,7 @@ class Figures(Struct):
 
     def _share(self, worker: str) -> Share:
         """Return the place of a worker that has none yet."""
-        if len(self.workers) >= limits.FIGURES_WORKERS:
+        if len(self.workers) >= limits_shown.FIGURES_WORKERS:
             return self.others
         return self.workers.setdefault(worker, Share())
 

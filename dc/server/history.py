@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-Time is cut into steps of limits.HISTORY_SECONDS by the Unix clock. When one is over, it is noted
-how many tasks had their outcomes in it, and how everything stood at its end. It is written down at
-once, or, where nothing has changed since the one before, together with those that follow it. The
+Time is cut into steps of limits_shown.HISTORY_SECONDS by the Unix clock. When one is over, it is
+noted how many tasks had their outcomes in it, and how everything stood at its end. It is written
+down at once, or, where nothing has changed since the one before, together with those that follow it. The
 store puts each step into longer ones as well, of which it keeps more: so there is nothing to roll
 up later, and nothing that a restart could come between. A step in which the server did not run
 is in no row, and shown as a gap.
@@ -18,11 +18,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits_shown
 from dc.records_shown import HistoryStep
 from dc.view_server import HistoryView
 
-STEP: Final = limits.HISTORY_SECONDS
+STEP: Final = limits_shown.HISTORY_SECONDS
 
 SERIES: Final = ("done", "failed", "queued", "running", "workers", "away", "slots", "busy", "bytes")
 """What a step says, beside its time."""
@@ -61,7 +61,7 @@ class HistoryLog:
         self._counted = now.done, now.failed
         self.waiting.append(replace(now, at=self._at, done=done, failed=failed))
         self._at = now.at
-        del self.waiting[: -limits.HISTORY_KEPT[STEP]]
+        del self.waiting[: -limits_shown.HISTORY_KEPT[STEP]]
 
     def take(self, *, all_: bool = False) -> list[HistoryStep]:
         """Return what is to be written down now: nothing, while nothing has changed for long.
@@ -69,7 +69,7 @@ class HistoryLog:
         Args:
             all_: write down all of it: the server stops.
         """
-        most = limits.HISTORY_IDLE_SECONDS // STEP
+        most = limits_shown.HISTORY_IDLE_SECONDS // STEP
         if not all_ and len(self.waiting) < most and not any(map(self._is_new, self.waiting)):
             return []
         steps, self.waiting = self.waiting, []
@@ -103,9 +103,11 @@ def choose(since: float, until: float, points: int, now: float) -> tuple[int, in
         The seconds of both; the second is a multiple of the first.
     """
     wanted = max((until - since) / points, 1.0)
-    covering = [step for step, kept in limits.HISTORY_KEPT.items() if now - since <= step * kept]
-    finest = min(covering, default=max(limits.HISTORY_KEPT))
-    fitting = [step for step in limits.HISTORY_KEPT if finest <= step <= wanted]
+    covering = [
+        step for step, kept in limits_shown.HISTORY_KEPT.items() if now - since <= step * kept
+    ]
+    finest = min(covering, default=max(limits_shown.HISTORY_KEPT))
+    fitting = [step for step in limits_shown.HISTORY_KEPT if finest <= step <= wanted]
     base = max(fitting, default=finest)
     return base, base * max(1, ceil(wanted / base))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import OptionsError, UnknownWorker
 from dc.server.app import ServerApp
 from dc.server.history import chart, choose
@@ -39,7 +39,7 @@ class HistoryViews:
     async def last(self) -> HistoryView:
         """Return the step that was over last; see StoreError in `between`."""
         wall = self._app.reactor.board.wall
-        return await self.between(wall - 2 * limits.HISTORY_SECONDS, wall, 1)
+        return await self.between(wall - 2 * limits_shown.HISTORY_SECONDS, wall, 1)
 
     async def of_worker(self, name: str) -> WorkerHistory:
         """Return when the worker of a name was here, the newest first.

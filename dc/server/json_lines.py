@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits_shown
 from dc.http import Request
 from dc.server.problems import BadRequest
 
@@ -43,7 +43,7 @@ class JsonLines:
             lines = (bytes(self._rest) + whole).split(b"\n")
             self._rest.clear()
         self._rest += rest
-        if max(len(self._rest), *map(len, lines), 0) > limits.LINE_BYTES:
-            text = f"a line above {limits.LINE_BYTES} bytes: put large payloads to /blobs"
+        if max(len(self._rest), *map(len, lines), 0) > limits_shown.LINE_BYTES:
+            text = f"a line above {limits_shown.LINE_BYTES} bytes: put large payloads to /blobs"
             raise BadRequest("too_large", f"{text}, and name them")
         return [line for line in lines if line.strip()]

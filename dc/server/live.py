@@ -7,8 +7,8 @@ second for all of its watchers together, and encoded once, and only if it is not
 is queued for anybody: a topic has the frame of its newest state and a version, a watcher the
 version that it had last. So who reads slowly misses states in between, and gets the newest one.
 
-What must not be missed is handed out by cursors. Of events the last `limits.WATCH_EVENTS` frames
-are kept, for all watchers; a watcher that stands before them is *behind*, and is read for from the
+What must not be missed is handed out by cursors. Of events the last `limits_shown.WATCH_EVENTS`
+frames are kept, for all watchers; a watcher that stands before them is *behind*, and is read for from the
 store. Of the output of a task the newest piece is kept; a watcher that does not stand where it
 begins *lags*, and is read for by itself. Both are asked for by whoever serves the watcher, when
 there is room to send: so one that never reads costs nothing.
@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import DcError, TooManyWatchers
 from dc.server.topics import Topic
 from dc.view_jobs import OutputView
@@ -89,11 +89,11 @@ class Live:
         Raises:
             TooManyWatchers: there are as many as there may be.
         """
-        if len(self._watchers) >= limits.WATCHERS:
-            text = f"{limits.WATCHERS} streams are open: close some, or try again later"
+        if len(self._watchers) >= limits_shown.WATCHERS:
+            text = f"{limits_shown.WATCHERS} streams are open: close some, or try again later"
             raise TooManyWatchers(text)
-        if len({*self._shown, *(topic.name for topic in topics)}) > limits.WATCHED_ALL:
-            text = f"{limits.WATCHED_ALL} different topics are watched: close some streams"
+        if len({*self._shown, *(topic.name for topic in topics)}) > limits_shown.WATCHED_ALL:
+            text = f"{limits_shown.WATCHED_ALL} different topics are watched: close some streams"
             raise TooManyWatchers(f"{text}, or try again later")
         behind = after is not None and any(topic.kind == "events" for topic in topics)
         event = self._newest if after is None else after
@@ -176,7 +176,7 @@ class Live:
             if event.event > self._newest:
                 self._newest = event.event
                 self._events.append((event.event, self._event_frame(event)))
-        while len(self._events) > limits.WATCH_EVENTS:
+        while len(self._events) > limits_shown.WATCH_EVENTS:
             self._dropped = self._events.popleft()[0]
         shown = self._shown.get("events")
         return shown.watchers if shown is not None else set()
@@ -249,7 +249,7 @@ class Live:
 
     def validate(self) -> None:
         """Check what must always hold; AssertionError says what does not."""
-        assert len(self._events) <= limits.WATCH_EVENTS, "too many events are kept"
+        assert len(self._events) <= limits_shown.WATCH_EVENTS, "too many events are kept"
         for name, shown in self._shown.items():
             assert shown.watchers, f"nobody watches {name}"
             assert shown.watchers <= self._watchers, f"{name} is watched by who has gone"

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 import trio
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import DcError, InternalError, UnknownTopic
 from dc.server.live import Live, Watcher
 from dc.server.topics import Kind, Topic
@@ -126,7 +126,7 @@ class LiveStreams:
             stream.end()
 
     async def _tick(self) -> None:
-        pause = limits.WATCH_SECONDS
+        pause = limits_shown.WATCH_SECONDS
         while True:
             await trio.sleep(pause)
             begin = trio.current_time()
@@ -134,8 +134,8 @@ class LiveStreams:
             for topic in self._live.topics:
                 news |= await self._look(topic)
             self._wake(news)  # only now: what is new of several topics goes out in one piece
-            pause = limits.WATCH_SHARE * (trio.current_time() - begin)
-            pause = min(max(pause, limits.WATCH_SECONDS), limits.WATCH_SECONDS_MOST)
+            pause = limits_shown.WATCH_SHARE * (trio.current_time() - begin)
+            pause = min(max(pause, limits_shown.WATCH_SECONDS), limits_shown.WATCH_SECONDS_MOST)
 
     async def _look(self, topic: Topic) -> set[Watcher]:
         """Look at a topic; return who has news by that."""
@@ -207,7 +207,7 @@ class EventStream:
     async def __anext__(self) -> bytes:
         if not self._begun:
             self._begun = True
-            return b"retry: %d\n\n" % (limits.WATCH_RETRY_SECONDS * 1000)
+            return b"retry: %d\n\n" % (limits_shown.WATCH_RETRY_SECONDS * 1000)
         while not self._ended:
             self._news = trio.Event()
             try:
@@ -217,7 +217,7 @@ class EventStream:
                 break
             if data:
                 return data
-            with trio.move_on_after(limits.WATCH_BEAT_SECONDS):
+            with trio.move_on_after(limits_shown.WATCH_BEAT_SECONDS):
                 await self._news.wait()
                 continue
             return BEAT

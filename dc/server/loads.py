@@ -6,7 +6,7 @@ import logging
 
 import trio
 
-from dc import limits
+from dc import limits, limits_shown
 from dc._columns import weigh
 from dc.errors import StoreError
 from dc.messages import Payload
@@ -102,7 +102,7 @@ class Loads:
             case LoadFigures(job, then):
                 return Answered(then, await self._load_figures(job))
             case LoadBare(job, after, then):
-                size = limits.FIGURES_READ_BYTES
+                size = limits_shown.FIGURES_READ_BYTES
                 return Answered(then, await self._store.bare_outcomes(job, after, size))
             case LoadKey(key):
                 return KeyLoaded(key, await self._store.job_of_key(key))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.records_shown import PresenceRow, Presences
 
 
@@ -62,7 +62,7 @@ class PresenceLog:
             now: seconds on a clock that never goes back.
             figures: gives how many tasks were done and failed on a worker that is here.
         """
-        if now - self._looked >= limits.PRESENCE_FIGURES_SECONDS:
+        if now - self._looked >= limits_shown.PRESENCE_FIGURES_SECONDS:
             self._looked = now
             self._look(figures)
         ended, self._ended = self._ended, None

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from dc import limits
+from dc import limits_shown
 from dc.server.histogram import Histogram
 
 BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
@@ -42,7 +42,7 @@ class RequestTally:
     def count(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         key = (method if method in METHODS else OTHER, route_of(path), f"{status // 100}xx")
-        if key not in self.counts and len(self.counts) >= limits.COUNTED_ROUTES:
+        if key not in self.counts and len(self.counts) >= limits_shown.COUNTED_ROUTES:
             key = (OTHER, OTHER, key[2])
         self.counts[key] += 1
         self.seconds.add([seconds])
@@ -51,6 +51,6 @@ class RequestTally:
 def route_of(path: str) -> str:
     """Return a path with `*` in place of each name and number of something."""
     parts: Sequence[str] = path.strip("/").split("/")
-    if len(parts) > limits.ROUTE_PARTS:
+    if len(parts) > limits_shown.ROUTE_PARTS:
         return OTHER
     return "/" + "/".join(part if part in WORDS or not part else "*" for part in parts)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.errors import DcError, by_code
 from dc.messages import Consumed, Failure, Finished, Outcome, Refused, Subscribe
 from dc.records import Outcomes, TaskRow
@@ -70,7 +70,7 @@ class ResultLines:
         for number, attempt, seconds, outcome in columns:
             where = number + 1 if self._ordered else before
             rows.append(self._row(record, where, number, attempt, seconds, outcome))
-            if len(rows) >= limits.READ_AT_ONCE and number != record.numbers[-1]:
+            if len(rows) >= limits_shown.READ_AT_ONCE and number != record.numbers[-1]:
                 yield _encode(rows)
                 rows = []
         rows[-1]["cursor"] = self._after
@@ -148,8 +148,10 @@ class FailureLines:
     async def pieces(self) -> AsyncIterator[bytes]:
         """Give the lines, many in each piece."""
         rows: Sequence[TaskRow] | None = None
-        while rows is None or len(rows) == limits.READ_AT_ONCE:
-            rows = await self._store.tasks(self._job, self._after, limits.READ_AT_ONCE, failed=True)
+        while rows is None or len(rows) == limits_shown.READ_AT_ONCE:
+            rows = await self._store.tasks(
+                self._job, self._after, limits_shown.READ_AT_ONCE, failed=True
+            )
             if rows:
                 self._after = rows[-1].number + 1
                 yield _encode([self._row(row) for row in rows])

@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_shown
 from dc.http import Request, Response
 from dc.http_conditions import accepts
 
@@ -90,7 +90,7 @@ def wants_document(request: Request) -> bool:
 
 def _read(file: Traversable, kind: str) -> StaticFile:
     body = file.read_bytes()
-    gzipped = gzip.compress(body, 9, mtime=0) if len(body) >= limits.GZIP_LEAST_BYTES else b""
+    gzipped = gzip.compress(body, 9, mtime=0) if len(body) >= limits_shown.GZIP_LEAST_BYTES else b""
     etag = hashlib.sha256(body).hexdigest()[:32]
     return StaticFile(kind, etag, body, gzipped if len(gzipped) < len(body) else b"")
 

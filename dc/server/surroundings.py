@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from dc import limits
+from dc import limits_shown
 from dc.records_shown import EventFilter
 from dc.server.board import Board
 from dc.server.chronicle import Chronicle
@@ -52,8 +52,8 @@ class Surroundings:
         store = self._store
         starts = await store.events(EventFilter(kind="server"), 0, MOST_EVENTS, STARTS)
         last = next((one for one in starts if one.kind in LIVES), None)
-        steps = await store.history(limits.HISTORY_SECONDS, 0.0, math.inf)
-        alive = steps[-1].at + limits.HISTORY_SECONDS if steps else None
+        steps = await store.history(limits_shown.HISTORY_SECONDS, 0.0, math.inf)
+        alive = steps[-1].at + limits_shown.HISTORY_SECONDS if steps else None
         chronicle.plugins = {row.name for row in await store.plugins()}
         chronicle.started(await store.next_event(), last, alive)
 
@@ -80,7 +80,7 @@ class Surroundings:
         """Tell of the plugins that are broken and, now and then, how much of the disk is free."""
         chronicle.look_at_broken(self._types.broken)
         now = trio.current_time()
-        if now - self._looked < limits.DISK_LOOK_SECONDS:
+        if now - self._looked < limits_shown.DISK_LOOK_SECONDS:
             return
         self._looked = now
         try:

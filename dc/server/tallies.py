@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from dc import limits
+from dc import limits_shown
 from dc.records import JobFigures, Outcomes, TaskRow
 from dc.server.board import Board
 from dc.server.events import LoadBare, LoadFigures
@@ -98,7 +98,7 @@ class Tallies:
             tally = self._add(job, Tally())
         if tally.whole:
             tally.figures.add(record)
-            self._write(job, tally, limits.FIGURES_KEPT_TASKS)
+            self._write(job, tally, limits_shown.FIGURES_KEPT_TASKS)
         elif len(tally.at_hand) < MOST_AT_HAND:
             tally.at_hand.append(record)
 
@@ -114,7 +114,11 @@ class Tallies:
     def finished(self, job: Job) -> None:
         """Write down the figures of a job that has finished."""
         tally = self._of(job)
-        if tally is not None and tally.whole and tally.figures.count >= limits.FIGURES_KEPT_TASKS:
+        if (
+            tally is not None
+            and tally.whole
+            and tally.figures.count >= limits_shown.FIGURES_KEPT_TASKS
+        ):
             tally.due = 0.0
             self._write(job, tally, 1)
 
@@ -128,7 +132,9 @@ class Tallies:
         if figures.count - tally.kept < least or now < tally.due:
             return
         record = figures.record(job.number)
-        pause = max(limits.FIGURES_SECONDS, len(record.data) / limits.FIGURES_BYTES_PER_SECOND)
+        pause = max(
+            limits_shown.FIGURES_SECONDS, len(record.data) / limits_shown.FIGURES_BYTES_PER_SECOND
+        )
         tally.kept, tally.due = figures.count, now + pause
         self._board.write(record, _nothing)
 
@@ -171,7 +177,7 @@ class Tallies:
             if record.sequence > tally.figures.sequence:
                 tally.figures.add(record)
         tally.at_hand, tally.whole = [], True
-        self._write(job, tally, limits.FIGURES_KEPT_TASKS)
+        self._write(job, tally, limits_shown.FIGURES_KEPT_TASKS)
 
 
 def _nothing() -> None:

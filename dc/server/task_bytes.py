@@ -15,7 +15,7 @@ from typing import Final, Literal
 import msgspec
 import trio
 
-from dc import limits
+from dc import limits_shown
 from dc.blobs import BlobFolder
 from dc.http import Request, Response
 from dc.messages import Payload
@@ -110,7 +110,7 @@ def kind_of(head: bytes, size: int) -> str:
         head: the first HEAD_BYTES of them, or all.
         size: of the whole, in bytes.
     """
-    if size > limits.VIEW_BYTES:
+    if size > limits_shown.VIEW_BYTES:
         return ""
     for kind, pattern in PICTURES.items():
         if pattern.match(head):

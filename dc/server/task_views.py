@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits_shown
 from dc._core import ASSIGNED, RUNNING
 from dc.errors import UnknownTask
 from dc.messages import Blob, Failure, Payload
@@ -61,7 +61,7 @@ class TaskViews:
         live = self._app.reactor.workers.outputs.get(job, task)
         stored = await self._app.store.output(job, task) if live is None else None
         size = live.captured.total if live is not None else stored.total if stored else 0
-        ends = await self._app.store.attempt_ends(job, task, limits.ATTEMPT_ENDS)
+        ends = await self._app.store.attempt_ends(job, task, limits_shown.ATTEMPT_ENDS)
         mine = [end for end in ends if end.number == task]
         began = self._app.reactor.workers.began(job, task)
         return with_attempts(self.view(found, row, size), mine, began)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from dc import limits
+from dc import limits_shown
 from dc.records_shown import EventFilter
 from dc.server.app import ServerApp
 from dc.server.live_streams import Look
@@ -61,9 +61,11 @@ class TopicLooks:
             Some events, and the number up to which there are no others; None if there are no more.
         """
         following = self._app.reactor.board.log.next
-        first = max(event, following - 1 - limits.EVENTS_KEPT)
-        before = first + 1 + limits.WATCH_EVENTS
-        found = await self._app.store.events(EventFilter(), first, before, limits.WATCH_EVENTS)
+        first = max(event, following - 1 - limits_shown.EVENTS_KEPT)
+        before = first + 1 + limits_shown.WATCH_EVENTS
+        found = await self._app.store.events(
+            EventFilter(), first, before, limits_shown.WATCH_EVENTS
+        )
         return found[::-1], before - 1 if before < following else None
 
     async def _overview(self, _: Topic) -> object:

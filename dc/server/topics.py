@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import UnknownTopic
 
 Kind: TypeAlias = Literal[
@@ -54,8 +54,10 @@ def read_topics(text: str) -> list[Topic]:
     names = list(dict.fromkeys(filter(None, text.split(","))))
     if not names:
         raise UnknownTopic("name topics to watch, as in ?topics=overview,jobs")
-    if len(names) > limits.WATCHED_TOPICS:
-        raise UnknownTopic(f"{len(names)} topics: a stream has at most {limits.WATCHED_TOPICS}")
+    if len(names) > limits_shown.WATCHED_TOPICS:
+        raise UnknownTopic(
+            f"{len(names)} topics: a stream has at most {limits_shown.WATCHED_TOPICS}"
+        )
     return [_topic(name) for name in names]
 
 

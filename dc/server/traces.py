@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import trio
 
-from dc import limits
+from dc import limits_shown
 from dc.records import AttemptEnd
 from dc.server.app import ServerApp
 from dc.server.figure_views import FigureViews
@@ -59,8 +59,10 @@ class Traces:
         Attempts whose outcomes do not stand are few, and are read at the beginning.
         """
         store, after = self._app.store, 0
-        others = sorted(_known(await store.attempt_ends(job, 0, limits.TRACE_ENDS)), key=_ended)
-        while records := await store.bare_outcomes(job, after, limits.TRACE_READ_BYTES):
+        others = sorted(
+            _known(await store.attempt_ends(job, 0, limits_shown.TRACE_ENDS)), key=_ended
+        )
+        while records := await store.bare_outcomes(job, after, limits_shown.TRACE_READ_BYTES):
             after, until = records[-1].sequence, records[-1].at
             found = [span for record in records for span in spans_of(record)]
             count = sum(_ended(span) <= until for span in others)

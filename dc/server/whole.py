@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_shown
 from dc.server.app import ServerApp
 from dc.server.estimate import unknown
 from dc.server.figure_views import FigureViews, groups_of
@@ -59,7 +59,7 @@ class Whole:
     def look(self) -> tuple[Left, list[RecentFailure]]:
         """Return how long all takes that is left, and the kinds of errors that came last."""
         now = self._app.reactor.board.now
-        if now - self._looked >= limits.WHOLE_SECONDS:
+        if now - self._looked >= limits_shown.WHOLE_SECONDS:
             self._looked = now
             self._left, self._failures = self._find_left(), self._find_failures()
         return self._left, self._failures

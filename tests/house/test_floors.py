@@ -20,6 +20,7 @@ WORDS = {
     "_columns",
     "errors",
     "limits",
+    "limits_shown",
     "log_fields",
     "requirements",
     "messages",

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.errors import ConnectionLost
 from dc.messages import Blob, Failure, Options
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes
@@ -99,7 +99,7 @@ async def test_what_is_refused(tmp_path: Path, target: str, status: int, code: s
 async def test_who_goes_on_by_the_cursor_misses_nothing(
     tmp_path: Path, ordered: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "READ_AT_ONCE", 10)
+    monkeypatch.setattr(limits_shown, "READ_AT_ONCE", 10)
     monkeypatch.setattr(limits, "BATCH_BYTES", 4000)
     async with serving(tmp_path) as served:
         await write_job(served)

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.errors import ConnectionLost, StoreFull
 from dc.messages import Blob
 from tests.server.served import Answer, Pieces, Point, Served, request, serving
@@ -114,7 +114,12 @@ async def test_inputs_are_blobs(tmp_path: Path) -> None:
         ({"type": "copy", "tasks": [{}]}, 400, "payload", "string"),
         ({"type": "copy", "tasks": [7]}, 400, "payload", "bytes"),
         ({"type": "copy", "tasks": [{"blob": "f" * 64, "size": 3}]}, 400, "payload", "not here"),
-        ({"type": "copy", "tasks": ["x" * limits.SUBMITTED_BYTES]}, 413, "too_large", "lines"),
+        (
+            {"type": "copy", "tasks": ["x" * limits_shown.SUBMITTED_BYTES]},
+            413,
+            "too_large",
+            "lines",
+        ),
         ([], 400, "body", "object"),
     ],
 )
@@ -137,7 +142,7 @@ async def test_other_bodies_are_refused(tmp_path: Path) -> None:
         for body in (b"", b"\n\n", b'{"type"\n', b"\xff\n"):
             answer = await served.send("POST", "/api/jobs", Pieces(body), Content_Type=LINES)
             assert (answer.status, answer.json["code"]) == (400, "body")
-        line = b'{"type":"copy"}\n"' + b"x" * limits.LINE_BYTES
+        line = b'{"type":"copy"}\n"' + b"x" * limits_shown.LINE_BYTES
         answer = await served.send("POST", "/api/jobs", Pieces(line), Content_Type=LINES)
         assert (answer.status, answer.json["code"]) == (413, "too_large")
         answer = await served.post("/api/jobs", {"type": "copy"}, Idempotency_Key="x" * 2000)
@@ -260,7 +265,7 @@ class Waiting(Pieces):
 async def test_no_more_are_taken_than_there_may_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "SUBMITTING", 0)
+    monkeypatch.setattr(limits_shown, "SUBMITTING", 0)
     async with serving(tmp_path) as served:
         answer = await served.post("/api/jobs", {"type": "copy"})
         assert (answer.status, answer.json["code"]) == (429, "busy")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.messages import Done, Failed, Failure, Goodbye, Returned, Running
 from dc.records import AttemptEnd, AttemptEnds
 from dc.server.commands import RetryTasks
@@ -59,7 +59,7 @@ def test_a_running_attempt_began_when_its_worker_says() -> None:
 
 
 def test_what_runs_no_more_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BEGUN_TASKS", 2)
+    monkeypatch.setattr(limits_shown, "BEGUN_TASKS", 2)
     run = Run()
     for number in range(3):
         run.run(number, 0.5)
@@ -79,8 +79,8 @@ def test_a_failure_that_is_tried_again_is_written_down() -> None:
     (end,) = run.ends()
     assert (end.number, end.attempt, end.worker, end.end) == (1, 1, "w", "error")
     assert (end.ended, end.began, end.seconds) == (run.wall, run.wall - 2.0, 2.0)
-    assert len(end.error) == limits.ATTEMPT_ERROR_CHARS
-    assert len(end.traceback) == limits.ATTEMPT_TRACEBACK_CHARS
+    assert len(end.error) == limits_shown.ATTEMPT_ERROR_CHARS
+    assert len(end.traceback) == limits_shown.ATTEMPT_TRACEBACK_CHARS
     assert end.traceback.endswith("end")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.messages import Failed, Failure, Submit
 from dc.server.attention import FAILING_TASKS, PAUSED_SECONDS
 from dc.server.commands import OrderWorkers, PauseJob, ResumeJob, Which
@@ -16,7 +16,7 @@ from tests.server.harness import Harness
 def look(server: Harness) -> list[Attention]:
     server.settle()
     server.commit()
-    server.live(limits.ATTENTION_SECONDS + 1, *server.reactor.workers.by_peer)
+    server.live(limits_shown.ATTENTION_SECONDS + 1, *server.reactor.workers.by_peer)
     return server.reactor.attention.look()
 
 
@@ -120,7 +120,7 @@ def test_what_has_been_paused_for_long() -> None:
     server.decide(PauseJob(number))
     server.decide(OrderWorkers(Which(["w"]), "pause"))
     assert kinds(server) == []
-    server.live(PAUSED_SECONDS + 2 * limits.HISTORY_SECONDS, peer)
+    server.live(PAUSED_SECONDS + 2 * limits_shown.HISTORY_SECONDS, peer)
     assert sorted(one.text for one in look(server)) == [
         "job 1 has been paused for long: resume it, or cancel it", "worker w is paused",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.messages import Cancel, Failed, Failure, Goodbye, Submit, Unsubscribe
 from dc.records_shown import Events
 from dc.server.commands import (
@@ -66,13 +66,13 @@ def test_an_event_is_shown_once_it_is_on_disk() -> None:
 
 def test_many_at_once_are_counted() -> None:
     clocked = Clocked()
-    clocked.note(limits.EVENTS_AT_ONCE + 1200)
+    clocked.note(limits_shown.EVENTS_AT_ONCE + 1200)
     clocked.note(3, who="bob")
     clocked.note(1, kind="worker.came", who="w")
     told = clocked.write()
-    assert len(told) == limits.EVENTS_AT_ONCE + 1
+    assert len(told) == limits_shown.EVENTS_AT_ONCE + 1
     assert told[-1].kind == "worker.came", "the one kind is not in the other's way"
-    clocked.now += limits.EVENTS_COUNTED_SECONDS
+    clocked.now += limits_shown.EVENTS_COUNTED_SECONDS
     (counted,) = clocked.write()
     assert counted.text.startswith("1,203 jobs of 2 submitters finished")
     assert (counted.who, counted.kind, counted.job) == ("server", "job.finished", None)
@@ -82,7 +82,7 @@ def test_many_at_once_are_counted() -> None:
 
 def test_what_is_only_counted_costs_no_sentence() -> None:
     clocked = Clocked()
-    clocked.note(limits.EVENTS_AT_ONCE)
+    clocked.note(limits_shown.EVENTS_AT_ONCE)
 
     def never() -> str:
         raise AssertionError
@@ -104,18 +104,18 @@ def test_each_event_is_told_or_counted(moves: list[tuple[str, float]]) -> None:
     told = sum(row.text == "it finished" for row in clocked.shown)
     counts = [row.text.split()[0] for row in clocked.shown if row.text != "it finished"]
     assert told + sum(int(count.replace(",", "")) for count in counts) == 7 * len(moves)
-    seconds = clocked.now / limits.EVENT_SECONDS
-    assert told <= 2 * (limits.EVENTS_AT_ONCE + seconds + 1)
+    seconds = clocked.now / limits_shown.EVENT_SECONDS
+    assert told <= 2 * (limits_shown.EVENTS_AT_ONCE + seconds + 1)
 
 
 def test_what_waits_for_the_disk_is_bounded() -> None:
     clocked = Clocked()
     clocked.note()
     clocked.log.take()  # and it never gets there
-    for _ in range(3 * limits.EVENTS_WAITING):
-        clocked.now += limits.EVENT_SECONDS
+    for _ in range(3 * limits_shown.EVENTS_WAITING):
+        clocked.now += limits_shown.EVENT_SECONDS
         clocked.note()
-    assert len(clocked.log._waiting) == limits.EVENTS_WAITING
+    assert len(clocked.log._waiting) == limits_shown.EVENTS_WAITING
 
 
 def test_texts_are_cut_and_have_no_control_characters() -> None:
@@ -123,7 +123,7 @@ def test_texts_are_cut_and_have_no_control_characters() -> None:
     clocked.log.note("job.failed", "", lambda: "a\x00b\x1b[2J" + "x" * 10_000)
     (row,) = clocked.write()
     assert row.text.startswith("a�b�[2Jx")
-    assert len(row.text) == limits.EVENT_CHARS
+    assert len(row.text) == limits_shown.EVENT_CHARS
     assert (row.who, row.level) == ("somebody", "warning")
 
 
@@ -263,8 +263,8 @@ def test_many_orders_are_one_event_beside_the_first() -> None:
     for at in range(50):
         server.worker(f"w{at}")
     found = decide(server, OrderWorkers(Which(all=True), "pause"))
-    assert len(found) == limits.EVENTS_AT_ONCE
-    server.now += limits.EVENTS_COUNTED_SECONDS
+    assert len(found) == limits_shown.EVENTS_AT_ONCE
+    server.now += limits_shown.EVENTS_COUNTED_SECONDS
     happened(server)
     assert texts(server, "worker.paused")[-1].startswith("30 workers were paused by the operator")
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits_shown
 from dc.blobs import BlobFolder
 from dc.errors import UnknownJob
 from dc.messages import (
@@ -110,8 +110,8 @@ async def started(tmp_path: Path, *records: Record) -> Server:
 async def test_figures_of_a_finished_job_are_counted_and_kept(
     tmp_path: Path, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "FIGURES_KEPT_TASKS", 3)
-    monkeypatch.setattr(limits, "FIGURES_READ_BYTES", 1)
+    monkeypatch.setattr(limits_shown, "FIGURES_KEPT_TASKS", 3)
+    monkeypatch.setattr(limits_shown, "FIGURES_READ_BYTES", 1)
     records = [outcomes(n + 1, [n], -500.0 + n, 2.0, worker=f"w{n % 2}") for n in range(3)]
     failed = outcomes(4, [3], -400.0, 0.5, outcome=NO)
     server = await started(tmp_path, *job(4), *records, failed)
@@ -181,7 +181,7 @@ async def test_a_timeline_has_single_attempts_where_there_are_few(
     assert {span.slot for span in view.spans if span.worker == "w"} == {0, 1}
     assert [lane.worker for lane in view.lanes] == ["w"]
     assert view.since <= EPOCH - 520
-    monkeypatch.setattr(limits, "SPANS_SHOWN", 5)
+    monkeypatch.setattr(limits_shown, "SPANS_SHOWN", 5)
     assert (await server.api._timeline(server.call(TimelineQuery()))).spans is None
     query = TimelineQuery(EPOCH - 505, EPOCH - 499, 400)
     part = await server.api._timeline(server.call(query))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits_shown
 from dc.messages import Blob, Failure, Outcome
 from dc.records import JobFigures, Outcomes, TaskRow
 from dc.server.bins import LEAST_STEP, MICROSECONDS, OTHERS, Bins
@@ -88,8 +88,8 @@ def test_what_was_written_by_another_dc_is_not_taken() -> None:
 
 
 def test_workers_beyond_the_bound_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "FIGURES_WORKERS", 2)
-    monkeypatch.setattr(limits, "FIGURES_LANES", 1)
+    monkeypatch.setattr(limits_shown, "FIGURES_WORKERS", 2)
+    monkeypatch.setattr(limits_shown, "FIGURES_LANES", 1)
     figures = Figures()
     bad: list[Any] = [(2.0, Failure("error", "no"))]
     for at, worker in enumerate(["a", "b", "c", "d"], 1):
@@ -181,13 +181,13 @@ def test_failures_that_differ_in_words_are_not(one: str, other: str) -> None:
 
 
 def test_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "FAILURE_GROUPS", 2)
-    monkeypatch.setattr(limits, "FAILURE_GROUP_WORKERS", 1)
+    monkeypatch.setattr(limits_shown, "FAILURE_GROUPS", 2)
+    monkeypatch.setattr(limits_shown, "FAILURE_GROUP_WORKERS", 1)
     groups = FailureGroups()
     groups.add("a", 5.0, [(3, Failure("error", "x" * 1000)), (1, Failure("error", "y"))])
     groups.add("b", 4.0, [(9, Failure("error", "y")), (2, Failure("error", "z"))])
     first, second = groups.groups.values()
-    assert len(first.error) == limits.FAILURE_GROUP_CHARS
+    assert len(first.error) == limits_shown.FAILURE_GROUP_CHARS
     assert (second.first, second.last, second.last_at, second.count) == (1, 9, 5.0, 2)
     assert second.workers == {"a": 1}
     assert groups.others == 1
@@ -198,4 +198,4 @@ def test_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_error_made_to_be_slow_is_not() -> None:
     for text in ("'" * 100_000, '"' + "a" * 100_000, "0x" * 50_000, "a1" * 50_000):
-        assert len(group_key("error", text)) < 2 * limits.FAILURE_GROUP_CHARS
+        assert len(group_key("error", text)) < 2 * limits_shown.FAILURE_GROUP_CHARS

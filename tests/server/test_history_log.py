@@ -9,7 +9,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits_shown
 from dc.blobs import BlobFolder
 from dc.errors import OptionsError, UnknownWorker
 from dc.messages import PROTOCOL, About, Hello
@@ -24,8 +24,8 @@ from dc.store import Store
 from dc.store_sqlite import open_store
 from tests.server.harness import Harness
 
-STEP = limits.HISTORY_SECONDS
-IDLE = limits.HISTORY_IDLE_SECONDS
+STEP = limits_shown.HISTORY_SECONDS
+IDLE = limits_shown.HISTORY_IDLE_SECONDS
 
 
 def steps_of(server: Harness) -> list[HistoryStep]:
@@ -84,7 +84,7 @@ def test_a_server_that_stops_writes_the_step_that_has_begun() -> None:
 
 def test_no_step_waits_in_memory_without_end_while_the_disk_is_full() -> None:
     server = Harness()
-    for at in range(3 * limits.HISTORY_KEPT[STEP]):
+    for at in range(3 * limits_shown.HISTORY_KEPT[STEP]):
         server.now += STEP
         if at % 2:
             server.worker(f"w{at}", slots=at) if at < 100 else None
@@ -92,7 +92,7 @@ def test_no_step_waits_in_memory_without_end_while_the_disk_is_full() -> None:
         server.reactor.board.out = []
         server.reactor.board.counters.outcomes["done"] += 1
         server.reactor.chronicle.tick()
-    assert len(server.reactor.chronicle.history.waiting) <= limits.HISTORY_KEPT[STEP]
+    assert len(server.reactor.chronicle.history.waiting) <= limits_shown.HISTORY_KEPT[STEP]
 
 
 def test_a_clock_that_is_set_back_or_forward_leaves_whole_steps() -> None:
@@ -112,12 +112,12 @@ def test_a_clock_that_is_set_back_or_forward_leaves_whole_steps() -> None:
     st.sets(st.integers(0, 3000), max_size=40),
     st.integers(0, 30_000),
     st.integers(1, 30_000),
-    st.integers(1, limits.HISTORY_POINTS),
+    st.integers(1, limits_shown.HISTORY_POINTS),
 )
 def test_a_chart_has_each_step_once(places: set[int], since: int, span: int, points: int) -> None:
     until, now = since + span, 30_000.0
     base, long = choose(since, until, points, now)
-    assert base in limits.HISTORY_KEPT
+    assert base in limits_shown.HISTORY_KEPT
     assert long % base == 0
     steps = [HistoryStep(at * base, 1, 0, at, 0, 0, 0, 0, 0, 0) for at in sorted(places)]
     found = chart(steps, since, until, long, points)
@@ -194,7 +194,7 @@ def test_what_ended_on_a_worker_that_stays_is_written_now_and_then() -> None:
     server.submit(client, [b"a"])
     server.settle()
     server.answer(peer, 1, server.tasks(peer))
-    live(server, limits.PRESENCE_FIGURES_SECONDS + 2)
+    live(server, limits_shown.PRESENCE_FIGURES_SECONDS + 2)
     assert presences(server) == [("k", False, 1)]
 
 

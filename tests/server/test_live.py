@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import TooManyWatchers, UnknownJob, UnknownTopic
 from dc.server.live import Live, Watcher
 from dc.server.topics import Topic, read_topics
@@ -127,7 +127,7 @@ def test_a_topic_that_nobody_watches_is_forgotten() -> None:
 
 
 def test_there_is_an_end_to_watchers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "WATCHERS", 2)
+    monkeypatch.setattr(limits_shown, "WATCHERS", 2)
     live = Live()
     first = live.open(topics("jobs"))
     live.open(topics("jobs"))
@@ -138,7 +138,7 @@ def test_there_is_an_end_to_watchers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_there_is_an_end_to_topics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "WATCHED_ALL", 2)
+    monkeypatch.setattr(limits_shown, "WATCHED_ALL", 2)
     live = Live()
     first = live.open(topics("job:1,job:2"))
     live.open(topics("job:2,job:1"))
@@ -241,7 +241,7 @@ class Watching(RuleBasedStateMachine):
         while True:
             out = self.live.take(watcher)
             if not out and watcher.behind:
-                upto = watcher.event + limits.WATCH_EVENTS
+                upto = watcher.event + limits_shown.WATCH_EVENTS
                 rows = range(watcher.event + 1, min(self.events, upto) + 1)
                 reached = upto if upto < self.events else None
                 out = self.live.take_events(watcher, [event(number) for number in rows], reached)

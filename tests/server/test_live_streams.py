@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits_shown
 from dc.errors import StoreError, UnknownJob
 from dc.http import Request, Response, Upgrade, serve_requests
 from dc.server.api_stream import StreamApi
@@ -71,7 +71,7 @@ class World:
         self.told = told
 
     async def events_after(self, event: int) -> tuple[Sequence[EventView], int | None]:
-        upto = event + limits.WATCH_EVENTS
+        upto = event + limits_shown.WATCH_EVENTS
         rows = [one for one in self.events if event < one.event <= upto]
         return rows, upto if upto < self.events[-1].event else None
 
@@ -141,7 +141,7 @@ async def test_a_stream_shows_what_is_and_then_what_changes(
         head = await reader.until('{"state":0}')
         assert b"Content-Type: text/event-stream" in head
         assert b"retry: 2000\n\n" in head
-        assert trio.current_time() < limits.WATCH_SECONDS
+        assert trio.current_time() < limits_shown.WATCH_SECONDS
         served.world.state = 1
         assert b"event: jobs\ndata: " in await reader.until('{"state":1}')
         beat = b"event: beat\ndata: {}\n\n"
@@ -157,14 +157,14 @@ async def test_one_look_serves_all_and_none_is_made_for_nobody(
             await reader.ask("/api/stream?topics=jobs")
             await reader.until("state")
         assert served.world.looks == 1, "what was just looked at is shown to who comes"
-        await trio.sleep(10 * limits.WATCH_SECONDS + 0.5)
+        await trio.sleep(10 * limits_shown.WATCH_SECONDS + 0.5)
         assert served.world.looks == 11
         for reader in readers:
             await reader.stream.aclose()
         served.world.state = 7  # the next send finds out that they are gone
-        await trio.sleep(3 * limits.WATCH_SECONDS)
+        await trio.sleep(3 * limits_shown.WATCH_SECONDS)
         served.world.state = 8
-        await trio.sleep(3 * limits.WATCH_SECONDS)
+        await trio.sleep(3 * limits_shown.WATCH_SECONDS)
         looks = served.world.looks
         await trio.sleep(100)
         assert served.world.looks == looks
@@ -192,7 +192,7 @@ async def test_who_does_not_read_is_cut_off(autojump_clock: trio.testing.MockClo
         lines = trio.testing.lockstep_stream_pair()
         served.nursery.start_soon(serve_requests, lines[1], served.answer)
         await Reader(lines[0]).ask("/api/stream?topics=jobs")
-        await trio.sleep(limits.WATCH_SEND_SECONDS - 1)
+        await trio.sleep(limits_shown.WATCH_SEND_SECONDS - 1)
         assert served.streams._live.watchers
         await trio.sleep(2)
         assert not served.streams._live.watchers
@@ -274,7 +274,7 @@ async def test_events_are_gone_on_with(autojump_clock: trio.testing.MockClock) -
 async def test_what_is_refused(
     target: str, header: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "WATCHERS", 0)
+    monkeypatch.setattr(limits_shown, "WATCHERS", 0)
     async with serving() as served:
         reader = served.connect()
         await reader.ask(f"/api/stream{target}", *filter(None, [header]))

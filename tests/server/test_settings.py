@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from dc import limits
+from dc import limits, limits_shown
 from dc.blobs import BlobFolder
 from dc.errors import OptionsError
 from dc.plugins import Plugins
@@ -181,7 +181,7 @@ async def test_settings_that_are_refused(tmp_path: Path, body: Any, code: str) -
 async def test_events_page_by_page(
     tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "EVENTS_SEARCHED", 4)
+    monkeypatch.setattr(limits_shown, "EVENTS_SEARCHED", 4)
     served = Configured(tmp_path, MemoryStore())
     await served.app.recover()
     async with trio.open_nursery() as nursery:

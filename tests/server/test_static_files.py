@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dc import limits
+from dc import limits_shown
 from dc.http import Response
 from dc.messages import Blob, Options
 from dc.records import JobEnded, NewJob, NewTasks
@@ -108,7 +108,7 @@ async def test_lists_are_compressed(tmp_path: Path) -> None:
 async def test_large_lists_are_compressed_by_a_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "GZIP_LOOP_BYTES", 1000)
+    monkeypatch.setattr(limits_shown, "GZIP_LOOP_BYTES", 1000)
     async with serving(tmp_path) as served:
         for _ in range(3):
             await served.post("/api/jobs", {"type": "copy"})
@@ -147,7 +147,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 )
 def test_as_what_bytes_are_shown(data: bytes, kind: str) -> None:
     assert kind_of(data[:HEAD_BYTES], len(data)) == kind
-    assert kind_of(data[:HEAD_BYTES], limits.VIEW_BYTES + 1) == ""
+    assert kind_of(data[:HEAD_BYTES], limits_shown.VIEW_BYTES + 1) == ""
 
 
 async def tasks(served: Served) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dc import limits
+from dc import limits_shown
 from dc.messages import Done, Failed, Failure
 from dc.records import JobFigures, Outcomes
 from dc.server.commands import RetryTasks
@@ -21,7 +21,7 @@ PAYLOADS: list[Any] = [b"x"] * 40
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs of ten tasks are large."""
-    monkeypatch.setattr(limits, "FIGURES_KEPT_TASKS", 10)
+    monkeypatch.setattr(limits_shown, "FIGURES_KEPT_TASKS", 10)
 
 
 class Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dc import limits
+from dc import limits_shown
 from dc.messages import Done, Failed, Failure
 from dc.server.commands import PauseJob
 from dc.server.figure_views import FigureViews
@@ -48,7 +48,7 @@ def test_nothing_is_left_or_nobody_takes_it() -> None:
     assert (left.tasks, left.likely, failures) == (0, 0.0, [])
     server.submit(server.client(), [b"a"])
     assert whole.look()[0] is left, "one look serves for a while"
-    server.now += limits.WHOLE_SECONDS
+    server.now += limits_shown.WHOLE_SECONDS
     server.pass_time(1.0)
     left, _ = whole.look()
     assert (left.tasks, left.likely, left.basis) == (1, None, "no worker takes tasks at present")
