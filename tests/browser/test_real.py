@@ -174,7 +174,6 @@ def test_results_are_looked_at_as_what_they_are(desktop: Screen, busy: Busy) -> 
     picture = page.get_by_role("img", name="The result of task 1, a picture")
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320
-    desktop.check()
     page.goto(f"{busy.server.address}/jobs/{busy.jobs['words']}/tasks/0")
     expect(page.get_by_label("result", exact=True)).to_contain_text('"one": 4')
     expect(page.get_by_label("payload", exact=True)).to_have_text(f"{TEXT} 0")
