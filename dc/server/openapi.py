@@ -108,7 +108,7 @@ def _operation(route: Route, refs: Mapping[str, Json], components: Mapping[str, 
         kinds = {kind: {"schema": schema}}
         if route.json is not None:
             kinds[JSON] = {"schema": refs[_key(route.json)]}
-        said["requestBody"] = {"content": kinds, "required": isinstance(route.body, str)}
+        said["requestBody"] = {"content": kinds, "required": route.json is not None}
     return said
 
 
