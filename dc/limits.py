@@ -1152,8 +1152,14 @@ DISK_LOW_TIMES: Final = 2
 """Times what is kept of the disk: less than that free is told; three times is well again."""
 
 ATTENTION_SECONDS: Final = 2.0
-"""Between two looks for what an operator should see: with ten thousand jobs and as many workers one
-takes some ten milliseconds."""
+"""Between two looks for what an operator should see, at the least."""
+
+ATTENTION_LOOKED_AT: Final = 500
+"""Jobs and workers that are looked at for that in a second: at about 10 us each that is half a
+hundredth of a processor."""
+
+ATTENTION_SECONDS_MOST: Final = 20.0
+"""Between two such looks, at the most, however many jobs and workers there are."""
 
 ATTENTION_ITEMS: Final = 50
 """Of that list: whoever has more to look at begins with these."""

@@ -38,7 +38,7 @@ class DescriptionApi:
             ),
             Route(
                 "GET", "/api/problems/{code}", self._problem, ProblemKind,
-                "What a kind of problem is", "server", problems=(BadRequest,),
+                "What a kind of problem is", "server", codes=("not_found",),
             ),
         ]  # fmt: skip
 

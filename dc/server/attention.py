@@ -11,14 +11,13 @@ from typing import Final
 from urllib.parse import quote
 
 from dc import limits
-from dc.requirements import bytes_text
+from dc.requirements import bytes_text, need_text, needs_of
 from dc.server.board import Board
 from dc.server.chronicle import Chronicle
 from dc.server.event_log import counted, named, plain
 from dc.server.health import SICK, TRIAL
 from dc.server.jobs import Job
 from dc.server.roster import Worker
-from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 from dc.view_server import Attention, Level
 
@@ -44,14 +43,12 @@ class AttentionList:
     Args:
         board: what the parts of the reactor share.
         workers: the workers' side.
-        whys: knows what nobody can run.
         chronicle: knows of the disk, of plugins, and since when what is paused.
     """
 
-    def __init__(self, board: Board, workers: WorkerSide, whys: Whys, chronicle: Chronicle) -> None:
+    def __init__(self, board: Board, workers: WorkerSide, chronicle: Chronicle) -> None:
         self._board = board
         self._workers = workers
-        self._whys = whys
         self._chronicle = chronicle
         self._made: list[Attention] = []
         self._made_at = float("-inf")
@@ -59,7 +56,9 @@ class AttentionList:
     def look(self) -> list[Attention]:
         """Return what to look at, the gravest first."""
         now = self._board.now
-        if now - self._made_at >= limits.ATTENTION_SECONDS:
+        many = len(self._board.jobs) + len(self._workers.roster.by_key)
+        serves = max(limits.ATTENTION_SECONDS, many / limits.ATTENTION_LOOKED_AT)
+        if now - self._made_at >= min(serves, limits.ATTENTION_SECONDS_MOST):
             self._made, self._made_at = self._make(), now
         return self._made
 
@@ -170,8 +169,10 @@ class AttentionList:
             job, more = same[0], len(same) - 1
             name = f"job {job.number}{named(job.options.name)}"
             rest = f" and {counted(more, 'other')} like it" if more else ""
-            text = f"nobody can run {name}{rest}: {plain(self._whys.warning(job))}"
-            yield text, f"/jobs/{job.number}"
+            # What is lacking where is looked for among all workers, so its own page says that.
+            needs = "; or ".join(text for one in needs_of(job.options) if (text := need_text(one)))
+            what = plain(f"{job.row.type} {job.row.version}{' with ' if needs else ''}{needs}")
+            yield f"nobody can run {name}{rest}: it needs {what}", f"/jobs/{job.number}"
         for same in stuck[EACH:]:
             yield f"nobody can run job {same[0].number}", f"/jobs/{same[0].number}"
 

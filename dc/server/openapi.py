@@ -108,7 +108,7 @@ def _operation(route: Route, refs: Mapping[str, Json], components: Mapping[str, 
         kinds = {kind: {"schema": schema}}
         if route.json is not None:
             kinds[JSON] = {"schema": refs[_key(route.json)]}
-        said["requestBody"] = {"content": kinds}
+        said["requestBody"] = {"content": kinds, "required": isinstance(route.body, str)}
     return said
 
 
@@ -172,7 +172,7 @@ def attributes(kind: type[Struct]) -> dict[str, str]:
 
 def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     """Return which problems a route may answer with: by status, codes and titles."""
-    codes = ["query", "wrong_host", *route.codes]
+    codes = ["query", "request", "too_long", "wrong_host", *route.codes]
     if route.body is not None:
         codes += ["body", "too_large", "media_type", "timeout"]
     fields = () if route.query is None else msgspec.structs.fields(route.query)
@@ -181,7 +181,7 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     if route.is_change:
         codes += ["cross_site"]
     if route.is_keyed:
-        codes += ["request", "in_progress", "key_reused"]
+        codes += ["in_progress", "key_reused"]
     pairs = [(OF_REQUESTS[code][0], code, OF_REQUESTS[code][1]) for code in codes]
     pairs += [
         (problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in route.problems

@@ -49,6 +49,7 @@ OF_REQUESTS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "timeout": (408, "The body came too slowly"),
         "in_progress": (409, "A request with this Idempotency-Key is being answered"),
         "too_large": (413, "The body is too large"),
+        "too_long": (414, "The path and the query are too long"),
         "media_type": (415, "The body is of a type that this path does not take"),
         "wrong_host": (421, "The request is meant for another server"),
         "key_reused": (422, "The Idempotency-Key was used for another request"),

@@ -115,7 +115,7 @@ class Reactor:
         self.clients = ClientSide(self.board, self.workers, self.streams)
         self.control = JobControl(self.board, self.clients, self.workers)
         self.chronicle = Chronicle(self.board, self.workers)
-        self.attention = AttentionList(self.board, self.workers, self.whys, self.chronicle)
+        self.attention = AttentionList(self.board, self.workers, self.chronicle)
         orders = self.workers.orders
         self.operations = Operations(self.board, self.clients, self.control, orders)
         orders.dismiss = self._dismiss
