@@ -63,3 +63,8 @@ export const STATES = {
   failed: ["Failed", "failed"],
   cancelled: ["Cancelled", "cancelled"],
 };
+
+// Without the column of rates where no job has one.
+export function columnsFor(columns, jobs) {
+  return jobs.some((job) => job.rate != null) ? columns : columns.filter(({ key }) => key !== "rate");
+}

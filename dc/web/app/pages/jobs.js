@@ -4,7 +4,7 @@ import { send, withQuery } from "../api.js";
 import { confirm } from "../dialog.js";
 import { plural, rate } from "../format.js";
 import { Choice, Search } from "../forms.js";
-import { FINISHED, JobLink, JobProgress, noteOf, STATES } from "../jobs_shared.js";
+import { columnsFor, FINISHED, JobLink, JobProgress, noteOf, STATES } from "../jobs_shared.js";
 import { useData } from "../live.js";
 import { Action, Badge, Fetched, Page, Time } from "../parts.js";
 import { setQuery } from "../router.js";
@@ -53,7 +53,7 @@ export default function Jobs({ query }) {
       </div>
       <${Fetched} from=${jobs} lines=${12}>${(data) => html`
         <${Bulk} jobs=${data.jobs.filter((job) => selected.has(job.job))} done=${() => { setSelected(new Set()); jobs.reload(); }} />
-        <${Table} caption="Jobs" columns=${COLUMNS} rows=${data.jobs} rowKey=${(job) => job.job}
+        <${Table} caption="Jobs" columns=${columnsFor(COLUMNS, data.jobs)} rows=${data.jobs} rowKey=${(job) => job.job}
           nameOf=${(job) => `job ${job.job}`} sort=${sort} order=${order} onSort=${sortByQuery}
           selected=${selected} onSelect=${setSelected} loading=${jobs.loading && jobs.path !== path}
           empty=${filtered ? "No job is like that: change the filters." : html`There is no job yet.

@@ -5,7 +5,7 @@ import { Chart } from "../chart.js";
 import { clock } from "../clock.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { Icon } from "../icons.js";
-import { CountsLegend, JobLink, JobProgress, leftBelow, leftText, noteOf, STATES } from "../jobs_shared.js";
+import { columnsFor, CountsLegend, JobLink, JobProgress, leftBelow, leftText, noteOf, STATES } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
 import { Badge, Empty, Fetched, Figures, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
 import { setQuery } from "../router.js";
@@ -153,7 +153,7 @@ function Running() {
   const path = withQuery("/api/jobs", { state: STATES.unfinished[1], limit: JOBS_SHOWN });
   const jobs = useData(path, { on: "jobs" });
   return html`<${Section} title="Unfinished jobs" tools=${html`<a href="/jobs">All jobs</a>`}>
-    <${Fetched} from=${jobs} lines=${6}>${(data) => html`<${Table} caption="Unfinished jobs" columns=${COLUMNS}
+    <${Fetched} from=${jobs} lines=${6}>${(data) => html`<${Table} caption="Unfinished jobs" columns=${columnsFor(COLUMNS, data.jobs)}
       rows=${data.jobs} rowKey=${(job) => job.job} empty=${html`Nothing is to be done.
         <a href="/submit">Submit a job</a>, or see <a href="/jobs">those that have finished</a>.`} />`}<//>
   <//>`;
