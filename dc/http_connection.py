@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import h11
-import msgspec
 import trio
 
 from dc import http_body, http_head, limits
 from dc.errors import ConnectionLost, ProtocolError
-from dc.http_messages import Request, Response, interim
+from dc.http_messages import Request, Response, interim, refusal
 from dc.http_pace import Pace, patience
-from dc.view_server import Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable
@@ -178,17 +176,7 @@ class HttpConnection:
         if self._h11 is None:
             self._h11 = h11.Connection(h11.SERVER)
         if self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            text = " ".join(str(error).split())[: limits.TEXT_CHARS]
-            response = Response(error.status, headers=[("X-Content-Type-Options", "nosniff")])
-            response.content_type = "application/problem+json"
-            said = Problem(
-                type="about:blank",
-                title=response.reason,
-                status=error.status,
-                detail=text,
-                code="request",
-            )
-            await self._send_bytes(response, msgspec.json.encode(said))
+            await self._send_bytes(*refusal(error))
 
     async def upgrade(self, headers: list[tuple[str, str]]) -> bytes:
         """Send 101 and leave HTTP; the stream is the caller's from then on.

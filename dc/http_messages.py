@@ -12,6 +12,7 @@ import msgspec
 
 from dc import http_conditions, http_head, limits
 from dc.errors import ProtocolError
+from dc.view_server import Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
@@ -245,3 +246,14 @@ def interim(status: int, headers: list[tuple[str, str]]) -> h11.InformationalRes
     """Return the head of an answer that is none yet, 100 or 101."""
     reason = Response(status).reason
     return h11.InformationalResponse(status_code=status, headers=headers, reason=reason)
+
+
+def refusal(error: ProtocolError) -> tuple[Response, bytes]:
+    """Return the answer to what is no request, and its body: the error as in RFC 9457."""
+    response = Response(error.status, headers=[("X-Content-Type-Options", "nosniff")])
+    response.content_type = "application/problem+json"
+    text = " ".join(str(error).split())[: limits.TEXT_CHARS]
+    problem = Problem(
+        type="about:blank", title=response.reason, status=error.status, detail=text, code="request"
+    )
+    return response, msgspec.json.encode(problem)

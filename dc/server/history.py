@@ -4,10 +4,10 @@ Theory of operation
 -------------------
 Time is cut into steps of limits_shown.HISTORY_SECONDS by the Unix clock. When one is over, it is
 noted how many tasks had their outcomes in it, and how everything stood at its end. It is written
-down at once, or, where nothing has changed since the one before, together with those that follow it. The
-store puts each step into longer ones as well, of which it keeps more: so there is nothing to roll
-up later, and nothing that a restart could come between. A step in which the server did not run
-is in no row, and shown as a gap.
+down at once, or, where nothing has changed since the one before, together with those that follow
+it. The store puts each step into longer ones as well, of which it keeps more: so there is nothing
+to roll up later, and nothing that a restart could come between. A step in which the server did
+not run is in no row, and shown as a gap.
 """
 
 from __future__ import annotations
