@@ -10,8 +10,8 @@ version that it had last. So who reads slowly misses states in between, and gets
 What must not be missed is handed out by cursors. Of events the last `limits_shown.WATCH_EVENTS`
 frames are kept, for all watchers; a watcher that stands before them is *behind*, and is read for
 from the store. Of the output of a task the newest piece is kept; a watcher that does not stand
-where it begins *lags*, and is read for by itself. Both are asked for by whoever serves the watcher, when
-there is room to send: so one that never reads costs nothing.
+where it begins *lags*, and is read for by itself. Both are asked for by whoever serves the watcher,
+when there is room to send: so one that never reads costs nothing.
 
 A topic that nobody watches is forgotten.
 """
