@@ -61,11 +61,22 @@ class Whole:
 
     def look(self) -> tuple[Left, list[RecentFailure]]:
         """Return how long all takes that is left, and the kinds of errors that came last."""
+        for _ in self.steps():
+            pass
+        return self.seen
+
+    @property
+    def seen(self) -> tuple[Left, list[RecentFailure]]:
+        """The same as it was when it was looked last."""
+        return self._left, self._failures
+
+    def steps(self) -> Iterator[None]:
+        """Look anew, if the last look was a while ago; others may have their turn at each step."""
         now = self._app.reactor.board.now
         if now - self._looked >= limits.WHOLE_SECONDS:
+            yield from self._find_left()
+            self._failures = self._find_failures()
             self._looked = now
-            self._left, self._failures = self._find_left(), self._find_failures()
-        return self._left, self._failures
 
     # --- failures -------------------------------------------------------------------------------
 
@@ -92,10 +103,12 @@ class Whole:
 
     # --- time left ------------------------------------------------------------------------------
 
-    def _find_left(self) -> Left:
+    def _find_left(self) -> Iterator[None]:
         board, parts, strange, stuck = self._app.reactor.board, [], [0, 0], [0, 0]
         runs: dict[int, bool] = {}
-        for job in board.jobs.values():
+        for at, job in enumerate(list(board.jobs.values()), start=1):
+            if at % limits.TURN_ITEMS == 0:
+                yield
             if not job.scheduled or job.cancelled or job.holds.any:
                 continue
             counts = board.counts(job)
@@ -109,7 +122,8 @@ class Whole:
                 strange[:] = strange[0] + 1, strange[1] + count
             else:
                 parts.append(part)
-        return self._of(parts, strange, stuck)
+        yield
+        self._left = self._of(parts, strange, stuck)
 
     def _is_run(self, class_: int, known: dict[int, bool]) -> bool:
         """Whether any worker takes tasks of a class at present."""
