@@ -859,7 +859,7 @@ EACH_TASKS: Final = 1_000_000
 END_TASKS: Final = 4096
 """Tasks that are ended in one turn of the loop: 10 ms."""
 
-RETRY_TASKS: Final = 4096
+RETRY_TASKS: Final = 1024
 """Failed tasks that are queued again in one turn of the loop: 10 ms."""
 
 CANCEL_RANGES: Final = 1000
@@ -1166,6 +1166,12 @@ ATTENTION_ITEMS: Final = 50
 
 BEGUN_TASKS: Final = 100_000
 """Running tasks of which the server remembers when they began, at 200 bytes each: 20 MB."""
+
+BEGUN_SWEPT: Final = 5000
+"""Of these, that are looked at in one tick for whether they still run: some five milliseconds."""
+
+BEGUN_LOOKED: Final = 4096
+"""Of these, of one job, that are looked at to tell how long it takes: some five milliseconds."""
 
 ATTEMPT_ENDS: Final = 20
 """Of a task, ends of attempts that are kept, the newest: nobody reads more."""

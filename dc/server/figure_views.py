@@ -195,7 +195,7 @@ class FigureViews:
             figures = await self.figures(row)
         elif figures is None:  # what is on disk will do for this
             figures = restored(await self._app.store.figures(row.job), row.retried)
-        running = [one.began for one in self.running(row.job)]
+        running = self._app.reactor.workers.attempts.began_of(row.job)
         began = min([one for one in (figures.began, *running) if one is not None], default=None)
         if job is None or row.finished_at is not None or view.state in FINISHED:
             return replace(view, started_at=began)
@@ -222,8 +222,8 @@ class FigureViews:
         if not able.slots and not counts.running:
             return unknown(tasks, why or "no worker takes its tasks at present")
         now = self._app.wall()
-        attempts = self._app.reactor.workers.attempts.all_running(job.number)
-        running = [now - one.at for _, one in attempts]
+        began = self._app.reactor.workers.attempts.began_of(job.number)
+        running = [now - at for at in began[:tasks]]
         mean = figures.micros * MICRO / max(1, sum(figures.times))
         slots = max(1, able.slots, len(running))
         if running and len(running) < tasks and mean > STEADY_SECONDS:
