@@ -13,6 +13,9 @@ RATE_SECONDS: Final = 10.0
 """After which what has finished counts for a third in the rate: long enough to be read, short
 enough to see a worker stop."""
 
+LEAST_RATE: Final = 0.01
+"""Tasks a second: what is less only fades, after one task or some, and says nothing of the next."""
+
 TASKS: Final = 100
 """After so many further ones a task counts for a third in the share of failures."""
 
@@ -44,9 +47,9 @@ class Tally:
         self._failed = self._failed * _KEPT + 1
 
     def rate(self, now: float) -> float:
-        """Return how many tasks are done in a second."""
+        """Return how many tasks are done in a second; 0 if it is too few to tell."""
         rate = self._counts(now) / RATE_SECONDS
-        return rate if rate >= 1e-6 else 0.0
+        return rate if rate >= LEAST_RATE else 0.0
 
     @property
     def failing(self) -> float:
