@@ -54,7 +54,7 @@ function Filters({ asked }) {
 function None({ plain }) {
   if (!plain) return html`No worker is like that. <a href="/workers">Show all</a>`;
   return html`No worker has come yet. On any computer with dc:${" "}
-    <code class="mono">python -m dc worker --server ${location.host}</code>`;
+    <code class="mono">python -m dc.worker ${location.origin}</code>`;
 }
 
 // --- columns ------------------------------------------------------------------------------------
