@@ -4,6 +4,7 @@ import { useCell } from "./cell.js";
 import { clock, halfMinutes, seconds } from "./clock.js";
 import { ago, count, moment, percent, span } from "./format.js";
 import { Icon } from "./icons.js";
+import { Text } from "./text.js";
 import { toast } from "./toast.js";
 
 // --- a page -------------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ export function Empty({ children }) {
 export function Trouble({ problem, again }) {
   return html`<div class="note error" role="alert"><${Icon} name="sick" />
     <div><strong>${problem.title}</strong>
-      ${problem.detail && html`<p><bdi>${problem.detail}</bdi></p>`}
+      ${problem.detail && html`<p><${Text} value=${problem.detail} max=${600} /></p>`}
       ${problem.lost && html`<p>It is tried again by itself.</p>`}
       ${again && html`<p><button type="button" class="small" onClick=${again}>Try again</button></p>`}
     </div></div>`;
