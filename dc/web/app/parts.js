@@ -53,9 +53,11 @@ export function Empty({ children }) {
   return html`<div class="empty">${children}</div>`;
 }
 
+// What is wrong. The API's titles say of which kind that is, its details what it is: who looks at a page wants these.
 export function Trouble({ problem, again }) {
+  const kind = problem.code && problem.detail ? "" : problem.title;
   return html`<div class="note error" role="alert"><${Icon} name="sick" />
-    <div><strong>${problem.title}</strong>
+    <div>${kind && html`<strong>${kind}</strong>`}
       ${problem.detail && html`<p><${Text} value=${problem.detail} max=${600} /></p>`}
       ${problem.lost && html`<p>It is tried again by itself.</p>`}
       ${again && html`<p><button type="button" class="small" onClick=${again}>Try again</button></p>`}

@@ -41,7 +41,7 @@ function Head({ job }) {
   const over = FINISHED.has(job.state);
   return html`
     ${job.note && html`<${Note} level=${over ? "info" : "warning"}><${Text} value=${job.note} max=${600} /><//>`}
-    ${job.why && job.why !== job.note && !over && html`<${Note}><strong>Why it waits:</strong>${" "}<${Text} value=${job.why} max=${600} /><//>`}
+    ${job.why && job.why !== job.note && !over && html`<${Note}><strong>${job.state === "running" ? "Why the rest waits:" : "Why it waits:"}</strong>${" "}<${Text} value=${job.why} max=${600} /><//>`}
     <section class="panel" aria-label="How far it is">
       <div class="big-progress"><${Progress} counts=${counts} /></div>
       <${CountsLegend} counts=${counts} link=${(name) => (name === "failed" ? `/jobs/${job.job}?tab=tasks&state=failed`
