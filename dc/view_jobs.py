@@ -69,6 +69,9 @@ class JobView(Struct, frozen=True, kw_only=True):
         why: why what is queued does not run, if it does not.
         needs: the same as `requires`, `resources` and `alternatives`, as people read it.
         bytes: of payloads, results, inputs and output.
+        finished_at: of a job that has finished.
+        started_at: only of one job that was asked for.
+        rate: how many of its tasks finish in a second, while it is unfinished; None if not known.
         left: only of one job that was asked for, while it is unfinished.
     """
 

@@ -207,10 +207,16 @@ class FigureViews:
         began = min([one for one in (figures.began, *running) if one is not None], default=None)
         if job is None or row.finished_at is not None or view.state in FINISHED:
             return replace(view, started_at=began)
-        count, seconds = figures.recent(self._app.wall(), RATE_SECONDS)
-        rate = count / seconds if seconds else None
         left = self.left(job, figures, view.state, view.why or view.note)
-        return replace(view, started_at=began, rate=rate, left=left)
+        return replace(view, started_at=began, rate=self.rate(row.job), left=left)
+
+    def rate(self, job: int) -> float | None:
+        """Return how many tasks of a job finish in a second; None if that is not at hand."""
+        figures = self.at_hand(job)
+        if figures is None:
+            return None
+        count, seconds = figures.recent(self._app.wall(), RATE_SECONDS)
+        return count / seconds if seconds else None
 
     def left(self, job: Job, figures: Figures, state: str, why: str) -> Left:
         """Return how long a job that is in memory takes from now on.
