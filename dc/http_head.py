@@ -5,10 +5,11 @@ row may read differently, which is how requests are smuggled past a proxy. So th
 pass `head_length` before h11 sees them, and the parsed fields pass `check_fields` afterwards.
 
 Refused here: lines that end in a bare LF, folded headers, a message that has both Content-Length
-and Transfer-Encoding, Transfer-Encoding in HTTP/1.0, an unknown version or method, a host that is
-none, a line or a head above its limit whether it comes in one piece or byte by byte.
+and Transfer-Encoding, Transfer-Encoding in HTTP/1.0, an unknown version, CONNECT, a host
+that is none, a line, method or head above its limit whether it comes whole or byte by byte.
 Refused by h11: bare CR and NUL, white space before a colon, Content-Lengths that differ or are no
 plain number, every Transfer-Encoding but `chunked`, a missing or second Host.
+Left to whoever answers: which methods a path takes.
 Taken: blank lines before the request line (RFC 9112, 2.2), the same Content-Length twice, of which
 h11 makes one (RFC 9110, 8.6).
 """
@@ -24,8 +25,6 @@ from dc.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 _FIRST_BYTE = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]")
 _REQUEST_LINE = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+ [!-~]+ HTTP/[0-9]\.[0-9]\r\n")
@@ -108,7 +107,7 @@ def check_fields(method: str, version: str, headers: dict[str, str]) -> None:
     """
     if version not in ("1.0", "1.1"):
         raise ProtocolError("this server speaks HTTP/1.1", status=505)
-    if method not in METHODS:
+    if method == "CONNECT" or len(method) >= _METHOD_BYTES:
         raise ProtocolError("an unknown method", status=501)
     if "transfer-encoding" in headers and ("content-length" in headers or version == "1.0"):
         raise ProtocolError("Transfer-Encoding with Content-Length, or in HTTP/1.0")

@@ -32,7 +32,7 @@ class Request:
     """A request whose head has arrived; its body is read on demand, once.
 
     Attributes:
-        method: one of `http_head.METHODS`.
+        method: as sent; whoever answers says which it takes.
         target: as sent.
         path: percent-decoded, without the query.
         query: percent-decoded; of equal names the last.
@@ -221,12 +221,6 @@ class Response:
     def json(cls, value: Any, status: int = 200) -> Response:
         """Return a value that msgspec can encode, as JSON."""
         return cls(status, msgspec.json.encode(value), "application/json")
-
-    @classmethod
-    def not_allowed(cls, *methods: str) -> Response:
-        """Return the answer to a method that the path does not have, naming those it has."""
-        allow = ", ".join(methods)
-        return cls(405, f"this path takes {allow}\n".encode(), headers=[("Allow", allow)])
 
 
 @dataclass(slots=True)

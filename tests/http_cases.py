@@ -68,7 +68,7 @@ async def app(request: Request) -> Response | Upgrade:
         case "/broken":
             return Response(200, broken_pieces())
         case "/read":
-            return Response.not_allowed("GET", "HEAD")
+            return Response(405, b"no\n", headers=[("Allow", "GET, HEAD")])
         case "/nothing":
             return Response(204, b"ignored")
         case "/bad-header":
@@ -154,10 +154,11 @@ CASES: list[tuple[str, bytes, int, bool]] = [
     # too much, or not spoken here
     ("long target", get("/" + "a" * limits.REQUEST_LINE_BYTES), 414, False),
     ("long head", get("/", "A: " + "b" * limits.HEAD_BYTES), 431, False),
-    ("method", get("/", method="BREW"), 501, False),
-    ("trace", get("/", method="TRACE"), 501, False),
+    ("method that no path has", get("/read", method="BREW"), 405, True),
+    ("trace", get("/read", method="TRACE"), 405, True),
+    ("lower case", get("/read", method="get"), 405, True),
+    ("long method", get("/", method="A" * 40), 501, False),
     ("connect", get("x:1", method="CONNECT"), 501, False),
-    ("lower case", get("/", method="get"), 501, False),
     ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, False),
     ("HTTP/1.7", b"GET / HTTP/1.7\r\nHost: x\r\n\r\n", 505, False),
     ("expectation", get("/", "Expect: more"), 417, False),

@@ -22,6 +22,7 @@ from dc.messages import PROTOCOL
 from dc.server.app import ServerApp
 from dc.server.metric_families import counter, gauge, gauges, histogram
 from dc.server.metrics_reactor import of_reactor
+from dc.server.problems import not_allowed
 from dc.server.request_tally import RequestTally
 from dc.store_file import DATABASE
 
@@ -51,7 +52,7 @@ class Metrics:
     async def answer(self, request: Request) -> Response:
         """Answer GET or HEAD of `/metrics`."""
         if request.method not in ("GET", "HEAD"):
-            return Response.not_allowed("GET", "HEAD")
+            return not_allowed(["GET", "HEAD"])
         if OPENMETRICS in request.headers.get("accept", ""):
             body: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
             return Response(200, body, openmetrics.CONTENT_TYPE_LATEST)

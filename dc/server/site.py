@@ -208,11 +208,16 @@ def is_loopback(host: str) -> bool:
 
 
 async def _turn_away(stream: trio.abc.Stream) -> None:
-    text = b"too many connections, or the server is stopping: try again later\n"
-    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+    text = "too many connections are open, or the server is stopping: try again later"
+    said = problem(BadRequest("unavailable", text))
+    assert isinstance(said.body, bytes)
+    head = (
+        f"HTTP/1.1 {said.status} {said.reason}\r\nContent-Type: {said.content_type}\r\n"
+        f"Content-Length: {len(said.body)}\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
+    )
     with trio.move_on_after(1.0):
         try:
-            await stream.send_all(head + b"Content-Length: %d\r\n\r\n" % len(text) + text)
+            await stream.send_all(head.encode() + said.body)
             await stream.aclose()
         except trio.BrokenResourceError:
             pass
