@@ -169,7 +169,7 @@ class WorkersApi:
         after = place_of(list_, query.cursor, WorkerPlace) if query.cursor else None
         if after is not None and isinstance(after.by, str) != (query.sort in TEXTS):
             raise damaged()
-        workers, following = self._views.worker_lists.page(wanted, after, query.limit)
+        workers, following = await self._views.worker_lists.page(wanted, after, query.limit)
         return WorkersPage(workers, cursor_of(list_, following) if following else None)
 
     async def _one(self, call: Call[None, None]) -> WorkerView:

@@ -108,7 +108,7 @@ class AttentionList:
         for at, worker in enumerate(list(side.roster.by_peer.values()), start=1):
             if at % limits_shown.TURN_ITEMS == 0:
                 yield None
-            if side.roster.by_id.get(worker.id) is not worker:
+            if not side.roster.has(worker):
                 continue  # it has gone meanwhile
             if side.health.state(worker.process) in (SICK, TRIAL):
                 text = f"worker {plain(worker.name)} is sick: {side.state_of(worker)[1]}"

@@ -23,6 +23,9 @@ from dc._columns import spread
 
 MICROSECONDS = 1_000_000
 LEAST_STEP = int(limits_shown.FIGURES_STEP_SECONDS * MICROSECONDS)
+MOST = 2**62
+"""Of a sum, in microseconds: what a worker may say adds up to more than can be written down."""
+
 OTHERS = ""
 """The lane of all workers that have none of their own."""
 
@@ -73,7 +76,7 @@ class Bins(Struct):
         lane = self.lanes.get(worker) or self._lane(worker)
         last, offset = divmod(end, LEAST_STEP << self.shift)
         if longest <= offset and self.low <= last <= self.high:  # nearly always
-            lane.busy[last] = lane.busy.get(last, 0) + total
+            lane.busy[last] = min(lane.busy.get(last, 0) + total, MOST)
         else:
             last = self._spread(lane, end, times, longest)
         if failed:
@@ -84,7 +87,7 @@ class Bins(Struct):
         self._make_room(end - longest, end)
         last, offset = divmod(end, self.step)
         for back, part in enumerate(spread(times, offset, self.step)):
-            lane.busy[last - back] = lane.busy.get(last - back, 0) + part
+            lane.busy[last - back] = min(lane.busy.get(last - back, 0) + part, MOST)
         return last
 
     def take_out(self, worker: str, at: float, time: float) -> None:
@@ -180,5 +183,5 @@ def _take(sums: dict[int, int], step: int, part: int) -> None:
 def _coarser(sums: dict[int, int], by: int) -> dict[int, int]:
     found: dict[int, int] = {}
     for step, value in sums.items():
-        found[step >> by] = found.get(step >> by, 0) + value
+        found[step >> by] = min(found.get(step >> by, 0) + value, MOST)
     return found

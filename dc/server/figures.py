@@ -17,7 +17,7 @@ from dc import limits_shown
 from dc._columns import tally
 from dc.messages import Failure
 from dc.records import JobFigures, Outcomes, TaskRow
-from dc.server.bins import MICROSECONDS, Bins
+from dc.server.bins import MICROSECONDS, MOST, Bins
 from dc.server.failure_groups import FailureGroups
 
 BOUNDS: list[float] = [
@@ -27,6 +27,9 @@ BOUNDS: list[float] = [
 
 MICRO = 1 / MICROSECONDS
 """A microsecond, in seconds."""
+
+MOST_SECONDS = 1e8
+"""Of a run time: three years. Whatever a worker says beyond that counts as that."""
 
 FORM = 1
 """Of the data on disk: of any other it is counted again."""
@@ -82,17 +85,19 @@ class Figures(Struct):
             self.failures.add(record.worker, record.at, failed)
         if not record.worker:  # nobody ran them
             return
-        self.micros += found.total
+        times = record.times
+        if found.longest > MOST_SECONDS * MICROSECONDS:
+            times = [min(time, MOST_SECONDS) for time in times]
+            found = tally(times, [], BOUNDS, [0] * len(counts))
+        self.micros = min(self.micros + found.total, MOST)
         first = self.began is None
         self.shortest = found.shortest if first else min(self.shortest, found.shortest)
         self.longest = max(self.longest, found.longest)
         share = self.workers.get(record.worker) or self._share(record.worker)
         share.done += len(record.numbers) - len(failed)
         share.failed += len(failed)
-        share.micros += found.total
-        self.bins.add(
-            record.worker, record.at, record.times, found.total, found.longest, len(failed)
-        )
+        share.micros = min(share.micros + found.total, MOST)
+        self.bins.add(record.worker, record.at, times, found.total, found.longest, len(failed))
         self.bins.mark(record.at, record.sequence, len(record.numbers))
         began = record.at - found.longest / MICROSECONDS
         self.began = began if self.began is None else min(began, self.began)
@@ -112,15 +117,16 @@ class Figures(Struct):
             if isinstance(task.outcome, Failure):
                 self.failures.take_out(task.worker, task.outcome)
             if task.worker:
-                times.setdefault(task.worker, []).append(task.time)
-                self.bins.take_out(task.worker, task.at, task.time)
+                time = min(task.time, MOST_SECONDS)
+                times.setdefault(task.worker, []).append(time)
+                self.bins.take_out(task.worker, task.at, time)
         counts = [0] * len(self.times)
         for worker, mine in times.items():
             micros = tally(mine, [], BOUNDS, counts).total
-            self.micros -= micros
+            self.micros = max(0, self.micros - micros)
             share = self.workers.get(worker, self.others)
             share.failed -= len(mine)
-            share.micros -= micros
+            share.micros = max(0, share.micros - micros)
         self.times = [had - one for had, one in zip(self.times, counts, strict=True)]
 
     def recent(self, now: float, seconds: float) -> tuple[int, float]:

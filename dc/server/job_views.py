@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import trio
 
+from dc import limits_shown
 from dc.errors import UnknownJob
 from dc.messages import Counts, Options
 from dc.records import JobFilter, JobRow, Place
@@ -19,6 +21,10 @@ from dc.view_jobs import AlternativeView, BlobView, CountsView, JobView
 
 ENDS: Final = frozenset({"done", "failed", "cancelled"})
 """States of jobs that have finished: what the store knows of their states."""
+
+
+VIEWS_AT_ONCE: Final = 100
+"""Views of jobs that are made before others have their turn: some milliseconds."""
 
 
 class JobViews:
@@ -35,8 +41,7 @@ class JobViews:
 
     async def newest(self, before: int | None, limit: int, submitter: str = "") -> list[JobView]:
         """Return jobs, newest first; those of one submitter if one is named."""
-        rows = await self._app.store.jobs(before, limit, submitter)
-        return [self.view(row) for row in rows]
+        return await self._views(await self._app.store.jobs(before, limit, submitter))
 
     async def page(
         self, wanted: JobFilter, states: frozenset[str], after: Place | None, limit: int
@@ -51,19 +56,31 @@ class JobViews:
             limit: so many at most.
         """
         if states:
-            live = tuple(self._in_states(states))
+            live = await self._in_states(states)
             wanted = msgspec.structs.replace(wanted, states=states & ENDS, live=live)
         rows, following = await self._app.store.listed(wanted, after, limit)
-        return [self.view(row) for row in rows], following
+        return await self._views(rows), following
 
-    def _in_states(self, states: frozenset[str]) -> Iterator[int]:
+    async def _views(self, rows: Sequence[JobRow]) -> list[JobView]:
+        """Return what is shown of jobs; others have their turn now and then."""
+        views: list[JobView] = []
+        for at in range(0, len(rows), VIEWS_AT_ONCE):
+            if at:
+                await trio.lowlevel.checkpoint()
+            views += map(self.view, rows[at : at + VIEWS_AT_ONCE])
+        return views
+
+    async def _in_states(self, states: frozenset[str]) -> tuple[int, ...]:
         """Find the unfinished jobs that are in one of these states."""
-        if states <= ENDS:
-            return
+        found: list[int] = []
         board = self._app.reactor.board
-        for job in board.jobs.values():
+        jobs = [] if states <= ENDS else list(board.jobs.values())
+        for at, job in enumerate(jobs, start=1):
+            if at % limits_shown.TURN_ITEMS == 0:
+                await trio.lowlevel.checkpoint()
             if not job.finished and board.state_of(job) in states:
-                yield job.number
+                found.append(job.number)
+        return tuple(found)
 
     async def one(self, job: int) -> JobView:
         """Return one job; UnknownJob if there is none."""

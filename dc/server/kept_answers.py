@@ -2,7 +2,8 @@
 
 A client whose connection broke does not know whether a change was made. It asks again under the
 same key, and gets the answer that was given. They are in memory: after a restart of the server a
-change is made again, which changes nothing more, as all changes of the API are such.
+change is made again. Changes say how something is to be, so that this changes nothing more, but for
+a retry of what has failed again meanwhile.
 """
 
 from __future__ import annotations

@@ -23,6 +23,9 @@ BEAT: Final = b" "
 """What is sent when there is nothing to say for long, so that it is found out if nobody reads any
 more: a space before the next line, which is JSON as before."""
 
+PIECE_BYTES: Final = 128 * limits.KIB
+"""Of results that become JSON before others have their turn: below a millisecond."""
+
 _encode: Final = msgspec.json.Encoder().encode_lines
 
 
@@ -71,12 +74,15 @@ class ResultLines:
         self._after = record.numbers[-1] + 1 if self._ordered else _sequence(record)
         columns = zip(record.numbers, record.attempts, record.times, record.outcomes, strict=True)
         rows: list[dict[str, Any]] = []
+        size = 0
         for number, attempt, seconds, outcome in columns:
             where = number + 1 if self._ordered else before
             rows.append(self._row(record, where, number, attempt, seconds, outcome))
-            if len(rows) >= limits_shown.READ_AT_ONCE and number != record.numbers[-1]:
+            size += len(outcome) if isinstance(outcome, bytes) else 0
+            many = len(rows) >= limits_shown.READ_AT_ONCE or size >= PIECE_BYTES
+            if many and number != record.numbers[-1]:
                 yield _encode(rows)
-                rows = []
+                rows, size = [], 0
         rows[-1]["cursor"] = self._after
         yield _encode(rows)
 

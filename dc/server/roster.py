@@ -252,6 +252,10 @@ class Roster:
             return found
         return next((one for one in self.away.values() if one.name == name), None)
 
+    def has(self, worker: Worker) -> bool:
+        """Whether a worker is here or away still."""
+        return self.by_id.get(worker.id) is worker
+
     def last_name(self, key: str) -> str:
         """Return the name that the worker of a key had last, as far as it is remembered."""
         row = self._register.get(key)

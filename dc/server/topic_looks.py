@@ -90,7 +90,7 @@ class TopicLooks:
         return await self._views.tasks.one(topic.job, topic.task)
 
     async def _workers(self, _: Topic) -> object:
-        return WorkersPage(self._views.workers.first(WORKERS))
+        return WorkersPage(await self._views.workers.first(WORKERS))
 
     async def _worker(self, topic: Topic) -> object:
         return self._views.workers.one(topic.worker)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from operator import itemgetter
 from typing import Final, Literal, TypeAlias
 
+import trio
 from msgspec import Struct
 
+from dc import limits_shown
 from dc.records import WorkerRow
 from dc.server.app import ServerApp
 from dc.server.orders import GONE
 from dc.server.roster import KEY_SHOWN, Worker
-from dc.server.worker_views import WorkerViews, gone_view
+from dc.server.worker_views import WorkerViews
 from dc.view_workers import WorkerView
 
 WorkerSort: TypeAlias = Literal[
@@ -68,7 +69,7 @@ class WorkerLists:
         self._app = app
         self._views = views
 
-    def page(
+    async def page(
         self, wanted: WorkerFilter, after: Place | None, limit: int
     ) -> tuple[list[WorkerView], Place | None]:
         """Return workers that are here, away or gone, and where to go on, None at the end.
@@ -81,24 +82,31 @@ class WorkerLists:
             limit: so many at most.
         """
         assert after is None or isinstance(after.by, str) == (wanted.sort in TEXTS)
-        found = sorted(self._found(wanted), key=itemgetter(0, 1, 2), reverse=wanted.down)
+        found = await self._found(wanted)
+        found.sort(key=itemgetter(0, 1, 2), reverse=wanted.down)
         if after is not None:
             end = after.by, after.name, after.key
             found = [one for one in found if (one[:3] < end if wanted.down else one[:3] > end)]
         page = found[:limit]
         following = Place(*page[-1][:3]) if len(found) > limit else None
-        return [self._view(one) for *_, one in page], following
+        return await self._views.some(one for *_, one in page), following
 
-    def _found(self, wanted: WorkerFilter) -> Iterator[Found]:
-        """Yield who fits; of thousands, only what is asked for is looked at."""
+    async def _found(self, wanted: WorkerFilter) -> list[Found]:
+        """Return who fits; of thousands, only what is asked for is looked at."""
+        found: list[Found] = []
         side, part = self._app.reactor.workers, wanted.search.casefold()
         known: list[Known] = [*side.roster.by_key.values(), *side.register.gone()]
-        for one in known:
+        for at, one in enumerate(known, start=1):
+            if at % limits_shown.TURN_ITEMS == 0:
+                await trio.lowlevel.checkpoint()
+            if isinstance(one, Worker) and not side.roster.has(one):
+                continue  # it has gone meanwhile
             key = one.key[:KEY_SHOWN]
             name = one.name if isinstance(one, Worker) else one.shown or key
             if part in name.casefold() and self._fits(one, wanted):
                 by = name if wanted.sort == "name" else self._by(one, wanted.sort)
-                yield by, name, key, one
+                found.append((by, name, key, one))
+        return found
 
     def _fits(self, one: Known, wanted: WorkerFilter) -> bool:
         if wanted.states and self._state(one) not in wanted.states:
@@ -132,9 +140,6 @@ class WorkerLists:
             case "failing":
                 return one.tally.failing
         return _vital(one, sort)
-
-    def _view(self, one: Known) -> WorkerView:
-        return gone_view(one) if isinstance(one, WorkerRow) else self._views.view(one)
 
 
 def _vital(worker: Worker, sort: WorkerSort) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterable
 
+import trio
 from msgspec import structs
 
 from dc import limits
@@ -20,6 +22,9 @@ from dc.view_workers import RunningView, TypeName, VitalsView, WorkerView
 
 SIZES = ("memory_used", "memory_total", "disk_free", "dc_memory")
 """What of the vitals is in bytes."""
+
+VIEWS_AT_ONCE = 50
+"""Views of workers that are made before others have their turn: some milliseconds."""
 
 RUNNING_SHOWN = 64
 """Tasks of one worker that are listed as running, at most."""
@@ -46,14 +51,24 @@ class WorkerViews:
         views += [gone_view(row) for row in list(side.register.gone())[-gone:]]
         return sorted(views, key=lambda view: (view.name, view.state == GONE))
 
-    def first(self, count: int) -> list[WorkerView]:
+    async def first(self, count: int) -> list[WorkerView]:
         """Return the first workers by name, of those that are here or away; then those gone."""
         side = self._app.reactor.workers
         here = heapq.nsmallest(count, side.roster.by_key.values(), key=lambda one: one.name)
-        views = [self.view(one) for one in here]
-        if len(views) < count:
-            gone = heapq.nsmallest(count - len(views), side.register.gone(), lambda row: row.shown)
-            views += [gone_view(row) for row in gone]
+        left = count - len(here)
+        gone = heapq.nsmallest(left, side.register.gone(), lambda row: row.shown) if left else []
+        return await self.some([*here, *gone])
+
+    async def some(self, workers: Iterable[Worker | WorkerRow]) -> list[WorkerView]:
+        """Return what is shown of workers; others have their turn now and then."""
+        views: list[WorkerView] = []
+        for at, one in enumerate(workers, start=1):
+            if at % VIEWS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+            if isinstance(one, WorkerRow):
+                views.append(gone_view(one))
+            elif self._app.reactor.workers.roster.has(one):  # it may have gone meanwhile
+                views.append(self.view(one))
         return views
 
     def one(self, name: str) -> WorkerView:

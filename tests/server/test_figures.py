@@ -13,7 +13,7 @@ from dc.messages import Blob, Failure, Outcome
 from dc.records import JobFigures, Outcomes, TaskRow
 from dc.server.bins import LEAST_STEP, MICROSECONDS, OTHERS, Bins
 from dc.server.failure_groups import FailureGroups, group_key
-from dc.server.figures import BOUNDS, Figures, restored
+from dc.server.figures import BOUNDS, MOST_SECONDS, Figures, restored
 from tests.server.counted import counted, summed
 
 ERRORS = ["no", "line 7", "line 8", "could not open 'a'", "could not open 'b'"]
@@ -199,3 +199,17 @@ def test_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_error_made_to_be_slow_is_not() -> None:
     for text in ("'" * 100_000, '"' + "a" * 100_000, "0x" * 50_000, "a1" * 50_000):
         assert len(group_key("error", text)) < 2 * limits_shown.FAILURE_GROUP_CHARS
+
+
+def test_what_no_worker_can_have_taken_is_bounded_and_written_down() -> None:
+    """The wire lets a worker say that each of many tasks took thirty thousand years."""
+    figures = Figures()
+    for sequence in range(1, 9):
+        figures.add(record(sequence, "w", 1.0, [(1e12, b"ok")] * 10_000))
+    figures.bins.validate()
+    assert 0 < figures.micros <= 2**62
+    assert figures.longest == int(MOST_SECONDS * MICROSECONDS)
+    assert restored(figures.record(1), 0) == figures
+    figures.take_out(failed_tasks([record(1, "w", 1.0, [(1e12, Failure("error", "no"))])]))
+    assert figures.micros > 0
+    figures.record(1)
