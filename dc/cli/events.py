@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from dc.cli.screen import Screen, clean
+from dc.cli.screen import Screen, one_line
 from dc.client.plain_client import Client
 
 FOLLOW_SECONDS: Final = 1.0
 """Between two looks for new events."""
+
+FOLLOWED: Final = 100_000
+"""Events between two looks that are shown, at most: the newest."""
 
 FILTERS: Final = ("kind", "level", "who", "job", "worker", "search")
 
@@ -30,9 +33,9 @@ def events(args: Namespace, client: Client, screen: Screen) -> int:
     while args.follow:
         time.sleep(FOLLOW_SECONDS)
         last = found[0]["event"] if found else 0
-        more = client.get(f"/api/events?{urlencode({**query, 'after': last, 'limit': 1000})}")
-        found = more["events"] or found
-        _write(args, screen, reversed(more["events"]))
+        more = _newest(client, {**query, "after": last}, FOLLOWED)
+        found = more or found
+        _write(args, screen, reversed(more))
     return 0
 
 
@@ -61,7 +64,8 @@ def _write(args: Namespace, screen: Screen, found: Iterable[Mapping[str, Any]]) 
 def _line(event: Mapping[str, Any]) -> str:
     at = datetime.fromtimestamp(event["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     level = "" if event["level"] == "info" else f"{event['level']}: "
-    return clean(f"{at}  {event['kind']}  {event['who']}  {level}{event['text']}")
+    who, text = one_line(event["who"]), one_line(event["text"])
+    return f"{at}  {event['kind']}  {who}  {level}{text}"
 
 
 def settings(args: Namespace, client: Client, screen: Screen) -> int:

@@ -16,12 +16,22 @@ from dc.errors import TaskFailed
 
 SHOWN_FAILURES: Final = 3  # with their tracebacks; of the others only the number is said
 WIDE: Final = 200  # columns of a table that goes to no terminal: whoever reads it may cut it
-_CONTROL: Final = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+_CONTROL: Final = tuple(code for code in (*range(32), *range(127, 160)) if code not in (9, 10))
+_DIRECTIONS: Final = 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)
+_UNSEEN: Final = dict.fromkeys((*_CONTROL, *_DIRECTIONS), "\ufffd")
 
 
 def clean(text: str) -> str:
-    """Return a text from elsewhere without characters that would steer the terminal."""
-    return text.translate(_CONTROL)
+    """Return a text from elsewhere without characters that would steer the terminal.
+
+    Marks of direction are among them: they would turn round what stands behind them.
+    """
+    return text.translate(_UNSEEN)
+
+
+def one_line(text: str) -> str:
+    """Return such a text as one line."""
+    return clean(" ".join(text.split()))
 
 
 def to_json(value: Any, *, indent: bool = False) -> bytes:

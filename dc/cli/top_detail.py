@@ -7,8 +7,9 @@ from textwrap import wrap
 
 from rich.text import Text
 
+from dc.cli.screen import one_line
 from dc.cli.top_state import Panel, View
-from dc.cli.top_words import one_line, per_second, share, span
+from dc.cli.top_words import per_second, share, span
 from dc.requirements import bytes_text, resources_text
 
 NAME_CELLS = 12

@@ -10,9 +10,10 @@ from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from dc.cli.screen import one_line
 from dc.cli.top_detail import detail_lines
 from dc.cli.top_state import SORTS, Panel, Top, View
-from dc.cli.top_words import big, colour, load, one_line, per_second, share, span, sparkline
+from dc.cli.top_words import big, colour, load, per_second, share, span, sparkline
 
 GAP: Final = "  "
 BAR_CELLS: Final = 10

@@ -7,27 +7,13 @@ from typing import Final
 
 from rich.text import Text
 
-from dc.cli.screen import clean
-
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 HIGH: Final = 0.9
 """Of 1: beyond that the use of something is shown in red."""
 
-_DIRECTIONS: Final = dict.fromkeys(
-    (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd"
-)
-
 GOOD: Final = ("running", "done", "connected")
 WAITS: Final = ("paused", "draining", "waiting", "trial", "open", "away")
 BAD: Final = ("failed", "sick", "cancelled")
-
-
-def one_line(text: str) -> str:
-    """Return a text from elsewhere as one line, without characters that would steer the terminal.
-
-    Marks of direction are among them: they would turn round what stands behind them.
-    """
-    return clean(" ".join(text.split())).translate(_DIRECTIONS)
 
 
 def big(count: int) -> str:

@@ -61,6 +61,15 @@ def test_events_are_listed_with_the_newest_last(capsys: pytest.CaptureFixture[st
     ]
 
 
+def test_an_event_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    told = event(1, text="job 1 (x\n2026-01-01 00:00:00  \u202eserver) came", who="a\nb")
+    assert main(["events"], Asked(page(told))) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.partition("  ")[2] == (
+        "job.paused  a b  job 1 (x 2026-01-01 00:00:00 \ufffdserver) came"
+    )
+
+
 def test_events_are_followed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc.cli.keys import next_key
+from dc.cli.screen import one_line
 from dc.cli.top_frame import frame, plain
 from dc.cli.top_state import PANELS, Ask, Top
-from dc.cli.top_words import big, one_line, per_second, span, sparkline
+from dc.cli.top_words import big, per_second, span, sparkline
 from tests.client.top_views import answers, job, overview, worker
 
 TROUBLE = {

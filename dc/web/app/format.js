@@ -1,7 +1,7 @@
 // Numbers and times as people read them, with their units. The same words as the command line's.
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-export const NOTHING = "–";
+const NOTHING = "–";
 
 export function count(value) {
   return value == null ? NOTHING : NUMBER.format(value);
@@ -57,7 +57,7 @@ export function span(value) {
 }
 
 // About how long, in one unit, for what is an estimate: 40 s, 12 min, 30 h, 4 d.
-export function rough(value) {
+function rough(value) {
   if (value == null) return NOTHING;
   const [unit, name] =
     value < 120 ? [1, "s"] : value < 7200 ? [60, "min"] : value < 172800 ? [3600, "h"] : [86400, "d"];

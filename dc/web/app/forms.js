@@ -46,9 +46,3 @@ export function Search({ label, value, onChange, placeholder = label }) {
   return html`<label class="search"><span class="unseen">${label}</span><${Icon} name="search" />
     <input type="search" value=${text} placeholder=${placeholder} onInput=${typed} /></label>`;
 }
-
-// A switch: on or off.
-export function Check({ label, checked, onChange, name }) {
-  return html`<label class="check"><input type="checkbox" name=${name} checked=${checked}
-    onChange=${onChange && ((event) => onChange(event.target.checked))} /><span>${label}</span></label>`;
-}

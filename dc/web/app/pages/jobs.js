@@ -88,8 +88,11 @@ function Bulk({ jobs, done }) {
   const paused = open.filter((job) => job.state === "paused");
   const running = open.filter((job) => job.state !== "paused");
   const each = async (some, action) => {
-    for (const job of some) await send("POST", `/api/jobs/${job.job}/${action}`, {});
-    done();
+    try {
+      for (const job of some) await send("POST", `/api/jobs/${job.job}/${action}`, {});
+    } finally {
+      done(); // where one is refused, those before it have changed
+    }
   };
   const pause = async () => {
     await each(running, "pause");

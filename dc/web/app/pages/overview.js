@@ -15,7 +15,6 @@ import { Text } from "../text.js";
 const JOBS_SHOWN = 8;
 const ATTENTION_SHOWN = 5;
 
-
 export default function Overview({ query }) {
   const overview = useData("/api/overview", { topic: "overview" });
   return html`<${Page} title="Overview">
@@ -32,7 +31,7 @@ export default function Overview({ query }) {
   <//>`;
 }
 
-function AtAGlance({ of: { status, left, attention } }) {
+function AtAGlance({ of: { status, left, attention, failures } }) {
   const { tasks } = status;
   const unfinished = tasks.queued + tasks.assigned + tasks.running;
   const jobs = Object.values(status.jobs).reduce((sum, number) => sum + number, 0);
@@ -49,7 +48,7 @@ function AtAGlance({ of: { status, left, attention } }) {
       <${Tile} name="Workers" value=${count(status.workers)} href="/workers" level=${status.sick ? "bad" : ""}
         below=${absent.filter(Boolean).join(", ") || "All are well"} />
       <${Tile} name="Failed" value=${count(tasks.failed)} level=${tasks.failed ? "bad" : ""}
-        below=${`of ${count(tasks.done + tasks.failed)} finished`} />
+        href=${failures.length ? "#section-failures-lately" : undefined} below=${`of ${count(tasks.done + tasks.failed)} finished`} />
     </div>`;
 }
 
@@ -163,7 +162,7 @@ function Running() {
 
 function Failures({ of: failures }) {
   if (!failures.length) return null;
-  return html`<${Section} title="Failures lately">
+  return html`<${Section} title="Failures lately" tools=${html`<a href="/workers?sort=failing&order=desc">Workers, failing most first</a>`}>
     <ul class="rows">${failures.map(({ job, name, type, group }) => html`<li class="row" key=${`${job}-${group.first}`}>
       <span class="row-number">${count(group.count)}</span>
       <div class="row-main"><a href=${`/jobs/${job}/tasks/${group.first}`}><${Text} value=${group.error || group.kind} max=${160} fixed /></a>

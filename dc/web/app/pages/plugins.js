@@ -3,8 +3,9 @@ import { html } from "../../vendor/vendor.js";
 import { withQuery } from "../api.js";
 import { Doc } from "../doc.js";
 import { count, plural, size } from "../format.js";
+import { WorkerLink } from "../jobs_shared.js";
 import { useData } from "../live.js";
-import { Badge, Empty, Fetched, Figures, Note, Page, Section, Tabs, Time } from "../parts.js";
+import { Badge, Empty, Fetched, Figures, Note, Page, Tabs, Time } from "../parts.js";
 import { shapeOf, wordsOf } from "../schema.js";
 import { Copy, Json, Text } from "../text.js";
 import { Icon } from "../icons.js";
@@ -65,8 +66,8 @@ function WhoRuns({ workers }) {
   return html`<p class=${can ? "" : "bad-text"}>${can ? `${plural(can, "worker")} can run it` : "No worker can run it"}${workers.own
       ? `, ${count(workers.own)} of them with code of their own` : ""}.</p>
     ${cannot.map(([why, some]) => html`<${Note} level="warning" key=${why}>${plural(some.workers, "worker")} cannot: <${Text} value=${why} max=${300} />
-      <p class="soft">${some.some.map((name, at) => html`${at > 0 && ", "}<a key=${name} href=${`/workers/${encodeURIComponent(name)}`}><${Text} value=${name} max=${60} fixed /></a>`)}${some.workers > some.some.length && " and others"}</p><//>`)}
-    ${failed.map(([name, why]) => html`<${Note} level="error" key=${name}><a href=${`/workers/${encodeURIComponent(name)}`}><${Text} value=${name} max=${60} fixed /></a>${" "}could not use it: <${Text} value=${why} max=${300} /><//>`)}`;
+      <p class="soft">${some.some.map((name, at) => html`${at > 0 && ", "}<${WorkerLink} key=${name} name=${name} />`)}${some.workers > some.some.length && " and others"}</p><//>`)}
+    ${failed.map(([name, why]) => html`<${Note} level="error" key=${name}><${WorkerLink} name=${name} />${" "}could not use it: <${Text} value=${why} max=${300} /><//>`)}`;
 }
 
 // --- task types ---------------------------------------------------------------------------------

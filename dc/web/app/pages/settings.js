@@ -51,7 +51,7 @@ function All({ settings, took }) {
 }
 
 function Change({ setting, took }) {
-  if (!setting.changeable) return html`<div class="buttons nowrap-buttons soft nowrap">when it starts</div>`;
+  if (!setting.changeable) return html`<div class="buttons nowrap-buttons soft nowrap">at its start</div>`;
   const set = async (value) => took(await send("PATCH", "/api/settings", { [setting.name]: value }));
   const change = async () => {
     const answer = await form({

@@ -106,7 +106,7 @@ function Job({ type }) {
         told: (fraction) => setBusy({ done: fraction, of: 1, what: "Submitting" }),
       });
       toast(job.warning || `Submitted ${plural(job.tasks, "task")} as job ${job.job}.`, { level: job.warning ? "error" : "info" });
-      go(`/jobs/${job.job}`);
+      if (box.current) go(`/jobs/${job.job}`); // else someone has gone to another page meanwhile
     } catch (problem) {
       setWrong(refused(problem, mode));
       setBusy(null);

@@ -1,5 +1,5 @@
 // One worker: its computer, what runs on it, how it is and was, and what can be done with it.
-import { html, useEffect, useMemo, useRef, useState } from "../../vendor/vendor.js";
+import { html, useMemo, useRef } from "../../vendor/vendor.js";
 import { send, withQuery } from "../api.js";
 import { AsTable, Chart } from "../chart.js";
 import { useCell } from "../cell.js";
