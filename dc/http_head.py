@@ -17,7 +17,7 @@ h11 makes one (RFC 9110, 8.6).
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from dc import limits
