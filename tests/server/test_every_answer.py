@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,13 +21,13 @@ import msgspec
 import pytest
 import trio
 import trio.testing
-from jsonschema import Draft202012Validator
+from openapi_schema_validator import OAS31Validator
 
 from dc import limits, limits_shown
 from dc.errors import StoreError
 from dc.http import Request, Response
 from dc.messages import Blob
-from dc.server import backup, site, uploads
+from dc.server import site
 from dc.server.commands import CancelJob, ChangeSettings
 from dc.server.matching import Matching
 from dc.store import Store
@@ -94,7 +95,7 @@ class Requests:
             value = msgspec.json.decode(heard.body)
             code = value["code"] if kind == PROBLEM else ""
             schema = {**self._root, **contents.get(kind, {}).get("schema", {"not": {}})}
-            for error in Draft202012Validator(schema).iter_errors(value):
+            for error in OAS31Validator(schema).iter_errors(value):
                 self.wrong.append(f"{method} {template} {heard.status}: {error.message[:300]}")
         elif heard.body and kind not in contents:
             self.wrong.append(f"{method} {template} {heard.status}: {kind} {heard.body[:100]!r}")
@@ -356,7 +357,7 @@ async def own_bytes(requests: Requests, patch: pytest.MonkeyPatch) -> None:
         await requests.ask("POST", "/api/jobs", "", large, JSON)
 
     with patch.context() as patched:
-        patched.setattr(uploads.shutil, "disk_usage", lambda _: Disk(1, 1, 0))
+        patched.setattr(shutil, "disk_usage", lambda _: Disk(1, 1, 0))
         await put_all()
 
     async def fails(*_: object) -> None:
@@ -420,7 +421,7 @@ async def own_store(requests: Requests, patch: pytest.MonkeyPatch) -> None:
                 await requests.ask(method, template, *good(method, template, said))
     await requests.ask("GET", "/api/backup")
     with patch.context() as patched:
-        patched.setattr(backup.shutil, "disk_usage", lambda _: Disk(1, 1, 0))
+        patched.setattr(shutil, "disk_usage", lambda _: Disk(1, 1, 0))
         await requests.ask("GET", "/api/backup")
 
     async def archive(_: object) -> Response:

@@ -177,7 +177,9 @@ def test_a_route_says_all_of_itself() -> None:
     assert operation_id(route) == "post_things_name_go_on"
     assert attributes(Asked)["cursor"] == "where to go on; this is told on two lines."
     assert attributes(Asked)["last"] == "both of these."
-    assert list(statuses_of(route)) == [400, 403, 404, 408, 409, 413, 414, 415, 421, 422, 507]
+    assert list(statuses_of(route)) == [
+        *(400, 403, 404, 408, 409, 413, 414, 415, 421, 422, 503, 507)
+    ]
     found = openapi.description([route], "1")
     said = found["paths"]["/api/things/{name}/go-on"]["post"]
     fields = {one["name"]: one["schema"] for one in said["parameters"]}
