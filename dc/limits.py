@@ -857,7 +857,7 @@ EACH_TASKS: Final = 1_000_000
 END_TASKS: Final = 4096
 """Tasks that are ended in one turn of the loop: 10 ms."""
 
-RETRY_TASKS: Final = 4096
+RETRY_TASKS: Final = 1024
 """Failed tasks that are queued again in one turn of the loop: 10 ms."""
 
 CANCEL_RANGES: Final = 1000

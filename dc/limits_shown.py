@@ -90,6 +90,10 @@ HISTORY_POINTS: Final = 1000
 PRESENCES_OF_WORKER: Final = 100
 """Times that are kept during which a worker was here, the newest; the schema says the same."""
 
+PRESENCES_WAITING: Final = 50_000
+"""Such times that wait for the disk, the newest: it may be full for days, while workers come and
+go. At 200 bytes, and several for each worker that is known."""
+
 PRESENCE_FIGURES_SECONDS: Final = 600.0
 """Between two times that is written down how many tasks have ended on the workers that are here."""
 
@@ -144,6 +148,12 @@ ATTENTION_ITEMS: Final = 50
 
 BEGUN_TASKS: Final = 100_000
 """Running tasks of which the server remembers when they began, at 200 bytes each: 20 MB."""
+
+BEGUN_SWEPT: Final = 5000
+"""Of these, that are looked at in one tick for whether they still run: some five milliseconds."""
+
+BEGUN_LOOKED: Final = 4096
+"""Of these, of one job, that are looked at to tell how long it takes: some five milliseconds."""
 
 ATTEMPT_ENDS: Final = 20
 """Of a task, ends of attempts that are kept, the newest: nobody reads more."""
@@ -218,3 +228,8 @@ ROUTE_PARTS: Final = 8
 WHOLE_SECONDS: Final = 5.0
 """Between two looks at all jobs for how long they take together: with ten thousand one takes some
 ten milliseconds."""
+
+
+TURN_ITEMS: Final = 500
+"""Jobs or workers that a look at all of them looks at before others have their turn: a millisecond
+or two."""

@@ -49,6 +49,7 @@ class Left(Struct, frozen=True):
         low, likely, high: seconds from now; nine times of ten it ends between the first and the
             last. None if it cannot be told: nothing has finished yet, or nobody can run it.
         basis: a sentence on what that rests on, or why it cannot be told.
+        without: what of all that is left it does not count, as it stands in that sentence.
     """
 
     tasks: int
@@ -57,6 +58,7 @@ class Left(Struct, frozen=True):
     likely: float | None
     high: float | None
     basis: str
+    without: str = ""
 
 
 class JobView(Struct, frozen=True, kw_only=True):
@@ -67,6 +69,9 @@ class JobView(Struct, frozen=True, kw_only=True):
         why: why what is queued does not run, if it does not.
         needs: the same as `requires`, `resources` and `alternatives`, as people read it.
         bytes: of payloads, results, inputs and output.
+        finished_at: of a job that has finished.
+        started_at: only of one job that was asked for.
+        rate: how many of its tasks finish in a second, while it is unfinished; None if not known.
         left: only of one job that was asked for, while it is unfinished.
     """
 

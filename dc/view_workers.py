@@ -54,7 +54,7 @@ class WorkerView(Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: by which it is called here; `own_name` what it calls itself.
-        rate: tasks that finish in a second, lately.
+        rate: tasks that finish in a second, of the last ten or, if they are few, the last sixty.
         failing: of the tasks that ended here lately, of 1, how many failed.
     """
 

@@ -7,6 +7,7 @@ a task goes back to the queue, which is rare, and is read when somebody looks at
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from msgspec import Struct
 
@@ -37,6 +38,7 @@ class AttemptNotes:
         self._begun: dict[int, dict[int, Begun]] = {}
         self._count = 0
         self._sweep_at = limits_shown.BEGUN_TASKS // 100
+        self._sweeping: list[tuple[int, int]] = []  # what is still to be looked at of a sweep
 
     # --- beginnings -----------------------------------------------------------------------------
 
@@ -60,6 +62,19 @@ class AttemptNotes:
             if self._is_current(job, number, noted):
                 yield number, noted
 
+    def began_of(self, job: int, most: int = limits_shown.BEGUN_LOOKED) -> list[float]:
+        """Return when the attempts of a job that run began, in Unix time.
+
+        Args:
+            job: whose.
+            most: so many are looked at; of more, one stands for several.
+        """
+        mine = self._begun.get(job, {})
+        each = -(-len(mine) // most)
+        looked = islice(mine.items(), 0, None, each or None)
+        found = [one.at for number, one in looked if self._is_current(job, number, one)]
+        return found * each if each > 1 else found
+
     def _is_current(self, number: int, task: int, noted: Begun) -> bool:
         job = self._board.jobs.get(number)
         if job is None or not job.scheduled or job.cancelled:
@@ -70,13 +85,24 @@ class AttemptNotes:
         return (state[1], state[3]) == (noted.attempt, noted.worker)
 
     def tick(self) -> None:
-        """Forget what runs no more, once that may be half of what is known."""
+        """Forget what runs no more, once that may be half of what is known: some at each tick."""
         if self._count < self._sweep_at:
             return
-        kept = {job: dict(self.all_running(job)) for job in self._begun}
-        self._begun = {job: mine for job, mine in kept.items() if mine}
-        self._count = sum(map(len, self._begun.values()))
-        self._sweep_at = max(limits_shown.BEGUN_TASKS // 100, 2 * self._count)
+        if not self._sweeping:
+            self._sweeping = [(job, number) for job, mine in self._begun.items() for number in mine]
+        some = self._sweeping[-limits_shown.BEGUN_SWEPT :]
+        del self._sweeping[-limits_shown.BEGUN_SWEPT :]
+        for job, number in some:
+            mine = self._begun.get(job, {})
+            noted = mine.get(number)
+            if noted is not None and not self._is_current(job, number, noted):
+                del mine[number]
+                self._count -= 1
+                if not mine:
+                    del self._begun[job]
+        if not self._sweeping:
+            most = min(2 * self._count, limits_shown.BEGUN_TASKS)
+            self._sweep_at = max(limits_shown.BEGUN_TASKS // 100, most)
 
     # --- ends -----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ list stays short whatever happens; it is made anew every few seconds at most.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 from urllib.parse import quote
 
@@ -55,23 +56,29 @@ class AttentionList:
 
     def look(self) -> list[Attention]:
         """Return what to look at, the gravest first."""
+        for _ in self.steps():
+            pass
+        return self.seen
+
+    @property
+    def seen(self) -> list[Attention]:
+        """The same as it was when it was looked last."""
+        return self._made
+
+    def steps(self) -> Iterator[None]:
+        """Look anew, if the last look was a while ago; others may have their turn at each step."""
         now = self._board.now
         many = len(self._board.jobs) + len(self._workers.roster.by_key)
         serves = max(limits_shown.ATTENTION_SECONDS, many / limits_shown.ATTENTION_LOOKED_AT)
-        if now - self._made_at >= min(serves, limits_shown.ATTENTION_SECONDS_MOST):
-            self._made, self._made_at = self._make(), now
-        return self._made
-
-    def _make(self) -> list[Attention]:
-        found = [*self._of_server(), *self._of_workers(), *self._of_jobs()]
-        found.sort(key=lambda one: ORDER[one.level])
-        more = len(found) - limits_shown.ATTENTION_ITEMS
-        if more > 0:
-            text = f"{counted(more, 'other thing')} of this list: see to these first"
-            found[limits_shown.ATTENTION_ITEMS :] = [
-                Attention("more", "info", f"and {text}", "/events")
-            ]
-        return found
+        if now - self._made_at < min(serves, limits_shown.ATTENTION_SECONDS_MOST):
+            return
+        found: list[Attention] = []
+        for one in chain(self._of_server(), self._of_workers(), self._of_jobs()):
+            if one is None:
+                yield
+            else:
+                found.append(one)
+        self._made, self._made_at = _cut(found), now
 
     # --- the server -----------------------------------------------------------------------------
 
@@ -93,11 +100,16 @@ class AttentionList:
 
     # --- workers --------------------------------------------------------------------------------
 
-    def _of_workers(self) -> Iterator[Attention]:
+    def _of_workers(self) -> Iterator[Attention | None]:
+        """Yield what is the matter with workers; None now and then, while it looks."""
         side = self._workers
         sick, paused = [], []
         unusable: dict[str, list[str]] = {}
-        for worker in side.roster.by_peer.values():
+        for at, worker in enumerate(list(side.roster.by_peer.values()), start=1):
+            if at % limits_shown.TURN_ITEMS == 0:
+                yield None
+            if side.roster.by_id.get(worker.id) is not worker:
+                continue  # it has gone meanwhile
             if side.health.state(worker.process) in (SICK, TRIAL):
                 text = f"worker {plain(worker.name)} is sick: {side.state_of(worker)[1]}"
                 sick.append((text, page_of(worker)))
@@ -133,9 +145,12 @@ class AttentionList:
 
     # --- jobs -----------------------------------------------------------------------------------
 
-    def _of_jobs(self) -> Iterator[Attention]:
+    def _of_jobs(self) -> Iterator[Attention | None]:
+        """Yield what is the matter with jobs; None now and then, while it looks."""
         kinds: dict[str, list[tuple[str, str]]] = {name: [] for name in JOB_KINDS}
-        for job in self._board.jobs.values():
+        for at, job in enumerate(list(self._board.jobs.values()), start=1):
+            if at % limits_shown.TURN_ITEMS == 0:
+                yield None
             if not job.cancelled and not job.finished:
                 for kind, text in self._of_job(job):
                     name = f"job {job.number}{named(job.options.name)}"
@@ -177,6 +192,18 @@ class AttentionList:
             yield f"nobody can run {name}{rest}: it needs {what}", f"/jobs/{job.number}"
         for same in stuck[EACH:]:
             yield f"nobody can run job {same[0].number}", f"/jobs/{same[0].number}"
+
+
+def _cut(found: list[Attention]) -> list[Attention]:
+    """Return the gravest of what was found, and how many others there are."""
+    found.sort(key=lambda one: ORDER[one.level])
+    more = len(found) - limits_shown.ATTENTION_ITEMS
+    if more > 0:
+        text = f"{counted(more, 'other thing')} of this list: see to these first"
+        found[limits_shown.ATTENTION_ITEMS :] = [
+            Attention("more", "info", f"and {text}", "/events")
+        ]
+    return found
 
 
 JOB_KINDS: Final[dict[str, tuple[Level, str]]] = {

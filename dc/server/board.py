@@ -275,11 +275,11 @@ class Board:
     def state(self, job: Job) -> tuple[str, Counts, str]:
         """Return a job's state, its counts, and a note on why nothing of it runs, or nothing."""
         counts = self.counts(job)
-        return self.state_of(job), counts, self._note(job, counts)
+        return self.state_of(job, counts), counts, self._note(job, counts)
 
-    def state_of(self, job: Job) -> str:
-        """Return a job's state alone."""
-        return job_state(job.ended, job.cancelled, self.counts(job), self._held(job))
+    def state_of(self, job: Job, counts: Counts | None = None) -> str:
+        """Return a job's state alone; from its counts, where these are at hand."""
+        return job_state(job.ended, job.cancelled, counts or self.counts(job), self._held(job))
 
     def _held(self, job: Job) -> str:
         """Return `paused` or `waiting`, if a job is that."""

@@ -156,9 +156,10 @@ class Chronicle:
     def _note_paused(self) -> None:
         now: dict[int | str, None] = {}
         now.update((job.number, None) for job in self._board.jobs.values() if job.holds.paused)
-        for key in self._workers.roster.by_key:
-            row = self._workers.register.get(key)
-            if row is not None and row.state == "paused":
+        here, register = self._workers.roster.by_key, self._workers.register
+        for key in register.commanded():
+            row = register.get(key)
+            if key in here and row is not None and row.state == "paused":
                 now[key] = None
         self.paused = {name: self.paused.get(name, self._board.wall) for name in now}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import islice
 
 import trio
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from dc.records import JobRow
 from dc.server.app import ServerApp
 from dc.server.estimate import Known, estimate, unknown
 from dc.server.events import Answered
+from dc.server.failure_groups import Group
 from dc.server.figures import BOUNDS, MICRO, Figures, restored
 from dc.server.jobs import Job
 from dc.server.timelines import (
@@ -201,14 +203,20 @@ class FigureViews:
             figures = await self.figures(row)
         elif figures is None:  # what is on disk will do for this
             figures = restored(await self._app.store.figures(row.job), row.retried)
-        running = [one.began for one in self.running(row.job)]
+        running = self._app.reactor.workers.attempts.began_of(row.job)
         began = min([one for one in (figures.began, *running) if one is not None], default=None)
         if job is None or row.finished_at is not None or view.state in FINISHED:
             return replace(view, started_at=began)
-        count, seconds = figures.recent(self._app.wall(), RATE_SECONDS)
-        rate = count / seconds if seconds else None
         left = self.left(job, figures, view.state, view.why or view.note)
-        return replace(view, started_at=began, rate=rate, left=left)
+        return replace(view, started_at=began, rate=self.rate(row.job), left=left)
+
+    def rate(self, job: int) -> float | None:
+        """Return how many tasks of a job finish in a second; None if that is not at hand."""
+        figures = self.at_hand(job)
+        if figures is None:
+            return None
+        count, seconds = figures.recent(self._app.wall(), RATE_SECONDS)
+        return count / seconds if seconds else None
 
     def left(self, job: Job, figures: Figures, state: str, why: str) -> Left:
         """Return how long a job that is in memory takes from now on.
@@ -228,8 +236,8 @@ class FigureViews:
         if not able.slots and not counts.running:
             return unknown(tasks, why or "no worker takes its tasks at present")
         now = self._app.wall()
-        attempts = self._app.reactor.workers.attempts.all_running(job.number)
-        running = [now - one.at for _, one in attempts]
+        began = self._app.reactor.workers.attempts.began_of(job.number)
+        running = [now - at for at in began[:tasks]]
         mean = figures.micros * MICRO / max(1, sum(figures.times))
         slots = max(1, able.slots, len(running))
         if running and len(running) < tasks and mean > STEADY_SECONDS:
@@ -252,29 +260,38 @@ class FigureViews:
 
     def _rivals(self, job: Job) -> int:
         """Return how many other jobs, not below it, have tasks waiting for the same workers."""
-        whys, board = self._app.reactor.whys, self._app.reactor.board
-        mine, found = whys.able(job).groups, 0
-        for other in list(board.jobs.values())[:RIVALS]:
+        board, found = self._app.reactor.board, 0
+        groups: dict[int, frozenset[int]] = {}  # by class
+
+        def wanted(class_: int) -> frozenset[int]:
+            if class_ not in groups:
+                groups[class_] = frozenset(board.matching.groups(class_))
+            return groups[class_]
+
+        for other in islice(board.jobs.values(), RIVALS):
             if other is job or not other.scheduled or other.holds.any:
                 continue
             waits = board.scheduler.job_counts(other.number)[0] or other.tail.count
             above = other.options.priority >= job.options.priority
-            found += bool(waits and above and not mine.isdisjoint(whys.able(other).groups))
+            same = waits and above and not wanted(job.class_).isdisjoint(wanted(other.class_))
+            found += bool(same)
         return found
 
 
 def groups_of(figures: Figures) -> list[FailureGroup]:
     """Return what is shown of failures, those first that are the most."""
     groups = sorted(figures.failures.groups.values(), key=lambda one: (-one.count, one.error))
-    return [
-        FailureGroup(
-            group.kind,
-            group.error,
-            group.count,
-            group.first,
-            group.last,
-            group.last_at,
-            dict(sorted(group.workers.items(), key=lambda one: (-one[1], one[0]))),
-        )
-        for group in groups
-    ]
+    return [group_view(group) for group in groups]
+
+
+def group_view(group: Group) -> FailureGroup:
+    """Return what is shown of failures that are alike."""
+    return FailureGroup(
+        group.kind,
+        group.error,
+        group.count,
+        group.first,
+        group.last,
+        group.last_at,
+        dict(sorted(group.workers.items(), key=lambda one: (-one[1], one[0]))),
+    )

@@ -105,23 +105,23 @@ class Figures(Struct):
 
     def take_out(self, tasks: Iterable[TaskRow]) -> None:
         """Take failed tasks out, which are to run again and were counted."""
+        times: dict[str, list[float]] = {}
         for task in tasks:
             self.count -= 1
             self.retried += 1
             if isinstance(task.outcome, Failure):
                 self.failures.take_out(task.worker, task.outcome)
             if task.worker:
-                self._take_time(task)
-
-    def _take_time(self, task: TaskRow) -> None:
+                times.setdefault(task.worker, []).append(task.time)
+                self.bins.take_out(task.worker, task.at, task.time)
         counts = [0] * len(self.times)
-        micros = tally([task.time], [], BOUNDS, counts).total
-        self.times = [mine - one for mine, one in zip(self.times, counts, strict=True)]
-        self.micros -= micros
-        share = self.workers.get(task.worker, self.others)
-        share.failed -= 1
-        share.micros -= micros
-        self.bins.take_out(task.worker, task.at, task.time)
+        for worker, mine in times.items():
+            micros = tally(mine, [], BOUNDS, counts).total
+            self.micros -= micros
+            share = self.workers.get(worker, self.others)
+            share.failed -= len(mine)
+            share.micros -= micros
+        self.times = [had - one for had, one in zip(self.times, counts, strict=True)]
 
     def recent(self, now: float, seconds: float) -> tuple[int, float]:
         """Return how many tasks have finished in about the last so many seconds, and in how many.

@@ -122,10 +122,12 @@ class JobViews:
             not_before=options.not_before or None,
             deadline=options.deadline or None,
             created=row.created,
+            finished_at=row.finished_at if state in ENDS else None,
             bytes=job.bytes if job is not None else row.bytes,
             inputs=_inputs(options),
             keep_output=options.keep_output,
             plugin=row.plugin.hex(),
+            rate=None if state in ENDS else self._figures.rate(row.job),
         )
 
     def _state(self, row: JobRow, job: Job | None) -> tuple[str, Counts, str]:

@@ -48,8 +48,12 @@ class Outputs(Protocol):
 class EventSource(Protocol):
     """Where events are looked up."""
 
-    def listen(self, told: Callable[[EventView], None]) -> None:
-        """Have a function called with each event from now on, once it can be read again."""
+    def listen(self, told: Callable[[EventView], None]) -> int:
+        """Have a function called with each event from now on, once it can be read again.
+
+        Returns:
+            The number of the newest event so far.
+        """
 
     async def events_after(self, event: int) -> tuple[Sequence[EventView], int | None]:
         """Return the next events after one, the oldest first.
@@ -94,8 +98,9 @@ class LiveStreams:
         Raises:
             TooManyWatchers: there are as many as there may be.
         """
-        self._events.listen(self._note)
-        watcher = self._live.open(topics, after)
+        newest = self._events.listen(self._note)
+        # A later one than there is was an event of another data folder, at the same address.
+        watcher = self._live.open(topics, None if after is None else min(after, newest))
         stream = self._streams[watcher] = EventStream(self, watcher)
         if self._scope is None:
             self._scope = trio.CancelScope()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
+import trio
+
 from dc.server.app import ServerApp
 from dc.server.server_views import ServerViews
 from dc.server.whole import Whole
@@ -24,13 +28,15 @@ class Overview:
 
     async def look(self) -> OverviewView:
         """Return it as it is now."""
-        status = await self._server.status()
-        left, failures = self._whole.look()
         reactor = self._app.reactor
+        status = await self._server.status()
+        for _ in chain(self._whole.steps(), reactor.attention.steps()):
+            await trio.lowlevel.checkpoint()
+        left, failures = self._whole.seen
         return OverviewView(
             now=reactor.board.wall,
             status=status,
             left=left,
-            attention=reactor.attention.look(),
+            attention=reactor.attention.seen,
             failures=failures,
         )

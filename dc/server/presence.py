@@ -81,3 +81,5 @@ class PresenceLog:
 
     def _put(self, row: PresenceRow) -> None:
         self._changed[row.key, row.since] = row
+        if len(self._changed) > limits_shown.PRESENCES_WAITING:
+            del self._changed[next(iter(self._changed))]

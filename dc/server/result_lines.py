@@ -10,7 +10,7 @@ import trio
 
 from dc import limits, limits_shown
 from dc.errors import DcError, by_code
-from dc.messages import Consumed, Failure, Finished, Outcome, Refused, Subscribe
+from dc.messages import Consumed, Failure, Finished, Message, Outcome, Refused, Subscribe
 from dc.records import Outcomes, TaskRow
 from dc.server.app import ServerApp
 from dc.server.inner_peer import InnerPeer
@@ -18,6 +18,10 @@ from dc.server.json_values import result_fields
 from dc.store import Store
 
 REQUEST: Final = 1
+
+BEAT: Final = b" "
+"""What is sent when there is nothing to say for long, so that it is found out if nobody reads any
+more: a space before the next line, which is JSON as before."""
 
 _encode: Final = msgspec.json.Encoder().encode_lines
 
@@ -97,6 +101,16 @@ class ResultLines:
         }
 
 
+class Silence:
+    """Nothing was said for a while."""
+
+
+async def _heard(peer: InnerPeer) -> Message | Silence:
+    with trio.move_on_after(limits_shown.WATCH_BEAT_SECONDS):
+        return await peer.hear()
+    return Silence()
+
+
 class FollowedLines(ResultLines):
     """The same until the job has finished: it goes on with what comes.
 
@@ -119,7 +133,10 @@ class FollowedLines(ResultLines):
         try:
             peer = InnerPeer(self._app)
             await peer.say([Subscribe(REQUEST, self._job, self._ordered, self._after)])
-            while isinstance(message := await peer.hear(), Finished):
+            while isinstance(message := await _heard(peer), (Finished, Silence)):
+                if isinstance(message, Silence):
+                    yield BEAT
+                    continue
                 for piece in self._pieces_of(message):
                     yield piece
                     await trio.lowlevel.checkpoint()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import trio
 
+from dc import limits_shown
 from dc.messages import PROTOCOL
 from dc.server.app import ServerApp
 from dc.server.job_views import counts_view
@@ -27,9 +29,12 @@ class ServerViews:
         totals = await self._app.store.totals()
         states: dict[str, int] = {}
         queued = assigned = running = 0
-        for job in board.jobs.values():
-            state, counts, _ = board.state(job)
+        for at, job in enumerate(list(board.jobs.values()), start=1):
+            if at % limits_shown.TURN_ITEMS == 0:
+                await trio.lowlevel.checkpoint()
+            counts = board.counts(job)
             if not job.finished:
+                state = board.state_of(job, counts)
                 states[state] = states.get(state, 0) + 1
             queued += counts.queued
             assigned += counts.assigned

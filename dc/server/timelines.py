@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dc import limits_shown
 from dc.messages import Failure
 from dc.records import AttemptEnd, Outcomes
-from dc.server.bins import MICROSECONDS, Bins, LaneBins
+from dc.server.bins import MICROSECONDS, OTHERS, Bins, LaneBins
 from dc.view_jobs import Lane, Span, TimelineView
 
 CHAINED_SECONDS = 0.1
@@ -44,18 +45,19 @@ def timeline(
         steps: so many at most.
     """
     each = bins.step
-    first, end = int(since * MICROSECONDS) // each, int(until * MICROSECONDS) // each + 1
-    by = -(-(end - first) // steps)
-    first = first // by * by
-    count = min(steps, -(-(end - first) // by))
-    while first + count * by < end:  # the beginning was moved to a multiple
-        by += 1
-        first = first // by * by
-        count = min(steps, -(-(end - first) // by))
+    begin, end = int(since * MICROSECONDS) // each, int(until * MICROSECONDS) // each + 1
+    by = -(-(end - begin) // steps)
+    while begin // by * by + steps * by < end:  # the beginning is moved to a multiple
+        by += 1 + by // 50
+    first = begin // by * by
+    count = -(-(end - first) // by)
     frame = _Frame(first, count, by, each)
     lanes = {name: frame.lane(name, lane) for name, lane in bins.lanes.items()}
     for one in running:
-        lane = lanes.setdefault(one.worker, Lane(one.worker, [0.0] * count, [0] * count))
+        name = (
+            one.worker if one.worker in lanes or len(lanes) < limits_shown.FIGURES_LANES else OTHERS
+        )
+        lane = lanes.setdefault(name, Lane(name, [0.0] * count, [0] * count))
         frame.add(lane.busy, one.began, now)
     start, step = frame.start / MICROSECONDS, frame.step / MICROSECONDS
     shown = [lane for lane in lanes.values() if any(lane.busy) or any(lane.failed)]

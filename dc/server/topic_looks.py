@@ -50,9 +50,15 @@ class TopicLooks:
         """Return what a task has written from byte `first` on."""
         return await self._views.outputs.view(job, task, first)
 
-    def listen(self, told: Callable[[EventView], None]) -> None:
-        """Have a function called with each event from now on, once it is on disk."""
-        self._app.reactor.board.log.on_event = told
+    def listen(self, told: Callable[[EventView], None]) -> int:
+        """Have a function called with each event from now on, once it is on disk.
+
+        Returns:
+            The number of the newest event so far.
+        """
+        log = self._app.reactor.board.log
+        log.on_event = told
+        return log.next - 1
 
     async def events_after(self, event: int) -> tuple[list[EventView], int | None]:
         """Return the next events after one, the oldest first.

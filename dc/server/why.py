@@ -79,7 +79,9 @@ class Look:
                 self.held_back += count
             elif count:
                 self.waiting.append(job)
-                counts = self.queued.setdefault(job.class_, Counter())
+                counts = self.queued.get(job.class_)
+                if counts is None:
+                    counts = self.queued[job.class_] = Counter()
                 counts[job.options.priority] += count
 
     def _count(self, job: Job) -> int:
@@ -209,11 +211,16 @@ class Whys:
         self._see(fresh)
         return next(reason for test in self.job_tests if (reason := test(job)) is not None)
 
-    def of_worker(self, worker: Worker) -> Reason | None:
-        """Return why a worker holds nothing; None if it holds something."""
+    def of_worker(self, worker: Worker, *, fresh: bool = True) -> Reason | None:
+        """Return why a worker holds nothing; None if it holds something.
+
+        Args:
+            worker: one that is here.
+            fresh: whether to look at everything anew; for each of a list that would take too long.
+        """
         if self._scheduler.worker_load(worker.id)[0]:
             return None
-        self._see(fresh=True)
+        self._see(fresh)
         tests = self.worker_tests
         return next(reason for test in tests if (reason := test(worker)) is not None)
 
@@ -417,9 +424,9 @@ class Whys:
 
     def _all_for_others(self, worker: Worker) -> Reason | None:
         inputs, can_run = self._workers.inputs, self._board.matching.can_run
-        mine = [job for job in self._seen.waiting if can_run(worker.id, job.class_)]
-        if any(inputs.is_for(job, worker.id) for job in mine):
-            return None
+        for job in self._seen.waiting:
+            if can_run(worker.id, job.class_) and inputs.is_for(job, worker.id):
+                return None
         return Reason("inputs", "what waits goes first to workers that have its inputs")
 
     def _gets_some(self, _: Worker) -> Reason:

@@ -65,7 +65,7 @@ class WorkerViews:
         side = self._app.reactor.workers
         found = side.roster.named(name)
         if found is not None:
-            return self.view(found)
+            return self.view(found, fresh=True)
         gone = {row.shown: row for row in side.register.gone()}
         if name not in gone:
             raise UnknownWorker(f"no worker is called {name}")
@@ -85,11 +85,16 @@ class WorkerViews:
         views += [gone_view(row) for row in side.register.gone() if row.key in wanted]
         return sorted(views, key=lambda view: view.name)
 
-    def view(self, worker: Worker) -> WorkerView:
-        """Return what is shown of a worker that is here or away."""
+    def view(self, worker: Worker, *, fresh: bool = False) -> WorkerView:
+        """Return what is shown of a worker that is here or away.
+
+        Args:
+            worker: which.
+            fresh: look anew at why it idles; else as it was a moment ago.
+        """
         about, side = worker.about, self._app.reactor.workers
         state, note = side.state_of(worker)
-        reason = Reason(state, note) if note else self._app.reactor.whys.of_worker(worker)
+        reason = Reason(state, note) if note else self._idle(worker, fresh)
         row = side.register.get(worker.key)
         return WorkerView(
             name=worker.name,
@@ -123,6 +128,9 @@ class WorkerViews:
             failing=worker.tally.failing,
             vitals=vitals_view(worker),
         )
+
+    def _idle(self, worker: Worker, fresh: bool) -> Reason | None:
+        return self._app.reactor.whys.of_worker(worker, fresh=fresh)
 
     def _leaves_in(self, worker: Worker) -> float | None:
         return worker.until - self._app.reactor.board.now if worker.until < math.inf else None

@@ -423,69 +423,10 @@ SELECT name, value FROM settings ORDER BY name;
 SELECT coalesce(max(event), 0) + 1 FROM events;
 
 -- name: events
--- Events from one number to before another, with what is wanted of them, the newest first.
+-- Events from one number to before another, with what is wanted of them, the newest first. Where
+-- something is wanted that has an index, the reader puts it before what stands behind WHERE here.
 SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
 SELECT spec FROM events WHERE event >= :first AND event < :before
-  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
-  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
-  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
-  AND (:search = '' OR text LIKE :search ESCAPE '\')
-ORDER BY event DESC LIMIT :limit);
-
--- name: events_of_job
--- The same of those of a job, by its index.
-SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
-SELECT spec FROM events WHERE event >= :first AND event < :before AND job = :job
-  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
-  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
-  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
-  AND (:search = '' OR text LIKE :search ESCAPE '\')
-ORDER BY event DESC LIMIT :limit);
-
--- name: events_of_worker
--- The same of those of a worker, by its index.
-SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
-SELECT spec FROM events WHERE event >= :first AND event < :before AND worker = :worker AND worker != ''
-  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
-  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
-  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
-  AND (:search = '' OR text LIKE :search ESCAPE '\')
-ORDER BY event DESC LIMIT :limit);
-
--- name: events_of_who
--- The same of those that somebody did, by its index.
-SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
-SELECT spec FROM events WHERE event >= :first AND event < :before AND who = :who
-  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
-  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
-  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
-  AND (:search = '' OR text LIKE :search ESCAPE '\')
-ORDER BY event DESC LIMIT :limit);
-
--- name: events_of_kind
--- The same of those of a kind, by its index.
-SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
-SELECT spec FROM events WHERE event >= :first AND event < :before AND kind = :kind
-  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
-  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
-  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
-  AND (:search = '' OR text LIKE :search ESCAPE '\')
-ORDER BY event DESC LIMIT :limit);
-
--- name: events_of_family
--- The same of those of kinds that begin alike, by its index.
-SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
-SELECT spec FROM events WHERE event >= :first AND event < :before AND family = :family
-  AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
-  AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
-  AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)
-  AND (:search = '' OR text LIKE :search ESCAPE '\')
-ORDER BY event DESC LIMIT :limit);
-
--- name: events_of_level
--- The same of those of a level, by its index.
-SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (
-SELECT spec FROM events WHERE event >= :first AND event < :before AND level = :level
   AND (:level = '' OR level = :level) AND (:kind = '' OR kind = :kind)
   AND (:family = '' OR family = :family) AND (:who = '' OR who = :who)
   AND (:job IS NULL OR job = :job) AND (:worker = '' OR worker = :worker)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import trio
 
 import dc
 from tests.system.processes import Machine, Server
@@ -67,8 +70,9 @@ TEXT: Final = "the more one looks the more one sees and the less one knows of wh
 
 @dataclass(frozen=True)
 class Busy:
-    """A server at work: where its plugin is, and the numbers of its jobs by what they are."""
+    """A server at work: on which machine, its plugin, and the numbers of its jobs by what they are."""
 
+    machine: Machine
     server: Server
     plugins: Path
     jobs: dict[str, int]
@@ -82,12 +86,13 @@ def write_plugin(folder: Path) -> Path:
     return place
 
 
-async def started(machine: Machine) -> tuple[Server, Path]:
-    """Start a server with three workers that know these types."""
+async def started(machine: Machine, more: Sequence[Path] = ()) -> tuple[Server, Path]:
+    """Start a server with three workers that know these types, and those of more plugins."""
     plugins = write_plugin(machine.folder)
-    server = await machine.server(plugins=[plugins])
+    all_of_them = [plugins, *more]
+    server = await machine.server(plugins=all_of_them)
     for name, slots in (("lab-01", 2), ("lab-02", 2), ("old-laptop", 1)):
-        await machine.worker(server, name, slots, plugins=[plugins])
+        await machine.worker(server, name, slots, plugins=all_of_them)
     return server, plugins
 
 
@@ -113,3 +118,16 @@ async def filled(server: Server, plugins: Path, frames: int = 4000) -> dict[str,
         after = [jobs["film"]]
         await submit("after", "count_words", texts, name="Subtitles", after=after)
     return jobs
+
+
+def submitted(busy: Busy, kind: str, payloads: list[Any], **options: Any) -> int:
+    """Submit a job; return its number."""
+    plugins = [busy.plugins, busy.machine.plugins]
+
+    async def submit() -> int:
+        async with dc.AsyncClient(busy.server.address, plugins=plugins) as client:
+            return (await client.submit(kind, payloads, **options)).number
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dc.NoWorkerWarning)
+        return trio.run(submit)

@@ -58,21 +58,13 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
     with Machine(tmp_path_factory.mktemp("page")) as machine:
 
         async def start() -> Busy:
-            server, plugins = await started(machine)
-            return Busy(server, plugins, await filled(server, plugins, frames=600))
+            server, plugins = await started(machine, [machine.plugins])
+            return Busy(machine, server, plugins, await filled(server, plugins, frames=600))
 
         yield trio.run(start)
 
 
-@pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server with two workers that have nothing to do."""
-    with Machine(tmp_path_factory.mktemp("idle")) as machine:
-
-        async def start() -> Server:
-            server = await machine.server()
-            await machine.worker(server, "lab-01", slots=2)
-            await machine.worker(server, "lab-02", slots=2)
-            return server
-
-        yield trio.run(start)
+@pytest.fixture
+def real(busy: Busy) -> Server:
+    """That server."""
+    return busy.server

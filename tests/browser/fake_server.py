@@ -82,6 +82,7 @@ class World:
     Attributes:
         asked: method, path and body of what was asked to be changed.
         pushed: by topic of the stream, its last state and how often that has changed.
+        flood: what streams that are open say besides, each of it, as quickly as they can.
         streams: whether there is a stream at all.
         delay: seconds that each answer of the API takes.
     """
@@ -89,12 +90,18 @@ class World:
     answers: dict[str, object] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     pushed: dict[str, tuple[int, object]] = field(default_factory=dict)
+    flood: list[bytes] = field(default_factory=list)
     streams: bool = True
     delay: float = 0.0
 
     def push(self, topic: str, value: object) -> None:
         """Have the stream say something."""
         self.pushed[topic] = (self.pushed.get(topic, (0, None))[0] + 1, value)
+
+
+def event(topic: str, value: object) -> bytes:
+    """Return what a stream says of a topic, as bytes."""
+    return b"event: %s\ndata: %s\n\n" % (topic.encode(), msgspec.json.encode(samples_now(value)))
 
 
 def usual() -> dict[str, object]:
@@ -263,6 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         mine = self.alive()
         seen: dict[str, int] = {}
+        poured = len(self.world.flood)
         said = 0.0
         try:
             while self.alive() is mine:
@@ -270,8 +278,10 @@ class _Handler(BaseHTTPRequestHandler):
                     count, value = self.world.pushed.get(topic, (0, None))
                     if count > seen.get(topic, 0):
                         seen[topic] = count
-                        data = msgspec.json.encode(samples_now(value))
-                        self.wfile.write(b"event: %s\ndata: %s\n\n" % (topic.encode(), data))
+                        self.wfile.write(event(topic, value))
+                if flood := self.world.flood[poured:]:
+                    poured += len(flood)
+                    self.wfile.write(b"".join(flood))
                 if time.monotonic() - said > HEARTBEAT_SECONDS:
                     said = time.monotonic()
                     self.wfile.write(b": here\n\n")

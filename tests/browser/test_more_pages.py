@@ -123,6 +123,7 @@ def test_what_destroys_is_asked_for_first(page: Page, world: World, fake: FakeSe
     expect(page.get_by_text("5 selected")).to_be_visible()
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("dialog").get_by_role("button", name="Keep it as it is").click()
+    expect(page.get_by_role("button", name="Delete…")).to_be_focused()
     assert world.asked == []
     page.get_by_role("button", name="Stop…").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop it").click()

@@ -4,45 +4,39 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 from playwright.sync_api import Page, expect
 
-import dc
-from tests.browser.busy import TEXT, Busy
+from tests.browser.busy import TEXT, Busy, submitted
 from tests.browser.screen import Screen
 
 PAGES = [
     ("/", "Overview"),
     ("/jobs", "Jobs"),
-    ("/jobs/{film}", "Winter film, reel 2"),
+    ("/jobs/{films}", "Winter film, reel 1"),
     ("/jobs/{film}?tab=tasks&state=failed", "Winter film, reel 2"),
+    ("/jobs/{films}?tab=results&show=1", "Winter film, reel 1"),
     ("/jobs/{gpu}?tab=options", "Denoise"),
-    ("/jobs/{film}/tasks/17", "Task 17"),
+    ("/jobs/{films}/tasks/17", "Task 17"),
+    ("/jobs/{gpu}/tasks/0", "Task 0"),
     ("/jobs/{train}/tasks/0", "Task 0"),
     ("/workers", "Workers"),
     ("/workers/lab-01", "lab-01"),
     ("/submit?type=count_words", "Submit"),
     ("/plugins", "Plugins"),
+    ("/plugins?tab=types", "Plugins"),
     ("/events", "Events"),
     ("/settings", "Settings"),
 ]
-
-
-def submitted(busy: Busy, kind: str, payloads: list[Any], **options: Any) -> int:
-    """Submit a job; return its number."""
-
-    async def submit() -> int:
-        async with dc.AsyncClient(busy.server.address, plugins=[busy.plugins]) as client:
-            return (await client.submit(kind, payloads, **options)).number
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dc.NoWorkerWarning)
-        return trio.run(submit)
+FIRST_LOAD_BYTES = 100_000
+TRANSFERRED = """() => {
+    const all = ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind));
+    const code = all.filter((one) => !/[/](result|payload)([?]|$)/.test(one.name));
+    return Object.fromEntries(code.map((one) => [one.name, one.transferSize]));
+}"""
+"""Bytes on the wire of all that a page is made of: not of the results that it shows."""
 
 
 def view(busy: Busy, path: str) -> dict[str, Any]:
@@ -60,42 +54,32 @@ def test_pages_of_a_real_server(path: str, heading: str, desktop: Screen, busy: 
     page = desktop.open(busy.server.address + path.format(**busy.jobs), heading)
     expect(page.locator(".live")).to_have_text(re.compile("Live|Connected"))
     expect(page.locator(".loading")).to_have_count(0)
-    desktop.check()
+    sizes: dict[str, int] = page.evaluate(TRANSFERRED)
+    assert len(sizes) > 10
+    assert all(sizes.values()), f"something came from a cache: {sizes}"
+    assert sum(sizes.values()) < FIRST_LOAD_BYTES, sizes
+    desktop.check_all()
 
 
-# --- a new user's questions, from the overview, in at most three clicks --------------------------
+def test_all_pages_are_reached_on_a_phone(phone: Screen, busy: Busy) -> None:
+    page = phone.open(busy.server.address + "/", "Overview")
+    for name in ("Jobs", "Workers", "Submit", "Plugins", "Events", "Settings", "Overview"):
+        page.get_by_role("button", name="Menu").tap()
+        page.get_by_role("navigation", name="Main").get_by_role("link", name=name).tap()
+        page.get_by_role("heading", level=1, name=name).wait_for()
+        expect(page.locator(".loading")).to_have_count(0)
+        phone.check()
 
 
-def test_why_a_task_waits(desktop: Screen, busy: Busy) -> None:
+def test_the_overview_is_looked_into(desktop: Screen, busy: Busy) -> None:
     page = desktop.open(busy.server.address + "/", "Overview")
-    page.get_by_role("link", name="Denoise").click()
-    expect(page.get_by_text("needs gpu 2; no worker has any").first).to_be_visible()
-    page.get_by_role("link", name="60 queued").click()
-    page.get_by_role("row").nth(1).get_by_role("link").first.click()
-    page.get_by_role("heading", level=1, name="Task 0").wait_for()
-    expect(page.get_by_text("Why it waits:")).to_be_visible()
-    expect(page.get_by_text("needs gpu 2; no worker has any")).to_be_visible()
-
-
-def test_the_traceback_of_the_commonest_error(desktop: Screen, busy: Busy) -> None:
-    page = desktop.open(busy.server.address + f"/jobs/{busy.jobs['films']}", "Winter film, reel 1")
-    first = page.get_by_role("region", name="Failures by error").get_by_role("listitem").first
-    expect(first).to_contain_text("ValueError: no light in scene")
-    first.get_by_role("button", name="Show the traceback").click()
-    expect(page.get_by_role("group", name="traceback of task")).to_contain_text(
-        "Traceback (most recent call"
-    )
-
-
-def test_which_worker_fails_most(desktop: Screen, busy: Busy) -> None:
-    page = desktop.open(busy.server.address + "/", "Overview")
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Workers").click()
-    page.get_by_role("heading", level=1, name="Workers").wait_for()
-    expect(page.get_by_role("link", name="old-laptop").first).to_be_visible()
-    page.get_by_role("button", name="Failing most first").click()
-    expect(page.get_by_role("columnheader", name="Failing")).to_have_attribute(
-        "aria-sort", "descending"
-    )
+    page.get_by_role("button", name="15 min").click()
+    expect(page.get_by_text("tasks a second, the last 15 min")).to_be_visible()
+    for name in ("Time left", "Throughput", "Unfinished", "Slots busy", "Workers", "Failed"):
+        expect(page.locator(".tile").filter(has_text=name)).to_have_count(1)
+    needs = page.get_by_role("region", name="Needs attention").get_by_role("listitem")
+    needs.filter(has_text="gpu").first.get_by_role("link", name="Look").click()
+    page.get_by_role("heading", level=1, name="Denoise").wait_for()
 
 
 # --- what is done with a job --------------------------------------------------------------------
@@ -110,6 +94,9 @@ def test_a_job_is_paused_taken_back_and_cancelled(desktop: Screen, busy: Busy) -
     page.get_by_role("button", name="Undo").click()
     told(page, "Undone")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
+    told(page, "Resumed")
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Keep it as it is").click()
     assert view(busy, f"/api/jobs/{job}")["state"] == "queued"
@@ -157,10 +144,80 @@ def test_several_jobs_are_paused_and_cancelled(desktop: Screen, busy: Busy) -> N
     told(page, "2 jobs paused.")
     expect(page.get_by_role("cell", name="paused", exact=True)).to_have_count(2)
     page.get_by_role("checkbox", name="Select all that are shown").check()
+    page.get_by_role("button", name="Resume").click()
+    told(page, "2 jobs resumed.")
+    expect(page.get_by_role("cell", name="paused", exact=True)).to_have_count(0)
+    page.get_by_role("checkbox", name="Select all that are shown").check()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Cancel 2 jobs").click()
     told(page, "2 jobs cancelled.")
     expect(page.get_by_role("cell", name="cancelled", exact=True)).to_have_count(2)
+
+
+def test_a_job_is_looked_for(desktop: Screen, busy: Busy) -> None:
+    page = desktop.open(busy.server.address + "/jobs", "Jobs")
+    page.get_by_role("searchbox", name="Search by name").fill("reel")
+    names = page.get_by_role("table", name="Jobs").get_by_role("rowheader")
+    expect(names).to_have_count(2)
+    page.get_by_role("button", name="Job", exact=True).click()
+    expect(names.first).to_contain_text("reel 1")
+    page.get_by_role("button", name="Job", exact=True).click()
+    expect(names.first).to_contain_text("reel 2")
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_role("combobox", name="State").select_option("queued")
+    page.get_by_role("combobox", name="Type").select_option("render_frame")
+    expect(names).to_have_count(1)
+    page.get_by_role("combobox", name="Submitter").select_option(index=1)
+    expect(names.first).to_contain_text("Denoise")
+    names.first.get_by_role("link").click()
+    page.get_by_role("heading", level=1, name="Denoise").wait_for()
+
+
+def test_when_and_where_a_job_ran_is_looked_into(desktop: Screen, busy: Busy) -> None:
+    page = desktop.open(f"{busy.server.address}/jobs/{busy.jobs['films']}", "Winter film, reel 1")
+    expect(page.get_by_role("region", name="Run times")).to_contain_text("nine of ten up to")
+    workers = page.get_by_role("table", name="What each worker did of this job")
+    workers.get_by_role("button", name="Failed").click()
+    expect(workers.get_by_role("columnheader", name="Failed")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+    timeline = page.get_by_role("region", name="Timeline")
+    whole = timeline.get_by_role("button", name="The whole job")
+    expect(whole).to_be_disabled()
+    for name in ("Nearer", "Nearer", "Later", "Earlier", "Farther"):
+        timeline.get_by_role("button", name=name).click()
+    whole.click()
+    expect(whole).to_be_disabled()
+    timeline.get_by_role("application").click()
+    timeline.locator(".as-table summary").click()
+    expect(timeline.get_by_role("table")).to_contain_text("lab-01")
+
+
+# --- any of its tasks ---------------------------------------------------------------------------
+
+
+def test_a_task_is_found(desktop: Screen, busy: Busy) -> None:
+    page = desktop.open(f"{busy.server.address}/jobs/{busy.jobs['film']}", "Winter film, reel 2")
+    page.get_by_role("link", name="Tasks", exact=True).click()
+    rows = page.get_by_role("table", name="Tasks").get_by_role("rowheader")
+    expect(rows.first).to_have_text("0")
+    page.get_by_role("button", name="Next").click()
+    expect(rows.first).to_have_text("50")
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Previous").click()
+    expect(rows.first).to_have_text("50")
+    page.get_by_role("button", name="First").click()
+    expect(rows.first).to_have_text("0")
+    page.get_by_role("combobox", name="State").select_option("failed")
+    expect(rows.first).to_have_text("5")
+    page.get_by_role("spinbutton", name="Task").fill("41")
+    page.get_by_role("button", name="Go").click()
+    page.get_by_role("heading", level=1, name="Task 41").wait_for()
+    page.get_by_role("link", name="Next task").click()
+    page.get_by_role("heading", level=1, name="Task 42").wait_for()
+    page.get_by_role("link", name="Previous task").click()
+    page.get_by_role("heading", level=1, name="Task 41").wait_for()
+    expect(page.get_by_role("table", name="Attempts").get_by_role("row")).to_have_count(2)
 
 
 # --- what came of it ----------------------------------------------------------------------------
@@ -174,24 +231,30 @@ def test_results_are_looked_at_as_what_they_are(desktop: Screen, busy: Busy) -> 
     picture = page.get_by_role("img", name="The result of task 1, a picture")
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download the result of task 1", exact=True).click()
+    assert started.value.path().read_bytes().startswith(b"\x89PNG")
+    page.get_by_role("button", name="Hide the result of task 1", exact=True).click()
+    expect(picture).to_have_count(0)
     page.goto(f"{busy.server.address}/jobs/{busy.jobs['words']}/tasks/0")
     expect(page.get_by_label("result", exact=True)).to_contain_text('"one": 4')
     expect(page.get_by_label("payload", exact=True)).to_have_text(f"{TEXT} 0")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download the payload").click()
+    assert TEXT.encode() in started.value.path().read_bytes()
 
 
-def test_all_results_are_downloaded(desktop: Screen, busy: Busy, tmp_path: Path) -> None:
+def test_all_results_are_downloaded(desktop: Screen, busy: Busy) -> None:
     page = desktop.open(
         f"{busy.server.address}/jobs/{busy.jobs['words']}?tab=results", "Words of the archive"
     )
     with page.expect_download() as started:
         page.get_by_role("link", name="All results").click()
-    started.value.save_as(tmp_path / "results")
-    lines = [json.loads(line) for line in (tmp_path / "results").read_text().splitlines()]
+    lines = [json.loads(line) for line in started.value.path().read_text().splitlines()]
     assert sorted(one["number"] for one in lines) == list(range(40))
     with page.expect_download() as started:
         page.get_by_role("link", name="Trace").click()
-    started.value.save_as(tmp_path / "trace")
-    assert json.loads((tmp_path / "trace").read_text())["traceEvents"]
+    assert json.loads(started.value.path().read_text())["traceEvents"]
 
 
 def test_a_running_task_is_watched_and_cancelled(desktop: Screen, busy: Busy) -> None:
@@ -200,6 +263,10 @@ def test_a_running_task_is_watched_and_cancelled(desktop: Screen, busy: Busy) ->
     expect(output).to_contain_text("round 2: loss")
     expect(page.get_by_text("of 600").first).to_be_visible()
     expect(page.get_by_role("img", name="Progress")).to_be_visible()
+    page.get_by_role("checkbox", name="Follow").uncheck()
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download the output").click()
+    assert "round 1: loss" in started.value.path().read_text()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Cancel the task").click()
     told(page, "Cancelled")
@@ -212,17 +279,3 @@ def test_what_is_not_there_is_said(desktop: Screen, busy: Busy) -> None:
     expect(page.get_by_role("alert")).to_contain_text("there is no job 999")
     page.goto(f"{busy.server.address}/jobs/1/tasks/99999")
     expect(page.get_by_role("alert")).to_contain_text("no task 99999")
-
-
-# --- how much it is -----------------------------------------------------------------------------
-
-
-def test_the_first_load_is_small(desktop: Screen, busy: Busy) -> None:
-    desktop.page.goto(busy.server.address + "/")
-    desktop.page.get_by_role("heading", level=1, name="Overview").wait_for()
-    expect(desktop.page.locator(".loading")).to_have_count(0)
-    sizes: dict[str, int] = desktop.page.evaluate(
-        "Object.fromEntries(performance.getEntriesByType('resource').map("
-        "(one) => [one.name, one.transferSize]))"
-    )
-    assert sum(sizes.values()) < 100_000, sizes

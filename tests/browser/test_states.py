@@ -91,6 +91,21 @@ def test_a_job_goes_on_under_ones_eyes(desktop: Screen, fake: FakeServer, world:
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
 
 
+def test_a_list_goes_on_after_it_was_asked_for_anew(
+    desktop: Screen, fake: FakeServer, world: World
+) -> None:
+    page = desktop.open(fake.address + "/jobs", "Jobs")
+    expect(page.locator(".live")).to_have_text("Live")
+    page.get_by_role("checkbox", name="Select job 7").check()
+    world.push("jobs", JobsPage(samples.jobs()))  # it is asked for in a second, and at once
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("1 job paused.")).to_be_visible()
+    world.answers["/api/jobs"] = JobsPage([samples.job(70, name="Late")])
+    page.wait_for_timeout(1_500)
+    world.push("jobs", JobsPage([]))
+    expect(page.get_by_role("link", name="Late")).to_be_visible()
+
+
 def test_output_is_followed(desktop: Screen, fake: FakeServer, world: World) -> None:
     running = replace(samples.tasks()[2], output_size=6)
     world.answers["/api/jobs/7/tasks/2"] = running

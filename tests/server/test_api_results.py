@@ -13,6 +13,7 @@ import trio.testing
 
 from dc import limits, limits_shown
 from dc.errors import ConnectionLost
+from dc.http import Response
 from dc.messages import Blob, Failure, Options
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes
 from dc.server.json_values import result_fields
@@ -166,6 +167,20 @@ async def test_who_does_not_read_on_is_forgotten(tmp_path: Path) -> None:
         job = await submit(served, "copy", "a")
         with trio.move_on_after(0.05):
             await lines(served, f"/api/jobs/{job}/results?follow=true")
+        assert not served.app._connections.all()
+
+
+async def test_who_follows_and_has_gone_is_found_out(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with serving(tmp_path) as served:
+        job = await submit(served, "copy", "a")
+        response = await served.site.answer(request("GET", f"/api/jobs/{job}/results?follow=true"))
+        assert isinstance(response, Response)
+        pieces: Any = response.body
+        with trio.fail_after(20):
+            assert (await anext(pieces)).strip() == b""
+        await pieces.aclose()
         assert not served.app._connections.all()
 
 

@@ -72,6 +72,32 @@ def test_what_runs_no_more_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None
     assert run.began(2) is not None
 
 
+def test_room_is_made_again_where_most_of_it_was_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_shown, "BEGUN_TASKS", 2)
+    run = Run()
+    attempts = run.server.reactor.workers.attempts
+    attempts._sweep_at = 0
+    for number in range(2):
+        run.run(number, 0.5)
+    run.server.pass_time(1.0)
+    assert run.began(0) is not None
+    assert run.began(1) is not None
+    run.server.say(run.worker, Done(1, run.job, [0], [1], [1.0], [b""]))
+    run.server.pass_time(1.0)
+    run.run(2, 0.5)
+    assert run.began(2) is not None
+
+
+def test_of_many_that_run_one_stands_for_several() -> None:
+    run = Run()
+    for number in range(3):
+        run.run(number, 0.5 + number)
+    attempts = run.server.reactor.workers.attempts
+    assert attempts.began_of(run.job) == [run.wall - 0.5 - n for n in range(3)]
+    assert attempts.began_of(run.job, 2) == [run.wall - 0.5, run.wall - 2.5] * 2
+    assert attempts.began_of(99) == []
+
+
 def test_a_failure_that_is_tried_again_is_written_down() -> None:
     run = Run(retries=3)
     failure = Failure("error", "e" * 5000, "begin" + "t" * 5000 + "end")

@@ -135,6 +135,9 @@ async def test_figures_of_a_finished_job_are_counted_and_kept(
         shown = await server.views.jobs.one(1)
         assert shown.started_at == EPOCH - 502.0
         assert (shown.left, shown.rate) == (None, None)
+        assert shown.finished_at is not None
+        (listed,) = await server.views.jobs.newest(None, 10)
+        assert (listed.finished_at, listed.rate) == (shown.finished_at, None)
         with pytest.raises(UnknownJob):
             await server.api._figures(server.call(None, 2))
         server.app.stop()
@@ -238,6 +241,9 @@ async def test_the_time_that_is_left(tmp_path: Path, autojump_clock: Clock) -> N
         assert shown.left.tasks == 80
         assert shown.left.low < 400 < shown.left.high < 1200
         assert shown.rate is not None
+        assert shown.finished_at is None
+        (listed,) = await server.views.jobs.newest(None, 10)
+        assert listed.rate == pytest.approx(shown.rate, rel=0.2)
         overview = await server.views.overview.look()
         assert overview.left.low is not None
         assert overview.left.high is not None

@@ -67,8 +67,9 @@ class World:
         size = len(self.text)
         return OutputView(job, task, self.attempt, start, self.text[start:], size, size, True)
 
-    def listen(self, told: Callable[[EventView], None]) -> None:
+    def listen(self, told: Callable[[EventView], None]) -> int:
         self.told = told
+        return self.events[-1].event if self.events else 0
 
     async def events_after(self, event: int) -> tuple[Sequence[EventView], int | None]:
         upto = event + limits_shown.WATCH_EVENTS
@@ -258,6 +259,21 @@ async def test_events_are_gone_on_with(autojump_clock: trio.testing.MockClock) -
         served.world.told(served.world.events[-1])
         for each in (resumed, new):
             assert (await each.until("id: 601\n")).count(b"event: events") == 1
+
+
+async def test_who_knows_of_later_events_than_there_are_gets_those_from_now_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The data folder is another one than it was when its browser connected last."""
+    async with serving() as served:
+        served.world.events = [event(1), event(2)]
+        reader = served.connect()
+        await reader.ask("/api/stream?topics=events", "Last-Event-ID: 5000")
+        await reader.until("retry")
+        await trio.sleep(1)
+        served.world.events.append(event(3))
+        served.world.told(served.world.events[-1])
+        await reader.until("id: 3\n")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc.server.tally import RATE_SECONDS, TASKS, Tally
+from dc.server.tally import TASKS, Tally
 
 
 def test_a_worker_that_has_done_nothing() -> None:
@@ -17,12 +17,29 @@ def test_a_worker_that_has_done_nothing() -> None:
 @pytest.mark.parametrize("batch", [1, 50])
 def test_the_rate_is_that_of_the_last_seconds(batch: int) -> None:
     tally, now = Tally(), 1000.0
-    for _ in range(round(8 * RATE_SECONDS * 20 / batch)):
+    for _ in range(round(1600 / batch)):
         now += batch / 20
         tally.done(batch, now)
-    assert tally.rate(now) == pytest.approx(20, rel=0.15)
-    assert tally.rate(now + RATE_SECONDS) == pytest.approx(20 / 2.718, rel=0.15)
+    assert tally.rate(now) == pytest.approx(20, rel=0.3)
+    assert tally.rate(now + 5) == pytest.approx(10, rel=0.5), "it is soon seen that it has stopped"
+    assert tally.rate(now + 11) < 20
+    assert tally.rate(now + 70) == 0.0
     assert tally.rate(now + 1e6) == 0.0
+
+
+def test_few_tasks_are_counted_for_a_minute_and_then_not_at_all() -> None:
+    tally = Tally()
+    tally.done(3, 1000.0)
+    assert tally.rate(1000.0) == pytest.approx(3 / 60)
+    assert tally.rate(1060.0) == pytest.approx(3 / 60, rel=0.1)
+    assert tally.rate(1065.0) == 0.0
+
+
+def test_slow_tasks_have_their_mean_rate() -> None:
+    tally = Tally()
+    for at in range(20):
+        tally.done(1, 20.0 * at)
+        assert tally.rate(20.0 * at + 19) == pytest.approx(0.05, rel=0.4) or at < 4
 
 
 def test_failing_is_the_share_of_the_last_tasks() -> None:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dc import limits_shown
 from dc.messages import Failure
 from dc.records import AttemptEnd, Outcomes
-from dc.server.bins import Bins
+from dc.server.bins import OTHERS, Bins
 from dc.server.timelines import (
     CHAIN_SECONDS,
     Now,
@@ -69,6 +70,29 @@ def test_what_runs_is_in_the_lanes() -> None:
     view = timeline(1, Bins(), running, 1e6 + 2, 1e6, 1e6 + 1.9, 4)
     assert (view.since, view.until, view.step) == (1e6, 1e6 + 2, 0.5)
     assert [lane.busy for lane in view.lanes] == [[0.0, 0.5, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+
+
+@given(st.floats(0, 1e11), st.floats(0, 1e11), st.integers(1, 400))
+def test_any_time_is_shown_in_any_number_of_steps(since: float, span: float, steps: int) -> None:
+    until = min(since + span, 1e11)
+    view = timeline(1, Bins(), [Now(1, 1, "a", since)], until, since, until, steps)
+    assert view.since <= since
+    assert view.until >= until
+    assert all(len(lane.busy) <= steps for lane in view.lanes)
+
+
+@pytest.mark.parametrize("span", [3600.0, 1e6])
+def test_an_hour_of_these_days_is_shown_in_a_single_step(span: float) -> None:
+    view = timeline(1, Bins(), [], 1.8e9, 1.8e9 - span, 1.8e9, 1)
+    assert view.since <= 1.8e9 - span
+    assert view.until > 1.8e9
+
+
+def test_workers_that_have_no_lane_share_one() -> None:
+    running = [Now(n, 1, f"w{n}", 1e6) for n in range(limits_shown.FIGURES_LANES + 5)]
+    view = timeline(1, Bins(), running, 1e6 + 1, 1e6, 1e6 + 0.9, 2)
+    assert len(view.lanes) == limits_shown.FIGURES_LANES + 1
+    assert {lane.worker: lane.busy for lane in view.lanes}[OTHERS] == [5.0, 5.0]
 
 
 # --- single attempts ------------------------------------------------------------------------------

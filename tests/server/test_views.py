@@ -134,3 +134,18 @@ async def test_a_job_that_is_not_on_disk_yet_is_shown(
         await seen.views.tasks.one(job, 0)
     with pytest.raises(UnknownJob):
         await seen.views.jobs.one(job + 1)
+
+
+async def test_why_workers_idle_is_looked_at_once_for_a_list(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    seen = await started(tmp_path)
+    for at in range(20):
+        seen.connect(f"lab-{at}", f"{at:032x}")
+    whys, looks = seen.app.reactor.whys, []
+    for views in (seen.views.workers.first(10), seen.views.workers.all()):
+        assert sum(one.state == "connected" and bool(one.why) for one in views) >= 9
+        looks.append(whys._look)
+    assert looks[0] is looks[1] is not None
+    seen.views.workers.one("lab-3")
+    assert whys._look is not looks[0], "who asks for one worker is told how it is now"

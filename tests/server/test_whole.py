@@ -68,11 +68,19 @@ def test_how_long_all_jobs_take() -> None:
     assert left.likely is not None
     assert left.high is not None
     assert 25.0 <= left.low <= 40.0 <= left.likely <= left.high <= 120.0
-    assert "1 job, on 1 slots" in left.basis
+    assert "one job, on 1 slot;" in left.basis
     paused = server.submit(client, [b"a"] * 5)
-    assert whole_of(server).look()[0].likely is None
+    both, _ = whole_of(server).look()
+    assert (both.tasks, both.likely) == (left.tasks, left.likely)
+    assert both.without == "without one job of which no task has finished yet"
+    assert both.without in both.basis
     server.decide(PauseJob(paused))
     assert whole_of(server).look()[0] == left, "what is paused is left out"
+    for _ in range(2):
+        server.submit(client, [b"a"], requires={"os": "=plan9"})
+    stuck, _ = whole_of(server).look()
+    assert (stuck.tasks, stuck.likely) == (left.tasks, left.likely)
+    assert stuck.without == "without 2 jobs that no worker takes at present"
 
 
 def test_the_errors_that_came_last() -> None:

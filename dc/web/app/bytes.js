@@ -2,6 +2,7 @@
 import { html, useEffect, useState } from "../vendor/vendor.js";
 import { size as sizeText } from "./format.js";
 import { Icon } from "./icons.js";
+import { indented } from "./json_text.js";
 import { decode, hex, pretty } from "./msgpack.js";
 import { Loading, Trouble } from "./parts.js";
 import { Block } from "./text.js";
@@ -46,7 +47,7 @@ function understood(bytes, codec, whole) {
   if (text === null || text.includes("\0")) return { kind: "bytes", text: dump(bytes) };
   if (whole && /^\s*[[{]/.test(text)) {
     try {
-      return { kind: "json", text: JSON.stringify(JSON.parse(text), null, 2) };
+      return { kind: "json", text: indented(text) };
     } catch {
       // then it only begins like JSON
     }

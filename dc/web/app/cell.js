@@ -19,6 +19,10 @@ export function cell(value) {
 
 export function useCell(one) {
   const [, again] = useReducer((count) => count + 1, 0);
-  useEffect(() => one.watch(again), [one]);
-  return one.value;
+  const { value } = one;
+  useEffect(() => {
+    if (!Object.is(one.value, value)) again(0); // it changed between drawing and watching
+    return one.watch(again);
+  }, [one]);
+  return value;
 }

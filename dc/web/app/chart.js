@@ -7,8 +7,9 @@ const TABLE_ROWS = 60;
 const FEW = 24; // points that are drawn as such: a line of two could not be seen
 
 // `data` is [times, ...values], as uPlot has it, at most some thousand points; `series` are {label,
-// colour: a variable of the style, fill?, stepped?}; `format` says a value with its unit; `label` what it shows.
-export function Chart({ data, series, format = figure, label, height = 200, since, until }) {
+// colour: a variable of the style, fill?, stepped?}; `format` says a value with its unit; `label` what it shows;
+// `steps` between the marks of its axis may be chosen from (round numbers if not said).
+export function Chart({ data, series, format = figure, label, height = 200, since, until, steps }) {
   const box = useRef(null);
   const plot = useRef(null);
   const [colours, setColours] = useState(0);
@@ -17,7 +18,7 @@ export function Chart({ data, series, format = figure, label, height = 200, sinc
   const shape = few + series.map((one) => one.label + one.colour).join();
   useLayoutEffect(() => {
     const width = box.current.clientWidth || 300;
-    plot.current = new uPlot(optionsOf({ series, format, width, height, few }), data, box.current);
+    plot.current = new uPlot(optionsOf({ series, format, width, height, few, steps }), data, box.current);
     const watcher = new ResizeObserver(([entry]) => {
       plot.current.setSize({ width: Math.max(120, Math.floor(entry.contentRect.width)), height });
     });
@@ -60,7 +61,7 @@ function tableRows(data, format) {
   return rows;
 }
 
-function optionsOf({ series, format, width, height, few }) {
+function optionsOf({ series, format, width, height, few, steps }) {
   const [line, soft] = [colour("--line"), colour("--soft")];
   const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   return {
@@ -71,7 +72,7 @@ function optionsOf({ series, format, width, height, few }) {
     scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
     axes: [
       { ...axis, space: 70, size: 30, values: timeLabels },
-      { ...axis, size: 64, values: (_, values) => values.map(format) },
+      { ...axis, size: 64, incrs: steps, values: (_, values) => values.map(format) },
     ],
     series: [
       { label: "Time", value: (_, value) => (value == null ? "latest" : moment(value)) },

@@ -21,6 +21,7 @@ export function Dialogs() {
   useEffect(() => { if (one) box.current.showModal(); }, [one]);
   if (!one) return null;
   const end = (answer) => {
+    box.current.close(); // gives the focus back to where it was
     asked.set(null);
     one.answer(answer);
   };

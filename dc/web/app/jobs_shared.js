@@ -48,7 +48,8 @@ export function leftBelow(left) {
   if (!left) return "";
   if (left.low == null) return left.basis;
   const work = left.work ? `, ${span(left.work)} of work` : "";
-  return `${plural(left.tasks, "task")}${work}`;
+  const without = left.without ? `; ${left.without}` : "";
+  return `${plural(left.tasks, "task")}${work}${without}`;
 }
 
 // Filters of jobs by state: by name in the address, what is shown, and what the API is asked for.

@@ -16,6 +16,28 @@ export function encode(value) {
   return `{${fields.join(",")}}`;
 }
 
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+
+// Return JSON text indented, its numbers as they are written: a whole number may be larger than a page can count.
+// Throws where it is no JSON.
+export function indented(text) {
+  JSON.parse(text);
+  const tokens = text.match(TOKEN);
+  let depth = 0;
+  const parts = tokens.map((token, at) => {
+    const line = (by) => {
+      depth += by;
+      return `\n${"  ".repeat(depth)}`;
+    };
+    if (token === "{" || token === "[") return "}]".includes(tokens[at + 1]) ? token : token + line(1);
+    if (token === "}" || token === "]") return "{[".includes(tokens[at - 1]) ? token : line(-1) + token;
+    if (token === ",") return token + line(0);
+    if (token === ":") return ": ";
+    return token[0] === '"' ? JSON.stringify(JSON.parse(token)) : token;
+  });
+  return parts.join("");
+}
+
 // Return JSON text on one line, numbers untouched: line breaks are only ever between tokens.
 export function oneLine(text) {
   return text.replace(/[\r\n]+/g, " ").trim();

@@ -75,6 +75,7 @@ function open() {
       heard("live");
       watch();
       if (topic === "events" && event.lastEventId) lastEvent = event.lastEventId;
+      lastText.delete(topic); // what is polled later is compared with nothing older than this
       tell(topic, JSON.parse(event.data), event.lastEventId);
     });
   }
@@ -181,6 +182,7 @@ export function useData(path, { topic = "", on = "" } = {}) {
     if (!path) return undefined;
     const control = new AbortController();
     let busy = false;
+    let again = false; // asked for while an answer was under way, which may be older than what was done
     let next = 0;
     let late = false;
     const take = (data) => {
@@ -189,9 +191,12 @@ export function useData(path, { topic = "", on = "" } = {}) {
       if (!control.signal.aborted) setState({ data, problem: null, loading: false, path });
     };
     const ask = async (now) => {
+      if (busy) again = again || now;
       if (busy || (next && !now)) return;
       clearTimeout(next);
+      next = 0;
       busy = true;
+      again = false;
       late = false;
       try {
         const data = await get(path, control.signal);
@@ -200,14 +205,19 @@ export function useData(path, { topic = "", on = "" } = {}) {
         if (control.signal.aborted) return;
         idle(!problem.lost);
         setState((old) => ({ ...old, data: problem.lost ? old.data : null, problem, loading: false, path }));
-        if (problem.lost && !topic && !on) next = setTimeout(() => { next = 0; ask(true); }, POLL_MS);
+        if (problem.lost) next = setTimeout(() => { next = 0; ask(true); }, POLL_MS);
       } finally {
         busy = false;
+        if (again && !control.signal.aborted) ask(true);
       }
     };
     const soon = () => {
       if (next) return;
-      next = setTimeout(() => { next = 0; ask(true); }, 1000);
+      next = setTimeout(() => {
+        next = 0;
+        if (busy) soon(); // what is under way may not have it yet
+        else ask(true);
+      }, 1000);
     };
     asked.current = ask;
     setState((old) => ({ ...old, loading: true }));

@@ -1,6 +1,9 @@
 // Reads MessagePack, in which typed payloads and results are: for showing them only.
 // Integers beyond 2^53 come as BigInt, bytes as Uint8Array, extensions as {extension, bytes}.
+import { indented } from "./json_text.js";
+
 const DEEPEST = 100;
+const SHOWN = 64; // bytes of bytes
 const TEXT = new TextDecoder();
 
 export function decode(bytes) {
@@ -87,23 +90,23 @@ function read(reader, above) {
   return known(reader, depth);
 }
 
-// The value as JSON with what JSON has no words for said in words.
+// The value as JSON, indented, with what JSON has no words for said in words.
 export function pretty(value) {
-  return JSON.stringify(plain(value), null, 2);
+  return indented(json(value));
 }
 
-function plain(value) {
+function json(value) {
   if (typeof value === "bigint") return String(value);
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
-  if (value instanceof Uint8Array) return `(${value.length} bytes) ${hex(value.subarray(0, 64))}`;
-  if (Array.isArray(value)) return value.map(plain);
-  if (value instanceof Map) {
-    const made = Object.create(null);
-    for (const [name, one] of value) made[typeof name === "object" ? JSON.stringify(plain(name)) : String(name)] = plain(one);
-    return made;
-  }
-  if (value && typeof value === "object") return { extension: value.extension, bytes: hex(value.bytes.subarray(0, 64)) };
-  return value;
+  if (typeof value === "number" && !Number.isFinite(value)) return JSON.stringify(String(value));
+  if (value instanceof Uint8Array) return JSON.stringify(`(${value.length} bytes) ${hex(value.subarray(0, SHOWN))}`);
+  if (Array.isArray(value)) return `[${value.map(json).join(",")}]`;
+  if (value instanceof Map) return `{${[...value].map(([name, one]) => `${nameOf(name)}:${json(one)}`).join(",")}}`;
+  if (value && typeof value === "object") return `{"extension":${value.extension},"bytes":${JSON.stringify(hex(value.bytes.subarray(0, SHOWN)))}}`;
+  return JSON.stringify(value);
+}
+
+function nameOf(name) {
+  return JSON.stringify(typeof name === "string" ? name : json(name));
 }
 
 export function hex(bytes) {

@@ -4,6 +4,7 @@ import { useCell } from "./cell.js";
 import { clock, halfMinutes, seconds } from "./clock.js";
 import { ago, count, moment, percent, span } from "./format.js";
 import { Icon } from "./icons.js";
+import { Text } from "./text.js";
 import { toast } from "./toast.js";
 
 // --- a page -------------------------------------------------------------------------------------
@@ -52,10 +53,12 @@ export function Empty({ children }) {
   return html`<div class="empty">${children}</div>`;
 }
 
+// What is wrong. The API's titles say of which kind that is, its details what it is: who looks at a page wants these.
 export function Trouble({ problem, again }) {
+  const kind = problem.code && problem.detail ? "" : problem.title;
   return html`<div class="note error" role="alert"><${Icon} name="sick" />
-    <div><strong>${problem.title}</strong>
-      ${problem.detail && html`<p><bdi>${problem.detail}</bdi></p>`}
+    <div>${kind && html`<strong>${kind}</strong>`}
+      ${problem.detail && html`<p><${Text} value=${problem.detail} max=${600} /></p>`}
       ${problem.lost && html`<p>It is tried again by itself.</p>`}
       ${again && html`<p><button type="button" class="small" onClick=${again}>Try again</button></p>`}
     </div></div>`;

@@ -2,6 +2,7 @@
 import { html, useEffect, useRef } from "../vendor/vendor.js";
 import { setQuery } from "./router.js";
 import { Icon } from "./icons.js";
+import { cut, visible } from "./visible.js";
 
 // columns: {key, title, cell(row), sort?: its name at the server, number?, head?: names the row, unseen?: title}
 // onSort(sort, order); selected: a Set of keys, with onSelect(Set). The roles stand there because a row
@@ -42,7 +43,7 @@ function Row({ row, id, columns, selected, onSelect, nameOf }) {
   const on = selected?.has(id);
   return html`<tr role="row" class=${on ? "selected" : undefined}>
     ${onSelect && html`<td role="cell" class="tick"><label class="tick-box">
-      <input type="checkbox" checked=${on} aria-label=${`Select ${nameOf?.(row) ?? id}`}
+      <input type="checkbox" checked=${on} aria-label=${`Select ${visible(cut(nameOf?.(row) ?? String(id), 60))}`}
         onChange=${() => onSelect(toggled(selected, id))} /></label></td>`}
     ${columns.map((column) => {
       const kind = column.number ? "number" : undefined;

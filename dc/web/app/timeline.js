@@ -8,6 +8,7 @@ import { AsTable } from "./chart.js";
 import { count, moment, span as spanText } from "./format.js";
 import { busiest, found, markText, marks, panned, rowsOf, shade, sums, within, xOf, zoomed } from "./lanes.js";
 import { Icon } from "./icons.js";
+import { FINISHED, WorkerLink } from "./jobs_shared.js";
 import { useData } from "./live.js";
 import { Empty, Fetched, Section } from "./parts.js";
 import { go } from "./router.js";
@@ -24,12 +25,11 @@ const MARK_PIXELS = 90;
 const PAN = 0.5;
 const ZOOM = 2;
 const DRAG_PIXELS = 4;
-const OVER = ["done", "failed", "cancelled"];
 const TEXT_PIXELS = 40; // a task that is as wide has its number in it
 
 // `job` is a JobView. While it goes on what is new appears, a few seconds apart.
 export function Timeline({ job: { job, finished_at: finished, state } }) {
-  const live = finished == null && !OVER.includes(state);
+  const live = finished == null && !FINISHED.has(state);
   const [width, plot] = useWidth();
   const [view, setView] = useState(null);
   const settled = useSettled(view);
@@ -120,7 +120,7 @@ function Names({ timeline }) {
   const rows = useMemo(() => rowsOf(timeline, ROOM), [timeline]);
   return html`<ul class="timeline-names">
     ${timeline.lanes.map((lane, at) => html`<li key=${lane.worker} style=${{ height: `${rows[at].height}px` }}>
-      <a href=${`/workers/${encodeURIComponent(lane.worker)}`}><${Text} value=${lane.worker} max=${60} fixed /></a>
+      <${WorkerLink} name=${lane.worker} />
     </li>`)}
   </ul>`;
 }

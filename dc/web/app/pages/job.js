@@ -8,7 +8,7 @@ import { JobTasks, Results } from "../job_tasks.js";
 import { CountsLegend, FINISHED, leftText } from "../jobs_shared.js";
 import { Timeline } from "../timeline.js";
 import { Badge, Fetched, Figures, Note, Page, Progress, Section, Tabs, Time, Trouble } from "../parts.js";
-import { Text } from "../text.js";
+import { Text, cut, visible } from "../text.js";
 
 const TABS = [["", "Overview"], ["tasks", "Tasks"], ["results", "Results"], ["options", "Options"]];
 const CRUMBS = [["Jobs", "/jobs"]];
@@ -17,14 +17,14 @@ export default function JobPage({ job: number, query }) {
   const job = useData(`/api/jobs/${number}`, { topic: `job:${number}` });
   const figures = useData(`/api/jobs/${number}/figures`, { on: `job:${number}` });
   if (!job.data) {
-    return html`<${Page} title=${`Job ${number}`} crumbs=${CRUMBS}>
+    return html`<${Page} title=${`Job ${visible(cut(number, 20))}`} crumbs=${CRUMBS}>
       ${job.problem ? html`<${Trouble} problem=${job.problem} again=${job.reload} />` : html`<${Fetched} from=${job} lines=${10} />`}<//>`;
   }
   const { data } = job;
   const tab = query.get("tab") ?? "";
   const changed = (view) => { job.set(view); figures.reload(); };
   const name = data.name || data.type;
-  return html`<${Page} title=${html`<${Text} value=${name} max=${120} />`} name=${`${name.slice(0, 60)} · job ${data.job}`}
+  return html`<${Page} title=${html`<${Text} value=${name} max=${120} />`} name=${`${visible(cut(name, 60))} · job ${data.job}`}
       crumbs=${CRUMBS} badge=${html`<${Badge} state=${data.state} />`}
       actions=${html`<${JobActions} job=${data} onChange=${changed} />`}>
     <${Head} job=${data} />
@@ -41,7 +41,7 @@ function Head({ job }) {
   const over = FINISHED.has(job.state);
   return html`
     ${job.note && html`<${Note} level=${over ? "info" : "warning"}><${Text} value=${job.note} max=${600} /><//>`}
-    ${job.why && job.why !== job.note && !over && html`<${Note}><strong>Why it waits:</strong>${" "}<${Text} value=${job.why} max=${600} /><//>`}
+    ${job.why && job.why !== job.note && !over && html`<${Note}><strong>${job.state === "running" ? "Why the rest waits:" : "Why it waits:"}</strong>${" "}<${Text} value=${job.why} max=${600} /><//>`}
     <section class="panel" aria-label="How far it is">
       <div class="big-progress"><${Progress} counts=${counts} /></div>
       <${CountsLegend} counts=${counts} link=${(name) => (name === "failed" ? `/jobs/${job.job}?tab=tasks&state=failed`

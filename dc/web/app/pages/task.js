@@ -6,14 +6,14 @@ import { confirm } from "../dialog.js";
 import { count, size, span } from "../format.js";
 import { Icon } from "../icons.js";
 import { fileName, GoToTask } from "../job_tasks.js";
-import { WorkerLink } from "../jobs_shared.js";
+import { FINISHED, WorkerLink } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
+import { NO_OUTPUT, joined } from "../output.js";
 import { Action, Badge, Empty, Fetched, Figures, Meter, Note, Page, Section, Since, Time, Trouble } from "../parts.js";
 import { Table } from "../table.js";
 import { Block, Text } from "../text.js";
 
 const SHOWN = 64 * 1024; // characters of output that stay in the page
-const FINISHED = new Set(["done", "failed", "cancelled"]);
 
 export default function TaskPage({ job: jobNumber, task: number }) {
   const address = `/api/jobs/${jobNumber}/tasks/${number}`;
@@ -130,17 +130,12 @@ function Attempts({ attempts }) {
 // What it has written, and goes on to write; only the end stays in the page.
 function Output({ task }) {
   const path = `/api/jobs/${task.job}/tasks/${task.number}/output`;
-  const [state, setState] = useState({ text: "", total: 0, next: 0, live: false, problem: null, loaded: false });
+  const [state, setState] = useState(NO_OUTPUT);
   const [follow, setFollow] = useState(true);
   const box = useRef(null);
   useEffect(() => {
     let mine = true;
-    const take = (piece) => mine && setState((old) => {
-      if (piece.next < old.next || piece.start > old.next) return { ...piece, text: piece.text.slice(-SHOWN), loaded: true };
-      const fresh = piece.start < old.next ? (piece.start === 0 ? null : "") : piece.text; // a piece that came twice
-      const text = fresh === null ? piece.text : old.text + fresh;
-      return { ...piece, text: text.slice(-SHOWN), loaded: true };
-    });
+    const take = (piece) => mine && setState((old) => joined(old, piece, SHOWN));
     get(path).then(take, (problem) => mine && setState((old) => ({ ...old, problem, loaded: true })));
     const end = FINISHED.has(task.state) ? null : subscribe(`output:${task.job}/${task.number}`, path, take);
     return () => { mine = false; end?.(); };

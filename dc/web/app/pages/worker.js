@@ -127,6 +127,7 @@ function useKept(vitals) {
 // A chart gives more than the value.
 const part = (value) => percent(value);
 const bytes = (value) => size(value);
+const BYTE_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 const LOAD = [{ label: "Processors", colour: "--bar-running", fill: "--area-running" }];
 const MEMORY = [
@@ -150,7 +151,7 @@ function Vitals({ vitals }) {
     <${Section} title="Processors" note=${`${percent(vitals.processors)} busy${vitals.dc_processors == null ? "" : `, dc and its tasks use ${figure(vitals.dc_processors)} of them`}`}>
       <${Chart} data=${data.load} series=${LOAD} format=${part} label="Processors in use" height=${140} ...${range} /><//>
     <${Section} title="Memory" note=${vitals.memory_total ? `${size(vitals.memory_used)} of ${size(vitals.memory_total)}` : ""}>
-      <${Chart} data=${data.memory} series=${MEMORY} format=${bytes} label="Memory in use" height=${140} ...${range} /><//>
+      <${Chart} data=${data.memory} series=${MEMORY} format=${bytes} label="Memory in use" height=${140} steps=${BYTE_STEPS} ...${range} /><//>
   </div>`;
 }
 

@@ -7,7 +7,7 @@ import { useData } from "../live.js";
 import { Action, Badge, Fetched, Meter, Page, Time } from "../parts.js";
 import { setQuery } from "../router.js";
 import { Pager, Table, sortByQuery } from "../table.js";
-import { Text } from "../text.js";
+import { Text, cut, visible } from "../text.js";
 import { done, named, workerLink } from "../workers_shared.js";
 
 const ROWS = 200; // as many as the stream brings
@@ -54,7 +54,7 @@ function Filters({ asked }) {
 function None({ plain }) {
   if (!plain) return html`No worker is like that. <a href="/workers">Show all</a>`;
   return html`No worker has come yet. On any computer with dc:${" "}
-    <code class="mono">python -m dc worker --server ${location.host}</code>`;
+    <code class="mono">python -m dc.worker ${location.origin}</code>`;
 }
 
 // --- columns ------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ function version({ software }) {
 function State(worker) {
   const why = worker.state === "connected" && worker.held ? "" : worker.why;
   return html`<${Badge} state=${worker.state} />
-    ${why && html`<span class="below clamp" title=${why.slice(0, 400)}><${Text} value=${why} max=${120} fixed /></span>`}`;
+    ${why && html`<span class="below clamp" title=${visible(cut(why, 400))}><${Text} value=${why} max=${120} fixed /></span>`}`;
 }
 
 function Slots(worker) {
