@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import h11
 import msgspec
@@ -15,7 +16,7 @@ from dc.errors import ProtocolError
 from dc.view_server import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 
 
 class Reader(Protocol):
@@ -182,7 +183,8 @@ class Response:
         if status == 304:
             return replace(named, status=304, body=b"", etag="")
         if status == 412:
-            return Response.text(412, "what is there is something else\n")
+            text = "what is there is not what If-Match names"
+            return problem_of(412, "precondition", text)
         return named
 
     def cut(self, headers: dict[str, str], size: int) -> tuple[Response, int, int]:
@@ -242,12 +244,24 @@ def interim(status: int, headers: list[tuple[str, str]]) -> h11.InformationalRes
     return h11.InformationalResponse(status_code=status, headers=headers, reason=reason)
 
 
+CODES: Final[Mapping[int, str]] = MappingProxyType(
+    {408: "timeout", 413: "too_large", 414: "too_long"}
+)
+"""Codes of problems with what is no request; of any other status it is `request`."""
+
+
 def refusal(error: ProtocolError) -> tuple[Response, bytes]:
     """Return the answer to what is no request, and its body: the error as in RFC 9457."""
-    response = Response(error.status, headers=[("X-Content-Type-Options", "nosniff")])
-    response.content_type = "application/problem+json"
     text = " ".join(str(error).split())[: limits.TEXT_CHARS]
-    problem = Problem(
-        type="about:blank", title=response.reason, status=error.status, detail=text, code="request"
-    )
-    return response, msgspec.json.encode(problem)
+    response = problem_of(error.status, CODES.get(error.status, "request"), text)
+    response.headers.append(("X-Content-Type-Options", "nosniff"))
+    assert isinstance(response.body, bytes)
+    return response, response.body
+
+
+def problem_of(status: int, code: str, text: str) -> Response:
+    """Return an answer that says what is wrong, as in RFC 9457."""
+    response = Response(status, content_type="application/problem+json")
+    said = Problem(type="about:blank", title=response.reason, status=status, detail=text, code=code)
+    response.body = msgspec.json.encode(said)
+    return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from dc import errors
@@ -11,7 +12,7 @@ from dc.view_jobs import BlobView
 OCTETS: Final = "application/octet-stream"
 TEXT: Final = "text/plain"
 
-_PARTS: Final = (206, 304, 412, 416)
+_PARTS: Final = (206, 304, 416)
 """Other answers to who wants a part, or what is new."""
 
 
@@ -22,11 +23,12 @@ async def _by_the_site(call: Call[None, None]) -> object:
 def byte_routes() -> list[Route]:
     """Return what there is of bytes."""
     blob, no = "/blobs/{sha256}", (errors.UnknownBlob,)
-    task, none = "/jobs/{job}/tasks/{task}", (errors.UnknownJob, errors.UnknownTask)
+    task = "/jobs/{job}/tasks/{task}"
+    none = errors.UnknownJob, errors.UnknownTask, errors.StoreError
     full = (errors.QuotaExceeded, errors.StoreFull, errors.StoreError)
     put = (*full, *no, errors.BlobMismatch, errors.WrongOffset)
     site, tag = _by_the_site, "bytes"
-    return [
+    routes = [
         Route(
             "POST", "/blobs", site, BlobView, "Put bytes, and be told their SHA-256", tag,
             body=OCTETS, problems=full, status=201, also=(200,),
@@ -52,6 +54,14 @@ def byte_routes() -> list[Route]:
             "GET", f"{task}/output", site, TEXT, "All that is kept of what a task has written", tag,
             problems=none, also=_PARTS,
         ),
-        Route("GET", "/api/backup", site, OCTETS, "A copy of the database", "server",
-              problems=(errors.StoreError,)),
+        Route(
+            "GET", "/api/backup", site, "application/x-tar",
+            "A copy of the database and of all blobs it names", "server",
+            problems=(errors.StoreError, errors.StoreFull),
+        ),
+        Route("GET", "/metrics", site, TEXT, "The server in numbers, for Prometheus", "server"),
     ]  # fmt: skip
+    return [
+        replace(route, bare=True, codes=("precondition",) if 206 in route.also else ())
+        for route in routes
+    ]

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from dc import limits_shown
-from dc.errors import UnknownJob
+from dc.errors import StoreError, UnknownJob
 from dc.http import Response
 from dc.messages import UnixTime
 from dc.server.app import ServerApp
@@ -47,7 +47,7 @@ class FiguresApi:
 
     def routes(self) -> list[Route]:
         """Return what there is of figures."""
-        job, no = "/api/jobs/{job}", (UnknownJob,)
+        job, no = "/api/jobs/{job}", (UnknownJob, StoreError)
         return [
             Route(
                 "GET", f"{job}/figures", self._figures, FiguresView,

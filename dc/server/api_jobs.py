@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias, cast
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from dc.errors import NotPossible, OptionsError, StoreError, UnknownJob
+from dc.errors import NotPossible, StoreError, UnknownJob
 from dc.messages import JobId, Priority, Text, UnixTime, Weight
 from dc.records import JobFilter, Place
 from dc.server.api_rows import Cursor, Rows
@@ -94,18 +94,21 @@ class JobsApi:
     def routes(self) -> list[Route]:
         """Return what there is of jobs."""
         jobs, job, tag = "/api/jobs", "/api/jobs/{job}", "jobs"
-        no, changed = (UnknownJob,), (UnknownJob, NotPossible, StoreError)
-        cancels = (StoreError,)
+        no, changed = (UnknownJob, StoreError), (UnknownJob, NotPossible, StoreError)
+        cancelled = (UnknownJob, StoreError)
         return [
-            Route("GET", jobs, self._jobs, JobsPage, "Jobs", tag, query=JobsQuery),
+            Route(
+                "GET", jobs, self._jobs, JobsPage, "Jobs", tag, query=JobsQuery,
+                problems=(StoreError,),
+            ),
             Route("GET", job, self._job, JobView, "One job", tag, problems=no),
             Route(
                 "PATCH", job, self._change, JobView, "Change a job", tag,
-                body=JobChanges, problems=(*changed, OptionsError),
+                body=JobChanges, problems=changed,
             ),
             Route(
                 "POST", f"{job}/cancel", self._cancel, JobView, "Cancel a job", tag,
-                problems=changed,
+                problems=cancelled,
             ),
             Route(
                 "POST", f"{job}/pause", self._pause, JobView, "Pause a job", tag,
@@ -117,11 +120,12 @@ class JobsApi:
             ),
             Route(
                 "POST", "/api/types/{name}/cancel", self._cancel_type, JobsChanged,
-                "Cancel the unfinished jobs of a task type", tag, body=OfType, problems=cancels,
+                "Cancel the unfinished jobs of a task type", tag, body=OfType,
+                problems=(StoreError,),
             ),
             Route(
                 "POST", "/api/submitters/{name}/cancel", self._cancel_submitter, JobsChanged,
-                "Cancel the unfinished jobs of a submitter", tag, problems=cancels,
+                "Cancel the unfinished jobs of a submitter", tag, problems=(StoreError,),
             ),
         ]  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dc.errors import UnknownJob
+from dc.errors import StoreError, UnknownJob
 from dc.http import Response
 from dc.messages import Sequenced
 from dc.server.app import ServerApp
@@ -47,7 +47,7 @@ class ResultsApi:
         return [
             Route(
                 "GET", "/api/jobs/{job}/results", self._results, LINES, "Results of a job", "jobs",
-                query=ResultsQuery, problems=(UnknownJob,),
+                query=ResultsQuery, problems=(UnknownJob, StoreError),
             )
         ]  # fmt: skip
 

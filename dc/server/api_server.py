@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from dc import limits
-from dc.errors import OptionsError, StoreError
+from dc.errors import NotPossible, OptionsError, StoreError
 from dc.messages import Weight
 from dc.server.app import ServerApp
 from dc.server.commands import SetWeight
@@ -37,7 +37,10 @@ class ServerApi:
         """Return what there is of the server as a whole."""
         submitter = "/api/submitters/{name}"
         return [
-            Route("GET", "/api/status", self._status, StatusView, "The server", "server"),
+            Route(
+                "GET", "/api/status", self._status, StatusView, "The server", "server",
+                problems=(StoreError,),
+            ),
             Route("GET", "/api/types", self._types, TypesView, "Task types", "plugins"),
             Route("GET", "/api/plugins", self._all, PluginsView, "Plugins", "plugins"),
             Route(
@@ -46,7 +49,7 @@ class ServerApi:
             ),
             Route(
                 "PATCH", submitter, self._set_weight, ShareView, "Give a submitter a weight",
-                "submitters", body=Share, problems=(OptionsError, StoreError),
+                "submitters", body=Share, problems=(OptionsError, NotPossible, StoreError),
             ),
         ]  # fmt: skip
 

@@ -83,7 +83,7 @@ class SubmitApi:
             Route(
                 "POST", "/api/jobs", self._submit, Submitted, "Submit a job", "jobs",
                 body=LINES, json=WholeJob, problems=problems, status=201, also=(200,),
-                codes=("request", "busy", "key_reused", "in_progress", "unavailable"),
+                codes=("busy", "key_reused", "in_progress"),
             )
         ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias, cast
 from msgspec import Meta, Struct, field
 
 from dc import limits
-from dc.errors import NotPossible, StoreError, UnknownJob, UnknownTask
+from dc.errors import NotPossible, OptionsError, StoreError, UnknownJob, UnknownTask
 from dc.messages import Number, Size
 from dc.records import TaskEnd
 from dc.server.api_rows import Cursor, Rows
@@ -75,11 +75,11 @@ class TasksApi:
         """Return what there is of tasks."""
         job, tag = "/api/jobs/{job}", "tasks"
         task = f"{job}/tasks/{{task}}"
-        no, changed = (UnknownJob, UnknownTask), (UnknownJob, NotPossible, StoreError)
+        no, changed = (UnknownJob, UnknownTask, StoreError), (UnknownJob, NotPossible, StoreError)
         return [
             Route(
                 "GET", f"{job}/tasks", self._tasks, TasksPage, "Tasks of a job", tag,
-                query=TasksQuery, problems=(UnknownJob,),
+                query=TasksQuery, problems=(UnknownJob, StoreError),
             ),
             Route("GET", task, self._task, TaskView, "One task", tag, problems=no),
             Route(
@@ -88,7 +88,8 @@ class TasksApi:
             ),
             Route(
                 "POST", f"{job}/retry", self._retry_some, TasksChanged,
-                "Queue failed tasks again", tag, body=Failed, problems=changed,
+                "Queue failed tasks again", tag, body=Failed,
+                problems=(*changed, OptionsError),
             ),
             Route(
                 "POST", f"{job}/tasks/cancel", self._cancel_some, TasksChanged,
@@ -100,7 +101,7 @@ class TasksApi:
             ),
             Route(
                 "POST", f"{task}/retry", self._retry, TaskView, "Queue a failed task again", tag,
-                problems=(*changed, UnknownTask),
+                problems=(*changed, UnknownTask, OptionsError),
             ),
         ]  # fmt: skip
 

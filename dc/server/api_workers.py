@@ -120,14 +120,14 @@ class WorkersApi:
     def routes(self) -> list[Route]:
         """Return what there is of workers."""
         workers, worker, tag = "/api/workers", "/api/workers/{name}", "workers"
-        no, one = (UnknownWorker,), (UnknownWorker, NotPossible, StoreError)
+        no, one = (UnknownWorker,), (UnknownWorker, StoreError)
         some = (*one, OptionsError)
         bodies: dict[str, type[Filter]] = {"drain": Drain, "restart": Restart}
         orders = [
             Route(
                 "POST", f"{workers}/{action}", partial(self._order, action), WorkersChanged,
                 f"{action.capitalize()} workers", tag, body=bodies.get(action, Filter),
-                problems=some,
+                problems=(*some, NotPossible),
             )
             for action in get_args(Action)
             if action != "delete"

@@ -35,7 +35,7 @@ All that the pages and the command line show and do. Times are Unix times in sec
 bytes, spans are seconds. A list has `next`, the cursor with which to ask for the rows that \
 follow. What cannot be done is said by a problem (RFC 9457), whose `code` is for programs. \
 Unknown fields are refused, in queries and in bodies. A path answers 405 to methods that it does \
-not have, and names those it has; 503 says that the server takes no more connections or stops."""
+not have, and names those it has."""
 
 KEY: Final[Json] = {
     "name": "Idempotency-Key",
@@ -98,7 +98,7 @@ def _operation(route: Route, refs: Mapping[str, Json], components: Mapping[str, 
         "parameters": [
             *map(_path_field, route.fields),
             *_query_fields(route.query, refs, components),
-            *([KEY] if route.is_change and route.path.startswith("/api") else []),
+            *([KEY] if route.is_change and not route.bare else []),
         ],
         "responses": _answers(route, refs),
     }
@@ -172,9 +172,11 @@ def attributes(kind: type[Struct]) -> dict[str, str]:
 
 def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     """Return which problems a route may answer with: by status, codes and titles."""
-    codes = ["query", "request", "too_long", "wrong_host", *route.codes]
+    codes = ["request", "too_long", "wrong_host", "unavailable", *route.codes]
+    if not route.bare:
+        codes.append("query")
     if route.body is not None:
-        codes += ["body", "too_large", "media_type", "timeout"]
+        codes += ["media_type", "timeout", *(() if route.bare else ("body", "too_large"))]
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     if any(field.name == "cursor" for field in fields):
         codes.append("cursor")
@@ -215,5 +217,6 @@ def _answers(route: Route, refs: Mapping[str, Json]) -> Json:
 def _answer(route: Route, refs: Mapping[str, Json]) -> Json:
     gives, text = route.gives, "What was asked for"
     if isinstance(gives, str):
-        return {"description": text, "content": {gives: {"schema": {"type": "string"}}}}
+        schema = {"type": "object" if gives == JSON else "string"}
+        return {"description": text, "content": {gives: {"schema": schema}}}
     return {"description": text, "content": {JSON: {"schema": refs[_key(gives)]}}}

@@ -48,6 +48,7 @@ OF_REQUESTS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "not_allowed": (405, "The path does not have this method"),
         "timeout": (408, "The body came too slowly"),
         "in_progress": (409, "A request with this Idempotency-Key is being answered"),
+        "precondition": (412, "What is there is not what If-Match names"),
         "too_large": (413, "The body is too large"),
         "too_long": (414, "The path and the query are too long"),
         "media_type": (415, "The body is of a type that this path does not take"),

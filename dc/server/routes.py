@@ -95,6 +95,7 @@ class Route:
         also: other statuses that are no problems either.
         changes: whether anything is other than before; None: all but GET do.
         codes: of what may be wrong with a request, beyond what is so for all.
+        bare: the site answers it, past the router: any query is taken, and no key is heeded.
     """
 
     method: str
@@ -111,6 +112,7 @@ class Route:
     changes: bool | None = None
     json: type[Struct] | None = None
     codes: tuple[str, ...] = ()
+    bare: bool = False
 
     @property
     def fields(self) -> list[str]:
@@ -125,7 +127,7 @@ class Route:
     @property
     def is_keyed(self) -> bool:
         """Whether its answers are kept by Idempotency-Key; who reads bodies sees to that too."""
-        return self.is_change and not isinstance(self.body, str)
+        return self.is_change and not isinstance(self.body, str) and not self.bare
 
 
 class Router:
@@ -167,11 +169,17 @@ class Router:
         return await self._call(route, request, parts)
 
     def _methods(self, parts: list[str]) -> dict[str, tuple[Route, list[str]]]:
-        """Return the routes of a path by method; a path without fields goes before one with."""
+        """Return the routes of a path by method; a path without fields goes before one with.
+
+        What is no number is none of a job or task if another path has that word there; if none
+        has, it is a number that nothing has, which the answer says.
+        """
         found: dict[str, tuple[Route, list[str]]] = {}
         for template, route in self._by_length.get(len(parts), []):
-            pairs = zip(template, parts, strict=True)
-            if all(one == part or one.startswith("{") for one, part in pairs):
+            pairs = list(zip(template, parts, strict=True))
+            fits = all(one == part or one.startswith("{") for one, part in pairs)
+            others = any(one.path != route.path for one, _ in found.values())
+            if fits and not (others and any(_is_other(one, part) for one, part in pairs)):
                 found.setdefault(route.method, (route, parts))
         return found
 
@@ -211,6 +219,11 @@ def number(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 10:
         return int(text)
     raise UnknownJob(f"{text[:40]!r} is no number of a job or task")
+
+
+def _is_other(field: str, part: str) -> bool:
+    """Whether a field of a path is to be a number, and what stands there is none."""
+    return field[1:-1] in NUMBERS and not (part.isascii() and part.isdigit())
 
 
 def _values(template: list[str], parts: list[str]) -> Values:

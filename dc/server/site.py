@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import trio
 
 from dc import http, limits, link_open
-from dc.errors import ProtocolError, UnknownBlob
+from dc.errors import ProtocolError, UnknownBlob, UnknownTask
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
 from dc.server.api import api_routes
@@ -160,10 +160,8 @@ class Site:
         match parts:
             case ["plugins", *rest] if rest and _is_archive(request, rest):
                 return await self._plugin(request, "/".join(rest))
-            case ["jobs", job, "tasks", task, "output"]:
-                return await self._output(request, number(job), number(task))
-            case ["jobs", job, "tasks", task, "payload" | "result" as which]:
-                return await self._bytes.answer(request, which, number(job), number(task))
+            case ["jobs", job, "tasks", task, "payload" | "result" | "output" as which]:
+                return await self._of_task(request, which, number(job), number(task))
         answer = self._files.get(request, "/".join(parts)) or self._files.page(request)
         if answer is None:
             raise BadRequest("not_found", f"there is no path {request.path[:200]!r}")
@@ -180,6 +178,17 @@ class Site:
         return await backup(self._app)
 
     # --- bytes ----------------------------------------------------------------------------------
+
+    async def _of_task(
+        self, request: Request, which: Literal["payload", "result", "output"], job: int, task: int
+    ) -> Response:
+        try:
+            if which == "output":
+                return await self._output(request, job, task)
+            return await self._bytes.answer(request, which, job, task)
+        except UnknownTask:
+            await self._views.jobs.row(job)  # it is another error if there is no such job
+            raise
 
     async def _output(self, request: Request, job: int, task: int) -> Response:
         if (whole := await self._views.outputs.whole(job, task)) is not None:

@@ -93,7 +93,8 @@ class Served:
     def __init__(self, folder: Path) -> None:
         self.store = MemoryStore()
         plugins = Plugins()
-        plugins.types = [double, copy]
+        for type_ in (double, copy):
+            plugins._add("served", type_)
         settings = Settings("dc test", "http://127.0.0.1:1", folder, 0.0)
         self.blobs = BlobFolder(folder)
         self.app = ServerApp(self.store, self.blobs, PluginTypes(plugins), settings)
@@ -114,9 +115,9 @@ class Served:
         body = msgspec.json.encode(value)
         return await self.send("POST", target, body, Content_Type="application/json", **headers)
 
-    def work(self, name: str = "w", peer: int = 9000) -> FakeWorker:
-        """Have a worker come."""
-        return FakeWorker(self.app, name, peer)
+    def work(self, name: str = "w", peer: int = 9000, *can: str) -> FakeWorker:
+        """Have a worker come, of some capabilities."""
+        return FakeWorker(self.app, name, peer, *can)
 
 
 async def read(response: Response) -> bytes:
@@ -136,14 +137,14 @@ async def read(response: Response) -> bytes:
 class FakeWorker:
     """A worker of both types that is no connection: it answers when it is told to."""
 
-    def __init__(self, app: ServerApp, name: str, peer: int) -> None:
+    def __init__(self, app: ServerApp, name: str, peer: int, *can: str) -> None:
         self.app, self.peer, self.sequence = app, peer, 0
         self.assigned: list[tuple[int, int, int, Any]] = []
         app._connections.put(peer, self)  # type: ignore[arg-type]
         types = [TypeId(one.name, one.version) for one in (double, copy)]
         about = About(name, f"key of {name}", 4, types, {}, {}, "run")
         app.feed(Opened(peer, "10.0.0.1:5"))
-        app.feed(Received(peer, [Hello(PROTOCOL, "worker", "dc", [], about), Heartbeat()]))
+        app.feed(Received(peer, [Hello(PROTOCOL, "worker", "dc", list(can), about), Heartbeat()]))
 
     def push(self, message: object, size: int) -> None:
         if isinstance(message, Assign):

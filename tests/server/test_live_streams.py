@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -197,6 +198,32 @@ async def test_who_does_not_read_is_cut_off(autojump_clock: trio.testing.MockClo
         assert served.streams._live.watchers
         await trio.sleep(2)
         assert not served.streams._live.watchers
+
+
+async def test_who_does_not_read_holds_no_more_than_others(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A thousand states and as many events pass somebody who does not read: none waits for him."""
+    async with serving() as served:
+        lines = trio.testing.lockstep_stream_pair()
+        served.nursery.start_soon(serve_requests, lines[1], served.answer)
+        await Reader(lines[0]).ask("/api/stream?topics=jobs,events")
+        await trio.testing.wait_all_tasks_blocked()
+        live = served.streams._live
+        [watcher] = live.watchers
+        [topic] = live.topics
+        for number in range(1, 1001):
+            live.show(topic, {"state": number, "text": "x" * 10_000})
+            live.note([event(number)])
+            live.validate()
+        held = pickle.dumps((watcher, live._shown, live._events))
+        assert len(held) < 20_000 + limits_shown.WATCH_EVENTS * 1000, "one state, the last events"
+        await trio.sleep(limits_shown.WATCH_SEND_SECONDS + 1)
+        assert not live.watchers
+        assert not live.topics
+        looks = served.world.looks
+        await trio.sleep(100)
+        assert served.world.looks == looks, "nothing is done for nobody"
 
 
 async def test_the_end_of_the_server_ends_streams(autojump_clock: trio.testing.MockClock) -> None:

@@ -177,7 +177,9 @@ def test_a_route_says_all_of_itself() -> None:
     assert operation_id(route) == "post_things_name_go_on"
     assert attributes(Asked)["cursor"] == "where to go on; this is told on two lines."
     assert attributes(Asked)["last"] == "both of these."
-    assert list(statuses_of(route)) == [400, 403, 404, 408, 409, 413, 414, 415, 421, 422, 507]
+    assert list(statuses_of(route)) == [
+        *(400, 403, 404, 408, 409, 413, 414, 415, 421, 422, 503, 507)
+    ]
     found = openapi.description([route], "1")
     said = found["paths"]["/api/things/{name}/go-on"]["post"]
     fields = {one["name"]: one["schema"] for one in said["parameters"]}
@@ -207,6 +209,39 @@ async def test_a_fixed_path_goes_before_one_with_fields() -> None:
     ):
         answer = await router.answer(request(method, path))
         assert answer.body == body
+
+
+@pytest.mark.parametrize("method", ["TRACE", "BREW", "get", "OPTIONS"])
+async def test_a_method_that_a_path_does_not_have(tmp_path: Path, method: str) -> None:
+    """`Allow` names all that a path takes: of /api/workers/drain, also what a worker drain does."""
+    async with serving(tmp_path) as served:
+        for path, allowed in (
+            ("/api/status", "GET, HEAD"),
+            ("/api/workers/drain", "DELETE, GET, HEAD, PATCH, POST"),
+            ("/api/jobs/1/tasks/cancel", "POST"),
+            ("/api/jobs/x", "GET, HEAD, PATCH"),
+            ("/blobs", "POST"),
+            ("/metrics", "GET, HEAD"),
+            ("/api/backup", "GET"),
+            ("/", "GET, HEAD"),
+        ):
+            status, said, answer = await problem(served, method, path)
+            assert (status, said.code) == (405, "not_allowed"), path
+            assert ", ".join(sorted(dict(answer.headers)["Allow"].split(", "))) == allowed
+
+
+async def test_what_is_no_number_of_a_job_is_no_job(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for method, path in (
+            ("GET", "/api/jobs/-1"),
+            ("PATCH", "/api/jobs/x"),
+            ("GET", "/api/jobs/1/tasks/x"),
+            ("GET", "/jobs/77/tasks/0/payload"),
+            ("GET", "/jobs/77/tasks/0/output"),
+        ):
+            body = b"{}" if method == "PATCH" else b""
+            status, said, _ = await problem(served, method, path, body, JSON if body else {})
+            assert (status, said.code) == (404, "unknown_job"), path
 
 
 @pytest.mark.parametrize("path", ["/api/jobs/1/", "/api/jobs/1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import socket
@@ -452,36 +453,56 @@ def asked(server: Server, path: str, method: str = "GET", **options: Any) -> tup
 
 
 @pytest.mark.parametrize(
-    ("path", "code"),
+    ("path", "code", "word"),
     [
-        ("/jobs/999999", "unknown_job"),
-        ("/jobs/999999/tasks/0", "unknown_job"),
-        ("/jobs/1/tasks/4000000000", "unknown_task"),
-        ("/jobs/nonsense", ""),
-        ("/jobs/-1/tasks/0", ""),
-        ("/jobs/99999999999999999999999/tasks/0", ""),
-        ("/workers/nobody", ""),
-        ("/nonsense", ""),
+        ("/jobs/999999", "unknown_job", "999999"),
+        ("/jobs/999999/tasks/0", "unknown_job", "999999"),
+        ("/jobs/1/tasks/4000000000", "unknown_task", "4000000000"),
+        ("/jobs/nonsense", "unknown_job", "nonsense"),
+        ("/jobs/-1/tasks/0", "unknown_job", "-1"),
+        ("/jobs/99999999999999999999999/tasks/0", "unknown_job", "999999"),
+        ("/workers/nobody", "unknown_worker", "nobody"),
+        ("/problems/nonsense", "not_found", "nonsense"),
+        ("/nonsense", "not_found", "openapi.json"),
     ],
 )
-def test_an_unknown_page(path: str, code: str, server: Server, hand: Hand) -> None:
+def test_what_is_not_there(path: str, code: str, word: str, server: Server, hand: Hand) -> None:
     submitted(hand)  # so that there is a job 1
-    status, page = asked(server, path)
-    assert status == 404
-    assert "<html" in page
-    if code:
-        status, text = asked(server, f"/api{path}")
-        assert status == 404
-        assert f'"code":"{code}"' in text.replace(" ", "")
-        assert asked(server, f"{path}/payload")[0] == 404
+    status, text = asked(server, f"/api{path}")
+    said = json.loads(text)
+    assert (status, said["status"], said["code"]) == (404, 404, code)
+    assert word in said["detail"], "it says what is not there"
+    if "/tasks/" in path:
+        status, text = asked(server, f"{path}/payload")
+        assert (status, json.loads(text)["code"]) == (404, code)
 
 
-def test_a_page_escapes_what_it_shows(server: Server, hand: Hand) -> None:
+def test_an_unknown_page(server: Server) -> None:
+    head = {"Accept": "text/html,*/*;q=0.8"}
+    for path, status in (("/jobs/999999", 200), ("/nonsense", 404)):
+        found, page = asked(server, path, headers=head)
+        assert (found, "<html" in page) == (status, True), "what is not there is shown by the page"
+    assert asked(server, "/nonsense")[0] == 404
+
+
+def test_a_page_has_nothing_of_what_was_named(server: Server, hand: Hand) -> None:
+    """Pages are one document, whatever they show; what is JSON is not taken for anything else."""
     job = submitted(hand, name="<script>alert(1)</script>")
     hand.say(["payloads", 1, 0, [pack(1)]])
     hand.hear("stored")
-    for path in ("/", f"/jobs/{job}", f"/jobs/{job}/tasks/0", "/%3Cscript%3E"):
-        assert "<script>" not in asked(server, path)[1]
+    head = {"Accept": "text/html"}
+    paths = ("/", f"/jobs/{job}", f"/jobs/{job}/tasks/0", "/%3Cscript%3E")
+    assert len({asked(server, path, headers=head)[1] for path in paths}) == 1
+    for path in (f"/api/jobs/{job}", "/api/%3Cscript%3Ealert(1)"):
+        request = urllib.request.Request(server.address + path)
+        try:
+            answer = urllib.request.urlopen(request, timeout=SECONDS)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            assert b"<script>alert" in answer.read()
+            assert answer.headers["Content-Type"].endswith("json")
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
@@ -489,6 +510,11 @@ def test_a_page_escapes_what_it_shows(server: Server, hand: Hand) -> None:
     [
         ("/", "POST", 405),
         ("/api/status", "DELETE", 405),
+        ("/api/status", "TRACE", 405),
+        ("/api/jobs?nonsense=1", "GET", 400),
+        ("/api/jobs?cursor=nonsense", "GET", 400),
+        ("/api/jobs?limit=-1", "GET", 400),
+        (f"/api/jobs?limit={'9' * 400}", "GET", 400),
         ("/socket", "GET", 426),
         ("/blobs/nonsense", "GET", 404),
         (f"/blobs/{'0' * 64}", "GET", 404),
