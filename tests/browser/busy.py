@@ -70,7 +70,7 @@ TEXT: Final = "the more one looks the more one sees and the less one knows of wh
 
 @dataclass(frozen=True)
 class Busy:
-    """A server at work: on which machine, its plugin, and the numbers of its jobs by what they are."""
+    """A server at work: its machine, its plugin, and the numbers of its jobs by what they are."""
 
     machine: Machine
     server: Server

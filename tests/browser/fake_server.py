@@ -270,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         mine = self.alive()
         seen: dict[str, int] = {}
-        poured = len(self.world.flood)
+        poured = max(0, len(self.world.flood) - 1)
         said = 0.0
         try:
             while self.alive() is mine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from urllib.parse import quote
 
@@ -60,6 +61,74 @@ def test_inputs_go_along_by_their_names(desktop: Screen, real: Server) -> None:
     expect(page.get_by_text("1 done").first).to_be_visible()
     page.goto(f"{page.url}?tab=options")
     expect(page.get_by_role("link", name="text", exact=True)).to_be_visible()
+
+
+def test_tasks_are_copied_and_taken_away_again(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/submit?type=square")
+    page.get_by_label("Payload").fill("3")
+    for _ in range(2):
+        page.get_by_role("button", name="A copy of the last").click()
+    page.get_by_role("button", name="Remove task 2").click()
+    page.get_by_role("button", name="Submit 2 tasks").click()
+    expect(page.get_by_text("2 done").first).to_be_visible()
+
+
+def test_a_file_of_lines_becomes_a_job(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/submit?type=square")
+    page.get_by_role("button", name="JSON lines").click()
+    lines = FilePayload(name="a.ndjson", mimeType="application/x-ndjson", buffer=b"1\n2\n3\n")
+    page.get_by_label("Or a file of such lines").set_input_files([lines])
+    page.get_by_role("button", name="Submit 3 tasks").click()
+    expect(page.get_by_text("3 done").first).to_be_visible()
+
+
+def test_a_plugin_is_downloaded(desktop: Screen, real: Server) -> None:
+    desktop.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = desktop.open(f"{real.address}/plugins", "Plugins")
+    plugin = page.get_by_role("region", name="Plugin shown")
+    with page.expect_download() as started:
+        plugin.get_by_role("link", name="Archive").click()
+    assert started.value.path().read_bytes().startswith(b"PK")
+    plugin.get_by_role("button", name="Copy the SHA-256").click()
+    expect(page.locator(".toast")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == hashlib.sha256(started.value.path().read_bytes()).hexdigest()
+    page.get_by_role("link", name="Task types", exact=True).click()
+    types = page.get_by_role("region", name="Task type count_words")
+    expect(types).to_contain_text("Count the words of a text.")
+
+
+def test_events_are_filtered(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/workers/lab-01", "lab-01")
+    page.get_by_role("link", name="All of them").click()
+    rows = page.get_by_role("table", name="Events").get_by_role("rowheader")
+    expect(rows.first).to_contain_text("lab-01")
+    page.get_by_role("button", name="Not only of lab-01").click()
+    page.get_by_role("combobox", name="About").select_option("server")
+    expect(rows.last).to_contain_text("the server started")
+    page.get_by_role("combobox", name="Level").select_option("error")
+    expect(page.get_by_text("Nothing like that has happened.")).to_be_visible()
+    page.get_by_role("link", name="Show all").click()
+    page.get_by_role("searchbox", name="Search events").fill("server started")
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Following").click()
+    page.get_by_role("button", name="Follow", exact=True).click()
+    expect(page.get_by_role("button", name="Following")).to_be_visible()
+
+
+def test_a_submitter_is_given_another_weight(desktop: Screen, real: Server) -> None:
+    page = desktop.open(f"{real.address}/settings", "Settings")
+    row = page.get_by_role("table", name="Who submits jobs").get_by_role("row").nth(1)
+    row.get_by_role("button", name="Change the weight").click()
+    page.get_by_role("dialog").get_by_label("Weight").fill("2.5")
+    desktop.check()
+    page.get_by_role("button", name="Change it").click()
+    expect(row).to_contain_text("2.5")
+    page.get_by_role("button", name="Undo").click()
+    expect(row.get_by_role("cell").first).to_have_text("1")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download").click()
+    assert started.value.path().stat().st_size > 10_000
 
 
 def test_a_worker_is_paused_resumed_and_renamed(desktop: Screen, real: Server) -> None:

@@ -36,11 +36,17 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def long(busy: Busy) -> Iterator[None]:
-    """A job that goes on for as long as somebody looks, and one that waits for it."""
+    """Jobs that go on for as long as somebody looks, and one that waits."""
     stills = submitted(busy, "slow", list(range(TASKS)), name="Stills")
     submitted(busy, "count_words", ["a"], name="Titles", after=[stills])
+    broken = submitted(busy, "train", [0, TASKS], name="Train another")
     yield
-    asked = urllib.request.Request(f"{busy.server.address}/api/jobs/{stills}/cancel", method="POST")
+    for job in (stills, broken):
+        cancelled(busy, job)
+
+
+def cancelled(busy: Busy, job: int) -> None:
+    asked = urllib.request.Request(f"{busy.server.address}/api/jobs/{job}/cancel", method="POST")
     with urllib.request.urlopen(asked, data=b"{}", timeout=10):
         pass
 
@@ -52,7 +58,8 @@ def visitor(desktop: Screen, busy: Busy, long: None) -> Visitor:
 
 def unfinished(page: Page, name: str) -> Locator:
     """Return the link to a job that is not finished."""
-    return page.get_by_role("table", name="Unfinished jobs").get_by_role("link", name=name)
+    table = page.get_by_role("table", name="Unfinished jobs")
+    return table.get_by_role("link", name=name, exact=True)
 
 
 def test_why_a_given_task_waits(visitor: Visitor) -> None:
@@ -90,12 +97,27 @@ def test_which_worker_fails_most(visitor: Visitor, busy: Busy) -> None:
     expect(first).to_have_text(workers[0]["name"])
 
 
-def test_the_traceback_of_the_commonest_error(visitor: Visitor) -> None:
+def test_the_traceback_of_the_commonest_error(visitor: Visitor, busy: Busy) -> None:
     page = visitor.page
-    first = page.get_by_role("region", name="Failures lately").get_by_role("listitem").first
+    visitor.click(page.locator(".tile").filter(has_text="Failed"))
+    visitor.at("Jobs")
+    visitor.click(page.get_by_role("link", name="Winter film, reel 1"))
+    visitor.at("Winter film, reel 1")
+    first = page.get_by_role("region", name="Failures by error").get_by_role("listitem").first
     expect(first).to_contain_text("ValueError: no light in scene")
-    visitor.click(first.get_by_role("link", name="ValueError: no light in scene"))
-    visitor.at("Task")
+    visitor.click(first.get_by_role("button", name="Show the traceback"))
+    expect(first.get_by_role("group", name="traceback of task")).to_contain_text(
+        "Traceback (most recent call"
+    )
+
+
+def test_the_traceback_of_an_error_of_a_job_that_goes_on(visitor: Visitor) -> None:
+    page = visitor.page
+    error = "ZeroDivisionError: float division by zero"
+    first = page.get_by_role("region", name="Failures lately").get_by_role("listitem").first
+    expect(first).to_contain_text(error)
+    visitor.click(first.get_by_role("link", name=error))
+    visitor.at("Task 0")
     expect(page.get_by_label("traceback", exact=True)).to_contain_text(
         "Traceback (most recent call"
     )

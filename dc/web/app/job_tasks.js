@@ -81,7 +81,7 @@ const resultColumns = (job, shown) => [
   { key: "look", title: "Look", unseen: true, cell: (task) => html`<div class="buttons end-cell">
     <button type="button" class="small" aria-pressed=${shown === task.number}
       onClick=${() => setQuery({ show: shown === task.number ? "" : task.number })}>
-      ${shown === task.number ? "Hide" : "Look"}<span class="unseen"> at the result of task ${task.number}</span></button>
+      ${shown === task.number ? "Hide" : "Look"}<span class="unseen">${shown === task.number ? "" : " at"} the result of task ${task.number}</span></button>
     <a class="button small" href=${`/jobs/${job.job}/tasks/${task.number}/result`} download=${fileName(job.job, task.number)}
       aria-label=${`Download the result of task ${task.number}`}><${Icon} name="download" /></a></div>` },
 ];

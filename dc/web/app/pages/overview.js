@@ -47,8 +47,8 @@ function AtAGlance({ of: { status, left, attention, failures } }) {
         below=${status.slots ? `${Math.round((100 * status.busy) / status.slots)} % in use` : "No worker is here"} />
       <${Tile} name="Workers" value=${count(status.workers)} href="/workers" level=${status.sick ? "bad" : ""}
         below=${absent.filter(Boolean).join(", ") || "All are well"} />
-      <${Tile} name="Failed" value=${count(tasks.failed)} level=${tasks.failed ? "bad" : ""}
-        href=${failures.length ? "#section-failures-lately" : undefined} below=${`of ${count(tasks.done + tasks.failed)} finished`} />
+      <${Tile} name="Failed" value=${count(tasks.failed)} href="/jobs?state=failed" level=${tasks.failed ? "bad" : ""}
+        below=${`of ${count(tasks.done + tasks.failed)} finished`} />
     </div>`;
 }
 
