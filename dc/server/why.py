@@ -14,7 +14,7 @@ clients watch, is taken from one look at everything, which is kept for NOTE_SECO
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from operator import attrgetter
@@ -65,7 +65,7 @@ class Look:
 
     def __init__(self, board: Board, workers: WorkerSide, held: JobTest) -> None:
         self.taken_at = board.now
-        self.queued: dict[int, Counter[int]] = {}
+        self.queued: defaultdict[int, Counter[int]] = defaultdict(Counter)
         self.held_back = 0
         self.waiting: list[Job] = []
         self._board = board
@@ -79,10 +79,7 @@ class Look:
                 self.held_back += count
             elif count:
                 self.waiting.append(job)
-                counts = self.queued.get(job.class_)
-                if counts is None:
-                    counts = self.queued[job.class_] = Counter()
-                counts[job.options.priority] += count
+                self.queued[job.class_][job.options.priority] += count
 
     def _count(self, job: Job) -> int:
         if not job.scheduled or job.cancelled:
@@ -212,12 +209,7 @@ class Whys:
         return next(reason for test in self.job_tests if (reason := test(job)) is not None)
 
     def of_worker(self, worker: Worker, *, fresh: bool = True) -> Reason | None:
-        """Return why a worker holds nothing; None if it holds something.
-
-        Args:
-            worker: one that is here.
-            fresh: whether to look at everything anew; for each of a list that would take too long.
-        """
+        """Return why a worker holds nothing, from a look that is `fresh`, or None if it does."""
         if self._scheduler.worker_load(worker.id)[0]:
             return None
         self._see(fresh)
