@@ -209,7 +209,7 @@ class Whys:
         return next(reason for test in self.job_tests if (reason := test(job)) is not None)
 
     def of_worker(self, worker: Worker, *, fresh: bool = True) -> Reason | None:
-        """Return why a worker holds nothing, from a look that is `fresh`, or None if it does."""
+        """Return why a worker holds nothing (by a `fresh` look, or the last); None if it does."""
         if self._scheduler.worker_load(worker.id)[0]:
             return None
         self._see(fresh)

@@ -143,7 +143,7 @@ async def test_why_workers_idle_is_looked_at_once_for_a_list(
     for at in range(20):
         seen.connect(f"lab-{at}", f"{at:032x}")
     whys, looks = seen.app.reactor.whys, []
-    for views in (seen.views.workers.first(10), await seen.views.workers.all()):
+    for views in (await seen.views.workers.first(10), seen.views.workers.all()):
         assert sum(one.state == "connected" and bool(one.why) for one in views) >= 9
         looks.append(whys._look)
     assert looks[0] is looks[1] is not None
