@@ -47,7 +47,7 @@ async def test_what_is_read_is_looked_at(tmp_path: Path, caplog: pytest.LogCaptu
     assert blobs.read(DIGEST) is None
     assert (tmp_path / DAMAGED / DIGEST.hex()).read_bytes()[:1] == b"x"
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
-    assert DIGEST.hex() in caplog.text
+    assert [record.__dict__["blob"] for record in caplog.records] == [DIGEST.hex()]
     assert "another SHA-256" in caplog.text
     assert await blobs.receive(DIGEST, len(DATA), Bytes(DATA))  # it may come again
     assert blobs.size(DIGEST) == len(DATA)

@@ -188,7 +188,7 @@ def test_when_and_where_a_job_ran_is_looked_into(desktop: Screen, busy: Busy) ->
         timeline.get_by_role("button", name=name).click()
     whole.click()
     expect(whole).to_be_disabled()
-    timeline.get_by_role("application").click()
+    timeline.get_by_role("application").focus()
     timeline.locator(".as-table summary").click()
     expect(timeline.get_by_role("table")).to_contain_text("lab-01")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -129,8 +130,9 @@ def test_many_workers_at_once(desktop: Screen, bench: Bench) -> None:
     expect(page.get_by_text("to be sold")).to_have_count(2)
     page.get_by_role("searchbox", name="Label").fill("row=7")
     page.get_by_role("combobox", name="State").select_option("connected")
+    expect(page).to_have_url(re.compile("label=row.*state=connected|state=connected.*label=row"))
     expect(page.get_by_role("rowheader")).to_have_count(2)
-    bulk = chosen(page)
+    bulk = chosen(page)  # another filter selects none
     bulk.get_by_role("button", name="Restart…").click()
     asked(page, "Restart it")
     told(page, "Told 2 workers to restart.")

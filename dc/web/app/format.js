@@ -107,3 +107,8 @@ export function ago(at, now) {
 export function plural(number, one, several = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : several}`;
 }
+
+// The name of the file that a part of a task is saved as.
+export function fileName(job, number, what = "result") {
+  return `job-${job}-task-${number}-${what}`;
+}

@@ -1,17 +1,18 @@
 // A job: how far it is, when it is done, what failed and why, its tasks and results, and what to do about it.
-import { html } from "../../vendor/vendor.js";
+import { html, useEffect, useState } from "../../vendor/vendor.js";
 import { useData } from "../live.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { JobActions } from "../job_actions.js";
 import { FailureGroups, JobWorkers, RunTimes } from "../job_figures.js";
-import { JobTasks, Results } from "../job_tasks.js";
+import { JobTasks } from "../job_tasks.js";
 import { CountsLegend, FINISHED, leftText } from "../jobs_shared.js";
 import { Timeline } from "../timeline.js";
-import { Badge, Fetched, Figures, Note, Page, Progress, Section, Tabs, Time, Trouble } from "../parts.js";
+import { Badge, Fetched, Figures, Loading, Note, Page, Progress, Section, Tabs, Time, Trouble } from "../parts.js";
 import { Text, cut, visible } from "../text.js";
 
 const TABS = [["", "Overview"], ["tasks", "Tasks"], ["results", "Results"], ["options", "Options"]];
 const CRUMBS = [["Jobs", "/jobs"]];
+const NOT_LOADED = { title: "The results could not be shown", detail: "The server does not answer, or it was updated: load the page again." };
 
 export default function JobPage({ job: number, query }) {
   const job = useData(`/api/jobs/${number}`, { topic: `job:${number}` });
@@ -67,6 +68,18 @@ function InFigures({ job, figures }) {
       <${FailureGroups} job=${job} figures=${data} />
       <div class="columns"><${RunTimes} figures=${data} /><${JobWorkers} figures=${data} /></div>`}<//>
     <${Timeline} job=${job} />`;
+}
+
+// What results need is fetched when one looks at them: most who open a job do not.
+function Results({ job, query }) {
+  const [{ View, problem }, set] = useState({});
+  useEffect(() => {
+    let mine = true;
+    import("../job_results.js").then((module) => mine && set({ View: module.default }), () => mine && set({ problem: NOT_LOADED }));
+    return () => { mine = false; };
+  }, []);
+  if (problem) return html`<${Trouble} problem=${problem} again=${() => location.reload()} />`;
+  return View ? html`<${View} job=${job} query=${query} />` : html`<${Loading} lines=${10} />`;
 }
 
 // --- options ------------------------------------------------------------------------------------
