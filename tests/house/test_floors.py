@@ -27,11 +27,16 @@ WORDS = {
     "records",
     "records_shown",
     "record_blobs",
+    "records_access",
+    "roles",
+    "tokens",
+    "invites",
     "pipe",
     "plugin_manifest",
     "portions",
     "times",
     "trace_context",
+    "view_access",
     "view_jobs",
     "view_plugins",
     "view_server",
@@ -220,6 +225,7 @@ HANDS = {
     "memory": "memory",
     "sockets": "sockets",
     "signing": "signing",
+    "worker_proof": "signing",
 }
 
 NOT_IN_THOUGHT = {
