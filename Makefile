@@ -9,7 +9,7 @@ CAMPAIGN ?=
 BENCH ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check unit needs vendor screenshots bench bench-parts campaign clean
+.PHONY: help demo test check unit unit-system unit-rest needs vendor screenshots bench bench-parts campaign clean
 
 help:
 	@echo "make demo    a server, two workers and a plugin count the words of a folder (INPUT=DIR)"
@@ -34,8 +34,15 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest dc._columns dc._core dc._frames --allowlist tests/house/stub_allowlist.txt
 
+# Half of the time the tests of real processes wait, so the others run beside them.
 unit: $(VENV)/dev needs
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory --jobs=2 unit-system unit-rest
+
+unit-system: $(VENV)/dev needs
+	$(BIN)/python -m pytest -q tests/system
+
+unit-rest: $(VENV)/dev needs
+	$(BIN)/python -m pytest -q --ignore=tests/system
 
 needs:
 	@sh tests/needs.sh
