@@ -1,4 +1,4 @@
-"""The simulation: thousands of seeds run clean, always in the same way; defects are found."""
+"""The simulation: a thousand seeds run clean, always in the same way; defects are found."""
 
 from __future__ import annotations
 
