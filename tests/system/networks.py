@@ -16,6 +16,7 @@ import contextlib
 import os
 import subprocess
 import time
+from pathlib import Path
 from typing import Final, Self
 
 LIFETIME_SECONDS: Final = 600
@@ -89,7 +90,7 @@ class Networks:
             prefix = ["nsenter", "--target", str(first.pid), "--user", "--preserve-credentials"]
         command = [*prefix, "unshare", *user, "--net", "sleep", str(LIFETIME_SECONDS)]
         self._anchors[name] = anchor = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        mine, deadline = os.readlink("/proc/self/ns/net"), time.monotonic() + READY_SECONDS
+        mine, deadline = str(Path("/proc/self/ns/net").readlink()), time.monotonic() + READY_SECONDS
         while _namespace(anchor.pid) in ("", mine):
             assert anchor.poll() is None, "no network namespaces can be made here"
             assert time.monotonic() < deadline
@@ -119,5 +120,5 @@ class Networks:
 
 def _namespace(pid: int) -> str:
     with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/{pid}/ns/net")
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
     return ""
