@@ -118,7 +118,7 @@ class SubmitApi:
         type_ = self._app.types.get(job.type, job.version)
         parts = await self._read_all(type_, job.tasks)
         options = _options(job.options)
-        submission = InnerSubmission(self._app)
+        submission = InnerSubmission(self._app, request.principal)
         try:
             pinned = await submission.begin(job.type, job.version, options, key)
             if pinned is not type_:  # the job of the key goes on with an older version
@@ -137,7 +137,7 @@ class SubmitApi:
             raise BadRequest("body", "the first line says what the job is; there is none")
         job = _decode(lines.pop(0), NewJob)
         options = _options(job.options)
-        submission = InnerSubmission(self._app)
+        submission = InnerSubmission(self._app, request.principal)
         try:
             type_ = await submission.begin(job.type, job.version, options, key)
             count = 0

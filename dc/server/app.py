@@ -21,6 +21,7 @@ from dc.link import Link
 from dc.log_fields import about
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
+from dc.roles import LOCAL, Principal
 from dc.server.commands import Command
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
@@ -60,6 +61,7 @@ from dc.server.retention import Retention
 from dc.server.started import Settings as Settings  # who starts an app needs both
 from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
+from dc.server.worker_sessions import WorkerSessions
 from dc.store import Store
 
 __all__ = ["ServerApp", "Settings"]
@@ -111,6 +113,7 @@ class ServerApp:
         self._wall = wall
         self._codec = peer_codec()
         self._connections = Connections()
+        self.sessions = WorkerSessions()
         self.parking = Parking(self)
         self.surroundings = Surroundings(store, types, settings.data)
         self.lateness = Histogram(LATE_BOUNDS)
@@ -231,12 +234,23 @@ class ServerApp:
 
     # --- connections ----------------------------------------------------------------------------
 
-    async def serve_socket(self, link: Link, address: str) -> None:
-        """Serve one peer's socket to its end, or until it is parked."""
+    async def serve_socket(
+        self, link: Link, address: str, principal: Principal = LOCAL, session: str = ""
+    ) -> None:
+        """Serve one peer's socket to its end, or until it is parked.
+
+        Args:
+            link: the socket.
+            address: where it comes from.
+            principal: who has opened it.
+            session: the worker's, which lasts as long; empty for none.
+        """
         number = self._connections.take_number()
+        if session:
+            self.sessions.opened(session, number)
         connection = Connection(self, number, link, self._codec)
         self._connections.put(number, connection)
-        self.feed(Opened(number, address))
+        self.feed(Opened(number, address, principal))
         await self._serve(number, connection, link.stream)
 
     async def _serve(self, number: int, connection: Connection, stream: trio.abc.Stream) -> None:
@@ -249,10 +263,11 @@ class ServerApp:
         finally:
             if not parked:
                 self._connections.remove(number)
+                self.sessions.closed(number, trio.current_time())
                 await trio.aclose_forcefully(stream)
 
-    def enter(self, peer: InnerPeer) -> int:
-        """Take in a peer that is inside the server; return its number.
+    def enter(self, peer: InnerPeer, principal: Principal = LOCAL) -> int:
+        """Take in a peer that is inside the server, on behalf of somebody; return its number.
 
         Raises:
             ServerStopped: the server is stopping.
@@ -261,7 +276,7 @@ class ServerApp:
             raise ServerStopped("the server is stopping")
         number = self._connections.take_number()
         self._connections.put(number, peer)
-        self.feed(Opened(number, "inside"))
+        self.feed(Opened(number, "inside", principal))
         return number
 
     def leave(self, number: int) -> None:

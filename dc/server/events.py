@@ -23,16 +23,18 @@ from dc.records import (
     Unfinished,
     WorkerRow,
 )
+from dc.roles import LOCAL, Principal
 from dc.server.commands import Command, Then
 
 # --- events -------------------------------------------------------------------------------------
 
 
 class Opened(Struct, frozen=True):
-    """A peer has opened a socket; it has said nothing yet."""
+    """A peer has opened a socket; it has said nothing yet. `principal` is who it has shown to be."""
 
     peer: int
     address: str
+    principal: Principal = LOCAL
 
 
 class Received(Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from dc import limits
+from dc import errors, limits
 from dc.server import problems
 from dc.server.api_body import JSON
 from dc.server.api_query import BOOLEANS
@@ -182,11 +182,14 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
         codes.append("cursor")
     if route.is_change:
         codes += ["cross_site"]
+    known = list(route.problems)
+    if route.who:
+        known += [errors.NotSignedIn, errors.NotPermitted]
     if route.is_keyed:
         codes += ["in_progress", "key_reused"]
     pairs = [(OF_REQUESTS[code][0], code, OF_REQUESTS[code][1]) for code in codes]
     pairs += [
-        (problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in route.problems
+        (problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in known
     ]
     found: dict[int, list[tuple[str, str]]] = {}
     for status, code, title in sorted(set(pairs)):
