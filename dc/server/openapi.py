@@ -27,6 +27,7 @@ TAGS: Final = (
     ("workers", "Workers, those that are here, away, and gone"),
     ("plugins", "Task types, and the plugins they are in"),
     ("submitters", "Who submits jobs"),
+    ("access", "Who is let in: tokens, invites, workers that join, and what everybody did"),
     ("bytes", "Payloads, results, outputs, blobs and archives, as they are"),
 )
 
@@ -35,7 +36,9 @@ All that the pages and the command line show and do. Times are Unix times in sec
 bytes, spans are seconds. A list has `next`, the cursor with which to ask for the rows that \
 follow. What cannot be done is said by a problem (RFC 9457), whose `code` is for programs. \
 Unknown fields are refused, in queries and in bodies. A path answers 405 to methods that it does \
-not have, and names those it has."""
+not have, and names those it has. A server that other computers reach wants a token \
+(`Authorization: Bearer …`) or a browser's session (a cookie), with a role that may do what is \
+asked: see docs/access.md."""
 
 KEY: Final[Json] = {
     "name": "Idempotency-Key",

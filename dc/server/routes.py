@@ -78,6 +78,11 @@ class Call(Generic[Query, Body]):
         """The name in the path."""
         return str(self.path["name"])
 
+    @property
+    def by(self) -> tuple[Principal, str]:
+        """Who asks, and from where, as `ServerApp.ask` wants it."""
+        return self.request.principal, self.request.address
+
 
 CheckOwn: TypeAlias = Callable[[Principal, int, bool], Awaitable[None]]
 """Refuses who may not look at a job, by its number, or may not change it; raises a DcError."""

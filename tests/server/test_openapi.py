@@ -188,6 +188,10 @@ def test_a_route_says_all_of_itself() -> None:
     assert set(said["responses"]) == {"200", "204", *map(str, statuses_of(route))}
 
 
+async def may_ask(*_: object) -> None:
+    """Let everybody ask."""
+
+
 async def test_a_fixed_path_goes_before_one_with_fields() -> None:
     async def fixed(_: Call[None, None]) -> object:
         return "fixed"
@@ -200,7 +204,8 @@ async def test_a_fixed_path_goes_before_one_with_fields() -> None:
             Route("GET", "/a/{name}", named, str, "", "server"),
             Route("GET", "/a/b", fixed, str, "", "server"),
             Route("DELETE", "/a/{name}", named, str, "", "server"),
-        ]
+        ],
+        may_ask,
     )
     for method, path, body in (
         ("GET", "/a/b", b'"fixed"'),
