@@ -128,9 +128,8 @@ class Reactor:
         self.control = JobControl(self.board, self.clients, self.workers)
         self.chronicle = Chronicle(self.board, self.workers)
         self.attention = AttentionList(self.board, self.workers, self.chronicle)
-        orders = self.workers.orders
-        self.operations = Operations(self.board, self.clients, self.control, orders)
-        orders.dismiss = self._dismiss
+        self.operations = Operations(self.board, self.clients, self.control, self.workers)
+        self.workers.orders.dismiss = self._dismiss
         self.board.on_outcomes = self._recorded
         self.board.on_finished = self._finished
         self.board.on_unfollowed = self.clients.let_go
@@ -173,9 +172,9 @@ class Reactor:
             case Broken():
                 if (peer := self._peers.get(event.peer)) is not None:
                     self._refuse(peer, event.error)
-            case Asked(command, then):
-                self.operations.ask(command, then)
-                if isinstance(command, SHUTS_OUT):
+            case Asked():
+                self.operations.ask(event)
+                if isinstance(event.command, SHUTS_OUT):
                     self._shut_out()
             case Tick():
                 self._on_tick(event.stalled)
@@ -190,6 +189,7 @@ class Reactor:
             case Emptied():
                 self.board.give_numbers_back()
                 self.chronicle.write(all_=True)
+                self.operations.access.tick(last=True)
             case _:
                 return False
         return True
@@ -421,6 +421,7 @@ class Reactor:
         for peer in self._peers.due(self.board.now):
             self._watch_over(peer)
         self.workers.tick(late, patient=self._unheard.is_patient(self.board.now))
+        self.operations.access.tick()
         self.chronicle.tick()
 
     def _watch_over(self, peer: Peer) -> None:
