@@ -104,6 +104,13 @@ class Access:
             return row.state
         return "pending" if self.knocks.get(key, now) is not None else None
 
+    def name_of(self, key: str, now: float) -> str:
+        """Return what the worker of a key calls itself; empty for nobody."""
+        if (row := self.keys.get(key)) is not None:
+            return row.name
+        knocking = self.knocks.get(key, now)
+        return plain(knocking.knock.name) if knocking is not None else ""
+
     # --- tokens ---------------------------------------------------------------------------------
 
     def make_token(

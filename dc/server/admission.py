@@ -17,7 +17,6 @@ from dc.server.gate import Known
 from dc.server.peers import Peer, Peers
 from dc.server.roster import Roster, Worker
 
-
 SHUTS_OUT: Final = (RevokeToken, RevokeInvite, SignOut, ForgetKey, OrderWorkers)
 """Commands by which somebody who was let in may not be any more."""
 

@@ -12,8 +12,8 @@ from dc.server.api_events import EventsApi
 from dc.server.api_figures import FiguresApi
 from dc.server.api_history import HistoryApi
 from dc.server.api_invites import InvitesApi
-from dc.server.api_join import JoinApi
 from dc.server.api_jobs import JobsApi
+from dc.server.api_join import JoinApi
 from dc.server.api_overview import OverviewApi
 from dc.server.api_results import ResultsApi
 from dc.server.api_server import ServerApi

@@ -13,8 +13,8 @@ from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.commands import CancelJob, CancelJobs, ChangeJob, PauseJob, ResumeJob
 from dc.server.cursors import cursor_of, damaged, place_of
-from dc.server.problems import BadRequest
 from dc.server.ownership import own_jobs
+from dc.server.problems import BadRequest
 from dc.server.routes import SUBMITTERS, Call, Route
 from dc.server.views import Views
 from dc.view_jobs import JobsChanged, JobsPage, JobView

@@ -16,12 +16,13 @@ import trio
 
 from dc import limits, memory
 from dc.blobs import BlobFolder
-from dc.errors import DcError, InternalError, ServerStopped, StoreError
+from dc.errors import DcError, InternalError, ServerStopped
 from dc.link import Link
 from dc.log_fields import about
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
 from dc.roles import LOCAL, Principal
+from dc.server.asking import Question
 from dc.server.commands import Command
 from dc.server.commands_access import AccessCommand
 from dc.server.committer import Committer
@@ -378,22 +379,10 @@ class ServerApp:
             DcError: why nothing was done.
             StoreError: it is done, and not on disk for limits.ASK_SECONDS.
         """
-        answered = trio.Event()
-        answers: list[object] = []
-
-        def then(answer: object) -> None:
-            answers.append(answer)
-            answered.set()
-
-        self.feed(Asked(command, then, by, address))
-        with trio.move_on_after(limits.ASK_SECONDS):
-            await answered.wait()
-        if not answers:
-            why = self.committer.trouble or "the disk is slow"
-            raise StoreError(f"this is not on disk yet, and will be once that is mended: {why}")
-        if isinstance(answers[0], DcError):
-            raise answers[0]
-        return answers[0]
+        question = Question()
+        self.feed(Asked(command, question.take, by, address))
+        await question.wait()
+        return question.answer(self.committer.trouble)
 
     # --- events and actions -----------------------------------------------------------------------
 

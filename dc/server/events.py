@@ -31,7 +31,7 @@ from dc.server.commands_access import AccessCommand
 
 
 class Opened(Struct, frozen=True):
-    """A peer has opened a socket; it has said nothing yet. `principal` is who it has shown to be."""
+    """A peer has opened a socket; it has said nothing yet. `principal` is who it is."""
 
     peer: int
     address: str

@@ -191,9 +191,7 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     if route.is_keyed:
         codes += ["in_progress", "key_reused"]
     pairs = [(OF_REQUESTS[code][0], code, OF_REQUESTS[code][1]) for code in codes]
-    pairs += [
-        (problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in known
-    ]
+    pairs += [(problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in known]
     found: dict[int, list[tuple[str, str]]] = {}
     for status, code, title in sorted(set(pairs)):
         found.setdefault(status, []).append((code, title))

@@ -44,7 +44,6 @@ from dc.messages import (
     Blob,
     Counts,
     EndOfJob,
-    Message,
     Options,
     Payloads,
     Refused,
@@ -60,7 +59,6 @@ from dc.server.job_options import check_after, job_options
 from dc.server.jobs import Job
 from dc.server.submission import Client, Submission
 from dc.server.type_port import TypeInfo
-
 
 Find: TypeAlias = Callable[[int, Callable[[Job | None], None]], None]
 """Calls a function with a job, by its number, from memory or once it was read from the store."""
