@@ -15,7 +15,8 @@ class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
     `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
-    `options` are all that the command line has.
+    `options` are all that the command line has. A server that is `secure` wants to know who
+    everybody is; `pin` is the SHA-256 of its public key, empty if it has no certificate of its own.
     """
 
     software: str
@@ -26,6 +27,8 @@ class Settings(Struct, frozen=True):
     quotas: Quotas = NONE
     reserve: int | None = 0
     options: list[Option] = []
+    secure: bool = False
+    pin: bytes = b""
 
     @property
     def given(self) -> Values:
