@@ -15,8 +15,10 @@ class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
     `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
-    `options` are all that the command line has. A server that is `secure` wants to know who
-    everybody is; `pin` is the SHA-256 of its public key, empty if it has no certificate of its own.
+    `options` are all that the command line has. `secure` is whether everybody has to show who they
+    are; `pin` is the SHA-256 of the server's key, empty where that is not needed: without TLS, or
+    if the authorities vouch for the certificate; `behind_proxy` is whether a proxy on this computer
+    says whose requests it passes on.
     """
 
     software: str
@@ -29,6 +31,7 @@ class Settings(Struct, frozen=True):
     options: list[Option] = []
     secure: bool = False
     pin: bytes = b""
+    behind_proxy: bool = False
 
     @property
     def given(self) -> Values:
