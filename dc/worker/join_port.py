@@ -66,6 +66,7 @@ class JoinPort:
         seen: of which key the server has shown a certificate.
         known: the servers of this worker, on its disk.
         terminal: who has started the worker.
+        is_known: whether it can be told from all others; see Joining.
         asks: whether a number is compared here as well, and not on the server's page alone.
         pause: waits for so many seconds.
     """
@@ -79,6 +80,7 @@ class JoinPort:
         known: JoinedServers,
         terminal: Terminal,
         *,
+        is_known: bool = True,
         asks: bool = True,
         pause: Callable[[float], Awaitable[None]] = trio.sleep,
     ) -> None:
@@ -90,7 +92,7 @@ class JoinPort:
         self._terminal = terminal
         self._asks = asks
         self._pause = pause
-        self._joining = Joining(me, server)
+        self._joining = Joining(me, server, is_known=is_known)
         self._http = HttpClient(way.open, way.server.authority)
         self._is_in = False
 
@@ -102,7 +104,7 @@ class JoinPort:
             OSError: it cannot be written down.
         """
         try:
-            actions = self._joining.start()
+            actions = self._joining.start(secrets.token_bytes(NONCE_BYTES))
             while not self._is_in:
                 event: Event | None = None
                 for action in actions:

@@ -2,8 +2,8 @@
 
     with a code:      note it, ask to join, note the answer
     known already:    ask how far it is in
-    without a code:   knock; show a number that the server's page shows as well; ask here and there
-                      whether both are the same
+    not known yet:    knock; show a number that the server's page shows as well; ask here and there
+                      whether both are the same. Only then it is known
 
 The last action of a list is the one that an event answers. Whatever happens between two of them, the
 same is asked again from the beginning: a server that has let a key in says so as often as it is
@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dc import limits, limits_join
-from dc.errors import InviteRefused, NotPermitted, TooManyTries, UnknownKey
+from dc.errors import InviteRefused, NotPermitted, NotPossible, TooManyTries, UnknownKey
 from dc.join_number import NONCE_BYTES, commitment, number
 from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
 from dc.worker.joined_servers import JoinedServer
@@ -158,11 +158,14 @@ class Joining:
     Args:
         me: who wants to.
         server: what is known of the server; with the secret of a code, if there is one.
+        is_known: whether it can be told from all others: by its pin from a code or from before, or
+            because authorities vouch for it. Nothing that another one says is believed.
     """
 
-    def __init__(self, me: Applicant, server: JoinedServer) -> None:
+    def __init__(self, me: Applicant, server: JoinedServer, *, is_known: bool = True) -> None:
         self._me = me
         self._server = server
+        self._is_known = is_known
         self._asked = Ask(self._join() if server.secret else None)
         self._failures = self._polls = 0
         self._is_waiting = self._was_refused = False
@@ -170,9 +173,10 @@ class Joining:
         self._number = ""
         self._random = bytes(NONCE_BYTES)
 
-    def start(self) -> list[Action]:
-        """Return what to do first."""
-        return [Note(self._server), self._asked] if self._server.secret else [self._asked]
+    def start(self, random: bytes) -> list[Action]:
+        """Return what to do first; `random` as for `handle`."""
+        self._random = random
+        return [Note(self._server), self._asked] if self._server.secret else self._begin()
 
     def handle(self, event: Event, random: bytes) -> list[Action]:
         """Return what to do after an event.
@@ -189,7 +193,7 @@ class Joining:
             case Impostor():
                 return [Fail(event.why)]
             case Woke():
-                return [self._asked]
+                return self._begin()
             case Compared():
                 return self._compared(same=event.same)
             case Refused():
@@ -199,6 +203,9 @@ class Joining:
             case Answered():
                 self._failures = 0
                 return self._revealed(event) if self._nonce else self._answered(event)
+
+    def _begin(self) -> list[Action]:
+        return [self._asked] if self._is_known else self._knock()
 
     # --- what the server says -------------------------------------------------------------------
 
@@ -221,36 +228,36 @@ class Joining:
 
     def _refused(self, event: Refused) -> list[Action]:
         if event.code == TooManyTries.code:
-            return self._again(f"{event.url} is asked too much")
+            return self._again(f"{event.url} says: {event.text}")
+        if self._nonce:
+            return self._not_heard(event)
         if event.code == InviteRefused.code and not self._was_refused:
             # Perhaps it has joined by this very code, which was taken back since.
             self._was_refused, self._asked = True, Ask()
             return [self._asked]
         if event.code == UnknownKey.code:
             return self._unknown(event)
-        if event.code == NotPermitted.code:
-            return [Fail(f"{event.url} lets no workers in in this way ({event.text}): {NO_CODE}")]
-        return self._again(f"{event.url} says: {event.text}")
+        return self._unlike(event)
 
     def _unknown(self, event: Refused) -> list[Action]:
-        """Go on after the server has said that it does not know this worker."""
+        """Go on after a server that is known has said that it does not know this worker."""
         if self._was_refused:
             text = f"{event.url} does not take this join code: it was used, or has ended, or was"
             return [Forget(), Fail(f"{text} taken back; {NO_CODE}")]
-        if self._is_waiting or self._nonce:
+        if self._is_waiting:
             return [Forget(), Fail(f"{event.url} does not let this worker in: an operator said no")]
-        if not self._me.can_compare:
-            text = f"{event.url} does not know this worker, and nobody is here to compare a number"
-            return [Fail(f"{text}: {NO_CODE}")]
-        return self._knock(self._random)
+        return self._knock()
 
     # --- the number -----------------------------------------------------------------------------
 
-    def _knock(self, nonce: bytes) -> list[Action]:
+    def _knock(self) -> list[Action]:
         """Bind this side to its half of the number, before it hears the other one."""
-        self._nonce = nonce
         me = self._me
-        return [Ask(Knock(commitment(nonce), me.key, me.name, me.about))]
+        if not me.can_compare:
+            text = "the server does not know this worker, and nobody is here to compare a number"
+            return [Fail(f"{text}: {NO_CODE}")]
+        self._nonce = self._random
+        return [Ask(Knock(commitment(self._nonce), me.key, me.name, me.about))]
 
     def _knocked(self, event: KnockAnswered) -> list[Action]:
         try:
@@ -263,11 +270,23 @@ class Joining:
         self._number = number(pin, self._me.key, self._nonce, theirs)
         return [Ask(Reveal(self._me.key, self._nonce.hex()))]
 
+    def _not_heard(self, event: Refused) -> list[Action]:
+        """Go on after the server has refused to compare a number."""
+        if event.code == NotPossible.code:
+            text = f"{event.url} knows this worker, but this worker does not know it any more"
+            return [Fail(f"{text}; {NO_CODE}, or be another worker by --new-key")]
+        if event.code == InviteRefused.code:
+            return self._again(f"{event.url} has waited for this worker's half of a number")
+        return self._unlike(event)
+
+    def _unlike(self, event: Refused) -> list[Action]:
+        """Go on after the server has refused in a way that is not this exchange's."""
+        if event.code in (NotPermitted.code, "not_found"):
+            return [Fail(f"{event.url} lets no workers in in this way ({event.text}): {NO_CODE}")]
+        return self._again(f"{event.url} says: {event.text}")
+
     def _revealed(self, event: Answered) -> list[Action]:
         """Show the number. Nothing of the server is kept until a person has compared it."""
-        if not self._number:  # it knows the key after all
-            self._nonce = b""
-            return self._answered(event)
         self._server = replace(
             self._server, server=event.answer.server, pin=event.pin or self._server.pin
         )
@@ -277,7 +296,8 @@ class Joining:
         if not same:
             text = "the numbers are not the same: somebody may be in between, or another worker asks"
             return [Fail(f"{text} at the same time; {NO_CODE}")]
-        self._nonce, self._asked, self._is_waiting = b"", Ask(), True
+        self._nonce, self._asked = b"", Ask()
+        self._is_known = self._is_waiting = True
         return [Note(self._server), self._asked]
 
     # --- again ----------------------------------------------------------------------------------
