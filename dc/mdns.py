@@ -3,8 +3,8 @@
     python -m dc.mdns announce    facts as one line of JSON on standard input; until that ends
     python -m dc.mdns browse      servers as lines of JSON on standard output; until its input ends
 
-zeroconf runs on asyncio and threads, and takes long to import. So neither a server nor a worker that
-does not need it has any of it; and whatever it does in a strange network, it does to nobody else.
+zeroconf runs on asyncio and threads, and takes long to import. So neither a server nor a worker
+that does not need it has any of it; and what a strange network does to it, it does to nobody else.
 """
 
 from __future__ import annotations

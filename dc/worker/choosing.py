@@ -44,7 +44,7 @@ def candidates(found: Sequence[Found]) -> list[Candidate]:
 
 
 def choose(servers: Sequence[Candidate], pins: Collection[bytes]) -> Candidate | None:
-    """Return the one to be joined: whose pin is known, else the only one; None if a person is to say.
+    """Return the one to join: whose pin is known, else the only one; None if a person is to say.
 
     Args:
         servers: those that were found.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import trio
 from msgspec import Struct
 from trio.abc import Stream
 
@@ -14,7 +13,7 @@ from dc.dial import Server, dial
 from dc.errors import StartError
 from dc.tls_stream import TlsStream
 from dc.worker.discovering import Discovery
-from dc.worker.finding import Finding, Goal, Where
+from dc.worker.finding import Finding, Where
 from dc.worker.join_port import JoinPort
 from dc.worker.joined_servers import JoinedServers
 from dc.worker.joining import Applicant
@@ -69,7 +68,7 @@ class KeySeen:
         self._pin = ""
 
     def __call__(self) -> str:
-        """Return its pin as hexadecimal digits; empty if authorities vouch for it, or without TLS."""
+        """Return its pin in hexadecimal digits; empty if authorities vouch for it, or if no TLS."""
         return self._pin
 
     async def dial(self, server: Server) -> Stream:
@@ -99,7 +98,7 @@ async def enter(applying: Applying, folder: Path, terminal: Terminal | None = No
         goal = await finding.find(applying.where)
         seen = KeySeen()
         way = Way(goal.servers, seen.dial, finding.with_pin)
-        if goal.joined is not None and _has_to_ask(goal):
+        if goal.joined is not None and not goal.joined.is_in:
             can_compare = applying.trusts_network or terminal.is_there
             about = {_cut(name): _cut(text) for name, text in applying.about.items()}
             me = Applicant(key.public, _cut(applying.name), about, can_compare)
@@ -113,12 +112,6 @@ async def enter(applying: Applying, folder: Path, terminal: Terminal | None = No
         text = f"cannot write to {folder} ({error.strerror or error})"
         raise StartError(f"{text}: give a folder that can be written to, by --data DIR") from None
     return Entry(way, key)
-
-
-def _has_to_ask(goal: Goal) -> bool:
-    """Whether it is not in yet, as far as it knows."""
-    joined = goal.joined
-    return joined is not None and not (goal.is_known and joined.server and not joined.secret)
 
 
 def _cut(text: str) -> str:

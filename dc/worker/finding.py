@@ -1,4 +1,4 @@
-"""Which server a worker goes to: that of a code, of an address, one it has joined, or one it finds."""
+"""Which server a worker goes to: of a code, at an address, joined before, or found."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from dc import limits, limits_join
 from dc.dial import Server, read_url
 from dc.discovery import Found
-from dc.errors import DcError, StartError
+from dc.errors import StartError
 from dc.invites import Invite
 from dc.worker import looking
 from dc.worker.choosing import Candidate, candidates, choose, is_known
 from dc.worker.joined_servers import JoinedServer, JoinedServers
 from dc.worker.terminal import Terminal
+from dc.worker.way import FAILED
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -26,8 +27,6 @@ Discover = Callable[[], Awaitable[list[Found]]]
 
 HERE: Final = Server(limits.DEFAULT_HOST, limits.DEFAULT_PORT)
 """Where a server is that was started on this computer without any options."""
-
-FAILED: Final = OSError, DcError, trio.BrokenResourceError
 
 
 class Where(Struct, frozen=True):
@@ -89,7 +88,7 @@ class Finding:
         return await self._look()
 
     async def with_pin(self, pin: bytes) -> list[Server]:
-        """Return where a server with a key of which that pin is known was found; it may be nowhere."""
+        """Return where a server with a key of this pin was found; it may be nowhere."""
         return [
             server
             for one in candidates(await self._discover())

@@ -1,4 +1,4 @@
-"""Performs what a worker that joins decides: asks the server over HTTP, writes down, tells, waits."""
+"""Performs what a worker that joins decides: asks the server, writes down, tells, waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from dc import limits_join
-from dc.errors import DcError, HttpError, StartError, WrongServer
+from dc.errors import HttpError, StartError, WrongServer
 from dc.http_client import HttpClient
 from dc.join_number import NONCE_BYTES
 from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
@@ -40,7 +40,7 @@ from dc.worker.joining import (
     Woke,
 )
 from dc.worker.terminal import Terminal, box
-from dc.worker.way import Way
+from dc.worker.way import FAILED, Way
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -157,7 +157,7 @@ class JoinPort:
         except HttpError as error:
             code, text = problem_of(error)
             return Refused(code, text, self._way.server.url)
-        except (DcError, OSError) as error:
+        except FAILED as error:
             return Lost(f"cannot reach {self._way.server.url}: {error}")
         except trio.TooSlowError:
             seconds = limits_join.JOIN_SECONDS

@@ -2,9 +2,9 @@
 
     servers    JSON, the last used first
 
-What is asked of a server is written down first, the secret of a join code included: so a worker that
-was killed meanwhile goes on with it, and nobody has to make another code. The secret goes as soon as
-the server has answered.
+What is asked of a server is written down first, the secret of a join code included: so a worker
+that was killed meanwhile goes on with it, and nobody has to make another code. The secret goes as
+soon as the server has answered.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ class JoinedServer(Struct, frozen=True):
             certificate of the authorities instead.
         addresses: as HOST:PORT, the likeliest first.
         secret: of the join code, as hexadecimal digits, until the server has answered.
+        is_in: whether the server has let this worker in.
     """
 
     server: str
     pin: str
     addresses: list[str]
     secret: str = ""
+    is_in: bool = False
 
     def is_same(self, other: JoinedServer) -> bool:
         """Whether both are one server, by its key or, of one without a pin, by its address."""
@@ -55,6 +57,7 @@ class JoinedServer(Struct, frozen=True):
             max(self.pin, older.pin, key=len),
             list(addresses)[: limits_join.ADDRESSES],
             self.secret,
+            self.is_in,
         )
 
 

@@ -5,8 +5,8 @@
     not known yet:    knock; show a number that the server's page shows as well; ask here and there
                       whether both are the same. Only then it is known
 
-The last action of a list is the one that an event answers. Whatever happens between two of them, the
-same is asked again from the beginning: a server that has let a key in says so as often as it is
+The last action of a list is the one that an event answers. Whatever happens between two of them,
+the same is asked again from the beginning: a server that has let a key in says so as often as it is
 asked, and uses up a code for it once.
 """
 
@@ -24,8 +24,8 @@ from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
 from dc.worker.joined_servers import JoinedServer
 
 NO_CODE: Final = (
-    "make a join code on the server (python -m dc invite, or Add a computer on its page), and start "
-    "this worker with it"
+    "make a join code on the server (python -m dc invite, or Add a computer on its page), and "
+    "start this worker with it"
 )
 
 # --- events ---------------------------------------------------------------------------------------
@@ -211,16 +211,19 @@ class Joining:
 
     def _answered(self, event: Answered) -> list[Action]:
         answer, server = event.answer, self._server
-        self._server = replace(server, server=answer.server, pin=server.pin or event.pin, secret="")
+        is_in = answer.state == "joined"
+        pin = event.pin or server.pin  # the whole of what was known, if it was less
+        self._server = replace(server, server=answer.server, pin=pin, secret="", is_in=is_in)
         self._asked = Ask()
         note = Note(self._server)
-        if answer.state == "joined":
+        if is_in:
             return [note, Enter()]
         return [note, *self._wait(event.url)]
 
     def _wait(self, url: str) -> list[Action]:
         """Wait for an operator's yes; say so once."""
-        said = [] if self._is_waiting else [Say(f"waiting for a yes to this worker at {_page(url)}")]
+        text = f"waiting for an operator to approve this worker at {_page(url)}"
+        said = [] if self._is_waiting else [Say(text)]
         self._is_waiting = True
         longest = limits_join.POLL_SECONDS * 1.5 ** min(self._polls, 30)
         self._polls += 1
@@ -294,7 +297,9 @@ class Joining:
 
     def _compared(self, *, same: bool) -> list[Action]:
         if not same:
-            text = "the numbers are not the same: somebody may be in between, or another worker asks"
+            text = (
+                "the numbers are not the same: somebody may be in between, or another worker asks"
+            )
             return [Fail(f"{text} at the same time; {NO_CODE}")]
         self._nonce, self._asked = b"", Ask()
         self._is_known = self._is_waiting = True

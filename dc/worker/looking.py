@@ -50,7 +50,7 @@ async def is_vouched_for(server: Server) -> bool:
 
 
 async def is_open(server: Server) -> bool:
-    """Whether a server without TLS is at an address of this very computer, and lets everybody in."""
+    """Whether a server without TLS is at an address, and lets everybody in."""
     http = HttpClient(lambda: dial(server), server.authority)
     try:
         me = await http.get_json("/api/me")

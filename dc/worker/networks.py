@@ -1,7 +1,8 @@
 """The networks that this computer is in: whom to ask for servers in each.
 
-To all of a network, for that is where a server mostly is; and to the gateway alone, for from inside a
-virtual machine or a container that is often the computer they run on, and nothing for all passes it.
+All of a network, for that is where a server mostly is; and the gateway alone, for from inside a
+virtual machine or a container that is often the computer they run on, and what is for all is lost
+on the way there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 _ROUTES: Final = Path("/proc/net/route")
 _SECONDS: Final = 2.0
+_ALL_ON_WINDOWS: Final = ["0.0.0.0", "0.0.0.0"]  # noqa: S104  where to, not where from
 
 
 class Asked(Struct, frozen=True):
@@ -93,7 +95,7 @@ def gateways_of_netstat(text: str) -> list[str]:
     found = []
     for line in text.splitlines():
         fields = line.split()
-        at = 1 if fields[:1] == ["default"] else 2 if fields[:2] == ["0.0.0.0", "0.0.0.0"] else 0
+        at = 1 if fields[:1] == ["default"] else 2 if fields[:2] == _ALL_ON_WINDOWS else 0
         with suppress(ValueError, IndexError):
             if at:
                 found.append(str(ipaddress.IPv4Address(fields[at])))

@@ -1,4 +1,4 @@
-"""The person who has started a worker: tells them something, and asks, where there is a terminal."""
+"""The person who has started a worker: tells them something, and asks at a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Terminal:
     async def ask(self, question: str) -> str:
         """Return the answer to a question, without spaces around it; empty at the end of input."""
         self.say(question)
-        line = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+        line: str = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
         return line.strip()
 
 
@@ -31,5 +31,15 @@ def box(number: str, url: str) -> str:
     digits = f"{number[:3]} {number[3:]}"
     edge = "+" + "-" * 15 + "+"
     return "\n".join(
-        ["", edge, f"|{'':15}|", f"|{digits:^15}|", f"|{'':15}|", edge, "", f"compare it at {url}", ""]
+        [
+            "",
+            edge,
+            f"|{'':15}|",
+            f"|{digits:^15}|",
+            f"|{'':15}|",
+            edge,
+            "",
+            f"compare it at {url}",
+            "",
+        ]
     )

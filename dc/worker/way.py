@@ -1,14 +1,15 @@
 """The way to a server: which of its addresses answers.
 
-A server has as many addresses as it has networks, and a worker knows several: those of the join code,
-and those it was found at since. They are tried one after another, each a moment after the one before
-it, and the first that answers with the server's key is taken; it is the first to be tried from then
-on. Where none answers, a server with a known key may be looked for in the network.
+A server has as many addresses as it has networks, and a worker knows several: those of the join
+code, and those it was found at since. They are tried one after another, each a moment after the one
+before it, and the first that answers with the server's key is taken; it is the first to be tried
+from then on. Where none answers, a server with a known key may be looked for in the network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import trio
 from msgspec.structs import replace
@@ -18,8 +19,10 @@ from dc import limits_join
 from dc.dial import Server
 from dc.errors import ConnectionLost, DcError, WrongServer
 
+FAILED: Final = OSError, DcError, trio.BrokenResourceError
+
 Dial = Callable[[Server], Awaitable[Stream]]
-"""Opens a connection; raises OSError or DcError, WrongServer for one that has another key."""
+"""Opens a connection; raises what is in FAILED, WrongServer for one that has another key."""
 
 Find = Callable[[bytes], Awaitable[list[Server]]]
 """Looks for servers with a key of which that pin is known."""
@@ -55,11 +58,11 @@ class Way:
 
         Raises:
             WrongServer: another key was shown at an address, and none shows the right one.
-            OSError, DcError: no address answers.
+            OSError, DcError, trio.BrokenResourceError: no address answers.
         """
         try:
             return await self._race(self._servers)
-        except (OSError, DcError):
+        except FAILED:
             found = await self._found()
             if not found:
                 raise
@@ -85,10 +88,10 @@ async def race(servers: Sequence[Server], dial: Dial) -> tuple[Server, Stream]:
 
     Raises:
         WrongServer: another key was shown at an address, and none shows the right one.
-        OSError, DcError: no address answers.
+        OSError, DcError, trio.BrokenResourceError: no address answers.
     """
     won: list[tuple[Server, Stream]] = []
-    errors: list[OSError | DcError] = []
+    errors: list[Exception] = []
 
     async def attempt(at: int) -> None:
         failed = trio.Event()
@@ -96,7 +99,7 @@ async def race(servers: Sequence[Server], dial: Dial) -> tuple[Server, Stream]:
             nursery.start_soon(follow, at + 1, failed)
         try:
             stream = await dial(servers[at])
-        except (OSError, DcError) as error:
+        except FAILED as error:
             errors.append(error)
             failed.set()
             return
@@ -117,7 +120,7 @@ async def race(servers: Sequence[Server], dial: Dial) -> tuple[Server, Stream]:
     raise _worst(errors)
 
 
-def _worst(errors: Sequence[OSError | DcError]) -> OSError | DcError:
+def _worst(errors: Sequence[Exception]) -> Exception:
     """Return the error to be told: that somebody is not the server, or what came first."""
     wrong = [error for error in errors if isinstance(error, WrongServer)]
     return [*wrong, *errors, ConnectionLost("it has no address")][0]
