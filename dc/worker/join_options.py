@@ -28,7 +28,7 @@ is good for one computer alone. Once it has joined, a worker needs neither the c
 
 
 class JoinOptions(Struct, frozen=True):
-    """What was said; `trusts_network` is whether a number is compared on the server's page alone."""
+    """What was said; `trusts_network`: a number is compared on the server's page alone."""
 
     where: Where = Where()
     trusts_network: bool = False
