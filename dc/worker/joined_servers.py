@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dc import limits_join
 from dc.worker.worker_key import write_private
@@ -55,7 +56,7 @@ class JoinedServer(Struct, frozen=True):
         return JoinedServer(
             self.server or older.server,
             max(self.pin, older.pin, key=len),
-            list(addresses)[: limits_join.ADDRESSES],
+            list(addresses),
             self.secret,
             self.is_in,
         )
@@ -98,6 +99,7 @@ class JoinedServers:
         for one in self.all:
             if server.is_same(one):
                 server = server.merged(one)
+        server = replace(server, addresses=server.addresses[: limits_join.ADDRESSES])
         self._keep([server, *(one for one in self.all if not server.is_same(one))])
         return server
 

@@ -24,7 +24,7 @@ FAILED: Final = OSError, DcError, trio.BrokenResourceError
 Dial = Callable[[Server], Awaitable[Stream]]
 """Opens a connection; raises what is in FAILED, WrongServer for one that has another key."""
 
-Find = Callable[[bytes], Awaitable[list[Server]]]
+Find = Callable[[bytes], Awaitable[Sequence[Server]]]
 """Looks for servers with a key of which that pin is known."""
 
 
