@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 from trio.abc import Stream
 
 from dc import certificates, limits
@@ -44,10 +46,17 @@ class Entry:
     Args:
         way: to the server.
         key: by which the worker is known there.
+        known: the servers it has joined.
+        is_in: whether this is one of them.
+
+    Attributes:
+        prove: answers a challenge of the server.
     """
 
-    def __init__(self, way: Way, key: WorkerKey) -> None:
+    def __init__(self, way: Way, key: WorkerKey, known: JoinedServers, *, is_in: bool) -> None:
         self._way = way
+        self._known = known
+        self._is_in = is_in
         self.prove = key.prove
 
     @property
@@ -58,6 +67,18 @@ class Entry:
     async def open(self) -> Stream:
         """Open a connection to it; raises as `Way.open` does."""
         return await self._way.open()
+
+    @contextmanager
+    def doubted(self) -> Iterator[None]:
+        """If the server will not have the worker, write down that it is to be asked first again."""
+        try:
+            yield
+        except StartError:
+            joined = self._known.at(self.server.authority)
+            if self._is_in and joined is not None:
+                with suppress(OSError):
+                    self._known.note(replace(joined, is_in=False))
+            raise
 
 
 class KeySeen:
@@ -111,7 +132,7 @@ async def enter(applying: Applying, folder: Path, terminal: Terminal | None = No
     except OSError as error:
         text = f"cannot write to {folder} ({error.strerror or error})"
         raise StartError(f"{text}: give a folder that can be written to, by --data DIR") from None
-    return Entry(way, key)
+    return Entry(way, key, known, is_in=goal.joined is not None)
 
 
 def _cut(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dc import limits, limits_join
-from dc.dial import Server, read_url
+from dc.dial import Server, pinned, read_url
 from dc.discovery import Found
 from dc.errors import StartError
 from dc.invites import Invite
@@ -82,7 +83,7 @@ class Finding:
         if where.invite is not None:
             return of_invite(where.invite)
         if where.url:
-            return await self._of_url(read_url(where.url))
+            return await self._of_url(pinned(read_url(where.url), os.environ))
         if self._known.all:
             return of_joined(self._known.all[0])
         return await self._look()
@@ -98,11 +99,14 @@ class Finding:
 
     async def _of_url(self, server: Server) -> Goal:
         """Return the server at an address that was said; until it is there, ask again."""
-        joined = self._known.at(server.authority)
-        if joined is not None:
-            return of_joined(joined, first=server.authority)
         if not server.tls:
             return Goal([server])
+        if server.pin:  # it was said with the address
+            joined = JoinedServer("", server.pin.hex(), [server.authority])
+            return Goal([server], self._known.of_pin(server.pin) or joined)
+        known = self._known.at(server.authority)
+        if known is not None:
+            return of_joined(known, first=server.authority)
         failures = 0
         while True:
             try:

@@ -12,7 +12,7 @@ from typing import Final, TextIO
 from msgspec import Struct
 
 from dc import invites, limits_join
-from dc.dial import read_url
+from dc.dial import pinned, read_url
 from dc.errors import StartError
 from dc.worker.finding import Where
 
@@ -80,7 +80,7 @@ def read(
     if code and url:
         raise StartError("give a join code or an address, not both: a code has the addresses")
     if url:
-        read_url(url)
+        pinned(read_url(url), environ)
     return JoinOptions(Where(invites.read(code) if code else None, url), values.trust_network)
 
 

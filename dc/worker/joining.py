@@ -18,7 +18,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dc import limits, limits_join
-from dc.errors import InviteRefused, NotPermitted, NotPossible, TooManyTries, UnknownKey
+from dc.errors import (
+    InviteRefused,
+    NotPermitted,
+    NotPossible,
+    TooManyTries,
+    UnknownKey,
+    WorkerDeleted,
+)
 from dc.join_number import NONCE_BYTES, commitment, number
 from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
 from dc.worker.joined_servers import JoinedServer
@@ -284,6 +291,8 @@ class Joining:
 
     def _unlike(self, event: Refused) -> list[Action]:
         """Go on after the server has refused in a way that is not this exchange's."""
+        if event.code == WorkerDeleted.code:
+            return [Forget(), Fail(event.text)]
         if event.code in (NotPermitted.code, "not_found"):
             return [Fail(f"{event.url} lets no workers in in this way ({event.text}): {NO_CODE}")]
         return self._again(f"{event.url} says: {event.text}")
