@@ -37,7 +37,7 @@ from dc.roles import Principal, Role
 from dc.server.access_groups import GroupBook, fits
 from dc.server.access_invites import REFUSED, InviteBook, digest_of, id_of, state_of
 from dc.server.access_keys import KeyBook
-from dc.server.access_knocks import KnockBook, Knocking
+from dc.server.access_knocks import KnockBook, Knocking, short
 from dc.server.access_tokens import TokenBook
 from dc.server.event_log import plain
 from dc.tokens import Token
@@ -79,6 +79,13 @@ class Access:
         row = self.tokens.shown(token_text, now)
         return None if row is None else Principal(frozenset(row.roles), row.name, row.id)
 
+    def stands(self, principal: Principal, now: float) -> bool:
+        """Whether somebody who was let in once would be now (Unix time)."""
+        if principal.worker_key:
+            return self.keys.joined(principal.worker_key) is not None
+        token = self.tokens.get(principal.token)
+        return token is not None and self.tokens.state(token, now) == "valid"
+
     def token(self, id_: str) -> TokenRow | None:
         """Return a token or session by its id."""
         return self.tokens.get(id_)
@@ -96,6 +103,13 @@ class Access:
         if row is not None:
             return row.state
         return "pending" if self.knocks.get(key, now) is not None else None
+
+    def name_of(self, key: str, now: float) -> str:
+        """Return what the worker of a key calls itself; empty for nobody."""
+        if (row := self.keys.get(key)) is not None:
+            return row.name
+        knocking = self.knocks.get(key, now)
+        return plain(knocking.knock.name) if knocking is not None else ""
 
     # --- tokens ---------------------------------------------------------------------------------
 
@@ -219,9 +233,7 @@ class Access:
 
     # --- joining --------------------------------------------------------------------------------
 
-    def join(
-        self, join: Join, address: str, now: float
-    ) -> tuple[WorkerKeyRow, list[AccessRecord]]:
+    def join(self, join: Join, address: str, now: float) -> tuple[WorkerKeyRow, list[AccessRecord]]:
         """Let a worker in that has a code, or have it wait for a yes.
 
         It may ask again: one that is in, or that waits by the same invite, uses up nothing.
@@ -249,7 +261,7 @@ class Access:
             now,
             invite.group,
             invite.id,
-            _short(join.about),
+            short(join.about),
             address,
             None if invite.approve else now,
         )
@@ -365,21 +377,8 @@ def _unknown(key: str) -> UnknownKey:
 
 
 def _row_of(one: Knocking) -> WorkerKeyRow:
-    knock = one.knock
-    name, about = plain(knock.name), _short(knock.about)
-    return WorkerKeyRow(knock.key, "pending", name, one.at, about=about, address=one.address)
-
-
-def _short(about: dict[str, str]) -> dict[str, str]:
-    """Return what a worker says of itself, as far as there is room for it."""
-    found: dict[str, str] = {}
-    left = limits.ABOUT_CHARS
-    for name, value in about.items():
-        left -= len(name) + len(value)
-        if left < 0:
-            break
-        found[plain(name)] = plain(value)
-    return found
+    key, name = one.knock.key, plain(one.knock.name)
+    return WorkerKeyRow(key, "pending", name, one.at, about=one.about, address=one.address)
 
 
 def _bytes(digits: str) -> bytes | None:
