@@ -10,7 +10,7 @@ import { Action, Badge, Fetched, Note, Page, Section, Time } from "../parts.js";
 import { Lifetimes, LONG, Secret } from "../secret.js";
 import { Table } from "../table.js";
 import { Text, cut, visible } from "../text.js";
-import { keyPath } from "../waiting.js";
+import { GroupChoice, keyPath } from "../waiting.js";
 import { Line } from "../workers_shared.js";
 
 const CRUMBS = [["Settings", "/settings"]];
@@ -38,7 +38,7 @@ export default function Access() {
     <${Section} title="Groups" note="Workers that run some task types alone" tools=${html`<${SetGroup} after=${groups.reload} />`}>
       <${Fetched} from=${groups} lines=${3}>${(data) => html`<${Groups} of=${data.groups} after=${groups.reload} />`}<//><//>
     <${Section} title="Keys of workers" note="Each computer that has joined has its own"><${Fetched} from=${keys} lines=${4}>${(data) => html`
-      <${Keys} of=${data.keys} after=${keys.reload} />`}<//><//>
+      <${Keys} of=${data.keys} groups=${groups.data?.groups ?? []} after=${keys.reload} />`}<//><//>
   <//>`;
 }
 
@@ -146,7 +146,7 @@ function RemoveGroup({ group, after }) {
   const remove = async () => {
     const sure = await confirm({
       title: `Remove the group ${who}?`, action: "Remove it", danger: true,
-      text: "Workers that are in it run nothing until there is a group of this name again, or they join anew.",
+      text: "Only a group that nobody is in can be removed: move its workers to another first.",
     });
     if (!sure) return null;
     await send("DELETE", groupPath(group.name));
@@ -158,7 +158,7 @@ function RemoveGroup({ group, after }) {
 
 // --- keys of workers ----------------------------------------------------------------------------
 
-function Keys({ of: keys, after }) {
+function Keys({ of: keys, groups, after }) {
   const columns = [
     { key: "name", title: "Worker", head: true, cell: (one) => html`<${Text} value=${one.name} max=${60} />
       <span class="below"><code>${one.key.slice(0, 16)}</code></span>` },
@@ -167,9 +167,25 @@ function Keys({ of: keys, after }) {
     { key: "address", title: "Joined from", cell: (one) => html`<${Text} value=${one.address} max=${60} fixed mono />` },
     { key: "by", title: "Let in by", cell: (one) => html`<${Text} value=${one.by || (one.invite ? `invite ${one.invite}` : "")} max=${60} fixed />` },
     { key: "approved", title: "Since", number: true, cell: (one) => html`<${Time} at=${one.approved ?? one.created} />` },
-    { key: "forget", title: "Forget", unseen: true, cell: (one) => html`<${Forget} one=${one} after=${after} />` },
+    { key: "change", title: "Change", unseen: true, cell: (one) => html`<div class="buttons nowrap-buttons">
+      ${one.state === "joined" && html`<${Move} one=${one} groups=${groups} after=${after} />`}<${Forget} one=${one} after=${after} /></div>` },
   ];
   return html`<${Table} caption="Keys of workers" columns=${columns} rows=${keys} rowKey=${(one) => one.key} empty="No computer has joined yet." />`;
+}
+
+function Move({ one, groups, after }) {
+  const who = visible(cut(one.name, 60));
+  const move = async () => {
+    const answer = await form({
+      title: `The group of ${who}`, action: "Move it", text: "A worker in a group is given tasks of the group's types alone.",
+      fields: html`<${GroupChoice} value=${one.group} groups=${groups} />`,
+    });
+    if (!answer || answer.get("group") === one.group) return null;
+    await send("POST", `${keyPath(one)}/approve`, { group: answer.get("group") });
+    after();
+    return `Moved ${who}.`;
+  };
+  return html`<${Action} act=${move} kind="small" label=${`Change the group of ${who}`}>Group…<//>`;
 }
 
 function Forget({ one, after }) {
@@ -184,5 +200,5 @@ function Forget({ one, after }) {
     after();
     return `Forgot the key of ${who}.`;
   };
-  return html`<div class="buttons nowrap-buttons"><${Action} act=${forget} kind="small quiet-danger" label=${`Forget the key of ${who}`}>Forget…<//></div>`;
+  return html`<${Action} act=${forget} kind="small quiet-danger" label=${`Forget the key of ${who}`}>Forget…<//>`;
 }

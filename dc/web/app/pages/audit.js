@@ -10,7 +10,7 @@ import { Pager, Table } from "../table.js";
 import { Text } from "../text.js";
 
 const ROWS = 100;
-const NAMES = ["kind", "who", "ok", "cursor"];
+const NAMES = ["kind", "who", "address", "ok", "cursor"];
 const CRUMBS = [["Settings", "/settings"], ["Access", "/access"]];
 const KINDS = ["", "token", "sign_in", "invite", "worker", "group", "job", "setting"];
 const OUTCOMES = [["", "any"], ["true", "done"], ["false", "refused"]];
@@ -48,5 +48,6 @@ function Filters({ asked }) {
     <${Choice} label="About" value=${asked.kind} onChange=${set("kind")} options=${kinds.map((one) => [one, one || "anything"])} />
     <${Choice} label="Outcome" value=${asked.ok} onChange=${set("ok")} options=${OUTCOMES} />
     <${Search} label="Who" value=${asked.who} onChange=${set("who")} placeholder="Who: the name of a token" />
+    <${Search} label="From" value=${asked.address} onChange=${set("address")} placeholder="From: an address" />
   </div>`;
 }
