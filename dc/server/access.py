@@ -37,7 +37,7 @@ from dc.roles import Principal, Role
 from dc.server.access_groups import GroupBook, fits
 from dc.server.access_invites import REFUSED, InviteBook, digest_of, id_of, state_of
 from dc.server.access_keys import KeyBook
-from dc.server.access_knocks import KnockBook, Knocking
+from dc.server.access_knocks import KnockBook, Knocking, short
 from dc.server.access_tokens import TokenBook
 from dc.server.event_log import plain
 from dc.tokens import Token
@@ -219,9 +219,7 @@ class Access:
 
     # --- joining --------------------------------------------------------------------------------
 
-    def join(
-        self, join: Join, address: str, now: float
-    ) -> tuple[WorkerKeyRow, list[AccessRecord]]:
+    def join(self, join: Join, address: str, now: float) -> tuple[WorkerKeyRow, list[AccessRecord]]:
         """Let a worker in that has a code, or have it wait for a yes.
 
         It may ask again: one that is in, or that waits by the same invite, uses up nothing.
@@ -249,7 +247,7 @@ class Access:
             now,
             invite.group,
             invite.id,
-            _short(join.about),
+            short(join.about),
             address,
             None if invite.approve else now,
         )
@@ -365,21 +363,8 @@ def _unknown(key: str) -> UnknownKey:
 
 
 def _row_of(one: Knocking) -> WorkerKeyRow:
-    knock = one.knock
-    name, about = plain(knock.name), _short(knock.about)
-    return WorkerKeyRow(knock.key, "pending", name, one.at, about=about, address=one.address)
-
-
-def _short(about: dict[str, str]) -> dict[str, str]:
-    """Return what a worker says of itself, as far as there is room for it."""
-    found: dict[str, str] = {}
-    left = limits.ABOUT_CHARS
-    for name, value in about.items():
-        left -= len(name) + len(value)
-        if left < 0:
-            break
-        found[plain(name)] = plain(value)
-    return found
+    key, name = one.knock.key, plain(one.knock.name)
+    return WorkerKeyRow(key, "pending", name, one.at, about=one.about, address=one.address)
 
 
 def _bytes(digits: str) -> bytes | None:

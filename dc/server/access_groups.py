@@ -11,7 +11,7 @@ from dc.errors import NotPossible, OptionsError, UnknownGroup
 from dc.records_access import AccessRecord, GroupForgotten, GroupKept, GroupRow
 
 NONE: Final = ("",)
-"""Patterns that no task type fits: of a group that is not known, so that nothing is open by mistake."""
+"""Patterns that no task type fits: of a group that is not known; so nothing is open by mistake."""
 
 
 class GroupBook:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from dc import limits_access as limits
 from dc.errors import InviteRefused, TooManyTries
 from dc.join_number import number
+from dc.server.event_log import plain
 from dc.view_access import Knock
 
 WRONG = "this does not fit what was said before: begin anew"
@@ -26,6 +27,7 @@ class Knocking(Struct, frozen=True):
 
     Attributes:
         knock: what it says.
+        about: what of that it says it is, as far as there is room.
         nonce: the server's half.
         address: where it is.
         at: when it knocked, in Unix time.
@@ -34,6 +36,7 @@ class Knocking(Struct, frozen=True):
     """
 
     knock: Knock
+    about: dict[str, str]
     nonce: bytes
     address: str
     at: float
@@ -77,7 +80,7 @@ class KnockBook:
         if len(others) >= self._most:
             raise TooManyTries("too many computers wait to be let in: use a join code, or wait")
         self._waiting.pop(knock.key, None)
-        self._waiting[knock.key] = Knocking(knock, nonce, address, now)
+        self._waiting[knock.key] = Knocking(knock, short(knock.about), nonce, address, now)
 
     def reveal(self, key: str, nonce: bytes, server: str, now: float) -> Knocking:
         """Take a worker's half of the number, which may be told again.
@@ -123,3 +126,15 @@ class KnockBook:
         for one in self._waiting.values():
             if one.number and one.lasts(now):
                 yield one
+
+
+def short(about: dict[str, str]) -> dict[str, str]:
+    """Return what a worker says of itself, as far as there is room for it."""
+    found: dict[str, str] = {}
+    left = limits.ABOUT_CHARS
+    for name, value in about.items():
+        left -= len(name) + len(value)
+        if left < 0:
+            break
+        found[plain(name)] = plain(value)
+    return found

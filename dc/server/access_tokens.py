@@ -16,7 +16,6 @@ from dc import limits_access as limits
 from dc import tokens
 from dc.errors import NotPossible, UnknownToken
 from dc.records_access import AccessForgotten, AccessRecord, TokenKept, TokenRow
-from dc.tokens import Token
 
 State: TypeAlias = Literal["valid", "expired", "revoked"]
 
@@ -129,7 +128,7 @@ class TokenBook:
         return _forgotten(ended)
 
     def tick(self, now: float) -> list[AccessRecord]:
-        """Return what is to be written down of tokens that were used, and of sessions that ended."""
+        """Return what to write down of tokens that were used, and of sessions that have ended."""
         records: list[AccessRecord] = []
         if abs(now - self._looked) >= limits.SESSIONS_LOOKED_SECONDS:
             self._looked = now

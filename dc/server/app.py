@@ -21,7 +21,9 @@ from dc.link import Link
 from dc.log_fields import about
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
+from dc.roles import LOCAL, Principal
 from dc.server.commands import Command
+from dc.server.commands_access import AccessCommand
 from dc.server.committer import Committer
 from dc.server.connection import Connection, peer_codec
 from dc.server.connections import Connections, End
@@ -137,6 +139,8 @@ class ServerApp:
             next_sequence,
             server=await self.store.identity(),
         )
+        self.reactor.board.access.recovered(await self.store.access())
+        self.reactor.board.audit.next = await self.store.next_audit()
         self.feed(WorkersRecovered(await self.store.workers()))
         await self.surroundings.recover(self.reactor.chronicle)
         self.reactor.board.usage.restore(await self.store.usage())
@@ -346,8 +350,15 @@ class ServerApp:
         if self._nursery is not None:
             self._nursery.start_soon(connection.drain)
 
-    async def ask(self, command: Command) -> object:
-        """Do what an operator asks for; return the answer once all of it is on disk.
+    async def ask(
+        self, command: Command | AccessCommand, by: Principal = LOCAL, address: str = ""
+    ) -> object:
+        """Do what somebody asks for who may; return the answer once all of it is on disk.
+
+        Args:
+            command: what.
+            by: who asks, for the audit log.
+            address: from where, without the port.
 
         Raises:
             DcError: why nothing was done.
@@ -360,7 +371,7 @@ class ServerApp:
             answers.append(answer)
             answered.set()
 
-        self.feed(Asked(command, then))
+        self.feed(Asked(command, then, by, address))
         with trio.move_on_after(limits.ASK_SECONDS):
             await answered.wait()
         if not answers:

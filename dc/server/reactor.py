@@ -116,9 +116,8 @@ class Reactor:
         self.control = JobControl(self.board, self.clients, self.workers)
         self.chronicle = Chronicle(self.board, self.workers)
         self.attention = AttentionList(self.board, self.workers, self.chronicle)
-        orders = self.workers.orders
-        self.operations = Operations(self.board, self.clients, self.control, orders)
-        orders.dismiss = self._dismiss
+        self.operations = Operations(self.board, self.clients, self.control, self.workers)
+        self.workers.orders.dismiss = self._dismiss
         self.board.on_outcomes = self._recorded
         self.board.on_finished = self._finished
         self.board.on_unfollowed = self.clients.let_go
@@ -161,8 +160,8 @@ class Reactor:
             case Broken():
                 if (peer := self._peers.get(event.peer)) is not None:
                     self._refuse(peer, event.error)
-            case Asked(command, then):
-                self.operations.ask(command, then)
+            case Asked():
+                self.operations.ask(event)
             case Tick():
                 self._on_tick(event.stalled)
             case PluginsAdded(records):
@@ -176,6 +175,7 @@ class Reactor:
             case Emptied():
                 self.board.give_numbers_back()
                 self.chronicle.write(all_=True)
+                self.operations.access.tick(last=True)
             case _:
                 return False
         return True
@@ -406,6 +406,7 @@ class Reactor:
         for peer in self._peers.due(self.board.now):
             self._watch_over(peer)
         self.workers.tick(late, patient=self.board.now < self._patient_until)
+        self.operations.access.tick()
         self.chronicle.tick()
 
     def _unheard(self, stalled: bool) -> float:
