@@ -360,6 +360,21 @@ class StartError(DcError):
     code = "start"
 
 
+class NotSignedIn(DcError):
+    """Nothing was shown that lets in here, or nothing that is valid any more: sign in again."""
+
+    code = "not_signed_in"
+
+
+class WrongServer(StartError):
+    """What answers is not the server that was meant: its key or its certificate is another one.
+
+    Somebody may be in between, or the server was set up anew: the message says what to do.
+    """
+
+    code = "wrong_server"
+
+
 class NoWorkerWarning(UserWarning):
     """None of the connected workers can run a job that was submitted: it waits for one that can."""
 

@@ -173,6 +173,7 @@ HANDS = {
     "http_messages": "http",
     "http_connection": "http",
     "http_body": "http",
+    "http_cipher": "http",
     "http_pace": "http",
     "http_client": "http",
     "http_client_connection": "http",
@@ -240,8 +241,12 @@ HANDS = {
     "logs": "program",
     "memory": "memory",
     "sockets": "sockets",
+    "cipher": "sockets",
+    "tls_stream": "sockets",
+    "certificates": "sockets",
+    "dial": "sockets",
     "signing": "signing",
-    "worker_proof": "signing",
+    "worker_proof": "link",
 }
 
 NOT_IN_THOUGHT = {

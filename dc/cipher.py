@@ -1,0 +1,139 @@
+"""TLS without IO: what a peer sends goes in, and what is meant comes out; and the other way round.
+
+OpenSSL works here between two pieces of memory, which keep the size that they once had. So it is
+fed, and asked, a record or so at a time: a connection that waits holds little.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from typing import Final
+
+import trio
+
+RECORD_BYTES: Final = 16 * 1024
+"""What a record of TLS holds at most."""
+
+
+class Cipher:
+    """One side of a connection.
+
+    One thread may use it at a time. All of its methods that meet something that breaks the rules
+    of TLS raise trio.BrokenResourceError; what `output` returns then tells the peer.
+
+    Args:
+        context: with the certificate of a server, or what a client believes.
+        server: whether this is the server's side.
+        name: that the client asks for, and verifies if its context says so.
+    """
+
+    __slots__ = ("_incoming", "_outgoing", "_raw", "_tls", "is_over")
+
+    def __init__(self, context: ssl.SSLContext, *, server: bool, name: str | None = None) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=server, server_hostname=name
+        )
+        self._raw = memoryview(b"")  # received, and not fed yet
+        self.is_over = False  # the peer has said that nothing more comes
+
+    def take(self, data: bytes) -> None:
+        """Take what was received; empty for the end of the stream."""
+        if data:
+            self._raw = memoryview(bytes(self._raw) + data if self._raw else data)
+        else:
+            self._incoming.write_eof()
+
+    def output(self) -> bytes:
+        """Return what is to be sent beside what `encrypt` returns."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def shake(self) -> bool:
+        """Go on with the handshake; return whether it is done, and otherwise wants more."""
+        while True:
+            try:
+                self._tls.do_handshake()
+                return True
+            except ssl.SSLWantReadError:
+                if not self._feed():
+                    return False
+            except OSError as error:
+                raise _broken(error) from error
+
+    @property
+    def certificate(self) -> bytes:
+        """What the peer has shown (DER); empty if it has shown none."""
+        return self._tls.getpeercert(binary_form=True) or b""
+
+    @property
+    def version(self) -> str:
+        """What is spoken, as `TLSv1.3`."""
+        return self._tls.version() or ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether something was taken that has not been returned, be it but a part of a record."""
+        return bool(self._raw or self._incoming.pending or self._tls.pending())
+
+    def decrypt_into(self, view: memoryview) -> int | None:
+        """Put what came into a buffer; return how many bytes, 0 at the end, None for none so far.
+
+        A stream that ends without a word is broken: somebody may have cut it.
+        """
+        at = 0
+        while at < len(view) and not self.is_over:
+            try:
+                if not self._has_any() and not self._feed():
+                    break
+                got = self._tls.read(len(view) - at, view[at:])
+            except ssl.SSLWantReadError:
+                if not self._feed():
+                    break
+            except ssl.SSLZeroReturnError:  # the last word, after ours
+                self.is_over = True
+            except OSError as error:
+                if at:
+                    break  # it says so again when it is asked next
+                raise _broken(error) from error
+            else:
+                self.is_over = not got
+                at += int(got)
+        return at if at or self.is_over else None
+
+    def encrypt(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Return what is to be sent for these bytes, and for what was to be said before them."""
+        try:
+            if 0 < len(data) <= RECORD_BYTES:
+                self._tls.write(data)
+                return self._outgoing.read()
+            pieces = []
+            with memoryview(data) as view:
+                for start in range(0, len(view), RECORD_BYTES):
+                    self._tls.write(view[start : start + RECORD_BYTES])
+                    pieces.append(self._outgoing.read())
+        except OSError as error:
+            raise _broken(error) from error
+        return b"".join(pieces)
+
+    def end(self) -> bytes:
+        """Return the last word, behind which nothing can be encrypted."""
+        with suppress(OSError):  # it would like to have the peer's as well
+            self._tls.unwrap()
+        return self.output()
+
+    def _has_any(self) -> bool:
+        return bool(self._incoming.pending or self._tls.pending() or self._incoming.eof)
+
+    def _feed(self) -> bool:
+        """Give OpenSSL more of what was received; return whether there was any."""
+        if not self._raw:
+            return False
+        self._incoming.write(self._raw[:RECORD_BYTES])
+        self._raw = self._raw[RECORD_BYTES:]
+        return True
+
+
+def _broken(error: OSError) -> trio.BrokenResourceError:
+    text = getattr(error, "reason", None) or str(error)
+    return trio.BrokenResourceError(f"TLS: {str(text).replace('_', ' ').lower()}")
