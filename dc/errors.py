@@ -179,12 +179,6 @@ class UnknownGroup(DcError):
     code = "unknown_group"
 
 
-class WrongServer(DcError):
-    """Whoever answers at a server's address does not have the server's key: it is somebody else."""
-
-    code = "wrong_server"
-
-
 class TaskFailed(DcError):
     """A task raised, crashed, or ran out of time on every try it had.
 
@@ -358,12 +352,6 @@ class StartError(DcError):
     """A program cannot start with what it was given; the message says what to change."""
 
     code = "start"
-
-
-class NotSignedIn(DcError):
-    """Nothing was shown that lets in here, or nothing that is valid any more: sign in again."""
-
-    code = "not_signed_in"
 
 
 class WrongServer(StartError):

@@ -1,4 +1,4 @@
-"""The servers that this user is let in by: of each its pin and a token, in a file of the user's own.
+"""The servers that this user is let in by: of each its pin and a token, in the user's own file.
 
     {"default": "https://desk.lan:8220",
      "servers": {"desk.lan:8220": {"pin": "9f2c…", "token": "dct_…", "tls": true}}}
@@ -121,7 +121,7 @@ class KnownServers:
         known = there.servers.get(name)
         if known is None or not known.token:
             return False
-        servers = {**there.servers, name: replace(known, token="")}  # noqa: S106
+        servers = {**there.servers, name: replace(known, token="")}
         self._write(replace(there, servers=servers))
         return True
 

@@ -45,7 +45,8 @@ class Port:
             body: a value that is sent as JSON.
         """
         server = replace(read_url(url), pin=pin)
-        return self._run(server, _exchange, method, path, token, body)
+        answer: Answer = self._run(server, _exchange, method, path, token, body)
+        return answer
 
     def verify(self, url: str) -> None:
         """See to it that authorities know the certificate of a server; WrongServer if not."""
