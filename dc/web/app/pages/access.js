@@ -78,7 +78,7 @@ function MakeToken({ take }) {
     }));
     return null;
   };
-  return html`<${Action} act=${make} kind="small" icon="submit">Make a token…<//>`;
+  return html`<${Action} act=${make} kind="small">Make a token…<//>`;
 }
 
 function Made({ made, close }) {
