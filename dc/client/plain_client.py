@@ -357,7 +357,7 @@ class Client:
         """Ask for a change: send a value, if it is one, as JSON to a path such as `/api/workers/W`.
 
         Args:
-            method: `POST`, `PATCH` or `DELETE`.
+            method: `POST`, `PUT`, `PATCH` or `DELETE`.
             path: of the server's API, see docs/protocol.md.
             value: anything that has a form in JSON.
 

@@ -33,10 +33,7 @@ class Settings(Struct, frozen=True):
     secure: bool = False
     pin: bytes = b""
     behind_proxy: bool = False
-<<<<<<< HEAD
-=======
     shown_pin: bytes = b""
->>>>>>> i-join
 
     @property
     def given(self) -> Values:
