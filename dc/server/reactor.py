@@ -77,7 +77,7 @@ from dc.server.type_port import Types
 from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 
-CAPABILITIES = ["batch", "blobs", "vitals"]
+CAPABILITIES = ["batch", "blobs", "vitals", "resting"]
 CLOSE_POLICY = 1008
 CLOSE_GOING = 1001
 HEADS = HeadLimits()
