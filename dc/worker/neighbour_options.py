@@ -54,7 +54,7 @@ class NeighbourOptions(Struct, frozen=True):
 
     def slots(self, count: int) -> int:
         """Return how many slots there are, of so many."""
-        return min(count, max(1, math.floor(self.caps.get(CPUS, math.inf))))
+        return min(count, max(1, math.floor(self.caps.get(CPUS, count))))
 
     def resources(self, said: Mapping[str, float]) -> dict[str, float]:
         """Return the amounts that the user has said, within these caps."""
