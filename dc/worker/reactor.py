@@ -113,8 +113,7 @@ class WorkerReactor:
         identity: who the worker is.
         scratch: the path of the folder for files, as the executors are told it.
         idle_exit: seconds without anything to do, after which the worker leaves.
-        give_back: seconds for which tasks stand still while the computer is in use by somebody
-            else, before they go to other workers.
+        give_back: seconds for which tasks stand still while somebody else uses the computer.
 
     Attributes:
         identity: as given, but for the name, which changes when a name not asked for is taken.
@@ -215,12 +214,10 @@ class WorkerReactor:
                 self._offline()
             case Restored():
                 self._on_restored(event)
-            case Measured() | Woke():
+            case Measured() | Woke() | InUse():
                 self._of_the_computer(event)
             case Leave(finish):
                 self._departure.end(finish, again=False)
-            case InUse(reason):
-                self._giving_back.in_use(reason)
         return self._settle()
 
     def _settle(self) -> list[Action]:
@@ -394,10 +391,13 @@ class WorkerReactor:
     def _offline(self) -> None:
         self._online = self._greeted = self._welcome = self._board.can_send = False
 
-    def _of_the_computer(self, event: Measured | Woke) -> None:
+    def _of_the_computer(self, event: Measured | Woke | InUse) -> None:
         """Say how it is. After its sleep the server has given the connection up, or soon will."""
         if isinstance(event, Measured):
             self._pulse.measured(event)
+            return
+        if isinstance(event, InUse):
+            self._giving_back.in_use(event.reason)
             return
         self._board.say(f"slept for {event.seconds:.0f} s")
         if self._online and event.seconds >= limits.SILENCE_SECONDS:

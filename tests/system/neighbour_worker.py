@@ -1,4 +1,4 @@
-"""A worker on a computer that a test plays: `python -m tests.system.neighbour_worker FILE ARGUMENTS...`.
+"""A worker on a computer that a test plays: `python -m tests.system.neighbour_worker FILE …`.
 
 FILE has the seconds since somebody has used the computer.
 """

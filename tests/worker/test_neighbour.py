@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 import trio
-from trio.testing import MockClock
 from hypothesis import given
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from dc import limits_neighbour as limits
 from dc.worker import neighbour as n
@@ -17,7 +17,8 @@ from dc.worker.hours import read_hours
 from dc.worker.minding import Minder
 from dc.worker.neighbour import Neighbour, Policy, Senses
 
-FULL = Policy(idle=300, load=0.5, on_mains=True, below=85, hours=read_hours("--hours", "0:00-12:00"))
+MORNING = read_hours("--hours", "0:00-12:00")
+FULL = Policy(idle=300, load=0.5, on_mains=True, below=85, hours=MORNING)
 FREE = Senses(idle=1000, load=0.0, on_mains=True, temperature=40, day=0, minute=0)
 LOOK = 0.25
 

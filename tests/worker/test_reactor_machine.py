@@ -243,7 +243,8 @@ class Machine(RuleBasedStateMachine):
                 case Suspend():
                     process = self.processes[action.executor]
                     assert process.ready
-                    assert not (process.killed or process.stands_still)
+                    assert not process.killed
+                    assert not process.stands_still
                     process.stands_still = True
                 case Resume():
                     process = self.processes[action.executor]
@@ -313,7 +314,9 @@ class Machine(RuleBasedStateMachine):
 
     def _given(self, process: FakeProcess, run: Run) -> None:
         assert process.ready
-        assert not (process.killed or process.stands_still or self.in_use)
+        assert not process.killed
+        assert not process.stands_still
+        assert not self.in_use
         keys = [(run.job, *pair) for pair in zip(run.numbers, run.attempts, strict=True)]
         assert len(process.outstanding) < 2, "more than one batch ahead"
         others = [other for other in self.processes.values() if not other.killed]

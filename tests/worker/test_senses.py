@@ -41,7 +41,8 @@ class Clock:
 
 def a_laptop(root: Path) -> dict[str, Path]:
     irq = root / "sys/kernel/irq"
-    for number, name in [("1", "i8042"), ("9", "acpi"), ("55", "SYNA7DB5:00"), ("56", "INT34C5:00")]:
+    names = {"1": "i8042", "9": "acpi", "55": "SYNA7DB5:00", "56": "INT34C5:00"}
+    for number, name in names.items():
         write(irq / number / "actions", f"{name}\n")
         write(irq / number / "per_cpu_count", "0,7\n")
     usb = root / "sys/bus/usb/devices"

@@ -113,7 +113,9 @@ def test_it_shows_its_key(tmp_path: Path) -> None:
 
     cookie = tmp_path / "authority"
     cookie.write_bytes(
-        entry(b"0", COOKIE, b"a" * 16) + entry(b"7", b"OTHER", b"b") + entry(b"7", COOKIE, b"c" * 16)
+        entry(b"0", COOKIE, b"a" * 16)
+        + entry(b"7", b"OTHER", b"b")
+        + entry(b"7", COOKIE, b"c" * 16)
     )
     made = world(lambda one: one.x11.idle(), [greeting(), HAS_IT, told(1)], cookie=cookie)
     assert made.servers[0].asked[0] == (
