@@ -97,6 +97,12 @@ class Cgroup:
             time.sleep(limits.TREE_PAUSE_SECONDS)
         return True
 
+    def freeze(self, *, still: bool) -> bool:
+        """Have all that is in it stand still, or go on; return whether that can be had."""
+        if self._kill is None or not (self._kill / "cgroup.freeze").exists():
+            return False
+        return _write(self._kill / "cgroup.freeze", int(still))
+
     def remove(self) -> None:
         """Remove it, if nothing is in it any more."""
         for folder in self.folders:

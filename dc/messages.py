@@ -11,7 +11,7 @@ first message.
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
     worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Leaving,
-                        Output, Progress, Checkpoint, Cached, Vitals
+                        Output, Progress, Checkpoint, Cached, Vitals, Resting
     server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused, Slots, Rest,
                         End
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
@@ -354,6 +354,16 @@ class Vitals(Message, frozen=True):
     dc_processors: Reading = -1.0
 
 
+class Resting(Message, frozen=True):
+    """The worker takes nothing now, for its computer is not for tasks: `reason` says why.
+
+    It keeps what it has begun, which may stand still, until it hands it back. It takes tasks again
+    once it says that there is no reason any more. To servers of the capability `resting`.
+    """
+
+    reason: Text
+
+
 class Checkpoint(Message, frozen=True):
     """What an attempt wants the next attempt of its task to have, should it not come to its end."""
 
@@ -687,6 +697,7 @@ FromWorker: TypeAlias = (
     | Checkpoint
     | Cached
     | Vitals
+    | Resting
 )
 FromClient: TypeAlias = (
     Hello

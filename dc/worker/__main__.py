@@ -21,8 +21,15 @@ from dc import __version__, limits, logs, program
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
-from dc.requirements import CPUS, GPUS, MEMORY, read_amount
-from dc.worker import cache_place, computer, join_options, plugin_options, show
+from dc.worker import (
+    cache_place,
+    computer,
+    join_options,
+    neighbour_options,
+    plugin_options,
+    resource_options,
+    show,
+)
 from dc.worker.app import WorkerApp
 from dc.worker.cache_place import CachePlace
 from dc.worker.entry import Applying, Entry, enter
@@ -34,9 +41,13 @@ from dc.worker.identity import Identity
 from dc.worker.join_options import JoinOptions
 from dc.worker.keeping import Keeping
 from dc.worker.lifetime import end_of, seconds_of
+from dc.worker.minding import Minder
+from dc.worker.neighbour import Neighbour
+from dc.worker.neighbour_options import NeighbourOptions
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.plugin_options import PluginOptions
 from dc.worker.relay import Relay
+from dc.worker.senses import computer_senses
 from dc.worker.spares import Spares
 from dc.worker.vitals import Meter
 
@@ -80,6 +91,7 @@ class Arguments(Struct, frozen=True):
     idle_exit: float = math.inf
     taken: PluginOptions = PluginOptions()
     log_format: str = logs.TEXT
+    near: NeighbourOptions = NeighbourOptions()
 
 
 class Ended(Struct):
@@ -102,7 +114,8 @@ def parse(argv: list[str] | None = None) -> Arguments:
         join = join_options.read(values)
         labels = dict(map(_split_label, values.label))
         times = _times(values)
-        resources = _resources(values)
+        near = neighbour_options.read(values, Equipment().processors(), Equipment().memory())
+        resources = near.resources(resource_options.read(values))
         taken = plugin_options.read(values)
         cache = cache_place.place_of(values)
         _check(values, labels)
@@ -110,7 +123,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         parser.error(str(error))
     return Arguments(
         join,
-        values.slots,
+        near.slots(values.slots),
         values.name,
         [folder.absolute() for folder in values.plugins],
         labels,
@@ -127,6 +140,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         **times,
         taken=taken,
         log_format=values.log_format,
+        near=near,
     )
 
 
@@ -149,7 +163,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="something that jobs may require of a worker; may be given again",
     )
-    _add_resources(parser)
+    resource_options.add_arguments(parser)
     add(
         "--data",
         metavar="DIR",
@@ -165,6 +179,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--new-key", action="store_true", help="join the server anew, as another worker")
     _add_times(parser)
     _add_executors(parser)
+    neighbour_options.add_arguments(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
     logs.add_format_option(parser)
@@ -201,20 +216,6 @@ def _times(values: argparse.Namespace) -> dict[str, float]:
     if values.finish is not None:
         times["finish"] = seconds_of("--finish", values.finish)
     return times
-
-
-def _add_resources(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--resource",
-        metavar="NAME=AMOUNT",
-        action="append",
-        default=[],
-        help="something of which tasks may use so much together, as licence=2; may be given again",
-    )
-    add("--cpus", metavar="N", help="that tasks may use (default: the processors, or the slots)")
-    add("--memory", metavar="SIZE", help="that tasks may use, as 4GiB (default: what there is)")
-    add("--gpus", metavar="N", help="that tasks may use (default: the cards that are found)")
 
 
 def _add_executors(parser: argparse.ArgumentParser) -> None:
@@ -256,20 +257,6 @@ def _split_label(text: str) -> tuple[str, str]:
     if not (name and equals) or max(len(name), len(value)) > limits.TEXT_CHARS:
         raise StartError(f"--label {text}: give KEY=VALUE, as --label room=12")
     return name, value
-
-
-def _resources(values: argparse.Namespace) -> dict[str, float]:
-    """Return the amounts that were given.
-
-    Raises:
-        OptionsError: one is none.
-    """
-    said = dict(text.partition("=")[::2] for text in values.resource)
-    said |= {name: getattr(values, name) for name in (CPUS, MEMORY, GPUS)}
-    found = {name: read_amount(name, text) for name, text in said.items() if text is not None}
-    if len(found) > limits.RESOURCES // 2:
-        raise OptionsError(f"--resource: {limits.RESOURCES // 2} resources at most")
-    return found
 
 
 def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
@@ -317,7 +304,15 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
 
 def _launcher(arguments: Arguments, scratch: Path) -> AbstractContextManager[Launcher]:
     how = arguments.plugins, scratch, arguments.recycling
-    return Launcher.of_a_worker(*how, use_cgroups=arguments.use_cgroups)
+    return Launcher.of_a_worker(
+        *how, use_cgroups=arguments.use_cgroups, arguments=arguments.near.arguments
+    )
+
+
+def _minder(near: NeighbourOptions, folder: Path) -> Minder | None:
+    if not near.policy.is_any:
+        return None
+    return Minder(Neighbour(near.policy), computer_senses(folder))
 
 
 async def work(arguments: Arguments, ended: Ended) -> None:
@@ -365,11 +360,13 @@ async def _work(
             jitter=random.random,
             keeping=Keeping(folder.path),
             cache=cache_place.open_cache(arguments.cache, folder.path),
-            guard=Guard(folder.scratch),
+            guard=Guard(folder.scratch, most=arguments.near.memory),
             meter=Meter(folder.scratch),
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,
             until=arguments.until,
+            minder=_minder(arguments.near, folder.scratch),
+            give_back=arguments.near.give_back,
             make_fetcher=arguments.taken.fetcher(
                 HttpClient(entry.open, server.authority, access), code, folder.scratch
             ),
@@ -392,7 +389,9 @@ async def print_about(arguments: Arguments) -> None:
         StartError: no executor can be started.
     """
     identity = _identity(arguments, "", "")
-    sys.stdout.write(await show.about(identity, arguments.plugins))
+    senses = computer_senses(Path())
+    about = await show.about(identity, arguments.plugins)
+    sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
 
 
 async def _watch_signals(

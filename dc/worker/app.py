@@ -84,6 +84,8 @@ from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.kept_output import KeptOutputs
+from dc.worker.minding import Minder
+from dc.worker.neighbour_events import InUse, Resume, Suspend
 from dc.worker.plugin_fetch import PluginFetcher
 from dc.worker.reactor import WorkerReactor
 from dc.worker.seats import Seat, run_executor
@@ -113,6 +115,8 @@ class WorkerApp:
         idle_exit: seconds without anything to do, after which it ends.
         until: when it ends, in Unix time.
         wall: gives the Unix time.
+        minder: says when the computer is in use by somebody else; without it, it never is.
+        give_back: seconds for which tasks stand still then, before other workers get them.
         make_fetcher: makes what brings plugins here; needed where the identity takes any.
         access: headers of requests to the server, as what lets in; what is given to a socket for as
             long as it is open comes and goes in this very list.
@@ -139,6 +143,8 @@ class WorkerApp:
         idle_exit: float = math.inf,
         until: float = math.inf,
         wall: Callable[[], float] = time.time,
+        minder: Minder | None = None,
+        give_back: float = 0.0,
         make_fetcher: Callable[[Callable[[Event], None]], PluginFetcher] | None = None,
         access: list[tuple[str, str]] | None = None,
         prover: Callable[[Challenge], Proof] | None = None,
@@ -148,12 +154,12 @@ class WorkerApp:
         self._start_executor = start_executor
         self._host, self._jitter = host, jitter
         self._keeping = keeping or Keeping()
-        self._guard, self._meter = guard, meter
+        self._guard, self._meter, self._minder = guard, meter, minder
         self._clock, self._wall, self._until = clock, wall, until
         self.again = False
         self._looked = 0.0  # when the reactor was last told the time
         self._slept = 0.0  # what its clock is behind
-        self._reactor = WorkerReactor(identity, str(scratch), idle_exit)
+        self._reactor = WorkerReactor(identity, str(scratch), idle_exit, give_back)
         self._codec = Codec(ToWorker)
         self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
         self._access = [] if access is None else access
@@ -214,6 +220,8 @@ class WorkerApp:
         self._nursery.start_soon(self._carrier.tell_all)
         if self._guard is not None:
             self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
+        if self._minder is not None:
+            self._nursery.start_soon(self._minder.keep, self._in_use)
         self._perform(self._reactor.start(self._now()))
         restored = self._keeping.start()
         if restored is not None:
@@ -294,6 +302,8 @@ class WorkerApp:
                 keep = set(map(Path, action.keep))
                 start = self._nursery.start_soon
                 start(trio.to_thread.run_sync, remove_folder, Path(action.path), keep)
+            case Suspend() | Resume():
+                self._executors[action.executor].hold(still=isinstance(action, Suspend))
             case Measure() if self._meter is not None:
                 self._nursery.start_soon(self._measure, self._meter)
             case Say():
@@ -323,6 +333,9 @@ class WorkerApp:
                 log.info("its time is over")
                 self.leave()
             self._keeping.tick(trio.current_time())
+
+    def _in_use(self, reason: str) -> None:
+        self._handle(InUse(reason))
 
     async def _measure(self, meter: Meter) -> None:
         self._handle(Measured(await trio.to_thread.run_sync(meter.read)))

@@ -14,7 +14,7 @@ import { done, named, workerLink } from "../workers_shared.js";
 
 const ROWS = 200; // as many as the stream brings
 const RUNNING_SHOWN = 2;
-const STATES = ["", "connected", "draining", "paused", "sick", "trial", "away", "gone"];
+const STATES = ["", "connected", "draining", "paused", "resting", "sick", "trial", "away", "gone"];
 const FAILS = 0.1; // of the tasks that ended lately: from here on it is red
 
 export default function Workers({ query }) {
