@@ -22,7 +22,7 @@ from dc import __version__, limits, logs, program
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS, GPUS, MEMORY, read_amount
-from dc.worker import cache_place, computer, plugin_options, show
+from dc.worker import cache_place, computer, install, plugin_options, show
 from dc.worker.app import WorkerApp
 from dc.worker.cache_place import CachePlace
 from dc.worker.equipment import Equipment
@@ -164,6 +164,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--new-key", action="store_true", help="join the server anew, as another worker")
     _add_times(parser)
     _add_executors(parser)
+    install.add_arguments(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
     logs.add_format_option(parser)
@@ -411,6 +412,9 @@ async def _watch_signals(
 
 def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if install.is_asked(words):
+        return install.main(words, parse)
     arguments = parse(argv)
     logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     if arguments.show:

@@ -135,6 +135,7 @@ THOUGHT = {
     "worker.identity",
     "worker.leaving",
     "worker.lifetime",
+    "worker.services",
     "worker.board",
     "worker.amounts",
     "worker.assignments",
