@@ -21,6 +21,9 @@ SECONDS: Final = 5.0
 """A server that takes longer to say anything is not well."""
 
 FIRST: Final = Path("/proc/1/cmdline")
+FAILED: Final = 500
+"""From this status on an answer says that the server itself has failed."""
+
 WELL, ILL = 0, 1
 
 

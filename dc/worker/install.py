@@ -13,7 +13,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from dc import invites, program
 from dc.errors import StartError
@@ -47,6 +47,10 @@ class Said(Protocol):
     @property
     def show(self) -> bool:
         """Whether it only tells of itself."""
+
+
+Check: TypeAlias = Callable[[list[str]], Said]
+"""Reads the worker's own options; exits with status 2 when they are wrong."""
 
 
 class Whole(argparse.Action):
@@ -84,7 +88,7 @@ def main(
 
     Args:
         words: the command line.
-        check: reads the worker's own options; exits with status 2 when they are wrong.
+        check: of the worker's own options.
         around: the computer; None for this one.
 
     Returns:
@@ -119,7 +123,7 @@ def _do(own: set[str], rest: list[str], check: Callable[[list[str]], Said], arou
     said = check(options)
     if said.new_key or said.show:
         raise StartError(
-            "--install goes with neither --new-key nor --show: give these once, by hand"
+            "--install goes with neither --new-key nor --show: give these by hand"
         )
     options = with_whole_paths(options)
     if system:

@@ -7,8 +7,8 @@ One of these, by the system and by whom it is for:
     Windows   a task of the Task Scheduler, for a user or, as LOCAL SERVICE, from the start on
 
 A service starts the worker again when it has failed, and leaves it be when it has ended by itself
-(status 0): deleted or stopped by an operator, or at its own end. No secret is in any of these texts:
-a join code is in a file of its own, which the worker is given the name of.
+(status 0): deleted or stopped by an operator, or at its own end. No secret is in any of these
+texts: a join code is in a file of its own, which the worker is given the name of.
 """
 
 from __future__ import annotations
