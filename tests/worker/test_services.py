@@ -149,10 +149,10 @@ def every_unit() -> list[tuple[str, str, float]]:
     """Return each unit, and how exposed systemd may find it at most: 10 is wholly."""
     server = (EXAMPLES / "dc-server.service").read_text("utf-8")
     return [
-        ("computer", service_of(wanted(system=True, has_code=True)).text, 2.6),
-        ("cards", service_of(wanted(system=True, has_cards=True)).text, 3.0),
-        ("user", service_of(wanted(has_code=True)).text, 7.0),
-        ("server", server, 2.0),
+        ("computer", service_of(wanted(system=True, has_code=True)).text, 2.2),
+        ("cards", service_of(wanted(system=True, has_cards=True)).text, 2.4),
+        ("user", service_of(wanted(has_code=True)).text, 6.8),
+        ("server", server, 1.9),
     ]
 
 
