@@ -56,7 +56,7 @@ audit: $(VENV)/dev
 	$(PIP) install --editable '.[audit]'
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive dc plugins examples
 	$(BIN)/zizmor --offline --persona=auditor .github
-	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
 
 lock: $(VENV)/dev
 	$(LOCK) --upgrade --output-file requirements.lock

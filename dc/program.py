@@ -48,7 +48,8 @@ def start_anew(arguments: Sequence[str]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # as in a program of Windows that has no window
             stream.flush()
-    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  no shell is wanted
+    # No shell is wanted.
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  # nosec B606
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

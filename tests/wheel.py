@@ -32,9 +32,7 @@ def package_files() -> set[str]:
     return {
         path.relative_to(ROOT).as_posix()
         for path in paths
-        if path.suffix not in MADE
-        and "__pycache__" not in path.parts
-        and path.name not in REPORTS
+        if path.suffix not in MADE and "__pycache__" not in path.parts and path.name not in REPORTS
     }
 
 

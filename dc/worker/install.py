@@ -122,9 +122,7 @@ def _do(own: set[str], rest: list[str], check: Callable[[list[str]], Said], arou
     options, code = take_code(rest, around)
     said = check(options)
     if said.new_key or said.show:
-        raise StartError(
-            "--install goes with neither --new-key nor --show: give these by hand"
-        )
+        raise StartError("--install goes with neither --new-key nor --show: give these by hand")
     options = with_whole_paths(options)
     if system:
         check_system(options, around)

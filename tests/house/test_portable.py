@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.as_on_windows import MODULES, NAMES, modules_of_dc
+from tests.house.as_on_windows import MODULES, NAMES, ROOT, modules_of_dc
 
 PROGRAM = Path(__file__).with_name("as_on_windows.py")
 
@@ -39,12 +39,12 @@ def test_everything_is_imported_as_on_windows() -> None:
 def test_what_is_not_there_would_be_found(line: str) -> None:
     """The test above can fail: in its world such lines raise."""
     text = (
-        "import sys; sys.path.insert(0, {root!r})\n"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "import select, mmap, time, socket, signal, os\n"
         "from tests.house.as_on_windows import become_windows\n"
         "become_windows()\n"
-        "try:\n    exec({line!r})\nexcept (ImportError, AttributeError):\n    print('refused')\n"
-    ).format(root=str(PROGRAM.parent.parent.parent), line=line)
+        f"try:\n    exec({line!r})\nexcept (ImportError, AttributeError):\n    print('refused')\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False
     )

@@ -167,9 +167,7 @@ def test_files_and_folders_are_named_wholly(tmp_path: Path, monkeypatch: Any) ->
     assert install.with_whole_paths(["--data"]) == ["--data"]
 
 
-def test_a_step_that_fails_is_said(
-    computer: Computer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_step_that_fails_is_said(computer: Computer, capsys: pytest.CaptureFixture[str]) -> None:
     computer.fails = {"enable-linger"}
     assert computer.main("--install", "--yes") == 0
     computer.fails = {"daemon-reload"}

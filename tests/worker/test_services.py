@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -221,7 +221,7 @@ TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 def test_a_task_of_a_user() -> None:
     options = ["--name", 'a "b" & c\\', "--data", "C:\\d d\\"]
     service = service_of(wanted("win32", options=options, has_code=True))
-    root = ElementTree.fromstring(service.text.encode(service.encoding))
+    root = ET.fromstring(service.text.encode(service.encoding))
     assert root.findtext(f".//{TASK}Command") == r"C:\dc\Scripts\pythonw.exe"
     assert root.findtext(f".//{TASK}Arguments") == (
         r'-P -m dc.worker --name "a \"b\" & c\\" --data "C:\d d\\" '
@@ -239,7 +239,7 @@ def test_a_task_of_a_user() -> None:
 def test_the_example_for_windows() -> None:
     service = service_of(wanted("win32", system=True, has_code=True))
     assert service.text == (EXAMPLES / "dc-worker.xml").read_text("utf-16")
-    root = ElementTree.fromstring(service.text.encode(service.encoding))
+    root = ET.fromstring(service.text.encode(service.encoding))
     assert root.findtext(f".//{TASK}UserId") == "S-1-5-19"
     assert root.findtext(f".//{TASK}RunLevel") == "LeastPrivilege"
     assert "LocalService" in str(service.join)
@@ -249,7 +249,7 @@ def test_the_example_for_windows() -> None:
 def test_words_on_the_command_line_of_windows(options: list[str]) -> None:
     """As Python itself quotes them, which knows the rules of the C library there."""
     service = service_of(wanted("win32", options=options))
-    root = ElementTree.fromstring(service.text.encode(service.encoding))
+    root = ET.fromstring(service.text.encode(service.encoding))
     found = root.findtext(f".//{TASK}Arguments") or ""
     assert taken_by_windows(found)[3:] == options
 
