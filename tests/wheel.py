@@ -9,6 +9,7 @@ systems and versions of Python, cibuildwheel does the same: see .github/workflow
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,10 +38,11 @@ def package_files() -> set[str]:
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> None:
-    """Run a command; say which."""
+    """Run a command, which finds the programs of this environment; say which."""
     words = [str(word) for word in command]
     print("$", " ".join(words), flush=True)
-    subprocess.run(words, cwd=cwd, check=True)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    subprocess.run(words, cwd=cwd, check=True, env={**os.environ, "PATH": path})
 
 
 def missing_of_wheel(wheel: Path) -> set[str]:

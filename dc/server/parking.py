@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Final, Protocol
@@ -119,6 +120,8 @@ class Parking:
 
     def park(self, number: int, stream: trio.abc.Stream) -> Parked:
         """Look after the connection of a peer until it is woken; it may be taken."""
+        if sys.platform != "linux":
+            raise AssertionError("there is no epoll: see `may_take`")
         assert self._epoll is not None
         assert isinstance(stream, TcpStream)
         file = stream.socket.fileno()

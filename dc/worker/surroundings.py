@@ -16,7 +16,7 @@ from msgspec import Struct
 from dc import invites, program
 from dc.worker.equipment import Equipment
 from dc.worker.folder import state_folder
-from dc.worker.services import LINUX, MACOS, WINDOWS
+from dc.worker.services import LINUX, MACOS
 
 if sys.platform != "win32":
     import grp
@@ -92,7 +92,7 @@ def here() -> Around:
         needed=_needed(),
         is_root=is_administrator(),
         user=user,
-        uid=os.getuid() if sys.platform != "win32" else 0,
+        uid=_uid(),
         has_cards=bool(Equipment().cards()),
         groups=[name for name in CARD_GROUPS if _has_group(name)],
         has_services=sys.platform != LINUX or Path("/run/systemd/system").is_dir(),
@@ -110,7 +110,7 @@ def _needed() -> list[Path]:
 
 def is_administrator() -> bool:
     """Whether this program may change the computer as a whole."""
-    if sys.platform == WINDOWS:
+    if sys.platform == "win32":
         # Only administrators may look into this folder.
         with suppress(OSError):
             return any(True for _ in Path(r"C:\Windows\System32\config").iterdir())
@@ -118,11 +118,16 @@ def is_administrator() -> bool:
     return os.geteuid() == 0
 
 
-def _has_group(name: str) -> bool:
+def _uid() -> int:
     if sys.platform == "win32":
-        return False
-    with suppress(KeyError):
-        return bool(grp.getgrnam(name))
+        return 0
+    return os.getuid()
+
+
+def _has_group(name: str) -> bool:
+    if sys.platform != "win32":
+        with suppress(KeyError):
+            return bool(grp.getgrnam(name))
     return False
 
 

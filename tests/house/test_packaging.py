@@ -28,7 +28,8 @@ found.script_name = "setup.py"
 build = found.get_command_obj("build_py")
 build.ensure_finalized()
 print(*build.get_source_files(), sep="\\n")
-print(*(f"{folder}/{name}" for _, folder, _, names in build.data_files for name in names), sep="\\n")
+for _, folder, _, names in build.data_files:
+    print(*(f"{folder}/{name}" for name in names), sep="\\n")
 """
 
 
