@@ -254,6 +254,8 @@ def _remove_old(folder: Path) -> None:
 
     So with what this worker has left of itself, which has only begun: it may have started anew.
     """
+    if sys.platform != "linux":
+        return
     for old in folder.glob(f"{_PREFIX}*"):
         pid = old.name.removeprefix(_PREFIX)
         is_own = pid == str(os.getpid())

@@ -242,6 +242,8 @@ class Executor:
 
         Only while no `send` is under way. A pipe takes so few bytes wholly or not at all.
         """
+        if sys.platform == "win32":  # a pipe there is none of those
+            return False
         stream = self._process.stdin
         frame = encode_frame(message)
         if len(frame) > PIPE_AT_ONCE_BYTES or not isinstance(stream, trio.lowlevel.FdStream):

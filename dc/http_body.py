@@ -50,6 +50,7 @@ _movers: Final = trio.lowlevel.RunVar[trio.CapacityLimiter]("movers of bodies")
 CLOSED: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 HAS_DESCRIPTORS: Final = sys.platform != "win32"
+NO_DESCRIPTORS: Final = "sockets are no files there: see HAS_DESCRIPTORS"
 HAS_SENDFILE: Final = sys.platform == "linux"
 
 _OF_FILES: Final = (errno.EIO, errno.EISDIR, errno.ESTALE, errno.EINVAL, errno.ENOSYS)
@@ -104,6 +105,8 @@ async def _receive_more(stream: Stream, view: memoryview) -> int:
 
 
 async def _receive(sock: Socket, view: memoryview) -> int:
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     await trio.lowlevel.checkpoint()
     while True:
         _check_open(sock)
@@ -295,6 +298,8 @@ def _receive_some(descriptor: int, view: memoryview, fill: Fill) -> tuple[int, b
 
 def _receive_all(descriptor: int, view: memoryview, until: float) -> tuple[int, bool]:
     """Receive as long as bytes flow, until a time; return how many, and whether it has ended."""
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     at = 0
     while at < len(view) and time.monotonic() < until:
         try:
@@ -313,6 +318,8 @@ def _receive_all(descriptor: int, view: memoryview, until: float) -> tuple[int, 
 
 def _send_span(descriptor: int, file: int, start: int, size: int) -> int | None:
     """Send of a file as long as bytes flow; return how many, None for none, 0 at the file's end."""
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     sent, until = 0, time.monotonic() + limits.MOVE_SECONDS
     while sent < size and time.monotonic() < until:
         try:

@@ -162,6 +162,8 @@ class Launcher:
         Those that it has started itself are in its own group, which no process can join from
         another session. While an executor is being started, its number is not known yet.
         """
+        if sys.platform == "win32":
+            return []
         started = self._started
         if self._starting:
             return []

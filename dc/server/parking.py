@@ -20,6 +20,7 @@ may have been received of which nothing can be told yet: they stay in the stream
 from __future__ import annotations
 
 import select
+import sys
 from collections.abc import Collection
 from typing import Final, Protocol, TypeAlias
 
@@ -125,6 +126,8 @@ class Parking:
 
     def park(self, number: int, stream: trio.abc.Stream) -> Parked:
         """Look after the connection of a peer until it is woken; it may be taken."""
+        if sys.platform != "linux":
+            raise AssertionError("there is no epoll: see `may_take`")
         assert self._epoll is not None
         assert isinstance(stream, TcpStream | TlsStream)
         file = stream.fileno()

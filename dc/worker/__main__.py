@@ -21,9 +21,11 @@ from dc import __version__, limits, logs, program
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
+from dc.requirements import CPUS
 from dc.worker import (
     cache_place,
     computer,
+    install,
     join_options,
     neighbour_options,
     plugin_options,
@@ -180,6 +182,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_times(parser)
     _add_executors(parser)
     neighbour_options.add_arguments(parser)
+    install.add_arguments(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
     logs.add_format_option(parser)
@@ -414,6 +417,9 @@ async def _watch_signals(
 
 def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if install.is_asked(words):
+        return install.main(words, parse)
     if argv is None:
         rest, code = join_options.without_code(sys.orig_argv[1:])
         if code and sys.platform != "win32":  # where it would be another process

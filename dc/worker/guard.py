@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -172,9 +173,10 @@ def memory_of_computer() -> tuple[int, int]:
 
 def disk_of(folder: Path) -> tuple[int, int]:
     """Return the bytes that this user may still write, and all, on a disk; 0, 0 if not known."""
-    if not hasattr(os, "statvfs"):
-        return 0, 0
     try:
+        if not hasattr(os, "statvfs"):
+            free = shutil.disk_usage(folder)
+            return free.free, free.total
         found = os.statvfs(folder)
     except OSError:
         return 0, 0

@@ -161,6 +161,7 @@ THOUGHT = {
     "worker.neighbour_events",
     "worker.suspending",
     "worker.giving_back",
+    "worker.services",
     "worker.board",
     "worker.amounts",
     "worker.assignments",
