@@ -300,6 +300,21 @@ class TooManyWatchers(DcError):
     code = "too_many_watchers"
 
 
+class TooManyTries(DcError):
+    """There was too much of this from one place: wait as long as the message says, and try again.
+
+    Args:
+        text: what to do.
+        seconds: how long to wait.
+    """
+
+    code = "too_many"
+
+    def __init__(self, text: str, *, seconds: int = 1) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
 class InternalError(DcError):
     """A mistake in dc itself. The server stopped at once; its log says where. Start it again."""
 

@@ -39,6 +39,7 @@ class Request:
         query: percent-decoded; of equal names the last.
         headers: by lower-cased name; values of one name are joined by a comma.
         content_length: of the body, in bytes; None if the client sends it in chunks.
+        connection: what the server knows of the connection it came over; the server's own.
 
     Args:
         reader: of this request's body.
@@ -51,7 +52,10 @@ class Request:
         ProtocolError: the head is against the rules of `http_head`.
     """
 
-    __slots__ = ("_reader", "content_length", "headers", "method", "path", "query", "target")
+    __slots__ = (
+        *("_reader", "connection", "content_length", "headers", "method", "path", "query"),
+        "target",
+    )
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Request:
         pairs: Iterable[tuple[bytes, bytes]],
     ) -> None:
         self._reader = reader
+        self.connection: object = None
         self.method = method
         self.target = target
         self.headers = http_head.join_headers(pairs)
@@ -250,11 +255,19 @@ CODES: Final[Mapping[int, str]] = MappingProxyType(
 """Codes of problems with what is no request; of any other status it is `request`."""
 
 
+REFUSAL_HEADERS: Final = (
+    ("Content-Security-Policy", "default-src 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "no-store"),
+)
+"""Of an answer to what is no request: nothing in it is to be run, guessed at or kept."""
+
+
 def refusal(error: ProtocolError) -> tuple[Response, bytes]:
     """Return the answer to what is no request, and its body: the error as in RFC 9457."""
     text = " ".join(str(error).split())[: limits.TEXT_CHARS]
     response = problem_of(error.status, CODES.get(error.status, "request"), text)
-    response.headers.append(("X-Content-Type-Options", "nosniff"))
+    response.headers += REFUSAL_HEADERS
     assert isinstance(response.body, bytes)
     return response, response.body
 

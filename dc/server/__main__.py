@@ -16,6 +16,7 @@ from pathlib import Path
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
@@ -25,7 +26,10 @@ from dc.plugins import Plugins
 from dc.server import folder
 from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
+from dc.server.guard import Allowed
 from dc.server.keep import Keep
+from dc.server.limit_arguments import add_limit_options, allowed_of
+from dc.server.open_files import raise_limit
 from dc.server.option_rows import NotingParser
 from dc.server.quota_arguments import add_quota_options, quotas_of
 from dc.server.quotas import NONE, Quotas
@@ -65,6 +69,7 @@ class Arguments(Struct, frozen=True):
     reserve: int | None = None
     options: list[Option] = []
     log_format: str = logs.TEXT
+    allowed: Allowed = Allowed()
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -78,6 +83,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     _add_usual_options(parser)
     _add_folder_options(parser)
     add_quota_options(parser)
+    add_limit_options(parser)
     values, options = parser.parse_noting(argv)
     try:
         host, port = split_address(values.listen)
@@ -97,6 +103,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         reserve=values.reserve,
         options=options,
         log_format=values.log_format,
+        allowed=allowed_of(values),
     )
 
 
@@ -250,6 +257,7 @@ async def _serve(
     settings = Settings(
         *(f"dc {__version__}", address, data, time.time(), arguments.keep),
         *(arguments.quotas, arguments.reserve, arguments.options),
+        replace(arguments.allowed, places=raise_limit()),
     )
     types = PluginTypes(Plugins())
     shelf = Shelf(arguments.plugins, data, blobs, types)

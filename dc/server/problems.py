@@ -29,6 +29,7 @@ STATUSES: Final[Mapping[type[DcError], int]] = MappingProxyType(
         errors.PayloadError: 400,
         errors.UnknownTopic: 400,
         errors.TooManyWatchers: 429,
+        errors.TooManyTries: 429,
         errors.DuplicateName: 409,
         errors.QuotaExceeded: 413,
         errors.StoreFull: 507,
@@ -105,6 +106,8 @@ def problem(error: DcError) -> Response:
     answer = problem_of(error.code, status, title, str(error))
     if isinstance(error, errors.WrongOffset) and error.offset is not None:
         answer.headers.append(("Upload-Offset", str(error.offset)))
+    if isinstance(error, errors.TooManyTries):
+        answer.headers.append(("Retry-After", str(error.seconds)))
     return answer
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import trio
 
-from dc import http, limits, link_open
+from dc import http, limits_guard, limits_shown, link_open
 from dc.errors import ProtocolError, UnknownBlob, UnknownTask
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
@@ -17,30 +18,21 @@ from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.compression import compress
+from dc.server.door import Door
+from dc.server.guard import Guard, host_of, too_many
 from dc.server.metrics import Metrics
+from dc.server.networks import is_loopback
+from dc.server.places import Visit
 from dc.server.problems import ANSWERED, OF_PROTOCOL, BadRequest, not_allowed, problem
 from dc.server.request_tally import RequestTally
 from dc.server.routes import Router, number
+from dc.server.security_headers import headers_of
 from dc.server.static_files import StaticFiles, wants_document
 from dc.server.task_bytes import TaskBytes
 from dc.server.uploads import Uploads
 from dc.server.views import Views
 
-SECURITY_HEADERS = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "same-origin"),
-]
-
-
 TEXT: Final = "text/plain; charset=utf-8"
-
-DEFAULT_HEADERS = [*SECURITY_HEADERS, ("Cache-Control", "no-store")]
-"""Of an answer that does not say otherwise."""
 
 DIGEST_CHARS: Final = 64
 """Of a SHA-256 as text."""
@@ -51,6 +43,9 @@ class Site:
 
     Args:
         app: the server behind it.
+
+    Attributes:
+        guard: keeps it for everybody; whoever judges tokens and codes tells it what was wrong.
     """
 
     def __init__(self, app: ServerApp) -> None:
@@ -66,24 +61,33 @@ class Site:
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
         self._requests = RequestTally()
-        self._metrics = Metrics(app, self._requests, lambda: self._open)
-        self._open = 0
+        self.guard = Guard(app.settings.allowed)
+        self._door = Door(self.guard, lambda: app.sockets)
+        self._metrics = Metrics(app, self._requests, self.guard)
+        self._headers = headers_of(app.settings.address)
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
         """Serve one connection to its end, whatever comes over it."""
-        if self._open + self._app.sockets >= limits.CONNECTIONS or self._app.stopping:
-            await _turn_away(stream)
-            return
-        self._open += 1
-        try:
-            upgraded = await http.serve_requests(stream, self.answer)
-        finally:
-            self._open -= 1
+        upgraded = None
+        with self._door.visit(host_of(address)) as visit:
+            if visit is None or self._app.stopping:
+                await _turn_away(stream)
+            else:
+                upgraded = await http.serve_requests(stream, partial(self._visited, visit))
         if upgraded is not None:
             socket = Link(stream, client=False, initial=upgraded[1])
             del upgraded  # the frame of this call stays for as long as the socket is open
             await self._app.serve_socket(socket, address)
+
+    async def _visited(self, visit: Visit, request: Request) -> Response | Upgrade:
+        """Answer a request that came over a connection."""
+        request.connection = visit
+        self.guard.places.begin(visit)
+        try:
+            return await self.answer(request)
+        finally:
+            self.guard.places.end(visit)
 
     async def answer(self, request: Request) -> Response | Upgrade:
         """Answer one request, and count it."""
@@ -104,7 +108,8 @@ class Site:
             self._check_host(request.headers.get("host", ""))
             if request.method not in ("GET", "HEAD"):
                 link_open.check_origin(request.headers)
-            answer = await self._route(request)
+            with await self._limited(request):
+                answer = await self._route(request)
         except ANSWERED as error:
             answer = problem(error)
         except ProtocolError as error:
@@ -116,8 +121,23 @@ class Site:
         if isinstance(answer, Response):
             await compress(request, answer)
             names = {name for name, _ in answer.headers}
-            answer.headers += [one for one in DEFAULT_HEADERS if one[0] not in names]
+            answer.headers += [one for one in self._headers if one[0] not in names]
         return answer
+
+    async def _limited(self, request: Request) -> AbstractContextManager[None]:
+        """Hold a request against what its sender may ask for; its body counts while it is answered.
+
+        Raises:
+            TooManyTries: it has to wait; it has waited a little already.
+        """
+        visit = request.connection
+        if not isinstance(visit, Visit):
+            return nullcontext()
+        self.guard.places.know(visit)
+        if wait := self.guard.ask(visit.address, "", trio.current_time()):
+            await trio.sleep(min(wait, limits_guard.REFUSAL_PAUSE_SECONDS))
+            raise too_many(wait)
+        return self.guard.carried(visit.address, _held_bytes(request))
 
     def _check_host(self, host: str) -> None:
         """See to it that a request was meant for this server.
@@ -137,7 +157,7 @@ class Site:
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
     async def _route(self, request: Request) -> Response | Upgrade:
-        parts = request.path.strip("/").split("/")
+        parts = request.segments
         match parts:
             case ["socket"]:
                 return self._socket(request)
@@ -208,12 +228,11 @@ def _is_archive(request: Request, rest: list[str]) -> bool:
     return len(rest[0]) == DIGEST_CHARS or not wants_document(request)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether this is the address of the computer itself, in numbers."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _held_bytes(request: Request) -> int:
+    """Return how much of a request's body may be in memory at a time."""
+    size, whole = request.content_length, request.segments[0] != "blobs"
+    most = limits_shown.SUBMITTED_BYTES if whole else limits_guard.BODY_PIECE_BYTES
+    return most if size is None else min(size, most)
 
 
 async def _turn_away(stream: trio.abc.Stream) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from dc.server.guard import Allowed
 from dc.server.keep import Keep
 from dc.server.quotas import NONE, Quotas
 from dc.server.settings import Option, Values
@@ -15,7 +16,7 @@ class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
     `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
-    `options` are all that the command line has.
+    `options` are all that the command line has; `allowed` is how much others may ask for.
     """
 
     software: str
@@ -26,6 +27,7 @@ class Settings(Struct, frozen=True):
     quotas: Quotas = NONE
     reserve: int | None = 0
     options: list[Option] = []
+    allowed: Allowed = Allowed()
 
     @property
     def given(self) -> Values:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 import dc.server
-from dc.server.site import SECURITY_HEADERS
+from dc.server.security_headers import SECURITY_HEADERS
 from dc.view_jobs import JobsPage, TasksPage
 from dc.view_server import EventsPage, Problem
 from dc.view_workers import WorkersPage
