@@ -62,7 +62,7 @@ class Guard:
         places: the connections.
     """
 
-    def __init__(self, allowed: Allowed = Allowed()) -> None:  # noqa: B008: it is frozen
+    def __init__(self, allowed: Allowed = Allowed()) -> None:
         strangers = min(limits_guard.STRANGERS, max(1, allowed.places // 2))
         self.places = Places(allowed.places, strangers, allowed.connections)
         self.refused: Counter[Reason] = Counter()

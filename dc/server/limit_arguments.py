@@ -42,9 +42,7 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
 
 def allowed_of(values: argparse.Namespace) -> Allowed:
     """Return what was asked for."""
-    return Allowed(
-        values.limit_connections, float(values.limit_requests), values.limit_failures
-    )
+    return Allowed(values.limit_connections, float(values.limit_requests), values.limit_failures)
 
 
 def _count(text: str) -> int:

@@ -17,7 +17,7 @@ def network_of(host: str) -> str:
             stands for itself.
     """
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        address = ipaddress.ip_address(host.partition("%")[0] if ":" in host else host)
     except ValueError:
         return host
     if isinstance(address, ipaddress.IPv6Address):

@@ -37,7 +37,9 @@ class Places:
         self._most = most
         self._strangers = min(strangers, most)
         self._each = each
-        self._waiting: OrderedDict[Visit, None] = OrderedDict()  # strangers' idle ones, oldest first
+        self._waiting: OrderedDict[Visit, None] = (
+            OrderedDict()
+        )  # strangers' idle ones, oldest first
         self._busy: set[Visit] = set()  # strangers' that are being answered
         self._by_address: Counter[str] = Counter()
         self._known: set[Visit] = set()

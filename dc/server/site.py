@@ -18,6 +18,7 @@ from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.compression import compress
+from dc.server.cross_site import check_site
 from dc.server.door import Door
 from dc.server.guard import Guard, host_of, too_many
 from dc.server.metrics import Metrics
@@ -106,8 +107,7 @@ class Site:
     async def _answer(self, request: Request) -> Response | Upgrade:
         try:
             self._check_host(request.headers.get("host", ""))
-            if request.method not in ("GET", "HEAD"):
-                link_open.check_origin(request.headers)
+            check_site(request)
             with await self._limited(request):
                 answer = await self._route(request)
         except ANSWERED as error:
@@ -150,7 +150,8 @@ class Site:
                 by --listen.
         """
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            url = urlsplit(f"//{host}")
+            name, _ = url.hostname or "", url.port
         except ValueError:
             raise ProtocolError(f"{host[:80]!r} is no host", status=400) from None
         if host and name != "localhost" and name not in self._hosts and not is_loopback(name):

@@ -189,9 +189,9 @@ class PlacesMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
-        for group in (self.strangers, self.busy, self.known):
-            if group and data.draw(st.booleans()):
-                self.places.leave(group.pop())
+        groups = [group for group in (self.strangers, self.busy, self.known) if group]
+        for group in groups[: data.draw(st.integers(0, 3))]:
+            self.places.leave(group.pop())
 
     @invariant()
     def counts_agree(self) -> None:
