@@ -1,4 +1,4 @@
-"""What pages of other sites may have a browser ask for: to show a page of this one, nothing else."""
+"""What pages of other sites may have a browser ask for: to show a page of this one, no more."""
 
 from __future__ import annotations
 

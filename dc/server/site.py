@@ -19,7 +19,7 @@ from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.compression import compress
 from dc.server.cross_site import check_site
-from dc.server.door import Door
+from dc.server.entrance import Entrance
 from dc.server.guard import Guard, host_of, too_many
 from dc.server.metrics import Metrics
 from dc.server.networks import is_loopback
@@ -63,7 +63,7 @@ class Site:
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
         self._requests = RequestTally()
         self.guard = Guard(app.settings.allowed)
-        self._door = Door(self.guard, lambda: app.sockets)
+        self._entrance = Entrance(self.guard, lambda: app.sockets)
         self._metrics = Metrics(app, self._requests, self.guard)
         self._headers = headers_of(app.settings.address)
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
@@ -71,7 +71,7 @@ class Site:
     async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
         """Serve one connection to its end, whatever comes over it."""
         upgraded = None
-        with self._door.visit(host_of(address)) as visit:
+        with self._entrance.visit(host_of(address)) as visit:
             if visit is None or self._app.stopping:
                 await _turn_away(stream)
             else:

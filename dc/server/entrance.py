@@ -1,4 +1,4 @@
-"""The door: connections that are let in, and ended when they lose their place."""
+"""The entrance: connections that are let in, and ended when they lose their place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dc.server.guard import Guard
 from dc.server.places import Visit
 
 
-class Door:
+class Entrance:
     """Lets connections in.
 
     Args:
