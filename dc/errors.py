@@ -137,6 +137,48 @@ class NotPermitted(DcError):
     code = "not_permitted"
 
 
+class NotSignedIn(DcError):
+    """This server lets in only who shows a token: sign in, or give one that is valid."""
+
+    code = "not_signed_in"
+
+
+class InviteRefused(DcError):
+    """A join code or a sign-in link does not let anybody in, for whatever reason: get a new one."""
+
+    code = "invite"
+
+
+class UnknownToken(DcError):
+    """There is no token of this id."""
+
+    code = "unknown_token"
+
+
+class UnknownInvite(DcError):
+    """There is no invite of this id."""
+
+    code = "unknown_invite"
+
+
+class UnknownKey(DcError):
+    """No worker with this key has joined, or waits to be let in."""
+
+    code = "unknown_key"
+
+
+class UnknownGroup(DcError):
+    """There is no group of workers of this name."""
+
+    code = "unknown_group"
+
+
+class WrongServer(DcError):
+    """Whoever answers at a server's address does not have the server's key: it is somebody else."""
+
+    code = "wrong_server"
+
+
 class TaskFailed(DcError):
     """A task raised, crashed, or ran out of time on every try it had.
 

@@ -61,6 +61,22 @@ class Invite(Struct, frozen=True):
         return PREFIX + base64.b32encode(body).decode().rstrip("=").lower()
 
 
+def secret_text(secret: bytes) -> str:
+    """Return the secret of an invite for a browser as it stands in its link: 16 letters."""
+    return base64.b32encode(secret).decode().lower()
+
+
+def read_secret(text: str) -> bytes | None:
+    """Return the secret that a text is, None if it is none. May be given anything."""
+    letters = text.strip()
+    if len(letters) != SECRET_BYTES * 8 // 5 or not letters.isascii():
+        return None
+    try:
+        return base64.b32decode(letters.upper())
+    except (binascii.Error, ValueError):
+        return None
+
+
 def is_code(text: str) -> bool:
     """Whether a text is meant to be a join code."""
     return text.strip().lower().startswith(PREFIX)

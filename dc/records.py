@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.messages import Blob, Counts, JobId, Options, Outcome, Payload
+from dc.records_access import AccessRecord
 from dc.records_shown import ShownRecord
 
 # --- to the store -------------------------------------------------------------------------------
@@ -302,7 +303,7 @@ WorkRecord: TypeAlias = (
 )
 """What jobs, tasks and workers are made of."""
 
-Record: TypeAlias = WorkRecord | ShownRecord
+Record: TypeAlias = WorkRecord | ShownRecord | AccessRecord
 
 # --- from the store -----------------------------------------------------------------------------
 

@@ -167,6 +167,13 @@ class WorkerKeyForgotten(Struct, frozen=True):
     key: str
 
 
+class AccessForgotten(Struct, frozen=True):
+    """Tokens, sessions or invites were removed, by their ids: they let nobody in any more."""
+
+    tokens: list[str] = []
+    invites: list[str] = []
+
+
 class GroupKept(Struct, frozen=True):
     """A group was made, or is other than it was."""
 
@@ -190,6 +197,7 @@ AccessRecord: TypeAlias = (
     | InviteKept
     | WorkerKeyKept
     | WorkerKeyForgotten
+    | AccessForgotten
     | GroupKept
     | GroupForgotten
     | Audited
@@ -203,3 +211,19 @@ class AccessRows(Struct, frozen=True):
     invites: list[InviteRow]
     keys: list[WorkerKeyRow]
     groups: list[GroupRow]
+
+
+class AuditFilter(Struct, frozen=True):
+    """Which entries of the audit log are wanted: those of which all is true that is said here.
+
+    Attributes:
+        kind: such as `token.created`, or `token` for all kinds that begin so.
+        who: the name of the token.
+        address: where it came from.
+        ok: whether it was done.
+    """
+
+    kind: str = ""
+    who: str = ""
+    address: str = ""
+    ok: bool | None = None

@@ -26,6 +26,7 @@ from dc.records import (
     Unfinished,
     WorkerRow,
 )
+from dc.records_access import AccessRows, AuditFilter, AuditRow
 from dc.records_shown import EventFilter, HistoryStep, PresenceRow
 from dc.view_server import EventView
 
@@ -254,6 +255,21 @@ class Store(Protocol):
 
     async def settings(self) -> dict[str, str]:
         """Return what operators have set, by name."""
+
+    async def access(self) -> AccessRows:
+        """Return all that is kept of who is let in, but for the audit log."""
+
+    async def next_audit(self) -> int:
+        """Return the number for the next entry of the audit log, from 1."""
+
+    async def audit(self, wanted: AuditFilter, before: int, limit: int) -> list[AuditRow]:
+        """Return entries of the audit log, the newest first.
+
+        Args:
+            wanted: what has to be true of them.
+            before: only those of lower numbers.
+            limit: so many at most.
+        """
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """Return the digests of blobs from `first` to `last` that something names, ascending."""

@@ -40,7 +40,9 @@ from dc.records import (
     Workers,
     WorkRecord,
 )
+from dc.records_access import AccessRecord
 from dc.records_shown import Events, History, Presences, SettingChanged
+from dc.store_memory_access import MemoryAccess
 from dc.store_memory_changes import add_attempts, add_leases, add_outcomes, add_tasks, close, retry
 from dc.store_memory_job import (
     MemoryJob,
@@ -57,7 +59,7 @@ from dc.store_memory_notes import add_note, ends_from
 from dc.store_memory_shown import MemoryShown
 
 
-class MemoryStore(MemoryShown):
+class MemoryStore(MemoryShown, MemoryAccess):
     """A dc.store.Store in memory.
 
     Args:
@@ -68,7 +70,8 @@ class MemoryStore(MemoryShown):
     """
 
     def __init__(self, identity: str = "5e" * 16) -> None:
-        super().__init__()
+        MemoryShown.__init__(self)
+        MemoryAccess.__init__(self)
         self.fail: StoreError | None = None
         self._jobs: dict[int, MemoryJob] = {}
         self._sequences: set[int] = set()
@@ -103,6 +106,8 @@ class MemoryStore(MemoryShown):
             for record in records:
                 if isinstance(record, History | Presences | Events | SettingChanged):
                     self._show(record, undo)
+                elif isinstance(record, AccessRecord):
+                    self._admit(record, undo)
                 else:
                     self._apply(record, undo)
         except BaseException:

@@ -27,6 +27,7 @@ from dc.records import (
     Unfinished,
     WorkerRow,
 )
+from dc.store_access import AccessReader
 from dc.store_file import queries, told_plainly
 from dc.store_pieces import Batch, StoredOutcomes
 from dc.store_rows import NO_TRIES, columns, integers, task_row, to_json
@@ -46,6 +47,7 @@ class Reader:
         self._path = path
         self._queries = queries()
         self.shown = ShownReader(connection, self._queries)
+        self.admitted = AccessReader(connection, self._queries)
 
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Return the question's answer.

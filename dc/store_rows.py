@@ -40,7 +40,9 @@ from dc.records import (
     WorkerRow,
     Workers,
 )
+from dc.records_access import AccessRecord
 from dc.records_shown import Events, History, Presences, SettingChanged, ShownRecord
+from dc.store_access import access_row
 from dc.store_figures import ends_row, figures_row
 from dc.store_pieces import (
     Batch,
@@ -155,6 +157,8 @@ def _row(record: Record) -> Row | None:
         return figures_row(record)
     if isinstance(record, Retried):
         return _retried_row(record) if record.numbers else None
+    if isinstance(record, AccessRecord):
+        return access_row(record)
     return _plain_row(record)
 
 

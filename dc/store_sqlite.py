@@ -49,6 +49,7 @@ from dc.records import (
     Unfinished,
     WorkerRow,
 )
+from dc.records_access import AccessRows, AuditFilter, AuditRow
 from dc.records_shown import EventFilter, HistoryStep, PresenceRow
 from dc.store_file import (
     DATABASE,
@@ -319,6 +320,18 @@ class SqliteStore:
     async def settings(self) -> dict[str, str]:
         """See Store."""
         return await self._read(lambda reader: reader.shown.settings())
+
+    async def access(self) -> AccessRows:
+        """See Store."""
+        return await self._read(lambda reader: reader.admitted.access())
+
+    async def next_audit(self) -> int:
+        """See Store."""
+        return await self._read(lambda reader: reader.admitted.next_audit())
+
+    async def audit(self, wanted: AuditFilter, before: int, limit: int) -> list[AuditRow]:
+        """See Store."""
+        return await self._read(lambda reader: reader.admitted.audit(wanted, before, limit))
 
     async def used_blobs(self, first: bytes, last: bytes) -> list[bytes]:
         """See Store."""

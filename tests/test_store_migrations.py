@@ -84,11 +84,19 @@ def make_schema_4(path: Path) -> None:
         store_file._apply(connection, 4, store_file.migrations()[3])
 
 
+def make_schema_5(path: Path) -> None:
+    """Make the same database of schema 5."""
+    make_schema_4(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        store_file._apply(connection, 5, store_file.migrations()[4])
+
+
 EARLIER: dict[int, Callable[[Path], None]] = {
     1: make_schema_1,
     2: make_schema_2,
     3: make_schema_3,
     4: make_schema_4,
+    5: make_schema_5,
 }
 
 

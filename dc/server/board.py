@@ -23,6 +23,8 @@ from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome
 from dc.portions import portions, stored_size
 from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record
 from dc.requirements import needs_of
+from dc.server.access import Access
+from dc.server.audit_log import AuditLog
 from dc.server.counters import Counters
 from dc.server.event_log import EventLog
 from dc.server.events import Action, Send, Write
@@ -77,7 +79,9 @@ class Board:
         self.scheduler = Scheduler(
             credit_seconds=limits.CREDIT_SECONDS, credit_tasks=limits.CREDIT_TASKS
         )
-        self.matching = Matching(self.scheduler)
+        self.access = Access()
+        self.audit = AuditLog()
+        self.matching = Matching(self.scheduler, self.access.types_of)
         self.submitters = Submitters(self.scheduler)
         self.jobs: dict[int, Job] = {}
         self.heads = Heads(self.scheduler, lambda action: self.out.append(action), heads)

@@ -23,16 +23,19 @@ from dc.records import (
     Unfinished,
     WorkerRow,
 )
+from dc.roles import LOCAL, Principal
 from dc.server.commands import Command, Then
+from dc.server.commands_access import AccessCommand
 
 # --- events -------------------------------------------------------------------------------------
 
 
 class Opened(Struct, frozen=True):
-    """A peer has opened a socket; it has said nothing yet."""
+    """A peer has opened a socket; it has said nothing yet. `principal` is who it is."""
 
     peer: int
     address: str
+    principal: Principal = LOCAL
 
 
 class Received(Struct, frozen=True):
@@ -165,13 +168,20 @@ class Continued(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """An operator asks for something; `then` takes the answer once all of it is on disk."""
+    """Somebody asks for something; `then` takes the answer once all of it is on disk.
 
-    command: Command
+    Who asks may do so: that was seen to. `by` and `address` are for the audit log.
+    """
+
+    command: Command | AccessCommand
     then: Then
+    by: Principal = LOCAL
+    address: str = ""
 
     def __repr__(self) -> str:
-        return f"Asked({self.command!r})"  # a function has another address each time
+        # A function has another address each time, and secrets are for nobody's eyes.
+        is_secret = isinstance(self.command, AccessCommand)
+        return f"Asked({type(self.command).__name__ if is_secret else repr(self.command)})"
 
 
 class Answered(Struct, frozen=True):

@@ -72,6 +72,7 @@ class Guard:
         rate = allowed.requests * limits_guard.STRANGE_REQUESTS_SHARE
         self._strange = Allowance(rate, max(1.0, rate * _STRANGE_SECONDS), most)
         self._failures = Failures(allowed.failures)
+        self._wrong = Failures(allowed.failures)
         self._bytes: Counter[str] = Counter()
 
     # --- connections ------------------------------------------------------------------------------
@@ -155,6 +156,22 @@ class Guard:
     def passed(self, host: str) -> None:
         """Note that what an address has shown was right."""
         self._failures.clear(network_of(host))
+
+    def wrong_token(self, host: str, now: float) -> None:
+        """Note that an address has shown a token that lets nobody in.
+
+        This is counted apart from links and codes: programs go on showing a token that is over,
+        and are not to keep others behind the same router from joining. A good one always counts.
+
+        Raises:
+            TooManyTries: there were too many.
+        """
+        address = network_of(host)
+        if wait := self._wrong.wait(address, now):
+            self.refused["tries"] += 1
+            raise too_many(wait)
+        self.refused["failures"] += 1
+        self._wrong.add(address, now)
 
 
 _STRANGE_SECONDS: Final = limits_guard.STRANGE_BURST / (

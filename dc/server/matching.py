@@ -11,10 +11,11 @@ trait that any class asks has a bit, and an alternative of a class is a mask of 
 differ only in what nobody asks, or only beyond what anybody asks, are one group, and whether a
 group can run a class is one comparison of integers for each alternative.
 
-Workers whose task types are the same, and their values of all that any trait is about, are one
-*make*. A new trait costs a look at each make, and moves those workers that it divides from the
-larger part of their group; only if it is about a label or resource that nobody has asked for
-before, it costs a look at each worker. A class of known traits costs a look at each group.
+Workers whose task types are the same, and those that they may run, and their values of all that
+any trait is about, are one *make*. A new trait costs a look at each make, and moves those workers
+that it divides from the larger part of their group; only if it is about a label or resource that
+nobody has asked for before, it costs a look at each worker. A class of known traits costs a look at
+each group.
 
 A class that no job has is kept for a while, for the next job that needs the same. When there are
 too many, the older half goes, and what is left is laid out anew: bits, makes and groups. So what
@@ -25,7 +26,7 @@ Resources get small numbers, which the scheduler counts by; one that no class as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -34,14 +35,14 @@ from msgspec.structs import replace
 from dc import limits
 from dc.messages import About
 from dc.requirements import CPUS, Need, Term, terms_of
+from dc.server.abilities import Ability, Class, Wanted, can_have
+from dc.server.access_groups import fits
 from dc.server.shipping import LABELS, Shipped, taking_of
 from dc.server.traits import (
     Make,
     Trait,
-    Types,
     counts_of,
     lacking,
-    lacking_for,
     traits_of,
     traits_of_code,
 )
@@ -75,42 +76,6 @@ class Groups(Protocol):
         """Say how much a worker has."""
 
 
-class Wanted(Struct, frozen=True):
-    """What a class is known by; `shipped` is the archive that its jobs are pinned to, if any."""
-
-    type: str
-    version: str
-    needs: tuple[Need, ...]
-    shipped: Shipped | None = None
-
-
-class Class(Struct, eq=False):
-    """A requirement class: its number in the scheduler, how many jobs have it, and its masks.
-
-    `code` is the mask of what its archive asks; 0 if there is none.
-    """
-
-    id: int
-    wanted: Wanted
-    jobs: int = 0
-    masks: tuple[int, ...] = ()
-    code: int = 0
-
-
-class Ability(Struct, frozen=True):
-    """What the workers of a group can do: their task types, and the bits of their traits."""
-
-    types: Types
-    mask: int
-
-    def alternatives(self, class_: Class) -> list[int]:
-        """Return which alternatives of a class a worker of this ability can ever run."""
-        own = (class_.wanted.type, class_.wanted.version) in self.types
-        if not own and not (class_.code and class_.code & self.mask == class_.code):
-            return []
-        return [at for at, mask in enumerate(class_.masks) if mask & self.mask == mask]
-
-
 class Group(Struct, eq=False):
     """Workers of one ability: the group's number in the scheduler, and theirs."""
 
@@ -126,10 +91,19 @@ class Bit(Struct, eq=False):
 
 
 class Matching:
-    """Keeps the scheduler's classes and groups in step with what jobs ask and workers have."""
+    """Keeps the scheduler's classes and groups in step with what jobs ask and workers have.
 
-    def __init__(self, groups: Groups) -> None:
+    Args:
+        groups: the scheduler.
+        only: gives the task types, names or patterns, that the worker of a key may run; none is
+            all. Where that changes, the worker has to be `joined` again.
+    """
+
+    def __init__(
+        self, groups: Groups, only: Callable[[str], tuple[str, ...]] = lambda _: ()
+    ) -> None:
         self._scheduler = groups
+        self._only = only
         self._classes: dict[Wanted, Class] = {}
         self._by_id: dict[int, Class] = {}
         self._spare: dict[Wanted, None] = {}
@@ -241,7 +215,7 @@ class Matching:
         group = self._groups.pop(ability)
         largest = max(parts, key=lambda mask: sum(len(make.workers) for make in parts[mask]))
         for mask, makes in parts.items():
-            new = Ability(ability.types, mask)
+            new = Ability(ability.types, mask, ability.only)
             for make in makes:
                 make.mask = mask
             if mask == largest:
@@ -346,7 +320,7 @@ class Matching:
         labels = {key: about.labels[key] for key in self._labels if key in about.labels}
         counts = {n: count for n, count in counts_of(about).items() if n in self._resources}
         types = frozenset((t.name, t.version) for t in about.types)
-        return Make(types, labels, counts, taking=taking_of(about))
+        return Make(types, labels, counts, taking=taking_of(about), only=self._only(about.key))
 
     def _make(self, about: About) -> Make:
         new = self._description(about)
@@ -357,7 +331,7 @@ class Matching:
         return new
 
     def _ability(self, make: Make) -> Ability:
-        return Ability(make.types, make.mask)
+        return Ability(make.types, make.mask, make.only)
 
     def _group(self, ability: Ability) -> Group:
         group = self._groups.get(ability)
@@ -416,6 +390,10 @@ class Matching:
         """Return by which of its alternatives a worker can ever run a class."""
         return self._ability(self._workers[worker][1]).alternatives(self._by_id[class_])
 
+    def may_run(self, about: About, type_: str) -> bool:
+        """Whether a worker may run a task type, whatever code it has."""
+        return fits(self._only(about.key), type_)
+
     def has_own(self, worker: int, type_: str, version: str) -> bool:
         """Whether a worker has code of its own for a task type."""
         return (type_, version) in self._workers[worker][1].types
@@ -429,7 +407,8 @@ class Matching:
             assert worker in self._groups[ability].workers, f"worker {worker} is not in its group"
             for wanted, class_ in self._classes.items():
                 right = [at for at, need in enumerate(wanted.needs) if not lacking(about, need)]
-                right = right if can_have(about, wanted) else []
+                may = fits(make.only, wanted.type) and can_have(about, wanted)
+                right = right if may else []
                 assert ability.alternatives(class_) == right, f"worker {worker}: {wanted}"
         for ability, group in self._groups.items():
             assert bool(group.workers) != (ability in self._empty), "an empty group is not listed"
@@ -437,13 +416,6 @@ class Matching:
         assert len(set(self._resources.values())) == len(self._resources), "two of one number"
 
 
-def can_have(about: About, wanted: Wanted) -> bool:
-    """Whether a worker has the code of a class itself, or can get it shipped."""
-    if any((one.name, one.version) == (wanted.type, wanted.version) for one in about.types):
-        return True
-    return wanted.shipped is not None and not lacking_for(about, wanted.shipped)
-
-
 def _key(make: Make) -> object:
     values = frozenset(make.labels.items()), frozenset(make.counts.items())
-    return make.types, *values, make.taking
+    return make.types, *values, make.taking, make.only

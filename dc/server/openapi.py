@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from dc import limits
+from dc import errors, limits
 from dc.server import problems
 from dc.server.api_body import JSON
 from dc.server.api_query import BOOLEANS
@@ -27,6 +27,7 @@ TAGS: Final = (
     ("workers", "Workers, those that are here, away, and gone"),
     ("plugins", "Task types, and the plugins they are in"),
     ("submitters", "Who submits jobs"),
+    ("access", "Who is let in: tokens, invites, workers that join, and what everybody did"),
     ("bytes", "Payloads, results, outputs, blobs and archives, as they are"),
 )
 
@@ -35,7 +36,9 @@ All that the pages and the command line show and do. Times are Unix times in sec
 bytes, spans are seconds. A list has `next`, the cursor with which to ask for the rows that \
 follow. What cannot be done is said by a problem (RFC 9457), whose `code` is for programs. \
 Unknown fields are refused, in queries and in bodies. A path answers 405 to methods that it does \
-not have, and names those it has."""
+not have, and names those it has. A server that other computers reach wants a token \
+(`Authorization: Bearer …`) or a browser's session (a cookie), with a role that may do what is \
+asked: see docs/access.md."""
 
 KEY: Final[Json] = {
     "name": "Idempotency-Key",
@@ -172,7 +175,7 @@ def attributes(kind: type[Struct]) -> dict[str, str]:
 
 def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     """Return which problems a route may answer with: by status, codes and titles."""
-    codes = ["request", "too_long", "wrong_host", "unavailable", *route.codes]
+    codes = ["request", "too_long", "wrong_host", "cross_site", "unavailable", *route.codes]
     if not route.bare:
         codes.append("query")
     if route.body is not None:
@@ -180,14 +183,13 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     if any(field.name == "cursor" for field in fields):
         codes.append("cursor")
-    if route.is_change:
-        codes += ["cross_site"]
+    known = [*route.problems, errors.TooManyTries]
+    if route.who:
+        known += [errors.NotSignedIn, errors.NotPermitted]
     if route.is_keyed:
         codes += ["in_progress", "key_reused"]
     pairs = [(OF_REQUESTS[code][0], code, OF_REQUESTS[code][1]) for code in codes]
-    pairs += [
-        (problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in route.problems
-    ]
+    pairs += [(problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in known]
     found: dict[int, list[tuple[str, str]]] = {}
     for status, code, title in sorted(set(pairs)):
         found.setdefault(status, []).append((code, title))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeAlias
 
 from dc.errors import DcError, UnknownJob
+from dc.server.access_operations import AccessOperations
 from dc.server.board import Board
 from dc.server.clients import ClientSide
 from dc.server.command_events import note_command
@@ -25,10 +26,12 @@ from dc.server.commands import (
     SetWorkers,
     Then,
 )
+from dc.server.commands_access import AccessCommand
 from dc.server.event_log import OPERATOR
+from dc.server.events import Asked
 from dc.server.job_control import JobControl
 from dc.server.jobs import Job
-from dc.server.orders import Orders
+from dc.server.workers import WorkerSide
 
 OfOneJob: TypeAlias = CancelTasks | PauseJob | ResumeJob | ChangeJob | RetryTasks
 
@@ -40,24 +43,37 @@ class Operations:
         board: what all share.
         clients: who has the jobs.
         jobs: what can be done with jobs.
-        orders: who has the workers.
+        workers: who has the workers.
+
+    Attributes:
+        access: does what is asked about who is let in, and writes the audit log.
     """
 
-    def __init__(self, board: Board, clients: ClientSide, jobs: JobControl, orders: Orders) -> None:
+    def __init__(
+        self, board: Board, clients: ClientSide, jobs: JobControl, workers: WorkerSide
+    ) -> None:
+        self.access = AccessOperations(board, workers)
         self._board = board
         self._clients = clients
         self._jobs = jobs
-        self._orders = orders
+        self._orders = workers.orders
 
-    def ask(self, command: Command, then: Then) -> None:
+    def ask(self, asked: Asked) -> None:
         """Do what is asked; call `then` with the answer, or the DcError, once that is on disk."""
-        _answering(then, lambda: self._do(command, partial(self._noting, command, then)))
+        command, then = asked.command, asked.then
+        if isinstance(command, AccessCommand):
+            do = partial(self.access.do, command, asked.by, asked.address, then)
+            _answering(then, do)
+        else:
+            note = partial(self._noting, command, asked)
+            _answering(then, lambda: self._do(command, note))
 
-    def _noting(self, command: Command, then: Then, answer: object) -> None:
+    def _noting(self, command: Command, asked: Asked, answer: object) -> None:
         """Note what was done, then say so."""
         if not isinstance(answer, DcError):
             note_command(self._board, command, answer, self._orders.row)
-        then(answer)
+            self.access.did(command, answer, asked.by, asked.address)
+        asked.then(answer)
 
     def _do(self, command: Command, then: Then) -> None:
         match command:

@@ -125,6 +125,12 @@ class Orders:
                 self._follow(worker, old, new)
         return [row.key for row in after]
 
+    def delete(self, key: str) -> None:
+        """Delete the worker of a key, if it was ever here."""
+        row = self.row(key)
+        if row is not None:
+            self._decide([row], [replace(row, state=DELETED, order="")])
+
     def row(self, key: str) -> WorkerRow | None:
         """Return what is remembered of the worker of a key."""
         return self._register.get(key)

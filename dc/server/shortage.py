@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from dc.requirements import (
     condition_text,
     need_text,
 )
-from dc.server.matching import Wanted, can_have
+from dc.server.abilities import Wanted, can_have
 from dc.server.reason import Reason
 from dc.server.traits import Trait, counts_of, lacking
 from dc.server.why_code import why_no_code
@@ -42,17 +42,26 @@ class Near(Struct, frozen=True):
         return len(self.lacks), -have, self.name
 
 
-def shortage(wanted: Wanted, workers: Iterable[tuple[str, About]]) -> Reason:
+def shortage(
+    wanted: Wanted,
+    workers: Iterable[tuple[str, About]],
+    may: Callable[[About, str], bool] = lambda *_: True,
+) -> Reason:
     """Return why none of these workers can run a class.
 
     Args:
         wanted: what the class needs; no worker has all of it.
         workers: their names and what they are.
+        may: whether a worker's group may run a task type.
     """
-    all_ = list(workers)
+    known = list(workers)
     kind = f"{wanted.type} {wanted.version}"
-    if not all_:
+    if not known:
         return Reason("no worker", "no worker is connected")
+    all_ = [one for one in known if may(one[1], wanted.type)]
+    if not all_:
+        text = f"no connected worker is in a group that may run task type {wanted.type}"
+        return Reason("group", text, {"type": wanted.type})
     typed = [one for one in all_ if can_have(one[1], wanted)]
     if not typed:
         return why_no_code(kind, wanted.shipped, all_)
@@ -113,8 +122,16 @@ def short_amount(name: str, count: int) -> str:
     return bytes_text(count) if name == MEMORY else f"{count / UNITS:g}"
 
 
-def waiting_for(about: About, wanted: Sequence[Wanted]) -> Reason:
-    """Return what keeps a worker from all classes of which tasks wait: none of them fits it."""
+def waiting_for(
+    about: About, waiting: Sequence[Wanted], may: Callable[[About, str], bool] = lambda *_: True
+) -> Reason:
+    """Return what keeps a worker from all classes of which tasks wait: none of them fits it.
+
+    `may` says whether its group may run a task type.
+    """
+    wanted = [one for one in waiting if may(about, one.type)]
+    if not wanted:
+        return Reason("group", "every waiting task is of a task type that its group may not run")
     typed = [one for one in wanted if can_have(about, one)]
     if not typed:
         text = "every waiting task is of a task type that it does not have"

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 import trio
 
-from dc import http, limits_guard, limits_shown, link_open
+from dc import http, link_open
 from dc.errors import ProtocolError, UnknownBlob, UnknownTask
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
-from dc.server.api import api_routes
+from dc.roles import Principal
+from dc.server.api import ApiParts, api_routes
+from dc.server.api_bytes import byte_routes
 from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.compression import compress
 from dc.server.cross_site import check_site
+from dc.server.doorkeeper import Doorkeeper
 from dc.server.entrance import Entrance
-from dc.server.guard import Guard, host_of, too_many
+from dc.server.gate import admit
+from dc.server.guard import Guard, host_of
+from dc.server.limiter import Limiter
 from dc.server.metrics import Metrics
 from dc.server.networks import is_loopback
+from dc.server.ownership import Ownership
 from dc.server.places import Visit
 from dc.server.problems import ANSWERED, OF_PROTOCOL, BadRequest, not_allowed, problem
 from dc.server.request_tally import RequestTally
@@ -34,6 +39,9 @@ from dc.server.uploads import Uploads
 from dc.server.views import Views
 
 TEXT: Final = "text/plain; charset=utf-8"
+
+BARE: Final = {(route.method, route.path): route.who for route in byte_routes()}
+"""Who may ask for what the site answers itself."""
 
 DIGEST_CHARS: Final = 64
 """Of a SHA-256 as text."""
@@ -57,12 +65,17 @@ class Site:
             lambda: app.reactor.board.settings.now.reserve,
             lambda: app.reactor.board.usage,
         )
-        self._router = Router(api_routes(app, self._views, uploads))
+        own = self._own = Ownership(app, self._views)
+        self.doorkeeper = Doorkeeper(app)
+        parts = ApiParts(app, self._views, uploads, own, self.doorkeeper)
+        self._router = Router(api_routes(parts), own.check)
         self._files = StaticFiles()
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
         self._requests = RequestTally()
         self.guard = Guard(app.settings.allowed)
+        self._limiter = Limiter(self.guard)
+        self.doorkeeper.tries = self.guard
         self._entrance = Entrance(self.guard, lambda: app.sockets)
         self._metrics = Metrics(app, self._requests, self.guard)
         self._headers = headers_of(app.settings.address)
@@ -70,31 +83,33 @@ class Site:
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
         """Serve one connection to its end, whatever comes over it."""
-        upgraded = None
-        with self._entrance.visit(host_of(address)) as visit:
+        upgraded, host = None, host_of(address)
+        with self._entrance.visit(host) as visit:
             if visit is None or self._app.stopping:
                 await _turn_away(stream)
             else:
-                upgraded = await http.serve_requests(stream, partial(self._visited, visit))
+                answer = partial(self._visited, visit, host)
+                upgraded = await http.serve_requests(stream, answer)
         if upgraded is not None:
             socket = Link(stream, client=False, initial=upgraded[1])
+            principal, session = cast("tuple[Principal, str]", upgraded[0].state)
             del upgraded  # the frame of this call stays for as long as the socket is open
-            await self._app.serve_socket(socket, address)
+            await self._app.serve_socket(socket, address, principal, session)
 
-    async def _visited(self, visit: Visit, request: Request) -> Response | Upgrade:
+    async def _visited(self, visit: Visit, host: str, request: Request) -> Response | Upgrade:
         """Answer a request that came over a connection."""
-        request.connection = visit
+        request.address = host
         self.guard.places.begin(visit)
         try:
-            return await self.answer(request)
+            return await self.answer(request, visit)
         finally:
             self.guard.places.end(visit)
 
-    async def answer(self, request: Request) -> Response | Upgrade:
-        """Answer one request, and count it."""
+    async def answer(self, request: Request, visit: Visit | None = None) -> Response | Upgrade:
+        """Answer one request, which came over a connection of ours or not, and count it."""
         began, status = trio.current_time(), 500
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, visit)
             status = answer.status if isinstance(answer, Response) else 101
         except ProtocolError as error:
             status = error.status
@@ -104,14 +119,16 @@ class Site:
             self._requests.count(request.method, request.path, status, taken)
         return answer
 
-    async def _answer(self, request: Request) -> Response | Upgrade:
+    async def _answer(self, request: Request, visit: Visit | None) -> Response | Upgrade:
         try:
-            self._check_host(request.headers.get("host", ""))
+            if not self.doorkeeper.gate.secure:
+                self._check_host(request.headers.get("host", ""))
             check_site(request)
-            with await self._limited(request):
-                answer = await self._route(request)
+            request.principal = self.doorkeeper.who(request)
+            with await self._limiter.held(request, visit):
+                answer = self.doorkeeper.watched(request, await self._route(request))
         except ANSWERED as error:
-            answer = problem(error)
+            answer = self.doorkeeper.refused(request, error)
         except ProtocolError as error:
             if error.status not in OF_PROTOCOL:
                 raise
@@ -123,21 +140,6 @@ class Site:
             names = {name for name, _ in answer.headers}
             answer.headers += [one for one in self._headers if one[0] not in names]
         return answer
-
-    async def _limited(self, request: Request) -> AbstractContextManager[None]:
-        """Hold a request against what its sender may ask for; its body counts while it is answered.
-
-        Raises:
-            TooManyTries: it has to wait; it has waited a little already.
-        """
-        visit = request.connection
-        if not isinstance(visit, Visit):
-            return nullcontext()
-        self.guard.places.know(visit)
-        if wait := self.guard.ask(visit.address, "", trio.current_time()):
-            await trio.sleep(min(wait, limits_guard.REFUSAL_PAUSE_SECONDS))
-            raise too_many(wait)
-        return self.guard.carried(visit.address, _held_bytes(request))
 
     def _check_host(self, host: str) -> None:
         """See to it that a request was meant for this server.
@@ -163,14 +165,17 @@ class Site:
             case ["socket"]:
                 return self._socket(request)
             case ["metrics"]:
+                _admit(request, "/metrics")
                 return await self._metrics.answer(request)
             case ["api", "backup"]:
                 return await self._backup(request)
             case ["api", *_]:
                 return await self._router.answer(request)
             case ["blobs"]:
+                _admit(request, "/blobs")
                 return await self._blobs.post(request)
             case ["blobs", name]:
+                _admit(request, "/blobs/{sha256}")
                 return await self._blobs.blob(request, name)
         if request.method not in ("GET", "HEAD"):
             return not_allowed(["GET", "HEAD"])
@@ -180,8 +185,11 @@ class Site:
         """Answer GET or HEAD where there is nothing else."""
         match parts:
             case ["plugins", *rest] if rest and _is_archive(request, rest):
+                _admit(request, "/plugins/{sha256}")
                 return await self._plugin(request, "/".join(rest))
             case ["jobs", job, "tasks", task, "payload" | "result" | "output" as which]:
+                _admit(request, f"/jobs/{{job}}/tasks/{{task}}/{which}")
+                await self._own.check_bytes(request.principal, number(job))
                 return await self._of_task(request, which, number(job), number(task))
         answer = self._files.get(request, "/".join(parts)) or self._files.page(request)
         if answer is None:
@@ -191,11 +199,13 @@ class Site:
     def _socket(self, request: Request) -> Response | Upgrade:
         if request.method != "GET":
             return not_allowed(["GET"])
-        return Upgrade(link_open.check_upgrade(request.method, request.headers), None)
+        headers = link_open.check_upgrade(request.method, request.headers)
+        return self.doorkeeper.upgrade(request, headers)
 
     async def _backup(self, request: Request) -> Response:
         if request.method != "GET":
             return not_allowed(["GET"])
+        _admit(request, "/api/backup")
         return await backup(self._app)
 
     # --- bytes ----------------------------------------------------------------------------------
@@ -224,16 +234,19 @@ class Site:
         return await self._blobs.file(request, digest)
 
 
+def _admit(request: Request, path: str) -> None:
+    """See to it that a request of a path that the site answers itself may be made.
+
+    Raises:
+        NotSignedIn, NotPermitted: it may not.
+    """
+    method = "GET" if request.method == "HEAD" else request.method
+    admit(request.principal, BARE.get((method, path), ()))
+
+
 def _is_archive(request: Request, rest: list[str]) -> bool:
     """Whether a path below `/plugins/` is an archive's, and not that of a page."""
     return len(rest[0]) == DIGEST_CHARS or not wants_document(request)
-
-
-def _held_bytes(request: Request) -> int:
-    """Return how much of a request's body may be in memory at a time."""
-    size, whole = request.content_length, request.segments[0] != "blobs"
-    most = limits_shown.SUBMITTED_BYTES if whole else limits_guard.BODY_PIECE_BYTES
-    return most if size is None else min(size, most)
 
 
 async def _turn_away(stream: trio.abc.Stream) -> None:

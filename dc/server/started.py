@@ -16,7 +16,9 @@ class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
     `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
-    `options` are all that the command line has; `allowed` is how much others may ask for.
+    `options` are all that the command line has. A server that is `secure` wants to know who
+    everybody is; `pin` is the SHA-256 of its public key, empty if it has no certificate of its own.
+    `allowed` is how much others may ask for.
     """
 
     software: str
@@ -27,6 +29,8 @@ class Settings(Struct, frozen=True):
     quotas: Quotas = NONE
     reserve: int | None = 0
     options: list[Option] = []
+    secure: bool = False
+    pin: bytes = b""
     allowed: Allowed = Allowed()
 
     @property

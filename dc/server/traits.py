@@ -29,7 +29,7 @@ class Trait(Struct, frozen=True):
 
 
 class Make(Struct, eq=False):
-    """Workers that are the same in all that any trait is about."""
+    """Workers that are the same in all that any trait is about, and that may run the same types."""
 
     types: Types
     labels: dict[str, str]
@@ -37,6 +37,7 @@ class Make(Struct, eq=False):
     mask: int = 0
     workers: set[int] = set()
     taking: Taking = Taking()
+    only: tuple[str, ...] = ()
 
     def has(self, trait: Trait, terms: Sequence[Term]) -> bool:
         """Whether it has a trait, whose condition consists of these terms."""

@@ -282,9 +282,9 @@ class Whys:
         return None if self._seen.able(job.class_).all else self._shortage(job)
 
     def _shortage(self, job: Job) -> Reason:
-        workers = self._workers.roster.by_key.values()
-        wanted = self._board.matching.wanted(job.class_)
-        return shortage(wanted, [(one.name, one.about) for one in workers])
+        matching = self._board.matching
+        known = [(one.name, one.about) for one in self._workers.roster.by_key.values()]
+        return shortage(matching.wanted(job.class_), known, matching.may_run)
 
     def _absent(self, job: Job) -> Reason | None:
         able = self._seen.able(job.class_)
@@ -403,7 +403,8 @@ class Whys:
         matching = self._board.matching
         if any(matching.can_run(worker.id, class_) for class_ in self._seen.queued):
             return None
-        return waiting_for(worker.about, [matching.wanted(one) for one in self._seen.queued])
+        waiting = [matching.wanted(one) for one in self._seen.queued]
+        return waiting_for(worker.about, waiting, matching.may_run)
 
     def _all_too_long(self, worker: Worker) -> Reason | None:
         longest, can_run = worker.longest(self._board.now), self._board.matching.can_run

@@ -471,3 +471,33 @@ FROM (SELECT sequence, numbers, head,
              iif(substr(head, -11) = '"kinds":""}', x'', outcomes) AS outcomes
       FROM records WHERE sequence IN (SELECT value FROM json_each(:sequences))
       ORDER BY sequence);
+
+-- name: tokens
+-- All tokens and sessions.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (SELECT spec FROM tokens ORDER BY id);
+
+-- name: invites
+-- All invites.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (SELECT spec FROM invites ORDER BY id);
+
+-- name: worker_keys
+-- All keys of workers.
+SELECT '[' || coalesce(group_concat(spec), '') || ']'
+FROM (SELECT spec FROM worker_keys ORDER BY key);
+
+-- name: groups
+-- All groups of workers.
+SELECT '[' || coalesce(group_concat(spec), '') || ']' FROM (SELECT spec FROM groups ORDER BY name);
+
+-- name: next_audit
+-- The number of the next entry of the audit log.
+SELECT coalesce(max(entry), 0) + 1 FROM audit;
+
+-- name: audit
+-- Entries of the audit log before a number, with what is wanted of them, the newest first.
+SELECT json_group_array(json_array(entry, at, kind, ok, who, token, address, what)) FROM (
+SELECT * FROM audit WHERE entry < :before
+  AND (:kind = '' OR kind = :kind) AND (:family = '' OR family = :family)
+  AND (:who = '' OR who = :who) AND (:address = '' OR address = :address)
+  AND (:ok IS NULL OR ok = :ok)
+ORDER BY entry DESC LIMIT :limit);

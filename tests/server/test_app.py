@@ -43,9 +43,9 @@ async def test_a_mistake_in_the_reactor_stops_the_server(
             monkeypatch.setattr(app.reactor, "handle", handle)
             app.feed(Opened(1, ""))
             monkeypatch.undo()
-            ticked = app.reactor._ticked
+            ticked = app.reactor._unheard._ticked
             app.feed(Tick())
-            assert app.reactor._ticked == ticked, "nothing is done any more"
+            assert app.reactor._unheard._ticked == ticked, "nothing is done any more"
 
 
 async def test_a_mistake_in_an_action_stops_the_server(
@@ -65,9 +65,9 @@ async def test_a_mistake_in_an_action_stops_the_server(
             await nursery.start(app.run)
             monkeypatch.setattr(app.committer, "add", add)
             app.feed(Asked(CancelJob(1), lambda _: None))
-            ticked = app.reactor._ticked
+            ticked = app.reactor._unheard._ticked
             app.feed(Tick())
-            assert app.reactor._ticked == ticked, "nothing is done any more"
+            assert app.reactor._unheard._ticked == ticked, "nothing is done any more"
 
 
 async def test_a_client_is_not_read_while_the_job_of_its_key_is_looked_for(
