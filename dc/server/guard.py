@@ -144,14 +144,15 @@ class Guard:
         Raises:
             TooManyTries: it has to wait.
         """
-        if wait := self._failures.wait(network_of(host), now):
+        if host and (wait := self._failures.wait(network_of(host), now)):
             self.refused["tries"] += 1
             raise too_many(wait)
 
     def failed(self, host: str, now: float) -> None:
         """Note that what an address has shown was wrong."""
         self.refused["failures"] += 1
-        self._failures.add(network_of(host), now)
+        if host:
+            self._failures.add(network_of(host), now)
 
     def passed(self, host: str) -> None:
         """Note that what an address has shown was right."""
@@ -167,11 +168,12 @@ class Guard:
             TooManyTries: there were too many.
         """
         address = network_of(host)
-        if wait := self._wrong.wait(address, now):
+        if address and (wait := self._wrong.wait(address, now)):
             self.refused["tries"] += 1
             raise too_many(wait)
         self.refused["failures"] += 1
-        self._wrong.add(address, now)
+        if address:
+            self._wrong.add(address, now)
 
 
 _STRANGE_SECONDS: Final = limits_guard.STRANGE_BURST / (

@@ -5,29 +5,37 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-SECURITY_HEADERS: Final = (
+OF_ALL: Final = (
     (
         "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),  # for browsers that do not know frame-ancestors
     ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+"""Of every answer."""
+
+OF_DOCUMENTS: Final = (
+    ("X-Frame-Options", "DENY"),  # for browsers that do not know frame-ancestors
+    ("Cross-Origin-Opener-Policy", "same-origin"),
     (
         "Permissions-Policy",
         "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     ),
 )
+"""Of what a browser shows as a page: of anything else they mean nothing."""
+
+SECURITY_HEADERS: Final = (*OF_ALL, *OF_DOCUMENTS)
+"""Of a page."""
 
 HSTS_SECONDS: Final = 180 * 86400
 """That a browser uses TLS alone for a name, after it was shown a good certificate for it."""
 
 
-def headers_of(address: str) -> list[tuple[str, str]]:
-    """Return the headers of all answers that do not say otherwise.
+def headers_of(address: str, kind: str) -> list[tuple[str, str]]:
+    """Return the headers of answers that do not say otherwise.
 
     Strict-Transport-Security is for all ports of a name. So it is only said by a server that has
     the usual port of TLS, and thereby the name: on another port it would cut browsers off from
@@ -35,8 +43,11 @@ def headers_of(address: str) -> list[tuple[str, str]]:
 
     Args:
         address: of the server, a URL.
+        kind: the content type of the answer.
     """
-    headers = [*SECURITY_HEADERS, ("Cache-Control", "no-store")]
+    headers = [*OF_ALL, ("Cache-Control", "no-store")]
+    if kind.startswith("text/html"):
+        headers += OF_DOCUMENTS
     url = urlsplit(address)
     if url.scheme == "https" and url.port in (None, 443):
         headers.append(("Strict-Transport-Security", f"max-age={HSTS_SECONDS}"))

@@ -78,7 +78,6 @@ class Site:
         self.doorkeeper.tries = self.guard
         self._entrance = Entrance(self.guard, lambda: app.sockets)
         self._metrics = Metrics(app, self._requests, self.guard)
-        self._headers = headers_of(app.settings.address)
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
@@ -138,7 +137,8 @@ class Site:
         if isinstance(answer, Response):
             await compress(request, answer)
             names = {name for name, _ in answer.headers}
-            answer.headers += [one for one in self._headers if one[0] not in names]
+            more = headers_of(self._app.settings.address, answer.content_type)
+            answer.headers += [one for one in more if one[0] not in names]
         return answer
 
     def _check_host(self, host: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dc.server.security_headers import HSTS_SECONDS, SECURITY_HEADERS, headers_of
+from dc.server.security_headers import HSTS_SECONDS, OF_ALL, OF_DOCUMENTS, headers_of
 from tests.attacks.victim import attacked
 
 ASKED = {
@@ -31,7 +31,9 @@ ASKED = {
 async def test_answers_have_the_headers(what: str, tmp_path: Path) -> None:
     async with attacked(tmp_path) as victim:
         (answer,) = await victim.send(ASKED[what])
-        for name, value in SECURITY_HEADERS:
+        is_page = answer.headers["content-type"].startswith("text/html")
+        assert is_page == (what == "the page")
+        for name, value in (*OF_ALL, *(OF_DOCUMENTS if is_page else ())):
             assert answer.headers[name.lower()] == value
             assert answer.head.lower().count(f"\r\n{name.lower()}:".encode()) == 1
         assert "cache-control" in answer.headers
@@ -67,6 +69,6 @@ def test_only_who_has_a_name_to_itself_asks_for_tls_everywhere() -> None:
     """It holds for all ports of the name, and nobody else's may be cut off."""
     name = "Strict-Transport-Security"
     for address in ("http://127.0.0.1:8220", "https://a.example:8220", "http://a.example:443"):
-        assert name not in dict(headers_of(address))
+        assert name not in dict(headers_of(address, "text/html"))
     for address in ("https://a.example", "https://a.example:443", "https://[2001:db8::1]:443"):
-        assert dict(headers_of(address))[name] == f"max-age={HSTS_SECONDS}"
+        assert dict(headers_of(address, "text/html"))[name] == f"max-age={HSTS_SECONDS}"
