@@ -58,7 +58,7 @@ def made(view: InviteView, secret: bytes, place: Place) -> MadeInvite:
             invite=view, code=code, link=link, shell="", file="", pxe="", qr=qr_rows(link)
         )
     code = code_of(secret, place)
-    return MadeInvite(  # noqa: S604: its `shell` is a line to be shown
+    return MadeInvite(  # noqa: S604  # its `shell` is a line to be shown
         invite=view,
         code=code,
         link="",

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dc import errors, limits
+from dc.roles import ROLES
 from dc.server import problems
 from dc.server.api_body import JSON
 from dc.server.api_query import BOOLEANS
@@ -185,7 +186,9 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
         codes.append("cursor")
     known = [*route.problems, errors.TooManyTries]
     if route.who:
-        known += [errors.NotSignedIn, errors.NotPermitted]
+        known.append(errors.NotSignedIn)
+        if set(route.who) | {"admin"} != set(ROLES):  # each token has a role
+            known.append(errors.NotPermitted)
     if route.is_keyed:
         codes += ["in_progress", "key_reused"]
     pairs = [(OF_REQUESTS[code][0], code, OF_REQUESTS[code][1]) for code in codes]
