@@ -149,12 +149,6 @@ class InviteRefused(DcError):
     code = "invite"
 
 
-class TooManyTries(DcError):
-    """The same was tried too often, or by too many: wait for a while."""
-
-    code = "too_many"
-
-
 class UnknownToken(DcError):
     """There is no token of this id."""
 
@@ -340,6 +334,21 @@ class TooManyWatchers(DcError):
     """As many event streams are open as there may be: close some, or try again later."""
 
     code = "too_many_watchers"
+
+
+class TooManyTries(DcError):
+    """There was too much of this from one place: wait as long as the message says, and try again.
+
+    Args:
+        text: what to do.
+        seconds: how long to wait.
+    """
+
+    code = "too_many"
+
+    def __init__(self, text: str, *, seconds: int = 1) -> None:
+        super().__init__(text)
+        self.seconds = seconds
 
 
 class InternalError(DcError):

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 import h11
 import trio
 
-from dc import http_body, http_head, limits
+from dc import http_body, http_head, limits, limits_guard
 from dc.errors import ConnectionLost, ProtocolError
 from dc.http_messages import Request, Response, interim, refusal
-from dc.http_pace import Pace, patience
+from dc.http_pace import Pace, calm, patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable
@@ -53,6 +53,7 @@ class HttpConnection:
         "_bodiless",
         "_buffer",
         "_ended",
+        "_grace",
         "_h11",
         "_left",
         "_pace",
@@ -67,10 +68,10 @@ class HttpConnection:
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.closing = False
-        self.lost = False
+        self.closing = self.lost = False
         self._buffer = bytearray()  # received, not yet given to h11
         self._ended = False  # the client sends nothing more
+        self._grace = limits_guard.SPEAK_SECONDS  # until the next request begins
         self._h11: h11.Connection | None = None  # while a request is in hand
         self._request: Request | None = None  # the one in hand, once its head is parsed
         self._bodiless = False  # its answer is a head alone
@@ -173,8 +174,7 @@ class HttpConnection:
     async def refuse(self, error: ProtocolError) -> None:
         """Answer with a problem (RFC 9457), unless an answer has begun; then close."""
         self.closing = True
-        if self._h11 is None:
-            self._h11 = h11.Connection(h11.SERVER)
+        self._h11 = self._h11 or h11.Connection(h11.SERVER)
         if self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             await self._send_bytes(*refusal(error))
 
@@ -227,12 +227,13 @@ class HttpConnection:
 
     async def _wait_for_bytes(self) -> bool:
         if not self._buffer and not self._ended:
-            with trio.move_on_after(limits.KEEP_ALIVE_SECONDS):
+            grace, self._grace = self._grace, limits.KEEP_ALIVE_SECONDS
+            with trio.move_on_after(grace):
                 self._buffer += await self._receive(limits.HEAD_BYTES)
         return bool(self._buffer)
 
     async def _receive_head(self) -> bytes:
-        seen = 0
+        seen, began = 0, trio.current_time()
         while True:
             http_head.skip_blank_lines(self._buffer)
             if length := http_head.head_length(self._buffer, seen):
@@ -242,6 +243,7 @@ class HttpConnection:
             seen = len(self._buffer)
             if self._ended:
                 break
+            await calm(began)
             self._buffer += await self._receive(limits.HEAD_BYTES)
         if seen:
             raise ProtocolError("the head was broken off")

@@ -265,11 +265,19 @@ CODES: Final[Mapping[int, str]] = MappingProxyType(
 """Codes of problems with what is no request; of any other status it is `request`."""
 
 
+REFUSAL_HEADERS: Final = (
+    ("Content-Security-Policy", "default-src 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "no-store"),
+)
+"""Of an answer to what is no request: nothing in it is to be run, guessed at or kept."""
+
+
 def refusal(error: ProtocolError) -> tuple[Response, bytes]:
     """Return the answer to what is no request, and its body: the error as in RFC 9457."""
     text = " ".join(str(error).split())[: limits.TEXT_CHARS]
     response = problem_of(error.status, CODES.get(error.status, "request"), text)
-    response.headers.append(("X-Content-Type-Options", "nosniff"))
+    response.headers += REFUSAL_HEADERS
     assert isinstance(response.body, bytes)
     return response, response.body
 

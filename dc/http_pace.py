@@ -1,4 +1,4 @@
-"""How slowly the other side may send or take a body."""
+"""How slowly the other side may send a head, and send or take a body."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from dc import limits
+from dc import limits, limits_guard
 from dc.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -63,3 +63,14 @@ def patience() -> Iterator[None]:
     if scope.cancelled_caught:
         text = f"nothing of the body within {limits.BODY_IDLE_SECONDS:g} seconds"
         raise ProtocolError(text, status=408)
+
+
+async def calm(began: float) -> None:
+    """Let some of a head gather that trickles: it is looked at again once it is twice as old.
+
+    Args:
+        began: when the head did, in Trio's time.
+    """
+    age = trio.current_time() - began
+    if age > limits_guard.HEAD_CALM_SECONDS:
+        await trio.sleep(age)

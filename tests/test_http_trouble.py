@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
-from dc import limits
+from dc import limits, limits_guard
 from dc.errors import ConnectionLost, ProtocolError
 from dc.http import HttpConnection, Request, Response, serve
 from tests.http_cases import (
@@ -50,7 +50,7 @@ async def timed(*parts: bytes, handler: Any = app) -> tuple[list[int], float]:
 
 
 async def test_an_idle_connection_is_closed(autojump_clock: Any) -> None:
-    assert await timed() == ([], limits.KEEP_ALIVE_SECONDS)
+    assert await timed() == ([], limits_guard.SPEAK_SECONDS)
     assert await timed(NEXT) == ([200], limits.KEEP_ALIVE_SECONDS)
 
 

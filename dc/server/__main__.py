@@ -14,6 +14,7 @@ from pathlib import Path
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
@@ -27,8 +28,11 @@ from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
 from dc.server.certificate import ServerCertificate
 from dc.server.door import Door
+from dc.server.guard import Allowed
 from dc.server.keep import Keep
+from dc.server.limit_arguments import add_limit_options, allowed_of
 from dc.server.listening import Entry, Listening
+from dc.server.open_files import raise_limit
 from dc.server.option_rows import NotingParser
 from dc.server.quota_arguments import add_quota_options, quotas_of
 from dc.server.quotas import NONE, Quotas
@@ -67,6 +71,7 @@ class Arguments(Struct, frozen=True):
     reserve: int | None = None
     options: list[Option] = []
     log_format: str = logs.TEXT
+    allowed: Allowed = Allowed()
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -80,6 +85,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     _add_usual_options(parser)
     _add_folder_options(parser)
     add_quota_options(parser)
+    add_limit_options(parser)
     values, options = parser.parse_noting(argv)
     try:
         asked = listening.read(values)
@@ -98,6 +104,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         reserve=values.reserve,
         options=options,
         log_format=values.log_format,
+        allowed=allowed_of(values),
     )
 
 
@@ -203,9 +210,10 @@ async def _serve(
     settings = Settings(
         *(f"dc {__version__}", reached.url, data, time.time(), arguments.keep),
         *(arguments.quotas, arguments.reserve, arguments.options, entry.secure),
-        certificate.pin if certificate and not certificate.is_public(reached.host) else b"",
-        entry.behind_proxy,
-        certificate.pin if certificate else b"",
+        pin=certificate.pin if certificate and not certificate.is_public(reached.host) else b"",
+        behind_proxy=entry.behind_proxy,
+        shown_pin=certificate.pin if certificate else b"",
+        allowed=replace(arguments.allowed, places=raise_limit()),
     )
     address = settings.address
     types = PluginTypes(Plugins())

@@ -8,7 +8,7 @@ numbers of it are of the same moment.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -20,7 +20,8 @@ from dc import __version__
 from dc.http import Request, Response
 from dc.messages import PROTOCOL
 from dc.server.app import ServerApp
-from dc.server.metric_families import counter, gauge, gauges, histogram
+from dc.server.guard import Guard, rows
+from dc.server.metric_families import counter, counters, gauge, gauges, histogram
 from dc.server.metrics_reactor import of_reactor
 from dc.server.problems import not_allowed
 from dc.server.request_tally import RequestTally
@@ -36,15 +37,13 @@ class Metrics:
     Args:
         app: what they are about.
         requests: what was counted of requests.
-        connections: gives how many connections of HTTP are open.
+        guard: what was refused, and the connections of HTTP that are open.
     """
 
-    def __init__(
-        self, app: ServerApp, requests: RequestTally, connections: Callable[[], int]
-    ) -> None:
+    def __init__(self, app: ServerApp, requests: RequestTally, guard: Guard) -> None:
         self._app = app
         self._requests = requests
-        self._connections = connections
+        self._guard = guard
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -109,7 +108,11 @@ class Metrics:
             family.add_metric(list(labels), count)
         yield family
         text = "Open connections of HTTP, event streams among them."
-        yield gauge("http_connections", text, self._connections())
+        yield gauge("http_connections", text, len(self._guard.places))
+        text = "Of them, those over which nobody has shown who it is."
+        yield gauge("http_strangers", text, self._guard.places.strangers)
+        text = "What was refused to keep the server for others."
+        yield counters("refused", text, "reason", rows(self._guard.refused))
         text = "Seconds until answers to requests of HTTP began."
         yield histogram("http_request_seconds", text, self._requests.seconds)
 

@@ -176,7 +176,7 @@ def attributes(kind: type[Struct]) -> dict[str, str]:
 
 def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     """Return which problems a route may answer with: by status, codes and titles."""
-    codes = ["request", "too_long", "wrong_host", "unavailable", *route.codes]
+    codes = ["request", "too_long", "wrong_host", "cross_site", "unavailable", *route.codes]
     if not route.bare:
         codes.append("query")
     if route.body is not None:
@@ -184,9 +184,7 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     if any(field.name == "cursor" for field in fields):
         codes.append("cursor")
-    if route.is_change:
-        codes += ["cross_site"]
-    known = list(route.problems)
+    known = [*route.problems, errors.TooManyTries]
     if route.who:
         known.append(errors.NotSignedIn)
         if set(route.who) | {"admin"} != set(ROLES):  # each token has a role

@@ -52,7 +52,7 @@ OF_REQUESTS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "cursor": (400, "The cursor is damaged, or of another list"),
         "body": (400, "The body is not what this path takes"),
         "request": (400, "The request is malformed"),
-        "cross_site": (403, "A page of another site may not change anything"),
+        "cross_site": (403, "A page of another site may not do this here"),
         "not_found": (404, "There is no such path"),
         "not_allowed": (405, "The path does not have this method"),
         "timeout": (408, "The body came too slowly"),
@@ -114,6 +114,8 @@ def problem(error: DcError) -> Response:
     answer = problem_of(error.code, status, title, str(error))
     if isinstance(error, errors.WrongOffset) and error.offset is not None:
         answer.headers.append(("Upload-Offset", str(error.offset)))
+    if isinstance(error, errors.TooManyTries):
+        answer.headers.append(("Retry-After", str(error.seconds)))
     return answer
 
 

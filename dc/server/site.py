@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from functools import partial
 from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 import trio
 
-from dc import http, limits, link_open
+from dc import http, link_open
 from dc.errors import ProtocolError, UnknownBlob, UnknownTask
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
@@ -20,33 +19,26 @@ from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.compression import compress
+from dc.server.cross_site import check_site
 from dc.server.doorkeeper import Doorkeeper
+from dc.server.entrance import Entrance
 from dc.server.gate import admit
+from dc.server.guard import Guard, host_of
+from dc.server.limiter import Limiter
 from dc.server.metrics import Metrics
+from dc.server.networks import is_loopback
 from dc.server.ownership import Ownership
+from dc.server.places import Visit
 from dc.server.problems import ANSWERED, OF_PROTOCOL, BadRequest, not_allowed, problem
 from dc.server.request_tally import RequestTally
 from dc.server.routes import Router, number
+from dc.server.security_headers import headers_of
 from dc.server.static_files import StaticFiles, wants_document
 from dc.server.task_bytes import TaskBytes
 from dc.server.uploads import Uploads
 from dc.server.views import Views
 
-SECURITY_HEADERS = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "same-origin"),
-]
-
-
 TEXT: Final = "text/plain; charset=utf-8"
-
-DEFAULT_HEADERS = [*SECURITY_HEADERS, ("Cache-Control", "no-store")]
-"""Of an answer that does not say otherwise."""
 
 BARE: Final = {(route.method, route.path): route.who for route in byte_routes()}
 """Who may ask for what the site answers itself."""
@@ -60,6 +52,9 @@ class Site:
 
     Args:
         app: the server behind it.
+
+    Attributes:
+        guard: keeps it for everybody; whoever judges tokens and codes tells it what was wrong.
     """
 
     def __init__(self, app: ServerApp) -> None:
@@ -78,35 +73,42 @@ class Site:
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
         self._requests = RequestTally()
-        self._metrics = Metrics(app, self._requests, lambda: self._open)
-        self._open = 0
+        self.guard = Guard(app.settings.allowed)
+        self._limiter = Limiter(self.guard)
+        self.doorkeeper.tries = self.guard
+        self._entrance = Entrance(self.guard, lambda: app.sockets)
+        self._metrics = Metrics(app, self._requests, self.guard)
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
         """Serve one connection to its end, whatever comes over it."""
-        if self._open + self._app.sockets >= limits.CONNECTIONS or self._app.stopping:
-            await _turn_away(stream)
-            return
-        self._open += 1
-        try:
-            upgraded = await http.serve_requests(stream, partial(self._from, host_of(address)))
-        finally:
-            self._open -= 1
+        upgraded, host = None, host_of(address)
+        with self._entrance.visit(host) as visit:
+            if visit is None or self._app.stopping:
+                await _turn_away(stream)
+            else:
+                answer = partial(self._visited, visit, host)
+                upgraded = await http.serve_requests(stream, answer)
         if upgraded is not None:
             socket = Link(stream, client=False, initial=upgraded[1])
             principal, session = cast("tuple[Principal, str]", upgraded[0].state)
             del upgraded  # the frame of this call stays for as long as the socket is open
             await self._app.serve_socket(socket, address, principal, session)
 
-    async def _from(self, host: str, request: Request) -> Response | Upgrade:
+    async def _visited(self, visit: Visit, host: str, request: Request) -> Response | Upgrade:
+        """Answer a request that came over a connection."""
         request.address = host
-        return await self.answer(request)
+        self.guard.places.begin(visit)
+        try:
+            return await self.answer(request, visit)
+        finally:
+            self.guard.places.end(visit)
 
-    async def answer(self, request: Request) -> Response | Upgrade:
-        """Answer one request, and count it."""
+    async def answer(self, request: Request, visit: Visit | None = None) -> Response | Upgrade:
+        """Answer one request, which came over a connection of ours or not, and count it."""
         began, status = trio.current_time(), 500
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, visit)
             status = answer.status if isinstance(answer, Response) else 101
         except ProtocolError as error:
             status = error.status
@@ -116,14 +118,14 @@ class Site:
             self._requests.count(request.method, request.path, status, taken)
         return answer
 
-    async def _answer(self, request: Request) -> Response | Upgrade:
+    async def _answer(self, request: Request, visit: Visit | None) -> Response | Upgrade:
         try:
             if not self.doorkeeper.gate.secure:
                 self._check_host(request.headers.get("host", ""))
-            if request.method not in ("GET", "HEAD"):
-                link_open.check_origin(request.headers)
+            check_site(request)
             request.principal = self.doorkeeper.who(request)
-            answer = self.doorkeeper.watched(request, await self._route(request))
+            with await self._limiter.held(request, visit):
+                answer = self.doorkeeper.watched(request, await self._route(request))
         except ANSWERED as error:
             answer = self.doorkeeper.refused(request, error)
         except ProtocolError as error:
@@ -135,7 +137,8 @@ class Site:
         if isinstance(answer, Response):
             await compress(request, answer)
             names = {name for name, _ in answer.headers}
-            answer.headers += [one for one in DEFAULT_HEADERS if one[0] not in names]
+            more = headers_of(self._app.settings.address, answer.content_type)
+            answer.headers += [one for one in more if one[0] not in names]
         return answer
 
     def _check_host(self, host: str) -> None:
@@ -152,7 +155,8 @@ class Site:
                 by --listen.
         """
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            url = urlsplit(f"//{host}")
+            name, _ = url.hostname or "", url.port
         except ValueError:
             raise ProtocolError(f"{host[:80]!r} is no host", status=400) from None
         if self._app.settings.secure:
@@ -161,7 +165,7 @@ class Site:
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 
     async def _route(self, request: Request) -> Response | Upgrade:
-        parts = request.path.strip("/").split("/")
+        parts = request.segments
         match parts:
             case ["socket"]:
                 return self._socket(request)
@@ -245,22 +249,9 @@ def _admit(request: Request, path: str) -> None:
     admit(request.principal, BARE.get((method, path), ()))
 
 
-def host_of(address: str) -> str:
-    """Return the host of `HOST:PORT`."""
-    return address.rpartition(":")[0].strip("[]")
-
-
 def _is_archive(request: Request, rest: list[str]) -> bool:
     """Whether a path below `/plugins/` is an archive's, and not that of a page."""
     return len(rest[0]) == DIGEST_CHARS or not wants_document(request)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this is the address of the computer itself, in numbers."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _turn_away(stream: trio.abc.Stream) -> None:

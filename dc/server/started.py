@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from dc.server.guard import Allowed
 from dc.server.keep import Keep
 from dc.server.quotas import NONE, Quotas
 from dc.server.settings import Option, Values
@@ -18,8 +19,8 @@ class Settings(Struct, frozen=True):
     `options` are all that the command line has. `secure` is whether everybody has to show who they
     are; `pin` is the SHA-256 of the server's key, empty where that is not needed: without TLS, or
     if the authorities vouch for the certificate; `shown_pin` is that of the key it shows by TLS,
-    and empty if a proxy does; `behind_proxy` is whether a proxy on this computer
-    says whose requests it passes on.
+    and empty if a proxy does; `behind_proxy` is whether a proxy on this computer says whose
+    requests it passes on; `allowed` is how much others may ask for.
     """
 
     software: str
@@ -34,6 +35,7 @@ class Settings(Struct, frozen=True):
     pin: bytes = b""
     behind_proxy: bool = False
     shown_pin: bytes = b""
+    allowed: Allowed = Allowed()
 
     @property
     def given(self) -> Values:

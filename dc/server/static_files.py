@@ -79,7 +79,8 @@ class StaticFiles:
         Returns:
             None for who wants no document: neither is there anything else.
         """
-        known = request.segments[0] in PAGES
+        first, *more = request.segments
+        known = first in PAGES and bool(first or not more)
         anything = "*/*" in request.headers.get("accept", "*/*")
         if not wants_document(request) and not (known and anything):
             return None

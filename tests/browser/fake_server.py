@@ -20,7 +20,7 @@ import msgspec
 
 import dc.server
 from dc.roles import ROLES
-from dc.server.site import SECURITY_HEADERS
+from dc.server.security_headers import SECURITY_HEADERS
 from dc.view_access import MeView
 from dc.view_jobs import JobsPage, TasksPage
 from dc.view_server import EventsPage, Problem

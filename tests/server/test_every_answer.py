@@ -222,10 +222,15 @@ async def refusals_of_all(requests: Requests, monkeypatch: pytest.MonkeyPatch) -
         if names(said, "cursor"):
             await requests.ask(method, template, f"{target}?cursor=nonsense")
         if names(said, "cross_site"):
-            head = {**head, "Origin": "http://evil.example"}
+            head = {**head, "Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
             await requests.ask(method, template, target, body, head)
+    guard = requests.served.site.guard
     with monkeypatch.context() as patched:
-        patched.setattr(limits, "CONNECTIONS", 0)
+        patched.setattr(guard, "ask", lambda host, who, now: 0.01)
+        for method, template, said in operations(requests):
+            await requests.ask(method, template, *good(method, template, said))
+    with monkeypatch.context() as patched:
+        patched.setattr(guard.places, "_most", 0)
         for method, template, said in operations(requests):
             await requests.ask(method, template, *good(method, template, said))
 

@@ -1,0 +1,1 @@
+"""What attackers try, and that it is refused, costs little, and harms nobody else."""
