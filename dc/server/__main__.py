@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
+from dc.dial import Server
 from dc.discovery import Facts, facts_of
 from dc.errors import StartError
 from dc.plugin_origins import find_origins
@@ -28,6 +29,7 @@ from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
 from dc.server.certificate import ServerCertificate
 from dc.server.door import Door
+from dc.server.first_start import Reached, first_start
 from dc.server.guard import Allowed
 from dc.server.keep import Keep
 from dc.server.limit_arguments import add_limit_options, allowed_of
@@ -235,11 +237,27 @@ async def _serve(
         if asked.announce:
             nursery.start_soon(announce, asked.host, _facts(app, listeners))
         print(address, flush=True)
+        if entry.secure:
+            await _first_start(app, _listened(asked, entry, listeners))
         log.info("listening at %s, data in %s", address, data)
         log.info("%d task types from plugins", len(types.names()))
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")
+
+
+async def _first_start(app: ServerApp, listened: str) -> None:
+    """See to it that an operator can sign in; say how, if that is new."""
+    access, settings = app.reactor.board.access, app.settings
+    reached = Reached(listened, settings.pin, socket.gethostname(), settings.address)
+    lines = await first_start(app.ask, access, settings.data, reached, time.time())
+    print("".join(f"{line}\n" for line in lines), end="", flush=True)
+
+
+def _listened(asked: Listening, entry: Entry, listeners: list[trio.SocketListener]) -> str:
+    """Return where the server listens, as a URL."""
+    host, port = asked.host, listeners[0].socket.getsockname()[1]
+    return Server(host, port, entry.tls).url
 
 
 def _facts(app: ServerApp, listeners: list[trio.SocketListener]) -> Facts:

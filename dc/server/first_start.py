@@ -45,11 +45,13 @@ class Reached(Struct, frozen=True):
         address: the one it listens on, as a URL.
         pin: the SHA-256 of its public key; empty for a certificate that browsers accept.
         host_name: of this computer, for addresses that name none.
+        told: the address that others are told, as a URL; empty for what can be made of the rest.
     """
 
     address: str
     pin: bytes
     host_name: str
+    told: str = ""
 
     @property
     def port(self) -> int:
@@ -59,6 +61,8 @@ class Reached(Struct, frozen=True):
     @property
     def page(self) -> str:
         """The address of the page, for a browser on any computer."""
+        if self.told:
+            return self.told
         scheme, host = urlsplit(self.address).scheme, urlsplit(self.address).hostname or ""
         if host in ("0.0.0.0", "::"):  # noqa: S104  # that is no address to go to
             host = self.host_name
