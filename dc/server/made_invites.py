@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from dc.view_access import InviteView, MadeInvite
 
 BOOT: Final = "dc.invite="
 """What a line for the boot of a computer begins with."""
+
+_HOST: Final = re.compile(r"[\w.-]{1,253}|[0-9a-f:.]{2,45}")
 
 Address = tuple[str, int]
 
@@ -102,7 +105,7 @@ def _address(text: str, port: int) -> Address:
     try:
         parts = urlsplit(f"//[{text}]" if bare else f"//{text}")
         host, said = parts.hostname, parts.port
-        if host and parts.netloc == parts.geturl()[2:] and "@" not in text and said != 0:
+        if host and _HOST.fullmatch(host) and parts.netloc == parts.geturl()[2:] and said != 0:
             return host, said or port
     except ValueError:
         pass
