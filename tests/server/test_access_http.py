@@ -28,6 +28,7 @@ from dc.messages import (
     ToWorker,
     Welcome,
 )
+from dc.server import connection
 from dc.server.commands_access import ForgetKey, RevokeToken
 from dc.server.site import Site
 from dc.worker_proof import Challenge, prove, read_challenge
@@ -336,7 +337,10 @@ async def test_a_worker_by_a_token_takes_nobodys_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("who", "role"), [("ann", "worker"), ("token", "client")])
-async def test_a_role_is_no_other(tmp_path: Path, who: str, role: str) -> None:
+async def test_a_role_is_no_other(
+    tmp_path: Path, who: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CLOSE_SECONDS", 0.05)
     async with all_guests(tmp_path) as guests, trio.open_nursery() as nursery:
         dialled = Dialled(nursery, guests.served.site)
         await dialled.ask(guests.shown[who])
