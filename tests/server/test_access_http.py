@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h11
 import msgspec
@@ -131,8 +131,7 @@ async def test_pages_of_others_change_nothing(tmp_path: Path, head: dict[str, st
     async with all_guests(tmp_path) as guests:
         for who, path in (("admin", "/api/tokens"), ("nobody", "/api/sign-in")):
             assert await guests.code(who, "POST", path, b"{}", **head) == "cross_site"
-        head = {**head, **UPGRADE}
-        assert await guests.code("admin", "GET", "/socket", **head) == "cross_site"
+        assert await guests.code("admin", "GET", "/socket", b"", **head, **UPGRADE) == "cross_site"
 
 
 async def test_any_name_may_be_used_where_who_asks_is_known(tmp_path: Path) -> None:
@@ -261,7 +260,7 @@ class Dialled:
         return [] if data is None else codec.decode(data)
 
 
-def hello(role: str, key: str = "") -> Hello:
+def hello(role: Literal["worker", "client"], key: str = "") -> Hello:
     about = About("somebody", key, 1, [], {}, {}, "run") if role == "worker" else None
     return Hello(PROTOCOL, role, "test", [], about)
 
@@ -338,7 +337,7 @@ async def test_a_worker_by_a_token_takes_nobodys_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("who", "role"), [("ann", "worker"), ("token", "client")])
 async def test_a_role_is_no_other(
-    tmp_path: Path, who: str, role: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, who: str, role: Literal["worker", "client"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "CLOSE_SECONDS", 0.05)
     async with all_guests(tmp_path) as guests, trio.open_nursery() as nursery:
