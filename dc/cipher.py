@@ -28,7 +28,7 @@ class Cipher:
         name: that the client asks for, and verifies if its context says so.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_raw", "_tls", "is_over")
+    __slots__ = ("_broken", "_incoming", "_outgoing", "_raw", "_tls", "is_over")
 
     def __init__(self, context: ssl.SSLContext, *, server: bool, name: str | None = None) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -36,6 +36,7 @@ class Cipher:
             self._incoming, self._outgoing, server_side=server, server_hostname=name
         )
         self._raw = memoryview(b"")  # received, and not fed yet
+        self._broken: OSError | None = None  # what breaks the rules, behind what is good
         self.is_over = False  # the peer has said that nothing more comes
 
     def take(self, data: bytes) -> None:
@@ -82,7 +83,7 @@ class Cipher:
         A stream that ends without a word is broken: somebody may have cut it.
         """
         at = 0
-        while at < len(view) and not self.is_over:
+        while at < len(view) and not self.is_over and self._broken is None:
             try:
                 if not self._has_any() and not self._feed():
                     break
@@ -93,12 +94,12 @@ class Cipher:
             except ssl.SSLZeroReturnError:  # the last word, after ours
                 self.is_over = True
             except OSError as error:
-                if at:
-                    break  # it says so again when it is asked next
-                raise _broken(error) from error
+                self._broken = error
             else:
                 self.is_over = not got
                 at += int(got)
+        if self._broken is not None and not at:
+            raise _broken(self._broken) from self._broken
         return at if at or self.is_over else None
 
     def encrypt(self, data: bytes | bytearray | memoryview) -> bytes:
