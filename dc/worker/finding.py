@@ -18,7 +18,8 @@ from dc.errors import StartError
 from dc.invites import Invite
 from dc.worker import looking
 from dc.worker.choosing import Candidate, candidates, choose, is_known
-from dc.worker.joined_servers import JoinedServer, JoinedServers
+from dc.worker.joined_server import JoinedServer
+from dc.worker.joined_servers import JoinedServers
 from dc.worker.terminal import Terminal
 from dc.worker.way import FAILED
 

@@ -17,7 +17,8 @@ from dc.http_client import HttpClient
 from dc.join_number import NONCE_BYTES
 from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
 from dc.view_server import Problem
-from dc.worker.joined_servers import JoinedServer, JoinedServers
+from dc.worker.joined_server import JoinedServer
+from dc.worker.joined_servers import JoinedServers
 from dc.worker.joining import (
     Action,
     Answered,

@@ -28,7 +28,7 @@ from dc.errors import (
 )
 from dc.join_number import NONCE_BYTES, commitment, number
 from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
-from dc.worker.joined_servers import JoinedServer
+from dc.worker.joined_server import JoinedServer
 
 NO_CODE: Final = (
     "make a join code on the server (python -m dc invite, or Add a computer on its page), and "

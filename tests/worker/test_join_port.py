@@ -30,7 +30,8 @@ from dc.server.problems import problem_of
 from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
 from dc.worker.join_port import JoinPort
 from dc.worker.join_port import problem_of as problem_said
-from dc.worker.joined_servers import JoinedServer, JoinedServers
+from dc.worker.joined_server import JoinedServer
+from dc.worker.joined_servers import JoinedServers
 from dc.worker.joining import Applicant
 from dc.worker.terminal import Terminal, box
 from dc.worker.way import Way

@@ -10,7 +10,8 @@ import pytest
 from dc import limits_join
 from dc.worker import joined_servers, worker_key
 from dc.worker.folder import open_folder
-from dc.worker.joined_servers import JoinedServer, JoinedServers
+from dc.worker.joined_server import JoinedServer
+from dc.worker.joined_servers import JoinedServers
 from dc.worker.worker_key import open_key
 from dc.worker_proof import Challenge
 

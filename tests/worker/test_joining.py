@@ -12,7 +12,7 @@ from dc import limits_join
 from dc.errors import InviteRefused, NotPermitted, NotPossible, TooManyTries, UnknownKey
 from dc.join_number import commitment, number
 from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
-from dc.worker.joined_servers import JoinedServer
+from dc.worker.joined_server import JoinedServer
 from dc.worker.joining import (
     Action,
     Answered,
