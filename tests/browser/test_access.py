@@ -209,7 +209,16 @@ def test_who_may_only_look_is_offered_no_change(
         page.goto(fake.address + path)
         expect(page.get_by_text(text).first).to_be_attached()
         expect(page.locator(".loading")).to_have_count(0)
-        for name in ("Pause", "Drain", "Cancel", "Delete…", "Change", "Rename…", "Weight…", "Retry"):
+        for name in (
+            "Pause",
+            "Drain",
+            "Cancel",
+            "Delete…",
+            "Change",
+            "Rename…",
+            "Weight…",
+            "Retry",
+        ):
             expect(page.locator("main").get_by_role("button", name=name)).to_have_count(0)
         expect(page.get_by_role("checkbox")).to_have_count(0)
         expect(page.get_by_role("link", name="Submit")).to_have_count(0)
@@ -282,9 +291,7 @@ def test_what_cannot_be_made_is_told(desktop: Screen, world: World, fake: FakeSe
     expect(page.get_by_role("button", name="Make the join code")).to_be_enabled()
 
 
-def test_a_copied_line_is_the_whole_line(
-    browser: Browser, world: World, fake: FakeServer
-) -> None:
+def test_a_copied_line_is_the_whole_line(browser: Browser, world: World, fake: FakeServer) -> None:
     with Screen(browser, DESKTOP) as screen:
         screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = screen.open(fake.address + "/workers/add", "Add a computer")
@@ -466,9 +473,7 @@ def test_empty_pages_say_what_would_be_there(page: Page, world: World, fake: Fak
         expect(page.get_by_text(text).first).to_be_visible()
 
 
-def test_a_page_that_cannot_be_had_says_so(
-    desktop: Screen, world: World, fake: FakeServer
-) -> None:
+def test_a_page_that_cannot_be_had_says_so(desktop: Screen, world: World, fake: FakeServer) -> None:
     world.answers |= {
         path: problem(503, "trouble", "the disk is full")
         for path in ("/api/tokens", "/api/invites", "/api/audit", "/api/groups", "/api/worker-keys")
