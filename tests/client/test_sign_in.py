@@ -163,7 +163,8 @@ def test_what_lets_nobody_in_is_not_kept(
 @pytest.mark.parametrize(
     ("secret", "text"),
     [
-        ("", "say by what"), (f"{URL}/sign-in", "is not whole"), (f"{URL}/jobs#abc", "is not whole"),
+        ("", "say by what"), (f"{URL}/sign-in", "is not whole"),
+        (f"{URL}/jobs#abc", "is not whole"),
         (f"{URL}/sign-in#", "is not whole"), ("https:///sign-in#abc", "is not whole"),
         ("http://desk:8220/sign-in#abc", "does not go over http"),
     ],
