@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import h11
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 from trio.abc import Stream
 
 from dc import certificates, limits, limits_access
@@ -105,6 +106,36 @@ def read_url(text: str) -> Server:
         raise wrong
     usual = HTTPS_PORT if tls and not _is_address(host) else limits.DEFAULT_PORT
     return Server(host, port or usual, tls)
+
+
+PIN_VARIABLE: Final = "DC_PIN"
+"""The pin of the server, as hexadecimal digits, in the environment."""
+
+
+def read_pin(text: str) -> bytes:
+    """Return a pin of its hexadecimal digits; StartError if it is none, or too short."""
+    try:
+        pin = bytes.fromhex(text.strip().replace(":", ""))
+    except ValueError:
+        pin = b""
+    if not limits_access.PIN_BYTES_LEAST <= len(pin) <= certificates.PIN_BYTES:
+        raise StartError(
+            f"the pin {text[:80]!r} is none: give from 32 to 64 hexadecimal digits, the beginning "
+            "of the SHA-256 of the server's key"
+        )
+    return pin
+
+
+def pinned(server: Server, environ: Mapping[str, str]) -> Server:
+    """Return a server with the pin that the environment has for it, unless it has one already.
+
+    Raises:
+        StartError: that is no pin.
+    """
+    text = environ.get(PIN_VARIABLE, "")
+    if server.pin or not server.tls or not text:
+        return server
+    return replace(server, pin=read_pin(text))
 
 
 def _is_v6(text: str) -> bool:
@@ -219,8 +250,8 @@ async def secured(stream: Stream, server: Server) -> TlsStream:
 def _unverified(server: Server, error: ssl.SSLCertVerificationError) -> WrongServer:
     return WrongServer(
         f"the certificate of the server at {server.authority} cannot be verified "
-        f"({error.verify_message}): use a join code of the server, or give its pin (DC_PIN), which "
-        "python -m dc.server prints when it starts"
+        f"({error.verify_message}): use a join code of the server, or give its pin, which its "
+        f"log says at the start, in {PIN_VARIABLE}"
     )
 
 

@@ -237,6 +237,11 @@ class TlsStream(trio.abc.HalfCloseableStream):
         """The connection, if it is one over TCP: a thread can use it, with the cipher."""
         return self.stream if isinstance(self.stream, TcpStream) else None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something of it is under way: to be sent, or decrypted and not taken."""
+        return bool(self.is_lent or self._flushing or self._unsent or self.cipher.holds)
+
     @contextmanager
     def lent(self) -> Iterator[Cipher]:
         """Lend the cipher to a thread. What it could not send, it gives to `leave`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -31,6 +32,7 @@ from dc.client.values import (
     skip,
     too_few,
 )
+from dc.dial import pinned, read_url
 from dc.messages import Accepted, Blob, Status
 from dc.tasktypes import TaskType
 
@@ -72,7 +74,8 @@ class AsyncClient:
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         try:
-            self._connector = Connector(self.url, self._nursery, self._open_stream)
+            server = pinned(read_url(self.url), os.environ)
+            self._connector = Connector(server, self._nursery, self._open_stream)
             await self._connector.connection()
         except BaseException:
             await self._close()

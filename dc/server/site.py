@@ -122,6 +122,9 @@ class Site:
     def _check_host(self, host: str) -> None:
         """See to it that a request was meant for this server.
 
+        Where everybody has to show who they are, any name will do: a browser shows what it has to
+        show under the name of this server alone.
+
         A page of another site can have its own name point to this computer, and would then be
         let in as if it were ours: but its requests name that site.
 
@@ -133,6 +136,8 @@ class Site:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             raise ProtocolError(f"{host[:80]!r} is no host", status=400) from None
+        if self._app.settings.secure:
+            return
         if host and name != "localhost" and name not in self._hosts and not is_loopback(name):
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 

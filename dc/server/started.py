@@ -15,7 +15,10 @@ class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
     `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
-    `options` are all that the command line has.
+    `options` are all that the command line has. `secure` is whether everybody has to show who they
+    are; `pin` is the SHA-256 of the server's key, empty where that is not needed: without TLS, or
+    if the authorities vouch for the certificate; `behind_proxy` is whether a proxy on this computer
+    says whose requests it passes on.
     """
 
     software: str
@@ -26,6 +29,9 @@ class Settings(Struct, frozen=True):
     quotas: Quotas = NONE
     reserve: int | None = 0
     options: list[Option] = []
+    secure: bool = False
+    pin: bytes = b""
+    behind_proxy: bool = False
 
     @property
     def given(self) -> Values:

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import trio
 from msgspec import Struct
 
 from dc import __version__, limits, logs, program
+from dc.dial import Server, dial, pinned, read_url
 from dc.errors import OptionsError, SignatureError, StartError
+from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS, GPUS, MEMORY, read_amount
 from dc.worker import cache_place, computer, plugin_options, show
@@ -34,6 +35,7 @@ from dc.worker.keeping import Keeping
 from dc.worker.lifetime import end_of, seconds_of
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.plugin_options import PluginOptions
+from dc.worker.relay import Relay
 from dc.worker.spares import Spares
 from dc.worker.vitals import Meter
 
@@ -57,8 +59,7 @@ restart, delete, and how many slots it uses.
 class Arguments(Struct, frozen=True):
     """What was asked for on the command line; `name` is None when it was not."""
 
-    host: str
-    port: int
+    server: Server
     slots: int
     name: str | None
     plugins: list[Path]
@@ -97,7 +98,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     _add_arguments(parser)
     values = parser.parse_args(argv)
     try:
-        host, port = split_url(values.url)
+        server = pinned(read_url(values.url), os.environ)
         labels = dict(map(_split_label, values.label))
         times = _times(values)
         resources = _resources(values)
@@ -107,8 +108,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     except (StartError, OptionsError, SignatureError) as error:
         parser.error(str(error))
     return Arguments(
-        host,
-        port,
+        server,
         values.slots,
         values.name,
         [folder.absolute() for folder in values.plugins],
@@ -250,24 +250,6 @@ def _add_executors(parser: argparse.ArgumentParser) -> None:
     add("--no-cgroups", action="store_true", help="make no control groups (Linux), if any can be")
 
 
-def split_url(url: str) -> tuple[str, int]:
-    """Return host and port of `HOST`, `HOST:PORT`, or these behind `http://` or `ws://`.
-
-    Raises:
-        StartError: it is no such address.
-    """
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        host, port = parts.hostname or "", parts.port or limits.DEFAULT_PORT
-    except ValueError:
-        raise StartError(f"{url!r} is no address; one looks like {DEFAULT_URL}") from None
-    if parts.scheme in ("https", "wss"):
-        raise StartError(f"{url!r}: dc speaks no TLS yet; use http://")
-    if parts.scheme not in ("http", "ws") or not host or parts.path not in ("", "/", "/socket"):
-        raise StartError(f"{url!r} is no server's address; one looks like {DEFAULT_URL}")
-    return host, port
-
-
 def _split_label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals) or max(len(name), len(value)) > limits.TEXT_CHARS:
@@ -347,21 +329,24 @@ async def work(arguments: Arguments, ended: Ended) -> None:
     Raises:
         StartError: the server will not have it, or there is no place for its files.
     """
-    address = arguments.host, arguments.port
-    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    server = arguments.server
+    access: list[tuple[str, str]] = []
+    relay = Relay(partial(dial, server), server.authority, access)
     with (
         open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder,
         _launcher(arguments, folder.scratch) as launcher,
+        relay.listening(folder.scratch, needed=server.tls) as relayed,
     ):
-        os.environ[SERVER_VARIABLE] = f"http://{host}:{arguments.port}"  # for executors
+        os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
         code = PluginFolder(folder.code)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             _identity(arguments, folder.key, folder.run),
-            open_stream=partial(trio.open_tcp_stream, *address),
+            open_stream=partial(dial, server),
             start_executor=spares.take,
             scratch=folder.scratch,
-            host=f"{host}:{arguments.port}",
+            host=server.authority,
+            access=access,
             jitter=random.random,
             keeping=Keeping(folder.path),
             cache=cache_place.open_cache(arguments.cache, folder.path),
@@ -370,10 +355,13 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,
             until=arguments.until,
-            make_fetcher=arguments.taken.fetcher(*address, code, folder.scratch),
+            make_fetcher=arguments.taken.fetcher(
+                HttpClient(partial(dial, server), server.authority, access), code, folder.scratch
+            ),
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)
+            nursery.start_soon(relay.run)
             nursery.start_soon(spares.keep)
             nursery.start_soon(code.keep_tidy)
             await app.run()

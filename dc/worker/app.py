@@ -27,7 +27,16 @@ from trio.abc import Stream
 
 from dc import limits
 from dc.cache import CacheFolder
-from dc.errors import ConnectionLost, DcError, ProtocolError, StartError, VersionError
+from dc.errors import (
+    ConnectionLost,
+    DcError,
+    NotPermitted,
+    NotSignedIn,
+    ProtocolError,
+    StartError,
+    VersionError,
+    WrongServer,
+)
 from dc.executor import ExecutorPort
 from dc.http_client import HttpClient
 from dc.link import Link
@@ -81,6 +90,7 @@ from dc.worker.seats import Seat, run_executor
 from dc.worker.sending import Sending
 from dc.worker.statistics import Statistics
 from dc.worker.vitals import Meter
+from dc.worker_proof import Challenge, Proof
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -104,6 +114,9 @@ class WorkerApp:
         until: when it ends, in Unix time.
         wall: gives the Unix time.
         make_fetcher: makes what brings plugins here; needed where the identity takes any.
+        access: headers of requests to the server, as what lets in; what is given to a socket for as
+            long as it is open comes and goes in this very list.
+        prover: proves to the server whose key this worker has; without it, it shows nothing.
 
     Attributes:
         again: whether it ended so that its program starts anew.
@@ -127,6 +140,8 @@ class WorkerApp:
         until: float = math.inf,
         wall: Callable[[], float] = time.time,
         make_fetcher: Callable[[Callable[[Event], None]], PluginFetcher] | None = None,
+        access: list[tuple[str, str]] | None = None,
+        prover: Callable[[Challenge], Proof] | None = None,
     ) -> None:
         self._identity = identity
         self._open_stream = open_stream
@@ -141,9 +156,11 @@ class WorkerApp:
         self._reactor = WorkerReactor(identity, str(scratch), idle_exit)
         self._codec = Codec(ToWorker)
         self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
-        self._carrier = Carrier(lambda: HttpClient(open_stream, host), self._cache, self._handle)
+        self._access = [] if access is None else access
+        self._prover = prover
+        self._carrier = Carrier(self._new_http, self._cache, self._handle)
         self._fetcher = make_fetcher(self._handle) if make_fetcher is not None else None
-        self._outputs = KeptOutputs(scratch, HttpClient(open_stream, host))
+        self._outputs = KeptOutputs(scratch, self._new_http())
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
         self._at_once = False
@@ -343,7 +360,7 @@ class WorkerApp:
         try:
             with trio.fail_after(limits.CONNECT_SECONDS):
                 link = await self._open_link()
-        except VersionError as error:
+        except (VersionError, WrongServer, NotSignedIn, NotPermitted) as error:
             if not self._reactor.was_ever_welcome:
                 self._perform([Finish(str(error))])
             return f"cannot use {self._host}: {error}"
@@ -365,10 +382,15 @@ class WorkerApp:
     async def _open_link(self) -> Link:
         stream = await self._open_stream()
         try:
-            return await connect(stream, self._host, "/socket")
+            link = await connect(stream, self._host, "/socket", prover=self._prover)
+            self._access[:] = [("Authorization", f"Bearer {link.session}")] if link.session else []
+            return link
         except BaseException:
             await trio.aclose_forcefully(stream)
             raise
+
+    def _new_http(self) -> HttpClient:
+        return HttpClient(self._open_stream, self._host, self._access)
 
     async def _receive(self, link: Link) -> str:
         """Take what the server sends; return why that ended."""
