@@ -13,6 +13,7 @@ import msgspec
 
 from dc import http_conditions, http_head, limits
 from dc.errors import ProtocolError
+from dc.roles import LOCAL, Principal
 from dc.view_server import Problem
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Request:
         query: percent-decoded; of equal names the last.
         headers: by lower-cased name; values of one name are joined by a comma.
         content_length: of the body, in bytes; None if the client sends it in chunks.
+        principal: who asks, as whoever answers has found out; else somebody of this computer.
+        address: where it came from, without the port; empty where that is not known.
 
     Args:
         reader: of this request's body.
@@ -51,7 +54,17 @@ class Request:
         ProtocolError: the head is against the rules of `http_head`.
     """
 
-    __slots__ = ("_reader", "content_length", "headers", "method", "path", "query", "target")
+    __slots__ = (
+        "_reader",
+        "address",
+        "content_length",
+        "headers",
+        "method",
+        "path",
+        "principal",
+        "query",
+        "target",
+    )
 
     def __init__(
         self,
@@ -64,6 +77,8 @@ class Request:
         self._reader = reader
         self.method = method
         self.target = target
+        self.principal: Principal = LOCAL
+        self.address = ""
         self.headers = http_head.join_headers(pairs)
         http_head.check_fields(method, version, self.headers)
         authority, self.path, self.query = http_head.split_target(method, target)

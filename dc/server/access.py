@@ -79,6 +79,13 @@ class Access:
         row = self.tokens.shown(token_text, now)
         return None if row is None else Principal(frozenset(row.roles), row.name, row.id)
 
+    def stands(self, principal: Principal, now: float) -> bool:
+        """Whether somebody who was let in once would be now (Unix time)."""
+        if principal.worker_key:
+            return self.keys.joined(principal.worker_key) is not None
+        token = self.tokens.get(principal.token)
+        return token is not None and self.tokens.state(token, now) == "valid"
+
     def token(self, id_: str) -> TokenRow | None:
         """Return a token or session by its id."""
         return self.tokens.get(id_)
@@ -96,6 +103,13 @@ class Access:
         if row is not None:
             return row.state
         return "pending" if self.knocks.get(key, now) is not None else None
+
+    def name_of(self, key: str, now: float) -> str:
+        """Return what the worker of a key calls itself; empty for nobody."""
+        if (row := self.keys.get(key)) is not None:
+            return row.name
+        knocking = self.knocks.get(key, now)
+        return plain(knocking.knock.name) if knocking is not None else ""
 
     # --- tokens ---------------------------------------------------------------------------------
 

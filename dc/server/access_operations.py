@@ -218,7 +218,12 @@ class AccessOperations:
     # --- other commands, and time ---------------------------------------------------------------
 
     def did(self, command: Command, answer: object, by: Principal, address: str) -> None:
-        """Note that another command was done; a worker that it has deleted is nobody any more."""
+        """Note that another command was done; a worker that it has deleted is nobody any more.
+
+        One that found nothing to be done has no entry.
+        """
+        if answer in ([], 0):
+            return
         if isinstance(command, OrderWorkers) and command.action == "delete":
             assert isinstance(answer, list)
             for key in answer:

@@ -6,11 +6,17 @@ from dataclasses import replace
 from typing import Final
 
 from dc import errors
-from dc.server.routes import Call, Route
+from dc.roles import Role
+from dc.server.routes import ADMIN, VIEWERS, Call, Route
 from dc.view_jobs import BlobView
 
 OCTETS: Final = "application/octet-stream"
 TEXT: Final = "text/plain"
+
+READERS: Final[tuple[Role, ...]] = ("view", "submit", "work")
+WRITERS: Final[tuple[Role, ...]] = ("submit", "work")
+SOCKET: Final[tuple[Role, ...]] = ("submit", "work")
+"""Who may open the socket; what each may say there is decided by its Hello."""
 
 _PARTS: Final = (206, 304, 416)
 """Other answers to who wants a part, or what is new."""
@@ -31,35 +37,41 @@ def byte_routes() -> list[Route]:
     routes = [
         Route(
             "POST", "/blobs", site, BlobView, "Put bytes, and be told their SHA-256", tag,
-            body=OCTETS, problems=full, status=201, also=(200,),
+            body=OCTETS, problems=full, status=201, also=(200,), roles=WRITERS,
         ),
-        Route("GET", blob, site, OCTETS, "The bytes of a blob", tag, problems=no, also=_PARTS),
+        Route(
+            "GET", blob, site, OCTETS, "The bytes of a blob", tag, problems=no, also=_PARTS,
+            roles=READERS,
+        ),
         Route(
             "PUT", blob, site, TEXT, "Put the bytes of a blob, or go on with them", tag,
-            body=OCTETS, problems=put, status=201, also=(200,),
+            body=OCTETS, problems=put, status=201, also=(200,), roles=WRITERS,
         ),
         Route(
             "GET", "/plugins/{sha256}", site, OCTETS, "The archive of a plugin", tag,
-            problems=no, also=_PARTS,
+            problems=no, also=_PARTS, roles=READERS,
         ),
         Route(
             "GET", f"{task}/payload", site, OCTETS, "The payload of a task", tag,
-            problems=(*none, *no), also=_PARTS,
+            problems=(*none, *no), also=_PARTS, roles=READERS,
         ),
         Route(
             "GET", f"{task}/result", site, OCTETS, "The result of a task", tag,
-            problems=(*none, *no), also=_PARTS,
+            problems=(*none, *no), also=_PARTS, roles=READERS,
         ),
         Route(
             "GET", f"{task}/output", site, TEXT, "All that is kept of what a task has written", tag,
-            problems=none, also=_PARTS,
+            problems=none, also=_PARTS, roles=READERS,
         ),
         Route(
             "GET", "/api/backup", site, "application/x-tar",
             "A copy of the database and of all blobs it names", "server",
-            problems=(errors.StoreError, errors.StoreFull),
+            problems=(errors.StoreError, errors.StoreFull), roles=ADMIN,
         ),
-        Route("GET", "/metrics", site, TEXT, "The server in numbers, for Prometheus", "server"),
+        Route(
+            "GET", "/metrics", site, TEXT, "The server in numbers, for Prometheus", "server",
+            roles=VIEWERS,
+        ),
     ]  # fmt: skip
     return [
         replace(route, bare=True, codes=("precondition",) if 206 in route.also else ())

@@ -13,7 +13,7 @@ from dc.records_shown import EventFilter
 from dc.server.api_rows import Rows
 from dc.server.app import ServerApp
 from dc.server.problems import BadRequest
-from dc.server.routes import Call, Route
+from dc.server.routes import VIEWERS, Call, Route
 from dc.view_server import EventsPage, EventView, Level
 
 Said: TypeAlias = Annotated[str, Meta(max_length=limits.TEXT_CHARS)]
@@ -58,7 +58,7 @@ class EventsApi:
             Route(
                 "GET", "/api/events", self._events, EventsPage,
                 "What operators and the system did", "server", query=EventsQuery,
-                problems=(StoreError,),
+                problems=(StoreError,), roles=VIEWERS,
             )
         ]  # fmt: skip
 

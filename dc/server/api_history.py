@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from dc import limits_shown
 from dc.errors import OptionsError, StoreError, UnknownWorker
 from dc.server.app import ServerApp
-from dc.server.routes import Call, Route
+from dc.server.routes import VIEWERS, Call, Route
 from dc.server.views import Views
 from dc.view_server import HistoryView
 from dc.view_workers import WorkerHistory
@@ -46,11 +46,12 @@ class HistoryApi:
         return [
             Route(
                 "GET", "/api/history", self._history, HistoryView, "The server over time",
-                "server", query=HistoryQuery, problems=(OptionsError, StoreError),
+                "server", query=HistoryQuery, problems=(OptionsError, StoreError), roles=VIEWERS,
             ),
             Route(
                 "GET", "/api/worker-history/{name}", self._worker, WorkerHistory,
                 "When a worker was here", "workers", problems=(UnknownWorker, StoreError),
+                roles=VIEWERS,
             ),
         ]  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
@@ -13,8 +13,9 @@ from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.commands import CancelJob, CancelJobs, ChangeJob, PauseJob, ResumeJob
 from dc.server.cursors import cursor_of, damaged, place_of
+from dc.server.ownership import own_jobs
 from dc.server.problems import BadRequest
-from dc.server.routes import Call, Route
+from dc.server.routes import SUBMITTERS, Call, Route
 from dc.server.views import Views
 from dc.view_jobs import JobsChanged, JobsPage, JobView
 
@@ -104,19 +105,19 @@ class JobsApi:
             Route("GET", job, self._job, JobView, "One job", tag, problems=no),
             Route(
                 "PATCH", job, self._change, JobView, "Change a job", tag,
-                body=JobChanges, problems=changed,
+                body=JobChanges, problems=changed, roles=SUBMITTERS,
             ),
             Route(
                 "POST", f"{job}/cancel", self._cancel, JobView, "Cancel a job", tag,
-                problems=cancelled,
+                problems=cancelled, roles=SUBMITTERS,
             ),
             Route(
                 "POST", f"{job}/pause", self._pause, JobView, "Pause a job", tag,
-                body=Pause, problems=changed,
+                body=Pause, problems=changed, roles=SUBMITTERS,
             ),
             Route(
                 "POST", f"{job}/resume", self._resume, JobView, "Resume a job", tag,
-                problems=changed,
+                problems=changed, roles=SUBMITTERS,
             ),
             Route(
                 "POST", "/api/types/{name}/cancel", self._cancel_type, JobsChanged,
@@ -144,7 +145,7 @@ class JobsApi:
             place = Place(query.before, query.before)
         wanted = JobFilter(
             type=query.type,
-            submitter=query.submitter,
+            submitter=own_jobs(call.request.principal, query.submitter),
             search=query.search,
             sort=query.sort,
             down=down,
@@ -158,29 +159,29 @@ class JobsApi:
 
     # --- changes --------------------------------------------------------------------------------
 
-    async def _ask(self, command: Asked) -> JobView:
-        await self._app.ask(command)
+    async def _ask(self, call: Call[Any, Any], command: Asked) -> JobView:
+        await self._app.ask(command, *call.by)
         return await self._views.jobs.one(command.job)
 
     async def _cancel(self, call: Call[None, None]) -> JobView:
-        return await self._ask(CancelJob(call.job))
+        return await self._ask(call, CancelJob(call.job))
 
     async def _resume(self, call: Call[None, None]) -> JobView:
-        return await self._ask(ResumeJob(call.job))
+        return await self._ask(call, ResumeJob(call.job))
 
     async def _pause(self, call: Call[None, Pause]) -> JobView:
-        return await self._ask(PauseJob(call.job, call.body.now))
+        return await self._ask(call, PauseJob(call.job, call.body.now))
 
     async def _change(self, call: Call[None, JobChanges]) -> JobView:
         said = structs.asdict(call.body)
         changes = {name: value for name, value in said.items() if value is not UNSET}
-        return await self._ask(ChangeJob(call.job, changes))
+        return await self._ask(call, ChangeJob(call.job, changes))
 
     async def _cancel_type(self, call: Call[None, OfType]) -> JobsChanged:
-        return await self._cancel_jobs(CancelJobs(call.name, call.body.version))
+        return await self._cancel_jobs(call, CancelJobs(call.name, call.body.version))
 
     async def _cancel_submitter(self, call: Call[None, None]) -> JobsChanged:
-        return await self._cancel_jobs(CancelJobs(submitter=call.name))
+        return await self._cancel_jobs(call, CancelJobs(submitter=call.name))
 
-    async def _cancel_jobs(self, command: CancelJobs) -> JobsChanged:
-        return JobsChanged(cast("list[int]", await self._app.ask(command)))
+    async def _cancel_jobs(self, call: Call[Any, Any], command: CancelJobs) -> JobsChanged:
+        return JobsChanged(cast("list[int]", await self._app.ask(command, *call.by)))

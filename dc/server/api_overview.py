@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dc.errors import StoreError
-from dc.server.routes import Call, Route
+from dc.server.routes import VIEWERS, Call, Route
 from dc.server.views import Views
 from dc.view_server import OverviewView
 
@@ -23,7 +23,7 @@ class OverviewApi:
         return [
             Route(
                 "GET", "/api/overview", self._overview, OverviewView, "All at a glance", "server",
-                problems=(StoreError,),
+                problems=(StoreError,), roles=VIEWERS,
             )
         ]  # fmt: skip
 

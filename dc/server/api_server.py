@@ -9,7 +9,7 @@ from dc.errors import NotPossible, OptionsError, StoreError
 from dc.messages import Weight
 from dc.server.app import ServerApp
 from dc.server.commands import SetWeight
-from dc.server.routes import Call, Route
+from dc.server.routes import VIEWERS, Call, Route
 from dc.server.views import Views
 from dc.view_plugins import PluginsView, TypesView
 from dc.view_server import ShareView, StatusView, SubmittersView
@@ -45,7 +45,7 @@ class ServerApi:
             Route("GET", "/api/plugins", self._all, PluginsView, "Plugins", "plugins"),
             Route(
                 "GET", "/api/submitters", self._submitters, SubmittersView,
-                "Who submits jobs", "submitters",
+                "Who submits jobs", "submitters", roles=VIEWERS,
             ),
             Route(
                 "PATCH", submitter, self._set_weight, ShareView, "Give a submitter a weight",
@@ -69,5 +69,5 @@ class ServerApi:
         name, weight = call.name, call.body.weight
         if not name or len(name) > limits.TEXT_CHARS:
             raise OptionsError(f"a submitter has a name of 1 to {limits.TEXT_CHARS} characters")
-        await self._app.ask(SetWeight(name, weight))
+        await self._app.ask(SetWeight(name, weight), *call.by)
         return ShareView(name, weight)

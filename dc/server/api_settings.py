@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from dc.errors import OptionsError, StoreError
 from dc.server.app import ServerApp
 from dc.server.commands import ChangeSettings
-from dc.server.routes import Call, Route
+from dc.server.routes import VIEWERS, Call, Route
 from dc.view_server import SettingsView
 
 Amount: TypeAlias = (
@@ -49,7 +49,7 @@ class SettingsApi:
         """Return what there is of settings."""
         path, tag = "/api/settings", "server"
         return [
-            Route("GET", path, self._all, SettingsView, "Settings", tag),
+            Route("GET", path, self._all, SettingsView, "Settings", tag, roles=VIEWERS),
             Route(
                 "PATCH", path, self._change, SettingsView, "Change settings", tag,
                 body=Changes, problems=(OptionsError, StoreError),
@@ -67,7 +67,7 @@ class SettingsApi:
             if value is not UNSET
         }
         if said:
-            await self._app.ask(ChangeSettings(said))
+            await self._app.ask(ChangeSettings(said), *call.by)
         return await self._all(Call(call.request, {}, None, None))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -10,11 +11,14 @@ from dc import limits_shown
 from dc.errors import TooManyWatchers, UnknownTopic
 from dc.http import Response
 from dc.messages import Sequenced
+from dc.roles import Principal
 from dc.server.live_streams import LiveStreams
 from dc.server.routes import Call, Route
-from dc.server.topics import read_topics
+from dc.server.topics import Topic, read_topics
 
 EVENTS: Final = "text/event-stream"
+
+MayWatch: TypeAlias = Callable[[Principal, Iterable[Topic]], Awaitable[None]]
 
 
 class StreamQuery(Struct, forbid_unknown_fields=True):
@@ -29,10 +33,12 @@ class StreamApi:
 
     Args:
         streams: all there are.
+        may_watch: refuses who may not watch topics; raises a DcError.
     """
 
-    def __init__(self, streams: LiveStreams) -> None:
+    def __init__(self, streams: LiveStreams, may_watch: MayWatch) -> None:
         self._streams = streams
+        self._may_watch = may_watch
 
     def routes(self) -> list[Route]:
         """Return what there is of streams."""
@@ -46,6 +52,7 @@ class StreamApi:
 
     async def _stream(self, call: Call[StreamQuery, None]) -> Response:
         topics, request = read_topics(call.query.topics), call.request
+        await self._may_watch(request.principal, topics)
         after = call.query.after
         if last := request.headers.get("last-event-id", "").strip():
             after = _event(last)

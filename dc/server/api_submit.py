@@ -29,7 +29,7 @@ from dc.server.inner_submission import InnerSubmission
 from dc.server.json_lines import JsonLines
 from dc.server.json_values import blob_of, payload_of
 from dc.server.problems import BadRequest
-from dc.server.routes import Call, Route
+from dc.server.routes import SUBMITTERS, Call, Route
 from dc.server.uploads import Uploads
 from dc.tasktypes import TaskType
 from dc.view_jobs import BlobView, Submitted
@@ -83,7 +83,7 @@ class SubmitApi:
             Route(
                 "POST", "/api/jobs", self._submit, Submitted, "Submit a job", "jobs",
                 body=LINES, json=WholeJob, problems=problems, status=201, also=(200,),
-                codes=("busy", "key_reused", "in_progress"),
+                codes=("busy", "key_reused", "in_progress"), roles=SUBMITTERS,
             )
         ]  # fmt: skip
 
@@ -118,7 +118,7 @@ class SubmitApi:
         type_ = self._app.types.get(job.type, job.version)
         parts = await self._read_all(type_, job.tasks)
         options = _options(job.options)
-        submission = InnerSubmission(self._app)
+        submission = InnerSubmission(self._app, request.principal)
         try:
             pinned = await submission.begin(job.type, job.version, options, key)
             if pinned is not type_:  # the job of the key goes on with an older version
@@ -137,7 +137,7 @@ class SubmitApi:
             raise BadRequest("body", "the first line says what the job is; there is none")
         job = _decode(lines.pop(0), NewJob)
         options = _options(job.options)
-        submission = InnerSubmission(self._app)
+        submission = InnerSubmission(self._app, request.principal)
         try:
             type_ = await submission.begin(job.type, job.version, options, key)
             count = 0

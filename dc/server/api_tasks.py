@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 from msgspec import Meta, Struct, field
 
@@ -14,7 +14,7 @@ from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.commands import CancelTasks, RetryTasks
 from dc.server.cursors import cursor_of, place_of
-from dc.server.routes import Call, Route
+from dc.server.routes import SUBMITTERS, Call, Route
 from dc.server.views import Views
 from dc.view_jobs import OutputView, TasksChanged, TasksPage, TaskView
 
@@ -89,19 +89,21 @@ class TasksApi:
             Route(
                 "POST", f"{job}/retry", self._retry_some, TasksChanged,
                 "Queue failed tasks again", tag, body=Failed,
-                problems=(*changed, OptionsError),
+                problems=(*changed, OptionsError), roles=SUBMITTERS,
             ),
             Route(
                 "POST", f"{job}/tasks/cancel", self._cancel_some, TasksChanged,
                 "Cancel tasks of a job", tag, body=Tasks, problems=changed,
+                roles=SUBMITTERS,
             ),
             Route(
                 "POST", f"{task}/cancel", self._cancel, TaskView, "Cancel a task", tag,
-                problems=(*changed, UnknownTask),
+                problems=(*changed, UnknownTask), roles=SUBMITTERS,
             ),
             Route(
                 "POST", f"{task}/retry", self._retry, TaskView, "Queue a failed task again", tag,
                 problems=(*changed, UnknownTask, OptionsError),
+                roles=SUBMITTERS,
             ),
         ]  # fmt: skip
 
@@ -120,13 +122,15 @@ class TasksApi:
         return await self._views.outputs.view(call.job, call.task, call.query.first)
 
     async def _retry_some(self, call: Call[None, Failed]) -> TasksChanged:
-        return await self._counted(RetryTasks(call.job, call.body.tasks))
+        return await self._counted(call, RetryTasks(call.job, call.body.tasks))
 
     async def _cancel_some(self, call: Call[None, Tasks]) -> TasksChanged:
-        return await self._counted(CancelTasks(call.job, call.body.tasks))
+        return await self._counted(call, CancelTasks(call.job, call.body.tasks))
 
-    async def _counted(self, command: CancelTasks | RetryTasks) -> TasksChanged:
-        count = cast("int", await self._app.ask(command))
+    async def _counted(
+        self, call: Call[Any, Any], command: CancelTasks | RetryTasks
+    ) -> TasksChanged:
+        count = cast("int", await self._app.ask(command, *call.by))
         return TasksChanged(count, await self._views.jobs.one(command.job))
 
     async def _cancel(self, call: Call[None, None]) -> TaskView:
@@ -137,5 +141,5 @@ class TasksApi:
 
     async def _one(self, call: Call[None, None], command: CancelTasks | RetryTasks) -> TaskView:
         await self._views.tasks.one(call.job, call.task)  # it is an error if there is none
-        await self._app.ask(command)
+        await self._app.ask(command, *call.by)
         return await self._views.tasks.one(call.job, call.task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal, TypeAlias, cast, get_args
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -24,7 +24,7 @@ from dc.server.commands import (
     Which,
 )
 from dc.server.cursors import cursor_of, damaged, place_of
-from dc.server.routes import Call, Route
+from dc.server.routes import VIEWERS, Call, Route
 from dc.server.views import Views
 from dc.server.worker_lists import TEXTS, WorkerFilter, WorkerSort
 from dc.server.worker_lists import Place as WorkerPlace
@@ -133,8 +133,14 @@ class WorkersApi:
             if action != "delete"
         ]  # fmt: skip
         return [
-            Route("GET", workers, self._all, WorkersPage, "Workers", tag, query=WorkersQuery),
-            Route("GET", worker, self._one, WorkerView, "One worker", tag, problems=no),
+            Route(
+                "GET", workers, self._all, WorkersPage, "Workers", tag, query=WorkersQuery,
+                roles=VIEWERS,
+            ),
+            Route(
+                "GET", worker, self._one, WorkerView, "One worker", tag, problems=no,
+                roles=VIEWERS,
+            ),
             Route(
                 "PATCH", worker, self._set_one, WorkerView, "Change a worker", tag,
                 body=Settings, problems=(*some, DuplicateName),
@@ -179,28 +185,30 @@ class WorkersApi:
         body = call.body
         leave = isinstance(body, Drain) and body.leave
         now = isinstance(body, Restart) and body.now
-        return await self._changed(OrderWorkers(body.which, action, leave=leave, now=now))
+        return await self._changed(call, OrderWorkers(body.which, action, leave=leave, now=now))
 
     async def _set(self, call: Call[None, SetSome]) -> WorkersChanged:
-        return await self._changed(_set(call.body.which, call.body.set))
+        return await self._changed(call, _set(call.body.which, call.body.set))
 
     async def _set_one(self, call: Call[None, Settings]) -> WorkerView:
-        keys = await self._app.ask(_set(Which([call.name], exact=True), call.body))
+        keys = await self._app.ask(_set(Which([call.name], exact=True), call.body), *call.by)
         return self._views.workers.of_keys(cast("list[str]", keys))[0]  # it may have a new name
 
     async def _delete(self, call: Call[None, Filter]) -> WorkersDeleted:
-        return await self._deleted(call.body.which)
+        return await self._deleted(call, call.body.which)
 
     async def _delete_one(self, call: Call[None, None]) -> WorkersDeleted:
-        return await self._deleted(Which([call.name], exact=True))
+        return await self._deleted(call, Which([call.name], exact=True))
 
-    async def _changed(self, command: OrderWorkers | SetWorkers) -> WorkersChanged:
+    async def _changed(
+        self, call: Call[Any, Any], command: OrderWorkers | SetWorkers
+    ) -> WorkersChanged:
         """Have workers changed; return how they are now."""
-        keys = cast("list[str]", await self._app.ask(command))
+        keys = cast("list[str]", await self._app.ask(command, *call.by))
         return WorkersChanged(self._views.workers.of_keys(keys))
 
-    async def _deleted(self, which: Which) -> WorkersDeleted:
-        keys = cast("list[str]", await self._app.ask(OrderWorkers(which, "delete")))
+    async def _deleted(self, call: Call[Any, Any], which: Which) -> WorkersDeleted:
+        keys = cast("list[str]", await self._app.ask(OrderWorkers(which, "delete"), *call.by))
         return WorkersDeleted(self._views.workers.names_of(keys))
 
 

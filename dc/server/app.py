@@ -16,12 +16,13 @@ import trio
 
 from dc import limits, memory
 from dc.blobs import BlobFolder
-from dc.errors import DcError, InternalError, ServerStopped, StoreError
+from dc.errors import DcError, InternalError, ServerStopped
 from dc.link import Link
 from dc.log_fields import about
 from dc.messages import Blob, Message
 from dc.records import JobNumbers, NewPlugin
 from dc.roles import LOCAL, Principal
+from dc.server.asking import Question
 from dc.server.commands import Command
 from dc.server.commands_access import AccessCommand
 from dc.server.committer import Committer
@@ -62,6 +63,7 @@ from dc.server.retention import Retention
 from dc.server.started import Settings as Settings  # who starts an app needs both
 from dc.server.surroundings import Surroundings
 from dc.server.types import PluginTypes
+from dc.server.worker_sessions import WorkerSessions
 from dc.store import Store
 
 __all__ = ["ServerApp", "Settings"]
@@ -113,6 +115,7 @@ class ServerApp:
         self._wall = wall
         self._codec = peer_codec()
         self._connections = Connections()
+        self.sessions = WorkerSessions()
         self.parking = Parking(self)
         self.surroundings = Surroundings(store, types, settings.data)
         self.lateness = Histogram(LATE_BOUNDS)
@@ -235,12 +238,23 @@ class ServerApp:
 
     # --- connections ----------------------------------------------------------------------------
 
-    async def serve_socket(self, link: Link, address: str) -> None:
-        """Serve one peer's socket to its end, or until it is parked."""
+    async def serve_socket(
+        self, link: Link, address: str, principal: Principal = LOCAL, session: str = ""
+    ) -> None:
+        """Serve one peer's socket to its end, or until it is parked.
+
+        Args:
+            link: the socket.
+            address: where it comes from.
+            principal: who has opened it.
+            session: the worker's, which lasts as long; empty for none.
+        """
         number = self._connections.take_number()
+        if session:
+            self.sessions.opened(session, number)
         connection = Connection(self, number, link, self._codec)
         self._connections.put(number, connection)
-        self.feed(Opened(number, address))
+        self.feed(Opened(number, address, principal))
         await self._serve(number, connection, link.stream)
 
     async def _serve(self, number: int, connection: Connection, stream: trio.abc.Stream) -> None:
@@ -253,10 +267,11 @@ class ServerApp:
         finally:
             if not parked:
                 self._connections.remove(number)
+                self.sessions.closed(number, trio.current_time())
                 await trio.aclose_forcefully(stream)
 
-    def enter(self, peer: InnerPeer) -> int:
-        """Take in a peer that is inside the server; return its number.
+    def enter(self, peer: InnerPeer, principal: Principal = LOCAL) -> int:
+        """Take in a peer that is inside the server, on behalf of somebody; return its number.
 
         Raises:
             ServerStopped: the server is stopping.
@@ -265,7 +280,7 @@ class ServerApp:
             raise ServerStopped("the server is stopping")
         number = self._connections.take_number()
         self._connections.put(number, peer)
-        self.feed(Opened(number, "inside"))
+        self.feed(Opened(number, "inside", principal))
         return number
 
     def leave(self, number: int) -> None:
@@ -364,22 +379,10 @@ class ServerApp:
             DcError: why nothing was done.
             StoreError: it is done, and not on disk for limits.ASK_SECONDS.
         """
-        answered = trio.Event()
-        answers: list[object] = []
-
-        def then(answer: object) -> None:
-            answers.append(answer)
-            answered.set()
-
-        self.feed(Asked(command, then, by, address))
-        with trio.move_on_after(limits.ASK_SECONDS):
-            await answered.wait()
-        if not answers:
-            why = self.committer.trouble or "the disk is slow"
-            raise StoreError(f"this is not on disk yet, and will be once that is mended: {why}")
-        if isinstance(answers[0], DcError):
-            raise answers[0]
-        return answers[0]
+        question = Question()
+        self.feed(Asked(command, question.take, by, address))
+        await question.wait()
+        return question.answer(self.committer.trouble)
 
     # --- events and actions -----------------------------------------------------------------------
 

@@ -21,13 +21,15 @@ from dc.messages import (
     Watch,
 )
 from dc.records import JobCancelled, JobRow
+from dc.roles import LOCAL, Principal
 from dc.server.board import Board
 from dc.server.event_log import SERVER, named
 from dc.server.events import Continue, LoadJob
 from dc.server.jobs import Job
 from dc.server.recent import Recent
 from dc.server.streams import Streams
-from dc.server.submissions import Client, Submissions
+from dc.server.submission import Client
+from dc.server.submissions import Submissions
 from dc.server.workers import WorkerSide
 
 CANCEL_STEP = 20_000
@@ -49,9 +51,9 @@ class ClientSide:
 
     # --- coming and going -----------------------------------------------------------------------
 
-    def join(self, peer: int, address: str) -> None:
+    def join(self, peer: int, address: str, principal: Principal = LOCAL) -> None:
         """Take a client in."""
-        self.by_peer[peer] = Client(peer, address)
+        self.by_peer[peer] = Client(peer, address, principal=principal)
 
     def leave(self, peer: int) -> None:
         """Forget a client that has gone; its jobs go on."""
@@ -89,7 +91,7 @@ class ClientSide:
             case Consumed():
                 self.streams.consumed(client.peer, message.request, message.size)
             case Submit():
-                self.submissions.submit(client, message, missing)
+                self.submissions.submit(client, client.named(message), missing)
             case EndOfJob():
                 self.submissions.end(client, message)
             case Subscribe():
@@ -125,7 +127,8 @@ class ClientSide:
         def found(job: Job | None) -> None:
             if client.peer not in self.by_peer:
                 return
-            if job is None:
+            may = client.owns if isinstance(message, Cancel) else client.sees
+            if job is None or not may(job):  # what it may not know of is not there
                 error = UnknownJob(f"there is no job {message.job}{self._board.kept}")
                 self._board.send(client.peer, Refused(message.request, error.code, str(error)))
             else:

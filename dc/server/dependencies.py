@@ -86,6 +86,8 @@ class Dependencies:
         if job is None or number not in self._states:
             return
         job.holds.unknown -= {former}
+        if found is not None and job.own_only and _is_foreign(job, found):
+            found = None
         if found is None and new:
             text = f"after: there is no job {former}{self._board.kept}"
             self._cancel(
@@ -129,6 +131,11 @@ class Dependencies:
         left = tuple(former for former, state in states.items() if not state)
         job.holds.after = () if what == "any" and len(left) < len(states) else left
         self._board.hold(job)
+
+
+def _is_foreign(job: Job, former: Job) -> bool:
+    """Whether a job comes after one of another submitter: its tasks may read what came of that."""
+    return job.options.submitter != former.options.submitter
 
 
 def _final_state(job: Job) -> str:

@@ -31,10 +31,11 @@ from dc.server.commands_access import AccessCommand
 
 
 class Opened(Struct, frozen=True):
-    """A peer has opened a socket; it has said nothing yet."""
+    """A peer has opened a socket; it has said nothing yet. `principal` is who it is."""
 
     peer: int
     address: str
+    principal: Principal = LOCAL
 
 
 class Received(Struct, frozen=True):

@@ -16,6 +16,7 @@ from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import ServerStopped
 from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Trouble, Welcome
+from dc.roles import LOCAL, Principal
 from dc.server.claims import claim
 
 ASIDE = (Heartbeat, Trouble, Welcome)
@@ -27,8 +28,8 @@ class Owner(Protocol):
 
     blobs: BlobFolder
 
-    def enter(self, peer: InnerPeer) -> int:
-        """Take in a peer that is inside the server; return its number."""
+    def enter(self, peer: InnerPeer, principal: Principal = LOCAL) -> int:
+        """Take in a peer that is inside the server, on behalf of somebody; return its number."""
 
     def leave(self, number: int) -> None:
         """Forget such a peer."""
@@ -50,18 +51,19 @@ class InnerPeer:
 
     Args:
         app: whose client it is.
+        principal: on whose behalf it speaks.
 
     Raises:
         ServerStopped: the server is stopping.
     """
 
-    def __init__(self, app: Owner) -> None:
+    def __init__(self, app: Owner, principal: Principal = LOCAL) -> None:
         self._app = app
         self._heard: deque[Message] = deque()
         self._news = trio.Event()
         self._farewell: str | None = None
         self._beats = trio.CancelScope()
-        self._number = app.enter(self)
+        self._number = app.enter(self, principal)
         self._tell([Hello(PROTOCOL, "client", "dc over HTTP", [])], 0, frozenset())
         app.start_beside(self._beat)
 

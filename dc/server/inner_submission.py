@@ -19,6 +19,7 @@ from dc.errors import DcError, JobCancelled, KeyConflict, NotPossible, UnknownTa
 from dc.messages import Accepted, EndOfJob, Message, Options, Payload, Payloads, Refused, Stored
 from dc.messages import Submit as SubmitMessage
 from dc.records import JobRow
+from dc.roles import LOCAL, Principal
 from dc.server.app import ServerApp
 from dc.server.commands import CancelJob
 from dc.server.events import Asked
@@ -41,14 +42,16 @@ class InnerSubmission:
 
     Args:
         app: the server.
+        principal: who submits.
 
     Raises:
         ServerStopped: it is stopping.
     """
 
-    def __init__(self, app: ServerApp) -> None:
+    def __init__(self, app: ServerApp, principal: Principal = LOCAL) -> None:
         self._app = app
-        self._peer = InnerPeer(app)
+        self._peer = InnerPeer(app, principal)
+        self._bound = {} if principal.may() else {"submitter": principal.name}
         self._accepted: Accepted | None = None
         self._key = ""
         self._at = 0  # tasks that have come
@@ -73,7 +76,7 @@ class InnerSubmission:
             BadRequest: the job of this key is another one.
             DcError: it is refused.
         """
-        self._key = key
+        self._key, options = key, {**options, **self._bound}
         message = SubmitMessage(REQUEST, type_, version, options, key, resume=bool(key))
         await self._peer.say([message])
         self._accepted = await self._hear(lambda: self._accepted)

@@ -68,6 +68,7 @@ class Job:
         why: what it was cancelled for, where nobody asked for it.
         retried: whether outcomes of it were set aside.
         bytes: of its payloads, results, inputs and output, as quotas count them.
+        own_only: whether it may come after jobs of its own submitter alone.
         busy: how many operations on it are under way, for which it stays in memory.
         resources: what each alternative of what it needs uses, as a worker is told it.
         limits: of a task, by alternative.
@@ -105,6 +106,7 @@ class Job:
         self.why = row.why
         self.retried = row.retried > 0
         self.busy = 0
+        self.own_only = False
         self._seconds = -1.0
 
     @property

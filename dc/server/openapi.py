@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from dc import limits
+from dc import errors, limits
+from dc.roles import ROLES
 from dc.server import problems
 from dc.server.api_body import JSON
 from dc.server.api_query import BOOLEANS
@@ -27,6 +28,7 @@ TAGS: Final = (
     ("workers", "Workers, those that are here, away, and gone"),
     ("plugins", "Task types, and the plugins they are in"),
     ("submitters", "Who submits jobs"),
+    ("access", "Who is let in: tokens, invites, workers that join, and what everybody did"),
     ("bytes", "Payloads, results, outputs, blobs and archives, as they are"),
 )
 
@@ -35,7 +37,9 @@ All that the pages and the command line show and do. Times are Unix times in sec
 bytes, spans are seconds. A list has `next`, the cursor with which to ask for the rows that \
 follow. What cannot be done is said by a problem (RFC 9457), whose `code` is for programs. \
 Unknown fields are refused, in queries and in bodies. A path answers 405 to methods that it does \
-not have, and names those it has."""
+not have, and names those it has. A server that other computers reach wants a token \
+(`Authorization: Bearer …`) or a browser's session (a cookie), with a role that may do what is \
+asked: see docs/access.md."""
 
 KEY: Final[Json] = {
     "name": "Idempotency-Key",
@@ -182,12 +186,15 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
         codes.append("cursor")
     if route.is_change:
         codes += ["cross_site"]
+    known = list(route.problems)
+    if route.who:
+        known.append(errors.NotSignedIn)
+        if set(route.who) | {"admin"} != set(ROLES):  # each token has a role
+            known.append(errors.NotPermitted)
     if route.is_keyed:
         codes += ["in_progress", "key_reused"]
     pairs = [(OF_REQUESTS[code][0], code, OF_REQUESTS[code][1]) for code in codes]
-    pairs += [
-        (problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in route.problems
-    ]
+    pairs += [(problems.status_of(kind), kind.code, problems.title_of(kind)) for kind in known]
     found: dict[int, list[tuple[str, str]]] = {}
     for status, code, title in sorted(set(pairs)):
         found.setdefault(status, []).append((code, title))

@@ -13,6 +13,7 @@ from collections.abc import Iterator, ValuesView
 from msgspec import Struct
 
 from dc import limits
+from dc.roles import LOCAL, Principal
 
 OWN_SECONDS = limits.HEARTBEAT_SECONDS + limits.TICK_SECONDS
 """After which the server says something of its own accord: within the second before that, the
@@ -23,7 +24,10 @@ ANSWER_SECONDS = limits.HEARTBEAT_SECONDS / 2
 
 
 class Peer(Struct, eq=False):
-    """An open socket. `role` is empty until its Hello; times are on the reactor's clock."""
+    """An open socket. `role` is empty until its Hello; times are on the reactor's clock.
+
+    `principal` is who has opened it.
+    """
 
     number: int
     address: str
@@ -31,6 +35,7 @@ class Peer(Struct, eq=False):
     heard: float
     spoke: float
     role: str = ""
+    principal: Principal = LOCAL
 
     def due(self) -> float:
         """Return when something about it may have to be done, if it says nothing until then."""
@@ -48,9 +53,10 @@ class Peers:
 
     # --- coming and going -----------------------------------------------------------------------
 
-    def add(self, number: int, address: str, now: float) -> None:
-        """Note that a socket was opened."""
-        peer = self._peers[number] = Peer(number, address, now, now, now)
+    def add(self, number: int, address: str, now: float, principal: Principal = LOCAL) -> None:
+        """Note that a socket was opened, by whom."""
+        peer = Peer(number, address, now, now, now, principal=principal)
+        self._peers[number] = peer
         self.look_later(peer)
 
     def get(self, number: int) -> Peer | None:

@@ -25,13 +25,23 @@ What the rest of the design hangs on:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from dc import limits
-from dc.errors import DcError, ProtocolError, VersionError
-from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Refused, Trouble, Welcome
+from dc.errors import DcError, NotSignedIn, ProtocolError
+from dc.messages import (
+    PROTOCOL,
+    About,
+    Blob,
+    Heartbeat,
+    Hello,
+    Message,
+    Refused,
+    Trouble,
+    Welcome,
+)
 from dc.records import Outcomes
+from dc.server.admission import SHUTS_OUT, Admission, check_version
 from dc.server.attention import AttentionList
 from dc.server.board import Board
 from dc.server.chronicle import Chronicle
@@ -74,11 +84,13 @@ from dc.server.operations import Operations
 from dc.server.peers import ANSWER_SECONDS, OWN_SECONDS, Peer, Peers
 from dc.server.streams import Streams
 from dc.server.type_port import Types
+from dc.server.unheard import Unheard
 from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 
 CAPABILITIES = ["batch", "blobs", "vitals"]
 CLOSE_POLICY = 1008
+ENDED = "what you were let in by has ended: sign in again"
 CLOSE_GOING = 1001
 HEADS = HeadLimits()
 RECOVERED = JobRecovered, TasksRecovered, WorkersRecovered, CheckpointsFound
@@ -124,8 +136,8 @@ class Reactor:
         self._software = software
         self.board.server = server
         self._peers = Peers()
-        self._ticked: float | None = None
-        self._patient_until = 0.0
+        self.admission = Admission(self.board.access, self._peers, self.workers.roster)
+        self._unheard = Unheard()
 
     # --- the door -------------------------------------------------------------------------------
 
@@ -153,8 +165,8 @@ class Reactor:
         match event:
             case Received():
                 self._on_received(event)
-            case Opened(number, address):
-                self._peers.add(number, address, self.board.now)
+            case Opened(number, address, principal):
+                self._peers.add(number, address, self.board.now, principal)
             case Closed():
                 self._forget(event.peer)
             case Broken():
@@ -162,6 +174,8 @@ class Reactor:
                     self._refuse(peer, event.error)
             case Asked():
                 self.operations.ask(event)
+                if isinstance(event.command, SHUTS_OUT):
+                    self._shut_out()
             case Tick():
                 self._on_tick(event.stalled)
             case PluginsAdded(records):
@@ -322,34 +336,30 @@ class Reactor:
     def _greet(self, peer: Peer, hello: Hello) -> None:
         if peer.role:
             raise ProtocolError("Hello was said already")
-        if hello.version != PROTOCOL:
-            older, newer = sorted([(hello.version, hello.software), (PROTOCOL, self._software)])
-            raise VersionError(
-                f"{hello.software} speaks version {hello.version} of the protocol, this server "
-                f"({self._software}) version {PROTOCOL}: update {older[1]} to match {newer[1]}"
-            )
+        check_version(hello, self._software)
+        about = self.admission.greet(peer.principal, hello)
         slots = 0
         if hello.role == "client":
-            self.clients.join(peer.number, peer.address)
+            self.clients.join(peer.number, peer.address, peer.principal)
         else:
-            slots = self._greet_worker(peer, hello)
+            slots = self._greet_worker(peer, hello, about)
         peer.role = hello.role
         welcome = Welcome(PROTOCOL, self._software, CAPABILITIES, self.board.server, slots)
         self.board.send(peer.number, welcome)
         if self.board.trouble:
             self.board.send(peer.number, Trouble(self.board.trouble))
 
-    def _greet_worker(self, peer: Peer, hello: Hello) -> int:
+    def _greet_worker(self, peer: Peer, hello: Hello, about: About | None) -> int:
         """Take a worker in; return how many slots it is to use, 0 for its own."""
-        if hello.about is None:
+        if about is None:
             raise ProtocolError("a worker says in Hello what it is")
         obeys = "orders" in hello.capabilities
-        replaced = self.workers.join(peer.number, peer.address, hello.about, obeys=obeys)
+        replaced = self.workers.join(peer.number, peer.address, about, obeys=obeys)
         if replaced is not None:
             self._peers.pop(replaced)
             self.board.out.append(Close(replaced, CLOSE_POLICY, "connected again elsewhere"))
         self.workers.by_peer[peer.number].software = hello.software
-        row = self.workers.register.get(hello.about.key)
+        row = self.workers.register.get(about.key)
         return row.slots if row is not None else 0
 
     def _refuse(self, peer: Peer, error: DcError) -> None:
@@ -364,6 +374,11 @@ class Reactor:
         """Send a peer away that is nobody's any more."""
         if (peer := self._peers.get(number)) is not None:
             self._refuse(peer, error)
+
+    def _shut_out(self) -> None:
+        """Send those away who were let in by what has ended meanwhile."""
+        for peer in self.admission.strangers(self.board.wall):
+            self._refuse(peer, NotSignedIn(ENDED))
 
     def _forget(self, number: int) -> None:
         peer = self._peers.pop(number)
@@ -401,28 +416,13 @@ class Reactor:
         self.clients.report()
         self.clients.recent.expire(self.board.now)
         self.control.tick()
-        late = self._unheard(stalled)
+        late = self._unheard.tick(self.board.now, stalled=stalled)
         self._peers.postpone(late, self.board.now)
         for peer in self._peers.due(self.board.now):
             self._watch_over(peer)
-        self.workers.tick(late, patient=self.board.now < self._patient_until)
+        self.workers.tick(late, patient=self._unheard.is_patient(self.board.now))
         self.operations.access.tick()
         self.chronicle.tick()
-
-    def _unheard(self, stalled: bool) -> float:
-        """Return for how many of the seconds since the last tick nobody could be heard.
-
-        That is all of them while the disk is stalled, and otherwise those by which this tick comes
-        late. All before the first tick was spent on starting.
-        """
-        now, last = self.board.now, self._ticked
-        self._ticked = now
-        if last is None:
-            return math.inf
-        late = max(0.0, now - last - limits.TICK_SECONDS)
-        if late > limits.TICK_SECONDS:
-            self._patient_until = now + limits.DEADLINE_GRACE_SECONDS
-        return now - last if stalled else late
 
     def _watch_over(self, peer: Peer) -> None:
         now = self.board.now
@@ -434,6 +434,8 @@ class Reactor:
         elif now - peer.heard > limits.SILENCE_SECONDS:
             self.board.out.append(Close(peer.number, CLOSE_GOING, "silent for too long"))
             self._forget(peer.number)
+        elif not self.admission.stands(peer, self.board.wall):
+            self._refuse(peer, NotSignedIn(ENDED))
         else:
             if peer.role and now - peer.spoke >= OWN_SECONDS:
                 self.board.send(peer.number, Heartbeat())

@@ -261,6 +261,10 @@ class Roster:
         row = self._register.get(key)
         return row.shown if row is not None else ""
 
+    def jobs_of(self, worker: Worker) -> list[int]:
+        """Return the jobs of which a worker has tasks."""
+        return self._scheduler.jobs_of(worker.id)
+
     def holds(self, worker: Worker, job: int, number: int, attempt: int) -> bool:
         """Whether an attempt is the task's newest and with this worker; the job is scheduled."""
         state = self._scheduler.state(job, number)

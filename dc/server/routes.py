@@ -23,9 +23,11 @@ from msgspec import Struct
 from dc import limits
 from dc.errors import DcError, UnknownJob
 from dc.http import Request, Response
+from dc.roles import Principal, Role
 from dc.server import problems
 from dc.server.api_body import read_body
 from dc.server.api_query import QueryReader, refuse_query
+from dc.server.gate import admit
 from dc.server.kept_answers import KeptAnswers
 from dc.server.problems import BadRequest
 
@@ -34,6 +36,13 @@ Body = TypeVar("Body")
 
 NUMBERS: Final = frozenset({"job", "task"})
 """Fields of paths that are numbers of jobs and tasks; all others are text."""
+
+LOOKERS: Final[tuple[Role, ...]] = ("view", "submit")
+VIEWERS: Final[tuple[Role, ...]] = ("view",)
+SUBMITTERS: Final[tuple[Role, ...]] = ("submit",)
+ADMIN: Final[tuple[Role, ...]] = ("admin",)
+EVERYBODY: Final[tuple[Role, ...]] = ()
+"""Who may ask what, but for `admin`, who may all. Who submits sees and controls its own jobs."""
 
 Values: TypeAlias = Mapping[str, int | str]
 
@@ -69,6 +78,14 @@ class Call(Generic[Query, Body]):
         """The name in the path."""
         return str(self.path["name"])
 
+    @property
+    def by(self) -> tuple[Principal, str]:
+        """Who asks, and from where, as `ServerApp.ask` wants it."""
+        return self.request.principal, self.request.address
+
+
+CheckOwn: TypeAlias = Callable[[Principal, int, bool], Awaitable[None]]
+"""Refuses who may not look at a job, by its number, or may not change it; raises a DcError."""
 
 Answer: TypeAlias = Callable[[Call[Any, Any]], Awaitable[object]]
 """Does what a route is for; gives what goes out as JSON, or a Response that goes out as it is."""
@@ -96,6 +113,7 @@ class Route:
         changes: whether anything is other than before; None: all but GET do.
         codes: of what may be wrong with a request, beyond what is so for all.
         bare: the site answers it, past the router: any query is taken, and no key is heeded.
+        roles: who may ask, where that is not as usual; all, if it is empty. See `who`.
     """
 
     method: str
@@ -113,11 +131,19 @@ class Route:
     json: type[Struct] | None = None
     codes: tuple[str, ...] = ()
     bare: bool = False
+    roles: tuple[Role, ...] | None = None
 
     @property
     def fields(self) -> list[str]:
         """The names of the fields of its path, in order."""
         return [part[1:-1] for part in segments_of(self.path) if part.startswith("{")]
+
+    @property
+    def who(self) -> tuple[Role, ...]:
+        """Who may ask: usually, to look, who views or submits; to change, who administers."""
+        if self.roles is not None:
+            return self.roles
+        return ADMIN if self.is_change else LOOKERS
 
     @property
     def is_change(self) -> bool:
@@ -135,10 +161,12 @@ class Router:
 
     Args:
         routes: all there are.
+        check_own: sees to it that a request may be about a job, which the path names.
     """
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], check_own: CheckOwn) -> None:
         self.routes = list(routes)
+        self._check_own = check_own
         kinds = {route.query for route in self.routes if route.query is not None}
         self._readers = {kind: QueryReader(kind) for kind in kinds}
         self._kept = KeptAnswers()
@@ -184,7 +212,10 @@ class Router:
         return found
 
     async def _call(self, route: Route, request: Request, parts: list[str]) -> Response:
+        admit(request.principal, route.who)
         values = _values(segments_of(route.path), parts)
+        if "job" in values:
+            await self._check_own(request.principal, int(values["job"]), route.is_change)
         query = self._query(route, request)
         body = await read_body(request, route.body) if isinstance(route.body, type) else None
         call = Call(request, values, query, body)
@@ -195,6 +226,7 @@ class Router:
             text = f"an Idempotency-Key has 1 to {limits.TEXT_CHARS} characters"
             raise BadRequest("request", text)
         asked = f"{request.method} {request.target} ".encode() + msgspec.json.encode(body)
+        key = f"{request.principal.token} {key}"  # nobody meets the keys of others
         return await self._kept.answer(key, sha256(asked).digest(), partial(_made, route, call))
 
     def _query(self, route: Route, request: Request) -> Struct | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Final, Literal
+from functools import partial
+from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 import trio
@@ -12,12 +13,17 @@ from dc import http, limits, link_open
 from dc.errors import ProtocolError, UnknownBlob, UnknownTask
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
-from dc.server.api import api_routes
+from dc.roles import Principal
+from dc.server.api import ApiParts, api_routes
+from dc.server.api_bytes import byte_routes
 from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
 from dc.server.compression import compress
+from dc.server.doorkeeper import Doorkeeper
+from dc.server.gate import admit
 from dc.server.metrics import Metrics
+from dc.server.ownership import Ownership
 from dc.server.problems import ANSWERED, OF_PROTOCOL, BadRequest, not_allowed, problem
 from dc.server.request_tally import RequestTally
 from dc.server.routes import Router, number
@@ -42,6 +48,9 @@ TEXT: Final = "text/plain; charset=utf-8"
 DEFAULT_HEADERS = [*SECURITY_HEADERS, ("Cache-Control", "no-store")]
 """Of an answer that does not say otherwise."""
 
+BARE: Final = {(route.method, route.path): route.who for route in byte_routes()}
+"""Who may ask for what the site answers itself."""
+
 DIGEST_CHARS: Final = 64
 """Of a SHA-256 as text."""
 
@@ -61,7 +70,10 @@ class Site:
             lambda: app.reactor.board.settings.now.reserve,
             lambda: app.reactor.board.usage,
         )
-        self._router = Router(api_routes(app, self._views, uploads))
+        own = self._own = Ownership(app, self._views)
+        self.doorkeeper = Doorkeeper(app)
+        parts = ApiParts(app, self._views, uploads, own, self.doorkeeper)
+        self._router = Router(api_routes(parts), own.check)
         self._files = StaticFiles()
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
@@ -77,13 +89,18 @@ class Site:
             return
         self._open += 1
         try:
-            upgraded = await http.serve_requests(stream, self.answer)
+            upgraded = await http.serve_requests(stream, partial(self._from, host_of(address)))
         finally:
             self._open -= 1
         if upgraded is not None:
             socket = Link(stream, client=False, initial=upgraded[1])
+            principal, session = cast("tuple[Principal, str]", upgraded[0].state)
             del upgraded  # the frame of this call stays for as long as the socket is open
-            await self._app.serve_socket(socket, address)
+            await self._app.serve_socket(socket, address, principal, session)
+
+    async def _from(self, host: str, request: Request) -> Response | Upgrade:
+        request.address = host
+        return await self.answer(request)
 
     async def answer(self, request: Request) -> Response | Upgrade:
         """Answer one request, and count it."""
@@ -101,12 +118,14 @@ class Site:
 
     async def _answer(self, request: Request) -> Response | Upgrade:
         try:
-            self._check_host(request.headers.get("host", ""))
+            if not self.doorkeeper.gate.secure:
+                self._check_host(request.headers.get("host", ""))
             if request.method not in ("GET", "HEAD"):
                 link_open.check_origin(request.headers)
-            answer = await self._route(request)
+            request.principal = self.doorkeeper.who(request)
+            answer = self.doorkeeper.watched(request, await self._route(request))
         except ANSWERED as error:
-            answer = problem(error)
+            answer = self.doorkeeper.refused(request, error)
         except ProtocolError as error:
             if error.status not in OF_PROTOCOL:
                 raise
@@ -147,14 +166,17 @@ class Site:
             case ["socket"]:
                 return self._socket(request)
             case ["metrics"]:
+                _admit(request, "/metrics")
                 return await self._metrics.answer(request)
             case ["api", "backup"]:
                 return await self._backup(request)
             case ["api", *_]:
                 return await self._router.answer(request)
             case ["blobs"]:
+                _admit(request, "/blobs")
                 return await self._blobs.post(request)
             case ["blobs", name]:
+                _admit(request, "/blobs/{sha256}")
                 return await self._blobs.blob(request, name)
         if request.method not in ("GET", "HEAD"):
             return not_allowed(["GET", "HEAD"])
@@ -164,8 +186,11 @@ class Site:
         """Answer GET or HEAD where there is nothing else."""
         match parts:
             case ["plugins", *rest] if rest and _is_archive(request, rest):
+                _admit(request, "/plugins/{sha256}")
                 return await self._plugin(request, "/".join(rest))
             case ["jobs", job, "tasks", task, "payload" | "result" | "output" as which]:
+                _admit(request, f"/jobs/{{job}}/tasks/{{task}}/{which}")
+                await self._own.check_bytes(request.principal, number(job))
                 return await self._of_task(request, which, number(job), number(task))
         answer = self._files.get(request, "/".join(parts)) or self._files.page(request)
         if answer is None:
@@ -175,11 +200,13 @@ class Site:
     def _socket(self, request: Request) -> Response | Upgrade:
         if request.method != "GET":
             return not_allowed(["GET"])
-        return Upgrade(link_open.check_upgrade(request.method, request.headers), None)
+        headers = link_open.check_upgrade(request.method, request.headers)
+        return self.doorkeeper.upgrade(request, headers)
 
     async def _backup(self, request: Request) -> Response:
         if request.method != "GET":
             return not_allowed(["GET"])
+        _admit(request, "/api/backup")
         return await backup(self._app)
 
     # --- bytes ----------------------------------------------------------------------------------
@@ -206,6 +233,21 @@ class Site:
         if self._app.types.shipped(digest) is None:
             raise UnknownBlob(f"there is no plugin {name[:80]!r}")
         return await self._blobs.file(request, digest)
+
+
+def _admit(request: Request, path: str) -> None:
+    """See to it that a request of a path that the site answers itself may be made.
+
+    Raises:
+        NotSignedIn, NotPermitted: it may not.
+    """
+    method = "GET" if request.method == "HEAD" else request.method
+    admit(request.principal, BARE.get((method, path), ()))
+
+
+def host_of(address: str) -> str:
+    """Return the host of `HOST:PORT`."""
+    return address.rpartition(":")[0].strip("[]")
 
 
 def _is_archive(request: Request, rest: list[str]) -> bool:

@@ -27,8 +27,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from msgspec import Struct
-
 from dc import limits
 from dc._columns import weigh
 from dc.errors import (
@@ -46,7 +44,6 @@ from dc.messages import (
     Blob,
     Counts,
     EndOfJob,
-    Message,
     Options,
     Payloads,
     Refused,
@@ -60,35 +57,8 @@ from dc.server.event_log import named
 from dc.server.events import LoadKey
 from dc.server.job_options import check_after, job_options
 from dc.server.jobs import Job
+from dc.server.submission import Client, Submission
 from dc.server.type_port import TypeInfo
-
-
-class Client(Struct):
-    """A connected client.
-
-    `submitting` and `refused` are by request; what still comes for a refused one is passed over.
-    While it `looks` for the job of a key in the store, what it says is `held`, and which blobs of
-    that are not here.
-    """
-
-    peer: int
-    address: str
-    submitting: dict[int, Submission] = {}
-    refused: dict[int, None] = {}
-    looks: bool = False
-    held: list[Message] = []
-    held_missing: set[Blob] = set()
-    gone: bool = False
-
-
-class Submission(Struct):
-    """A job and the client that submits it. `info` checks payloads, where they have a shape."""
-
-    client: Client
-    request: int
-    job: Job
-    info: TypeInfo | None
-
 
 Find: TypeAlias = Callable[[int, Callable[[Job | None], None]], None]
 """Calls a function with a job, by its number, from memory or once it was read from the store."""
@@ -172,8 +142,8 @@ class Submissions:
 
     def _begin(self, missing: frozenset[Blob], client: Client, message: Submit) -> None:
         if message.key in self._keys:
-            number = self._keys[message.key]
-            raise KeyConflict(f"job {number} has this key already: resume it, or take another key")
+            whose = "a job" if client.is_bound else f"job {self._keys[message.key]}"
+            raise KeyConflict(f"{whose} has this key already: resume it, or take another key")
         info = self._board.types.get(message.type, message.version)
         options = job_options(info, message.options)
         check_after(self._board.next_job, options)
@@ -199,6 +169,7 @@ class Submissions:
         self._remember(message.key, row.job)
         self._board.counters.begun += 1
         job = self._board.add_job(row)
+        job.own_only = client.is_bound
         self._board.usage.count(job, stored_size(inputs))
         job.holds.unsure = not sure
         self._board.hold(job)
@@ -283,6 +254,8 @@ class Submissions:
 
     def _go_on(self, job: Job, client: Client, message: Submit) -> None:
         row = job.row
+        if not client.owns(job):
+            raise KeyConflict("another job has this key: take another key")
         if message.type != row.type or message.version not in ("", row.version):
             text = f"job {job.number} has this key and is of {row.type} {row.version}"
             raise KeyConflict(f"{text}: take another key")

@@ -22,7 +22,8 @@ from dc.server.leases import Leases
 from dc.server.reports import Reports
 from dc.server.room import Room
 from dc.server.roster import Worker
-from dc.server.submissions import Client, Submissions
+from dc.server.submission import Client
+from dc.server.submissions import Submissions
 from dc.worker.reactor import WorkerReactor
 
 

@@ -16,6 +16,7 @@ from dc.errors import ConnectionLost
 from dc.http import Request, Response
 from dc.messages import PROTOCOL, About, Assign, Done, Failed, Failure, Heartbeat, Hello, TypeId
 from dc.plugins import Plugins
+from dc.roles import LOCAL, Principal
 from dc.server.app import ServerApp, Settings
 from dc.server.events import Opened, Received
 from dc.server.site import Site
@@ -90,12 +91,12 @@ class Answer:
 class Served:
     """A server without a socket."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, secure: bool = False) -> None:
         self.store = MemoryStore()
         plugins = Plugins()
         for type_ in (double, copy):
             plugins._add("served", type_)
-        settings = Settings("dc test", "http://127.0.0.1:1", folder, 0.0)
+        settings = Settings("dc test", "http://127.0.0.1:1", folder, 0.0, secure=secure)
         self.blobs = BlobFolder(folder)
         self.app = ServerApp(self.store, self.blobs, PluginTypes(plugins), settings)
         self.site = Site(self.app)
@@ -115,9 +116,11 @@ class Served:
         body = msgspec.json.encode(value)
         return await self.send("POST", target, body, Content_Type="application/json", **headers)
 
-    def work(self, name: str = "w", peer: int = 9000, *can: str) -> FakeWorker:
+    def work(
+        self, name: str = "w", peer: int = 9000, *can: str, principal: Principal = LOCAL
+    ) -> FakeWorker:
         """Have a worker come, of some capabilities."""
-        return FakeWorker(self.app, name, peer, *can)
+        return FakeWorker(self.app, name, peer, *can, principal=principal)
 
 
 async def read(response: Response) -> bytes:
@@ -137,13 +140,15 @@ async def read(response: Response) -> bytes:
 class FakeWorker:
     """A worker of both types that is no connection: it answers when it is told to."""
 
-    def __init__(self, app: ServerApp, name: str, peer: int, *can: str) -> None:
+    def __init__(
+        self, app: ServerApp, name: str, peer: int, *can: str, principal: Principal = LOCAL
+    ) -> None:
         self.app, self.peer, self.sequence = app, peer, 0
         self.assigned: list[tuple[int, int, int, Any]] = []
         app._connections.put(peer, self)  # type: ignore[arg-type]
         types = [TypeId(one.name, one.version) for one in (double, copy)]
         about = About(name, f"key of {name}", 4, types, {}, {}, "run")
-        app.feed(Opened(peer, "10.0.0.1:5"))
+        app.feed(Opened(peer, "10.0.0.1:5", principal))
         app.feed(Received(peer, [Hello(PROTOCOL, "worker", "dc", list(can), about), Heartbeat()]))
 
     def push(self, message: object, size: int) -> None:
@@ -167,6 +172,11 @@ class FakeWorker:
         message = Done(self.sequence, job, [number], [attempt], [0.5], [result])
         self.app.feed(Received(self.peer, [message]))
 
+    def done_all(self) -> None:
+        """Say that all that was assigned is done."""
+        for task in self.take():
+            self.done(task, b"")
+
     def failed(self, task: tuple[int, int, int, Any], error: str) -> None:
         self.sequence += 1
         job, number, attempt, _ = task
@@ -177,9 +187,9 @@ class FakeWorker:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Served]:
+async def serving(folder: Path, *, secure: bool = False) -> AsyncIterator[Served]:
     """Serve, until the block ends."""
-    served = Served(folder)
+    served = Served(folder, secure=secure)
     await served.app.recover()
     async with trio.open_nursery() as nursery:
         await nursery.start(served.app.run)

@@ -14,6 +14,7 @@ from dc.errors import InternalError, StoreFull
 from dc.messages import PROTOCOL, About, Blob, Done, Hello, Options, Submit
 from dc.plugins import Plugins
 from dc.records import JobCancelled, JobNumbers, NewJob, Record
+from dc.records_access import AccessRecord
 from dc.records_shown import ShownRecord
 from dc.server.app import ServerApp, Settings
 from dc.server.claims import claim
@@ -21,6 +22,9 @@ from dc.server.commands import CancelJob
 from dc.server.events import Asked, Opened, Received, Tick
 from dc.server.types import PluginTypes
 from dc.store_memory import MemoryStore
+
+BESIDE = ShownRecord | AccessRecord
+"""Records of what is shown, and of who asked for what: they come beside those that do something."""
 
 
 class Mistake(Exception):
@@ -43,9 +47,9 @@ async def test_a_mistake_in_the_reactor_stops_the_server(
             monkeypatch.setattr(app.reactor, "handle", handle)
             app.feed(Opened(1, ""))
             monkeypatch.undo()
-            ticked = app.reactor._ticked
+            ticked = app.reactor._unheard._ticked
             app.feed(Tick())
-            assert app.reactor._ticked == ticked, "nothing is done any more"
+            assert app.reactor._unheard._ticked == ticked, "nothing is done any more"
 
 
 async def test_a_mistake_in_an_action_stops_the_server(
@@ -65,9 +69,9 @@ async def test_a_mistake_in_an_action_stops_the_server(
             await nursery.start(app.run)
             monkeypatch.setattr(app.committer, "add", add)
             app.feed(Asked(CancelJob(1), lambda _: None))
-            ticked = app.reactor._ticked
+            ticked = app.reactor._unheard._ticked
             app.feed(Tick())
-            assert app.reactor._ticked == ticked, "nothing is done any more"
+            assert app.reactor._unheard._ticked == ticked, "nothing is done any more"
 
 
 async def test_a_client_is_not_read_while_the_job_of_its_key_is_looked_for(
@@ -125,7 +129,7 @@ async def test_numbers_that_are_given_back_at_the_end_confirm_no_other_record(
     async with trio.open_nursery() as nursery:
         await nursery.start(app.run)
         app.stop()
-    found = [type(record) for record in under_way if not isinstance(record, ShownRecord)]
+    found = [type(record) for record in under_way if not isinstance(record, BESIDE)]
     assert found == [JobNumbers, JobCancelled]
     assert cancelled
 

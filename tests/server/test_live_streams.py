@@ -105,6 +105,14 @@ class Reader:
         return self.heard
 
 
+async def may_watch(*_: object) -> None:
+    """Let everybody watch."""
+
+
+async def may_ask(*_: object) -> None:
+    """Let everybody ask."""
+
+
 class Served:
     """Streams, and what is behind them."""
 
@@ -113,7 +121,7 @@ class Served:
         self.app, self.world = App(nursery), World()
         source: EventSource = self.world
         self.streams = LiveStreams(self.app, {"jobs": self.world.look}, self.world, source)
-        self._router = Router(StreamApi(self.streams).routes())
+        self._router = Router(StreamApi(self.streams, may_watch).routes(), may_ask)
 
     async def answer(self, request: Request) -> Response | Upgrade:
         try:

@@ -178,7 +178,7 @@ def test_a_route_says_all_of_itself() -> None:
     assert attributes(Asked)["cursor"] == "where to go on; this is told on two lines."
     assert attributes(Asked)["last"] == "both of these."
     assert list(statuses_of(route)) == [
-        *(400, 403, 404, 408, 409, 413, 414, 415, 421, 422, 503, 507)
+        *(400, 401, 403, 404, 408, 409, 413, 414, 415, 421, 422, 503, 507)
     ]
     found = openapi.description([route], "1")
     said = found["paths"]["/api/things/{name}/go-on"]["post"]
@@ -186,6 +186,10 @@ def test_a_route_says_all_of_itself() -> None:
     assert fields["first"] == {"type": "integer"}
     assert fields["flag"]["enum"] == ["true", "false", "1", "0"]
     assert set(said["responses"]) == {"200", "204", *map(str, statuses_of(route))}
+
+
+async def may_ask(*_: object) -> None:
+    """Let everybody ask."""
 
 
 async def test_a_fixed_path_goes_before_one_with_fields() -> None:
@@ -200,7 +204,8 @@ async def test_a_fixed_path_goes_before_one_with_fields() -> None:
             Route("GET", "/a/{name}", named, str, "", "server"),
             Route("GET", "/a/b", fixed, str, "", "server"),
             Route("DELETE", "/a/{name}", named, str, "", "server"),
-        ]
+        ],
+        may_ask,
     )
     for method, path, body in (
         ("GET", "/a/b", b'"fixed"'),

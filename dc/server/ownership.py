@@ -1,0 +1,92 @@
+"""Whose jobs are whose: who may look at one, change it, and read the bytes of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dc.errors import NotPermitted, UnknownJob
+from dc.roles import Principal
+from dc.server.app import ServerApp
+from dc.server.topics import Topic
+from dc.server.views import Views
+
+ALONE = frozenset({"task", "output", "job"})
+"""Kinds of topics that are of one job."""
+
+
+class Ownership:
+    """Looks up whose jobs are whose. What one may not know of is as if it were not there.
+
+    Args:
+        app: the server.
+        views: where jobs are looked up.
+    """
+
+    def __init__(self, app: ServerApp, views: Views) -> None:
+        self._app = app
+        self._views = views
+
+    async def check(self, principal: Principal, job: int, change: bool) -> None:
+        """See to it that somebody may look at a job, or change it.
+
+        Raises:
+            UnknownJob: there is none that it may know of.
+            NotPermitted: it may look at it and no more.
+        """
+        if principal.may("admin" if change else "view"):
+            return
+        row = await self._views.jobs.row(job)
+        if "submit" in principal.roles and row.options.submitter == principal.name:
+            return
+        if not principal.sees_all:
+            raise self._unknown(job)
+        raise NotPermitted(f"job {job} is of another submitter: it takes the role admin")
+
+    async def check_bytes(self, principal: Principal, job: int) -> None:
+        """See to it that somebody may read the bytes of a job's tasks.
+
+        Raises:
+            UnknownJob: there is none that it may know of.
+        """
+        if principal.sees_all:
+            return
+        if "work" in principal.roles:
+            reactor = self._app.reactor
+            behind = reactor.control.dependencies.behind(job)
+            if reactor.admission.may_read(principal, job, behind):
+                return
+        if "submit" in principal.roles:
+            await self.check(principal, job, change=False)
+            return
+        raise self._unknown(job)
+
+    async def check_topics(self, principal: Principal, topics: Iterable[Topic]) -> None:
+        """See to it that somebody may watch topics.
+
+        Raises:
+            NotPermitted: it may not watch one of them; whether its job is there is not said.
+        """
+        if principal.sees_all:
+            return
+        for topic in topics:
+            if topic.kind not in ALONE:
+                raise NotPermitted(f"to watch {topic.kind} takes the role view")
+            try:
+                await self.check(principal, topic.job, change=False)
+            except UnknownJob:
+                text = f"{topic.name} is of no job of {principal.name}"
+                raise NotPermitted(text) from None
+
+    def _unknown(self, job: int) -> UnknownJob:
+        return UnknownJob(f"there is no job {job}{self._app.reactor.board.kept}")
+
+
+def own_jobs(principal: Principal, submitter: str) -> str:
+    """Return whose jobs are listed for somebody that asks for those of a submitter, or of all.
+
+    Raises:
+        NotPermitted: it may see its own alone.
+    """
+    if principal.sees_all or submitter in ("", principal.name):
+        return submitter if principal.sees_all else principal.name
+    raise NotPermitted("to see the jobs of others takes the role view")
