@@ -25,6 +25,7 @@ from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
 from dc.server.certificate import ServerCertificate
 from dc.server.door import Door
+from dc.server.first_start import Reached, first_start
 from dc.server.keep import Keep
 from dc.server.listening import Entry, Listening
 from dc.server.option_rows import NotingParser
@@ -224,9 +225,26 @@ async def _serve(
         print(address, flush=True)
         log.info("listening at %s, data in %s", address, data)
         log.info("%d task types from plugins", len(types.names()))
+        if entry.secure:
+            await _first_start(app, asked.host, listeners, certificate)
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")
+
+
+async def _first_start(
+    app: ServerApp,
+    host: str,
+    listeners: list[trio.SocketListener],
+    certificate: ServerCertificate | None,
+) -> None:
+    """See to it that the operator can come in; print how, if this is the first start."""
+    settings, port = app.settings, listeners[0].socket.getsockname()[1]
+    pin = certificate.pin if certificate is not None else b""
+    reached = Reached(settings.address, host, port, pin, is_public=not settings.pin)
+    access = app.reactor.board.access
+    for line in await first_start(app.ask, access, settings.data, reached, time.time()):
+        print(line, flush=True)
 
 
 def _certificate(asked: Listening, data: Path) -> ServerCertificate:

@@ -46,7 +46,7 @@ class Start:
         self.data.mkdir()
         self.known = KnownServers(place / "servers.json")
         self.server = Server()
-        self.reached = Reached("https://0.0.0.0:8220", PIN, "desk")
+        self.reached = Reached("https://desk:8220", "0.0.0.0", 8220, PIN)
 
     async def __call__(self) -> list[str]:
         return await first_start(
@@ -174,19 +174,31 @@ async def test_another_default_of_the_user_stays(start: Start) -> None:
     assert start.known.default == "https://lab:8220"
 
 
+async def test_a_certificate_that_browsers_accept_needs_no_pin_but_here(start: Start) -> None:
+    start.reached = Reached("https://dc.example.org", "10.0.0.5", 8220, PIN, is_public=True)
+    lines = await start()
+    assert len(lines) == 2
+    assert lines[0].partition("#")[0].endswith(" https://dc.example.org/sign-in")
+    assert start.known.of("https://dc.example.org") == Known("", start.token)
+    assert start.known.of("https://10.0.0.5:8220") == Known(PIN.hex(), start.token)
+
+
+async def test_behind_a_proxy_this_computer_needs_no_tls(start: Start) -> None:
+    start.reached = Reached("https://dc.example.org", "127.0.0.1", 8220, b"", is_public=True)
+    await start()
+    assert start.known.of("http://127.0.0.1:8220") == Known("", start.token, tls=False)
+    assert start.known.default == "http://127.0.0.1:8220"
+
+
 @pytest.mark.parametrize(
-    ("address", "page", "own"),
+    ("host", "pin", "here"),
     [
-        ("https://0.0.0.0:1", "https://desk:1",
-         ["https://127.0.0.1:1", "https://localhost:1", "https://desk:1"]),
-        ("https://[::]:1", "https://desk:1",
-         ["https://127.0.0.1:1", "https://localhost:1", "https://[::1]:1", "https://desk:1"]),
-        ("https://10.0.0.5:1", "https://10.0.0.5:1", ["https://10.0.0.5:1"]),
-        ("https://[fd00::5]:1", "https://[fd00::5]:1", ["https://[fd00::5]:1"]),
-        ("http://127.0.0.1:1", "http://127.0.0.1:1", ["http://127.0.0.1:1", "http://localhost:1"]),
+        ("0.0.0.0", PIN, ["https://127.0.0.1:1", "https://localhost:1"]),
+        ("::", PIN, ["https://127.0.0.1:1", "https://localhost:1", "https://[::1]:1"]),
+        ("10.0.0.5", PIN, ["https://10.0.0.5:1"]),
+        ("fd00::5", PIN, ["https://[fd00::5]:1"]),
+        ("127.0.0.1", b"", ["http://127.0.0.1:1", "http://localhost:1"]),
     ],
-)  # fmt: skip
-def test_how_a_server_is_reached(address: str, page: str, own: list[str]) -> None:
-    reached = Reached(address, PIN, "desk")
-    assert reached.page == page
-    assert reached.own == own
+)
+def test_where_this_computer_finds_it(host: str, pin: bytes, here: list[str]) -> None:
+    assert Reached("https://desk:1", host, 1, pin).here == here
