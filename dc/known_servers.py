@@ -209,12 +209,21 @@ def authority_of(url: str) -> str:
 
 
 def credentials_of(
-    url: str, *, known: KnownServers | None = None, environment: Mapping[str, str] | None = None
+    url: str,
+    token: str | None = None,
+    pin: str | None = None,
+    *,
+    known: KnownServers | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Credentials:
-    """Return the pin and the token for a server: of the environment, else of the user's file.
+    """Return the pin and the token for a server.
+
+    They are what is said here, else what the environment says, else what is in the user's file.
 
     Args:
         url: the server's address.
+        token: as text; empty for none, None where nothing is said.
+        pin: hexadecimal digits; likewise.
         known: the file, if not the user's own.
         environment: of the process, if not this one's.
 
@@ -223,10 +232,11 @@ def credentials_of(
             unencrypted.
     """
     environment = os.environ if environment is None else environment
-    token, pin = environment.get(TOKEN_VARIABLE, "").strip(), environment.get(PIN_VARIABLE, "")
-    found = None if token and pin else _known_of(url, known)
-    if found is not None:
-        token, pin = token or found.token, pin or found.pin
+    token = environment.get(TOKEN_VARIABLE, "").strip() or None if token is None else token
+    pin = environment.get(PIN_VARIABLE) or None if pin is None else pin
+    found = _known_of(url, known) if token is None or pin is None else None
+    token = (found.token if found else "") if token is None else token
+    pin = (found.pin if found else "") if pin is None else pin
     is_secure = "://" not in url and found is not None and found.tls
     if token and not is_secure and not may_carry(url):
         raise StartError(f"a token does not go over http to {authority_of(url)}: use https://")

@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
-from dc.dial import Server
 from dc.discovery import Facts, facts_of
 from dc.errors import StartError
 from dc.plugin_origins import find_origins
@@ -237,27 +236,28 @@ async def _serve(
         if asked.announce:
             nursery.start_soon(announce, asked.host, _facts(app, listeners))
         print(address, flush=True)
-        if entry.secure:
-            await _first_start(app, _listened(asked, entry, listeners))
         log.info("listening at %s, data in %s", address, data)
         log.info("%d task types from plugins", len(types.names()))
+        if entry.secure:
+            await _first_start(app, asked.host, listeners, certificate)
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")
 
 
-async def _first_start(app: ServerApp, listened: str) -> None:
-    """See to it that an operator can sign in; say how, if that is new."""
-    access, settings = app.reactor.board.access, app.settings
-    reached = Reached(listened, settings.pin, socket.gethostname(), settings.address)
-    lines = await first_start(app.ask, access, settings.data, reached, time.time())
-    print("".join(f"{line}\n" for line in lines), end="", flush=True)
-
-
-def _listened(asked: Listening, entry: Entry, listeners: list[trio.SocketListener]) -> str:
-    """Return where the server listens, as a URL."""
-    host, port = asked.host, listeners[0].socket.getsockname()[1]
-    return Server(host, port, entry.tls).url
+async def _first_start(
+    app: ServerApp,
+    host: str,
+    listeners: list[trio.SocketListener],
+    certificate: ServerCertificate | None,
+) -> None:
+    """See to it that the operator can come in; print how, if this is the first start."""
+    settings, port = app.settings, listeners[0].socket.getsockname()[1]
+    pin = certificate.pin if certificate is not None else b""
+    reached = Reached(settings.address, host, port, pin, is_public=not settings.pin)
+    access = app.reactor.board.access
+    for line in await first_start(app.ask, access, settings.data, reached, time.time()):
+        print(line, flush=True)
 
 
 def _facts(app: ServerApp, listeners: list[trio.SocketListener]) -> Facts:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from dc import invites, tokens
 from dc.errors import StartError
-from dc.known_servers import Known, KnownServers, is_loopback, pin_text, write_secret
+from dc.known_servers import Known, KnownServers, is_loopback, may_carry, pin_text, write_secret
 from dc.server.access import Access
 from dc.server.commands_access import AccessCommand, MakeInvite, MakeToken
 from dc.tokens import Token
@@ -42,46 +42,34 @@ class Reached(Struct, frozen=True):
     """How the server is reached.
 
     Attributes:
-        address: the one it listens on, as a URL.
-        pin: the SHA-256 of its public key; empty for a certificate that browsers accept.
-        host_name: of this computer, for addresses that name none.
-        told: the address that others are told, as a URL; empty for what can be made of the rest.
+        page: the URL of the page, for others.
+        host: the one that it listens on.
+        port: likewise.
+        pin: the SHA-256 of its public key; empty if it does not speak TLS itself.
+        is_public: whether authorities vouch for its certificate at `page`.
     """
 
-    address: str
+    page: str
+    host: str
+    port: int
     pin: bytes
-    host_name: str
-    told: str = ""
+    is_public: bool = False
 
     @property
-    def port(self) -> int:
-        """Where it listens."""
-        return urlsplit(self.address).port or 443
+    def here(self) -> list[str]:
+        """Its URLs for programs on this computer, the one to be used first."""
+        names = [self.host]
+        if self.host in ("0.0.0.0", "::"):  # noqa: S104  # listened to, but no address to go to
+            names = ["127.0.0.1", "localhost", *(["::1"] if self.host == "::" else [])]
+        elif self.host == "127.0.0.1":
+            names.append("localhost")
+        scheme = "https" if self.pin else "http"
+        return [f"{scheme}://{f'[{one}]' if ':' in one else one}:{self.port}" for one in names]
 
     @property
-    def page(self) -> str:
-        """The address of the page, for a browser on any computer."""
-        if self.told:
-            return self.told
-        scheme, host = urlsplit(self.address).scheme, urlsplit(self.address).hostname or ""
-        if host in ("0.0.0.0", "::"):  # noqa: S104  # that is no address to go to
-            host = self.host_name
-        return f"{scheme}://{_bracketed(host)}:{self.port}"
-
-    @property
-    def own(self) -> list[str]:
-        """Its addresses for programs on this computer, the one to be used first."""
-        scheme, host = urlsplit(self.address).scheme, urlsplit(self.address).hostname or ""
-        names = ["127.0.0.1", "localhost"]
-        if host == "::":
-            names.append("::1")
-        elif host not in ("0.0.0.0", *names):  # noqa: S104
-            # An address of its own alone: the loopback ones are not listened to.
-            names = [host]
-        if is_loopback(host) and host not in names:
-            names = [host]
-        found = [f"{scheme}://{_bracketed(name)}:{self.port}" for name in names]
-        return [*found, *([] if self.page in found else [self.page])]
+    def page_pin(self) -> bytes:
+        """The pin by which others know it, empty where they need none."""
+        return b"" if self.is_public else self.pin
 
 
 async def first_start(
@@ -142,15 +130,17 @@ def _remember(
     """Have the commands of this user find pin and token; return what is to be said of it."""
     try:
         file = known()
-        default = file.default
-        is_default = not default or is_loopback(urlsplit(default).hostname or "")
-        for url in reversed(reached.own):
-            own = Known(reached.pin.hex(), token.text)
-            file.keep(url, own, default=is_default and url == reached.own[0])
+        is_default = is_loopback(urlsplit(file.default).hostname or "localhost")
+        if may_carry(reached.page):
+            is_tls = reached.page.startswith("https")
+            file.keep(reached.page, Known(reached.page_pin.hex(), token.text, is_tls))
+        for url in reached.here:
+            own = Known(reached.pin.hex(), token.text, bool(reached.pin))
+            file.keep(url, own, default=is_default and url == reached.here[0])
     except StartError as error:  # such as a service's user, who has no home
         log.warning("%s; the operator's token is in %s", error, path)
         pin = f" --pin {reached.pin.hex()}" if reached.pin else ""
-        return [f"use it here: python -m dc sign-in {path} --server {reached.own[0]}{pin}"]
+        return [f"use it here: python -m dc sign-in {path} --server {reached.here[0]}{pin}"]
     return []
 
 
@@ -164,10 +154,6 @@ async def _lines(ask: Ask, reached: Reached) -> list[str]:
         f"sign in, once, within an hour: {reached.page}/sign-in#{invites.secret_text(secret)}",
         "add a computer: python -m dc invite",
     ]
-    if reached.pin:
-        lines.append(f"its key, to compare: {pin_text(reached.pin)}")
+    if reached.page_pin:
+        lines.append(f"its key, to compare: {pin_text(reached.page_pin)}")
     return lines
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import samples_access, samples_pages
+from tests.browser import samples, samples_access, samples_pages
 from tests.browser.fake_server import FakeServer, World, problem, usual
 from tests.browser.screen import DESKTOP, PHONE, Kind, Screen
 from tests.browser.test_bad_text import BAD, harm
@@ -232,8 +232,7 @@ def test_who_may_only_look_is_offered_no_change(
 def test_who_submits_controls_what_is_theirs(
     name: str, count: int, page: Page, world: World, fake: FakeServer
 ) -> None:
-    job = msgspec.structs.replace(world.answers["/api/jobs/7"], submitter="ada@desk")
-    world.answers["/api/jobs/7"] = job
+    world.answers["/api/jobs/7"] = msgspec.structs.replace(samples.job(), submitter="ada@desk")
     world.answers["/api/me"] = samples_access.me("submit", name=name)
     page.goto(fake.address + "/jobs/7")
     expect(page.get_by_role("link", name="Submit")).to_have_count(1)
