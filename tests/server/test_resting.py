@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dc import limits
 from dc.messages import Heartbeat, Held, Resting, Returned, Running, Stop, Welcome
 from dc.server.commands import OrderWorkers, Which
@@ -18,7 +20,7 @@ def state(server: Harness, name: str = "w") -> tuple[str, str]:
     return side.state_of(worker)
 
 
-def busy(tasks: int = 3, **options: float) -> tuple[Harness, int, int]:
+def busy(tasks: int = 3, **options: Any) -> tuple[Harness, int, int]:
     """A server with one worker, of one slot, and one job, some of whose tasks are with it."""
     server = Harness()
     peer = server.worker("w", slots=1)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from dc import limits_neighbour as limits
 from dc.worker import __main__ as program
-from dc.worker.neighbour import Policy, Senses
+from dc.worker.minding import Minder
+from dc.worker.neighbour import Neighbour, Policy, Senses
+from dc.worker.neighbour_options import NeighbourOptions
 
 
 class FileSenses:
@@ -30,7 +32,12 @@ class FileSenses:
 def main() -> int:
     """Run the worker as it is, but for what it senses."""
     path = Path(sys.argv[1])
-    program.computer_senses = lambda _: FileSenses(path)  # type: ignore[assignment,return-value]
+
+    def minder(near: NeighbourOptions, folder: Path) -> Minder:
+        del folder
+        return Minder(Neighbour(near.policy), FileSenses(path))
+
+    program._minder = minder
     return program.main(sys.argv[2:])
 
 

@@ -59,9 +59,9 @@ class FakeKernel:
 
 def test_windows_has_its_own_words_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = FakeKernel()
-    monkeypatch.setattr(gentle.sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(gentle, "_kernel", lambda: kernel)
-    monkeypatch.setattr(gentle.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
     gentle.keep_out_of_the_way(nice=True, processors=3)
     assert kernel.done == [("priority", 0x40), ("priority", 0x100000), ("mask", 0b11100000)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from ctypes import c_uint32
@@ -260,7 +261,7 @@ def test_this_computer_is_looked_at_without_harm(tmp_path: Path) -> None:
 def test_each_system_has_its_own(
     platform: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(s.sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(s, "windows_senses", lambda: WindowsSenses(FakeUser(0), FakeKernel(9000)))
     monkeypatch.setattr(s, "MacSenses", lambda: mac('"HIDIdleTime" = 9000000000', ""))
     assert computer_senses(tmp_path).look(Policy(idle=1)).idle == 9.0

@@ -84,7 +84,9 @@ class World:
                 server.join(10)
 
 
-def world(run: Callable[[World], None], *servers: list[bytes], cookie: Path | None = None) -> World:
+def world(
+    run: Callable[[World], object], *servers: list[bytes], cookie: Path | None = None
+) -> World:
     made = World(*servers, cookie=cookie)
     try:
         run(made)
