@@ -15,6 +15,7 @@ import pytest
 from dc import executor, folder_lock, program, store_file
 from dc.cli import keys
 from dc.errors import StartError, StoreError
+from dc.pipe import Halt
 from dc.worker import computer, folder, guard, install, recycling, surroundings, vitals
 
 
@@ -159,6 +160,12 @@ def test_an_executor_inherits_no_descriptors_there(
     command, options = trio.run(opened, monkeypatch)
     assert command == ["python"]
     assert set(options) == {"stdin", "stdout", "stderr"}
+
+
+def test_what_an_executor_is_sent_waits_for_its_pipe_there(windows: Msvcrt) -> None:
+    """Pipes there are no descriptors of this process: nothing of them is asked."""
+    one = object.__new__(executor.Executor)
+    assert not one.send_now(Halt(1, 0, 1))
 
 
 # --- services -----------------------------------------------------------------------------------
