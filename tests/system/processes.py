@@ -84,6 +84,7 @@ class Program:
         environment: beside the one of the test.
         python: the interpreter.
         cwd: where it runs; in `folder` if it is not said.
+        prefix: what is put before the command.
     """
 
     def __init__(
@@ -94,13 +95,14 @@ class Program:
         environment: dict[str, str] | None = None,
         python: Path | str = sys.executable,
         cwd: Path | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.out = folder / f"{name}.out"
         self.err = folder / f"{name}.err"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                [str(python), "-m", *map(str, arguments)],
+                [*prefix, str(python), "-m", *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
