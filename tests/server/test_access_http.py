@@ -469,6 +469,30 @@ async def test_lists_have_ones_own_jobs(tmp_path: Path) -> None:
         assert await guests.code("ann", "GET", "/api/jobs?submitter=bob") == "not_permitted"
 
 
+async def test_streams_show_ones_own_jobs(tmp_path: Path) -> None:
+    async with all_guests(tmp_path) as guests:
+        await submitted(guests, "bob")
+        for who, found in (("ann", [1]), ("bob", [2]), ("view", [2, 1]), ("ann", [1])):
+            body = await long_answer(guests, who, "/api/stream?topics=jobs")
+            await anext(body)
+            name, _, data = (await anext(body)).partition(b"\ndata: ")
+            assert name == b"event: jobs"
+            assert [job["job"] for job in msgspec.json.decode(data)["jobs"]] == found
+            await body.aclose()
+        for topic in ("overview", "workers", "events", "history", "worker:has", "job:2", "job:77"):
+            path = f"/api/stream?topics=jobs,{topic}"
+            assert await guests.code("ann", "GET", path) == "not_permitted"
+
+
+async def test_what_is_of_others_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+    async with all_guests(tmp_path) as guests:
+        for path in ("/api/jobs/{}", "/api/jobs/{}/results", "/jobs/{}/tasks/0/payload"):
+            _, there = await guests.ask("bob", "GET", path.format(1))
+            _, gone = await guests.ask("bob", "GET", path.format(77))
+            assert there["detail"].replace("job 1", "job 77") == gone["detail"]
+            assert {**there, "detail": ""} == {**gone, "detail": ""}
+
+
 async def test_a_job_comes_after_ones_own(tmp_path: Path) -> None:
     async with all_guests(tmp_path) as guests:
         status, said = await submitted(guests, "bob", after=[1])
