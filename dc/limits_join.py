@@ -36,8 +36,9 @@ ADDRESSES: Final = 16
 STAGGER_SECONDS: Final = 0.25
 """After which the next address of a server is tried beside the one that has not answered yet."""
 
-JOIN_SECONDS: Final = 15.0
-"""For a server to answer a worker that joins, connection included."""
+JOIN_SECONDS: Final = 60.0
+"""For a server to answer a worker that joins, connection included: of a thousand that come at once
+to a slow one, the last waits for all others, and would only be slower if it asked again."""
 
 POLL_SECONDS: Final = 2.0
 """Before a worker that waits for an operator's yes asks again, at first; half as much longer with
