@@ -200,7 +200,7 @@ async def test_the_folder_that_cannot_be_written_is_told(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("dc.server.first_start.write_secret", refuse)
-    with pytest.raises(StartError, match=r"admin-token cannot be written: Permission denied"):
+    with pytest.raises(StartError, match=r"admin-token\.new cannot be written: Permission denied"):
         await start()
     assert start.server.asked == []
 
