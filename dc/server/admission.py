@@ -11,9 +11,9 @@ from dc import limits
 from dc.errors import NotPermitted, VersionError
 from dc.messages import PROTOCOL, About, Hello
 from dc.roles import Principal
+from dc.server.access import Access
 from dc.server.commands import OrderWorkers
 from dc.server.commands_access import ForgetKey, RevokeInvite, RevokeToken, SignOut
-from dc.server.gate import Known
 from dc.server.peers import Peer, Peers
 from dc.server.roster import Roster, Worker
 
@@ -30,7 +30,7 @@ class Admission:
         roster: the workers.
     """
 
-    def __init__(self, known: Known, peers: Peers, roster: Roster) -> None:
+    def __init__(self, known: Access, peers: Peers, roster: Roster) -> None:
         self._known = known
         self._peers = peers
         self._roster = roster

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
-from urllib.parse import urlsplit
 
 import segno
 from msgspec import Struct
@@ -18,7 +19,9 @@ from dc.view_access import InviteView, MadeInvite
 BOOT: Final = "dc.invite="
 """What a line for the boot of a computer begins with."""
 
-_HOST: Final = re.compile(r"[\w.-]{1,253}|[0-9a-f:.]{2,45}")
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[\w.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?"
+)
 
 Address = tuple[str, int]
 
@@ -101,12 +104,13 @@ def read_addresses(texts: Sequence[str], port: int) -> list[Address]:
 
 
 def _address(text: str, port: int) -> Address:
-    bare = text.count(":") > 1 and not text.startswith("[")
-    try:
-        parts = urlsplit(f"//[{text}]" if bare else f"//{text}")
-        host, said = parts.hostname, parts.port
-        if host and _HOST.fullmatch(host) and parts.netloc == parts.geturl()[2:] and said != 0:
-            return host, said or port
-    except ValueError:
-        pass
+    found = _ADDRESS.fullmatch(text)
+    with suppress(ValueError):
+        if found is None:
+            return str(ipaddress.IPv6Address(text)), port
+        host, said = found["name"], int(found["port"] or port)
+        if host is None:
+            host = str(ipaddress.IPv6Address(found["six"]))
+        if 0 < said < 65536:
+            return host, said
     raise OptionsError(f"addresses: {text[: limits.TEXT_CHARS]!r} is no HOST:PORT")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h11
 import msgspec
@@ -28,6 +28,7 @@ from dc.messages import (
     ToWorker,
     Welcome,
 )
+from dc.server import connection
 from dc.server.commands_access import ForgetKey, RevokeToken
 from dc.server.site import Site
 from dc.worker_proof import Challenge, prove, read_challenge
@@ -130,8 +131,7 @@ async def test_pages_of_others_change_nothing(tmp_path: Path, head: dict[str, st
     async with all_guests(tmp_path) as guests:
         for who, path in (("admin", "/api/tokens"), ("nobody", "/api/sign-in")):
             assert await guests.code(who, "POST", path, b"{}", **head) == "cross_site"
-        head = {**head, **UPGRADE}
-        assert await guests.code("admin", "GET", "/socket", **head) == "cross_site"
+        assert await guests.code("admin", "GET", "/socket", b"", **head, **UPGRADE) == "cross_site"
 
 
 async def test_any_name_may_be_used_where_who_asks_is_known(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ class Dialled:
         return [] if data is None else codec.decode(data)
 
 
-def hello(role: str, key: str = "") -> Hello:
+def hello(role: Literal["worker", "client"], key: str = "") -> Hello:
     about = About("somebody", key, 1, [], {}, {}, "run") if role == "worker" else None
     return Hello(PROTOCOL, role, "test", [], about)
 
@@ -336,7 +336,10 @@ async def test_a_worker_by_a_token_takes_nobodys_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("who", "role"), [("ann", "worker"), ("token", "client")])
-async def test_a_role_is_no_other(tmp_path: Path, who: str, role: str) -> None:
+async def test_a_role_is_no_other(
+    tmp_path: Path, who: str, role: Literal["worker", "client"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CLOSE_SECONDS", 0.05)
     async with all_guests(tmp_path) as guests, trio.open_nursery() as nursery:
         dialled = Dialled(nursery, guests.served.site)
         await dialled.ask(guests.shown[who])
@@ -464,6 +467,30 @@ async def test_lists_have_ones_own_jobs(tmp_path: Path) -> None:
             _, page = await guests.ask(who, "GET", "/api/jobs")
             assert [job["submitter"] for job in page["jobs"]] == found
         assert await guests.code("ann", "GET", "/api/jobs?submitter=bob") == "not_permitted"
+
+
+async def test_streams_show_ones_own_jobs(tmp_path: Path) -> None:
+    async with all_guests(tmp_path) as guests:
+        await submitted(guests, "bob")
+        for who, found in (("ann", [1]), ("bob", [2]), ("view", [2, 1]), ("ann", [1])):
+            body = await long_answer(guests, who, "/api/stream?topics=jobs")
+            await anext(body)
+            name, _, data = (await anext(body)).partition(b"\ndata: ")
+            assert name == b"event: jobs"
+            assert [job["job"] for job in msgspec.json.decode(data)["jobs"]] == found
+            await body.aclose()
+        for topic in ("overview", "workers", "events", "history", "worker:has", "job:2", "job:77"):
+            path = f"/api/stream?topics=jobs,{topic}"
+            assert await guests.code("ann", "GET", path) == "not_permitted"
+
+
+async def test_what_is_of_others_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+    async with all_guests(tmp_path) as guests:
+        for path in ("/api/jobs/{}", "/api/jobs/{}/results", "/jobs/{}/tasks/0/payload"):
+            _, there = await guests.ask("bob", "GET", path.format(1))
+            _, gone = await guests.ask("bob", "GET", path.format(77))
+            assert there["detail"].replace("job 1", "job 77") == gone["detail"]
+            assert {**there, "detail": ""} == {**gone, "detail": ""}
 
 
 async def test_a_job_comes_after_ones_own(tmp_path: Path) -> None:
