@@ -246,7 +246,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
     def lent(self) -> Iterator[Cipher]:
         """Lend the cipher to a thread. What it could not send, it gives to `leave`."""
         self._check_sending()
-        self.is_lent = True
+        self.is_lent, self.cipher.piece_bytes = True, limits_access.TLS_PIECE_BYTES
         try:
             yield self.cipher
         finally:
