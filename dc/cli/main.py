@@ -33,7 +33,7 @@ from dc.cli.arguments import parser
 from dc.cli.screen import Screen
 from dc.cli.which_server import server_of
 from dc.client.plain_client import Client
-from dc.errors import DcError
+from dc.errors import DcError, NotSignedIn
 
 Command: TypeAlias = Callable[[Namespace, Client, Screen], int]
 
@@ -117,6 +117,8 @@ def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) ->
     except KeyboardInterrupt:
         screen.note("interrupted" + _left(args))
         return INTERRUPTED
+    except NotSignedIn as error:
+        return _unable(screen, f"{error}: python -m dc sign-in")
     except DcError as error:
         return _unable(screen, str(error))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -32,6 +32,7 @@ from dc.client.values import (
     too_few,
 )
 from dc.client.way_in import way_in
+from dc.errors import NotPermitted
 from dc.messages import Accepted, Blob, Status
 from dc.tasktypes import TaskType
 
@@ -80,7 +81,8 @@ class AsyncClient:
         try:
             server, headers = way_in(self.url, *self._credentials)
             self._connector = Connector(server, self._nursery, self._open_stream, headers)
-            await self._connector.connection()
+            with suppress(NotPermitted):  # who may only look has no socket, and needs none for that
+                await self._connector.connection()
         except BaseException:
             await self._close()
             raise

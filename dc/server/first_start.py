@@ -1,9 +1,9 @@
 """The first start of a server that others may reach: its operator's token, and the first way in.
 
 The operator's token is in the data folder, in a file of its own: whoever can write there is the
-operator. It is written before the server knows it, so that a server that is killed in between makes
-the same one again. Where the file is missing, or its token is not valid any more, the next start
-makes another: so nobody is locked out for good.
+operator. It is written before the server knows it, under another name until all else is done: so a
+server that is killed in between goes on there at its next start. Where the file is missing, or its
+token is not valid any more, the next start makes another: so nobody is locked out for good.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import base64
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
@@ -93,17 +94,27 @@ async def first_start(
     Raises:
         StartError: the file of the token cannot be read or written.
     """
-    path = data / TOKEN_FILE
+    path, begun = data / TOKEN_FILE, data / f"{TOKEN_FILE}.new"
     token = _read(path)
-    if token is not None and (who := access.who_has(token.text, now)) and who.may("admin"):
+    if token is not None and _administers(access, token, now):
+        _remember_elsewhere(known, reached, token)
         return []
-    if token is None or access.token(token.id) is not None:  # none, or one that was revoked
+    token = _read(begun)
+    if token is None or (access.token(token.id) and not _administers(access, token, now)):
         token = tokens.make(secrets.token_bytes(tokens.RANDOM_BYTES))
-        _write(path, token)
-    random = base64.b32decode(token.id.upper()) + token.secret
-    await ask(MakeToken(["admin"], OPERATOR, None, random))
+        _write(begun, token)
+    if not _administers(access, token, now):
+        random = base64.b32decode(token.id.upper()) + token.secret
+        await ask(MakeToken(["admin"], OPERATOR, None, random))
     kept = _remember(known, reached, token, path)
-    return [*await _lines(ask, reached), *kept]
+    lines = await _lines(ask, reached)
+    _end(begun, path)
+    return [*lines, *kept]
+
+
+def _administers(access: Access, token: Token, now: float) -> bool:
+    who = access.who_has(token.text, now)
+    return who is not None and who.may("admin")
 
 
 def _read(path: Path) -> Token | None:
@@ -121,7 +132,26 @@ def _write(path: Path, token: Token) -> None:
     try:
         write_secret(path, f"{token.text}\n".encode())
     except OSError as error:
-        raise StartError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise _unwritten(path, error) from None
+
+
+def _end(begun: Path, path: Path) -> None:
+    try:
+        begun.replace(path)
+    except OSError as error:
+        raise _unwritten(path, error) from None
+
+
+def _unwritten(path: Path, error: OSError) -> StartError:
+    return StartError(f"{path} cannot be written: {error.strerror or error}")
+
+
+def _remember_elsewhere(known: Callable[[], KnownServers], reached: Reached, token: Token) -> None:
+    """Have commands find the server at an address that is new to them, as after a change of it."""
+    with suppress(StartError):
+        file = known()
+        if file.of(reached.here[0]) is None:
+            _keep(file, reached, token)
 
 
 def _remember(
@@ -129,19 +159,22 @@ def _remember(
 ) -> list[str]:
     """Have the commands of this user find pin and token; return what is to be said of it."""
     try:
-        file = known()
-        is_default = is_loopback(urlsplit(file.default).hostname or "localhost")
-        if may_carry(reached.page):
-            is_tls = reached.page.startswith("https")
-            file.keep(reached.page, Known(reached.page_pin.hex(), token.text, is_tls))
-        for url in reached.here:
-            own = Known(reached.pin.hex(), token.text, bool(reached.pin))
-            file.keep(url, own, default=is_default and url == reached.here[0])
+        _keep(known(), reached, token)
     except StartError as error:  # such as a service's user, who has no home
         log.warning("%s; the operator's token is in %s", error, path)
         pin = f" --pin {reached.pin.hex()}" if reached.pin else ""
         return [f"use it here: python -m dc sign-in {path} --server {reached.here[0]}{pin}"]
     return []
+
+
+def _keep(file: KnownServers, reached: Reached, token: Token) -> None:
+    is_default = is_loopback(urlsplit(file.default).hostname or "localhost")
+    if may_carry(reached.page):
+        is_tls = reached.page.startswith("https")
+        file.keep(reached.page, Known(reached.page_pin.hex(), token.text, is_tls))
+    for url in reached.here:
+        own = Known(reached.pin.hex(), token.text, bool(reached.pin))
+        file.keep(url, own, default=is_default and url == reached.here[0])
 
 
 async def _lines(ask: Ask, reached: Reached) -> list[str]:

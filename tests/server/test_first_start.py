@@ -26,15 +26,19 @@ class Server:
         self.access = Access()
         self.asked: list[AccessCommand] = []
         self.dies_at = 0
+        self.does_it_first = False
 
     async def ask(self, command: AccessCommand) -> object:
         self.asked.append(command)
-        if len(self.asked) == self.dies_at:
+        dies = len(self.asked) == self.dies_at
+        if dies and not self.does_it_first:
             raise KeyboardInterrupt
         if isinstance(command, MakeToken):
             self.access.make_token(command.roles, command.name, None, NOW, command.random)
         elif isinstance(command, MakeInvite):
             self.access.make_invite(command.wanted, NOW, command.secret)
+        if dies:
+            raise KeyboardInterrupt
         return None
 
 
@@ -104,17 +108,50 @@ async def test_a_later_start_makes_and_says_nothing(start: Start) -> None:
     assert len(start.server.asked) == asked
 
 
-async def test_a_server_that_was_killed_before_it_knew_the_token_makes_the_same(
-    start: Start,
+@pytest.mark.parametrize("knows", [False, True], ids=["lost", "on disk"])
+@pytest.mark.parametrize("dies_at", [1, 2])
+async def test_a_server_that_was_killed_in_between_goes_on_there(
+    start: Start, dies_at: int, knows: bool
 ) -> None:
-    start.server.dies_at = 1
+    start.server.dies_at = dies_at
+    start.server.does_it_first = knows
     with pytest.raises(KeyboardInterrupt):
         await start()
-    token = start.token
-    start.server = Server()
-    assert await start()
+    assert not (start.data / TOKEN_FILE).exists()
+    token = (start.data / f"{TOKEN_FILE}.new").read_text().strip()
+    if not knows and dies_at == 1:
+        start.server = Server()
+    assert len(await start()) == 3
     assert start.token == token
+    assert start.known.of("https://127.0.0.1:8220") == Known(PIN.hex(), token)
     assert start.server.access.who_has(token, NOW) is not None
+    assert [one.name for one in start.data.iterdir()] == [TOKEN_FILE]
+
+
+async def test_one_that_was_revoked_before_all_was_done_is_not_gone_on_with(start: Start) -> None:
+    start.server.dies_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        await start()
+    old = tokens.read((start.data / f"{TOKEN_FILE}.new").read_text())
+    assert old is not None
+    start.server.access.revoke_token(old.id, NOW)
+    assert await start()
+    assert start.token != old.text
+
+
+async def test_commands_find_a_server_that_listens_elsewhere_now(start: Start) -> None:
+    await start()
+    start.reached = Reached("https://desk:9000", "0.0.0.0", 9000, PIN)
+    assert await start() == []
+    assert start.known.of("https://127.0.0.1:9000") == Known(PIN.hex(), start.token)
+    assert start.known.default == "https://127.0.0.1:9000"
+
+
+async def test_who_has_signed_out_stays_signed_out(start: Start) -> None:
+    await start()
+    start.known.forget("https://127.0.0.1:8220")
+    assert await start() == []
+    assert start.known.of("https://127.0.0.1:8220") == Known(PIN.hex())
 
 
 @pytest.mark.parametrize("lost", ["revoked", "removed", "damaged"])
@@ -163,7 +200,7 @@ async def test_the_folder_that_cannot_be_written_is_told(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("dc.server.first_start.write_secret", refuse)
-    with pytest.raises(StartError, match=r"admin-token cannot be written: Permission denied"):
+    with pytest.raises(StartError, match=r"admin-token\.new cannot be written: Permission denied"):
         await start()
     assert start.server.asked == []
 
