@@ -207,6 +207,14 @@ class WorkerApp:
         log.info("leaving" + (f", once what runs is finished, in {finish:g} s" if finish else ""))
         self._handle(Leave(finish))
 
+    def in_use(self, reason: str) -> None:
+        """Rest, for this reason, while somebody else uses the computer; work again if it is empty.
+
+        Args:
+            reason: for people.
+        """
+        self._handle(InUse(reason))
+
     def statistics(self) -> Statistics:
         """Return how much there is of what."""
         return self._reactor.statistics()
@@ -221,7 +229,7 @@ class WorkerApp:
         if self._guard is not None:
             self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
         if self._minder is not None:
-            self._nursery.start_soon(self._minder.keep, self._in_use)
+            self._nursery.start_soon(self._minder.keep, self.in_use)
         self._perform(self._reactor.start(self._now()))
         restored = self._keeping.start()
         if restored is not None:
@@ -333,9 +341,6 @@ class WorkerApp:
                 log.info("its time is over")
                 self.leave()
             self._keeping.tick(trio.current_time())
-
-    def _in_use(self, reason: str) -> None:
-        self._handle(InUse(reason))
 
     async def _measure(self, meter: Meter) -> None:
         self._handle(Measured(await trio.to_thread.run_sync(meter.read)))
