@@ -165,7 +165,7 @@ def test_an_executor_inherits_no_descriptors_there(
 def test_what_an_executor_is_sent_waits_for_its_pipe_there(windows: Msvcrt) -> None:
     """Pipes there are no descriptors of this process: nothing of them is asked."""
     one = object.__new__(executor.Executor)
-    assert not one.send_now(Halt(1, 0, 1))
+    assert not one.send_now(Halt(1, 0, 1, "cancelled", ""))
 
 
 # --- services -----------------------------------------------------------------------------------

@@ -243,17 +243,17 @@ def is_open(path: Path) -> bool:
 
 def _make(service: Service, code: str, around: Around, *, is_sure: bool) -> int:
     around.say(f"A {service.kind}, {around.place(service.path)}:\n\n{service.text}\n")
-    if service.join is not None:
+    if code:
         around.say(f"The join code goes to {service.join}, for the worker alone.\n")
     _show(service.start, around)
     if not _agrees(around, is_sure=is_sure):
         return NOTHING_DONE
-    if service.join is not None:
+    if code:
         write(around.place(service.join), f"{code}\n".encode(), 0o600)
         _give(around.place(service.join), around)
     write(around.place(service.path), service.text.encode(service.encoding), 0o644)
     _run(service.start, around)
-    around.say("Done: the worker runs, and will after a restart of this computer.\n")
+    around.say("Done: the worker is started, and will be again by itself.\n")
     for note in service.notes:
         around.say(f"- {note}\n")
     return 0
@@ -270,6 +270,7 @@ def _undo(service: Service, around: Around, *, is_sure: bool) -> int:
         return NOTHING_DONE
     _run(service.stop, around)
     path.unlink()
+    around.place(service.join).unlink(missing_ok=True)
     around.say("Done.\n")
     return 0
 

@@ -90,7 +90,7 @@ class Service(Struct, frozen=True):
         kind: what such a thing is called.
         path: where the text goes.
         text: all of it.
-        join: where the join code goes, for the worker's eyes alone; None if there is none.
+        join: where a join code goes, for the worker's eyes alone.
         start: what makes it run, once the text is there.
         stop: what ends it and makes it forgotten, before the text is removed.
         notes: what its user has to know.
@@ -100,7 +100,7 @@ class Service(Struct, frozen=True):
     kind: str
     path: PurePath
     text: str
-    join: PurePath | None
+    join: PurePath
     start: list[Step]
     stop: list[Step]
     notes: list[str]
@@ -175,7 +175,7 @@ def _systemd(wanted: Wanted) -> Service:
         kind="systemd unit of this computer" if system else "systemd unit of this user",
         path=folder / unit,
         text=_unit(wanted, join),
-        join=join if wanted.has_code else None,
+        join=join,
         start=[
             *linger,
             Step([*control, "daemon-reload"]),
@@ -260,7 +260,7 @@ def _launchd(wanted: Wanted) -> Service:
     path = folder / ("LaunchDaemons" if system else "LaunchAgents") / f"{LABEL}.plist"
     domain = "system" if system else f"gui/{wanted.uid}"
     log = wanted.home / "Library" / "Logs" / f"{NAME}.log"
-    join = wanted.state / "join" if wanted.has_code else None
+    join = wanted.state / "join"
     out = Step(["launchctl", "bootout", f"{domain}/{LABEL}"], needed=False)
     return Service(
         kind="launchd daemon" if system else "launchd agent",
@@ -273,8 +273,8 @@ def _launchd(wanted: Wanted) -> Service:
     )
 
 
-def _property_list(wanted: Wanted, log: PurePath, join: PurePath | None) -> dict[str, Any]:
-    code = ["--join", str(join)] if join is not None else []
+def _property_list(wanted: Wanted, log: PurePath, join: PurePath) -> dict[str, Any]:
+    code = ["--join", str(join)] if wanted.has_code else []
     who = {"UserName": wanted.user} if wanted.system else {}
     return {
         "Label": LABEL,
@@ -321,7 +321,7 @@ _TASK: Final = """\
 def _scheduled(wanted: Wanted) -> Service:
     system = wanted.system
     state = _LOCAL_STATE if system else wanted.state
-    join = state / "join" if wanted.has_code else None
+    join = state / "join"
     path = wanted.state / f"{NAME}.xml"
     named = ["/tn", NAME]
     return Service(
@@ -343,8 +343,8 @@ def _scheduled(wanted: Wanted) -> Service:
     )
 
 
-def _task(wanted: Wanted, join: PurePath | None) -> str:
-    code = ["--join", str(join)] if join is not None else []
+def _task(wanted: Wanted, join: PurePath) -> str:
+    code = ["--join", str(join)] if wanted.has_code else []
     if wanted.system:
         trigger, who = "BootTrigger", f"<UserId>{_LOCAL_SERVICE}</UserId>"
         command = wanted.python

@@ -188,7 +188,7 @@ def test_a_disk_that_cannot_be_written_is_said(
 def test_it_is_undone(computer: Computer, tmp_path: Path) -> None:
     assert computer.main("--uninstall") == 0
     assert "There is no" in computer.said
-    computer.main("--install", "--yes")
+    computer.main("--install", "--yes", CODE)
     computer.answers = ["n", "y"]
     assert computer.main("--uninstall") == 1
     assert (tmp_path / UNIT).exists()
@@ -196,6 +196,7 @@ def test_it_is_undone(computer: Computer, tmp_path: Path) -> None:
     assert computer.main("--uninstall") == 0
     assert computer.ran[-1] == "systemctl --user disable --now dc-worker.service"
     assert not (tmp_path / UNIT).exists()
+    assert not (tmp_path / JOIN).exists()
 
 
 # --- of the whole computer ----------------------------------------------------------------------
