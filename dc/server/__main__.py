@@ -257,7 +257,7 @@ async def _serve(
     settings = Settings(
         *(f"dc {__version__}", address, data, time.time(), arguments.keep),
         *(arguments.quotas, arguments.reserve, arguments.options),
-        replace(arguments.allowed, places=raise_limit()),
+        allowed=replace(arguments.allowed, places=raise_limit()),
     )
     types = PluginTypes(Plugins())
     shelf = Shelf(arguments.plugins, data, blobs, types)

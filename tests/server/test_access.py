@@ -210,7 +210,9 @@ def test_a_link_signs_in_once_and_its_sessions_end_when_it_is_revoked() -> None:
     link = invites.secret_text(secret(1))
     session, row, records = access.sign_in(f"  {link.upper()} ", NOW, random(2))
     assert (row.roles, row.name, row.parent) == (["admin"], "phone", invite.id)
-    assert isinstance(records[0], TokenKept), "the session comes first: no link is used up by a kill"
+    assert isinstance(records[0], TokenKept), (
+        "the session comes first: no link is used up by a kill"
+    )
     assert access.who_has(session.text, NOW + 3600) is not None, "it outlives the link's time"
     with pytest.raises(NotSignedIn):
         access.sign_in(link, NOW, random(3))
@@ -305,7 +307,10 @@ def test_who_was_deleted_or_refused_is_nobody() -> None:
     assert access.forget_key(key(1), NOW) == [WorkerKeyForgotten(key(1))]
     assert access.key_state(key(1), NOW) is None
     assert access.worker(key(1)) is None
-    for ask in (lambda: access.forget_key(key(1), NOW), lambda: access.approve(key(1), None, "", 0)):
+    for ask in (
+        lambda: access.forget_key(key(1), NOW),
+        lambda: access.approve(key(1), None, "", 0),
+    ):
         with pytest.raises(UnknownKey):
             cast("Any", ask)()
     assert access.deleted(key(1)) == []

@@ -23,7 +23,6 @@ from dc.server.events import Asked, Opened, Received, Tick
 from dc.server.types import PluginTypes
 from dc.store_memory import MemoryStore
 
-
 BESIDE = ShownRecord | AccessRecord
 """Records of what is shown, and of who asked for what: they come beside those that do something."""
 
