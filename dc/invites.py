@@ -57,8 +57,7 @@ class Invite(Struct, frozen=True):
         flags = _PINNED if self.pin else 0
         body = bytes([flags]) + self.secret + self.pin
         body += b"".join(_address(*one) for one in self.addresses)
-        body += hashlib.sha256(body).digest()[:CHECK_BYTES]
-        return PREFIX + base64.b32encode(body).decode().rstrip("=").lower()
+        return sealed(body)
 
 
 def secret_text(secret: bytes) -> str:
@@ -75,6 +74,12 @@ def read_secret(text: str) -> bytes | None:
         return base64.b32decode(letters.upper())
     except (binascii.Error, ValueError):
         return None
+
+
+def sealed(body: bytes) -> str:
+    """Return the code of these bytes, with their checksum, whatever they are."""
+    body += hashlib.sha256(body).digest()[:CHECK_BYTES]
+    return PREFIX + base64.b32encode(body).decode().rstrip("=").lower()
 
 
 def is_code(text: str) -> bool:

@@ -19,9 +19,10 @@ STRANGERS: Final = 10_000
 """Connections of strangers in all: half of CONNECTIONS, so that there is always room for who has
 shown who it is. For a further one the slowest of them goes."""
 
-SPEAK_SECONDS: Final = 10.0
+SPEAK_SECONDS: Final = 60.0
 """From a connection's beginning to its first byte: a program sends its request at once, and a
-browser that has connected ahead does so again when it needs to."""
+browser that has connected ahead does so again when it needs to. For HEAD_SECONDS' reason it is no
+less."""
 
 HEAD_CALM_SECONDS: Final = 0.25
 """After which a head that is not whole yet is only looked at again once it is twice as old: one

@@ -1,0 +1,1 @@
+"""Parsers given bytes that nobody thought of. See `python -m tests.fuzz --help`."""

@@ -1,0 +1,117 @@
+"""`python -m tests.fuzz`: fuzz dc's parsers with atheris (libFuzzer), which looks for new branches.
+
+    python -m tests.fuzz [--seconds 60] [--target http] ...
+
+Each target runs in a process of its own for so long. What it finds new stays in .fuzz/TARGET; what
+brings about a mistake is written beside it, and its name is printed. With `--keep`, the corpus in
+tests/fuzz/corpus is made anew: the smallest inputs that together reach all that was reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.fuzz.targets import TARGETS, seeds
+
+HERE: Final = Path(__file__).parent
+FOUND: Final = Path(".fuzz")
+MOST_BYTES: Final = 600
+"""Of an input: the limits of heads and messages have tests of their own."""
+
+MOST_KEPT: Final = 150
+"""Inputs that are kept for each target: the corpus is replayed by every run of the tests."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fuzz; return 1 if there is a mistake."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="of each target (default 60)")
+    parser.add_argument("--target", action="append", choices=[*TARGETS], default=[])
+    parser.add_argument("--keep", action="store_true", help="make the corpus anew afterwards")
+    parser.add_argument("--be", help=argparse.SUPPRESS)
+    arguments, rest = parser.parse_known_args(argv)
+    if arguments.be:
+        be(arguments.be, rest)
+    wrong = 0
+    for name in arguments.target or TARGETS:
+        wrong += fuzz(name, arguments.seconds)
+        if arguments.keep:
+            keep(name)
+    return int(wrong > 0)
+
+
+def fuzz(name: str, seconds: int) -> int:
+    """Fuzz a target; return whether there is a mistake."""
+    folder = FOUND / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds()[name]:
+        _write(folder, seed)
+    kept = HERE / "corpus" / name
+    kept.mkdir(parents=True, exist_ok=True)
+    options = [f"-max_total_time={seconds}", f"-max_len={MOST_BYTES}", "-timeout=10"]
+    options += [f"-artifact_prefix={folder}-wrong-", "-rss_limit_mb=1024", "-print_final_stats=1"]
+    began = time.monotonic()
+    done = _run(name, [*options, str(folder), str(kept)])
+    taken = time.monotonic() - began
+    runs = re.findall(r"number_of_executed_units: (\d+)", done.stderr)
+    count = int(runs[-1]) if runs else 0
+    inputs = len(list(folder.iterdir()))
+    print(f"{name}: {count} runs, {count / taken:.0f} a second, {inputs} inputs", flush=True)
+    if done.returncode:
+        print(done.stderr[-4000:], flush=True)
+    return int(done.returncode != 0)
+
+
+def keep(name: str) -> None:
+    """Make the kept corpus of a target anew, of what was found."""
+    kept, least = HERE / "corpus" / name, FOUND / f"{name}-least"
+    least.mkdir(exist_ok=True)
+    for file in least.iterdir():
+        file.unlink()
+    _run(name, ["-merge=1", f"-max_len={MOST_BYTES}", str(least), str(FOUND / name), str(kept)])
+    smallest = sorted(least.iterdir(), key=lambda file: (file.stat().st_size, file.name))
+    for file in kept.iterdir():
+        file.unlink()
+    for file in smallest[:MOST_KEPT]:
+        _write(kept, file.read_bytes())
+
+
+def _write(folder: Path, data: bytes) -> None:
+    (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+
+
+def _run(name: str, options: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.fuzz", "--be", name, *options]
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+
+
+def be(name: str, options: list[str]) -> None:
+    """Be the process that fuzzes a target; does not return."""
+    import atheris
+
+    for part in ("h11", "dc.http", "dc.invites", "dc.tokens", "dc.worker_proof", "dc.server.gate"):
+        for module in [one for one in sys.modules if one == part or one.startswith(part + "_")]:
+            _instrument(atheris, module)
+    atheris.Setup([sys.argv[0], *options], TARGETS[name])
+    atheris.Fuzz()
+
+
+def _instrument(atheris: object, module: str) -> None:
+    """Have the functions of a module say which branches they take."""
+    for thing in list(vars(sys.modules[module]).values()):
+        functions = [thing, *vars(thing).values()] if isinstance(thing, type) else [thing]
+        for one in functions:
+            code = getattr(one, "__code__", None)
+            if code is not None and getattr(one, "__module__", None) == module:
+                atheris.instrument_func(one)  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
