@@ -78,6 +78,7 @@ class Networks:
             for lan, address in places:
                 self._plug_in(name, lan, address)
         self.run("router", "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+        self._ip("proxy", "route", "add", "10.77.2.0/24", "via", GATEWAYS["A"])
 
     def _anchor(self, name: str) -> None:
         """Start the process that a computer is, and wait until it has its namespace."""

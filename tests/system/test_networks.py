@@ -161,8 +161,7 @@ async def test_all_are_back_when_the_server_is(lab: Lab) -> None:
     await lab.server.stop()
     where = "--listen", f"0.0.0.0:{PORT}", "--announce", "--data", lab.machine.folder / "data"
     lab.server = lab.start("server", "dc.server", *where, name="data")
-    lab.workers = [laptop, *lab.workers]
-    for worker in lab.workers:
+    for worker in [laptop, *lab.workers[:2]]:
         await until(
             lambda worker=worker: worker.text().count("connected to") > 1,  # type: ignore[misc]
             f"{worker.name} to be back",
