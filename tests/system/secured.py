@@ -86,6 +86,11 @@ class SecureServer:
         found: list[dict[str, Any]] = (await self.ask("GET", "/api/worker-keys"))["keys"]
         return found
 
+    async def key_of(self, name: str) -> dict[str, Any]:
+        """Return the key of the only worker of a name."""
+        (found,) = [key for key in await self.keys() if key["name"] == name]
+        return found
+
     async def until(
         self, path: str, condition: Callable[[Any], bool], what: str, *programs: Program
     ) -> Any:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ from tests.system.processes import ROOT, START_SECONDS, Machine, Program, until
 from tests.system.secured import SecureServer
 
 HERE = {"PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
+    """A server for all tests that leave it as it is; each has workers of other names."""
+    with Machine(tmp_path_factory.mktemp("secure")) as machine:
+        yield trio.run(SecureServer.start, machine)
 
 
 def worker(machine: Machine, name: str, *arguments: object, **options: Any) -> Program:
@@ -73,69 +81,68 @@ async def test_a_code_is_all_that_a_computer_needs(machine: Machine) -> None:
 
 
 async def test_a_code_comes_from_a_file_or_the_environment(
-    machine: Machine, tmp_path: Path
+    machine: Machine, secure: SecureServer, tmp_path: Path
 ) -> None:
-    server = await SecureServer.start(machine)
-    code = await server.invite(uses=2)
+    code = await secure.invite(uses=2)
     file = tmp_path / "cmdline"
     file.write_text(f"root=/dev/nfs dc.invite={code.code} quiet\n")
-    one = worker(machine, "one", "--join", file)
-    two = worker(machine, "two", environment={"DC_JOIN": code.code})
-    await server.has_workers("one", "two", programs=(one, two))
-    assert await server.uses_left(code) == 0
+    one = worker(machine, "filed", "--join", file)
+    two = worker(machine, "told", environment={"DC_JOIN": code.code})
+    await secure.has_workers("filed", "told", programs=(one, two))
+    assert await secure.uses_left(code) == 0
 
 
-async def test_a_man_in_the_middle_is_refused_and_the_code_is_still_good(machine: Machine) -> None:
-    server = await SecureServer.start(machine)
-    code = await server.invite()
+async def test_a_man_in_the_middle_is_refused_and_the_code_is_still_good(
+    machine: Machine, secure: SecureServer
+) -> None:
+    code = await secure.invite()
     said = invites.read(code.code)
     wrong = Invite(said.secret, b"x" * invites.PIN_BYTES, said.addresses).text
-    one = worker(machine, "one", wrong)
+    one = worker(machine, "amid", wrong)
     assert await one.ended() == 2
     assert "shows another key" in one.text()
-    assert await server.uses_left(code) == 1
-    one = worker(machine, "one", code.code)
-    await server.has_workers("one", programs=(one,))
+    assert await secure.uses_left(code) == 1
+    one = worker(machine, "amid", code.code)
+    await secure.has_workers("amid", programs=(one,))
 
 
-async def test_an_operator_says_yes_or_no(machine: Machine) -> None:
-    server = await SecureServer.start(machine)
-    code = await server.invite(uses=2, approve=True)
+async def test_an_operator_says_yes_or_no(machine: Machine, secure: SecureServer) -> None:
+    code = await secure.invite(uses=2, approve=True)
     yes = worker(machine, "yes", code.code)
     no = worker(machine, "no", code.code)
     for one in (yes, no):
         await says(one, "waiting for an operator to approve this worker at https://127.0.0.1")
-    keys = {key["name"]: key["key"] for key in await server.keys()}
-    await server.ask("POST", f"/api/worker-keys/{keys['yes']}/approve", {})
-    await server.ask("DELETE", f"/api/worker-keys/{keys['no']}")
+    keys = {key["name"]: key["key"] for key in await secure.keys()}
+    await secure.ask("POST", f"/api/worker-keys/{keys['yes']}/approve", {})
+    await secure.ask("DELETE", f"/api/worker-keys/{keys['no']}")
     assert await no.ended() == 2
     assert "an operator said no" in no.text()
-    await server.has_workers("yes", programs=(yes,))
+    await secure.has_workers("yes", programs=(yes,))
 
 
-async def test_a_restarted_worker_goes_on_waiting(machine: Machine) -> None:
-    server = await SecureServer.start(machine)
-    code = await server.invite(approve=True)
-    one = worker(machine, "one", code.code)
+async def test_a_restarted_worker_goes_on_waiting(machine: Machine, secure: SecureServer) -> None:
+    code = await secure.invite(approve=True)
+    one = worker(machine, "again", code.code)
     await says(one, "waiting for an operator")
     one.kill()
-    one = worker(machine, "one")
+    one = worker(machine, "again")
     await says(one, "waiting for an operator")
-    (key,) = await server.keys()
-    await server.ask("POST", f"/api/worker-keys/{key['key']}/approve", {})
-    await server.has_workers("one", programs=(one,))
+    key = await secure.key_of("again")
+    await secure.ask("POST", f"/api/worker-keys/{key['key']}/approve", {})
+    await secure.has_workers("again", programs=(one,))
 
 
-async def test_without_a_code_both_sides_show_a_number(machine: Machine) -> None:
-    server = await SecureServer.start(machine)
-    one = worker(machine, "one", server.server.url, "--trust-network")
-    await says(one, f"compare it at {server.server.url}/workers")
-    (key,) = await server.keys()
+async def test_without_a_code_both_sides_show_a_number(
+    machine: Machine, secure: SecureServer
+) -> None:
+    one = worker(machine, "numbered", secure.server.url, "--trust-network")
+    await says(one, f"compare it at {secure.server.url}/workers")
+    key = await secure.key_of("numbered")
     assert f"{key['number'][:3]} {key['number'][3:]}" in one.text()
-    await server.ask("POST", f"/api/worker-keys/{key['key']}/approve", {})
-    await server.has_workers("one", programs=(one,))
+    await secure.ask("POST", f"/api/worker-keys/{key['key']}/approve", {})
+    await secure.has_workers("numbered", programs=(one,))
     # Nobody is there to compare it:
-    two = worker(machine, "two", server.server.url)
+    two = worker(machine, "alone", secure.server.url)
     assert await two.ended() == 2
     assert "nobody is here to compare a number: make a join code" in two.text()
 
@@ -143,11 +150,10 @@ async def test_without_a_code_both_sides_show_a_number(machine: Machine) -> None
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no pseudo-terminals")
 @pytest.mark.parametrize("answer", ["y", "n"])
 async def test_a_person_at_the_terminal_compares_it(
-    machine: Machine, tmp_path: Path, answer: str
+    secure: SecureServer, tmp_path: Path, answer: str
 ) -> None:
-    server = await SecureServer.start(machine)
-    here, there = os.openpty()
-    command = [sys.executable, "-m", "dc.worker", server.server.url, "--name", "one"]
+    name, (here, there) = f"person-{answer}", os.openpty()
+    command = [sys.executable, "-m", "dc.worker", secure.server.url, "--name", name]
     command += ["--slots", "1", "--spares", "0", "--data", str(tmp_path / "w")]
     process = subprocess.Popen(  # noqa: ASYNC220  as the other programs here
         command, stdin=there, stdout=there, stderr=there, start_new_session=True
@@ -157,13 +163,13 @@ async def test_a_person_at_the_terminal_compares_it(
         said = b""
         while b"[y/N]" not in said:
             said += await trio.to_thread.run_sync(os.read, here, 4096)
-        (key,) = await server.keys()
+        key = await secure.key_of(name)
         assert f"{key['number'][:3]} {key['number'][3:]}".encode() in said
         # A server that says yes by itself is not enough.
-        await server.ask("POST", f"/api/worker-keys/{key['key']}/approve", {})
+        await secure.ask("POST", f"/api/worker-keys/{key['key']}/approve", {})
         os.write(here, f"{answer}\n".encode())
         if answer == "y":
-            await server.has_workers("one")
+            await secure.has_workers(name)
         else:
             assert await trio.to_thread.run_sync(process.wait, 30) == 2
     finally:
@@ -172,22 +178,28 @@ async def test_a_person_at_the_terminal_compares_it(
         os.close(here)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", [0, 1, 2])
 async def test_killed_at_any_step_it_is_in_in_the_end_and_the_code_is_not_burnt(
-    machine: Machine, step: int, when: str
+    machine: Machine, secure: SecureServer
 ) -> None:
-    server = await SecureServer.start(machine)
-    code = await server.invite()
+    async with trio.open_nursery() as nursery:
+        for step, when in [(0, "before"), (0, "after"), (1, "before"), (1, "after"), (2, "before")]:
+            nursery.start_soon(killed, machine, secure, step, when)
+
+
+async def killed(machine: Machine, secure: SecureServer, step: int, when: str) -> None:
+    """Kill a worker at a step of joining, and start it again."""
+    name = f"killed-{step}-{when}"
+    code = await secure.invite()
     arguments = ("tests.system.killed_joining", step, when)
-    one = worker(machine, "one", code.code, program=arguments, environment=HERE)
-    assert await one.ended() == -signal.SIGKILL
-    noted = (machine.folder / "w-one" / "servers").exists()
+    one = worker(machine, name, code.code, program=arguments, environment=HERE)
+    assert await one.ended(START_SECONDS) == -signal.SIGKILL, one.text()
+    folder = machine.folder / f"w-{name}"
+    noted = (folder / "servers").exists()
     assert noted == ((step, when) != (0, "before"))
-    assert (machine.folder / "w-one" / "worker.key").exists()
+    assert (folder / "worker.key").exists()
     # Whoever was killed before anything was written down has to be told the code again.
-    one = worker(machine, "one", *([] if noted else [code.code]))
-    await server.has_workers("one", programs=(one,))
-    assert await server.uses_left(code) == 0
-    assert [key["state"] for key in await server.keys()] == ["joined"]
-    assert secret_of(code) not in (machine.folder / "w-one" / "servers").read_text()
+    one = worker(machine, name, *([] if noted else [code.code]))
+    await secure.has_workers(name, programs=(one,))
+    assert await secure.uses_left(code) == 0
+    assert [key["state"] for key in await secure.keys() if key["name"] == name] == ["joined"]
+    assert secret_of(code) not in (folder / "servers").read_text()
