@@ -94,12 +94,12 @@ class TlsStream(trio.abc.HalfCloseableStream):
             finally:
                 if output := self.cipher.output():
                     await self.stream.send_all(output)
-            if done:
+            if done:  # what a quick peer has said behind it is kept
                 return
-            data = bytes(await self.stream.receive_some(limits_access.HANDSHAKE_BYTES))
-            size += len(data)
+            data = bytes(await self.stream.receive_some(limits.RECEIVE_BYTES))
             if not data or size > limits_access.HANDSHAKE_BYTES:
                 raise trio.BrokenResourceError("TLS: the handshake was broken off")
+            size += len(data)
 
     # --- sending --------------------------------------------------------------------------------
 

@@ -190,6 +190,35 @@ async def test_a_peer_that_sends_without_end_in_the_handshake() -> None:
     assert len(below.receives) >= 10 - limits_access.HANDSHAKE_BYTES // 16_384
 
 
+async def test_what_is_said_right_behind_the_handshake_is_kept() -> None:
+    """A client need not wait for the server to have its last word: so much may come with it."""
+    data = os.urandom(2 * limits_access.HANDSHAKE_BYTES)
+    left, right = socket.socketpair()
+    ours, theirs = TcpStream(left, Buffer()), TcpStream(right, Buffer())
+    client = TlsStream(ours, tls.client_context(), Buffer(), server=False)
+    server = TlsStream(theirs, tls.server_context(), Buffer(), server=True)
+    client.cipher.shake()
+    await ours.send_all(client.cipher.output())
+    server.cipher.take(await theirs.receive_some())
+    server.cipher.shake()
+    client.cipher.take(server.cipher.output())
+    assert client.cipher.shake()
+    last = client.cipher.output() + client.cipher.encrypt(data)
+    got = bytearray()
+
+    async def serve() -> None:
+        await server.shake_hands()
+        while len(got) < len(data):
+            got.extend(await server.receive_some())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await ours.send_all(last)
+    assert got == data
+    await client.aclose()
+    await server.aclose()
+
+
 async def test_who_ends_without_a_word_is_broken_and_who_closes_says_so() -> None:
     async with over_tcp() as (client, server):
         await client.send_all(b"half")
