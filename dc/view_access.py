@@ -186,9 +186,15 @@ class Knock(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KnockAnswer(Struct, frozen=True):
-    """The server's 16 bytes, as hexadecimal digits."""
+    """The server's half of the number.
+
+    Attributes:
+        nonce: its 16 bytes, as hexadecimal digits.
+        server: what the number binds of it: its pin as 64 hexadecimal digits, or its identity.
+    """
 
     nonce: str
+    server: str = ""
 
 
 class Reveal(Struct, frozen=True, forbid_unknown_fields=True):

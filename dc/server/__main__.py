@@ -17,10 +17,12 @@ from msgspec import Struct
 
 from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
+from dc.discovery import Facts, facts_of
 from dc.errors import StartError
 from dc.plugin_origins import find_origins
 from dc.plugins import Plugins
 from dc.server import folder, listening
+from dc.server.announcing import announce
 from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
 from dc.server.certificate import ServerCertificate
@@ -204,6 +206,7 @@ async def _serve(
         *(arguments.quotas, arguments.reserve, arguments.options, entry.secure),
         certificate.pin if certificate and not certificate.is_public(reached.host) else b"",
         entry.behind_proxy,
+        certificate.pin if certificate else b"",
     )
     address = settings.address
     types = PluginTypes(Plugins())
@@ -222,29 +225,33 @@ async def _serve(
             serve_one = partial(_serve_one, site, buffer, door=Door(certificate, buffer))
             log.info("the pin of its key is %s", certificate.pin.hex())
         nursery.start_soon(trio.serve_listeners, serve_one, listeners)
+        if asked.announce:
+            nursery.start_soon(announce, asked.host, _facts(app, listeners))
         print(address, flush=True)
         log.info("listening at %s, data in %s", address, data)
         log.info("%d task types from plugins", len(types.names()))
         if entry.secure:
-            await _first_start(app, asked.host, listeners, certificate)
+            await _first_start(app, asked.host, listeners[0].socket.getsockname()[1])
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")
 
 
-async def _first_start(
-    app: ServerApp,
-    host: str,
-    listeners: list[trio.SocketListener],
-    certificate: ServerCertificate | None,
-) -> None:
+async def _first_start(app: ServerApp, host: str, port: int) -> None:
     """See to it that the operator can come in; print how, if this is the first start."""
-    settings, port = app.settings, listeners[0].socket.getsockname()[1]
-    pin = certificate.pin if certificate is not None else b""
-    reached = Reached(settings.address, host, port, pin, is_public=not settings.pin)
+    settings = app.settings
+    public = not settings.pin
+    reached = Reached(settings.address, host, port, settings.shown_pin, is_public=public)
     access = app.reactor.board.access
     for line in await first_start(app.ask, access, settings.data, reached, time.time()):
         print(line, flush=True)
+
+
+def _facts(app: ServerApp, listeners: list[trio.SocketListener]) -> Facts:
+    """Return what the server says of itself to who looks for one."""
+    port, pin = listeners[0].socket.getsockname()[1], app.settings.shown_pin
+    identity = app.reactor.board.server
+    return facts_of(identity, port, pin, __version__, socket.gethostname(), tls=bool(pin))
 
 
 def _certificate(asked: Listening, data: Path) -> ServerCertificate:

@@ -177,10 +177,10 @@ class AccessOperations:
                 what = f"{_worker(row)}, by invite {row.invite}"
                 answer = Joined(server=server, state=row.state, name=row.name)
                 return Done(answer, records, kind, what)
-            case KnockWorker(knock, nonce):
+            case KnockWorker(knock, nonce, pin):
                 self._workers.register.check(knock.key)
                 access.knock(knock, nonce, address, now)
-                return Done(KnockAnswer(nonce.hex()))
+                return Done(KnockAnswer(nonce.hex(), pin or server))
             case RevealNumber(reveal, pin):
                 half = bytes.fromhex(reveal.nonce)
                 one = access.reveal(reveal.key, half, pin or server, now)

@@ -37,6 +37,7 @@ class Listening(Struct, frozen=True):
         address: how others reach it; None for what `host` says.
         certificate: a file of a chain in PEM; None for one that is made here.
         key: a file of its private key in PEM; None if that is in the same file.
+        announce: whether to answer who looks for servers in the network.
     """
 
     host: str
@@ -46,6 +47,7 @@ class Listening(Struct, frozen=True):
     address: Server | None = None
     certificate: Path | None = None
     key: Path | None = None
+    announce: bool = False
 
 
 class Entry(Struct, frozen=True):
@@ -92,6 +94,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a certificate with its chain, in PEM, read again when it changes and at SIGHUP "
         "(default: one made at the first start, whose key workers and clients remember)",
     )
+    add(
+        "--announce",
+        action="store_true",
+        help="answer workers that look for a server in the network, by UDP at the same port and by "
+        "mDNS (_dc._tcp); what they are told is no secret",
+    )
     add("--key", metavar="FILE", type=Path, help="its private key (default: in the same file)")
 
 
@@ -114,7 +122,9 @@ def read(values: argparse.Namespace) -> Listening:
     if address is not None and not address.tls:
         raise StartError(f"--address {values.address}: give one that begins with https://")
     files = values.certificate, values.key
-    return Listening(host, port, values.secure, values.behind_proxy, address, *files)
+    return Listening(
+        *(host, port, values.secure, values.behind_proxy, address, *files), values.announce
+    )
 
 
 def split_address(text: str) -> tuple[str, int]:

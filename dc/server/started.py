@@ -17,7 +17,8 @@ class Settings(Struct, frozen=True):
     `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
     `options` are all that the command line has. `secure` is whether everybody has to show who they
     are; `pin` is the SHA-256 of the server's key, empty where that is not needed: without TLS, or
-    if the authorities vouch for the certificate; `behind_proxy` is whether a proxy on this computer
+    if the authorities vouch for the certificate; `shown_pin` is that of the key it shows by TLS,
+    and empty if a proxy does; `behind_proxy` is whether a proxy on this computer
     says whose requests it passes on.
     """
 
@@ -32,6 +33,7 @@ class Settings(Struct, frozen=True):
     secure: bool = False
     pin: bytes = b""
     behind_proxy: bool = False
+    shown_pin: bytes = b""
 
     @property
     def given(self) -> Values:

@@ -18,19 +18,20 @@ import trio
 from msgspec import Struct
 
 from dc import __version__, limits, logs, program
-from dc.dial import Server, dial, pinned, read_url
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS, GPUS, MEMORY, read_amount
-from dc.worker import cache_place, computer, plugin_options, show
+from dc.worker import cache_place, computer, join_options, plugin_options, show
 from dc.worker.app import WorkerApp
 from dc.worker.cache_place import CachePlace
+from dc.worker.entry import Applying, Entry, enter
 from dc.worker.equipment import Equipment
-from dc.worker.folder import open_folder
+from dc.worker.folder import WorkerFolder, open_folder
 from dc.worker.former import SERVER_VARIABLE
 from dc.worker.guard import Guard
 from dc.worker.identity import Identity
+from dc.worker.join_options import JoinOptions
 from dc.worker.keeping import Keeping
 from dc.worker.lifetime import end_of, seconds_of
 from dc.worker.plugin_folder import PluginFolder
@@ -39,10 +40,10 @@ from dc.worker.relay import Relay
 from dc.worker.spares import Spares
 from dc.worker.vitals import Meter
 
-DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 MOST_SLOTS = 10_000
 
-EPILOG = """\
+EPILOG = f"""\
+{join_options.EPILOG}
 Any number of workers may run on one computer. A worker needs no plugins: it gets those of the
 server, with what they depend on, as their tasks come. Of a task type that it has itself, in plugins
 that are installed beside it or in folders given by --plugins, it runs its own.
@@ -59,7 +60,7 @@ restart, delete, and how many slots it uses.
 class Arguments(Struct, frozen=True):
     """What was asked for on the command line; `name` is None when it was not."""
 
-    server: Server
+    join: JoinOptions
     slots: int
     name: str | None
     plugins: list[Path]
@@ -98,7 +99,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     _add_arguments(parser)
     values = parser.parse_args(argv)
     try:
-        server = pinned(read_url(values.url), os.environ)
+        join = join_options.read(values)
         labels = dict(map(_split_label, values.label))
         times = _times(values)
         resources = _resources(values)
@@ -108,7 +109,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     except (StartError, OptionsError, SignatureError) as error:
         parser.error(str(error))
     return Arguments(
-        server,
+        join,
         values.slots,
         values.name,
         [folder.absolute() for folder in values.plugins],
@@ -131,7 +132,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("url", metavar="URL", nargs="?", default=DEFAULT_URL, help="of the server (%(default)s)")
+    join_options.add_arguments(parser)
     add(
         "--slots",
         metavar="N",
@@ -329,11 +330,24 @@ async def work(arguments: Arguments, ended: Ended) -> None:
     Raises:
         StartError: the server will not have it, or there is no place for its files.
     """
-    server = arguments.server
+    where = arguments.data, arguments.scratch
+    with open_folder(*where, new_key=arguments.new_key) as folder:
+        identity = _identity(arguments, folder.key, folder.run)
+        join = arguments.join
+        about = {**identity.labels, CPUS: f"{identity.resources[CPUS]:g}"}
+        applying = Applying(join.where, identity.name, about, join.trusts_network)
+        entry = await enter(applying, folder.path)
+        await _work(arguments, ended, identity, folder, entry)
+
+
+async def _work(
+    arguments: Arguments, ended: Ended, identity: Identity, folder: WorkerFolder, entry: Entry
+) -> None:
+    """Run the worker for the server that it has got into."""
+    server = entry.server
     access: list[tuple[str, str]] = []
-    relay = Relay(partial(dial, server), server.authority, access)
+    relay = Relay(entry.open, server.authority, access)
     with (
-        open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder,
         _launcher(arguments, folder.scratch) as launcher,
         relay.listening(folder.scratch, needed=server.tls) as relayed,
     ):
@@ -341,12 +355,13 @@ async def work(arguments: Arguments, ended: Ended) -> None:
         code = PluginFolder(folder.code)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
-            _identity(arguments, folder.key, folder.run),
-            open_stream=partial(dial, server),
+            identity,
+            open_stream=entry.open,
             start_executor=spares.take,
             scratch=folder.scratch,
             host=server.authority,
             access=access,
+            prover=entry.prove,
             jitter=random.random,
             keeping=Keeping(folder.path),
             cache=cache_place.open_cache(arguments.cache, folder.path),
@@ -356,7 +371,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             idle_exit=arguments.idle_exit,
             until=arguments.until,
             make_fetcher=arguments.taken.fetcher(
-                HttpClient(partial(dial, server), server.authority, access), code, folder.scratch
+                HttpClient(entry.open, server.authority, access), code, folder.scratch
             ),
         )
         async with trio.open_nursery() as nursery:
@@ -364,7 +379,8 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             nursery.start_soon(relay.run)
             nursery.start_soon(spares.keep)
             nursery.start_soon(code.keep_tidy)
-            await app.run()
+            with entry.doubted():
+                await app.run()
             ended.again = app.again
             nursery.cancel_scope.cancel()
 
@@ -399,6 +415,11 @@ async def _watch_signals(
 
 def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
+    if argv is None:
+        rest, code = join_options.without_code(sys.orig_argv[1:])
+        if code and sys.platform != "win32":  # where it would be another process
+            os.environ[join_options.VARIABLE] = code
+            program.start_anew(rest)
     arguments = parse(argv)
     logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     if arguments.show:
