@@ -93,7 +93,7 @@ class KnownServers:
         if "://" in url:
             return url
         known = self.of(url)
-        return f"https://{url.strip()}" if known is not None and known.tls else url
+        return f"https://{authority_of(url)}" if known is not None and known.tls else url
 
     @property
     def default(self) -> str:

@@ -144,6 +144,7 @@ def test_a_host_alone_is_spoken_to_as_it_is_known(known: KnownServers) -> None:
     known.keep(URL, Known(PIN, TOKEN))
     known.keep("http://127.0.0.1:1", Known("", TOKEN, tls=False))
     assert known.resolved("desk.lan:8220") == URL
+    assert known.resolved("Desk.lan") == URL
     assert known.resolved("127.0.0.1:1") == "127.0.0.1:1"
     assert known.resolved("http://desk.lan:8220") == "http://desk.lan:8220"
 

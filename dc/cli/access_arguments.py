@@ -34,6 +34,7 @@ def add_access(commands: Any, command: Command) -> None:
     _add_group(commands, command)
     _add_audit(commands, command)
     _add_sign_in(commands, command)
+    _add_sign_in_link(commands, command)
 
 
 def _several(commands: Any, name: str, text: str, example: str) -> Any:
@@ -200,6 +201,12 @@ def _add_sign_in(commands: Any, command: Command) -> None:
         metavar="HEX",
         help="of the server's key, as it has printed it; asked about if it is not known",
     )
+    text = "Forget the token of a server, kept by sign-in."
+    leave = command(commands, "sign-out", text, "python -m dc sign-out --server https://desk:8220")
+    leave.set_defaults(local=sign_in.sign_out)
+
+
+def _add_sign_in_link(commands: Any, command: Command) -> None:
     link = command(
         commands,
         "sign-in-link",
@@ -223,9 +230,6 @@ def _add_sign_in(commands: Any, command: Command) -> None:
         help="in which it is to be opened (default: %(default)s)",
     )
     link.add_argument("--qr", action="store_true", help="show it as a QR code as well")
-    text = "Forget the token of a server, kept by sign-in."
-    leave = command(commands, "sign-out", text, "python -m dc sign-out --server https://desk:8220")
-    leave.set_defaults(local=sign_in.sign_out)
 
 
 # --- numbers ------------------------------------------------------------------------------------

@@ -239,22 +239,17 @@ async def _serve(
         log.info("listening at %s, data in %s", address, data)
         log.info("%d task types from plugins", len(types.names()))
         if entry.secure:
-            await _first_start(app, asked.host, listeners, certificate)
+            await _first_start(app, asked.host, listeners[0].socket.getsockname()[1])
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")
 
 
-async def _first_start(
-    app: ServerApp,
-    host: str,
-    listeners: list[trio.SocketListener],
-    certificate: ServerCertificate | None,
-) -> None:
+async def _first_start(app: ServerApp, host: str, port: int) -> None:
     """See to it that the operator can come in; print how, if this is the first start."""
-    settings, port = app.settings, listeners[0].socket.getsockname()[1]
-    pin = certificate.pin if certificate is not None else b""
-    reached = Reached(settings.address, host, port, pin, is_public=not settings.pin)
+    settings = app.settings
+    public = not settings.pin
+    reached = Reached(settings.address, host, port, settings.shown_pin, is_public=public)
     access = app.reactor.board.access
     for line in await first_start(app.ask, access, settings.data, reached, time.time()):
         print(line, flush=True)

@@ -240,6 +240,28 @@ def test_who_submits_controls_what_is_theirs(
     expect(page.get_by_role("button", name="Pause")).to_have_count(count)
 
 
+def test_who_submits_begins_with_jobs(desktop: Screen, world: World, fake: FakeServer) -> None:
+    world.answers["/api/me"] = samples_access.me("submit", name="ada@desk")
+    for path in ("/api/overview", "/api/workers", "/api/submitters", "/api/events"):
+        world.answers[path] = problem(403, "not_permitted", "this takes the role view")
+    page = desktop.open(fake.address + "/", "Jobs")
+    assert page.url == fake.address + "/jobs"
+    expect(page.locator(".loading")).to_have_count(0)
+    links = page.get_by_role("navigation", name="Main").get_by_role("link")
+    assert links.all_inner_texts() == ["Jobs", "Submit", "Plugins"]
+    for path in ("/plugins", "/plugins?tab=types", "/submit"):
+        page.goto(fake.address + path)
+        expect(page.locator(".loading")).to_have_count(0)
+    desktop.check()
+
+
+def test_a_token_of_workers_shows_nothing(page: Page, world: World, fake: FakeServer) -> None:
+    world.answers["/api/me"] = samples_access.me("work", name="lab-01")
+    page.goto(fake.address + "/jobs")
+    page.get_by_role("heading", level=1, name="Nothing to see").wait_for()
+    page.get_by_role("button", name="Sign out").wait_for()
+
+
 # --- adding a computer --------------------------------------------------------------------------
 
 

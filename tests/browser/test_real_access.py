@@ -141,6 +141,17 @@ def test_a_browser_whose_session_is_revoked_is_out_at_once(
     page.get_by_role("heading", level=1, name="Sign in").wait_for()
 
 
+def test_who_submits_sees_what_is_theirs_without_an_error(
+    screen: Screen, machine: Machine, secure: SecureServer
+) -> None:
+    page = screen.open(link(machine, "--role", "submit", "--name", "ada"), "Jobs")
+    expect(page.locator(".live")).to_have_text(re.compile("Live"))
+    for path, heading in (("/plugins", "Plugins"), ("/submit", "Submit"), ("/", "Jobs")):
+        screen.open(secure.address + path, heading)
+        expect(page.locator(".loading")).to_have_count(0)
+        screen.check()
+
+
 def test_groups_and_the_audit_log(screen: Screen, machine: Machine, secure: SecureServer) -> None:
     signed_in(screen, machine)
     page = screen.open(secure.address + "/access", "Access")

@@ -239,7 +239,7 @@ def test_a_link_for_a_browser(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("server", "url", "meant"),
     [
-        ("", None, URL), ("https://lab:1", None, "https://lab:1"), ("desk", None, "https://desk"),
+        ("", None, URL), ("https://lab:1", None, "https://lab:1"), ("desk", None, URL),
         ("", "http://127.0.0.1:1", "http://127.0.0.1:1"), ("lab:1", None, "lab:1"),
     ],
 )  # fmt: skip

@@ -273,6 +273,7 @@ HANDS = {
     "certificates": "sockets",
     "dial": "sockets",
     "signing": "signing",
+    "known_servers": "known_servers",
     "worker_proof": "link",
 }
 

@@ -1,9 +1,9 @@
 // The page begins here: which address shows what, and drawing it.
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { useCell } from "./cell.js";
-import { askToSignIn, load, me, SIGN_IN } from "./me.js";
+import { askToSignIn, load, may, me, SIGN_IN } from "./me.js";
 import { Loading, Page, Trouble } from "./parts.js";
-import { find, page, place } from "./router.js";
+import { find, go, page, place } from "./router.js";
 import { Shell } from "./shell.js";
 
 page("/", () => import("./pages/overview.js"));
@@ -52,8 +52,11 @@ const asked = load();
 // The page's module; nothing where one has to sign in first.
 async function allowed(path, found) {
   const [module] = await Promise.all([found.load(), asked]);
-  if (path === SIGN_IN || !me.value?.needed || me.value.signed_in) return module;
-  askToSignIn();
+  if (path === SIGN_IN || !me.value?.needed) return module;
+  if (!me.value.signed_in) askToSignIn();
+  else if (!may("view", "submit")) return { default: NothingToSee };
+  else if (path !== "/" || may("view")) return module;
+  else go("/jobs", { replace: true }); // who submits, and sees what is theirs alone
   return null;
 }
 
@@ -61,6 +64,10 @@ function content({ path, view: View, values, problem }, query) {
   if (problem) return html`<${Page} title="Not loaded"><${Trouble} problem=${problem} again=${() => location.reload()} /><//>`;
   if (!View) return html`<${Loading} lines=${8} />`;
   return html`<${View} key=${path} ...${values} query=${query} />`;
+}
+
+function NothingToSee() {
+  return html`<${Page} title="Nothing to see"><p>The token that you have signed in by is for workers: it shows nothing here.</p><//>`;
 }
 
 function NotThere() {

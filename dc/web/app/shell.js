@@ -13,15 +13,15 @@ import { Text } from "./text.js";
 import { setTheme, theme, THEMES } from "./theme.js";
 import { Toasts } from "./toast.js";
 
-// Address, text, picture, and the role without which it is of no use.
+// Address, text, picture, and the roles without one of which it is of no use.
 const NAV = [
-  ["/", "Overview", "overview"],
-  ["/jobs", "Jobs", "jobs"],
-  ["/workers", "Workers", "workers"],
-  ["/submit", "Submit", "submit", "submit"],
-  ["/plugins", "Plugins", "plugins"],
-  ["/events", "Events", "events"],
-  ["/settings", "Settings", "settings"],
+  ["/", "Overview", "overview", ["view"]],
+  ["/jobs", "Jobs", "jobs", ["view", "submit"]],
+  ["/workers", "Workers", "workers", ["view"]],
+  ["/submit", "Submit", "submit", ["submit"]],
+  ["/plugins", "Plugins", "plugins", ["view", "submit"]],
+  ["/events", "Events", "events", ["view"]],
+  ["/settings", "Settings", "settings", ["view"]],
 ];
 
 export function Shell({ children }) {
@@ -36,7 +36,7 @@ export function Shell({ children }) {
       <button type="button" class="icon-button menu-button" aria-expanded=${open} aria-controls="nav"
         onClick=${() => setOpen(!open)}><${Icon} name=${open ? "close" : "menu"} /><span class="unseen">Menu</span></button>
       <nav id="nav" class=${open ? "open" : ""} aria-label="Main"><ul>
-        ${NAV.filter(([, , , role]) => !out && (!role || may(role))).map(([address, text, icon]) => html`<li key=${address}>
+        ${NAV.filter(([, , , roles]) => !out && may(...roles)).map(([address, text, icon]) => html`<li key=${address}>
           <a href=${address} aria-current=${isAt(path, address) ? "page" : undefined}>
             <${Icon} name=${icon} />${text}</a></li>`)}
       </ul><${Who} /></nav>
