@@ -340,18 +340,12 @@ class WorkerSide:
                 worker.leaving = True
                 self._room.look(worker)
             case Resting():
-                self._rest(worker, message.reason)
+                worker.resting = message.reason
+                self._room.look(worker)
             case Heartbeat():
                 pass
             case _:
                 raise ProtocolError(f"a worker does not send {type(message).__name__}")
-
-    def _rest(self, worker: Worker, reason: str) -> None:
-        """Give a worker nothing while it rests; what it has not heard of goes back at once."""
-        worker.resting = reason
-        self._room.look(worker)
-        if reason:
-            self.roster.release_unsent(worker)
 
     def _note_unusable(self, worker: Worker, message: Failed) -> None:
         """Note that a task has failed because its worker cannot use the plugin, if it has."""
