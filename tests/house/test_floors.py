@@ -100,7 +100,6 @@ THOUGHT = {
     "server.security_headers",
     "server.type_port",
     "server.peers",
-    "server.gate",
     "server.nonces",
     "server.worker_sessions",
     "server.admission",

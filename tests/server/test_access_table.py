@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 
@@ -187,7 +187,9 @@ def test_all_messages_are_in_the_table() -> None:
     assert names == kinds - {"Hello"} | {"Hello as a worker", "Hello as a client"}
 
 
-def hello(role: str, principal: Principal, guests: Guests, number: int) -> FakePeer:
+def hello(
+    role: Literal["worker", "client"], principal: Principal, guests: Guests, number: int
+) -> FakePeer:
     peer = FakePeer(guests, number, principal)
     about = ABOUT if role == "worker" else None
     peer.say(Hello(PROTOCOL, role, "dc test", [], about))
@@ -207,7 +209,8 @@ async def test_who_says_what_it_may_not_is_sent_away(tmp_path: Path, role: Role)
         guests.app.reactor.admission.stands = lambda *_: True  # type: ignore[method-assign]
         for message in SAYS:
             name, taken = type(message).__name__, []
-            for kind in ("worker", "client"):
+            kinds: tuple[Literal["worker", "client"], ...] = ("worker", "client")
+            for kind in kinds:
                 number += 1
                 peer = hello(kind, principal, guests, number)
                 may = table[f"Hello as a {kind}"][role] == "yes"
