@@ -119,7 +119,8 @@ def slow_ones(address: str, count: int) -> Iterator[subprocess.Popen[str]]:
 
 def rates(client: dc.Client, tasks: int, seconds: float) -> list[float]:
     """Run jobs for so long; return the rate of each."""
-    found, until = [], time.monotonic() + seconds
+    found: list[float] = []
+    until = time.monotonic() + seconds
     while time.monotonic() < until or len(found) < 3:
         found.append(throughput(client, tasks))
     return found
@@ -144,9 +145,8 @@ def measure(count: int, seconds: float, tasks: int) -> None:
             share, own = cost(pid, seconds) - idle, cost(attacker.pid, 2.0)
             busy += rates(client, tasks, seconds)
         quiet += rates(client, tasks, seconds)
-        many = {"connections": count}
-        figures.show("slow connections, server", share * 100, "% of a processor", **many)
-        figures.show("slow connections, themselves", own * 100, "% of a processor", **many)
+        figures.show("slow connections, server", share * 100, "% of a processor", connections=count)
+        figures.show("slow connections, themselves", own * 100, "% of a processor", connections=count)
         figures.show("no-op tasks without them", statistics.median(quiet), "tasks/s", all=quiet)
         figures.show("no-op tasks beside them", statistics.median(busy), "tasks/s", all=busy)
 

@@ -17,6 +17,9 @@ import base64
 import binascii
 import hashlib
 import ipaddress
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
@@ -35,6 +38,8 @@ MOST_ADDRESSES: Final = 8
 
 _PINNED: Final = 1
 _V4, _V6, _NAME = 0, 1, 2
+_SIZES: Final[Mapping[int, int]] = MappingProxyType({_V4: 4, _V6: 16})
+_HOST: Final = re.compile(rb"[0-9A-Za-z._-]+")
 
 
 class Invite(Struct, frozen=True):
@@ -133,11 +138,15 @@ def _addresses(data: bytes) -> list[tuple[str, int]]:
     while data:
         kind, size = data[0] >> 6, data[0] & 63
         host, port, data = data[1 : 1 + size], data[1 + size : 3 + size], data[3 + size :]
-        if len(host) != size or len(port) != 2 or len(found) == MOST_ADDRESSES:
-            return []
-        try:
-            text = host.decode("ascii") if kind == _NAME else str(ipaddress.ip_address(host))
-        except ValueError:
+        text = _host(kind, host)
+        if not text or len(host) != size or len(port) != 2 or len(found) == MOST_ADDRESSES:
             return []
         found.append((text, int.from_bytes(port)))
     return found
+
+
+def _host(kind: int, data: bytes) -> str:
+    """Return the host that these bytes are; empty if they are none of this kind."""
+    if kind == _NAME:
+        return data.decode() if _HOST.fullmatch(data) else ""
+    return str(ipaddress.ip_address(data)) if _SIZES.get(kind) == len(data) else ""

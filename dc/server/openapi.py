@@ -184,7 +184,7 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     if any(field.name == "cursor" for field in fields):
         codes.append("cursor")
-    known = [*route.problems, errors.TooManyTries]
+    known: list[type[errors.DcError]] = [*route.problems, errors.TooManyTries]
     if route.who:
         known.append(errors.NotSignedIn)
         if set(route.who) | {"admin"} != set(ROLES):  # each token has a role

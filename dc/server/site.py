@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 import trio
@@ -43,6 +45,9 @@ TEXT: Final = "text/plain; charset=utf-8"
 BARE: Final = {(route.method, route.path): route.who for route in byte_routes()}
 """Who may ask for what the site answers itself."""
 
+Opening = Callable[[Any], Awaitable[trio.abc.Stream | None]]
+"""Makes the stream that is served of the one that was accepted."""
+
 DIGEST_CHARS: Final = 64
 """Of a SHA-256 as text."""
 
@@ -80,13 +85,23 @@ class Site:
         self._metrics = Metrics(app, self._requests, self.guard)
         self._hosts = {urlsplit(app.settings.address).hostname or ""}
 
-    async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
-        """Serve one connection to its end, whatever comes over it."""
+    async def serve_stream(
+        self, stream: trio.abc.Stream, address: str = "", opening: Opening | None = None
+    ) -> None:
+        """Serve one connection to its end, whatever comes over it.
+
+        Args:
+            stream: the connection.
+            address: where it is from, with the port.
+            opening: gives the stream to be served, as TLS does; None if there is none, which has
+                been closed. It has a place meanwhile, like any other stranger.
+        """
         upgraded, host = None, host_of(address)
         with self._entrance.visit(host) as visit:
             if visit is None or self._app.stopping:
-                await _turn_away(stream)
-            else:
+                await _turn_away(stream, told=opening is None)
+            elif opening is None or (opened := await opening(stream)) is not None:
+                stream = stream if opening is None else opened
                 answer = partial(self._visited, visit, host)
                 upgraded = await http.serve_requests(stream, answer)
         if upgraded is not None:
@@ -254,7 +269,15 @@ def _is_archive(request: Request, rest: list[str]) -> bool:
     return len(rest[0]) == DIGEST_CHARS or not wants_document(request)
 
 
-async def _turn_away(stream: trio.abc.Stream) -> None:
+async def _turn_away(stream: trio.abc.Stream, *, told: bool) -> None:
+    """Close a connection at once; who is told gets an answer before."""
+    if told:
+        with trio.move_on_after(1.0):
+            await _say_full(stream)
+    await trio.aclose_forcefully(stream)
+
+
+async def _say_full(stream: trio.abc.Stream) -> None:
     text = "too many connections are open, or the server is stopping: try again later"
     said = problem(BadRequest("unavailable", text))
     assert isinstance(said.body, bytes)
@@ -262,10 +285,6 @@ async def _turn_away(stream: trio.abc.Stream) -> None:
         f"HTTP/1.1 {said.status} {said.reason}\r\nContent-Type: {said.content_type}\r\n"
         f"Content-Length: {len(said.body)}\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
     )
-    with trio.move_on_after(1.0):
-        try:
-            await stream.send_all(head.encode() + said.body)
-            await stream.aclose()
-        except trio.BrokenResourceError:
-            pass
-    await trio.aclose_forcefully(stream)
+    with suppress(trio.BrokenResourceError):
+        await stream.send_all(head.encode() + said.body)
+        await stream.aclose()

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
 from dc import limits_guard
 from dc.server.guard import Allowed
-from tests.attacks.victim import STATUS, attacked
+from tests.attacks.victim import FAR, STATUS, attacked
 
 
 async def test_connections_from_one_address(tmp_path: Path, autojump_clock: Any) -> None:
@@ -118,3 +118,29 @@ async def test_a_server_that_stops_says_so(
             victim.served.app.stop()
         (answer,) = await victim.send(STATUS)
         assert answer.status == (503 if stopping else 200)
+
+
+async def test_a_handshake_takes_the_place_of_a_stranger(
+    tmp_path: Path, autojump_clock: Any
+) -> None:
+    """Before TLS there is nothing to be told in: who has no place is closed without a word."""
+    async with attacked(tmp_path, Allowed(connections=2)) as victim:
+        site = victim.served.site
+        assert victim.nursery is not None
+
+        async def shake(stream: trio.abc.Stream) -> trio.abc.Stream | None:
+            return stream if await stream.receive_some(1) == b"t" else None
+
+        streams = []
+        for _ in range(3):
+            ours, theirs = memory_stream_pair()
+            victim.nursery.start_soon(site.serve_stream, theirs, FAR, shake)
+            streams.append(ours)
+            await wait_all_tasks_blocked()
+        assert len(site.guard.places) == 2
+        assert await streams[2].receive_some() == b""
+        await streams[0].send_all(b"t" + STATUS)
+        assert (await streams[0].receive_some()).startswith(b"HTTP/1.1 200 OK")
+        await streams[1].send_all(b"x")
+        await wait_all_tasks_blocked()
+        assert len(site.guard.places) == 1

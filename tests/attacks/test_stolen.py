@@ -94,7 +94,8 @@ async def test_a_token_counts_where_it_belongs_alone(place: str, tmp_path: Path)
     """In a URL it would be in logs and histories, so nobody is to get used to that."""
     async with all_guests(tmp_path) as guests:
         token = guests.shown["admin"].removeprefix("Bearer ")
-        target, headers = "/api/jobs", {}
+        target = "/api/jobs"
+        headers: dict[str, Any] = {}
         if place == "query":
             headers = {"X-Token": token}
             target = "/api/events?kind=" + token

@@ -35,10 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=60, help="of each target (default 60)")
     parser.add_argument("--target", action="append", choices=[*TARGETS], default=[])
     parser.add_argument("--keep", action="store_true", help="make the corpus anew afterwards")
-    parser.add_argument("--be", help=argparse.SUPPRESS)
-    arguments, rest = parser.parse_known_args(argv)
-    if arguments.be:
-        be(arguments.be, rest)
+    arguments = parser.parse_args(argv)
     wrong = 0
     for name in arguments.target or TARGETS:
         wrong += fuzz(name, arguments.seconds)
@@ -88,29 +85,8 @@ def _write(folder: Path, data: bytes) -> None:
 
 
 def _run(name: str, options: list[str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.fuzz", "--be", name, *options]
+    command = [sys.executable, "-m", "tests.fuzz.one", name, *options]
     return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-
-
-def be(name: str, options: list[str]) -> None:
-    """Be the process that fuzzes a target; does not return."""
-    import atheris
-
-    for part in ("h11", "dc.http", "dc.invites", "dc.tokens", "dc.worker_proof", "dc.server.gate"):
-        for module in [one for one in sys.modules if one == part or one.startswith(part + "_")]:
-            _instrument(atheris, module)
-    atheris.Setup([sys.argv[0], *options], TARGETS[name])
-    atheris.Fuzz()
-
-
-def _instrument(atheris: object, module: str) -> None:
-    """Have the functions of a module say which branches they take."""
-    for thing in list(vars(sys.modules[module]).values()):
-        functions = [thing, *vars(thing).values()] if isinstance(thing, type) else [thing]
-        for one in functions:
-            code = getattr(one, "__code__", None)
-            if code is not None and getattr(one, "__module__", None) == module:
-                atheris.instrument_func(one)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

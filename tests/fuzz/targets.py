@@ -84,8 +84,12 @@ def http(data: bytes) -> None:
         assert not whole or whole.startswith(b"HTTP/1.1 ")
 
 
+decoder_of: Any = _frames.FrameDecoder
+"""What decodes frames: that which is compiled, or the same interpreted."""
+
+
 def _events(data: bytes, step: int, *, client: bool) -> list[Any]:
-    decoder = _frames.FrameDecoder(client=client, limit=1000)
+    decoder = decoder_of(client=client, limit=1000)
     found: list[Any] = []
     try:
         for start in range(0, len(data), step):
