@@ -100,8 +100,8 @@ class Site:
         with self._entrance.visit(host) as visit:
             if visit is None or self._app.stopping:
                 await _turn_away(stream, told=opening is None)
-            elif opening is None or (opened := await opening(stream)) is not None:
-                stream = stream if opening is None else opened
+            elif (opened := stream if opening is None else await opening(stream)) is not None:
+                stream = opened
                 answer = partial(self._visited, visit, host)
                 upgraded = await http.serve_requests(stream, answer)
         if upgraded is not None:

@@ -29,9 +29,10 @@ async def ask(url: str, pin: str, token: str, method: str, path: str, value: Any
 
 
 def main() -> None:
-    *said, body = sys.argv[1:] if len(sys.argv) == 7 else [*sys.argv[1:], ""]
-    value = json.decode(body) if body else None
-    sys.stdout.write(json.encode(trio.run(ask, *said, value)).decode())
+    url, pin, token, method, path = sys.argv[1:6]
+    value = json.decode(sys.argv[6]) if len(sys.argv) > 6 else None
+    answer = trio.run(ask, url, pin, token, method, path, value)
+    sys.stdout.write(json.encode(answer).decode())
 
 
 if __name__ == "__main__":

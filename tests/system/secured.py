@@ -79,7 +79,7 @@ class SecureServer:
         """Return how many may still join by a code."""
         one = code.invite["id"]  # type: ignore[index]  # it is plain JSON here
         invites = (await self.ask("GET", "/api/invites"))["invites"]
-        return next(found["uses"] for found in invites if found["id"] == one)
+        return int(next(found["uses"] for found in invites if found["id"] == one))
 
     async def keys(self) -> list[dict[str, Any]]:
         """Return the keys of workers that have joined, or wait."""
