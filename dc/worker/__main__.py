@@ -329,20 +329,20 @@ async def work(arguments: Arguments, ended: Ended) -> None:
     Raises:
         StartError: the server will not have it, or there is no place for its files.
     """
-    server = arguments.server
     access: list[tuple[str, str]] = []
-    relay = Relay(partial(dial, server), server.authority, access)
+    server, reach = arguments.server, partial(dial, arguments.server)
+    relay = Relay(reach, server.authority, access)
     with (
         open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder,
         _launcher(arguments, folder.scratch) as launcher,
         relay.listening(folder.scratch, needed=server.tls) as relayed,
     ):
         os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
-        code = PluginFolder(folder.code)
+        code, http = PluginFolder(folder.code), HttpClient(reach, server.authority, access)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             _identity(arguments, folder.key, folder.run),
-            open_stream=partial(dial, server),
+            open_stream=reach,
             start_executor=spares.take,
             scratch=folder.scratch,
             host=server.authority,
@@ -355,9 +355,7 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,
             until=arguments.until,
-            make_fetcher=arguments.taken.fetcher(
-                HttpClient(partial(dial, server), server.authority, access), code, folder.scratch
-            ),
+            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)
