@@ -95,7 +95,7 @@ def test_what_was_changed_on_the_way_is_found() -> None:
     server.take(bytes(wire))
     view = memoryview(bytearray(100))
     assert server.decrypt_into(view) == 5
-    assert view[:5].tobytes() == b"pay 1"
+    assert bytes(view[:5]) == b"pay 1"
     with pytest.raises(trio.BrokenResourceError, match="TLS"):
         read(server)
     with pytest.raises(trio.BrokenResourceError, match="TLS"):

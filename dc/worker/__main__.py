@@ -342,19 +342,19 @@ async def _work(
     arguments: Arguments, ended: Ended, identity: Identity, folder: WorkerFolder, entry: Entry
 ) -> None:
     """Run the worker for the server that it has got into."""
-    server = entry.server
+    server, reach = entry.server, entry.open
     access: list[tuple[str, str]] = []
-    relay = Relay(entry.open, server.authority, access)
+    relay = Relay(reach, server.authority, access)
     with (
         _launcher(arguments, folder.scratch) as launcher,
         relay.listening(folder.scratch, needed=server.tls) as relayed,
     ):
         os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
-        code = PluginFolder(folder.code)
+        code, http = PluginFolder(folder.code), HttpClient(reach, server.authority, access)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             identity,
-            open_stream=entry.open,
+            open_stream=reach,
             start_executor=spares.take,
             scratch=folder.scratch,
             host=server.authority,
@@ -370,9 +370,7 @@ async def _work(
             until=arguments.until,
             minder=_minder(arguments.near, folder.scratch),
             give_back=arguments.near.give_back,
-            make_fetcher=arguments.taken.fetcher(
-                HttpClient(entry.open, server.authority, access), code, folder.scratch
-            ),
+            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)
