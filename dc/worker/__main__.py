@@ -416,10 +416,7 @@ async def _watch_signals(
 def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
     if argv is None:
-        rest, code = join_options.without_code(sys.orig_argv[1:])
-        if code and sys.platform != "win32":  # where it would be another process
-            os.environ[join_options.VARIABLE] = code
-            program.start_anew(rest)
+        join_options.hide_code(sys.orig_argv[1:])
     arguments = parse(argv)
     logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     if arguments.show:
