@@ -419,10 +419,7 @@ def main(argv: list[str] | None = None) -> int:
     if install.is_asked(words):
         return install.main(words, parse)
     if argv is None:
-        rest, code = join_options.without_code(sys.orig_argv[1:])
-        if code and sys.platform != "win32":  # where it would be another process
-            os.environ[join_options.VARIABLE] = code
-            program.start_anew(rest)
+        join_options.hide_code(sys.orig_argv[1:])
     arguments = parse(argv)
     logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     if arguments.show:

@@ -11,7 +11,7 @@ from typing import Final, TextIO
 
 from msgspec import Struct
 
-from dc import invites, limits_join
+from dc import invites, limits_join, program
 from dc.dial import pinned, read_url
 from dc.errors import StartError
 from dc.worker.finding import Where
@@ -102,6 +102,18 @@ def _from_file(name: str, source: TextIO) -> str:
         if invites.is_code(word.removeprefix("dc.invite=")):
             return word.removeprefix("dc.invite=")
     raise StartError(f"--join {name}: there is no join code in it, which begins with dc1-")
+
+
+def hide_code(argv: Sequence[str]) -> None:
+    """Start this program anew without the join code among its arguments, if there is one.
+
+    Others of this computer see arguments, and not the environment. On Windows it would be another
+    process, which whoever has started this one does not know.
+    """
+    rest, code = without_code(argv)
+    if code and sys.platform != "win32":
+        os.environ[VARIABLE] = code
+        program.start_anew(rest)
 
 
 def without_code(argv: Sequence[str]) -> tuple[list[str], str]:

@@ -132,6 +132,22 @@ async def test_a_restarted_worker_goes_on_waiting(machine: Machine, secure: Secu
     await secure.has_workers("again", programs=(one,))
 
 
+async def test_a_worker_that_is_not_known_any_more_needs_another_code(
+    machine: Machine, secure: SecureServer
+) -> None:
+    one = worker(machine, "gone", (await secure.invite()).code)
+    await secure.has_workers("gone", programs=(one,))
+    await one.stop()
+    await secure.ask("DELETE", f"/api/worker-keys/{(await secure.key_of('gone'))['key']}")
+    one = worker(machine, "gone")
+    assert await one.ended(START_SECONDS) == 2
+    one = worker(machine, "gone")
+    assert await one.ended(START_SECONDS) == 2
+    assert "make a join code" in one.text()
+    one = worker(machine, "gone", "--new-key", (await secure.invite()).code)
+    await secure.has_workers("gone", programs=(one,))
+
+
 async def test_without_a_code_both_sides_show_a_number(
     machine: Machine, secure: SecureServer
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,21 @@ def test_a_code_is_taken_off_the_command_line() -> None:
     argv = ["-m", "dc.worker", CODE, "--name", "x"]
     assert without_code(argv) == (["-m", "dc.worker", "--name", "x"], CODE)
     assert without_code(["-m", "dc.worker", "URL"]) == (["-m", "dc.worker", "URL"], "")
+
+
+def test_the_program_is_started_anew_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[list[str], str | None]] = []
+
+    def start_anew(argv: list[str]) -> None:
+        started.append((argv, os.environ.get("DC_JOIN")))
+
+    monkeypatch.setattr(join_options.program, "start_anew", start_anew)
+    monkeypatch.delenv("DC_JOIN", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    join_options.hide_code(["-m", "dc.worker", "URL"])
+    assert started == []
+    join_options.hide_code(["-m", "dc.worker", CODE, "--show"])
+    assert started == [(["-m", "dc.worker", "--show"], CODE)]
+    monkeypatch.setattr(sys, "platform", "win32")
+    join_options.hide_code(["-m", "dc.worker", CODE])
+    assert len(started) == 1
