@@ -25,6 +25,7 @@ import setuptools
 found = setuptools.Distribution()
 found.parse_config_files()
 found.script_name = "setup.py"
+found.include_package_data = False  # which would write a folder here
 build = found.get_command_obj("build_py")
 build.ensure_finalized()
 print(*build.get_source_files(), sep="\\n")
