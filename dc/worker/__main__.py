@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -357,14 +357,18 @@ async def work(arguments: Arguments, ended: Ended) -> None:
             until=arguments.until,
             make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
         )
-        async with trio.open_nursery() as nursery:
-            await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)
-            nursery.start_soon(relay.run)
-            nursery.start_soon(spares.keep)
-            nursery.start_soon(code.keep_tidy)
-            await app.run()
-            ended.again = app.again
-            nursery.cancel_scope.cancel()
+        await _run(app, arguments.finish, [relay.run, spares.keep, code.keep_tidy])
+        ended.again = app.again
+
+
+async def _run(app: WorkerApp, finish: float, beside: list[Callable[[], Awaitable[None]]]) -> None:
+    """Run the worker to its end, and the rest for as long."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_watch_signals, app, finish, nursery.cancel_scope)
+        for one in beside:
+            nursery.start_soon(one)
+        await app.run()
+        nursery.cancel_scope.cancel()
 
 
 async def print_about(arguments: Arguments) -> None:
