@@ -209,7 +209,7 @@ class Site:
                 return await self._plugin(request, "/".join(rest))
             case ["jobs", job, "tasks", task, "payload" | "result" | "output" as which]:
                 _admit(request, f"/jobs/{{job}}/tasks/{{task}}/{which}")
-                await self._own.check_bytes(request.principal, number(job))
+                await self._own.check(request.principal, number(job), change=False)
                 return await self._of_task(request, which, number(job), number(task))
         answer = self._files.get(request, "/".join(parts)) or self._files.page(request)
         if answer is None:
