@@ -29,9 +29,9 @@ async def ask(url: str, pin: str, token: str, method: str, path: str, value: Any
 
 
 def main() -> None:
-    *said, body = sys.argv[1:] if len(sys.argv) == 7 else [*sys.argv[1:], ""]
-    value = json.decode(body) if body else None
-    sys.stdout.write(json.encode(trio.run(ask, *said, value)).decode())
+    url, pin, token, method, path, *body = sys.argv[1:]
+    value = json.decode(body[0]) if body else None
+    sys.stdout.write(json.encode(trio.run(ask, url, pin, token, method, path, value)).decode())
 
 
 if __name__ == "__main__":

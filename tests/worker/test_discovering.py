@@ -11,8 +11,8 @@ import msgspec
 import pytest
 import trio
 
+from dc import limits_join
 from dc.discovery import Facts, Found, answer, question, read_question
-from dc.worker import discovering
 from dc.worker.discovering import Discovery
 from dc.worker.networks import Asked
 
@@ -34,7 +34,7 @@ def answering() -> Iterator[tuple[trio.socket.SocketType, int]]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for others for long."""
-    monkeypatch.setattr(discovering.limits_join, "DISCOVERY_QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(limits_join, "DISCOVERY_QUIET_SECONDS", 0.05)
 
 
 async def answer_one(sock: trio.socket.SocketType, port: int) -> None:
@@ -59,7 +59,7 @@ async def test_a_server_that_answers_is_found(quick: None) -> None:
 
 
 async def test_where_nobody_answers_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovering.limits_join, "DISCOVERY_SECONDS", 0.2)
+    monkeypatch.setattr(limits_join, "DISCOVERY_SECONDS", 0.2)
     asked = [*HERE, Asked("203.0.113.255", "203.0.113.1"), Asked("ff02::1%9999999")]
     with answering() as (sock, _):  # bound, so that nobody else has the port
         await sock.bind(("127.0.0.1", 0))
@@ -81,5 +81,5 @@ async def test_what_the_other_program_says_counts(quick: None, tmp_path: Path) -
 async def test_without_the_other_program(
     monkeypatch: pytest.MonkeyPatch, program: list[str]
 ) -> None:
-    monkeypatch.setattr(discovering.limits_join, "DISCOVERY_SECONDS", 0.5)
+    monkeypatch.setattr(limits_join, "DISCOVERY_SECONDS", 0.5)
     assert await Discovery([], 1, program).run() == []
