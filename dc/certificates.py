@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -32,6 +33,7 @@ from dc.errors import StartError
 
 PIN_BYTES: Final = 32
 NAME: Final = "dc server"
+_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _EARLIEST: Final = datetime(2001, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9990, 1, 1, tzinfo=UTC)
 """Dates that a certificate can have; what a clock says beyond them is wrong."""
@@ -167,6 +169,7 @@ def _general(name: str) -> x509.GeneralName | None:
     except ValueError:
         pass
     try:
-        return x509.DNSName(name if name.isascii() else name.encode("idna").decode())
-    except (ValueError, UnicodeError):
+        written = name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
         return None
+    return x509.DNSName(written) if _NAME.fullmatch(written) else None

@@ -26,9 +26,23 @@ class Cipher:
         context: with the certificate of a server, or what a client believes.
         server: whether this is the server's side.
         name: that the client asks for, and verifies if its context says so.
+
+    Attributes:
+        piece_bytes: how many bytes OpenSSL is given at once; more for whoever moves many.
+        is_over: the peer has said that nothing more comes.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_raw", "_tls", "is_over")
+    __slots__ = (
+        "_broken",
+        "_ended",
+        "_has_more",
+        "_incoming",
+        "_outgoing",
+        "_raw",
+        "_tls",
+        "is_over",
+        "piece_bytes",
+    )
 
     def __init__(self, context: ssl.SSLContext, *, server: bool, name: str | None = None) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -36,14 +50,21 @@ class Cipher:
             self._incoming, self._outgoing, server_side=server, server_hostname=name
         )
         self._raw = memoryview(b"")  # received, and not fed yet
-        self.is_over = False  # the peer has said that nothing more comes
+        self._broken: OSError | None = None  # what breaks the rules, behind what is good
+        self._ended = False  # the stream has, which OpenSSL does not know yet
+        self._has_more = False  # of a record that was returned in part, perhaps
+        self.piece_bytes = RECORD_BYTES
+        self.is_over = False
 
-    def take(self, data: bytes) -> None:
-        """Take what was received; empty for the end of the stream."""
+    def take(self, data: bytes | memoryview) -> None:
+        """Take what was received; empty for the end of the stream.
+
+        A view is looked at until all of it has been returned.
+        """
         if data:
-            self._raw = memoryview(bytes(self._raw) + data if self._raw else data)
+            self._raw = memoryview(bytes(self._raw) + bytes(data) if self._raw else data)
         else:
-            self._incoming.write_eof()
+            self._ended = True
 
     def output(self) -> bytes:
         """Return what is to be sent beside what `encrypt` returns."""
@@ -74,47 +95,50 @@ class Cipher:
     @property
     def holds(self) -> bool:
         """Whether something was taken that has not been returned, be it but a part of a record."""
-        return bool(self._raw or self._incoming.pending or self._tls.pending())
+        return bool(self._raw or self._incoming.pending or self._has_more)
 
     def decrypt_into(self, view: memoryview) -> int | None:
         """Put what came into a buffer; return how many bytes, 0 at the end, None for none so far.
 
         A stream that ends without a word is broken: somebody may have cut it.
         """
-        at = 0
-        while at < len(view) and not self.is_over:
+        at, size, incoming = 0, len(view), self._incoming
+        while at < size and not self.is_over and self._broken is None:
+            if not (incoming.pending or self._has_more or self._feed()):
+                break
             try:
-                if not self._has_any() and not self._feed():
-                    break
-                got = self._tls.read(len(view) - at, view[at:])
+                got = int(self._tls.read(size - at, view[at:]))
             except ssl.SSLWantReadError:
+                self._has_more = False
                 if not self._feed():
                     break
             except ssl.SSLZeroReturnError:  # the last word, after ours
                 self.is_over = True
             except OSError as error:
-                if at:
-                    break  # it says so again when it is asked next
-                raise _broken(error) from error
+                self._broken = error
             else:
                 self.is_over = not got
-                at += int(got)
+                at += got
+                self._has_more = at == size
+        if self._broken is not None and not at:
+            raise _broken(self._broken) from self._broken
         return at if at or self.is_over else None
 
     def encrypt(self, data: bytes | bytearray | memoryview) -> bytes:
         """Return what is to be sent for these bytes, and for what was to be said before them."""
-        try:
-            if 0 < len(data) <= RECORD_BYTES:
-                self._tls.write(data)
-                return self._outgoing.read()
-            pieces = []
-            with memoryview(data) as view:
-                for start in range(0, len(view), RECORD_BYTES):
-                    self._tls.write(view[start : start + RECORD_BYTES])
-                    pieces.append(self._outgoing.read())
-        except OSError as error:
-            raise _broken(error) from error
-        return b"".join(pieces)
+        return b"".join(self.records(data))
+
+    def records(self, data: bytes | bytearray | memoryview) -> list[bytes]:
+        """Return the same in pieces: a large one for the whole would be slow to get (measured)."""
+        pieces = []
+        with memoryview(data) as view:
+            for start in range(0, len(view), self.piece_bytes):
+                try:
+                    self._tls.write(view[start : start + self.piece_bytes])
+                except OSError as error:
+                    raise _broken(error) from error
+                pieces.append(self._outgoing.read())
+        return pieces
 
     def end(self) -> bytes:
         """Return the last word, behind which nothing can be encrypted."""
@@ -122,15 +146,16 @@ class Cipher:
             self._tls.unwrap()
         return self.output()
 
-    def _has_any(self) -> bool:
-        return bool(self._incoming.pending or self._tls.pending() or self._incoming.eof)
-
     def _feed(self) -> bool:
         """Give OpenSSL more of what was received; return whether there was any."""
-        if not self._raw:
+        if self._raw:
+            self._incoming.write(self._raw[: self.piece_bytes])
+            self._raw = self._raw[self.piece_bytes :]
+        elif self._ended:
+            self._ended, self._has_more = False, True  # an error, to be read
+            self._incoming.write_eof()
+        else:
             return False
-        self._incoming.write(self._raw[:RECORD_BYTES])
-        self._raw = self._raw[RECORD_BYTES:]
         return True
 
 

@@ -102,7 +102,7 @@ def read_url(text: str) -> Server:
     paths = ("", "/", "/socket")
     if not host or not (tls or parts.scheme in PLAIN) or parts.path not in paths or port == 0:
         raise wrong
-    if parts.query or parts.fragment or "@" in parts.netloc or not host.isprintable():
+    if parts.query or parts.fragment or "@" in parts.netloc or not _is_shown(host):
         raise wrong
     usual = HTTPS_PORT if tls and not _is_address(host) else limits.DEFAULT_PORT
     return Server(host, port or usual, tls)
@@ -140,6 +140,10 @@ def pinned(server: Server, environ: Mapping[str, str]) -> Server:
 
 def _is_v6(text: str) -> bool:
     return text.count(":") > 1 and _is_address(text)
+
+
+def _is_shown(host: str) -> bool:
+    return host.isprintable() and " " not in host
 
 
 def _is_address(host: str) -> bool:

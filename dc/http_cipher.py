@@ -9,17 +9,14 @@ import os
 import select
 import time
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from dc import limits
+from dc import limits, limits_access
 
 if TYPE_CHECKING:
     import socket
-
-PIECE_BYTES: Final = 256 * 1024
-"""Read of a file, and encrypted, at once."""
 
 
 class Cipher(Protocol):
@@ -29,13 +26,13 @@ class Cipher(Protocol):
     def holds(self) -> bool:
         """Whether it has taken something that it has not returned."""
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: memoryview) -> None:
         """Take what was received; empty for the end of the stream."""
 
     def decrypt_into(self, view: memoryview) -> int | None:
         """Put what came into a buffer; return how much, 0 at the end, None for none so far."""
 
-    def encrypt(self, data: bytes) -> bytes:
+    def records(self, data: memoryview) -> list[bytes]:
         """Return what is to be sent for these bytes."""
 
 
@@ -72,7 +69,7 @@ def decrypt_all(
     cipher: Cipher, descriptor: int, view: memoryview, until: float
 ) -> tuple[int, bool]:
     """Receive as long as bytes flow, until a time; return how many, and whether it has ended."""
-    at = 0
+    at, buffer = 0, memoryview(bytearray(limits.RECEIVE_BYTES - 64))
     while at < len(view) and time.monotonic() < until:
         got = cipher.decrypt_into(view[at:])
         if got is not None:
@@ -81,7 +78,7 @@ def decrypt_all(
                 return at, True
             continue
         try:
-            cipher.take(os.read(descriptor, limits.RECEIVE_BYTES))
+            cipher.take(buffer[: os.readv(descriptor, [buffer])])
         except BlockingIOError:
             if not is_ready(descriptor, select.POLLIN):
                 break
@@ -99,29 +96,33 @@ def encrypt_span(
         How many of its bytes were encrypted, 0 at its end; and what of that could not be sent.
     """
     sent, until = 0, time.monotonic() + limits.MOVE_SECONDS
+    buffer = memoryview(bytearray(limits_access.TLS_PIECE_BYTES))
     while sent < size and time.monotonic() < until:
-        piece = os.pread(file, min(PIECE_BYTES, size - sent), start + sent)
-        if not piece:
+        got = os.preadv(file, [buffer[: size - sent]], start + sent)
+        if not got:
             break
-        sent += len(piece)
-        if left := _write(descriptor, cipher.encrypt(piece)):
+        sent += got
+        if left := _write(descriptor, cipher.records(buffer[:got])):
             return sent, left
     return sent, b""
 
 
-def _write(descriptor: int, data: bytes) -> bytes:
+def _write(descriptor: int, pieces: list[bytes]) -> bytes:
     """Send bytes as long as they flow; return what is left."""
-    at = 0
-    with memoryview(data) as view:
-        while at < len(view):
-            try:
-                at += os.write(descriptor, view[at:])
-            except BlockingIOError:
-                if not is_ready(descriptor, select.POLLOUT):
-                    break
-            except OSError as error:
-                raise trio.BrokenResourceError(str(error)) from error
-    return data[at:]
+    while pieces:
+        try:
+            sent = os.writev(descriptor, pieces)
+        except BlockingIOError:
+            if not is_ready(descriptor, select.POLLOUT):
+                break
+            continue
+        except OSError as error:
+            raise trio.BrokenResourceError(str(error)) from error
+        while pieces and sent >= len(pieces[0]):
+            sent -= len(pieces.pop(0))
+        if sent:
+            pieces[0] = pieces[0][sent:]
+    return b"".join(pieces)
 
 
 def is_ready(descriptor: int, event: int) -> bool:

@@ -97,8 +97,9 @@ its own 8."""
 PLAIN_HEAD_BYTES: Final = 4 * KIB
 """Of a plain HTTP request on a port with TLS, to tell where it should have gone."""
 
-TLS_PIECE_BYTES: Final = 64 * KIB
-"""Encrypted at once: four records of TLS. Twice as much is no quicker (measured)."""
+TLS_PIECE_BYTES: Final = 48 * KIB
+"""Encrypted at once: three records of TLS. Twice as much is slower: its memory is mapped each time,
+see dc/memory.py (measured)."""
 
 TLS_OWED_BYTES: Final = 64 * KIB
 """Of what TLS itself has to say, which a peer does not take: an honest one leaves some hundred."""

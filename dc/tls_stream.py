@@ -94,12 +94,12 @@ class TlsStream(trio.abc.HalfCloseableStream):
             finally:
                 if output := self.cipher.output():
                     await self.stream.send_all(output)
-            if done:
+            if done:  # what a quick peer has said behind it is kept
                 return
-            data = bytes(await self.stream.receive_some(limits_access.HANDSHAKE_BYTES))
-            size += len(data)
+            data = bytes(await self.stream.receive_some(limits.RECEIVE_BYTES))
             if not data or size > limits_access.HANDSHAKE_BYTES:
                 raise trio.BrokenResourceError("TLS: the handshake was broken off")
+            size += len(data)
 
     # --- sending --------------------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
     def lent(self) -> Iterator[Cipher]:
         """Lend the cipher to a thread. What it could not send, it gives to `leave`."""
         self._check_sending()
-        self.is_lent = True
+        self.is_lent, self.cipher.piece_bytes = True, limits_access.TLS_PIECE_BYTES
         try:
             yield self.cipher
         finally:

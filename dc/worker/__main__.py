@@ -352,7 +352,7 @@ async def _work(
         relay.listening(folder.scratch, needed=server.tls) as relayed,
     ):
         os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
-        code = PluginFolder(folder.code)
+        code, http = PluginFolder(folder.code), HttpClient(entry.open, server.authority, access)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             identity,
@@ -370,9 +370,7 @@ async def _work(
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,
             until=arguments.until,
-            make_fetcher=arguments.taken.fetcher(
-                HttpClient(entry.open, server.authority, access), code, folder.scratch
-            ),
+            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)

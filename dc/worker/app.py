@@ -156,18 +156,16 @@ class WorkerApp:
         self._reactor = WorkerReactor(identity, str(scratch), idle_exit)
         self._codec = Codec(ToWorker)
         self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
-        self._access = [] if access is None else access
-        self._prover = prover
+        self._access, self._prover = [] if access is None else access, prover
         self._carrier = Carrier(self._new_http, self._cache, self._handle)
         self._fetcher = make_fetcher(self._handle) if make_fetcher is not None else None
         self._outputs = KeptOutputs(scratch, self._new_http())
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
-        self._at_once = False
+        self._at_once, self._error = False, ""
         self._sending = Sending(self._codec, lambda: self._handle(Flush()), self._start)
         self._executors: dict[int, Seat] = {}
         self._finished = trio.Event()
-        self._error = ""
         self._nursery: trio.Nursery | None = None
 
     # --- from outside ---------------------------------------------------------------------------
