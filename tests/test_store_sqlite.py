@@ -398,7 +398,7 @@ def test_every_query_is_used_and_its_parameters_are_known() -> None:
     folder = Path(str(store_file.__file__)).parent
     source = "".join(
         (folder / f"store{name}.py").read_text()
-        for name in ("_sqlite", "_read", "_listed", "_write", "_remove", "_shown")
+        for name in ("_sqlite", "_read", "_listed", "_write", "_remove", "_shown", "_access")
     )
     with closing(sqlite3.connect(":memory:")) as connection:
         store_file.migrate(connection, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 from dc import limits_access as limits
 from dc.errors import NotPossible
@@ -46,10 +47,11 @@ class KeyBook:
         """
         if len(self) < self._most:
             return []
-        for key in (*self._pending, *self._joined):
-            if not self.is_here(key):
-                self.pop(key)
-                return [WorkerKeyForgotten(key)]
+        oldest = chain(self._pending, self._joined)
+        gone = next((key for key in oldest if not self.is_here(key)), None)
+        if gone is not None:
+            self.pop(gone)
+            return [WorkerKeyForgotten(gone)]
         raise NotPossible(f"there are {self._most:,} workers already: delete some first")
 
     def put(self, row: WorkerKeyRow) -> None:

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from dc import limits
 from dc.errors import NotPermitted, VersionError
 from dc.messages import PROTOCOL, About, Hello
-from dc.roles import Principal
+from dc.roles import Principal, Role
+from dc.server.access import Access
 from dc.server.commands import OrderWorkers
 from dc.server.commands_access import ForgetKey, RevokeInvite, RevokeToken, SignOut
-from dc.server.gate import Known
 from dc.server.peers import Peer, Peers
 from dc.server.roster import Roster, Worker
 
@@ -30,7 +30,7 @@ class Admission:
         roster: the workers.
     """
 
-    def __init__(self, known: Known, peers: Peers, roster: Roster) -> None:
+    def __init__(self, known: Access, peers: Peers, roster: Roster) -> None:
         self._known = known
         self._peers = peers
         self._roster = roster
@@ -44,14 +44,14 @@ class Admission:
         Raises:
             NotPermitted: it may not be that.
         """
-        role = "work" if hello.role == "worker" else "submit"
+        role: Role = "work" if hello.role == "worker" else "submit"
         if principal.is_local:
             return hello.about
-        if not principal.may("work" if role == "work" else "submit"):
+        if not principal.may(role):
             has = " and ".join(sorted(principal.roles))
             raise NotPermitted(f"a {hello.role} needs the role {role}, and this token has {has}")
-        if hello.about is None:
-            return None
+        if hello.about is None or not (principal.worker_key or hello.about.key):
+            return hello.about
         key = principal.worker_key or f"{principal.token}/{hello.about.key}"
         return replace(hello.about, key=key[: limits.TEXT_CHARS])
 

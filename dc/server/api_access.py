@@ -13,7 +13,7 @@ import trio
 from msgspec.structs import replace
 
 from dc import tokens
-from dc.errors import NotPossible, NotSignedIn, StoreError, TooManyTries
+from dc.errors import NotSignedIn, StoreError, TooManyTries
 from dc.http import Response
 from dc.roles import NOBODY, ROLES, Principal
 from dc.server.app import ServerApp
@@ -46,7 +46,7 @@ class AccessApi:
             Route("GET", "/api/me", self._me, MeView, "Who one is", tag, roles=EVERYBODY),
             Route(
                 "POST", "/api/sign-in", self._sign_in, MeView, "Sign in, for a browser", tag,
-                body=Secret, problems=(NotSignedIn, TooManyTries, NotPossible, StoreError),
+                body=Secret, problems=(NotSignedIn, TooManyTries, StoreError),
                 roles=EVERYBODY,
             ),
             Route(

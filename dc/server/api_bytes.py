@@ -28,13 +28,19 @@ async def _by_the_site(call: Call[None, None]) -> object:
 
 def byte_routes() -> list[Route]:
     """Return what there is of bytes."""
+    routes = [*_blob_routes(), *_task_routes(), *_server_routes()]
+    return [
+        replace(route, bare=True, codes=("precondition",) if 206 in route.also else ())
+        for route in routes
+    ]
+
+
+def _blob_routes() -> list[Route]:
     blob, no = "/blobs/{sha256}", (errors.UnknownBlob,)
-    task = "/jobs/{job}/tasks/{task}"
-    none = errors.UnknownJob, errors.UnknownTask, errors.StoreError
     full = (errors.QuotaExceeded, errors.StoreFull, errors.StoreError)
     put = (*full, *no, errors.BlobMismatch, errors.WrongOffset)
     site, tag = _by_the_site, "bytes"
-    routes = [
+    return [
         Route(
             "POST", "/blobs", site, BlobView, "Put bytes, and be told their SHA-256", tag,
             body=OCTETS, problems=full, status=201, also=(200,), roles=WRITERS,
@@ -51,29 +57,37 @@ def byte_routes() -> list[Route]:
             "GET", "/plugins/{sha256}", site, OCTETS, "The archive of a plugin", tag,
             problems=no, also=_PARTS, roles=READERS,
         ),
+    ]  # fmt: skip
+
+
+def _task_routes() -> list[Route]:
+    task, site, tag = "/jobs/{job}/tasks/{task}", _by_the_site, "bytes"
+    none = errors.UnknownJob, errors.UnknownTask, errors.StoreError
+    return [
         Route(
             "GET", f"{task}/payload", site, OCTETS, "The payload of a task", tag,
-            problems=(*none, *no), also=_PARTS, roles=READERS,
+            problems=(*none, errors.UnknownBlob), also=_PARTS, roles=READERS,
         ),
         Route(
             "GET", f"{task}/result", site, OCTETS, "The result of a task", tag,
-            problems=(*none, *no), also=_PARTS, roles=READERS,
+            problems=(*none, errors.UnknownBlob), also=_PARTS, roles=READERS,
         ),
         Route(
             "GET", f"{task}/output", site, TEXT, "All that is kept of what a task has written", tag,
             problems=none, also=_PARTS, roles=READERS,
         ),
+    ]  # fmt: skip
+
+
+def _server_routes() -> list[Route]:
+    return [
         Route(
-            "GET", "/api/backup", site, "application/x-tar",
+            "GET", "/api/backup", _by_the_site, "application/x-tar",
             "A copy of the database and of all blobs it names", "server",
             problems=(errors.StoreError, errors.StoreFull), roles=ADMIN,
         ),
         Route(
-            "GET", "/metrics", site, TEXT, "The server in numbers, for Prometheus", "server",
-            roles=VIEWERS,
+            "GET", "/metrics", _by_the_site, TEXT, "The server in numbers, for Prometheus",
+            "server", roles=VIEWERS,
         ),
     ]  # fmt: skip
-    return [
-        replace(route, bare=True, codes=("precondition",) if 206 in route.also else ())
-        for route in routes
-    ]

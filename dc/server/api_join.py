@@ -28,7 +28,7 @@ from dc.server.doorkeeper import Doorkeeper
 from dc.server.routes import EVERYBODY, Call, Route
 from dc.view_access import Join, Joined, Knock, KnockAnswer, Reveal
 
-WRONG: Final = (InviteRefused, UnknownKey)
+WRONG: Final = (InviteRefused,)
 
 
 class JoinApi:
@@ -62,7 +62,7 @@ class JoinApi:
             ),
             Route(
                 "POST", f"{path}/reveal", self._reveal, Joined, "Have the number shown", tag,
-                body=Reveal, problems=(UnknownKey, TooManyTries, StoreError), roles=EVERYBODY,
+                body=Reveal, problems=(InviteRefused, TooManyTries, StoreError), roles=EVERYBODY,
             ),
         ]  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from dc.server.topics import Topic, read_topics
 
 EVENTS: Final = "text/event-stream"
 
-MayWatch: TypeAlias = Callable[[Principal, Iterable[Topic]], Awaitable[None]]
+MayWatch: TypeAlias = Callable[[Principal, Sequence[Topic]], Awaitable[Sequence[Topic]]]
 
 
 class StreamQuery(Struct, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class StreamApi:
 
     Args:
         streams: all there are.
-        may_watch: refuses who may not watch topics; raises a DcError.
+        may_watch: gives topics as somebody may watch them, or raises a DcError.
     """
 
     def __init__(self, streams: LiveStreams, may_watch: MayWatch) -> None:
@@ -51,8 +51,8 @@ class StreamApi:
         ]  # fmt: skip
 
     async def _stream(self, call: Call[StreamQuery, None]) -> Response:
-        topics, request = read_topics(call.query.topics), call.request
-        await self._may_watch(request.principal, topics)
+        request = call.request
+        topics = await self._may_watch(request.principal, read_topics(call.query.topics))
         after = call.query.after
         if last := request.headers.get("last-event-id", "").strip():
             after = _event(last)

@@ -86,6 +86,7 @@ class Doorkeeper:
         """
         if not self.gate.secure:
             return request.principal
+        request.principal = NOBODY  # until it is known better
         if _is_socket(request):
             return self.gate.worker(request.headers, self.moment())
         return self.gate.principal(request.headers, self.moment())

@@ -23,9 +23,11 @@ from dc.records_access import KeyState
 from dc.roles import LOCAL, NOBODY, Principal, Role
 from dc.server.nonces import Nonces
 from dc.server.worker_sessions import WorkerSessions
-from dc.worker_proof import Challenge, Proof
+from dc.worker_proof import Challenge
 
 COOKIE: Final = "dc-session"
+
+NO_ANSWER: Final = "this is no answer to a challenge of this server: ask for a new one"
 
 _BEARER: Final = re.compile(r"(?i:bearer) +([0-9A-Za-z._~+/=-]{1,200})\s*")
 
@@ -108,22 +110,19 @@ class Gate:
         if not self.secure or not said.lower().startswith(worker_proof.SCHEME.lower()):
             return self.principal(headers, at)
         proof = worker_proof.read_proof(said)
-        if proof is None or not self._is_right(proof, at):
-            raise NotSignedIn("this is no answer to a challenge of this server: ask for a new one")
+        if proof is None or not self._nonces.is_good(proof.nonce, at.now):
+            raise NotSignedIn(NO_ANSWER)
+        state = self._known().key_state(proof.key, at.wall)
+        if state is None:  # before the signature is looked at, which takes long
+            raise NotSignedIn("this worker has not joined: join with a code of this server")
+        if not proof.holds(self._server()):
+            raise NotSignedIn(NO_ANSWER)
         found = self._known().worker(proof.key)
         if found is None:
-            if self._known().key_state(proof.key, at.wall) == "pending":
-                raise NotPermitted("this worker waits until an operator lets it in")
-            raise NotSignedIn("this worker has not joined: join with a code of this server")
+            raise NotPermitted("this worker waits until an operator lets it in")
+        if not self._nonces.meet(proof.nonce, at.now):
+            raise NotSignedIn(NO_ANSWER)
         return found
-
-    def _is_right(self, proof: Proof, at: Moment) -> bool:
-        """Whether a proof is good; its challenge is used up then."""
-        return (
-            self._nonces.is_good(proof.nonce, at.now)
-            and proof.holds(self._server())
-            and self._nonces.meet(proof.nonce, at.now)
-        )
 
     def challenge(self, random: bytes, at: Moment) -> Challenge:
         """Return what a worker is asked to sign, made of `nonces.RANDOM_BYTES` random bytes."""

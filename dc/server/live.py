@@ -92,7 +92,7 @@ class Live:
         if len(self._watchers) >= limits_shown.WATCHERS:
             text = f"{limits_shown.WATCHERS} streams are open: close some, or try again later"
             raise TooManyWatchers(text)
-        if len({*self._shown, *(topic.name for topic in topics)}) > limits_shown.WATCHED_ALL:
+        if len({*self._shown, *(topic.key for topic in topics)}) > limits_shown.WATCHED_ALL:
             text = f"{limits_shown.WATCHED_ALL} different topics are watched: close some streams"
             raise TooManyWatchers(f"{text}, or try again later")
         behind = after is not None and any(topic.kind == "events" for topic in topics)
@@ -100,7 +100,7 @@ class Live:
         watcher = Watcher(list(topics), {}, {}, event, behind)
         self._watchers.add(watcher)
         for topic in topics:
-            shown = self._shown.setdefault(topic.name, Shown(topic, set()))
+            shown = self._shown.setdefault(topic.key, Shown(topic, set()))
             shown.watchers.add(watcher)
         return watcher
 
@@ -108,11 +108,11 @@ class Live:
         """Forget a watcher, and the topics that nobody else watches."""
         self._watchers.discard(watcher)
         for topic in watcher.topics:
-            shown = self._shown.get(topic.name)
+            shown = self._shown.get(topic.key)
             if shown is not None:
                 shown.watchers.discard(watcher)
                 if not shown.watchers:
-                    del self._shown[topic.name]
+                    del self._shown[topic.key]
 
     @property
     def watchers(self) -> set[Watcher]:
@@ -129,14 +129,14 @@ class Live:
         return [
             topic
             for topic in watcher.topics
-            if topic.kind != "events" and not self._shown[topic.name].version
+            if topic.kind != "events" and not self._shown[topic.key].version
         ]
 
     # --- what is new ----------------------------------------------------------------------------
 
     def show(self, topic: Topic, view: object) -> set[Watcher]:
         """Take the present state of a topic; return who has news by it."""
-        shown = self._shown.get(topic.name)
+        shown = self._shown.get(topic.key)
         same = _timeless(view)
         if shown is None or (shown.version and shown.view == same):
             return set()
@@ -145,7 +145,7 @@ class Live:
     def fail(self, topic: Topic, error: DcError) -> set[Watcher]:
         """Take it that a topic cannot be shown, and why; return whom that is news to."""
         said = {"topic": topic.name, "code": error.code, "text": str(error)}
-        shown = self._shown.get(topic.name)
+        shown = self._shown.get(topic.key)
         if shown is None or shown.view == said:
             return set()
         shown.mark = None
@@ -158,12 +158,12 @@ class Live:
 
     def written(self, topic: Topic) -> tuple[int, int]:
         """Return the attempt whose output was shown last, and the byte up to which it was."""
-        shown = self._shown.get(topic.name)
+        shown = self._shown.get(topic.key)
         return (shown.mark or START)[:2] if shown is not None else START[:2]
 
     def show_output(self, topic: Topic, piece: OutputView) -> set[Watcher]:
         """Take the next piece of an output, from where `written` says; return who has news."""
-        shown = self._shown.get(topic.name)
+        shown = self._shown.get(topic.key)
         mark = piece.attempt, piece.next, piece.live
         if shown is None or shown.mark == mark:
             return set()
@@ -190,20 +190,20 @@ class Live:
         """Return what a watcher has not had yet and is at hand; empty if that is nothing."""
         found: list[bytes] = []
         for topic in watcher.topics:
-            shown = self._shown[topic.name]
+            shown = self._shown[topic.key]
             if topic.kind == "events":
                 found += self._events_for(watcher)
             elif shown.mark is not None:
                 if self._at_piece(watcher, shown):
-                    watcher.marks[topic.name] = shown.mark
+                    watcher.marks[topic.key] = shown.mark
                     found.append(shown.frame)
-            elif watcher.seen.get(topic.name, 0) < shown.version:
-                watcher.seen[topic.name] = shown.version
+            elif watcher.seen.get(topic.key, 0) < shown.version:
+                watcher.seen[topic.key] = shown.version
                 found.append(shown.frame)
         return b"".join(found)
 
     def _at_piece(self, watcher: Watcher, shown: Shown) -> bool:
-        mark = watcher.marks.get(shown.topic.name)
+        mark = watcher.marks.get(shown.topic.key)
         if mark == shown.mark or shown.mark is None:
             return False
         return shown.start == 0 or (mark or START)[:2] == (shown.mark[0], shown.start)
@@ -221,14 +221,14 @@ class Live:
         """Return the outputs that are to be read for a watcher alone, and its attempt and byte."""
         found = []
         for topic in watcher.topics:
-            shown, mark = self._shown[topic.name], watcher.marks.get(topic.name)
+            shown, mark = self._shown[topic.key], watcher.marks.get(topic.key)
             if shown.mark is not None and mark != shown.mark:
                 found.append((topic, *(mark or START)[:2]))
         return found
 
     def take_output(self, watcher: Watcher, topic: Topic, piece: OutputView) -> bytes:
         """Return a piece that was read for a watcher alone, as it goes out."""
-        watcher.marks[topic.name] = (piece.attempt, piece.next, piece.live)
+        watcher.marks[topic.key] = (piece.attempt, piece.next, piece.live)
         return frame(topic.name, self._encode(piece))
 
     def take_events(
@@ -255,7 +255,7 @@ class Live:
             assert shown.watchers <= self._watchers, f"{name} is watched by who has gone"
         for watcher in self._watchers:
             for topic in watcher.topics:
-                assert watcher in self._shown[topic.name].watchers, f"{topic.name} is forgotten"
+                assert watcher in self._shown[topic.key].watchers, f"{topic.name} is forgotten"
 
 
 def frame(name: str, data: bytes) -> bytes:

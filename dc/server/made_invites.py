@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
-from urllib.parse import urlsplit
 
 import segno
 from msgspec import Struct
@@ -16,6 +18,10 @@ from dc.view_access import InviteView, MadeInvite
 
 BOOT: Final = "dc.invite="
 """What a line for the boot of a computer begins with."""
+
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[\w.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?"
+)
 
 Address = tuple[str, int]
 
@@ -58,7 +64,7 @@ def made(view: InviteView, secret: bytes, place: Place) -> MadeInvite:
             invite=view, code=code, link=link, shell="", file="", pxe="", qr=qr_rows(link)
         )
     code = code_of(secret, place)
-    return MadeInvite(  # noqa: S604: its `shell` is a line to be shown
+    return MadeInvite(  # noqa: S604  # its `shell` is a line to be shown
         invite=view,
         code=code,
         link="",
@@ -98,12 +104,13 @@ def read_addresses(texts: Sequence[str], port: int) -> list[Address]:
 
 
 def _address(text: str, port: int) -> Address:
-    bare = text.count(":") > 1 and not text.startswith("[")
-    try:
-        parts = urlsplit(f"//[{text}]" if bare else f"//{text}")
-        host, said = parts.hostname, parts.port
-        if host and parts.netloc == parts.geturl()[2:] and "@" not in text and said != 0:
-            return host, said or port
-    except ValueError:
-        pass
+    found = _ADDRESS.fullmatch(text)
+    with suppress(ValueError):
+        if found is None:
+            return str(ipaddress.IPv6Address(text)), port
+        host, said = found["name"], int(found["port"] or port)
+        if host is None:
+            host = str(ipaddress.IPv6Address(found["six"]))
+        if 0 < said < 65536:
+            return host, said
     raise OptionsError(f"addresses: {text[: limits.TEXT_CHARS]!r} is no HOST:PORT")

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dc import errors, limits
+from dc.roles import ROLES
 from dc.server import problems
 from dc.server.api_body import JSON
 from dc.server.api_query import BOOLEANS
@@ -187,7 +188,9 @@ def statuses_of(route: Route) -> dict[int, list[tuple[str, str]]]:
         codes += ["cross_site"]
     known = list(route.problems)
     if route.who:
-        known += [errors.NotSignedIn, errors.NotPermitted]
+        known.append(errors.NotSignedIn)
+        if set(route.who) | {"admin"} != set(ROLES):  # each token has a role
+            known.append(errors.NotPermitted)
     if route.is_keyed:
         codes += ["in_progress", "key_reused"]
     pairs = [(OF_REQUESTS[code][0], code, OF_REQUESTS[code][1]) for code in codes]

@@ -69,11 +69,11 @@ class Operations:
             _answering(then, lambda: self._do(command, note))
 
     def _noting(self, command: Command, asked: Asked, answer: object) -> None:
-        """Note what was done, then say so."""
+        """Note what was done; say so once that is on disk."""
         if not isinstance(answer, DcError):
             note_command(self._board, command, answer, self._orders.row)
             self.access.did(command, answer, asked.by, asked.address)
-        asked.then(answer)
+        self._answer(asked.then, answer)
 
     def _do(self, command: Command, then: Then) -> None:
         match command:
@@ -91,7 +91,10 @@ class Operations:
                     self._board.write(record, lambda: None)
                 self._answer(then, None)
             case OrderWorkers():
-                self._answer(then, self._orders.order(command))
+                keys = self._orders.order(command)
+                if command.action == "delete":
+                    self.access.deleted(keys)
+                self._answer(then, keys)
             case SetWorkers():
                 self._answer(then, self._orders.set(command))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from dc.errors import NotPermitted, UnknownJob
 from dc.roles import Principal
@@ -60,22 +62,26 @@ class Ownership:
             return
         raise self._unknown(job)
 
-    async def check_topics(self, principal: Principal, topics: Iterable[Topic]) -> None:
-        """See to it that somebody may watch topics.
+    async def check_topics(self, principal: Principal, topics: Sequence[Topic]) -> Sequence[Topic]:
+        """Return topics as somebody may watch them: of all jobs, who submits sees its own.
 
         Raises:
             NotPermitted: it may not watch one of them; whether its job is there is not said.
         """
         if principal.sees_all:
-            return
-        for topic in topics:
-            if topic.kind not in ALONE:
-                raise NotPermitted(f"to watch {topic.kind} takes the role view")
-            try:
-                await self.check(principal, topic.job, change=False)
-            except UnknownJob:
-                text = f"{topic.name} is of no job of {principal.name}"
-                raise NotPermitted(text) from None
+            return topics
+        return [await self._own_topic(principal, topic) for topic in topics]
+
+    async def _own_topic(self, principal: Principal, topic: Topic) -> Topic:
+        if topic.kind == "jobs":
+            return replace(topic, submitter=own_jobs(principal, ""))
+        if topic.kind not in ALONE:
+            raise NotPermitted(f"to watch {topic.kind} takes the role view")
+        try:
+            await self.check(principal, topic.job, change=False)
+        except UnknownJob:
+            raise NotPermitted(f"{topic.name} is of no job of {principal.name}") from None
+        return topic
 
     def _unknown(self, job: int) -> UnknownJob:
         return UnknownJob(f"there is no job {job}{self._app.reactor.board.kept}")
@@ -87,6 +93,8 @@ def own_jobs(principal: Principal, submitter: str) -> str:
     Raises:
         NotPermitted: it may see its own alone.
     """
-    if principal.sees_all or submitter in ("", principal.name):
-        return submitter if principal.sees_all else principal.name
+    if principal.sees_all:
+        return submitter
+    if principal.name and submitter in ("", principal.name):
+        return principal.name
     raise NotPermitted("to see the jobs of others takes the role view")

@@ -18,6 +18,8 @@ WORDS: Final = frozenset(
         *("inputs", "jobs", "metrics", "openapi.json", "output", "overview", "pause", "payload"),
         *("plugins", "priority", "rename", "restart", "result", "results", "resume", "retry"),
         *("settings", "socket", "status", "stop", "stream", "submit", "submitters", "tasks"),
+        *("access", "approve", "audit", "groups", "invites", "join", "knock", "me", "reveal"),
+        *("sign-in", "sign-out", "tokens", "worker-keys"),
         *("timeline", "trace", "types", "worker-history", "workers"),
     }
 )

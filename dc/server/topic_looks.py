@@ -80,8 +80,8 @@ class TopicLooks:
     async def _history(self, _: Topic) -> object:
         return await self._views.history.last()
 
-    async def _jobs(self, _: Topic) -> object:
-        return JobsPage(await self._views.jobs.newest(None, JOBS))
+    async def _jobs(self, topic: Topic) -> object:
+        return JobsPage(await self._views.jobs.newest(None, JOBS, topic.submitter or ""))
 
     async def _job(self, topic: Topic) -> object:
         return await self._views.jobs.one(topic.job)

@@ -31,6 +31,7 @@ class Topic(Struct, frozen=True):
         kind: what it is.
         job, task: of which job and task.
         worker: the name of which worker.
+        submitter: whose jobs alone; None for all.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Topic(Struct, frozen=True):
     job: int = 0
     task: int = 0
     worker: str = ""
+    submitter: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is found by: whoever sees other things by its name watches another topic."""
+        return self.name if self.submitter is None else f"{self.name} of {self.submitter}"
 
 
 def read_topics(text: str) -> list[Topic]:

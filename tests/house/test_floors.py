@@ -95,7 +95,6 @@ THOUGHT = {
     "server.request_tally",
     "server.type_port",
     "server.peers",
-    "server.gate",
     "server.nonces",
     "server.worker_sessions",
     "server.admission",

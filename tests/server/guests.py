@@ -52,6 +52,7 @@ class Guests:
         self.app = served.app
         self.shown: dict[str, str] = {"nobody": ""}
         self._peers = 9000
+        self.has: FakeWorker
 
     async def token(
         self, name: str, *roles: Role, lifetime: float | None = None, shown: str = ""
@@ -180,11 +181,11 @@ async def all_guests(folder: Path) -> AsyncIterator[Guests]:
         await guests.token("expired", *("view", "submit", "work", "admin"), lifetime=1e-9)
         made = await guests.token("revoked", "admin")
         await guests.app.ask(RevokeToken(made.token.id))
-        worker = guests.work("has", guests.worker_of(await guests.join("has")))
+        guests.has = guests.work("has", guests.worker_of(await guests.join("has")))
         status, _ = await guests.post("ann", "/api/jobs", {"type": "copy", "tasks": ["a", "b"]})
         assert status == 201
         await settle()
-        assert len(worker.take()) == 2
+        assert len(guests.has.assigned) == 2
         guests.session("other", guests.worker_of(await guests.join("other")))
         pending = await guests.join("pending", approve=True)
         guests.session("pending", Principal(frozenset({"work"}), "x", worker_key=pending.text))

@@ -172,6 +172,11 @@ class FakeWorker:
         message = Done(self.sequence, job, [number], [attempt], [0.5], [result])
         self.app.feed(Received(self.peer, [message]))
 
+    def done_all(self) -> None:
+        """Say that all that was assigned is done."""
+        for task in self.take():
+            self.done(task, b"")
+
     def failed(self, task: tuple[int, int, int, Any], error: str) -> None:
         self.sequence += 1
         job, number, attempt, _ = task

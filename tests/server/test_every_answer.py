@@ -32,6 +32,8 @@ from dc.server.commands import CancelJob, ChangeSettings
 from dc.server.matching import Matching
 from dc.store import Store
 from dc.store_memory import MemoryStore
+from tests.server import access_answers
+from tests.server.guests import Guests
 from tests.server.served import FakeWorker, Pieces, Served, serving
 from tests.server.wired import Heard, ask
 
@@ -127,6 +129,7 @@ async def world(folder: Path) -> AsyncIterator[tuple[Requests, FakeWorker]]:
         done, failed = worker.take()
         worker.done(done, b"A")
         worker.failed(failed, "no")
+        await access_answers.prepare(served)
         await until(served, lambda: 1 not in served.app.reactor.board.jobs or True)
         await served.post("/api/jobs", {"type": "copy", "tasks": ["a"]})
         yield requests, worker
@@ -157,6 +160,7 @@ GOOD: dict[tuple[str, str], tuple[str, Any]] = {
     ("GET", "/api/stream"): ("/api/stream?topics=jobs", None),
     ("GET", "/api/problems/{code}"): ("/api/problems/query", None),
     ("GET", "/jobs/{job}/tasks/{task}/output"): ("/jobs/1/tasks/0/output", None),
+    **access_answers.GOOD,
 }
 """What is asked for, and a body, where the template filled in and `{}` would not do."""
 
@@ -201,6 +205,7 @@ AFTERWARDS = {
     ("DELETE", "/api/workers/{name}"), ("POST", "/api/workers/delete"), ("GET", "/api/backup"),
     ("POST", "/api/workers/stop"), ("POST", "/api/workers/restart"),
     ("POST", "/api/jobs/{job}/tasks/{task}/retry"), ("GET", "/plugins/{sha256}"),
+    *access_answers.AFTERWARDS,
 }  # fmt: skip
 """What has its own turn."""
 
@@ -251,7 +256,7 @@ async def keys_and_a_slow_disk(requests: Requests, monkeypatch: pytest.MonkeyPat
             continue
         go = trio.Event()
 
-        async def ask_(command: object, go: trio.Event = go) -> object:
+        async def ask_(command: object, *_: object, go: trio.Event = go) -> object:
             await go.wait()
             raise StoreError(f"{command} is not on disk")
 
@@ -284,7 +289,7 @@ async def own_cases(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     """What is refused by one route for a reason of its own."""
     served = requests.served
     served.work("obeys", 9001, "orders")
-    await requests.cases(CASES)
+    await requests.cases([*CASES, *access_answers.CASES])
     for method, template, said in operations(requests):
         target, body, head = good(method, template, said)
         if names(said, "unknown_job"):
@@ -310,6 +315,11 @@ async def own_cases(requests: Requests, patch: pytest.MonkeyPatch) -> None:
         patched.setattr(limits, "SUBMITTERS", 0)
         patched.setattr(Matching, "has_room", lambda *_: False)
         await requests.cases(FULL)
+
+    with access_answers.full(served, patch):
+        await requests.cases(access_answers.FULL)
+    with access_answers.no_keys(patch):
+        await requests.cases(access_answers.FULL_OF_KEYS)
 
 
 async def own_bytes(requests: Requests, patch: pytest.MonkeyPatch) -> None:
@@ -434,7 +444,27 @@ async def own_store(requests: Requests, patch: pytest.MonkeyPatch) -> None:
 
 async def own_ends(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     """What is best done last: workers are sent away."""
-    await requests.cases(ENDS)
+    await requests.cases([*ENDS, *access_answers.ENDS])
+
+
+async def who_may_not(requests: Requests, folder: Path) -> None:
+    """A server that wants to know who asks is asked by nobody, and by those who may do little."""
+    async with serving(folder, secure=True) as served:
+        others = Requests(served, requests.described)
+        guests = Guests(served)
+        shown: list[dict[str, str]] = [{}]
+        for role in ("view", "work"):
+            made = await guests.token(role, role)
+            shown.append({"Authorization": f"Bearer {made.secret}"})
+        for method, template, said in operations(others):
+            if names(said, "not_signed_in") and template != "/api/stream":
+                target, body, head = good(method, template, said)
+                for one in shown:
+                    await others.ask(method, template, target, body, {**head, **one})
+        await others.ask("GET", "/api/stream", "/api/stream?topics=jobs")
+        await others.ask("GET", "/api/stream", "/api/stream?topics=jobs", b"", shown[2])
+        requests.wrong += others.wrong
+        requests.seen |= others.seen
 
 
 BYTES = (
@@ -503,6 +533,7 @@ async def test_all_that_is_described_is_seen(
         await keys_and_a_slow_disk(requests, monkeypatch)
         for step in (own_cases, own_bytes, own_submissions, own_store, own_ends):
             await step(requests, monkeypatch)
+        await who_may_not(requests, tmp_path / "secure")
         assert not requests.wrong, "\n".join(requests.wrong)
         missing = sorted(requests.all_described() - requests.seen)
         assert not missing, "\n".join(map(str, missing))

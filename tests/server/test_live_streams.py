@@ -105,8 +105,9 @@ class Reader:
         return self.heard
 
 
-async def may_watch(*_: object) -> None:
+async def may_watch(_: object, topics: Sequence[Topic]) -> Sequence[Topic]:
     """Let everybody watch."""
+    return topics
 
 
 async def may_ask(*_: object) -> None:
