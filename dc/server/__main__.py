@@ -245,8 +245,15 @@ def _settings(
     pin = certificate.pin if certificate is not None else b""
     public = certificate is not None and certificate.is_public(reached.host)
     return Settings(
-        *(f"dc {__version__}", reached.url, arguments.data.absolute(), time.time()),
-        *(arguments.keep, arguments.quotas, arguments.reserve, arguments.options, entry.secure),
+        software=f"dc {__version__}",
+        address=reached.url,
+        data=arguments.data.absolute(),
+        started=time.time(),
+        keep=arguments.keep,
+        quotas=arguments.quotas,
+        reserve=arguments.reserve,
+        options=arguments.options,
+        secure=entry.secure,
         pin=b"" if public else pin,
         behind_proxy=entry.behind_proxy,
         shown_pin=pin,

@@ -310,19 +310,19 @@ async def _work(
     arguments: Arguments, ended: Ended, identity: Identity, folder: WorkerFolder, entry: Entry
 ) -> None:
     """Run the worker for the server that it has got into."""
-    server, reach = entry.server, entry.open
+    server = entry.server
     access: list[tuple[str, str]] = []
-    relay = Relay(reach, server.authority, access)
+    relay = Relay(entry.open, server.authority, access)
     with (
         _launcher(arguments, folder.scratch) as launcher,
         relay.listening(folder.scratch, needed=server.tls) as relayed,
     ):
         os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
-        code, http = PluginFolder(folder.code), HttpClient(reach, server.authority, access)
+        code, http = PluginFolder(folder.code), HttpClient(entry.open, server.authority, access)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             identity,
-            open_stream=reach,
+            open_stream=entry.open,
             start_executor=spares.take,
             scratch=folder.scratch,
             host=server.authority,
