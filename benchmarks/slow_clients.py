@@ -146,7 +146,9 @@ def measure(count: int, seconds: float, tasks: int) -> None:
             busy += rates(client, tasks, seconds)
         quiet += rates(client, tasks, seconds)
         figures.show("slow connections, server", share * 100, "% of a processor", connections=count)
-        figures.show("slow connections, themselves", own * 100, "% of a processor", connections=count)
+        figures.show(
+            "slow connections, themselves", own * 100, "% of a processor", connections=count
+        )
         figures.show("no-op tasks without them", statistics.median(quiet), "tasks/s", all=quiet)
         figures.show("no-op tasks beside them", statistics.median(busy), "tasks/s", all=busy)
 

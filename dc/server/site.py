@@ -100,9 +100,8 @@ class Site:
         with self._entrance.visit(host) as visit:
             if visit is None or self._app.stopping:
                 await _turn_away(stream, told=opening is None)
-            elif opening is None or (opened := await opening(stream)) is not None:
-                stream = stream if opening is None else opened
-                answer = partial(self._visited, visit, host)
+            elif (opened := await opening(stream) if opening else stream) is not None:
+                stream, answer = opened, partial(self._visited, visit, host)
                 upgraded = await http.serve_requests(stream, answer)
         if upgraded is not None:
             socket = Link(stream, client=False, initial=upgraded[1])

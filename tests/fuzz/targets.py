@@ -17,7 +17,21 @@ import trio
 from dc import _frames, http_conditions, http_head, invites, limits, tokens, worker_proof
 from dc.errors import ProtocolError, StartError
 from dc.http import Request, Response, Upgrade, serve_requests
-from dc.messages import Codec, FromPeer, FromWorker
+from dc.messages import (
+    About,
+    Blob,
+    Codec,
+    Done,
+    Failed,
+    Failure,
+    FromPeer,
+    FromWorker,
+    Heartbeat,
+    Held,
+    Hello,
+    Message,
+    TypeId,
+)
 from dc.server.gate import shown
 from dc.server.networks import is_loopback, network_of
 
@@ -178,6 +192,17 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
 )
 
 
+def _said_by_workers() -> list[list[Message]]:
+    """Return batches of messages, as workers say them."""
+    about = About("w", "key", 2, [TypeId("a", "1")], {"arch": "x"}, {"gpu": "1"}, "run")
+    failure = Failure("error", "no", "a traceback")
+    return [
+        [Heartbeat(), Hello(1, "worker", "dc", ["a"], about)],
+        [Done(1, 1, [0, 1], [1, 1], [0.5, 0.5], [b"a", Blob(bytes(32), 5)])],
+        [Failed(2, 1, 3, 1, 0.5, failure), Held(1, [1], [1])],
+    ]
+
+
 def seeds() -> dict[str, list[bytes]]:
     """Return what a fuzzer begins with: whole things of each kind."""
     get = b"GET /a%20b?c=d&e HTTP/1.1\r\nHost: x\r\nRange: bytes=0-5\r\nIf-None-Match: *\r\n\r\n"
@@ -197,7 +222,7 @@ def seeds() -> dict[str, list[bytes]]:
             b"\x04" + parts,
             b"\x01" + frame(1, b"text") + frame(10, b""),
         ],
-        "messages": [msgspec.msgpack.encode(hello), msgspec.msgpack.encode([["heartbeat"]])],
+        "messages": [msgspec.msgpack.encode(hello), *map(_WORKER.encode, _said_by_workers())],
         "invites": [invite.text.encode(), tokens.make(bytes(30)).text.encode()],
         "invites-sealed": [b"\x01" + bytes(26) + b"\x04\xc0\x00\x02\x01\x1f\x90"],
         "proof": [challenge.header.encode(), proof.header.encode()],
