@@ -9,13 +9,20 @@ CAMPAIGN ?=
 BENCH ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check unit needs vendor screenshots bench bench-parts campaign clean
+# What is built on for others: as sure as it can be that nobody slipped something in.
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --quiet
+
+.PHONY: help demo test check unit unit-system unit-rest needs wheel audit lock vendor screenshots bench bench-parts campaign clean
 
 help:
 	@echo "make demo    a server, two workers and a plugin count the words of a folder (INPUT=DIR)"
 	@echo "make test    set up and run every check and test"
 	@echo "make check   only ruff, mypy and the stub test"
 	@echo "make unit    only the tests"
+	@echo "make wheel   build the source package and a wheel, install it elsewhere and try it: dist/"
+	@echo "make audit   bandit, known holes in what is locked, zizmor"
+	@echo "make lock    lock anew what dc and its tests are built on, with hashes"
 	@echo "make vendor  make dc/web/vendor anew from its lock file: what the page takes from others"
 	@echo "make screenshots   pictures of each page, in docs/screenshots"
 	@echo "make bench   measure dc beside other systems, write docs/benchmarks.md (BENCH=OPTIONS); 30 minutes"
@@ -32,13 +39,38 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@# What only some systems have stands behind a guard that mypy understands.
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 dc plugins
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin dc plugins
 	$(BIN)/python -m mypy.stubtest dc._columns dc._core dc._frames --allowlist tests/house/stub_allowlist.txt
 
+# Half of the time the tests of real processes wait, so the others run beside them.
 unit: $(VENV)/dev needs
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory --jobs=2 unit-system unit-rest
+
+unit-system: $(VENV)/dev needs
+	$(BIN)/python -m pytest -q tests/system
+
+unit-rest: $(VENV)/dev needs
+	$(BIN)/python -m pytest -q --ignore=tests/system
 
 needs:
 	@sh tests/needs.sh
+
+wheel: $(VENV)/dev
+	$(PIP) install --editable '.[wheel]'
+	$(BIN)/python -m tests.wheel
+
+# pip-audit asks a service of PyPI what is known of each package: it needs the network.
+audit: $(VENV)/dev
+	$(PIP) install --editable '.[audit]'
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive dc plugins examples
+	$(BIN)/zizmor --offline --persona=auditor .github
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
+
+lock: $(VENV)/dev
+	$(LOCK) --upgrade --output-file requirements.lock
+	$(LOCK) --upgrade --extra dev --output-file requirements-dev.lock
 
 vendor: $(VENV)/dev needs
 	$(BIN)/python -m tests.browser.vendor

@@ -32,7 +32,7 @@ import trio
 from benchmarks.figures import process_cpu, show
 from benchmarks.large import warm
 from benchmarks.processes import Process
-from dc.client.connector import parse_url
+from dc.dial import dial, read_url
 from dc.http_blobs import BlobTransport, blob_of
 from dc.http_client import HttpClient
 from dc.messages import Blob
@@ -113,8 +113,8 @@ def running(folder: Path) -> Iterator[Server]:
 
 def transport_to(url: str) -> BlobTransport:
     """Return the way to a server."""
-    host, port = parse_url(url)
-    return BlobTransport(HttpClient(partial(trio.open_tcp_stream, host, port), f"{host}:{port}"))
+    server = read_url(url)
+    return BlobTransport(HttpClient(partial(dial, server), server.authority))
 
 
 async def run_peer(url: str, folder: Path, names: str) -> None:
@@ -195,7 +195,7 @@ class Cutter:
     """A way to a server whose connection is cut so many times, at equal parts of a blob."""
 
     def __init__(self, url: str, size: int, cuts: int) -> None:
-        host, port = parse_url(url)
+        host, port = (server := read_url(url)).host, server.port
         self._at = [size * number // (cuts + 1) for number in range(cuts, 0, -1)]
         self._open = partial(trio.open_tcp_stream, host, port)
         self._stream: trio.SocketStream | None = None

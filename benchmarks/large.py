@@ -1,6 +1,6 @@
 """Times large payloads and results: there and back through a real server, worker and client.
 
-    python -m benchmarks.large [--sizes MB,MB…] [--repeat N]
+    python -m benchmarks.large [--sizes MB,MB…] [--repeat N] [--tls]
 
 Prints JSON lines: for each size the rate, the processor time of each process, and the server's
 peak of memory; beside them what this computer does at best with the same bytes: its disk, SHA-256,
@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dc
@@ -185,13 +186,15 @@ def main() -> None:
     parser.add_argument("--sizes", default="0.1,1,10,100,400", help="in MB")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="on the disk to be measured")
+    parser.add_argument("--tls", action="store_true", help="with TLS on all connections")
     arguments = parser.parse_args()
+    start = partial(running, workers=1, slots=1, plugin=PLUGIN, tls=arguments.tls)
     sizes = [int(float(size) * MB) for size in arguments.sizes.split(",")]
     with contextlib.ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="dc-bench-", dir=arguments.folder)
         folder = Path(stack.enter_context(temporary))
         raw(folder, 100 * MB, arguments.repeat)
-        address, pid = stack.enter_context(running(folder, workers=1, slots=1, plugin=PLUGIN))
+        address, pid = stack.enter_context(start(folder))
         client = stack.enter_context(dc.Client(address))
         processes = Processes(pid)
         there_and_back(client, processes, os.urandom(MB))

@@ -1,6 +1,6 @@
 """Times the whole path: a real server, real workers with a real plugin, and the real client.
 
-    python -m benchmarks.path [--tasks N] [--workers N] [--repeat N]
+    python -m benchmarks.path [--tasks N] [--workers N] [--repeat N] [--tls]
 
 Prints a JSON line for each figure. Everything runs on this computer, over loopback, durable.
 `server` and `client` are the processor time of these processes for each task.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import dc
 from benchmarks import figures
+from dc import certificates, dial
 
 PLUGIN = """\
 import dc
@@ -34,9 +36,10 @@ STOP_SECONDS = 15.0
 
 @contextlib.contextmanager
 def running(
-    folder: Path, workers: int, slots: int, plugin: str = PLUGIN
+    folder: Path, workers: int, slots: int, plugin: str = PLUGIN, *, tls: bool = False
 ) -> Iterator[tuple[str, int]]:
     """Start a server and workers; give the server's address and process id."""
+    secure = ("--secure",) if tls else ()
     plugins = folder / "plugins"
     plugins.mkdir()
     (plugins / "noop.py").write_text(plugin, "utf-8")
@@ -49,9 +52,13 @@ def running(
             stack.callback(end, process)
             return process
 
-        server = start("dc.server", "--listen", "127.0.0.1:0", "--data", str(folder / "data"))
+        data = folder / "data"
+        server = start("dc.server", "--listen", "127.0.0.1:0", *secure, "--data", str(data))
         assert server.stdout is not None
         address = server.stdout.readline().strip()
+        if tls:
+            certificate = (data / "tls" / "certificate.pem").read_bytes()
+            os.environ[dial.PIN_VARIABLE] = certificates.pin_of_pem(certificate).hex()
         for number in range(workers):
             name = f"bench-{number}"
             own = "--slots", str(slots), "--name", name, "--data", str(folder / name)
@@ -120,9 +127,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--tls", action="store_true", help="with TLS on all connections")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dc-bench-") as name, contextlib.ExitStack() as stack:
-        address, pid = stack.enter_context(running(Path(name), arguments.workers, arguments.slots))
+        how = arguments.workers, arguments.slots
+        address, pid = stack.enter_context(running(Path(name), *how, tls=arguments.tls))
         client = stack.enter_context(dc.Client(address))
         rates, memory, costs, own = [], [], [], []
         for _ in range(arguments.repeat):

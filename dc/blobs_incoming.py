@@ -194,7 +194,7 @@ class Incoming:
         them, and forgets none of them.
         """
         size = self.written - self._asked
-        if size >= limits.BLOB_WRITEBACK_BYTES and self._lasting:
+        if sys.platform == "linux" and size >= limits.BLOB_WRITEBACK_BYTES and self._lasting:
             os.posix_fadvise(descriptor, self._asked, size, os.POSIX_FADV_DONTNEED)
             self._asked = self.written
 

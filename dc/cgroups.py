@@ -97,6 +97,12 @@ class Cgroup:
             time.sleep(limits.TREE_PAUSE_SECONDS)
         return True
 
+    def freeze(self, *, still: bool) -> bool:
+        """Have all that is in it stand still, or go on; return whether that can be had."""
+        if self._kill is None or not (self._kill / "cgroup.freeze").exists():
+            return False
+        return _write(self._kill / "cgroup.freeze", int(still))
+
     def remove(self) -> None:
         """Remove it, if nothing is in it any more."""
         for folder in self.folders:
@@ -248,6 +254,8 @@ def _remove_old(folder: Path) -> None:
 
     So with what this worker has left of itself, which has only begun: it may have started anew.
     """
+    if sys.platform != "linux":
+        return
     for old in folder.glob(f"{_PREFIX}*"):
         pid = old.name.removeprefix(_PREFIX)
         is_own = pid == str(os.getpid())

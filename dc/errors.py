@@ -173,12 +173,6 @@ class UnknownGroup(DcError):
     code = "unknown_group"
 
 
-class WrongServer(DcError):
-    """Whoever answers at a server's address does not have the server's key: it is somebody else."""
-
-    code = "wrong_server"
-
-
 class TaskFailed(DcError):
     """A task raised, crashed, or ran out of time on every try it had.
 
@@ -367,6 +361,15 @@ class StartError(DcError):
     """A program cannot start with what it was given; the message says what to change."""
 
     code = "start"
+
+
+class WrongServer(StartError):
+    """What answers is not the server that was meant: its key or its certificate is another one.
+
+    Somebody may be in between, or the server was set up anew: the message says what to do.
+    """
+
+    code = "wrong_server"
 
 
 class NoWorkerWarning(UserWarning):

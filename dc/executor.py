@@ -105,6 +105,9 @@ class ExecutorPort(Protocol):
         Another task calls this than `receive`, all the time. It may be cancelled.
         """
 
+    def hold(self, *, still: bool) -> None:
+        """Have it and what its tasks have started stand still, or go on; returns at once."""
+
     def kill(self) -> None:
         """Begin to kill it and what its tasks have started; returns at once."""
 
@@ -239,6 +242,8 @@ class Executor:
 
         Only while no `send` is under way. A pipe takes so few bytes wholly or not at all.
         """
+        if sys.platform == "win32":  # a pipe there is none of those
+            return False
         stream = self._process.stdin
         frame = encode_frame(message)
         if len(frame) > PIPE_AT_ONCE_BYTES or not isinstance(stream, trio.lowlevel.FdStream):
@@ -293,6 +298,12 @@ class Executor:
     async def receive_output(self) -> Wrote | None:
         """Return the output that comes otherwise; None once nobody is left to write any."""
         return await self._output.receive()
+
+    def hold(self, *, still: bool) -> None:
+        """Have it and what its tasks have started stand still, or go on; returns at once."""
+        if not (self._gone or self._killed):
+            self._fence.hold(still=still)
+            trio.lowlevel.start_thread_soon(self._fence.settle, _no_matter)
 
     def kill(self) -> None:
         """Begin to kill it and what its tasks have started; returns at once."""

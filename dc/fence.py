@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dc.cgroups import Cgroup
+from dc.freezing import Freezer
 from dc.process_tree import Process, all_processes, below, kill_below
 from dc.removal import remove_folder
 
@@ -61,6 +62,9 @@ class Fence:
         self._after = after
         self._killing = threading.Lock()
         self._killed = False
+        self._freezer = Freezer(pid, cgroup)
+        self._still = False  # whether it is to stand still
+        self._stands = False
 
     def kill(self) -> None:
         """Kill all that is inside; once is enough. It must not be reaped before this returns."""
@@ -82,6 +86,21 @@ class Fence:
                 os.killpg(self._pid, signal.SIGKILL)
         if not done:
             log.warning("what executor %d has started hangs and cannot be killed", self._pid)
+
+    def hold(self, *, still: bool) -> None:
+        """Say whether all that is inside is to stand still; `settle` brings it about."""
+        self._still = still
+
+    def settle(self) -> None:
+        """Have all that is inside stand still or go on, as was said last; not if it was killed."""
+        with self._killing:
+            if self._killed or self._still == self._stands:
+                return
+            self._stands = self._still
+            if self._stands:
+                self._freezer.freeze()
+            else:
+                self._freezer.thaw()
 
     def was_out_of_memory(self) -> bool:
         """Whether the kernel has killed something inside, for it had reached a limit of memory."""

@@ -5,7 +5,8 @@ How it works:
   piece. So a thread takes what comes over a socket as long as there is no pause, and hands it on
   while it is in the processor's cache; the loop waits for what is slow, and it alone. The thread
   has a descriptor of its own: the stream may be closed meanwhile.
-- Files go out by `os.sendfile` where there is one.
+- Files go out by `os.sendfile` where there is one. Over TLS such a thread decrypts and encrypts as
+  well: see dc/http_cipher.py.
 - These threads are of a number of their own: who trickles bodies into many connections has other
   bodies wait, and not the store, a backup or a name that is being looked up.
 - Any other Trio stream does the same through its own methods.
@@ -22,12 +23,13 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, TypeVarTuple
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, TypeVarTuple, cast
 
 import h11
 import trio
 
-from dc import limits
+from dc import http_cipher, limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     Sink = Callable[[memoryview], object]
     Socket = trio.socket.SocketType | socket.socket
+    Fill = Callable[[int, memoryview, float], tuple[int, bool]]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -47,6 +50,7 @@ _movers: Final = trio.lowlevel.RunVar[trio.CapacityLimiter]("movers of bodies")
 CLOSED: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 HAS_DESCRIPTORS: Final = sys.platform != "win32"
+NO_DESCRIPTORS: Final = "sockets are no files there: see HAS_DESCRIPTORS"
 HAS_SENDFILE: Final = sys.platform == "linux"
 
 _OF_FILES: Final = (errno.EIO, errno.EISDIR, errno.ESTALE, errno.EINVAL, errno.ENOSYS)
@@ -77,17 +81,32 @@ async def receive_into(stream: Stream, view: memoryview) -> int:
     """
     sock = _socket_of(stream)
     if sock is None:
-        piece = await stream.receive_some(len(view))
-        view[: len(piece)] = piece
-        return len(piece)
-    got = await _receive(sock, view)
+        piece = await stream.receive_some(min(len(view), limits.RECEIVE_BYTES))
+        got = len(piece)
+        view[:got] = piece
+    else:
+        got = await _receive(sock, view)
     if got > 0 and len(view) - got > limits.HAND_ON_BYTES:
-        more, _ = await _in_thread(sock, _receive_some, view[got : got + limits.MOVE_BYTES])
-        got += more
+        got += await _receive_more(stream, view[got : got + limits.MOVE_BYTES])
     return got
 
 
+async def _receive_more(stream: Stream, view: memoryview) -> int:
+    """Receive what flows into a buffer, in a thread; return how many bytes, if only 0."""
+    sock = _socket_of(stream)
+    if sock is not None:
+        return (await _in_thread(sock, _receive_some, view, _receive_all))[0]
+    if (ciphered := _ciphered(stream)) is not None:
+        below, lender = ciphered
+        with lender.lent() as cipher:
+            fill = partial(http_cipher.decrypt_all, cipher)
+            return (await _in_thread(below, _receive_some, view, fill))[0]
+    return 0
+
+
 async def _receive(sock: Socket, view: memoryview) -> int:
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     await trio.lowlevel.checkpoint()
     while True:
         _check_open(sock)
@@ -115,6 +134,8 @@ async def receive_to(stream: Stream, size: int, sink: Sink, held: bytes = b"") -
         BrokenResourceError: the connection broke.
         ClosedResourceError: it was closed here.
     """
+    if (ciphered := _ciphered(stream)) is not None:
+        return await _decrypt_to(*ciphered, min(size, limits.MOVE_BYTES), sink, held)
     sock = _socket_of(stream)
     if sock is None:
         piece = await stream.receive_some(min(size, limits.RECEIVE_BYTES))
@@ -122,13 +143,31 @@ async def receive_to(stream: Stream, size: int, sink: Sink, held: bytes = b"") -
             if one:
                 await _run(sink, memoryview(one))
         return len(piece)
+    how = min(size, limits.MOVE_BYTES), sink, _receive_all
     while True:
         _check_open(sock)
         await trio.lowlevel.wait_readable(sock)
-        got = await _in_thread(sock, _receive_to, min(size, limits.MOVE_BYTES), sink, held)
+        got = await _in_thread(sock, _receive_to, *how, held)
         if got is not None:
             return got
         held = b""
+
+
+async def _decrypt_to(
+    sock: Socket, stream: http_cipher.Ciphered, size: int, sink: Sink, held: bytes
+) -> int:
+    """Do the same over TLS, of which something may have been received before."""
+    waits = not stream.cipher.holds
+    while True:
+        _check_open(sock)
+        if waits:
+            await trio.lowlevel.wait_readable(sock)
+        with stream.lent() as cipher:
+            fill = partial(http_cipher.decrypt_all, cipher)
+            got = await _in_thread(sock, _receive_to, size, sink, fill, held)
+        if got is not None:
+            return got
+        held, waits = b"", True
 
 
 async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) -> int:
@@ -145,6 +184,8 @@ async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) 
         BrokenResourceError: the connection broke.
         ClosedResourceError: it was closed here.
     """
+    if (ciphered := _ciphered(stream)) is not None:
+        return await _encrypt_from(*ciphered, file, start, min(size, limits.MOVE_BYTES))
     sock = _socket_of(stream)
     if sock is None or not HAS_SENDFILE:
         size = min(size, limits.FILE_PIECE_BYTES)
@@ -156,6 +197,19 @@ async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) 
     while (sent := await _in_thread(sock, _send_span, *span)) is None:
         _check_open(sock)
         await trio.lowlevel.wait_writable(sock)
+    return sent
+
+
+async def _encrypt_from(
+    sock: Socket, stream: http_cipher.Ciphered, file: BinaryIO, start: int, size: int
+) -> int:
+    """Do the same over TLS."""
+    await stream.settle()
+    span = file.fileno(), start, size
+    with stream.lent() as cipher:
+        sent, left = await _in_thread(sock, http_cipher.encrypt_span, cipher, *span)
+    stream.leave(left)
+    await stream.settle()
     return sent
 
 
@@ -171,7 +225,8 @@ def prepare_bulk(stream: Stream) -> None:
     Trio keeps that low, so that what is sent last is not stuck behind what nobody needs any more.
     """
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    sock = _socket_of(stream)
+    ciphered = _ciphered(stream)
+    sock = ciphered[0] if ciphered is not None else _socket_of(stream)
     if option is not None and sock is not None:
         with suppress(OSError):  # no TCP
             sock.setsockopt(socket.IPPROTO_TCP, option, limits.UNSENT_BYTES)
@@ -185,6 +240,14 @@ def _read(file: BinaryIO, start: int, size: int) -> bytes:
 def _socket_of(stream: Stream) -> Socket | None:
     """Return the socket of a stream that has one, where sockets have descriptors."""
     return getattr(stream, "socket", None) if HAS_DESCRIPTORS else None
+
+
+def _ciphered(stream: Stream) -> tuple[Socket, http_cipher.Ciphered] | None:
+    """Return the socket below TLS and the stream, where a thread can use both."""
+    below: http_cipher.Below | None = getattr(stream, "below", None)
+    if below is None or not HAS_DESCRIPTORS:
+        return None
+    return below.socket, cast("http_cipher.Ciphered", stream)
 
 
 async def _run(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
@@ -212,7 +275,7 @@ def _check_open(sock: Socket) -> None:
         raise trio.ClosedResourceError("the connection was closed here")
 
 
-def _receive_to(descriptor: int, size: int, sink: Sink, held: bytes) -> int | None:
+def _receive_to(descriptor: int, size: int, sink: Sink, fill: Fill, held: bytes) -> int | None:
     """Hand on bytes as long as they flow; return how many, None for none, 0 at the end."""
     if held:
         sink(memoryview(held))
@@ -220,7 +283,7 @@ def _receive_to(descriptor: int, size: int, sink: Sink, held: bytes) -> int | No
     done, until = 0, time.monotonic() + limits.MOVE_SECONDS
     while done < size:
         view = buffer[: size - done]
-        at, ended = _receive_all(descriptor, view, until)
+        at, ended = fill(descriptor, view, until)
         if at:
             sink(view[:at])
             done += at
@@ -229,18 +292,20 @@ def _receive_to(descriptor: int, size: int, sink: Sink, held: bytes) -> int | No
     return done
 
 
-def _receive_some(descriptor: int, view: memoryview) -> tuple[int, bool]:
-    return _receive_all(descriptor, view, time.monotonic() + limits.MOVE_SECONDS)
+def _receive_some(descriptor: int, view: memoryview, fill: Fill) -> tuple[int, bool]:
+    return fill(descriptor, view, time.monotonic() + limits.MOVE_SECONDS)
 
 
 def _receive_all(descriptor: int, view: memoryview, until: float) -> tuple[int, bool]:
     """Receive as long as bytes flow, until a time; return how many, and whether it has ended."""
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     at = 0
     while at < len(view) and time.monotonic() < until:
         try:
             got = os.readv(descriptor, [view[at:]])
         except BlockingIOError:
-            if not _is_ready(descriptor, select.POLLIN):
+            if not http_cipher.is_ready(descriptor, select.POLLIN):
                 break
             continue
         except OSError as error:
@@ -253,12 +318,14 @@ def _receive_all(descriptor: int, view: memoryview, until: float) -> tuple[int, 
 
 def _send_span(descriptor: int, file: int, start: int, size: int) -> int | None:
     """Send of a file as long as bytes flow; return how many, None for none, 0 at the file's end."""
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     sent, until = 0, time.monotonic() + limits.MOVE_SECONDS
     while sent < size and time.monotonic() < until:
         try:
             more = os.sendfile(descriptor, file, start + sent, size - sent)
         except BlockingIOError:
-            if not _is_ready(descriptor, select.POLLOUT):
+            if not http_cipher.is_ready(descriptor, select.POLLOUT):
                 return sent or None
             continue
         except OSError as error:
@@ -269,9 +336,3 @@ def _send_span(descriptor: int, file: int, start: int, size: int) -> int | None:
             return sent
         sent += more
     return sent or None
-
-
-def _is_ready(descriptor: int, event: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, event)
-    return bool(poll.poll(limits.MOVE_PAUSE_SECONDS * 1000))

@@ -26,7 +26,7 @@ from dc.errors import ConnectionLost, HttpError, ProtocolError
 from dc.http_client_connection import Asked, ClientConnection, Source, Told
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Container
+    from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
 
     from trio.abc import Stream
 
@@ -42,14 +42,22 @@ class HttpClient:
     Args:
         open_stream: opens a connection to the server.
         host: for the Host header: the server's name, and its port unless it is the usual one.
+        headers: sent with each request, as what lets in; looked at for each anew, so whoever has
+            made the list may change it.
 
     Attributes:
         host: as given.
     """
 
-    def __init__(self, open_stream: Callable[[], Awaitable[Stream]], host: str) -> None:
+    def __init__(
+        self,
+        open_stream: Callable[[], Awaitable[Stream]],
+        host: str,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self._open_stream = open_stream
         self.host = host
+        self._headers = headers
         self._lock = trio.Lock()
         self._connection: ClientConnection | None = None
 
@@ -143,7 +151,8 @@ class HttpClient:
             told: is told how many bytes of a file or of bytes have been sent by now, from 0 on.
             accepted: statuses other than success that are no HttpError.
         """
-        asked = Asked(method, path, headers or [], source, start, told)
+        all_headers = [*self._headers, *(headers or [])]
+        asked = Asked(method, path, all_headers, source, start, told)
         async with self._lock:
             try:
                 connection = await self._ask(asked)

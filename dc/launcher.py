@@ -50,6 +50,7 @@ class Launcher:
         scratch: the folder below which each executor gets a working folder; None for the agent's.
         recycling: when executors are replaced.
         cgroups: where control groups may be made, if anywhere.
+        arguments: further ones of executors.
         is_reaper: whether this process is one, and has no other children in groups of their own.
     """
 
@@ -60,12 +61,14 @@ class Launcher:
         scratch: Path | None = None,
         recycling: Recycling | None = None,
         cgroups: Cgroups | None = None,
+        arguments: Sequence[str] = (),
         is_reaper: bool = False,
     ) -> None:
         self._plugins = plugins
         self._scratch = scratch
         self._recycling = recycling or Recycling()
         self._cgroups = cgroups
+        self._arguments = arguments
         self._is_reaper = is_reaper
         self._executors: list[Executor] = []
         self._starting = 0
@@ -74,7 +77,13 @@ class Launcher:
     @classmethod
     @contextlib.contextmanager
     def of_a_worker(
-        cls, plugins: Sequence[Path], scratch: Path, recycling: Recycling, *, use_cgroups: bool
+        cls,
+        plugins: Sequence[Path],
+        scratch: Path,
+        recycling: Recycling,
+        *,
+        use_cgroups: bool,
+        arguments: Sequence[str] = (),
     ) -> Iterator[Launcher]:
         """Provide the launcher of a worker's agent, whose whole process is the worker."""
         cgroups = Cgroups.find() if use_cgroups else None
@@ -84,7 +93,12 @@ class Launcher:
         log.info("how executors are contained: %s; %s", found, orphans)
         try:
             yield cls(
-                plugins, scratch=scratch, recycling=recycling, cgroups=cgroups, is_reaper=is_reaper
+                plugins,
+                scratch=scratch,
+                recycling=recycling,
+                cgroups=cgroups,
+                arguments=arguments,
+                is_reaper=is_reaper,
             )
         finally:
             if cgroups is not None:
@@ -103,7 +117,7 @@ class Launcher:
             executor = await Executor.start(
                 self._plugins,
                 start=Start(
-                    arguments=self._recycling.arguments(),
+                    arguments=[*self._recycling.arguments(), *self._arguments],
                     cgroup=cgroup,
                     folder=self._folder(),
                     after=self.sweep,
@@ -148,6 +162,8 @@ class Launcher:
         Those that it has started itself are in its own group, which no process can join from
         another session. While an executor is being started, its number is not known yet.
         """
+        if sys.platform == "win32":
+            return []
         started = self._started
         if self._starting:
             return []

@@ -41,17 +41,22 @@ class Link:
         stream: behind the opening handshake.
         client: whether this is the client's side, whose frames are masked.
         initial: bytes that the handshake read beyond itself.
+        session: a secret that lets in over HTTP for as long as the link is open; empty for none.
 
     Attributes:
         stream: the same.
+        session: the same.
         received_bytes: read from the stream, with all framing.
         sent_bytes: handed to the stream, with all framing.
         close_code: of the peer's close frame (1005 when it had none), 0 while there was none.
         close_reason: of the peer's close frame.
     """
 
-    def __init__(self, stream: trio.abc.Stream, *, client: bool, initial: bytes = b"") -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, *, client: bool, initial: bytes = b"", session: str = ""
+    ) -> None:
         self.stream = stream
+        self.session = session
         self.received_bytes = len(initial)
         self.sent_bytes = 0
         self._decoder = _frames.FrameDecoder(client=client, limit=limits.MESSAGE_BYTES)

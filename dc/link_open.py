@@ -11,24 +11,48 @@ import base64
 import binascii
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import h11
+import msgspec
 import trio
 
-from dc import limits
-from dc.errors import ConnectionLost, ProtocolError, VersionError
+from dc import http_head, limits
+from dc.errors import (
+    ConnectionLost,
+    DcError,
+    NotPermitted,
+    NotSignedIn,
+    ProtocolError,
+    VersionError,
+    by_code,
+)
 from dc.link import Link
+from dc.view_server import Problem
+from dc.worker_proof import SESSION_HEADER, Challenge, Proof, read_challenge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import trio.abc
+
+    Answer: TypeAlias = h11.InformationalResponse | h11.Response
 
 SUBPROTOCOL: Final = "dc.v1"
 
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _VERSION: Final = "13"
+
+_REFUSALS: Final = MappingProxyType({401: NotSignedIn, 403: NotPermitted})
+_SAID: Final = MappingProxyType(
+    {
+        401: "the server lets nobody in who shows nothing: join it with a code of it (python -m dc "
+        "invite, there), or sign in with a token",
+        403: "the server does not permit this",
+    }
+)
+"""What is wrong, if the server says no more than a status."""
 
 
 def accept_key(key: str) -> str:
@@ -104,60 +128,121 @@ def _is_key(key: str) -> bool:
         return False
 
 
-async def connect(stream: trio.abc.Stream, host: str, path: str) -> Link:
+async def connect(
+    stream: trio.abc.Stream,
+    host: str,
+    path: str,
+    headers: Sequence[tuple[str, str]] = (),
+    prover: Callable[[Challenge], Proof] | None = None,
+) -> Link:
     """Open a link at the client's end of a fresh stream. After an error the caller closes it.
 
     Args:
         stream: connected to the server; nothing was sent on it yet.
         host: for the header Host, with the port if it is not the scheme's own.
         path: what to ask for, as in `/socket`.
+        headers: further ones, as what lets in.
+        prover: answers the challenge of a server that wants to know whose key this is.
 
     Raises:
         ConnectionLost: the stream broke, or the server answered with another status than 101.
+        NotSignedIn: it wants something to be shown, or does not know what was.
+        NotPermitted: who that is may not do this.
         VersionError: the server does not speak dc.v1.
         ProtocolError: what answered is no WebSocket server.
     """
-    key = base64.b64encode(os.urandom(16)).decode()
-    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.HEAD_BYTES)
-    headers = [
-        ("Host", host),
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Key", key),
-        ("Sec-WebSocket-Version", _VERSION),
-        ("Sec-WebSocket-Protocol", SUBPROTOCOL),
-    ]
-    request = http.send(h11.Request(method="GET", target=path, headers=headers))
-    request += http.send(h11.EndOfMessage()) or b""
+    asker = _Asker(stream, host, path)
     try:
-        await stream.send_all(request)
-        answer = await _answer(stream, http)
+        answer = await asker.ask(headers)
+        challenge = _challenge(answer) if prover is not None else None
+        if challenge is not None and prover is not None:
+            await asker.finish()
+            proof = ("Authorization", prover(challenge).header)
+            answer = await asker.ask([*headers, proof])
+        if answer.status_code in _REFUSALS:
+            raise _refusal(answer.status_code, await asker.finish())
     except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
         raise ConnectionLost("the connection broke while the socket was being opened") from error
     except h11.RemoteProtocolError as error:
         raise ProtocolError(f"what answered does not speak HTTP: {error}") from error
-    _check_answer(answer, key)
-    return Link(stream, client=True, initial=http.trailing_data[0])
+    _check_answer(answer, asker.key)
+    session = http_head.join_headers(answer.headers).get(SESSION_HEADER.lower(), "")
+    return Link(stream, client=True, initial=asker.behind, session=session)
 
 
-async def _answer(
-    stream: trio.abc.ReceiveStream, http: h11.Connection
-) -> h11.InformationalResponse | h11.Response:
-    """Return the head that answers the request: 101, or anything that is final."""
-    while True:
-        event = http.next_event()
-        if event is h11.NEED_DATA:
-            data = await stream.receive_some(limits.RECEIVE_BYTES)
+class _Asker:
+    """Asks for the socket, once or twice, over one connection."""
+
+    def __init__(self, stream: trio.abc.Stream, host: str, path: str) -> None:
+        self._stream, self._host, self._path = stream, host, path
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.HEAD_BYTES)
+        self.key = base64.b64encode(os.urandom(16)).decode()
+
+    @property
+    def behind(self) -> bytes:
+        """What came behind the answer."""
+        return self._http.trailing_data[0]
+
+    async def ask(self, more: Sequence[tuple[str, str]]) -> Answer:
+        """Send the request; return the head that answers it: 101, or anything that is final."""
+        headers = [
+            ("Host", self._host),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", self.key),
+            ("Sec-WebSocket-Version", _VERSION),
+            ("Sec-WebSocket-Protocol", SUBPROTOCOL),
+            *more,
+        ]
+        http = self._http
+        if http.their_state is h11.DONE and http.our_state is h11.DONE:
+            http.start_next_cycle()
+        elif http.our_state is not h11.IDLE:
+            raise ConnectionLost("the server asks for a proof, and closes the connection")
+        request = http.send(h11.Request(method="GET", target=self._path, headers=headers))
+        await self._stream.send_all(request + (http.send(h11.EndOfMessage()) or b""))
+        while True:
+            event = await self._next_event()
+            if isinstance(event, h11.InformationalResponse | h11.Response) and (
+                event.status_code == 101 or event.status_code >= 200
+            ):
+                return event
+
+    async def finish(self) -> bytes:
+        """Return the body of an answer."""
+        body = b""
+        while not isinstance(event := await self._next_event(), h11.EndOfMessage):
+            body += bytes(event.data)
+            if len(body) > limits.ERROR_CHARS:
+                raise ProtocolError("the server says too much instead of opening the socket")
+        return body
+
+    async def _next_event(self) -> Any:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            data = await self._stream.receive_some(limits.RECEIVE_BYTES)
             if not data:
                 raise ConnectionLost("the server closed the connection instead of answering")
-            http.receive_data(bytes(data))
-        elif isinstance(event, h11.InformationalResponse | h11.Response) and (
-            event.status_code == 101 or event.status_code >= 200
-        ):
-            return event
+            self._http.receive_data(bytes(data))
+        return event
 
 
-def _check_answer(answer: h11.InformationalResponse | h11.Response, key: str) -> None:
+def _challenge(answer: Answer) -> Challenge | None:
+    """Return what a server wants to be signed, None if it wants nothing of the kind."""
+    if answer.status_code != 401:
+        return None
+    return read_challenge(http_head.join_headers(answer.headers).get("www-authenticate", ""))
+
+
+def _refusal(status: int, body: bytes) -> DcError:
+    """Return the error that a server has named, or else the one that its status says."""
+    try:
+        said = msgspec.json.decode(body, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _REFUSALS[status](_SAID[status])
+    return by_code(said.code, said.detail)
+
+
+def _check_answer(answer: Answer, key: str) -> None:
     """Judge the server's answer to the upgrade."""
     status = answer.status_code
     if status == 426:

@@ -11,7 +11,7 @@ first message.
 The first message of a peer is `Hello`, the first of the server `Welcome`. After that:
 
     worker  -> server   Held, Heartbeat, Running, Done, Failed, Returned, Goodbye, Leaving,
-                        Output, Progress, Checkpoint, Cached, Vitals
+                        Output, Progress, Checkpoint, Cached, Vitals, Resting
     server  -> worker   Welcome, Assign, Stop, Recorded, Heartbeat, Trouble, Refused, Slots, Rest,
                         End
     client  -> server   Submit, Payloads, EndOfJob, Subscribe, Consumed, Unsubscribe, Watch, Cancel,
@@ -66,7 +66,7 @@ Resources: TypeAlias = Annotated[dict[Text, Amount], Meta(max_length=limits.RESO
 LimitName: TypeAlias = Literal["memory", "disk", "open_files", "processes", "nice"]
 Limits: TypeAlias = dict[LimitName, Annotated[int, Meta(ge=1, le=2**62)]]
 Variable: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=limits.TEXT_CHARS)
+    str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)", max_length=limits.TEXT_CHARS)
 ]
 VariableValue: TypeAlias = Annotated[
     str, Meta(pattern=r"^[^\x00]*$", max_length=4 * limits.ERROR_CHARS)
@@ -352,6 +352,16 @@ class Vitals(Message, frozen=True):
     mains: Reading = -1.0
     dc_memory: Reading = -1.0
     dc_processors: Reading = -1.0
+
+
+class Resting(Message, frozen=True):
+    """The worker takes nothing now, for its computer is not for tasks: `reason` says why.
+
+    It keeps what it has begun, which may stand still, until it hands it back. It takes tasks again
+    once it says that there is no reason any more. To servers of the capability `resting`.
+    """
+
+    reason: Text
 
 
 class Checkpoint(Message, frozen=True):
@@ -687,6 +697,7 @@ FromWorker: TypeAlias = (
     | Checkpoint
     | Cached
     | Vitals
+    | Resting
 )
 FromClient: TypeAlias = (
     Hello

@@ -1,4 +1,7 @@
-"""One GET over a plain socket, blocking: for executors, which have no Trio."""
+"""One GET over a plain socket, blocking: for executors, which have no Trio, and speak no TLS.
+
+Where the server wants TLS or a proof, the agent passes their requests on (dc/worker/relay.py).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from urllib.parse import urlsplit
 from dc import limits
 from dc.errors import UnknownTask
 
+UNIX: Final = "unix:"
 _NONE: Final[Mapping[str, str]] = {}
 
 
@@ -17,7 +21,8 @@ class Answer:
     """The answer to a GET, whose body has not been read. Use as a context manager.
 
     Args:
-        server: its address, as http://HOST:PORT.
+        server: its address, as http://HOST:PORT, or http://:SECRET@HOST:PORT of an agent that wants
+            one, or unix:PATH of an agent's socket.
         path: which begins with a slash.
         headers: further ones.
 
@@ -33,17 +38,19 @@ class Answer:
 
     def __init__(self, server: str, path: str, headers: Mapping[str, str] = _NONE) -> None:
         parts = urlsplit(server)
-        where = parts.hostname or "", parts.port or 80
         self._path = path
         try:
-            self._socket = socket.create_connection(where, limits.TRANSFER_SECONDS)
+            self._socket = _connected(server)
         except socket.gaierror as error:
             raise ConnectionError(str(error)) from error
         except OSError as error:
             raise ConnectionError(error.strerror or str(error)) from error
         try:
             more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-            head = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n{more}\r\n"
+            if parts.password:
+                more += f"Authorization: Bearer {parts.password}\r\n"
+            host = parts.netloc.rpartition("@")[2] or "localhost"
+            head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n"
             self._socket.sendall(head.encode())
             self._read_head()
         except BaseException:
@@ -110,3 +117,18 @@ class Answer:
         if self.size > most:
             raise UnknownTask(f"{self._path} has more than {most} bytes")
         return b"".join(self)
+
+
+def _connected(server: str) -> socket.socket:
+    if server.startswith(UNIX):
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        found.settimeout(limits.TRANSFER_SECONDS)
+        try:
+            found.connect(server.removeprefix(UNIX))
+        except BaseException:
+            found.close()
+            raise
+        return found
+    parts = urlsplit(server)
+    where = parts.hostname or "", parts.port or 80
+    return socket.create_connection(where, limits.TRANSFER_SECONDS)

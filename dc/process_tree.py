@@ -131,6 +131,8 @@ def kill_all(find: Callable[[], list[Process]]) -> bool:
     Returns:
         Whether nothing was left of them in limits.TREE_SECONDS.
     """
+    if sys.platform == "win32":
+        return True  # none is known
     deadline = time.monotonic() + limits.TREE_SECONDS
     for _ in range(limits.TREE_STOPS):
         running = [one for one in find() if one.state not in _STOPPED]
@@ -157,7 +159,7 @@ def has_children() -> bool:
 
     Where the system has no such call it may have some.
     """
-    if not hasattr(os, "waitid"):
+    if sys.platform == "win32" or not hasattr(os, "waitid"):
         return True
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -168,6 +170,8 @@ def has_children() -> bool:
 
 def reap() -> None:
     """Take note of all children that have ended, so that nothing stays of them."""
+    if sys.platform == "win32":
+        return
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -45,9 +45,11 @@ def start_anew(arguments: Sequence[str]) -> NoReturn:
 
     The process keeps its number, so that whoever watches over it sees nothing.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  no shell is wanted
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # as in a program of Windows that has no window
+            stream.flush()
+    # No shell is wanted.
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  # nosec B606
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

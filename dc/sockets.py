@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -26,10 +27,13 @@ class Buffer:
     """A buffer that many connections receive into, each for a moment.
 
     With what Python adds to them, the bytes of a full one are still a small block of memory.
+
+    Attributes:
+        view: of all of it, for whoever fills it otherwise, and takes out again what it filled in.
     """
 
     def __init__(self) -> None:
-        self._view = memoryview(bytearray(limits.RECEIVE_BYTES - 64))
+        self.view = memoryview(bytearray(limits.RECEIVE_BYTES - 64))
 
     def receive(self, sock: socket.socket, most: int = limits.RECEIVE_BYTES) -> bytes:
         """Return what has come, `most` bytes at most; empty at the end.
@@ -38,8 +42,8 @@ class Buffer:
             BlockingIOError: nothing has come.
             OSError: the connection broke.
         """
-        count = sock.recv_into(self._view, min(most, len(self._view)))
-        return self._view[:count].tobytes()
+        count = sock.recv_into(self.view, min(most, len(self.view)))
+        return self.view[:count].tobytes()
 
 
 class TcpStream(trio.abc.HalfCloseableStream):
@@ -115,21 +119,40 @@ class TcpStream(trio.abc.HalfCloseableStream):
         """Return what has come, once there is something; see trio.abc.ReceiveStream."""
         await trio.lowlevel.checkpoint_if_cancelled()
         most = limits.RECEIVE_BYTES if max_bytes is None else max_bytes
-        if (data := self._receive(most)) is not None:
+        if (data := self.receive_now(most)) is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return data
         while True:
             await trio.lowlevel.wait_readable(self.socket)
-            if (data := self._receive(most)) is not None:
+            if (data := self.receive_now(most)) is not None:
                 return data
 
-    def _receive(self, most: int) -> bytes | None:
+    def receive_now(self, most: int) -> bytes | None:
+        """Return what has come, `most` bytes at most; empty at the end, None if nothing has.
+
+        Raises:
+            trio.BrokenResourceError: the connection broke.
+            trio.ClosedResourceError: it was closed.
+        """
         try:
             return self._buffer.receive(self.socket, most)
         except BlockingIOError:
             return None
         except OSError as error:
             raise _translated(error) from error
+
+    def fileno(self) -> int:
+        """Return the descriptor; negative once it is closed."""
+        return self.socket.fileno()
+
+    def shut(self) -> None:
+        """Break the connection both ways; whoever uses it finds out."""
+        with suppress(OSError):  # it is broken already
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close_now(self) -> None:
+        """Close it; nobody waits for it."""
+        self.socket.close()
 
     async def aclose(self) -> None:
         """Close it; who waits for it gets ClosedResourceError."""

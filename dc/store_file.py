@@ -187,7 +187,7 @@ def mark_log(connection: sqlite3.Connection, *, needed: bool) -> None:
     Raises:
         sqlite3.Error: it cannot be written.
     """
-    connection.execute(f"UPDATE folder SET log_needed = {needed:d}")  # noqa: S608
+    connection.execute("UPDATE folder SET log_needed = ?", (int(needed),))
 
 
 def renew_identity(path: Path) -> None:

@@ -32,8 +32,8 @@ class Writer:
         self._doubled = queries()["doubled"]
         row = f"({', '.join('?' * store_rows.COLUMNS)})"
         sizes = [1 << power for power in range(limits.COMMIT_ROWS.bit_length())]
-        self._inserts = {
-            size: f"INSERT INTO incoming VALUES {', '.join([row] * size)}"  # noqa: S608  only ?
+        self._inserts = {  # of question marks only
+            size: f"INSERT INTO incoming VALUES {', '.join([row] * size)}"  # noqa: S608  # nosec B608
             for size in sizes
         }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Sees to it that what the tests need of the system is there: a browser for the page, and Node.js
-# with npm for what the page is made from. Installs it where it may (Debian and Ubuntu, as root),
-# and else says exactly what to install.
+# Sees to it that what the tests need of the system is there: a browser for the page, Node.js with
+# npm for what the page is made from, and nginx as a proxy before the server. Installs it where it
+# may (Debian and Ubuntu, as root), and else says exactly what to install.
 set -eu
 
 has() {
@@ -14,6 +14,7 @@ has() {
 missing=""
 has chromium chromium-browser google-chrome google-chrome-stable || missing="$missing chromium"
 has node || missing="$missing nodejs"
+PATH="$PATH:/usr/sbin" has nginx || missing="$missing nginx-light"
 has npm || missing="$missing npm"
 [ -z "$missing" ] && exit 0
 
@@ -23,7 +24,7 @@ if [ "$(id -u)" = 0 ] && has apt-get; then
     # shellcheck disable=SC2086  # several packages
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 else
-    echo "The tests of the page need what is not here:$missing" >&2
+    echo "The tests need what is not here:$missing" >&2
     echo "Install it (Debian and Ubuntu: sudo apt install$missing) and run this again." >&2
     exit 1
 fi

@@ -267,3 +267,24 @@ async def test_a_cancelled_download_leaves_no_file(tmp_path: Path) -> None:
             nursery.cancel_scope.cancel()
         assert names(tmp_path) == []
         place.nursery.cancel_scope.cancel()
+
+
+async def test_headers_of_all_requests_may_change(tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    async def handler(request: Request) -> Response:
+        seen.append(request.headers.get("authorization"))
+        return Response(200, b"{}")
+
+    async with trio.open_nursery() as nursery:
+        place = Site(nursery, handler, memory_stream_pair)
+        headers: list[tuple[str, str]] = []
+        client = HttpClient(place.open, "x", headers)
+        await client.get("/")
+        headers.append(("Authorization", "Bearer one"))
+        await client.get("/")
+        await client.send_json("POST", "/", {})
+        headers[:] = []
+        await client.upload("/", b"x")
+        await client.aclose()
+    assert seen == [None, "Bearer one", "Bearer one", None]

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from dc.cli.access_arguments import add_access
 from dc.cli.bytes_arguments import add_bytes
 from dc.cli.control_arguments import add_control, add_order
 from dc.cli.events_arguments import add_events
@@ -14,7 +15,6 @@ from dc.cli.needs import AND, OR, needs_said
 from dc.cli.plugins_arguments import add_plugins
 from dc.cli.top_arguments import add_top
 from dc.cli.worker_arguments import add_worker
-from dc.client.connector import DEFAULT_URL
 from dc.errors import OptionsError
 from dc.requirements import MEMORY, read_amount
 
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add_worker(commands, _command)
     add_plugins(commands, _command)
     add_events(commands, _command)
+    add_access(commands, _command)
     return root
 
 
@@ -80,12 +81,12 @@ def _command(commands: Any, name: str, text: str, example: str) -> Mixed:
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    default = os.environ.get("DC_SERVER") or DEFAULT_URL
     command.add_argument(
         "--server",
         metavar="URL",
-        default=default,
-        help="the server's address (default: $DC_SERVER, else the one on this computer)",
+        default=os.environ.get("DC_SERVER", ""),
+        help="the server's address (default: $DC_SERVER, else the one that was signed in to last, "
+        "else the one on this computer)",
     )
     command.add_argument("--json", action="store_true", help="write JSON, for programs")
     return command

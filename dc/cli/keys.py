@@ -70,15 +70,15 @@ def reading() -> Iterator[Press]:
     """Have keys come one by one, without being shown, for as long as the block runs."""
     if sys.platform == "win32":
         yield _press_on_windows
-        return
-    number = sys.stdin.fileno()
-    before = termios.tcgetattr(number)
-    try:
-        tty.setcbreak(number)
-        _take_suspend(number)
-        yield _Typed(number).press
-    finally:
-        termios.tcsetattr(number, termios.TCSADRAIN, before)
+    else:
+        number = sys.stdin.fileno()
+        before = termios.tcgetattr(number)
+        try:
+            tty.setcbreak(number)
+            _take_suspend(number)
+            yield _Typed(number).press
+        finally:
+            termios.tcsetattr(number, termios.TCSADRAIN, before)
 
 
 def _take_suspend(number: int) -> None:
@@ -109,7 +109,7 @@ class _Typed:
         return ""
 
     def _read(self, seconds: float) -> None:
-        if not select.select([self._number], [], [], seconds)[0]:
+        if sys.platform != "win32" and not select.select([self._number], [], [], seconds)[0]:
             return
         data = os.read(self._number, BURST_BYTES)
         # The terminal is gone when there is nothing to read.

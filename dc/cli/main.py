@@ -10,23 +10,30 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from dc.cli import (
+    approve,
+    audit,
     backup,
     bench,
     carry,
     control,
     events,
+    groups,
+    invites,
     jobs,
     plugins_list,
     show,
+    sign_in,
     task,
+    tokens,
     top,
     why,
     worker,
 )
 from dc.cli.arguments import parser
 from dc.cli.screen import Screen
+from dc.cli.which_server import server_of
 from dc.client.plain_client import Client
-from dc.errors import DcError
+from dc.errors import DcError, NotSignedIn
 
 Command: TypeAlias = Callable[[Namespace, Client, Screen], int]
 
@@ -59,6 +66,12 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "why": why.why,
         "events": events.events,
         "settings": events.settings,
+        "invite": invites.invite,
+        "approve": approve.approve,
+        "token": tokens.token,
+        "group": groups.group,
+        "audit": audit.audit,
+        "sign-in-link": sign_in.link,
     }
 )
 UNABLE: Final = 2
@@ -96,9 +109,7 @@ def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) ->
     try:
         if local is not None:  # it works on files, and asks no server
             return local(args, screen)
-        with open_client(
-            getattr(args, "url", None) or args.server, plugins=_plugins(args)
-        ) as client:
+        with open_client(server_of(args), plugins=_plugins(args)) as client:
             return COMMANDS[args.command](args, client, screen)
     except jobs.Interrupted as error:
         screen.note(str(error))
@@ -106,6 +117,8 @@ def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) ->
     except KeyboardInterrupt:
         screen.note("interrupted" + _left(args))
         return INTERRUPTED
+    except NotSignedIn as error:
+        return _unable(screen, f"{error}: python -m dc sign-in")
     except DcError as error:
         return _unable(screen, str(error))
 

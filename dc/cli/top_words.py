@@ -12,7 +12,7 @@ HIGH: Final = 0.9
 """Of 1: beyond that the use of something is shown in red."""
 
 GOOD: Final = ("running", "done", "connected")
-WAITS: Final = ("paused", "draining", "waiting", "trial", "open", "away")
+WAITS: Final = ("paused", "draining", "resting", "waiting", "trial", "open", "away")
 BAD: Final = ("failed", "sick", "cancelled")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 Command: TypeAlias = Callable[[Any, str, str, str], argparse.ArgumentParser]
 
-STATES: Final = ("connected", "away", "sick", "trial", "paused", "draining", "gone")
+STATES: Final = ("connected", "away", "sick", "trial", "paused", "draining", "resting", "gone")
 
 ACTIONS: Final = (
     ("drain", "Have workers finish what they run, and take no more.", "drain 'lab-*' --leave"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import trio
 from trio.abc import Stream
@@ -15,7 +15,8 @@ from dc import limits
 from dc.client.connection import BROKEN, Connection
 from dc.client.patience import named
 from dc.client.transfers import Transfers
-from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError, StartError
+from dc.dial import Server, dial
+from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError
 from dc.http_client import HttpClient
 from dc.link_open import connect
 from dc.messages import Accepted
@@ -26,47 +27,34 @@ DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 SOFTWARE = "dc-python"
 
 
-def parse_url(url: str) -> tuple[str, int]:
-    """Return the host and the port of a server's address; the port is 8220 unless it is said.
-
-    Raises:
-        StartError: it is no such address.
-    """
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port or limits.DEFAULT_PORT
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):
-        raise StartError(f"{url!r} is not a server's address; one looks like {DEFAULT_URL}")
-    return parts.hostname, port
-
-
 class Connector:
     """Opens the connection when it is needed, and again when it was lost.
 
     Args:
-        url: of the server.
+        server: where it is.
         nursery: where connections run.
-        open_stream: opens a stream to the server; None for TCP to where the address says.
+        open_stream: opens a stream to the server; None for dialling it.
+        headers: of each request and of the socket's: what lets in.
 
     Attributes:
-        url: as given.
+        url: of the server.
         transfers: of large bytes, over connections of their own.
     """
 
     def __init__(
-        self, url: str, nursery: trio.Nursery, open_stream: OpenStream | None = None
+        self,
+        server: Server,
+        nursery: trio.Nursery,
+        open_stream: OpenStream | None = None,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
-        self.url = url
-        self._host, self._port = parse_url(url)
-        self._authority = f"[{self._host}]" if ":" in self._host else self._host
-        self._authority += f":{self._port}"
+        self.url = server.url
+        self._authority, self._headers = server.authority, headers
         self._nursery = nursery
-        self._open_stream = open_stream or self._open_tcp
+        self._open_stream = open_stream or partial(dial, server)
         self._connecting = trio.Lock()
         self._connection: Connection | None = None
-        self._http = HttpClient(self._open_stream, self._authority)
+        self._http = self._new_http()
         self.transfers = Transfers(self._new_http)
         self._closed = False
 
@@ -134,17 +122,14 @@ class Connector:
         await self.transfers.aclose()
 
     def _new_http(self) -> HttpClient:
-        return HttpClient(self._open_stream, self._authority)
-
-    async def _open_tcp(self) -> Stream:
-        return await trio.open_tcp_stream(self._host, self._port)
+        return HttpClient(self._open_stream, self._authority, self._headers)
 
     async def _connect(self) -> Connection:
         stream = None
         try:
             with trio.fail_after(limits.HELLO_SECONDS):
                 stream = await self._open_stream()
-                link = await connect(stream, self._authority, "/socket")
+                link = await connect(stream, self._authority, "/socket", self._headers)
                 connection = Connection(link, SOFTWARE)
                 await connection.open()
                 return connection
@@ -158,6 +143,8 @@ class Connector:
     def _unreachable(self, error: BaseException, *, answered: bool) -> DcError:
         if not answered:
             text = "is it running? start it with: python -m dc.server"
+            if isinstance(error, trio.BrokenResourceError):  # something is there
+                text = str(error)
         elif isinstance(error, trio.TooSlowError):
             text = f"it did not answer within {limits.HELLO_SECONDS:g} seconds"
         elif isinstance(error, ProtocolError):

@@ -45,6 +45,8 @@ class Client:
             results their types, and `run` its split and merge.
         submitter: whose jobs are submitted; USER@HOST if nothing is said.
         open_stream: opens a stream to the server in place of TCP.
+        token: that lets in; without it $DC_TOKEN, or what `python -m dc sign-in` has kept.
+        pin: of the server's key, as hexadecimal digits; without it $DC_PIN, or what was kept.
     """
 
     def __init__(
@@ -54,8 +56,12 @@ class Client:
         *,
         submitter: str | None = None,
         open_stream: OpenStream | None = None,
+        token: str | None = None,
+        pin: str | None = None,
     ) -> None:
-        self._client = AsyncClient(url, plugins, submitter=submitter, open_stream=open_stream)
+        self._client = AsyncClient(
+            url, plugins, submitter=submitter, open_stream=open_stream, token=token, pin=pin
+        )
         self._scope = trio.CancelScope()
         self._thread: threading.Thread | None = None
         self._token: trio.lowlevel.TrioToken | None = None
@@ -357,7 +363,7 @@ class Client:
         """Ask for a change: send a value, if it is one, as JSON to a path such as `/api/workers/W`.
 
         Args:
-            method: `POST`, `PATCH` or `DELETE`.
+            method: `POST`, `PUT`, `PATCH` or `DELETE`.
             path: of the server's API, see docs/protocol.md.
             value: anything that has a form in JSON.
 

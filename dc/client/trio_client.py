@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -31,6 +31,8 @@ from dc.client.values import (
     skip,
     too_few,
 )
+from dc.client.way_in import way_in
+from dc.errors import NotPermitted
 from dc.messages import Accepted, Blob, Status
 from dc.tasktypes import TaskType
 
@@ -48,6 +50,8 @@ class AsyncClient:
             results their types, and `run` its split and merge.
         submitter: whose jobs are submitted; USER@HOST if nothing is said.
         open_stream: opens a stream to the server in place of TCP.
+        token: that lets in; without it $DC_TOKEN, or what `python -m dc sign-in` has kept.
+        pin: of the server's key, as hexadecimal digits; without it $DC_PIN, or what was kept.
     """
 
     def __init__(
@@ -57,8 +61,11 @@ class AsyncClient:
         *,
         submitter: str | None = None,
         open_stream: OpenStream | None = None,
+        token: str | None = None,
+        pin: str | None = None,
     ) -> None:
         self.url = url
+        self._credentials = token, pin
         self.submitter = submitter_here() if submitter is None else submitter
         self.types = KnownTypes(plugins)
         self._open_stream = open_stream
@@ -72,8 +79,10 @@ class AsyncClient:
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         try:
-            self._connector = Connector(self.url, self._nursery, self._open_stream)
-            await self._connector.connection()
+            server, headers = way_in(self.url, *self._credentials)
+            self._connector = Connector(server, self._nursery, self._open_stream, headers)
+            with suppress(NotPermitted):  # who may only look has no socket, and needs none for that
+                await self._connector.connection()
         except BaseException:
             await self._close()
             raise

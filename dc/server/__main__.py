@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import ipaddress
 import logging
 import os
 import signal
@@ -20,15 +18,21 @@ from msgspec.structs import replace
 
 from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
+from dc.discovery import Facts, facts_of
 from dc.errors import StartError
 from dc.plugin_origins import find_origins
 from dc.plugins import Plugins
-from dc.server import folder
+from dc.server import folder, listening
+from dc.server.announcing import announce
 from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
+from dc.server.certificate import ServerCertificate
+from dc.server.door import Door
+from dc.server.first_start import Reached, first_start
 from dc.server.guard import Allowed
 from dc.server.keep import Keep
 from dc.server.limit_arguments import add_limit_options, allowed_of
+from dc.server.listening import Entry, Listening
 from dc.server.open_files import raise_limit
 from dc.server.option_rows import NotingParser
 from dc.server.quota_arguments import add_quota_options, quotas_of
@@ -56,8 +60,7 @@ and open the printed address in a browser.
 class Arguments(Struct, frozen=True):
     """What was asked for on the command line."""
 
-    host: str
-    port: int
+    listening: Listening
     data: Path
     plugins: list[Path]
     verbose: bool
@@ -86,12 +89,11 @@ def parse(argv: list[str] | None = None) -> Arguments:
     add_limit_options(parser)
     values, options = parser.parse_noting(argv)
     try:
-        host, port = split_address(values.listen)
+        asked = listening.read(values)
     except StartError as error:
         parser.error(str(error))
     return Arguments(
-        host=host,
-        port=port,
+        listening=asked,
         data=values.data,
         plugins=values.plugins,
         verbose=values.verbose,
@@ -108,13 +110,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
 
 
 def _add_usual_options(parser: argparse.ArgumentParser) -> None:
-    default = f"{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
-    parser.add_argument(
-        "--listen",
-        metavar="HOST:PORT",
-        default=default,
-        help=f"where to listen (default {default}); port 0 takes a free one",
-    )
+    listening.add_options(parser)
     parser.add_argument(
         "--data",
         metavar="DIR",
@@ -180,62 +176,19 @@ def _count(text: str) -> int:
     return int(_days(str(int(text))))
 
 
-def split_address(text: str) -> tuple[str, int]:
-    """Return host and port of `HOST:PORT`, `:PORT`, `HOST` or `[HOST]:PORT`; StartError else."""
-    host, colon, port = text.rpartition(":")
-    if not colon or port.endswith("]") or (":" in host and not host.startswith("[")):
-        host, port = text, str(limits.DEFAULT_PORT)
-    host = host.strip("[]") or limits.DEFAULT_HOST
-    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise StartError(f"--listen {text}: {port!r} is no port; give HOST:PORT, as 127.0.0.1:8220")
-    return host, int(port)
-
-
-def check_loopback(host: str) -> None:
-    """See to it that the server can be reached from this computer alone.
-
-    Raises:
-        StartError: the host is not one of this computer's loopback addresses.
-    """
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
-    except OSError as error:
-        raise StartError(f"--listen {host}: no such host ({error.strerror or error})") from None
-    for address in found:
-        if not ipaddress.ip_address(str(address).partition("%")[0]).is_loopback:
-            raise StartError(
-                f"--listen {host}: dc has no tokens and no TLS yet, and whoever reaches its port "
-                "can run code on every worker; so it listens on loopback addresses only. Use "
-                "127.0.0.1, and for other computers a tunnel, as ssh -R 8220:127.0.0.1:8220 WORKER"
-            )
-
-
-async def listen(host: str, port: int) -> list[trio.SocketListener]:
-    """Open the listening sockets.
-
-    Raises:
-        StartError: the address cannot be had.
-    """
-    try:
-        return await trio.open_tcp_listeners(port, host=host)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE or "in use" in str(error):
-            text = "another program listens there (another dc.server?); stop it, or choose another"
-            raise StartError(f"--listen {host}:{port}: {text} port, 0 for a free one") from None
-        raise StartError(f"--listen {host}:{port}: {error.strerror or error}") from None
-
-
 async def serve(arguments: Arguments) -> None:
     """Run the server until SIGINT or SIGTERM."""
-    check_loopback(arguments.host)
+    asked = arguments.listening
+    only_here = await trio.to_thread.run_sync(listening.is_only_here, asked.host)
+    entry = listening.entry_of(asked, loopback=only_here)
     find_origins(arguments.plugins, entry_points=False)  # are there such folders?
-    listeners = await listen(arguments.host, arguments.port)
+    listeners = await listening.listen(asked.host, asked.port)
     try:
         if arguments.accept_loss:
             log.warning("--accept-loss: what is missing from %s is not asked for", arguments.data)
         store = await open_store(arguments.data, accept_loss=arguments.accept_loss)
         try:
-            await _serve(arguments, listeners, store)
+            await _serve(arguments, entry, listeners, store)
         finally:
             with trio.CancelScope(shield=True):
                 await store.aclose()
@@ -246,19 +199,24 @@ async def serve(arguments: Arguments) -> None:
 
 async def _serve(
     arguments: Arguments,
+    entry: Entry,
     listeners: list[trio.SocketListener],
     store: Store,
 ) -> None:
     blobs = BlobFolder(arguments.data / "blobs")
-    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    address = f"http://{host}:{listeners[0].socket.getsockname()[1]}"
-    data = arguments.data.absolute()
+    asked, data = arguments.listening, arguments.data.absolute()
+    reached = listening.reached_at(asked, entry, listeners[0].socket.getsockname()[1])
+    certificate = _certificate(asked, data) if entry.tls else None
     remove_copies(data)
     settings = Settings(
-        *(f"dc {__version__}", address, data, time.time(), arguments.keep),
-        *(arguments.quotas, arguments.reserve, arguments.options),
+        *(f"dc {__version__}", reached.url, data, time.time(), arguments.keep),
+        *(arguments.quotas, arguments.reserve, arguments.options, entry.secure),
+        pin=certificate.pin if certificate and not certificate.is_public(reached.host) else b"",
+        behind_proxy=entry.behind_proxy,
+        shown_pin=certificate.pin if certificate else b"",
         allowed=replace(arguments.allowed, places=raise_limit()),
     )
+    address = settings.address
     types = PluginTypes(Plugins())
     shelf = Shelf(arguments.plugins, data, blobs, types)
     await shelf.open(store)
@@ -269,22 +227,60 @@ async def _serve(
         await nursery.start(app.run)
         await nursery.start(_watch_signals, app)
         nursery.start_soon(shelf.watch, app.plugins_added, app.reactor.board.running)
-        serve_one = partial(_serve_one, site, Buffer())
+        serve_one = partial(_serve_one, site, buffer := Buffer())
+        if certificate is not None:
+            nursery.start_soon(certificate.watch)
+            serve_one = partial(_serve_one, site, buffer, door=Door(certificate, buffer))
+            log.info("the pin of its key is %s", certificate.pin.hex())
         nursery.start_soon(trio.serve_listeners, serve_one, listeners)
+        if asked.announce:
+            nursery.start_soon(announce, asked.host, _facts(app, listeners))
         print(address, flush=True)
         log.info("listening at %s, data in %s", address, data)
         log.info("%d task types from plugins", len(types.names()))
+        if entry.secure:
+            await _first_start(app, asked.host, listeners[0].socket.getsockname()[1])
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")
 
 
-async def _serve_one(site: Site, buffer: Buffer, accepted: trio.SocketStream) -> None:
+async def _first_start(app: ServerApp, host: str, port: int) -> None:
+    """See to it that the operator can come in; print how, if this is the first start."""
+    settings = app.settings
+    public = not settings.pin
+    reached = Reached(settings.address, host, port, settings.shown_pin, is_public=public)
+    access = app.reactor.board.access
+    for line in await first_start(app.ask, access, settings.data, reached, time.time()):
+        print(line, flush=True)
+
+
+def _facts(app: ServerApp, listeners: list[trio.SocketListener]) -> Facts:
+    """Return what the server says of itself to who looks for one."""
+    port, pin = listeners[0].socket.getsockname()[1], app.settings.shown_pin
+    identity = app.reactor.board.server
+    return facts_of(identity, port, pin, __version__, socket.gethostname(), tls=bool(pin))
+
+
+def _certificate(asked: Listening, data: Path) -> ServerCertificate:
+    """Return the certificate that was given, or else the one that is made here."""
+    if asked.certificate is not None:
+        return ServerCertificate.given(asked.certificate, asked.key)
+    names = listening.certificate_names(asked, socket.gethostname())
+    return ServerCertificate.made(data, names, time.time())
+
+
+async def _serve_one(
+    site: Site, buffer: Buffer, accepted: trio.SocketStream, door: Door | None = None
+) -> None:
     """Serve a connection; whatever becomes of it, the server goes on."""
     stream = TcpStream.of(accepted, buffer)
     try:
-        peer = stream.socket.getpeername()
-        await site.serve_stream(stream, f"{peer[0]}:{peer[1]}")
+        peer = listening.shown_peer(stream.socket.getpeername())
+        if door is None:
+            await site.serve_stream(stream, peer)
+        else:
+            await site.serve_stream(stream, peer, door.open)
     except* OSError as errors:  # it is gone already, or there are too many open files
         log.warning("a connection was given up: %s", errors.exceptions[0])
         stream.socket.close()

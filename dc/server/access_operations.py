@@ -26,7 +26,7 @@ from dc.roles import Principal
 from dc.server import access_views
 from dc.server.audit_words import said_of
 from dc.server.board import Board
-from dc.server.commands import Command, OrderWorkers, Then
+from dc.server.commands import Command, Then
 from dc.server.commands_access import (
     AccessCommand,
     ApproveKey,
@@ -177,10 +177,10 @@ class AccessOperations:
                 what = f"{_worker(row)}, by invite {row.invite}"
                 answer = Joined(server=server, state=row.state, name=row.name)
                 return Done(answer, records, kind, what)
-            case KnockWorker(knock, nonce):
+            case KnockWorker(knock, nonce, pin):
                 self._workers.register.check(knock.key)
                 access.knock(knock, nonce, address, now)
-                return Done(KnockAnswer(nonce.hex()))
+                return Done(KnockAnswer(nonce.hex(), pin or server))
             case RevealNumber(reveal, pin):
                 half = bytes.fromhex(reveal.nonce)
                 one = access.reveal(reveal.key, half, pin or server, now)
@@ -218,18 +218,15 @@ class AccessOperations:
     # --- other commands, and time ---------------------------------------------------------------
 
     def did(self, command: Command, answer: object, by: Principal, address: str) -> None:
-        """Note that another command was done; a worker that it has deleted is nobody any more.
+        """Note that another command was done; one that found nothing to do has no entry."""
+        if answer not in ([], 0):
+            kind, what = said_of(command, answer)
+            self._enter(kind, by, address, what)
 
-        One that found nothing to be done has no entry.
-        """
-        if answer in ([], 0):
-            return
-        if isinstance(command, OrderWorkers) and command.action == "delete":
-            assert isinstance(answer, list)
-            for key in answer:
-                self._write(self._access.deleted(key))
-        kind, what = said_of(command, answer)
-        self._enter(kind, by, address, what)
+    def deleted(self, keys: Iterable[str]) -> None:
+        """Have workers be nobody any more that an operator has deleted."""
+        for key in keys:
+            self._write(self._access.deleted(key))
 
     def tick(self, *, last: bool = False) -> None:
         """Write down what time has brought about; with `last` also what is only counted yet."""

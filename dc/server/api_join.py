@@ -82,12 +82,12 @@ class JoinApi:
             return await self._app.ask(JoinWorker(call.body), *call.by)
 
     async def _knock(self, call: Call[None, Knock]) -> object:
-        nonce = os.urandom(join_number.NONCE_BYTES)
+        nonce, pin = os.urandom(join_number.NONCE_BYTES), self._app.settings.shown_pin.hex()
         with self._counted(call.request.address):
-            return await self._app.ask(KnockWorker(call.body, nonce), *call.by)
+            return await self._app.ask(KnockWorker(call.body, nonce, pin), *call.by)
 
     async def _reveal(self, call: Call[None, Reveal]) -> object:
-        pin = self._app.settings.pin.hex()
+        pin = self._app.settings.shown_pin.hex()
         with self._counted(call.request.address):
             return await self._app.ask(RevealNumber(call.body, pin), *call.by)
 

@@ -33,7 +33,7 @@ from dc.view_workers import WorkersChanged, WorkersDeleted, WorkersPage, WorkerV
 WorkerStates: TypeAlias = Annotated[
     str,
     Meta(
-        pattern="^((connected|away|sick|trial|paused|draining|gone)(,|$))*$",
+        pattern="^((connected|away|sick|trial|paused|draining|resting|gone)(,|$))*$",
         max_length=100,
         examples=["sick,away"],
     ),

@@ -34,6 +34,10 @@ FAILING_TASKS: Final = 10
 FAILING_SHARE: Final = 0.1
 """Of the tasks of a job that have ended: more failed ones are worth a look."""
 
+RESERVED: Final = {"add": "%61dd"}
+"""Names of workers whose pages would have the address of another page; the page itself knows the
+same."""
+
 PAUSED_SECONDS: Final = 3600.0
 """After which what is paused may have been forgotten."""
 
@@ -121,7 +125,7 @@ class AttentionList:
         yield from _some("sick", "warning", sick, "workers are sick", "/workers?state=sick")
         yield from self._away()
         lacks = [
-            (f"{_names(names)} cannot use a plugin: {why}", f"/workers/{quote(names[0], safe='')}")
+            (f"{_names(names)} cannot use a plugin: {why}", page_named(names[0]))
             for why, names in unusable.items()
         ]
         yield from _some("unusable", "warning", lacks, "plugins cannot be used", "/workers")
@@ -218,7 +222,12 @@ JOB_KINDS: Final[dict[str, tuple[Level, str]]] = {
 
 def page_of(worker: Worker) -> str:
     """Return the path of a worker's page."""
-    return f"/workers/{quote(worker.name, safe='')}"
+    return page_named(worker.name)
+
+
+def page_named(name: str) -> str:
+    """Return the path of the page of the worker of a name, which is none of another page."""
+    return f"/workers/{RESERVED.get(name) or quote(name, safe='')}"
 
 
 def _some(

@@ -79,8 +79,7 @@ class Board:
         self.scheduler = Scheduler(
             credit_seconds=limits.CREDIT_SECONDS, credit_tasks=limits.CREDIT_TASKS
         )
-        self.access = Access()
-        self.audit = AuditLog()
+        self.access, self.audit = Access(), AuditLog()
         self.matching = Matching(self.scheduler, self.access.types_of)
         self.submitters = Submitters(self.scheduler)
         self.jobs: dict[int, Job] = {}

@@ -76,16 +76,20 @@ class JoinWorker(Struct, frozen=True):
 
 
 class KnockWorker(Struct, frozen=True):
-    """Have a worker without a code wait; `nonce` is 16 random bytes. The answer is KnockAnswer."""
+    """Have a worker without a code wait; `nonce` is 16 random bytes. The answer is KnockAnswer.
+
+    `server` is the server's whole pin as hexadecimal digits; empty where it has no TLS of its own.
+    """
 
     knock: Knock
     nonce: bytes
+    server: str = ""
 
 
 class RevealNumber(Struct, frozen=True):
     """Take such a worker's half of the number; the answer is Joined.
 
-    `server` is the server's whole pin as hexadecimal digits; empty where there is no TLS.
+    `server` is as in KnockWorker.
     """
 
     reveal: Reveal

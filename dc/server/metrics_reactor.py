@@ -16,11 +16,11 @@ from dc.server.health import SICK, TRIAL, WELL
 from dc.server.jobs import job_state
 from dc.server.metric_families import counter, counters, gauge, gauges, histograms
 from dc.server.reactor import Reactor
-from dc.server.roster import Worker
+from dc.server.roster import RESTING, Worker
 from dc.server.workers import WorkerSide
 
 JOB_STATES = "open", "paused", "queued", "running", "waiting"
-WORKER_STATES = "away", "connected", "draining", "paused", SICK, TRIAL
+WORKER_STATES = "away", "connected", "draining", "paused", RESTING, SICK, TRIAL
 ENDS = "cancelled", "done", "failed"
 """States of jobs that have come to their end."""
 
@@ -90,6 +90,7 @@ def _worker_states(side: WorkerSide) -> dict[str, int]:
     states = dict.fromkeys(WORKER_STATES, 0)
     roster = side.roster
     odd = {key for key, _ in side.health.unwell()}.union(side.register.commanded())
+    odd.update([one.key for one in roster.by_peer.values() if one.resting])
     for worker in [roster.by_key[key] for key in odd if key in roster.by_key]:
         if worker.peer >= 0:
             states[_state_of(side, worker)] += 1
@@ -103,6 +104,8 @@ def _state_of(side: WorkerSide, worker: Worker) -> str:
     row = side.register.get(worker.key)
     if row is not None and (row.order or row.state):
         return "paused" if row.state == "paused" and not row.order else "draining"
+    if worker.resting:
+        return RESTING
     state = side.health.state(worker.process)
     return "connected" if state == WELL else state
 

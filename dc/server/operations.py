@@ -91,7 +91,10 @@ class Operations:
                     self._board.write(record, lambda: None)
                 self._answer(then, None)
             case OrderWorkers():
-                self._answer(then, self._orders.order(command))
+                keys = self._orders.order(command)
+                if command.action == "delete":
+                    self.access.deleted(keys)
+                self._answer(then, keys)
             case SetWorkers():
                 self._answer(then, self._orders.set(command))
 

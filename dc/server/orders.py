@@ -291,6 +291,24 @@ def _with(row: WorkerRow, command: SetWorkers) -> WorkerRow:
     return row
 
 
+def commanded(row: WorkerRow, held: int) -> tuple[str, str]:
+    """Return the state of a worker that is here and that operators have a hand on, and why.
+
+    Args:
+        row: what they have decided.
+        held: how many tasks it holds.
+    """
+    tasks = f"{held} task{'s' if held != 1 else ''}"
+    if row.order:
+        ends = "restarts" if row.order.startswith("restart") else "ends"
+        after = f"after its {tasks}" if held and row.order in ("leave", "restart") else "now"
+        return "draining", f"told to {row.order} by an operator: {ends} {after}"
+    if row.state == "paused":
+        return "paused", "paused by an operator: it takes nothing until it is resumed"
+    now = f"finishes its {tasks}, and takes" if held else "drained by an operator: it takes"
+    return "draining", f"{now} nothing until it is resumed"
+
+
 def _is_pattern(name: str) -> bool:
     return any(mark in name for mark in PATTERN)
 

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 A worker that holds no task has nothing to say but heartbeats, and thousands of them say nothing
 else for hours. When such a worker's heartbeat has been answered, its connection is parked: all that
-is left of it is the socket. One task looks after all parked ones every PARK_SECONDS, and answers
+is left of it is the stream. One task looks after all parked ones every PARK_SECONDS, and answers
 the heartbeats that came meanwhile, a hundred at a time; that costs a fifth of a turn of the loop
 for each (measured: see `benchmarks.fleet`).
 
@@ -13,16 +13,16 @@ stream, a rule of the wire that it breaks. It then has a task again, which finds
 connection is only parked between two frames, and what was received is handed to its new link. So
 nothing is decided here, and none of the link's rules is known here but the bytes of one heartbeat.
 
-Only sockets are parked, and only where the system has epoll.
+Only TCP is parked, with TLS or without, and only where the system has epoll. With TLS some bytes
+may have been received of which nothing can be told yet: they stay in the stream until more come.
 """
 
 from __future__ import annotations
 
 import select
-import socket
+import sys
 from collections.abc import Collection
-from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import trio
 
@@ -30,6 +30,9 @@ from dc._frames import BINARY, encode_frame
 from dc.messages import Codec, FromWorker, Heartbeat, Message
 from dc.server.connection import Connection
 from dc.sockets import TcpStream
+from dc.tls_stream import CLOSED, TlsStream
+
+Stream: TypeAlias = TcpStream | TlsStream
 
 PARK_SECONDS: Final = 0.2
 """Between two looks at parked connections: what a worker without tasks says has so much time. Half
@@ -64,7 +67,7 @@ class Owner(Protocol):
     def alive(self, peers: Collection[int], now: float) -> list[int]:
         """Note that heartbeats of peers came now; return which are to be answered."""
 
-    def wake(self, peer: int, stream: TcpStream, initial: bytes) -> Connection:
+    def wake(self, peer: int, stream: Stream, initial: bytes) -> Connection:
         """Serve a connection again that was parked; `initial` has been read from it."""
 
 
@@ -73,7 +76,7 @@ class Parked:
 
     __slots__ = ("_parking", "number", "stream")
 
-    def __init__(self, parking: Parking, number: int, stream: TcpStream) -> None:
+    def __init__(self, parking: Parking, number: int, stream: Stream) -> None:
         self._parking = parking
         self.number = number
         self.stream = stream
@@ -115,13 +118,19 @@ class Parking:
 
     def may_take(self, stream: trio.abc.Stream) -> bool:
         """Whether connections over such a stream can be parked."""
-        return self._epoll is not None and isinstance(stream, TcpStream)
+        if self._epoll is None:
+            return False
+        if isinstance(stream, TlsStream):
+            return stream.below is not None and not stream.is_busy
+        return isinstance(stream, TcpStream)
 
     def park(self, number: int, stream: trio.abc.Stream) -> Parked:
         """Look after the connection of a peer until it is woken; it may be taken."""
+        if sys.platform != "linux":
+            raise AssertionError("there is no epoll: see `may_take`")
         assert self._epoll is not None
-        assert isinstance(stream, TcpStream)
-        file = stream.socket.fileno()
+        assert isinstance(stream, TcpStream | TlsStream)
+        file = stream.fileno()
         parked = self._parked[file] = Parked(self, number, stream)
         self._epoll.register(file, select.EPOLLIN)
         self._some.set()
@@ -130,7 +139,7 @@ class Parking:
     def wake(self, parked: Parked, initial: bytes = b"") -> Connection:
         """Give a connection a task again."""
         assert self._epoll is not None
-        file = parked.stream.socket.fileno()
+        file = parked.stream.fileno()
         del self._parked[file]
         self._epoll.unregister(file)
         return self._owner.wake(parked.number, parked.stream, initial)
@@ -156,9 +165,11 @@ class Parking:
         for file, _ in ready:
             parked = self._parked[file]
             try:
-                data = parked.stream.socket.recv(PIECE_BYTES)
-            except OSError:
+                data = parked.stream.receive_now(PIECE_BYTES)
+            except CLOSED:
                 data = b""  # whoever is woken meets the error again
+            if data is None:
+                continue
             if is_heartbeat(data):
                 alive[parked.number] = parked
             else:
@@ -170,18 +181,17 @@ class Parking:
     def say(self, parked: Parked) -> None:
         """Send a heartbeat; a worker that does not take it is woken, and found to be lost."""
         try:
-            sent = parked.stream.socket.send(_FRAME)
-        except OSError:
+            sent = parked.stream.send_now(_FRAME)
+        except CLOSED:
             sent = 0
         if sent < len(_FRAME):
-            with suppress(OSError):  # half a frame may be on its way: nothing can follow it
-                parked.stream.socket.shutdown(socket.SHUT_RDWR)
+            parked.stream.shut()  # half a frame may be on its way: nothing can follow it
             self.wake(parked)
 
     def close(self) -> None:
         """Close what is parked still."""
         for parked in self._parked.values():
-            parked.stream.socket.close()
+            parked.stream.close_now()
         self._parked.clear()
         self.is_closed = True
         if self._epoll is not None:

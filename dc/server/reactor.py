@@ -88,7 +88,7 @@ from dc.server.unheard import Unheard
 from dc.server.why import Whys
 from dc.server.workers import WorkerSide
 
-CAPABILITIES = ["batch", "blobs", "vitals"]
+CAPABILITIES = ["batch", "blobs", "vitals", "resting"]
 CLOSE_POLICY = 1008
 ENDED = "what you were let in by has ended: sign in again"
 CLOSE_GOING = 1001

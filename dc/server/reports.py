@@ -368,12 +368,13 @@ class Reports:
         """End an attempt that its worker should have ended by its time limit.
 
         Not while the worker cannot say what became of it, because it is away or (`patient`) because
-        the server itself stood still: then the attempt is looked at again later.
+        the server itself stood still; nor while it rests, and its tasks may stand still: then the
+        attempt is looked at again later.
         """
         worker, job = self._roster.by_id.get(id_), self._board.jobs.get(number)
         if worker is None or job is None or job.cancelled:
             return
-        if patient or not worker.ready:
+        if patient or worker.resting or not worker.ready:
             again = self._board.now + limits.DEADLINE_GRACE_SECONDS
             self._scheduler.start(id_, number, task, attempt, again)
             return

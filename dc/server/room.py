@@ -42,7 +42,7 @@ class Room:
 
     def _slots(self, worker: Worker) -> int:
         row = self._register.get(worker.key)
-        if worker.leaving or (row is not None and (row.state or row.order)):
+        if worker.leaving or worker.resting or (row is not None and (row.state or row.order)):
             return 0
         if not worker.longest(self._board.now):
             return 0

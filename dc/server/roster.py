@@ -21,6 +21,9 @@ from dc.server.event_log import counted
 from dc.server.register import Register, decided
 from dc.server.tally import Tally
 
+RESTING = "resting"
+"""The state of a worker that takes nothing, for its computer is in use by somebody else."""
+
 KEY_SHOWN = 8
 """Characters of a key that stand for the name of a worker that has not said one yet."""
 
@@ -48,6 +51,7 @@ class Worker(Struct, eq=False):
             to be counted under, unless it names it for the sake of a report that came before.
         obeys: whether it understands orders.
         leaving: whether it takes no more, as it says.
+        resting: why it takes nothing now, as it says; empty if it does.
         until: when it will leave, on the reactor's clock.
         stop_by: when it must have stopped, if it was told to.
         unusable: by archive, why it could not use it when it last tried, the newest last.
@@ -76,6 +80,7 @@ class Worker(Struct, eq=False):
     doubts: dict[tuple[int, int, int], str] = {}
     obeys: bool = False
     leaving: bool = False
+    resting: str = ""
     until: float = math.inf
     stop_by: float = math.inf
     unusable: dict[bytes, str] = {}
@@ -170,6 +175,7 @@ class Roster:
             self.regroup(worker, about)
         self.away.pop(about.key, None)
         worker.obeys, worker.leaving, worker.stop_by = obeys, False, math.inf
+        worker.resting = ""
         worker.said, worker.about, worker.peer, worker.address = said, about, peer, address
         worker.until = self._board.now + said.leaves_in if said.leaves_in else math.inf
         worker.since, worker.named, worker.graces = self._board.wall, {}, {}

@@ -100,8 +100,9 @@ class Site:
         with self._entrance.visit(host) as visit:
             if visit is None or self._app.stopping:
                 await _turn_away(stream, told=opening is None)
-            elif (opened := await opening(stream) if opening else stream) is not None:
-                stream, answer = opened, partial(self._visited, visit, host)
+            elif (opened := stream if opening is None else await opening(stream)) is not None:
+                stream = opened
+                answer = partial(self._visited, visit, host)
                 upgraded = await http.serve_requests(stream, answer)
         if upgraded is not None:
             socket = Link(stream, client=False, initial=upgraded[1])
@@ -158,6 +159,9 @@ class Site:
     def _check_host(self, host: str) -> None:
         """See to it that a request was meant for this server.
 
+        Where everybody has to show who they are, any name will do: a browser shows what it has to
+        show under the name of this server alone.
+
         A page of another site can have its own name point to this computer, and would then be
         let in as if it were ours: but its requests name that site.
 
@@ -170,6 +174,8 @@ class Site:
             name, _ = url.hostname or "", url.port
         except ValueError:
             raise ProtocolError(f"{host[:80]!r} is no host", status=400) from None
+        if self._app.settings.secure:
+            return
         if host and name != "localhost" and name not in self._hosts and not is_loopback(name):
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 

@@ -16,9 +16,11 @@ class Settings(Struct, frozen=True):
     """What the server was started with; `started` is the Unix time.
 
     `reserve` is how many bytes of the disk are left to what is in the database, None for the usual;
-    `options` are all that the command line has. A server that is `secure` wants to know who
-    everybody is; `pin` is the SHA-256 of its public key, empty if it has no certificate of its own.
-    `allowed` is how much others may ask for.
+    `options` are all that the command line has. `secure` is whether everybody has to show who they
+    are; `pin` is the SHA-256 of the server's key, empty where that is not needed: without TLS, or
+    if the authorities vouch for the certificate; `shown_pin` is that of the key it shows by TLS,
+    and empty if a proxy does; `behind_proxy` is whether a proxy on this computer says whose
+    requests it passes on; `allowed` is how much others may ask for.
     """
 
     software: str
@@ -31,6 +33,8 @@ class Settings(Struct, frozen=True):
     options: list[Option] = []
     secure: bool = False
     pin: bytes = b""
+    behind_proxy: bool = False
+    shown_pin: bytes = b""
     allowed: Allowed = Allowed()
 
     @property

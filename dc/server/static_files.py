@@ -34,7 +34,10 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 """Content types by the ends of names. Files of other kinds are not served."""
 
 PAGES: Final = frozenset(
-    {"", "jobs", "workers", "submit", "plugins", "types", "events", "settings", "submitters"}
+    {
+        *("", "jobs", "workers", "submit", "plugins", "types", "events", "settings", "submitters"),
+        *("access", "sign-in"),
+    }
 )
 """What the addresses of pages begin with."""
 

@@ -24,6 +24,7 @@ from dc.messages import (
     Output,
     Payload,
     Progress,
+    Resting,
     Returned,
     Running,
     Vitals,
@@ -31,7 +32,6 @@ from dc.messages import (
 )
 from dc.plugin_manifest import unusable
 from dc.portions import portions
-from dc.records import WorkerRow
 from dc.server.attempts import AttemptNotes
 from dc.server.board import Board
 from dc.server.events import CheckpointsLoaded, LoadCheckpoints, LoadPayloads, PayloadsLoaded
@@ -39,12 +39,12 @@ from dc.server.health import SICK, TRIAL, Health
 from dc.server.inputs import InputSide
 from dc.server.jobs import Job
 from dc.server.leases import Leases
-from dc.server.orders import Orders
+from dc.server.orders import Orders, commanded
 from dc.server.outputs import Outputs
 from dc.server.register import Register
 from dc.server.reports import Reports
 from dc.server.room import Room
-from dc.server.roster import Roster, Worker
+from dc.server.roster import RESTING, Roster, Worker
 from dc.server.telling import Telling
 
 BLOB_BYTES = 64
@@ -306,7 +306,7 @@ class WorkerSide:
         Raises:
             ProtocolError: the message is not one that a worker sends.
         """
-        if not worker.ready and not isinstance(message, (Held, Leaving)):
+        if not worker.ready and not isinstance(message, (Held, Leaving, Resting)):
             self.leases.settle(worker)
             self.orders.meet(worker)
         match message:
@@ -339,6 +339,9 @@ class WorkerSide:
             case Leaving():
                 worker.leaving = True
                 self._room.look(worker)
+            case Resting():
+                worker.resting = message.reason
+                self._room.look(worker)
             case Heartbeat():
                 pass
             case _:
@@ -369,7 +372,7 @@ class WorkerSide:
         return rows
 
     def state_of(self, worker: Worker) -> tuple[str, str]:
-        """Return `connected`, `away`, `paused`, `draining`, `sick` or `trial`, and why."""
+        """Return `connected`, `away`, `paused`, `draining`, `resting`, `sick`, `trial`; and why."""
         now = self._board.now
         left = self.leases.lapses_in(worker)
         if left is not None:
@@ -378,6 +381,8 @@ class WorkerSide:
         row = self.register.get(worker.key)
         if row is not None and (row.state or row.order):
             return commanded(row, self._scheduler.worker_load(worker.id)[0])
+        if worker.resting:
+            return RESTING, f"resting: {worker.resting}"
         state = self.health.state(worker.process)
         reason = self.health.reason(worker.process)
         if state == SICK:
@@ -414,24 +419,6 @@ class WorkerSide:
         places = {*self.roster.by_peer.values(), *self.roster.away.values()}
         assert set(self.roster.by_key.values()) == places, "a worker is nowhere"
         assert set(self.roster.by_id.values()) == places, "a place is nobody's"
-
-
-def commanded(row: WorkerRow, held: int) -> tuple[str, str]:
-    """Return the state of a worker that is here and that operators have a hand on, and why.
-
-    Args:
-        row: what they have decided.
-        held: how many tasks it holds.
-    """
-    tasks = f"{held} task{'s' if held != 1 else ''}"
-    if row.order:
-        ends = "restarts" if row.order.startswith("restart") else "ends"
-        after = f"after its {tasks}" if held and row.order in ("leave", "restart") else "now"
-        return "draining", f"told to {row.order} by an operator: {ends} {after}"
-    if row.state == "paused":
-        return "paused", "paused by an operator: it takes nothing until it is resumed"
-    now = f"finishes its {tasks}, and takes" if held else "drained by an operator: it takes"
-    return "draining", f"{now} nothing until it is resumed"
 
 
 def _pick(

@@ -86,6 +86,7 @@ class FakeExecutor:
         self.folder: Path | None = None
         self.out_of_memory = False
         self.killed = False
+        self._held: float | None = None  # since when it stands still
 
     def usage(self, processes: Sequence[Process] | None = None) -> Usage:  # noqa: ARG002
         """Say that it uses nothing."""
@@ -160,6 +161,16 @@ class FakeExecutor:
             self._started += seconds
             self._wake()
 
+    def hold(self, *, still: bool) -> None:
+        """Have its tasks take no time until they go on again."""
+        now = trio.current_time()
+        if still and self._held is None:
+            self._held = now
+        elif not still and self._held is not None:
+            held, self._held = self._held, None
+            self.pause(now - held)
+        self._wake()
+
     def kill(self) -> None:
         """Kill it."""
         self.killed = True
@@ -199,7 +210,7 @@ class FakeExecutor:
 
     def _next_time(self) -> float:
         """Return when the first task ends, or is to be reported as busy; inf if there is none."""
-        if not self._queue:
+        if not self._queue or self._held is not None:
             return math.inf
         if self._started is None:
             self._begin()

@@ -105,6 +105,7 @@ class Faults:
             "restart server": self._restart_server,
             "restart worker": self._restart_worker,
             "suspend worker": self._suspend_worker,
+            "person at worker": self._person,
             "failed commits": self._trouble,
             "full disk": self._trouble,
             "clock": self._clock,
@@ -262,6 +263,19 @@ class Faults:
         self._world.suspended.discard(process)
         for wire in process.open_wires():
             wire.let_go()
+
+    async def _person(self, fault: Fault) -> None:
+        """Let somebody use a worker's computer for a while: its tasks stand still, or are moved."""
+        host = self._host(fault)
+        worker = host.worker
+        if worker is None or not worker.process.is_alive:
+            return
+        with suppress(AssertionError):  # it has not even begun
+            worker.app.in_use("somebody is there")
+            await self._wait(fault.seconds)
+            self._unwell(host)
+            if worker.process.is_alive:
+                worker.app.in_use("")
 
     async def _duplicate(self, fault: Fault) -> None:
         """Have a copy of a worker, key and all, run beside it for a while."""

@@ -23,6 +23,7 @@ KINDS: Final = (
     "restart server",
     "restart worker",
     "suspend worker",
+    "person at worker",
     "failed commits",
     "full disk",
     "clock",

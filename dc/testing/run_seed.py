@@ -92,7 +92,8 @@ def _verdict(plan: Plan, ledger: Ledger, seconds: float, *, trace: bool) -> Verd
 @contextmanager
 def _folder() -> Iterator[Path]:
     """Make a folder for a run, in memory where there is such a place."""
-    memory = Path("/dev/shm")  # noqa: S108
+    # A folder with a name of its own is made in it.
+    memory = Path("/dev/shm")  # noqa: S108  # nosec B108
     parent = str(memory) if memory.is_dir() else None
     folder = tempfile.mkdtemp(prefix="dc-simulate-", dir=parent)
     try:

@@ -195,6 +195,7 @@ class SimWorker(Worker):
             host=HOST,
             jitter=random.random,
             keeping=Keeping(self.home.path),
+            give_back=GIVE_BACK_SECONDS,
         )
 
 
@@ -340,6 +341,9 @@ class SimWorld(World):
                 number = submission_of({"name": record.options.name})
                 self.ledger.submission_of[record.job] = number
 
+
+GIVE_BACK_SECONDS: Final = 5.0
+"""For which tasks stand still, while somebody uses their computer."""
 
 CANCEL_SECONDS: Final = 60.0
 """After a cancel was acknowledged, and the last fault of a worker, until it must know of it: what a

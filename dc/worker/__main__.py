@@ -13,34 +13,50 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import trio
 from msgspec import Struct
 
 from dc import __version__, limits, logs, program
 from dc.errors import OptionsError, SignatureError, StartError
+from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
-from dc.requirements import CPUS, GPUS, MEMORY, read_amount
-from dc.worker import cache_place, computer, plugin_options, show
+from dc.requirements import CPUS
+from dc.worker import (
+    cache_place,
+    computer,
+    install,
+    join_options,
+    neighbour_options,
+    plugin_options,
+    resource_options,
+    show,
+)
 from dc.worker.app import WorkerApp
 from dc.worker.cache_place import CachePlace
+from dc.worker.entry import Applying, Entry, enter
 from dc.worker.equipment import Equipment
-from dc.worker.folder import open_folder
+from dc.worker.folder import WorkerFolder, open_folder
 from dc.worker.former import SERVER_VARIABLE
 from dc.worker.guard import Guard
 from dc.worker.identity import Identity
+from dc.worker.join_options import JoinOptions
 from dc.worker.keeping import Keeping
 from dc.worker.lifetime import end_of, seconds_of
+from dc.worker.minding import Minder
+from dc.worker.neighbour import Neighbour
+from dc.worker.neighbour_options import NeighbourOptions
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.plugin_options import PluginOptions
+from dc.worker.relay import Relay
+from dc.worker.senses import computer_senses
 from dc.worker.spares import Spares
 from dc.worker.vitals import Meter
 
-DEFAULT_URL = f"http://{limits.DEFAULT_HOST}:{limits.DEFAULT_PORT}"
 MOST_SLOTS = 10_000
 
-EPILOG = """\
+EPILOG = f"""\
+{join_options.EPILOG}
 Any number of workers may run on one computer. A worker needs no plugins: it gets those of the
 server, with what they depend on, as their tasks come. Of a task type that it has itself, in plugins
 that are installed beside it or in folders given by --plugins, it runs its own.
@@ -57,8 +73,7 @@ restart, delete, and how many slots it uses.
 class Arguments(Struct, frozen=True):
     """What was asked for on the command line; `name` is None when it was not."""
 
-    host: str
-    port: int
+    join: JoinOptions
     slots: int
     name: str | None
     plugins: list[Path]
@@ -78,6 +93,7 @@ class Arguments(Struct, frozen=True):
     idle_exit: float = math.inf
     taken: PluginOptions = PluginOptions()
     log_format: str = logs.TEXT
+    near: NeighbourOptions = NeighbourOptions()
 
 
 class Ended(Struct):
@@ -97,19 +113,19 @@ def parse(argv: list[str] | None = None) -> Arguments:
     _add_arguments(parser)
     values = parser.parse_args(argv)
     try:
-        host, port = split_url(values.url)
+        join = join_options.read(values)
         labels = dict(map(_split_label, values.label))
         times = _times(values)
-        resources = _resources(values)
+        near = neighbour_options.read(values, Equipment().processors(), Equipment().memory())
+        resources = near.resources(resource_options.read(values))
         taken = plugin_options.read(values)
         cache = cache_place.place_of(values)
         _check(values, labels)
     except (StartError, OptionsError, SignatureError) as error:
         parser.error(str(error))
     return Arguments(
-        host,
-        port,
-        values.slots,
+        join,
+        near.slots(values.slots),
         values.name,
         [folder.absolute() for folder in values.plugins],
         labels,
@@ -126,12 +142,13 @@ def parse(argv: list[str] | None = None) -> Arguments:
         **times,
         taken=taken,
         log_format=values.log_format,
+        near=near,
     )
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("url", metavar="URL", nargs="?", default=DEFAULT_URL, help="of the server (%(default)s)")
+    join_options.add_arguments(parser)
     add(
         "--slots",
         metavar="N",
@@ -148,7 +165,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="something that jobs may require of a worker; may be given again",
     )
-    _add_resources(parser)
+    resource_options.add_arguments(parser)
     add(
         "--data",
         metavar="DIR",
@@ -164,6 +181,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--new-key", action="store_true", help="join the server anew, as another worker")
     _add_times(parser)
     _add_executors(parser)
+    neighbour_options.add_arguments(parser)
+    install.add_arguments(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
     logs.add_format_option(parser)
@@ -202,20 +221,6 @@ def _times(values: argparse.Namespace) -> dict[str, float]:
     return times
 
 
-def _add_resources(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--resource",
-        metavar="NAME=AMOUNT",
-        action="append",
-        default=[],
-        help="something of which tasks may use so much together, as licence=2; may be given again",
-    )
-    add("--cpus", metavar="N", help="that tasks may use (default: the processors, or the slots)")
-    add("--memory", metavar="SIZE", help="that tasks may use, as 4GiB (default: what there is)")
-    add("--gpus", metavar="N", help="that tasks may use (default: the cards that are found)")
-
-
 def _add_executors(parser: argparse.ArgumentParser) -> None:
     cache_place.add_arguments(parser)
     add = parser.add_argument
@@ -250,43 +255,11 @@ def _add_executors(parser: argparse.ArgumentParser) -> None:
     add("--no-cgroups", action="store_true", help="make no control groups (Linux), if any can be")
 
 
-def split_url(url: str) -> tuple[str, int]:
-    """Return host and port of `HOST`, `HOST:PORT`, or these behind `http://` or `ws://`.
-
-    Raises:
-        StartError: it is no such address.
-    """
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        host, port = parts.hostname or "", parts.port or limits.DEFAULT_PORT
-    except ValueError:
-        raise StartError(f"{url!r} is no address; one looks like {DEFAULT_URL}") from None
-    if parts.scheme in ("https", "wss"):
-        raise StartError(f"{url!r}: dc speaks no TLS yet; use http://")
-    if parts.scheme not in ("http", "ws") or not host or parts.path not in ("", "/", "/socket"):
-        raise StartError(f"{url!r} is no server's address; one looks like {DEFAULT_URL}")
-    return host, port
-
-
 def _split_label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals) or max(len(name), len(value)) > limits.TEXT_CHARS:
         raise StartError(f"--label {text}: give KEY=VALUE, as --label room=12")
     return name, value
-
-
-def _resources(values: argparse.Namespace) -> dict[str, float]:
-    """Return the amounts that were given.
-
-    Raises:
-        OptionsError: one is none.
-    """
-    said = dict(text.partition("=")[::2] for text in values.resource)
-    said |= {name: getattr(values, name) for name in (CPUS, MEMORY, GPUS)}
-    found = {name: read_amount(name, text) for name, text in said.items() if text is not None}
-    if len(found) > limits.RESOURCES // 2:
-        raise OptionsError(f"--resource: {limits.RESOURCES // 2} resources at most")
-    return found
 
 
 def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
@@ -334,7 +307,15 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
 
 def _launcher(arguments: Arguments, scratch: Path) -> AbstractContextManager[Launcher]:
     how = arguments.plugins, scratch, arguments.recycling
-    return Launcher.of_a_worker(*how, use_cgroups=arguments.use_cgroups)
+    return Launcher.of_a_worker(
+        *how, use_cgroups=arguments.use_cgroups, arguments=arguments.near.arguments
+    )
+
+
+def _minder(near: NeighbourOptions, folder: Path) -> Minder | None:
+    if not near.policy.is_any:
+        return None
+    return Minder(Neighbour(near.policy), computer_senses(folder))
 
 
 async def work(arguments: Arguments, ended: Ended) -> None:
@@ -347,36 +328,57 @@ async def work(arguments: Arguments, ended: Ended) -> None:
     Raises:
         StartError: the server will not have it, or there is no place for its files.
     """
-    address = arguments.host, arguments.port
-    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    where = arguments.data, arguments.scratch
+    with open_folder(*where, new_key=arguments.new_key) as folder:
+        identity = _identity(arguments, folder.key, folder.run)
+        join = arguments.join
+        about = {**identity.labels, CPUS: f"{identity.resources[CPUS]:g}"}
+        applying = Applying(join.where, identity.name, about, join.trusts_network)
+        entry = await enter(applying, folder.path)
+        await _work(arguments, ended, identity, folder, entry)
+
+
+async def _work(
+    arguments: Arguments, ended: Ended, identity: Identity, folder: WorkerFolder, entry: Entry
+) -> None:
+    """Run the worker for the server that it has got into."""
+    server, reach = entry.server, entry.open
+    access: list[tuple[str, str]] = []
+    relay = Relay(reach, server.authority, access)
     with (
-        open_folder(arguments.data, arguments.scratch, new_key=arguments.new_key) as folder,
         _launcher(arguments, folder.scratch) as launcher,
+        relay.listening(folder.scratch, needed=server.tls) as relayed,
     ):
-        os.environ[SERVER_VARIABLE] = f"http://{host}:{arguments.port}"  # for executors
-        code = PluginFolder(folder.code)
+        os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
+        code, http = PluginFolder(folder.code), HttpClient(reach, server.authority, access)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
-            _identity(arguments, folder.key, folder.run),
-            open_stream=partial(trio.open_tcp_stream, *address),
+            identity,
+            open_stream=reach,
             start_executor=spares.take,
             scratch=folder.scratch,
-            host=f"{host}:{arguments.port}",
+            host=server.authority,
+            access=access,
+            prover=entry.prove,
             jitter=random.random,
             keeping=Keeping(folder.path),
             cache=cache_place.open_cache(arguments.cache, folder.path),
-            guard=Guard(folder.scratch),
+            guard=Guard(folder.scratch, most=arguments.near.memory),
             meter=Meter(folder.scratch),
             clock=computer.waking_clock,
             idle_exit=arguments.idle_exit,
             until=arguments.until,
-            make_fetcher=arguments.taken.fetcher(*address, code, folder.scratch),
+            minder=_minder(arguments.near, folder.scratch),
+            give_back=arguments.near.give_back,
+            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)
+            nursery.start_soon(relay.run)
             nursery.start_soon(spares.keep)
             nursery.start_soon(code.keep_tidy)
-            await app.run()
+            with entry.doubted():
+                await app.run()
             ended.again = app.again
             nursery.cancel_scope.cancel()
 
@@ -388,7 +390,9 @@ async def print_about(arguments: Arguments) -> None:
         StartError: no executor can be started.
     """
     identity = _identity(arguments, "", "")
-    sys.stdout.write(await show.about(identity, arguments.plugins))
+    senses = computer_senses(Path())
+    about = await show.about(identity, arguments.plugins)
+    sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
 
 
 async def _watch_signals(
@@ -411,6 +415,11 @@ async def _watch_signals(
 
 def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if install.is_asked(words):
+        return install.main(words, parse)
+    if argv is None:
+        join_options.hide_code(sys.orig_argv[1:])
     arguments = parse(argv)
     logs.log_to_stderr(verbose=arguments.verbose, form=arguments.log_format)
     if arguments.show:

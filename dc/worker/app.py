@@ -27,7 +27,16 @@ from trio.abc import Stream
 
 from dc import limits
 from dc.cache import CacheFolder
-from dc.errors import ConnectionLost, DcError, ProtocolError, StartError, VersionError
+from dc.errors import (
+    ConnectionLost,
+    DcError,
+    NotPermitted,
+    NotSignedIn,
+    ProtocolError,
+    StartError,
+    VersionError,
+    WrongServer,
+)
 from dc.executor import ExecutorPort
 from dc.http_client import HttpClient
 from dc.link import Link
@@ -75,12 +84,15 @@ from dc.worker.guard import Guard, Watched
 from dc.worker.identity import Identity
 from dc.worker.keeping import Keeping
 from dc.worker.kept_output import KeptOutputs
+from dc.worker.minding import Minder
+from dc.worker.neighbour_events import InUse, Resume, Suspend
 from dc.worker.plugin_fetch import PluginFetcher
 from dc.worker.reactor import WorkerReactor
 from dc.worker.seats import Seat, run_executor
 from dc.worker.sending import Sending
 from dc.worker.statistics import Statistics
 from dc.worker.vitals import Meter
+from dc.worker_proof import Challenge, Proof
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -103,7 +115,12 @@ class WorkerApp:
         idle_exit: seconds without anything to do, after which it ends.
         until: when it ends, in Unix time.
         wall: gives the Unix time.
+        minder: says when the computer is in use by somebody else; without it, it never is.
+        give_back: seconds for which tasks stand still then, before other workers get them.
         make_fetcher: makes what brings plugins here; needed where the identity takes any.
+        access: headers of requests to the server, as what lets in; what is given to a socket for as
+            long as it is open comes and goes in this very list.
+        prover: proves to the server whose key this worker has; without it, it shows nothing.
 
     Attributes:
         again: whether it ended so that its program starts anew.
@@ -126,31 +143,35 @@ class WorkerApp:
         idle_exit: float = math.inf,
         until: float = math.inf,
         wall: Callable[[], float] = time.time,
+        minder: Minder | None = None,
+        give_back: float = 0.0,
         make_fetcher: Callable[[Callable[[Event], None]], PluginFetcher] | None = None,
+        access: list[tuple[str, str]] | None = None,
+        prover: Callable[[Challenge], Proof] | None = None,
     ) -> None:
         self._identity = identity
         self._open_stream = open_stream
         self._start_executor = start_executor
         self._host, self._jitter = host, jitter
         self._keeping = keeping or Keeping()
-        self._guard, self._meter = guard, meter
+        self._guard, self._meter, self._minder = guard, meter, minder
         self._clock, self._wall, self._until = clock, wall, until
         self.again = False
         self._looked = 0.0  # when the reactor was last told the time
         self._slept = 0.0  # what its clock is behind
-        self._reactor = WorkerReactor(identity, str(scratch), idle_exit)
+        self._reactor = WorkerReactor(identity, str(scratch), idle_exit, give_back)
         self._codec = Codec(ToWorker)
         self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
-        self._carrier = Carrier(lambda: HttpClient(open_stream, host), self._cache, self._handle)
+        self._access, self._prover = [] if access is None else access, prover
+        self._carrier = Carrier(self._new_http, self._cache, self._handle)
         self._fetcher = make_fetcher(self._handle) if make_fetcher is not None else None
-        self._outputs = KeptOutputs(scratch, HttpClient(open_stream, host))
+        self._outputs = KeptOutputs(scratch, self._new_http())
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
-        self._at_once = False
+        self._at_once, self._error = False, ""
         self._sending = Sending(self._codec, lambda: self._handle(Flush()), self._start)
         self._executors: dict[int, Seat] = {}
         self._finished = trio.Event()
-        self._error = ""
         self._nursery: trio.Nursery | None = None
 
     # --- from outside ---------------------------------------------------------------------------
@@ -184,6 +205,14 @@ class WorkerApp:
         log.info("leaving" + (f", once what runs is finished, in {finish:g} s" if finish else ""))
         self._handle(Leave(finish))
 
+    def in_use(self, reason: str) -> None:
+        """Rest, for this reason, while somebody else uses the computer; work again if it is empty.
+
+        Args:
+            reason: for people.
+        """
+        self._handle(InUse(reason))
+
     def statistics(self) -> Statistics:
         """Return how much there is of what."""
         return self._reactor.statistics()
@@ -197,6 +226,8 @@ class WorkerApp:
         self._nursery.start_soon(self._carrier.tell_all)
         if self._guard is not None:
             self._nursery.start_soon(self._guard.keep, self._watched, self._handle)
+        if self._minder is not None:
+            self._nursery.start_soon(self._minder.keep, self.in_use)
         self._perform(self._reactor.start(self._now()))
         restored = self._keeping.start()
         if restored is not None:
@@ -277,6 +308,8 @@ class WorkerApp:
                 keep = set(map(Path, action.keep))
                 start = self._nursery.start_soon
                 start(trio.to_thread.run_sync, remove_folder, Path(action.path), keep)
+            case Suspend() | Resume():
+                self._executors[action.executor].hold(still=isinstance(action, Suspend))
             case Measure() if self._meter is not None:
                 self._nursery.start_soon(self._measure, self._meter)
             case Say():
@@ -343,7 +376,7 @@ class WorkerApp:
         try:
             with trio.fail_after(limits.CONNECT_SECONDS):
                 link = await self._open_link()
-        except VersionError as error:
+        except (VersionError, WrongServer, NotSignedIn, NotPermitted) as error:
             if not self._reactor.was_ever_welcome:
                 self._perform([Finish(str(error))])
             return f"cannot use {self._host}: {error}"
@@ -365,10 +398,15 @@ class WorkerApp:
     async def _open_link(self) -> Link:
         stream = await self._open_stream()
         try:
-            return await connect(stream, self._host, "/socket")
+            link = await connect(stream, self._host, "/socket", prover=self._prover)
+            self._access[:] = [("Authorization", f"Bearer {link.session}")] if link.session else []
+            return link
         except BaseException:
             await trio.aclose_forcefully(stream)
             raise
+
+    def _new_http(self) -> HttpClient:
+        return HttpClient(self._open_stream, self._host, self._access)
 
     async def _receive(self, link: Link) -> str:
         """Take what the server sends; return why that ended."""

@@ -38,7 +38,8 @@ class Assignments:
         """Take attempts in, unless the worker is `leaving`: then they go back when it is gone.
 
         To return them now would only bring them again, as often as messages can go back and forth.
-        Not to one that is `draining`, for the server knows that it takes nothing.
+        Not to one that is `draining`, or rests: the server knows, or will at once, that it takes
+        nothing.
         """
         if leaving or draining:
             self._refuse(message, now=not leaving)

@@ -117,11 +117,11 @@ class Capture:
 
     def _written(self) -> int:
         """Return how many bytes have gone into the pipe, or more where that cannot be known."""
-        if sys.platform != "linux":
-            return sys.maxsize if self._token else self._seen
-        waiting = array.array("i", [0])
-        try:
-            fcntl.ioctl(self._pipe, termios.FIONREAD, waiting)
-        except OSError:  # no pipe
-            return self._seen
-        return self._page[READ] + waiting[0]
+        if sys.platform == "linux":
+            waiting = array.array("i", [0])
+            try:
+                fcntl.ioctl(self._pipe, termios.FIONREAD, waiting)
+            except OSError:  # no pipe
+                return self._seen
+            return self._page[READ] + waiting[0]
+        return sys.maxsize if self._token else self._seen

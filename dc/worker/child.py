@@ -63,6 +63,7 @@ from dc.worker.capture import Capture
 from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
 from dc.worker.former import FORMER
+from dc.worker.gentle import keep_out_of_the_way
 from dc.worker.halting import Halting
 from dc.worker.recycling import Recycling
 from dc.worker.shipped import Absent, Shipped
@@ -288,12 +289,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--recycle-tasks", type=int, default=0)
     parser.add_argument("--recycle-seconds", type=float, default=0.0)
     parser.add_argument("--recycle-memory", type=int, default=0)
+    parser.add_argument("--nice", action="store_true", help="come last")
+    parser.add_argument("--processors", type=int, default=0, help="to use, 0 for all")
     options = parser.parse_args(arguments)
     pipe = private_pipe()
     page = shared_page(options.page)
     capture = Capture(bytes.fromhex(options.token), page)
     capture.watch()
     settle(options.folder, options.cgroup)
+    keep_out_of_the_way(nice=options.nice, processors=options.processors)
     # Ctrl-C is the agent's business. A handler, for what is ignored would be ignored by programs
     # that tasks start, too.
     signal.signal(signal.SIGINT, lambda *_: None)

@@ -56,9 +56,10 @@ class Confines:
         return True
 
     def _set_limits(self, wanted: Limits) -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            os.nice(max(0, min(wanted.get("nice", 0), 19) - self._nice))
-            self._nice = max(self._nice, min(wanted.get("nice", 0), 19))
+        if sys.platform != "win32":
+            with contextlib.suppress(OSError, AttributeError):
+                os.nice(max(0, min(wanted.get("nice", 0), 19) - self._nice))
+                self._nice = max(self._nice, min(wanted.get("nice", 0), 19))
         if self._pids is not None:
             most = min(wanted.get("processes", limits.TASK_PROCESSES), limits.TASK_PROCESSES)
             with contextlib.suppress(OSError):
@@ -73,13 +74,12 @@ class Confines:
     def _limit(self, name: str, value: int) -> None:
         """Set the soft limit of a resource; 0 for what it was."""
         before = self._before[name]
-        if sys.platform == "win32" or before is None:
-            return
-        with contextlib.suppress(OSError, ValueError):
-            kind = getattr(resource, name)
-            hard = resource.getrlimit(kind)[1]
-            most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (most if value else before, hard))
+        if sys.platform != "win32" and before is not None:
+            with contextlib.suppress(OSError, ValueError):
+                kind = getattr(resource, name)
+                hard = resource.getrlimit(kind)[1]
+                most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+                resource.setrlimit(kind, (most if value else before, hard))
 
 
 def _has_memory(folder: Path) -> bool:
@@ -88,14 +88,15 @@ def _has_memory(folder: Path) -> bool:
 
 def _soft_limit(name: str) -> int | None:
     """Return the soft limit of a resource; None where there is no such resource."""
-    if sys.platform == "win32" or not hasattr(resource, name):
-        return None
-    return resource.getrlimit(getattr(resource, name))[0]
+    if sys.platform != "win32" and hasattr(resource, name):
+        return resource.getrlimit(getattr(resource, name))[0]
+    return None
 
 
 def _data_bytes() -> int:
     """Return the bytes of data that this process has already."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        pages = int(Path("/proc/self/statm").read_text().split()[5])
-        return pages * resource.getpagesize()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pages = int(Path("/proc/self/statm").read_text().split()[5])
+            return pages * resource.getpagesize()
     return 0

@@ -25,6 +25,7 @@ from dc.pipe import (
     Wrote,
 )
 from dc.worker.code import Code
+from dc.worker.neighbour_events import InUse, Resume, Suspend
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -251,6 +252,7 @@ Event: TypeAlias = (
     | Measured
     | Woke
     | Leave
+    | InUse
 )
 
 # --- actions ------------------------------------------------------------------------------------
@@ -436,4 +438,6 @@ Action: TypeAlias = (
     | Measure
     | Say
     | Finish
+    | Suspend
+    | Resume
 )

@@ -35,7 +35,8 @@ from dc.worker.events import (
 )
 from dc.worker.outcomes import take_outcomes
 from dc.worker.passing import Passing
-from dc.worker.slots import Current, Slot, State
+from dc.worker.slots import Current, Slot, State, places_in, stopped_in
+from dc.worker.suspending import Suspending
 from dc.worker.tasks import Chunk, Job
 
 
@@ -47,6 +48,9 @@ class Executors:
         count: how many slots there are.
         scratch: the path of the folder for files.
         amounts: what the worker has, and what of it slots use.
+
+    Attributes:
+        suspending: has all of them stand still.
     """
 
     def __init__(self, board: Board, count: int, scratch: str, amounts: Amounts) -> None:
@@ -55,6 +59,7 @@ class Executors:
         self._amounts = amounts
         self._slots = [Slot(index, scratch) for index in range(count)]
         self._passing = Passing(board, self._slots, amounts)
+        self.suspending = Suspending(board, self._slots, self._kill)
         self._leaving = False
 
     @property
@@ -99,7 +104,8 @@ class Executors:
             self._kill(slot)
 
     def _start_if_due(self, slot: Slot) -> None:
-        if not (self._leaving or slot.closing) and slot.start_at <= self._board.now:
+        wanted = not (self._leaving or slot.closing or self.suspending.is_on)
+        if wanted and slot.start_at <= self._board.now:
             self._start(slot)
 
     def _start(self, slot: Slot) -> None:
@@ -115,6 +121,8 @@ class Executors:
         """Give waiting tasks to idle executors, then a batch ahead to those with short ones."""
         queue = self._board.queue
         self._release()
+        if self.suspending.is_on:
+            return
         for slot in self._slots:
             if not self._passing.admits():
                 break
@@ -184,12 +192,12 @@ class Executors:
             return
         had_dead = slot.has_dead
         finished, fits = slot.finish(message, self._board.now)
-        start = 0
+        times, start = slot.own_times(message.times), 0
         for chunk in finished:
             stop = start + len(chunk.numbers)
-            times, outcomes = message.times[start:stop], message.outcomes[start:stop]
-            chunk.job.learn(times)
-            take_outcomes(self._board, chunk, times, outcomes, all_live=not had_dead)
+            some, outcomes = times[start:stop], message.outcomes[start:stop]
+            chunk.job.learn(some)
+            take_outcomes(self._board, chunk, some, outcomes, all_live=not had_dead)
             start = stop
         if not fits and slot.state is State.READY:
             slot.suspect = "it reported tasks that it was not given"
@@ -265,15 +273,7 @@ class Executors:
 
     def stopped(self, job: Job) -> set[tuple[int, int]]:
         """Return (number, attempt) of a job's stopped attempts that executors still have."""
-        return {
-            pair
-            for slot in self._slots
-            if slot.has_dead
-            for chunk in slot.batches
-            if chunk.job is job
-            for pair in zip(chunk.numbers, chunk.attempts, strict=True)
-            if job.held.get(pair[0]) != pair[1]
-        }
+        return set(stopped_in(self._slots, job))
 
     def _check(self, slot: Slot) -> None:
         """Kill an executor that must not go on; report a task that runs for long."""
@@ -346,7 +346,7 @@ class Executors:
         self._kill(slot)
 
     def _kill(self, slot: Slot) -> None:
-        slot.state = State.DYING
+        slot.state, slot.suspended = State.DYING, False
         self._board.out.append(Kill(slot.index))
 
     # --- deaths ---------------------------------------------------------------------------------
@@ -428,21 +428,14 @@ class Executors:
         return chain.from_iterable(slot.batches for slot in self._slots)
 
     def places(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (job, number, attempt) of all that executors have, held or not.
-
-        What a dying executor still has of another server's jobs is left out.
-        """
-        for chunk in self.chunks():
-            if self._board.jobs.get(chunk.job.number) is not chunk.job:
-                continue
-            for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):
-                yield chunk.job.number, number, attempt
+        """Yield (job, number, attempt) of all that executors have, held or not."""
+        return places_in(self.chunks(), self._board.jobs)
 
     def validate(self) -> None:
         """Check what must hold between two events."""
         for slot in self._slots:
             slot.validate()
-        if not self._leaving and self._board.queue:
+        if not (self._leaving or self.suspending.is_on) and self._board.queue:
             blocked = not self._amounts.fits(self._board.queue.head().resources)
             idle = any(slot.is_idle for slot in self._slots)
             waits = blocked or self._passing.is_waiting()

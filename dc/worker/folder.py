@@ -1,7 +1,9 @@
 """The folder of one worker: its key, its journals, and its scratch folder.
 
     lock                     held while the worker runs
-    key                      who the worker is, for good
+    key                      who the worker is, for good, where nobody has to show anything
+    worker.key               its key pair: who it is where one has to
+    servers                  the servers that it has joined by that
     server                   the id of the last server
     reports-SERVER.journal   what that server has not recorded
     scratch/RUN/             payloads, large results and scratch files of one process
@@ -28,6 +30,7 @@ from dc import limits
 from dc.errors import StartError
 from dc.folder_lock import FolderInUse, FolderLock
 from dc.removal import remove_folder
+from dc.worker import joined_servers, worker_key
 from dc.worker.keeping import files_to_keep, remove_old_journals, write_file
 
 log: Final = logging.getLogger("dc.worker")
@@ -169,7 +172,8 @@ def _forget_key(path: Path) -> None:
     """Remove who the worker is, and what is only of use to it."""
     for journal in path.glob("reports-*.journal*"):
         journal.unlink()
-    (path / "key").unlink(missing_ok=True)
+    for name in ("key", worker_key.NAME, joined_servers.NAME):
+        (path / name).unlink(missing_ok=True)
 
 
 def _key(path: Path) -> str:

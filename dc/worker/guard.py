@@ -9,7 +9,9 @@ A look blocks for some milliseconds, and so is done in a thread.
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +45,7 @@ class Guard:
         folder: the worker's folder for files, whose disk is watched.
         memory: returns the bytes of free and of all memory of the computer; 0 for not known.
         disk: returns the bytes that are free, and all, on the disk of a folder.
+        most: bytes of memory that all tasks together may use.
     """
 
     def __init__(
@@ -50,10 +53,12 @@ class Guard:
         folder: Path,
         memory: Callable[[], tuple[int, int]] | None = None,
         disk: Callable[[Path], tuple[int, int]] | None = None,
+        most: float = math.inf,
     ) -> None:
         self._folder = folder
         self._memory = memory or memory_of_computer
         self._disk = disk or disk_of
+        self._most = most
         self._looks = 0
 
     async def keep(
@@ -83,7 +88,7 @@ class Guard:
             processes = all_processes()
         found = [self._own(one, processes) for one in watched if counts or one.limits]
         exceeded = [one for one in found if one is not None]
-        return exceeded or self._of_computer(watched)
+        return exceeded or self._together(watched, processes) or self._of_computer(watched)
 
     def _own(self, one: Watched, processes: list[Process]) -> Exceeded | None:
         """Return whether a task uses more than its own limits."""
@@ -103,6 +108,18 @@ class Guard:
         if used > disk:
             return _exceeded(one, "error", "in its folder", used, disk)
         return None
+
+    def _together(self, watched: Sequence[Watched], processes: list[Process]) -> list[Exceeded]:
+        """Return the largest user of memory, if all together use more than they may."""
+        if self._most == math.inf:
+            return []
+        table = processes or all_processes()
+        sizes = [(one.port.usage(table).memory, one) for one in watched]
+        used = sum(size for size, _ in sizes)
+        if used <= self._most:
+            return []
+        text = f"the tasks here used {_size(used)} of memory, and may use {_size(self._most)}"
+        return _largest(sizes, "memory", text)
 
     def _of_computer(self, watched: Sequence[Watched]) -> list[Exceeded]:
         """Return the largest user of what the computer is about to run out of."""
@@ -156,9 +173,10 @@ def memory_of_computer() -> tuple[int, int]:
 
 def disk_of(folder: Path) -> tuple[int, int]:
     """Return the bytes that this user may still write, and all, on a disk; 0, 0 if not known."""
-    if not hasattr(os, "statvfs"):
-        return 0, 0
     try:
+        if not hasattr(os, "statvfs"):
+            free = shutil.disk_usage(folder)
+            return free.free, free.total
         found = os.statvfs(folder)
     except OSError:
         return 0, 0

@@ -1,8 +1,10 @@
 """How a worker comes to its end: whether it takes tasks, until when it may finish what it has.
 
 A worker *rests* while its operator has it take nothing: what it has not begun goes back, and so
-does what its executors give back. The next assignment ends that. It *drains* if it is to leave once
-it has finished; then nothing is taken any more. It *leaves* when all that runs is given up, too.
+does what its executors give back. The next assignment ends that. While its computer is *lent* to
+somebody else, it does the same, until that ends (dc/worker/giving_back.py). It *drains* if it is to
+leave once it has finished; then nothing is taken any more. It *leaves* when all that runs is given
+up, too.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ class Departure:
 
     Attributes:
         resting: whether it takes nothing at present.
+        lent: whether it takes nothing because its computer is in use by somebody else.
         draining: whether it leaves once it has finished what it has begun.
         leave_by: when it ends, whatever is left; None before it leaves.
         again: whether its program is to start anew.
@@ -46,6 +49,7 @@ class Departure:
         self._busy_at: float | None = None
         self._drain_by = math.inf
         self.resting = False
+        self.lent = False
         self.draining = False
         self.leave_by: float | None = None
         self.again = False
@@ -95,7 +99,7 @@ class Departure:
 
     def look(self) -> None:
         """Go on with what has become possible by the last event."""
-        if self.resting and self._has_waiting:
+        if (self.resting or self.lent) and self._has_waiting:
             self.hand_back()
         if self.draining and self.leave_by is None and self._is_done:
             self.leave()
@@ -103,7 +107,7 @@ class Departure:
     def tick(self) -> None:
         """Do what time brings about."""
         board = self._board
-        if self._busy_at is None or not self._is_done:
+        if self._busy_at is None or self.lent or not self._is_done:
             self._busy_at = board.now
         if self.leave_by is not None:
             return

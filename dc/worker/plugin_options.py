@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-import trio
 from msgspec import Struct
 
 from dc import limits, signing
@@ -35,21 +34,16 @@ class PluginOptions(Struct, frozen=True):
     takes: bool = True
     installs: bool = True
 
-    def fetcher(
-        self, server: str, port: int, code: PluginFolder, scratch: Path
-    ) -> MakeFetcher | None:
+    def fetcher(self, http: HttpClient, code: PluginFolder, scratch: Path) -> MakeFetcher | None:
         """Return what makes the part that brings plugins here; None if none are taken.
 
         Args:
-            server: its name or address.
-            port: where it listens.
+            http: a client of the server, for this alone.
             code: where plugins go.
             scratch: a folder of this process.
         """
         if not self.takes:
             return None
-        host = f"[{server}]:{port}" if ":" in server else f"{server}:{port}"
-        http = HttpClient(partial(trio.open_tcp_stream, server, port), host)
         sites = Sites(code, installs=self.installs)
         return partial(PluginFetcher, http, code, sites, scratch, self.trusts)
 

@@ -94,11 +94,13 @@ from dc.worker.events import (
     Woke,
 )
 from dc.worker.executors import Executors
+from dc.worker.giving_back import GivingBack
 from dc.worker.identity import Identity
 from dc.worker.leaving import Departure
+from dc.worker.neighbour_events import InUse
 from dc.worker.outputs import Outputs
 from dc.worker.pulse import Pulse
-from dc.worker.statistics import Statistics
+from dc.worker.statistics import Statistics, statistics_of
 from dc.worker.telling import Telling
 
 CAPABILITIES: Final = ["orders"]
@@ -111,12 +113,15 @@ class WorkerReactor:
         identity: who the worker is.
         scratch: the path of the folder for files, as the executors are told it.
         idle_exit: seconds without anything to do, after which the worker leaves.
+        give_back: seconds for which tasks stand still while somebody else uses the computer.
 
     Attributes:
         identity: as given, but for the name, which changes when a name not asked for is taken.
     """
 
-    def __init__(self, identity: Identity, scratch: str, idle_exit: float = math.inf) -> None:
+    def __init__(
+        self, identity: Identity, scratch: str, idle_exit: float = math.inf, give_back: float = 0.0
+    ) -> None:
         self.identity = identity
         self._board = Board()
         self._board.slots = identity.slots
@@ -139,6 +144,8 @@ class WorkerReactor:
         self._greeted = False  # whether Welcome came on the present connection
         parts = self._board, self._executors, self._assignments
         self._departure = Departure(*parts, idle_exit)
+        suspending, departure = self._executors.suspending, self._departure
+        self._giving_back = GivingBack(self._board, suspending, departure, give_back)
         self._finished = False
 
     @property
@@ -207,7 +214,7 @@ class WorkerReactor:
                 self._offline()
             case Restored():
                 self._on_restored(event)
-            case Measured() | Woke():
+            case Measured() | Woke() | InUse():
                 self._of_the_computer(event)
             case Leave(finish):
                 self._departure.end(finish, again=False)
@@ -290,6 +297,7 @@ class WorkerReactor:
                 self._on_end(message)
             case Welcome():
                 self._pulse.greeted(message.capabilities)
+                self._giving_back.greeted(message.capabilities)
                 self._on_welcome(message.server)
                 self._use_slots(message.slots or self.identity.slots)
             case Trouble():
@@ -305,8 +313,8 @@ class WorkerReactor:
 
     def _on_assign(self, message: Assign) -> None:
         departure = self._departure
-        leaving = departure.leave_by is not None
-        self._assignments.assign(message, leaving=leaving, draining=departure.draining)
+        leaving, refuses = departure.leave_by is not None, departure.draining or departure.lent
+        self._assignments.assign(message, leaving=leaving, draining=refuses)
         departure.resting = departure.draining
 
     def _on_end(self, message: End) -> None:
@@ -352,6 +360,7 @@ class WorkerReactor:
                 board.send(Held(job.number, numbers[part], attempts[part]))
         if self._departure.draining:
             board.send(Leaving())
+        self._giving_back.begin()
         board.send(Heartbeat())  # that was all: tasks may come
         self._outputs.begin()
         self._telling.begin()
@@ -382,10 +391,13 @@ class WorkerReactor:
     def _offline(self) -> None:
         self._online = self._greeted = self._welcome = self._board.can_send = False
 
-    def _of_the_computer(self, event: Measured | Woke) -> None:
+    def _of_the_computer(self, event: Measured | Woke | InUse) -> None:
         """Say how it is. After its sleep the server has given the connection up, or soon will."""
         if isinstance(event, Measured):
             self._pulse.measured(event)
+            return
+        if isinstance(event, InUse):
+            self._giving_back.in_use(event.reason)
             return
         self._board.say(f"slept for {event.seconds:.0f} s")
         if self._online and event.seconds >= limits.SILENCE_SECONDS:
@@ -395,6 +407,7 @@ class WorkerReactor:
 
     def _on_tick(self) -> None:
         board = self._board
+        self._giving_back.tick()
         self._executors.tick()
         self._departure.tick()
         self._outputs.tick(self._executors.running())
@@ -417,18 +430,7 @@ class WorkerReactor:
 
     def statistics(self) -> Statistics:
         """Return how much there is of what."""
-        board = self._board
-        return Statistics(
-            fetching=len(board.fetching),
-            queued=board.queue.count + board.plugins.count,
-            given=self._executors.given,
-            putting=len(board.puts),
-            unrecorded=len(board.reports),
-            executors=self._executors.alive,
-            connected=self._welcome,
-            done=board.done,
-            failed=board.failed,
-        )
+        return statistics_of(self._board, self._executors, connected=self._welcome)
 
     def validate(self) -> None:
         """Check all that must hold between two events; AssertionError says what does not."""

@@ -57,6 +57,11 @@ class Seat:
         if self._port is not None:
             self._port.kill()
 
+    def hold(self, *, still: bool) -> None:
+        """Have the process stand still, or go on."""
+        if self._port is not None:
+            self._port.hold(still=still)
+
     def feed(self, message: ToExecutor) -> None:
         """Send it a batch, or a halt, at once if that can be done."""
         if isinstance(message, Run):

@@ -33,6 +33,11 @@ async def about(identity: Identity, plugins: Sequence[Path]) -> str:
     return lines(identity.about())
 
 
+def senses(rows: Sequence[tuple[str, str]]) -> str:
+    """Return what a worker senses of the use of its computer, a title and a text on each line."""
+    return "".join(f"{title:8}  {text}\n" for title, text in rows)
+
+
 def _taken(about: About) -> str:
     """Return which plugins of the server are taken."""
     if not about.takes_plugins:

@@ -12,9 +12,11 @@ order. `batches` holds what it has not reported: the batch in hand and at most o
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dc import limits
 from dc.messages import Failure
@@ -68,6 +70,7 @@ class Slot:
         suspect: why it was killed, if any of its tasks may be the reason.
         start_at: when a resting executor starts again.
         closing: whether it gets no more tasks, and ends once it has finished those that it has.
+        suspended: whether its process stands still.
     """
 
     def __init__(self, index: int, scratch: str) -> None:
@@ -89,6 +92,8 @@ class Slot:
         self.suspect = ""
         self.start_at = 0.0
         self.closing = False
+        self.suspended = False
+        self._stood = 0.0  # for how many seconds its current task has stood still
         self._pause = 0.0
         self._processes = 0
         self._scratch = scratch
@@ -143,7 +148,8 @@ class Slot:
         """Note that a process is being started."""
         self.state = State.STARTING
         self._processes += 1
-        self.achieved = False
+        self.achieved = self.suspended = False
+        self._stood = 0.0
         self.suspect = ""
         self.culprit = self.verdict = self.setting = None
         self.loaded, self.loading, self.adopted = set(), "", ""
@@ -157,6 +163,25 @@ class Slot:
             doubled = max(2 * self._pause, limits.EXECUTOR_PAUSE_SECONDS)
             self._pause = min(doubled, limits.EXECUTOR_PAUSE_SECONDS_MOST)
         self.start_at = now + self._pause
+
+    def stand_still(self, seconds: float) -> None:
+        """Note that it has stood still for so long: that is no time of its task."""
+        self._stood += seconds
+        self.progress += seconds
+        if self.busy is not None:
+            self.busy = replace(self.busy, since=self.busy.since + seconds)
+
+    def own_times(self, times: list[float]) -> list[float]:
+        """Return the run times that its process says, without the time that it has stood still.
+
+        Only the task that ran then has taken so long; outcomes may come of those before it.
+        """
+        stood, longest = self._stood, max(times, default=0.0)
+        if not 0 < stood <= longest:
+            return times
+        self._stood = 0.0
+        at = times.index(longest)
+        return [*times[:at], longest - stood, *times[at + 1 :]]
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -301,3 +326,24 @@ class Slot:
 def setting_of(job: Job, environment: dict[str, str]) -> Setting:
     """Return what tasks of a job set for good in their executor, with this environment beside."""
     return (*job.setting, *sorted(environment.items())) if environment else job.setting
+
+
+def stopped_in(slots: Iterable[Slot], job: Job) -> Iterator[tuple[int, int]]:
+    """Yield (number, attempt) of a job's stopped attempts that executors still have."""
+    for slot in slots:
+        for chunk in slot.batches if slot.has_dead else ():
+            if chunk.job is job:
+                for pair in zip(chunk.numbers, chunk.attempts, strict=True):
+                    if job.held.get(pair[0]) != pair[1]:
+                        yield pair
+
+
+def places_in(chunks: Iterable[Chunk], jobs: Mapping[int, Job]) -> Iterator[tuple[int, int, int]]:
+    """Yield (job, number, attempt) of what is in chunks, held or not.
+
+    What a dying executor still has of another server's jobs is left out: these are `jobs` no more.
+    """
+    for chunk in chunks:
+        if jobs.get(chunk.job.number) is chunk.job:
+            for number, attempt in zip(chunk.numbers, chunk.attempts, strict=True):
+                yield chunk.job.number, number, attempt

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from dc.worker.board import Board
+from dc.worker.executors import Executors
+
 
 class Statistics(Struct, frozen=True):
     """Attempts by place, and what the worker has done so far."""
@@ -17,3 +20,24 @@ class Statistics(Struct, frozen=True):
     connected: bool
     done: int
     failed: int
+
+
+def statistics_of(board: Board, executors: Executors, *, connected: bool) -> Statistics:
+    """Return how much there is of what.
+
+    Args:
+        board: what the parts of the reactor share.
+        executors: what runs.
+        connected: whether the server has taken the worker in.
+    """
+    return Statistics(
+        fetching=len(board.fetching),
+        queued=board.queue.count + board.plugins.count,
+        given=executors.given,
+        putting=len(board.puts),
+        unrecorded=len(board.reports),
+        executors=executors.alive,
+        connected=connected,
+        done=board.done,
+        failed=board.failed,
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -201,14 +202,16 @@ class Meter:
 
 def load_of_system() -> float:
     """Return how many processes ran or waited, in the mean of the last minute; -1: not known."""
-    with suppress(OSError, AttributeError):
-        return os.getloadavg()[0]
+    if sys.platform != "win32":
+        with suppress(OSError, AttributeError):
+            return os.getloadavg()[0]
     return UNKNOWN
 
 
 def _ticks_a_second() -> float:
-    with suppress(OSError, ValueError, AttributeError):
-        return float(os.sysconf("SC_CLK_TCK"))
+    if sys.platform != "win32":
+        with suppress(OSError, ValueError, AttributeError):
+            return float(os.sysconf("SC_CLK_TCK"))
     return 0.0
 
 

@@ -19,7 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 import dc.server
+from dc.roles import ROLES
 from dc.server.security_headers import SECURITY_HEADERS
+from dc.view_access import MeView
 from dc.view_jobs import JobsPage, TasksPage
 from dc.view_server import EventsPage, Problem
 from dc.view_workers import WorkersPage
@@ -108,6 +110,7 @@ def usual() -> dict[str, object]:
     """Return what a server in the midst of work would answer."""
     jobs, job = samples.jobs(), samples.job()
     answers: dict[str, object] = {
+        "/api/me": MeView(needed=False, signed_in=True, name="", roles=list(ROLES)),
         "/api/overview": samples.overview(),
         "/api/status": samples.status(),
         "/api/history": _history,
@@ -227,6 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_PATCH = do_POST  # noqa: N815
     do_DELETE = do_POST  # noqa: N815
+    do_PUT = do_POST  # noqa: N815
 
     def _view(self, path: str, query: Query, otherwise: object = None) -> None:
         time.sleep(self.world.delay)

@@ -123,6 +123,7 @@ class Screen:
             has_touch=kind.touch,
             device_scale_factor=scale,
             reduced_motion="reduce",
+            ignore_https_errors=True,  # no authority knows the certificate of a test
             timezone_id="Europe/Vienna",
             locale="en-GB",
         )

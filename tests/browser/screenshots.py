@@ -58,6 +58,8 @@ SHOTS: Final = [
     Shot("workers", "/workers"),
     Shot("worker", "/workers/lab-01", DESKTOP_DARK),
     Shot("submit", "/submit?type=count_words"),
+    Shot("add-a-computer", "/workers/add"),
+    Shot("access", "/access", DESKTOP_DARK),
     Shot("plugins", "/plugins"),
     Shot("events", "/events", DESKTOP_DARK),
     Shot("settings", "/settings"),

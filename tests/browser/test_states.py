@@ -143,8 +143,9 @@ def test_a_lost_server_is_said_and_found_again(
     desktop.check()
     world.answers["/api/overview"] = samples.overview(status=samples.status(rate=888.0))
     world.push("overview", samples.overview(status=samples.status(rate=888.0)))
-    fake.start()
-    page.get_by_role("button", name="Try now").click()
+    with page.expect_request("**/api/**"):
+        page.get_by_role("button", name="Try now").click()
+    fake.start()  # and it is tried again by itself
     expect(page.locator(".live")).to_have_text("Live")
     expect(page.get_by_text("The server does not answer")).to_have_count(0)
     expect(page.get_by_text("888/s")).to_be_visible()

@@ -386,7 +386,7 @@ async def test_a_server_of_another_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://x", "ftp://x:1", "http://", "http://x:99999", "http://x/y"]
+    "url", ["https://x/y", "ftp://x:1", "http://", "http://x:99999", "http://x/y"]
 )
 async def test_a_bad_address(url: str) -> None:
     with pytest.raises(dc.StartError, match="is not a server's address"):

@@ -8,6 +8,7 @@ import trio.testing
 
 from dc import http, limits
 from dc.client.connector import Connector
+from dc.dial import Server
 from dc.errors import BlobMismatch, DcError
 from dc.http import Request, Response, Upgrade
 from dc.server.problems import problem_of
@@ -37,7 +38,7 @@ async def put_to(answers: list[Response]) -> tuple[list[bytes], float]:
             nursery.start_soon(http.serve, far, handle, no_upgrade)
             return near
 
-        connector = Connector("http://server", nursery, open_stream)
+        connector = Connector(Server("server", 8220), nursery, open_stream)
         try:
             await connector.transfers.put(b"bytes")
         finally:
@@ -83,7 +84,7 @@ async def test_what_ends_after_the_client_leaves_no_connection_open() -> None:
             streams.append(near)
             return near
 
-        connector = Connector("http://server", nursery, open_stream)
+        connector = Connector(Server("server", 8220), nursery, open_stream)
         async with trio.open_nursery() as inner:
             inner.start_soon(connector.transfers.look, "/blobs/x")
             await asked.wait()

@@ -35,8 +35,10 @@ class Counting:
         return getattr(self.real, name)
 
 
-def about(labels: Mapping[str, str], resources: Mapping[str, float], slots: int = 2) -> About:
-    return About("w", "key", slots, TYPES[:1], dict(labels), resources=dict(resources))
+def about(
+    labels: Mapping[str, str], resources: Mapping[str, float], slots: int = 2, key: str = "key"
+) -> About:
+    return About("w", key, slots, TYPES[:1], dict(labels), resources=dict(resources))
 
 
 class World:
@@ -44,7 +46,8 @@ class World:
 
     def __init__(self) -> None:
         self.scheduler = Counting()
-        self.matching = Matching(self.scheduler)
+        self.only: dict[str, tuple[str, ...]] = {}
+        self.matching = Matching(self.scheduler, lambda key: self.only.get(key, ()))
         self.jobs: dict[int, int] = {}
         self.workers: dict[int, About] = {}
         self._next = 0
@@ -229,6 +232,31 @@ def test_code_of_its_own_needs_no_archive(world: World) -> None:
     assert world.jobs[newer] != world.jobs[free]
 
 
+def test_workers_get_no_type_that_is_not_theirs_by_code_of_their_own_or_shipped(
+    world: World,
+) -> None:
+    world.only = {"lab": ("rend*",), "none": ("",)}
+    workers = {
+        key: world.add_worker(About("w", key, 1, TYPES[:1], {}, takes_plugins=True))
+        for key in ("lab", "none", "free")
+    }
+    echo = world.jobs[world.add_job(Options())]
+    render = world.jobs[world.add_job(Options(), "render", Shipped(PLUGIN))]
+
+    def able(class_: int) -> set[int]:
+        return {worker for worker, _ in world.matching.able(class_)}
+
+    assert able(echo) == {workers["free"]}
+    assert able(render) == {workers["lab"], workers["free"]}
+    world.only = {"none": ("echo",)}
+    for key, worker in workers.items():
+        world.change_worker(worker, world.workers[worker])
+        assert world.matching.may_run(world.workers[worker], "render") is (key != "none")
+    assert able(echo) == set(workers.values())
+    assert able(render) == {workers["lab"], workers["free"]}
+    world.validate()
+
+
 LABELS = st.dictionaries(st.sampled_from("ab"), st.sampled_from(["1", "2", "3.10"]))
 CONDITIONS = st.dictionaries(
     st.sampled_from("ab"), st.sampled_from(["1", "!=2", ">=2", "<3.9", "=1|2", ">=1,!=3.10"])
@@ -244,6 +272,9 @@ OPTIONS = st.builds(
     NEEDS,
     st.lists(NEEDS, max_size=3),
 )
+
+GROUPS = {"free": (), "echoes": ("ec*",), "renders": ("x", "render"), "none": ("",)}
+"""By the keys of workers: what they may run."""
 
 KEYS = [b"", b"k1", b"k2"]
 PYTHONS = {"": (), ">=3.11": ("3.11.7", "3.12.0"), "<3.12": ("3.11.7",), "!=3.11.7": ("3.12.0",)}
@@ -298,6 +329,7 @@ class MatchingMachine(RuleBasedStateMachine):
         self._spares = limits.SPARE_CLASSES, limits.SPARE_GROUPS
         limits.SPARE_CLASSES, limits.SPARE_GROUPS = 3, 2  # type: ignore[misc]
         self.world = World()
+        self.world.only = GROUPS
 
     def teardown(self) -> None:
         limits.SPARE_CLASSES, limits.SPARE_GROUPS = self._spares  # type: ignore[misc]
@@ -318,6 +350,7 @@ class MatchingMachine(RuleBasedStateMachine):
         slots=st.integers(0, 2),
         kinds=st.integers(0, 2),
         taking=TAKING,
+        key=st.sampled_from(sorted(GROUPS)),
     )
     def come(
         self,
@@ -327,9 +360,10 @@ class MatchingMachine(RuleBasedStateMachine):
         slots: int,
         kinds: int,
         taking: dict[str, Any],
+        key: str,
     ) -> None:
         said = {"resources": resources, **taking}
-        self.world.add_worker(About("w", "k", slots, TYPES[:kinds], labels | place, **said))
+        self.world.add_worker(About("w", key, slots, TYPES[:kinds], labels | place, **said))
 
     @precondition(lambda self: self.world.jobs)
     @rule(data=st.data(), key=st.sampled_from(KEYS[1:]))
@@ -341,12 +375,12 @@ class MatchingMachine(RuleBasedStateMachine):
             self.world.matching.reship(shipped, replace(shipped, plugin=plugin))
 
     @precondition(lambda self: self.world.workers)
-    @rule(data=st.data(), labels=LABELS, resources=AMOUNTS)
+    @rule(data=st.data(), labels=LABELS, resources=AMOUNTS, key=st.sampled_from(sorted(GROUPS)))
     def change(
-        self, data: st.DataObject, labels: dict[str, str], resources: dict[str, float]
+        self, data: st.DataObject, labels: dict[str, str], resources: dict[str, float], key: str
     ) -> None:
         worker = data.draw(st.sampled_from(sorted(self.world.workers)))
-        self.world.change_worker(worker, about(labels, resources))
+        self.world.change_worker(worker, about(labels, resources, key=key))
 
     @precondition(lambda self: self.world.workers)
     @rule(data=st.data())
@@ -368,6 +402,9 @@ class MatchingMachine(RuleBasedStateMachine):
                 right = [at for at, need in enumerate(wanted.needs) if not lacking(about_, need)]
                 own = (wanted.type, wanted.version) in kinds
                 if not own and not gets(about_, wanted.shipped):
+                    right = []
+                only = GROUPS[about_.key]
+                if only and not any(wanted.type.startswith(one.rstrip("*")) for one in only if one):
                     right = []
                 assert able.get(worker, []) == right
 

@@ -226,6 +226,7 @@ async def test_a_worker_that_reads_nothing_is_given_up(tmp_path: Path) -> None:
         worker = await server.worker()
         [parked] = server.app._connections.all()
         assert isinstance(parked, Parked)
+        assert isinstance(parked.stream, TcpStream)
         with suppress(BlockingIOError):
             while True:
                 parked.stream.socket.send(b"\x00" * 4096)

@@ -38,6 +38,7 @@ from dc.messages import (
     Recorded,
     Refused,
     Rest,
+    Resting,
     Returned,
     Running,
     Stop,
@@ -286,6 +287,17 @@ class ReactorMachine(RuleBasedStateMachine):
             worker.hear(self.server)
         if worker.peer >= 0:
             worker.say_goodbye(self.server)
+
+    @rule(at=st.integers(0, 2), reason=st.sampled_from(["", "somebody", "hours"]))
+    def says_that_it_rests(self, at: int, reason: str) -> None:
+        """Somebody uses a worker's computer; it has said so, and is given nothing."""
+        worker = self.workers[at]
+        if worker.peer >= 0:
+            self.server.hear(worker.peer, Resting(reason))
+            known = self.server.reactor.workers.roster.by_peer.get(worker.peer)
+            if reason and known is not None:
+                room = self.server.reactor.board.scheduler.worker_load(known.id)[1]
+                assert not room, "it has room while it rests"
 
     # --- operators ------------------------------------------------------------------------------
 
@@ -553,6 +565,8 @@ class ReactorMachine(RuleBasedStateMachine):
         """Let everybody finish; then everything must be there."""
         for job in self.totals:
             self.server.ask_for(ResumeJob(job))
+        for at in range(len(self.workers)):
+            self.says_that_it_rests(at, "")
         for _ in range(200):
             for worker in self.workers:
                 if worker.name in self.server.resting:

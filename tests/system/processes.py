@@ -84,6 +84,7 @@ class Program:
         environment: beside the one of the test.
         python: the interpreter.
         cwd: where it runs; in `folder` if it is not said.
+        prefix: what is put before the command.
     """
 
     def __init__(
@@ -94,13 +95,14 @@ class Program:
         environment: dict[str, str] | None = None,
         python: Path | str = sys.executable,
         cwd: Path | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.out = folder / f"{name}.out"
         self.err = folder / f"{name}.err"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                [str(python), "-m", *map(str, arguments)],
+                [*prefix, str(python), "-m", *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -176,6 +178,7 @@ class Machine:
         self.ledger = folder / "ledger"
         self.ledger.touch()
         self.data = folder / "data"
+        self.config = folder / "config"
         self.programs: list[Program] = []
 
     def __enter__(self) -> Self:
@@ -200,7 +203,11 @@ class Machine:
     ) -> Program:
         """Start `python -m ARGUMENTS`."""
         name = f"{len(self.programs)}-{name or str(arguments[0])}"
-        here = {"DC_TEST_LEDGER": str(self.ledger), "XDG_STATE_HOME": str(self.folder / "state")}
+        here = {
+            "DC_TEST_LEDGER": str(self.ledger),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "XDG_CONFIG_HOME": str(self.config),
+        }
         environment = {**here, **(environment or {})}
         program = Program(arguments, self.folder, name, environment, **options)
         self.programs.append(program)
@@ -251,9 +258,13 @@ class Machine:
         return dc.AsyncClient(server.address, plugins=[self.plugins])
 
     def command(
-        self, *arguments: object, python: Path | str = sys.executable
+        self,
+        *arguments: object,
+        python: Path | str = sys.executable,
+        environment: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `python -m ARGUMENTS` to its end."""
+        here = {"XDG_CONFIG_HOME": str(self.config), **(environment or {})}
         return subprocess.run(
             [str(python), "-m", *map(str, arguments)],
             cwd=self.folder,
@@ -261,6 +272,7 @@ class Machine:
             text=True,
             timeout=COMMAND_SECONDS,
             check=False,
+            env={**os.environ, **here},
         )
 
     def ran(self) -> list[int]:
@@ -286,7 +298,7 @@ class Server:
             program.text,
         )
         assert program.alive, program.text()
-        address = program.out.read_text().strip()
+        address = program.out.read_text().splitlines()[0]
         assert address.startswith("http://127.0.0.1:"), program.text()
         return cls(program, address)
 

@@ -69,6 +69,17 @@ def test_limit_of_memory_that_the_kernel_keeps() -> None:
     assert "reached its limit of 2 GiB of memory" in found.text
 
 
+def test_memory_of_all_tasks_together_above_the_workers_own_limit() -> None:
+    guard = Guard(Path("/s"), lambda: (8 * GIB, 16 * GIB), lambda _: (1, 0), most=4 * GIB)
+    small, large = watched(Using(GIB)), watched(Using(3 * GIB), executor=2)
+    assert guard.look([small, large]) == []
+    found = guard.look([small, large, watched(Using(GIB), executor=3)])
+    text = "the tasks here used 5 GiB of memory, and may use 4 GiB"
+    assert found == [
+        Exceeded(2, "memory", f"{text}; this task used most of it, 3 GiB, and was killed", (1, 7))
+    ]
+
+
 def test_processes_above_the_limit() -> None:
     (found,) = Computer().guard().look([watched(Using(0, 9), {"processes": 8})])
     assert (found.kind, found.text) == ("error", "started 9 processes, 8 at most, and was killed")

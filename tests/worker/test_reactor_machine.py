@@ -32,6 +32,7 @@ from dc.messages import (
     Recorded,
     Report,
     Rest,
+    Resting,
     Returned,
     Slots,
     Stop,
@@ -55,11 +56,14 @@ from dc.pipe import (
 from dc.worker import events as ev
 from dc.worker.code import Code
 from dc.worker.identity import Identity
+from dc.worker.neighbour_events import InUse, Resume, Suspend
 from dc.worker.reactor import WorkerReactor
 
 Key: TypeAlias = tuple[int, int, int]
 SLOTS = 3
 SERVERS = ["first", "second"]
+UNDERSTANDING = "first"  # the server that knows that a worker rests
+GIVE_BACK = 5.0
 TIMEOUTS = {1: 0.0, 2: 0.0, 3: 2.0, 4: 0.0, 5: 2.0, 6: 0.0}
 VARIABLES: dict[int, dict[str, str]] = {one: {} for one in TIMEOUTS} | {2: {"COLOUR": "red"}}
 PLUGINS = {job: Plugin(bytes([job]) * 32, 99, f"plugin {job}") for job in (4, 5, 6)}
@@ -144,6 +148,7 @@ class FakeProcess:
         self.folder = ""
         self.ready = False
         self.killed = False
+        self.stands_still = False
         self.halted: set[Key] = set()
         self.loading = ""
         self.adopted = ""
@@ -177,7 +182,7 @@ class Machine(RuleBasedStateMachine):
         identity = Identity(
             "w", is_default=False, key="k", slots=SLOTS, software="test", takes_plugins=True
         )
-        self.reactor = WorkerReactor(identity, f"/scratch/{self.runs}")
+        self.reactor = WorkerReactor(identity, f"/scratch/{self.runs}", give_back=GIVE_BACK)
         self.processes: dict[int, FakeProcess] = {}
         self.fetching: list[Blob] = []
         self.files: set[bytes] = set()  # that are in use, as the cache sees it
@@ -189,6 +194,7 @@ class Machine(RuleBasedStateMachine):
         self.flush_wanted = False
         self.connecting = self.connected = self.welcome = False
         self.finished = self.ending = False
+        self.in_use = False
         self.late: set[Key] = set()  # assigned after it was told to end
         self._perform(self.reactor.start(self.now))
         if self.last:
@@ -234,6 +240,17 @@ class Machine(RuleBasedStateMachine):
                     process = self.processes[action.executor]
                     assert not process.killed, "killed twice"
                     process.killed = True
+                case Suspend():
+                    process = self.processes[action.executor]
+                    assert process.ready
+                    assert not process.killed
+                    assert not process.stands_still
+                    process.stands_still = True
+                case Resume():
+                    process = self.processes[action.executor]
+                    assert process.stands_still
+                    assert not process.killed
+                    process.stands_still = False
                 case ev.Fetch():
                     assert action.blob not in self.fetching, "fetched twice at a time"
                     here = self.files - self.missing
@@ -298,6 +315,8 @@ class Machine(RuleBasedStateMachine):
     def _given(self, process: FakeProcess, run: Run) -> None:
         assert process.ready
         assert not process.killed
+        assert not process.stands_still
+        assert not self.in_use
         keys = [(run.job, *pair) for pair in zip(run.numbers, run.attempts, strict=True)]
         assert len(process.outstanding) < 2, "more than one batch ahead"
         others = [other for other in self.processes.values() if not other.killed]
@@ -345,6 +364,9 @@ class Machine(RuleBasedStateMachine):
             case Heartbeat() if self.greeting:
                 self.greeting = False
                 assert self.held >= self.ledger.must_be_held(), "does not say what it holds"
+            case Resting():
+                assert self.server == UNDERSTANDING
+                assert bool(message.reason) == self.in_use
             case Goodbye():
                 assert not self.finished
                 assert not self.ledger.files
@@ -367,7 +389,8 @@ class Machine(RuleBasedStateMachine):
     def welcomed(self) -> None:
         self.welcome = True
         self.held, self.greeting = set(), True
-        self._do(ev.Received(Welcome(PROTOCOL, "test", [], self.server)))
+        capabilities = ["resting"] if self.server == UNDERSTANDING else []
+        self._do(ev.Received(Welcome(PROTOCOL, "test", capabilities, self.server)))
         assert self.last == self.server
 
     @precondition(lambda self: self.connected)
@@ -517,6 +540,16 @@ class Machine(RuleBasedStateMachine):
         if really:
             self.ending = True
             self._do(ev.Leave(finish))
+
+    # --- the person at the computer -------------------------------------------------------------
+
+    @rule(comes=st.booleans(), reason=st.sampled_from(["somebody", "hours"]))
+    def somebody(self, comes: bool, reason: str) -> None:
+        self.in_use = comes
+        self._do(InUse(reason if comes else ""))
+        understood = self.welcome and self.server == UNDERSTANDING
+        if comes and understood and not self.ending:
+            assert not self.reactor.statistics().queued, "it keeps what has not begun"
 
     # --- the executors --------------------------------------------------------------------------
 
@@ -676,6 +709,10 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everything come to its end: then each attempt has exactly one outcome."""
+        if len(self.ledger.latest) % 3:  # else what stands still is moved first
+            self.somebody(False, "")
+        self.tick(GIVE_BACK)
+        self.somebody(False, "")
         if not self.connecting:
             self.executors_ready()
         if len(self.ledger.assigned) % 2:

@@ -1,5 +1,9 @@
 // Asks the server: JSON in, JSON out, and what is wrong as a Problem.
+import { cell } from "./cell.js";
 import { clock } from "./clock.js";
+
+// How often the server said that one has to sign in first.
+export const refused = cell(0);
 
 export class Problem extends Error {
   // status 0: the server did not answer.
@@ -59,6 +63,7 @@ async function read(answer) {
   }
   if (answer.ok) return value;
   const said = value && typeof value === "object" ? value : {};
+  if (answer.status === 401 && said.code === "not_signed_in") refused.set(refused.value + 1);
   const title = said.title || answer.statusText || `Status ${answer.status}`;
   throw new Problem(answer.status, said.code || said.error || "", title, said.detail || said.text || text);
 }

@@ -1,5 +1,6 @@
 // Events as rows: when, what, who, and links to what they are about.
 import { html } from "../vendor/vendor.js";
+import { workerLink } from "./router.js";
 import { Badge, Time } from "./parts.js";
 import { Table } from "./table.js";
 import { Text } from "./text.js";
@@ -21,7 +22,7 @@ function subjects({ job, task, worker }) {
   const all = [];
   if (job != null && task != null) all.push([`task ${task} of job ${job}`, `/jobs/${job}/tasks/${task}`]);
   else if (job != null) all.push([`job ${job}`, `/jobs/${job}`]);
-  if (worker) all.push([html`<${Text} value=${worker} max=${60} fixed />`, `/workers/${encodeURIComponent(worker)}`]);
+  if (worker) all.push([html`<${Text} value=${worker} max=${60} fixed />`, workerLink(worker)]);
   return all;
 }
 

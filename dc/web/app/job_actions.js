@@ -5,12 +5,14 @@ import { confirm, form } from "./dialog.js";
 import { plural } from "./format.js";
 import { Field } from "./forms.js";
 import { FINISHED } from "./jobs_shared.js";
+import { controls } from "./me.js";
 import { Action } from "./parts.js";
 import { toast } from "./toast.js";
 
 const PRIORITY_MOST = 1000;
 
 export function JobActions({ job, onChange }) {
+  if (!controls(job.submitter)) return null;
   const path = `/api/jobs/${job.job}`;
   const over = FINISHED.has(job.state);
   const paused = job.state === "paused";

@@ -2,6 +2,7 @@
 import { html } from "../vendor/vendor.js";
 import { count, percent, plural, range, span } from "./format.js";
 import { Progress } from "./parts.js";
+import { workerLink } from "./router.js";
 import { Text } from "./text.js";
 
 export const FINISHED = new Set(["done", "failed", "cancelled"]);
@@ -14,7 +15,7 @@ export function JobLink({ job }) {
 
 export function WorkerLink({ name }) {
   if (!name) return html`<span class="soft">–</span>`;
-  return html`<a href=${`/workers/${encodeURIComponent(name)}`}><${Text} value=${name} max=${48} fixed /></a>`;
+  return html`<a href=${workerLink(name)}><${Text} value=${name} max=${48} fixed /></a>`;
 }
 
 // Tasks by state in a line: what there is none of is left out.

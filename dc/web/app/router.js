@@ -63,5 +63,12 @@ function clicked(event) {
   go(link.href);
 }
 
+// A worker's own page. One that is called as a page here is written so that its address is another.
+const RESERVED = new Map([["add", "%61dd"]]);
+
+export function workerLink(name) {
+  return `/workers/${RESERVED.get(name) ?? encodeURIComponent(name)}`;
+}
+
 addEventListener("popstate", () => place.set(read()));
 document.addEventListener("click", clicked);

@@ -6,23 +6,28 @@ import { Dialogs } from "./dialog.js";
 import { moment } from "./format.js";
 import { Icon } from "./icons.js";
 import { connection, retry } from "./live.js";
+import { may, me, SIGN_IN, signOut } from "./me.js";
+import { Action } from "./parts.js";
 import { place } from "./router.js";
+import { Text } from "./text.js";
 import { setTheme, theme, THEMES } from "./theme.js";
 import { Toasts } from "./toast.js";
 
+// Address, text, picture, and the roles without one of which it is of no use.
 const NAV = [
-  ["/", "Overview", "overview"],
-  ["/jobs", "Jobs", "jobs"],
-  ["/workers", "Workers", "workers"],
-  ["/submit", "Submit", "submit"],
-  ["/plugins", "Plugins", "plugins"],
-  ["/events", "Events", "events"],
-  ["/settings", "Settings", "settings"],
+  ["/", "Overview", "overview", ["view"]],
+  ["/jobs", "Jobs", "jobs", ["view", "submit"]],
+  ["/workers", "Workers", "workers", ["view"]],
+  ["/submit", "Submit", "submit", ["submit"]],
+  ["/plugins", "Plugins", "plugins", ["view", "submit"]],
+  ["/events", "Events", "events", ["view"]],
+  ["/settings", "Settings", "settings", ["view"]],
 ];
 
 export function Shell({ children }) {
   const [open, setOpen] = useState(false);
   const { path } = useCell(place);
+  const out = outside(useCell(me));
   useEffect(() => setOpen(false), [path]);
   return html`
     <a class="skip" href="#main">Skip to the page</a>
@@ -31,11 +36,11 @@ export function Shell({ children }) {
       <button type="button" class="icon-button menu-button" aria-expanded=${open} aria-controls="nav"
         onClick=${() => setOpen(!open)}><${Icon} name=${open ? "close" : "menu"} /><span class="unseen">Menu</span></button>
       <nav id="nav" class=${open ? "open" : ""} aria-label="Main"><ul>
-        ${NAV.map(([address, text, icon]) => html`<li key=${address}>
+        ${NAV.filter(([, , , roles]) => !out && may(...roles)).map(([address, text, icon]) => html`<li key=${address}>
           <a href=${address} aria-current=${isAt(path, address) ? "page" : undefined}>
             <${Icon} name=${icon} />${text}</a></li>`)}
-      </ul></nav>
-      <div class="side-foot"><${Live} /><${Theme} /></div>
+      </ul><${Who} /></nav>
+      <div class="side-foot">${out ? html`<span />` : html`<${Live} />`}<${Theme} /></div>
     </header>
     <${Lost} />
     <main id="main" tabindex="-1">${children}</main>
@@ -43,7 +48,23 @@ export function Shell({ children }) {
     <${Dialogs} />`;
 }
 
+// Whether one has to sign in first.
+function outside(who) {
+  return Boolean(who?.needed) && !who.signed_in;
+}
+
+function Who() {
+  const who = useCell(me);
+  if (!who?.needed) return null;
+  if (outside(who)) return html`<ul><li><a href=${SIGN_IN}><${Icon} name="assigned" />Sign in</a></li></ul>`;
+  return html`<div class="who">
+    <span class="who-name"><span class="unseen">Signed in as </span><${Text} value=${who.name || who.token} max=${60} fixed />
+      <span class="below">${who.roles.join(", ")}</span></span>
+    <${Action} act=${signOut} kind="small">Sign out<//></div>`;
+}
+
 function isAt(path, address) {
+  if (address === "/settings" && path.startsWith("/access")) return true;
   return address === "/" ? path === "/" : path === address || path.startsWith(`${address}/`);
 }
 

@@ -4,6 +4,7 @@ import { send } from "./api.js";
 import { confirm, form } from "./dialog.js";
 import { plural } from "./format.js";
 import { Field } from "./forms.js";
+import { workerLink } from "./router.js";
 import { cut, visible } from "./text.js";
 
 const shown = (name) => visible(cut(name, 60));
@@ -14,7 +15,7 @@ export function named(names) {
 }
 
 export const workerPath = (name) => `/api/workers/${encodeURIComponent(name)}`;
-export const workerLink = (name) => `/workers/${encodeURIComponent(name)}`;
+export { workerLink };
 
 // `which` says who is meant: {names} exactly, or {states, labels, all} of a filter.
 const order = (action, which, more = {}) => send("POST", `/api/workers/${action}`, { ...meant(which), ...more });

@@ -88,6 +88,8 @@ def is_ours(folder: Path) -> bool:
 
 
 def _ours(found: os.stat_result) -> bool:
+    if sys.platform == "win32":
+        return False
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 

@@ -6,6 +6,7 @@ import { plural, rate } from "../format.js";
 import { Choice, Search } from "../forms.js";
 import { columnsFor, FINISHED, JobLink, JobProgress, noteOf, STATES } from "../jobs_shared.js";
 import { useData } from "../live.js";
+import { controls, may } from "../me.js";
 import { Action, Badge, Fetched, Page, Time } from "../parts.js";
 import { setQuery } from "../router.js";
 import { Pager, sortByQuery, Table } from "../table.js";
@@ -40,7 +41,7 @@ export default function Jobs({ query }) {
   useEffect(() => setSelected(new Set()), [path]);
   const filter = (changes) => setQuery({ ...changes, cursor: "" });
   const filtered = ["state", "type", "submitter", "search"].some((name) => said(name));
-  return html`<${Page} title="Jobs" actions=${html`<a class="button primary" href="/submit">Submit a job</a>`}>
+  return html`<${Page} title="Jobs" actions=${may("submit") && html`<a class="button primary" href="/submit">Submit a job</a>`}>
     <div class="panel">
       <div class="filters" role="search" aria-label="Jobs">
         <${Search} label="Search by name" value=${said("search")} onChange=${(search) => filter({ search })} />
@@ -52,12 +53,12 @@ export default function Jobs({ query }) {
           onClick=${() => filter({ state: "", type: "", submitter: "", search: "" })}>Clear filters</button>`}
       </div>
       <${Fetched} from=${jobs} lines=${12}>${(data) => html`
-        <${Bulk} jobs=${data.jobs.filter((job) => selected.has(job.job))} done=${() => { setSelected(new Set()); jobs.reload(); }} />
+        <${Bulk} jobs=${data.jobs.filter((job) => selected.has(job.job) && controls(job.submitter))} done=${() => { setSelected(new Set()); jobs.reload(); }} />
         <${Table} caption="Jobs" columns=${columnsFor(COLUMNS, data.jobs)} rows=${data.jobs} rowKey=${(job) => job.job}
           nameOf=${(job) => `job ${job.job}`} sort=${sort} order=${order} onSort=${sortByQuery}
-          selected=${selected} onSelect=${setSelected} loading=${jobs.loading && jobs.path !== path}
+          selected=${selected} onSelect=${may("submit") ? setSelected : undefined} loading=${jobs.loading && jobs.path !== path}
           empty=${filtered ? "No job is like that: change the filters." : html`There is no job yet.
-            <a href="/submit">Submit one</a>, or do it from a program.`} />
+            ${may("submit") && html`<a href="/submit">Submit one</a>, or do it from a program.`}`} />
         <${Pager} next=${data.next} />`}<//>
     </div>
   <//>`;
@@ -73,7 +74,7 @@ function Types({ value, onChange }) {
 }
 
 function Submitters({ value, onChange }) {
-  const known = useData("/api/submitters");
+  const known = useData(may("view") ? "/api/submitters" : "");
   const names = [...new Set([...(known.data?.submitters ?? []).map((one) => one.name), value])].filter(Boolean);
   if (!names.length) return null;
   return html`<${Choice} label="Submitter" value=${value} onChange=${onChange}

@@ -7,6 +7,8 @@ import { count, plural, rate, size, span } from "../format.js";
 import { Icon } from "../icons.js";
 import { columnsFor, CountsLegend, JobLink, JobProgress, leftBelow, leftText, noteOf, STATES } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
+import { may } from "../me.js";
+import { useWaiting, waitingNote } from "../waiting.js";
 import { Badge, Empty, Fetched, Figures, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
 import { setQuery } from "../router.js";
 import { Table } from "../table.js";
@@ -17,8 +19,9 @@ const ATTENTION_SHOWN = 5;
 
 export default function Overview({ query }) {
   const overview = useData("/api/overview", { topic: "overview" });
+  const waiting = waitingNote(useWaiting().waiting);
   return html`<${Page} title="Overview">
-    ${overview.data ? html`<${AtAGlance} of=${overview.data} />`
+    ${overview.data ? html`<${AtAGlance} of=${overview.data} first=${waiting} />`
       : overview.problem ? html`<${Trouble} problem=${overview.problem} again=${overview.reload} />`
       : html`<div class="tiles first-wide">${Array.from({ length: 6 }, (_, at) => html`<div class="tile" key=${at}>
           <${Loading} lines=${2} /></div>`)}</div>`}
@@ -31,13 +34,13 @@ export default function Overview({ query }) {
   <//>`;
 }
 
-function AtAGlance({ of: { status, left, attention, failures } }) {
+function AtAGlance({ of: { status, left, attention }, first }) {
   const { tasks } = status;
   const unfinished = tasks.queued + tasks.assigned + tasks.running;
   const jobs = Object.values(status.jobs).reduce((sum, number) => sum + number, 0);
   const absent = [status.away && `${count(status.away)} away`, status.sick && `${count(status.sick)} sick`];
   return html`
-    <${Attentions} of=${attention} />
+    <${Attentions} of=${[...first, ...attention]} />
     <div class="tiles first-wide">
       <${Tile} name="Time left" value=${leftText(left)} below=${left.tasks ? leftBelow(left) : "All is done"} />
       <${Tile} name="Throughput" value=${rate(status.rate)} below="tasks finished, lately" />
@@ -154,7 +157,7 @@ function Running() {
   return html`<${Section} title="Unfinished jobs" tools=${html`<a href="/jobs">All jobs</a>`}>
     <${Fetched} from=${jobs} lines=${6}>${(data) => html`<${Table} caption="Unfinished jobs" columns=${columnsFor(COLUMNS, data.jobs)}
       rows=${data.jobs} rowKey=${(job) => job.job} empty=${html`Nothing is to be done.
-        <a href="/submit">Submit a job</a>, or see <a href="/jobs">those that have finished</a>.`} />`}<//>
+        ${may("submit") && html`<a href="/submit">Submit a job</a>, or see `}<a href="/jobs">${may("submit") ? "those" : "The jobs"} that have finished</a>.`} />`}<//>
   <//>`;
 }
 

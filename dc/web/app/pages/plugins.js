@@ -5,6 +5,7 @@ import { Doc } from "../doc.js";
 import { count, plural, size } from "../format.js";
 import { WorkerLink } from "../jobs_shared.js";
 import { useData } from "../live.js";
+import { may } from "../me.js";
 import { Badge, Empty, Fetched, Figures, Note, Page, Tabs, Time } from "../parts.js";
 import { shapeOf, wordsOf } from "../schema.js";
 import { Copy, Json, Text } from "../text.js";
@@ -28,7 +29,7 @@ function Broken({ broken }) {
 // --- plugins ------------------------------------------------------------------------------------
 
 function Versions() {
-  const plugins = useData("/api/plugins", { on: "workers" });
+  const plugins = useData("/api/plugins", may("view") ? { on: "workers" } : {});
   return html`<${Fetched} from=${plugins} lines=${10}>${(data) => html`<${Broken} broken=${data.broken} />
     ${data.plugins.length ? data.plugins.map((plugin) => html`<${Plugin} key=${plugin.archive} plugin=${plugin} />`)
       : html`<${Empty}>The server ships no plugins. It has what <code>--plugins</code> names, or what is installed with it.<//>`}`}<//>`;
@@ -89,7 +90,7 @@ function Type({ type, open }) {
   const submit = withQuery("/submit", { type: type.name, version: type.version });
   return html`<section class="panel" aria-label=${`Task type ${type.name} ${type.version}`}>
     <div class="panel-head"><h2><${Text} value=${type.name} max=${80} fixed /></h2><span class="soft"><${Text} value=${type.version} max=${40} fixed /></span>
-      <div class="tools"><a class="button small" href=${submit}><${Icon} name="submit" />Submit</a></div></div>
+      ${may("submit") && html`<div class="tools"><a class="button small" href=${submit}><${Icon} name="submit" />Submit</a></div>`}</div>
     <${Doc} value=${type.doc} />
     <${Side} title="One task is given" schema=${type.payload_schema} />
     <${Side} title="What comes back" schema=${type.result_schema} />

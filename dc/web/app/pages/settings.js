@@ -4,6 +4,7 @@ import { send } from "../api.js";
 import { confirm, form } from "../dialog.js";
 import { count, figure, size } from "../format.js";
 import { useData } from "../live.js";
+import { administers, may } from "../me.js";
 import { Action, Badge, Fetched, Figures, Page, Section, Time } from "../parts.js";
 import { Table } from "../table.js";
 import { Text, cut, visible } from "../text.js";
@@ -17,6 +18,9 @@ export default function Settings() {
     <${Section} title="Server"><${Fetched} from=${status} lines=${4}>${(data) => html`<${Server} status=${data} />`}<//><//>
     <${Section} title="Settings"><${Fetched} from=${settings} lines=${10}>${(data) => html`
       <${All} settings=${data.settings} took=${settings.set} />`}<//><//>
+    ${administers() && html`<${Section} title="Access" tools=${html`<a href="/access/audit">Audit log</a>`}>
+      <p><a href="/access">Tokens, sessions, groups and keys of workers</a>: who is let in, and what they may do.
+        <a href="/workers/add">Add a computer</a> makes a join code.</p><//>`}
     <${Section} title="Submitters" note="Shares of the workers, by weight"><${Fetched} from=${submitters} lines=${3}>${(data) => html`
       <${Submitters} of=${data.submitters} after=${submitters.reload} />`}<//><//>
   <//>`;
@@ -31,7 +35,7 @@ function Server({ status }) {
     ["Started", html`<${Time} at=${status.started} />`],
     ["Stored", html`${size(status.bytes)}${status.disk_free != null && html` <span class="soft">(${size(status.disk_free)} free)</span>`}`],
     ["Task types", html`<a href="/plugins?tab=types">${count(status.types)}</a>`],
-    ["Backup", html`<a href="/api/backup" download>Download</a>`],
+    may() && ["Backup", html`<a href="/api/backup" download>Download</a>`],
   ]} />`;
 }
 
@@ -51,6 +55,7 @@ function All({ settings, took }) {
 }
 
 function Change({ setting, took }) {
+  if (!may()) return null;
   if (!setting.changeable) return html`<div class="buttons nowrap-buttons soft nowrap">at its start</div>`;
   const set = async (value) => took(await send("PATCH", "/api/settings", { [setting.name]: value }));
   const change = async () => {
@@ -93,6 +98,7 @@ function Submitters({ of: submitters, after }) {
 function Weigh({ submitter, after }) {
   const who = visible(cut(submitter.name, 60));
   const path = `/api/submitters/${encodeURIComponent(submitter.name)}`;
+  if (!may()) return null;
   const set = async (weight) => {
     await send("PATCH", path, { weight });
     after();

@@ -9,6 +9,7 @@ import { GoToTask } from "../job_tasks.js";
 import { FINISHED, WorkerLink } from "../jobs_shared.js";
 import { subscribe, useData } from "../live.js";
 import { NO_OUTPUT, joined } from "../output.js";
+import { controls } from "../me.js";
 import { Action, Badge, Empty, Fetched, Figures, Meter, Note, Page, Section, Since, Time, Trouble } from "../parts.js";
 import { Table } from "../table.js";
 import { Block, Text } from "../text.js";
@@ -26,7 +27,7 @@ export default function TaskPage({ job: jobNumber, task: number }) {
   return html`<${Page} title=${`Task ${number}`} name=${`Task ${number} of job ${jobNumber}`} crumbs=${crumbs}
       badge=${data && html`<${Badge} state=${data.state} />`}
       actions=${html`<${Beside} job=${job.data} number=${Number(number)} />
-        ${data && html`<${TaskActions} task=${data} address=${address} onChange=${task.set} />`}`}>
+        ${data && job.data && controls(job.data.submitter) && html`<${TaskActions} task=${data} address=${address} onChange=${task.set} />`}`}>
     ${!data ? (task.problem ? html`<${Trouble} problem=${task.problem} again=${task.reload} />` : html`<${Fetched} from=${task} lines=${10} />`)
       : html`<${Shown} task=${data} job=${job.data} />`}
   <//>`;

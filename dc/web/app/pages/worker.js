@@ -8,6 +8,7 @@ import { form } from "../dialog.js";
 import { count, day, figure, moment, percent, rate, size, span } from "../format.js";
 import { EventList } from "../events_shared.js";
 import { useData } from "../live.js";
+import { may } from "../me.js";
 import { Action, Badge, Empty, Fetched, Figures, Loading, Meter, Note, Page, Section, Since, Time, Trouble } from "../parts.js";
 import { go } from "../router.js";
 import { Table } from "../table.js";
@@ -29,7 +30,7 @@ export default function Worker({ name }) {
   }
   const one = worker.data;
   return html`<${Page} title=${html`<${Text} value=${name} max=${80} />`} name=${`Worker ${short}`} crumbs=${crumbs}
-      badge=${html`<${Badge} state=${one.state} />`} actions=${html`<${Deeds} worker=${one} after=${worker.reload} />`}>
+      badge=${html`<${Badge} state=${one.state} />`} actions=${may() && html`<${Deeds} worker=${one} after=${worker.reload} />`}>
     ${one.why && html`<${Note} level=${LEVELS[one.state] ?? "info"}><${Text} value=${one.why} max=${600} /><//>`}
     ${one.note && html`<${Note}>Note: <${Text} value=${one.note} max=${600} /><//>`}
     <${Glance} worker=${one} />
@@ -162,7 +163,7 @@ function Computer({ worker, after }) {
   const which = { names: [worker.name] };
   const set = (deed) => () => done(deed, which, visible(cut(worker.name, 60)), after);
   const own = worker.own_slots && worker.own_slots !== worker.slots ? ` (its own: ${count(worker.own_slots)})` : "";
-  const tools = html`<${Action} act=${set("slots")} kind="small">Slots…<//><${Action} act=${set("note")} kind="small">Note…<//>`;
+  const tools = may() && html`<${Action} act=${set("slots")} kind="small">Slots…<//><${Action} act=${set("note")} kind="small">Note…<//>`;
   return html`<${Section} title="Computer" tools=${tools}><${Figures} kind="lines" of=${[
     worker.own_name && worker.own_name !== worker.name && ["Calls itself", html`<${Text} value=${worker.own_name} />`],
     ["Address", html`<${Text} value=${worker.address || "not connected"} mono />`],
@@ -189,10 +190,10 @@ function Labels({ worker, after }) {
     const back = () => send("PATCH", workerPath(worker.name), { labels: { [name]: value } });
     return withAfter({ text: `Took the label ${visible(cut(name, 60))} away.`, undo: back }, after);
   };
-  return html`<${Section} title="Labels" tools=${html`<${Action} act=${add} kind="small">Set a label…<//>`}>
+  return html`<${Section} title="Labels" tools=${may() && html`<${Action} act=${add} kind="small">Set a label…<//>`}>
     ${entries.length ? html`<ul class="tags">${entries.map(([name, value]) => html`<li class="tag" key=${name}>
       <${Text} value=${`${name}=${value}`} max=${100} />
-      ${decided(name, value) && html`<${Action} act=${remove(name, value)} kind="icon-button" icon="close"
+      ${may() && decided(name, value) && html`<${Action} act=${remove(name, value)} kind="icon-button" icon="close"
         label=${`Take the label ${visible(cut(name, 60))} away`} />`}</li>`)}</ul>` : html`<p class="soft">It has none.</p>`}<//>`;
 }
 

@@ -4,15 +4,17 @@ import { withQuery } from "../api.js";
 import { count, percent, plural, rate, size } from "../format.js";
 import { Choice, Search } from "../forms.js";
 import { useData } from "../live.js";
+import { administers, may } from "../me.js";
 import { Action, Badge, Fetched, Meter, Page, Time } from "../parts.js";
 import { setQuery } from "../router.js";
 import { Pager, Table, sortByQuery } from "../table.js";
 import { Text, cut, visible } from "../text.js";
+import { Waiting } from "../waiting.js";
 import { done, named, workerLink } from "../workers_shared.js";
 
 const ROWS = 200; // as many as the stream brings
 const RUNNING_SHOWN = 2;
-const STATES = ["", "connected", "draining", "paused", "sick", "trial", "away", "gone"];
+const STATES = ["", "connected", "draining", "paused", "resting", "sick", "trial", "away", "gone"];
 const FAILS = 0.1; // of the tasks that ended lately: from here on it is red
 
 export default function Workers({ query }) {
@@ -25,12 +27,14 @@ export default function Workers({ query }) {
   const [all, setAll] = useState(false);
   useEffect(() => { setSelected(new Set()); setAll(false); }, [path]);
   const select = (next) => { setSelected(next); setAll(false); };
-  return html`<${Page} title="Workers" actions=${html`<${Fails} asked=${asked} />`}>
+  return html`<${Page} title="Workers" actions=${html`<${Fails} asked=${asked} />${administers() && html`
+      <a class="button primary" href="/workers/add">Add a computer</a>`}`}>
+    <${Waiting} />
     <${Filters} asked=${asked} />
     <${Fetched} from=${workers} lines=${12}>${(data) => html`
       <${Bulk} asked=${asked} page=${data} selected=${selected} all=${all} setAll=${setAll} select=${select} after=${workers.reload} />
       <section class="panel"><${Table} caption="Workers" columns=${COLUMNS} rows=${data.workers} rowKey=${(worker) => worker.name}
-        sort=${asked.sort || "name"} order=${asked.order || "asc"} onSort=${sortByQuery} selected=${selected} onSelect=${select}
+        sort=${asked.sort || "name"} order=${asked.order || "asc"} onSort=${sortByQuery} selected=${selected} onSelect=${may() ? select : undefined}
         loading=${workers.loading && workers.path !== path} empty=${html`<${None} plain=${plain} />`} />
         <${Pager} next=${data.next} label="Pages of workers" /></section>`}<//>
   <//>`;
@@ -53,6 +57,7 @@ function Filters({ asked }) {
 
 function None({ plain }) {
   if (!plain) return html`No worker is like that. <a href="/workers">Show all</a>`;
+  if (administers()) return html`No worker has come yet. <a href="/workers/add">Add a computer</a>`;
   return html`No worker has come yet. On any computer with dc:${" "}
     <code class="mono">python -m dc.worker ${location.origin}</code>`;
 }
@@ -128,6 +133,7 @@ const BULK = [
 ];
 
 function Bulk({ asked, page, selected, all, setAll, select, after }) {
+  if (!may()) return null;
   const names = [...selected];
   if (!names.length) return html`<div class="bulk"><span class="soft">${page.next ? `The first ${count(page.workers.length)} of them` : plural(page.workers.length, "worker")}.
     Select some to drain, pause, stop or change them.</span></div>`;

@@ -1,0 +1,133 @@
+"""The door of a server with TLS: everybody else is told, or closed, and costs nothing."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dc import limits_access
+from dc.server.certificate import ServerCertificate
+from dc.server.door import TEXT, Door, in_the_clear
+from dc.sockets import Buffer, TcpStream
+from dc.tls_stream import TlsStream
+from tests import tls
+
+
+@pytest.fixture(name="door")
+def make_door(tmp_path: Path) -> Door:
+    return Door(ServerCertificate.made(tmp_path, ["localhost"], tls.NOW), Buffer())
+
+
+def pair() -> tuple[TcpStream, TcpStream]:
+    left, right = socket.socketpair()
+    return TcpStream(left, Buffer()), TcpStream(right, Buffer())
+
+
+async def answered(door: Door, data: bytes) -> bytes:
+    """Return what comes back for these bytes, until the connection is closed."""
+    ours, theirs = pair()
+    await ours.send_all(data)
+    await ours.send_eof()
+    assert await door.open(theirs) is None
+    got = b""
+    try:
+        while piece := await ours.receive_some():
+            got += piece
+    except trio.BrokenResourceError:
+        pass  # closed with bytes that nobody has read
+    await ours.aclose()
+    assert len(door) == 0
+    return got
+
+
+async def test_who_speaks_tls_comes_in(door: Door) -> None:
+    ours, theirs = pair()
+    client = TlsStream(ours, tls.client_context(), Buffer(), server=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.shake_hands)
+        opened = await door.open(theirs)
+    assert opened is not None
+    await client.send_all(b"hello")
+    assert await opened.receive_some() == b"hello"
+    await client.aclose()
+    await opened.aclose()
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (b"GET /jobs?x=1 HTTP/1.1\r\nHost: desk:8220\r\n\r\n", "308 https://desk:8220/jobs?x=1"),
+        (b"HEAD / HTTP/1.0\nhost:[::1]:8220\n\r\n", "308 https://[::1]:8220/"),
+        (b"GET / HTTP/1.1\r\n\r\n", "400"),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "400"),
+        (b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n", "400"),
+        (b"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "400"),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", "400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"x: y\r\n" * 2000, "308 https://x/"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", ""),
+        (b"GET /", ""),
+        (b"\0\0\0\0", ""),
+        (b"\x16\x03\x01\x00\x05hello", "alert"),
+        (b"\x80\x2e\x01\x00\x02", ""),  # SSL 2
+        (b"", ""),
+    ],
+)
+async def test_who_does_not(door: Door, request_: bytes, answer: str) -> None:
+    got = await answered(door, request_)
+    if answer == "alert":
+        assert got[:1] == b"\x15"
+    elif not answer:
+        assert got == b""
+    else:
+        status, _, to = answer.partition(" ")
+        head, _, body = got.decode().partition("\r\n\r\n")
+        assert head.startswith(f"HTTP/1.1 {status} Use https")
+        assert (f"Location: {to}\r\n" in head) == bool(to)
+        assert body == TEXT
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"GET / HTTP/1.1\r\nHost: "]))
+def test_whatever_comes_no_header_is_made_of_it(data: bytes, before: bytes) -> None:
+    said = in_the_clear(before + data + b"\r\n\r\n")
+    head = said.partition(b"\r\n\r\n")[0]
+    assert head.count(b"\r\n") <= 5
+    assert head.isascii()
+    assert head.count(b"\n") == head.count(b"\r\n")
+
+
+async def test_who_is_slow_is_closed_in_time(
+    door: Door, autojump_clock: trio.testing.MockClock
+) -> None:
+    for beginning in (b"", b"\x16", b"\x16\x03\x01", b"GET"):
+        ours, theirs = pair()
+        await ours.send_all(beginning)
+        before = trio.current_time()
+        assert await door.open(theirs) is None
+        assert trio.current_time() - before == limits_access.HANDSHAKE_SECONDS
+        await ours.aclose()
+
+
+async def test_of_too_many_the_oldest_goes(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_access, "HANDSHAKES", 2)
+    ends = [pair() for _ in range(3)]
+    closed: list[int] = []
+
+    async def enter(number: int) -> None:
+        assert await door.open(ends[number][1]) is None
+        closed.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(3):
+            nursery.start_soon(enter, number)
+            await trio.testing.wait_all_tasks_blocked()
+        assert closed == [0]
+        assert len(door) == 2
+        for ours, _ in ends:
+            await ours.aclose()
+    assert sorted(closed) == [0, 1, 2]

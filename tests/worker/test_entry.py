@@ -1,0 +1,70 @@
+"""A worker's way into its server: what is remembered of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.abc import Stream
+from trio.testing import memory_stream_pair
+
+from dc.dial import Server
+from dc.errors import StartError
+from dc.worker.entry import Applying, Entry, KeySeen, enter
+from dc.worker.finding import Where
+from dc.worker.joined_server import JoinedServer
+from dc.worker.joined_servers import JoinedServers
+from dc.worker.way import Way
+from dc.worker.worker_key import open_key
+
+PIN = b"p" * 32
+SERVER = Server("192.0.2.7", 8220, True, PIN)
+KNOWN = JoinedServer("server", PIN.hex(), ["192.0.2.7:8220"], is_in=True)
+
+
+async def dial(server: Server) -> Stream:
+    await trio.lowlevel.checkpoint()
+    return memory_stream_pair()[0]
+
+
+def entry(folder: Path, *, is_in: bool = True) -> Entry:
+    known = JoinedServers(folder)
+    known.note(KNOWN)
+    return Entry(Way([SERVER], dial), open_key(folder), known, is_in=is_in)
+
+
+async def test_a_server_that_was_joined_is_not_asked(tmp_path: Path) -> None:
+    JoinedServers(tmp_path).note(KNOWN)
+    found = await enter(Applying(Where(), "worker", {}), tmp_path)
+    assert found.server == SERVER
+
+
+async def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartError, match="by --data DIR"):
+        await enter(Applying(Where(url="h:1"), "worker", {}), tmp_path / "file")
+
+
+async def test_a_server_that_will_not_have_it_is_asked_first_again(tmp_path: Path) -> None:
+    one = entry(tmp_path)
+    assert isinstance(await one.open(), Stream)
+    with one.doubted():
+        pass
+    assert JoinedServers(tmp_path).all == [KNOWN]
+    with pytest.raises(StartError, match="not known"), one.doubted():
+        raise StartError("not known")
+    (found,) = JoinedServers(tmp_path).all
+    assert (found.is_in, found.pin) == (False, KNOWN.pin)
+
+
+async def test_without_tls_nothing_is_written_down(tmp_path: Path) -> None:
+    with pytest.raises(StartError), entry(tmp_path, is_in=False).doubted():
+        raise StartError("no")
+    assert JoinedServers(tmp_path).all == [KNOWN]
+
+
+async def test_without_tls_no_key_is_seen() -> None:
+    seen = KeySeen(dial)
+    await seen.dial(SERVER)
+    assert seen() == ""
