@@ -31,7 +31,7 @@ _ANSWER: Final = b"dc!1"
 _HEAD: Final = len(_QUESTION) + NONCE_BYTES
 _NAME_BYTES: Final = 60
 
-_Plain = Annotated[str, Meta(pattern=r"^[!-~]{0,64}$")]
+_Plain = Annotated[str, Meta(pattern=r"\A[!-~]{0,64}\Z")]
 
 
 class Facts(Struct, frozen=True, array_like=True):
@@ -92,7 +92,7 @@ def read_answer(data: bytes, nonce: bytes) -> Facts | None:
         return None
     try:
         facts = _DECODER.decode(data[_HEAD:])
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return _checked(facts)
 

@@ -66,7 +66,7 @@ Resources: TypeAlias = Annotated[dict[Text, Amount], Meta(max_length=limits.RESO
 LimitName: TypeAlias = Literal["memory", "disk", "open_files", "processes", "nice"]
 Limits: TypeAlias = dict[LimitName, Annotated[int, Meta(ge=1, le=2**62)]]
 Variable: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=limits.TEXT_CHARS)
+    str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)", max_length=limits.TEXT_CHARS)
 ]
 VariableValue: TypeAlias = Annotated[
     str, Meta(pattern=r"^[^\x00]*$", max_length=4 * limits.ERROR_CHARS)

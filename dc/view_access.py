@@ -16,7 +16,7 @@ Lifetime: TypeAlias = Annotated[float, Meta(gt=0, le=10 * 366 * 86400)]
 
 Patterns: TypeAlias = Annotated[list[Text], Meta(max_length=limits.TYPES)]
 About: TypeAlias = Annotated[dict[Text, Text], Meta(max_length=limits.LABELS)]
-PublicKey: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+PublicKey: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Hex: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]*$", max_length=128)]
 
 # --- who one is ---------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Knock(Struct, frozen=True, forbid_unknown_fields=True):
     `commitment` is the SHA-256 of the 16 bytes that it reveals once it has the server's.
     """
 
-    commitment: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    commitment: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
     key: PublicKey
     name: Text
     about: About = {}
@@ -201,7 +201,7 @@ class Reveal(Struct, frozen=True, forbid_unknown_fields=True):
     """The worker's 16 bytes, as hexadecimal digits."""
 
     key: PublicKey
-    nonce: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    nonce: Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
 
 
 class Joined(Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ async def test_a_head_that_trickles_is_refused(autojump_clock: Any) -> None:
     async def trickle() -> None:
         for byte in NEXT:
             await client.send_all(bytes([byte]))
-            await trio.sleep(1)
+            await trio.sleep(limits.HEAD_SECONDS / 10)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve, server, app, no_upgrade)

@@ -293,9 +293,10 @@ async def _serve_one(
     stream = TcpStream.of(accepted, buffer)
     try:
         peer = listening.shown_peer(stream.socket.getpeername())
-        opened = stream if door is None else await door.open(stream)
-        if opened is not None:
-            await site.serve_stream(opened, peer)
+        if door is None:
+            await site.serve_stream(stream, peer)
+        else:
+            await site.serve_stream(stream, peer, door.open)
     except* OSError as errors:  # it is gone already, or there are too many open files
         log.warning("a connection was given up: %s", errors.exceptions[0])
         stream.socket.close()

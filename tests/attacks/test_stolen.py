@@ -164,3 +164,18 @@ async def test_a_worker_reads_what_it_holds_and_nothing_else(tmp_path: Path) -> 
             path = f"/jobs/1/tasks/0/{which}"
             assert await guests.code("other", "GET", path) in ("unknown_job", "not_permitted")
         assert await guests.code("has", "GET", "/jobs/1/tasks/0/payload") == ""
+
+
+@pytest.mark.parametrize("secret", ["", "0", "abc", "0" * 19, "0" * 21, "0" * 128, "ab\n"])
+async def test_a_code_of_a_wrong_length(secret: str, tmp_path: Path) -> None:
+    async with all_guests(tmp_path) as guests:
+        join = Join(secret, Key().text, "w")
+        assert (await from_far(guests, "POST", "/api/join", join))[::2] == (403, "invite")
+
+
+@pytest.mark.parametrize("more", ["\n", " ", "0", "\0"])
+async def test_a_key_has_one_spelling(more: str, tmp_path: Path) -> None:
+    """Else a worker could be two, by one key."""
+    async with all_guests(tmp_path) as guests:
+        join = Join(await guests.invite(), Key().text + more, "w")
+        assert (await from_far(guests, "POST", "/api/join", join))[::2] == (400, "body")

@@ -3,8 +3,8 @@
     python -m tests.fuzz [--seconds 60] [--target http] ...
 
 Each target runs in a process of its own for so long. What it finds new stays in .fuzz/TARGET; what
-brings about a mistake is written beside it, and its name is printed. With `--keep`, the corpus in
-tests/fuzz/corpus is made anew: the smallest inputs that together reach all that was reached.
+brings about a mistake is written beside it, and its name is printed. With `--keep`, the smallest of
+what was found go into tests/fuzz/corpus: libFuzzer keeps an input only if it reaches something new.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FOUND: Final = Path(".fuzz")
 MOST_BYTES: Final = 600
 """Of an input: the limits of heads and messages have tests of their own."""
 
-MOST_KEPT: Final = 150
+MOST_KEPT: Final = 60
 """Inputs that are kept for each target: the corpus is replayed by every run of the tests."""
 
 
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="of each target (default 60)")
     parser.add_argument("--target", action="append", choices=[*TARGETS], default=[])
-    parser.add_argument("--keep", action="store_true", help="make the corpus anew afterwards")
+    parser.add_argument("--keep", action="store_true", help="take what was found into the corpus")
     arguments = parser.parse_args(argv)
     wrong = 0
     for name in arguments.target or TARGETS:
@@ -67,17 +67,13 @@ def fuzz(name: str, seconds: int) -> int:
 
 
 def keep(name: str) -> None:
-    """Make the kept corpus of a target anew, of what was found."""
-    kept, least = HERE / "corpus" / name, FOUND / f"{name}-least"
-    least.mkdir(exist_ok=True)
-    for file in least.iterdir():
-        file.unlink()
-    _run(name, ["-merge=1", f"-max_len={MOST_BYTES}", str(least), str(FOUND / name), str(kept)])
-    smallest = sorted(least.iterdir(), key=lambda file: (file.stat().st_size, file.name))
+    """Take what was found into the kept corpus of a target, the smallest first."""
+    kept = HERE / "corpus" / name
+    found = {file.read_bytes() for folder in (kept, FOUND / name) for file in folder.iterdir()}
     for file in kept.iterdir():
         file.unlink()
-    for file in smallest[:MOST_KEPT]:
-        _write(kept, file.read_bytes())
+    for data in sorted(found - set(seeds()[name]), key=lambda data: (len(data), data))[:MOST_KEPT]:
+        _write(kept, data)
 
 
 def _write(folder: Path, data: bytes) -> None:

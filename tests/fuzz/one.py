@@ -16,8 +16,12 @@ with atheris.instrument_imports(include=["h11", "dc.http_head", "dc.http_message
     import dc.http
 
 with atheris.instrument_imports(
-    include=["dc.invites", "dc.tokens", "dc.worker_proof", "dc.server.gate", "dc.server.networks"]
+    include=[
+        *("dc.discovery", "dc.invites", "dc.tokens", "dc.worker_proof"),
+        *("dc.server.gate", "dc.server.networks"),
+    ]
 ):
+    import dc.discovery
     import dc.invites
     import dc.server.gate
     import dc.server.networks

@@ -14,10 +14,24 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from dc import _frames, http_conditions, http_head, invites, limits, tokens, worker_proof
+from dc import _frames, discovery, http_conditions, http_head, invites, limits, tokens, worker_proof
 from dc.errors import ProtocolError, StartError
 from dc.http import Request, Response, Upgrade, serve_requests
-from dc.messages import Codec, FromPeer, FromWorker
+from dc.messages import (
+    About,
+    Blob,
+    Codec,
+    Done,
+    Failed,
+    Failure,
+    FromPeer,
+    FromWorker,
+    Heartbeat,
+    Held,
+    Hello,
+    Message,
+    TypeId,
+)
 from dc.server.gate import shown
 from dc.server.networks import is_loopback, network_of
 
@@ -163,6 +177,20 @@ def proof(data: bytes) -> None:
     assert network_of(network_of(text)) == network_of(text)
 
 
+def discovery_answers(data: bytes) -> None:
+    """What servers are said to be by whoever answers in a network, by UDP and by mDNS."""
+    nonce = b"12345678"
+    asked = discovery.read_question(data)
+    if asked is not None:
+        assert discovery.read_question(discovery.question(asked)) == asked
+    facts = discovery.read_answer(b"dc!1" + nonce + data, nonce)
+    said = dict(part.partition("=")[::2] for part in data.decode("latin-1").split("\0"))
+    for one in (facts, discovery.read_txt(said, 8220)):
+        if one is not None:
+            assert discovery.read_txt(discovery.txt_of(one), one.port) == one
+            assert (one.server + one.version + one.name).isprintable()
+
+
 _PEER: Final = Codec(FromPeer)
 _WORKER: Final = Codec(FromWorker)
 
@@ -174,8 +202,20 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
         "invites": codes,
         "invites-sealed": made_codes,
         "proof": proof,
+        "discovery": discovery_answers,
     }
 )
+
+
+def _said_by_workers() -> list[list[Message]]:
+    """Return batches of messages, as workers say them."""
+    about = About("w", "key", 2, [TypeId("a", "1")], {"arch": "x"}, {"gpu": "1"}, "run")
+    failure = Failure("error", "no", "a traceback")
+    return [
+        [Heartbeat(), Hello(1, "worker", "dc", ["a"], about)],
+        [Done(1, 1, [0, 1], [1, 1], [0.5, 0.5], [b"a", Blob(bytes(32), 5)])],
+        [Failed(2, 1, 3, 1, 0.5, failure), Held(1, [1], [1])],
+    ]
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -197,8 +237,13 @@ def seeds() -> dict[str, list[bytes]]:
             b"\x04" + parts,
             b"\x01" + frame(1, b"text") + frame(10, b""),
         ],
-        "messages": [msgspec.msgpack.encode(hello), msgspec.msgpack.encode([["heartbeat"]])],
+        "messages": [msgspec.msgpack.encode(hello), *map(_WORKER.encode, _said_by_workers())],
         "invites": [invite.text.encode(), tokens.make(bytes(30)).text.encode()],
         "invites-sealed": [b"\x01" + bytes(26) + b"\x04\xc0\x00\x02\x01\x1f\x90"],
+        "discovery": [
+            msgspec.msgpack.encode(["a server", 8220, True, bytes(16), "1", "pc"]),
+            b"dc=1\0id=a\0tls=1\0pin=" + b"00" * 16 + b"\0version=1\0name=pc",
+            discovery.question(bytes(8)),
+        ],
         "proof": [challenge.header.encode(), proof.header.encode()],
     }

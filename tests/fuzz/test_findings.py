@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dc import invites
+from dc import discovery, invites
 from dc.errors import StartError
 
 START = bytes(1 + invites.SECRET_BYTES)
@@ -28,3 +28,18 @@ def test_an_address_of_a_code_that_is_none(address: bytes) -> None:
     with pytest.raises(StartError, match="not whole"):
         invites.read(invites.sealed(START + good + address))
     assert invites.read(invites.sealed(START + good)).addresses == [("1.2.3.4", 80)]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        b"\x93\xa2\xff\xfe\x05\xc2",  # text that is none
+        b"\x93\xa2a\n\x05\xc2",  # a name with the end of a line behind it
+        b"\x95\xa1a\x05\xc2\xc4\x00\xa2a\n",
+    ],
+)
+def test_an_answer_of_a_network_that_is_none(facts: bytes) -> None:
+    nonce = bytes(8)
+    assert discovery.read_answer(b"dc!1" + nonce + facts, nonce) is None
+    assert discovery.read_answer(b"dc!1" + nonce + b"\x93\xa1a\x05\xc2", nonce) is not None
+    assert discovery.read_txt({"dc": "1", "id": "a\n", "tls": "0"}, 5) is None

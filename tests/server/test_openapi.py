@@ -178,7 +178,7 @@ def test_a_route_says_all_of_itself() -> None:
     assert attributes(Asked)["cursor"] == "where to go on; this is told on two lines."
     assert attributes(Asked)["last"] == "both of these."
     assert list(statuses_of(route)) == [
-        *(400, 401, 403, 404, 408, 409, 413, 414, 415, 421, 422, 503, 507)
+        *(400, 401, 403, 404, 408, 409, 413, 414, 415, 421, 422, 429, 503, 507)
     ]
     found = openapi.description([route], "1")
     said = found["paths"]["/api/things/{name}/go-on"]["post"]
