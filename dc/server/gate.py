@@ -92,23 +92,30 @@ class Gate:
         if not self.secure:
             return LOCAL
         secret = shown(headers)
-        if not secret:
-            return NOBODY
-        if secret.lower().startswith(tokens.PREFIX + "_"):
-            return self._known().who_has(secret, at.wall) or NOBODY
+        if not secret or _is_token(secret):
+            return self._of_token(secret, at)
         found = self._sessions.who_has(secret, at.now)
         return found if found is not None and self._known().stands(found, at.wall) else NOBODY
 
+    def _of_token(self, secret: str, at: Moment) -> Principal:
+        """Return whose token, or browser's session, this is."""
+        found = self._known().who_has(secret, at.wall) if _is_token(secret) else None
+        return NOBODY if found is None else found
+
     def worker(self, headers: Mapping[str, str], at: Moment) -> Principal:
-        """Return who opens a socket: a worker by its proof, or as `principal`.
+        """Return who opens a socket: a worker by its proof, anybody else by a token.
+
+        A worker's session opens none: it would be good for another one, and so for ever.
 
         Raises:
             NotSignedIn: what it shows is no proof, or is of a key that has not joined.
             NotPermitted: an operator has not said yes yet.
         """
+        if not self.secure:
+            return LOCAL
         said = headers.get("authorization", "")
-        if not self.secure or not said.lower().startswith(worker_proof.SCHEME.lower()):
-            return self.principal(headers, at)
+        if not said.lower().startswith(worker_proof.SCHEME.lower()):
+            return self._of_token(shown(headers), at)
         proof = worker_proof.read_proof(said)
         if proof is None or not self._nonces.is_good(proof.nonce, at.now):
             raise NotSignedIn(NO_ANSWER)
@@ -135,6 +142,10 @@ def shown(headers: Mapping[str, str]) -> str:
         found = _BEARER.fullmatch(said[:300])
         return found[1] if found else ""
     return _cookie(headers.get("cookie", ""))
+
+
+def _is_token(secret: str) -> bool:
+    return secret.lower().startswith(tokens.PREFIX + "_")
 
 
 def _cookie(text: str) -> str:

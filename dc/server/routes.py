@@ -153,8 +153,13 @@ class Route:
 
     @property
     def is_keyed(self) -> bool:
-        """Whether its answers are kept by Idempotency-Key; who reads bodies sees to that too."""
-        return self.is_change and not isinstance(self.body, str) and not self.bare
+        """Whether its answers are kept by Idempotency-Key; who reads bodies sees to that too.
+
+        What is open to everybody is not: strangers would push out what is kept for others.
+        """
+        return (
+            self.is_change and bool(self.who) and not isinstance(self.body, str) and not self.bare
+        )
 
 
 class Router:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import trio
 
 from dc import http, link_open
-from dc.errors import ProtocolError, UnknownBlob, UnknownTask
+from dc.errors import NotPermitted, NotSignedIn, ProtocolError, UnknownBlob, UnknownTask
 from dc.http import Request, Response, Upgrade
 from dc.link import Link
 from dc.roles import Principal
@@ -147,7 +147,7 @@ class Site:
             if not self.doorkeeper.gate.secure:
                 self._check_host(request.headers.get("host", ""))
             check_site(request)
-            request.principal = self.doorkeeper.who(request)
+            request.principal = await self._who(request, visit)
             with await self._limiter.held(request, visit):
                 answer = self.doorkeeper.watched(request, await self._route(request))
         except ANSWERED as error:
@@ -164,6 +164,19 @@ class Site:
             more = headers_of(self._app.settings.address, answer.content_type)
             answer.headers += [one for one in more if one[0] not in names]
         return answer
+
+    async def _who(self, request: Request, visit: Visit | None) -> Principal:
+        """Return who asks; a proof that does not hold is counted as any request of a stranger.
+
+        Raises:
+            NotSignedIn, NotPermitted: it was such a proof.
+            TooManyTries: there were too many.
+        """
+        try:
+            return self.doorkeeper.who(request)
+        except (NotSignedIn, NotPermitted):
+            await self._limiter.held(request, visit)
+            raise
 
     def _check_host(self, host: str) -> None:
         """See to it that a request was meant for this server.

@@ -29,11 +29,12 @@ from dc.messages import (
     Welcome,
 )
 from dc.server import connection
+from dc.server.allowance import Allowance
 from dc.server.commands_access import ForgetKey, RevokeToken
 from dc.server.site import Site
 from dc.worker_proof import Challenge, prove, read_challenge
 from tests.server.guests import FakePeer, Guests, Key, all_guests, settle
-from tests.server.served import read, serving
+from tests.server.served import read, request, serving
 
 ATTRIBUTES = {"HttpOnly", "SameSite=Strict", "Secure", "Path=/"}
 
@@ -312,14 +313,58 @@ async def test_who_has_not_joined_or_waits_opens_no_socket(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("who", "status"),
     [("nobody", 401), ("expired", 401), ("revoked", 401), ("pending", 401), ("view", 403),
-     ("ann", 101), ("token", 101), ("admin", 101), ("has", 101)],
+     ("ann", 101), ("token", 101), ("admin", 101), ("has", 401)],
 )  # fmt: skip
 async def test_who_may_open_a_socket(tmp_path: Path, who: str, status: int) -> None:
     async with all_guests(tmp_path) as guests, trio.open_nursery() as nursery:
         got, headers = await Dialled(nursery, guests.served.site).ask(guests.shown[who])
         assert got == status
-        assert ("dc-session" in headers) == (who in ("token", "has"))
+        assert ("dc-session" in headers) == (who == "token")
         nursery.cancel_scope.cancel()
+
+
+async def test_a_session_makes_no_other_one(tmp_path: Path) -> None:
+    async with all_guests(tmp_path) as guests, trio.open_nursery() as nursery:
+        for who in ("token", await guests.join("new")):
+            dialled = Dialled(nursery, guests.served.site)
+            if isinstance(who, Key):
+                _, headers = await dialled.prove(who)
+            else:
+                _, headers = await dialled.ask(guests.shown[who])
+            stolen = f"Bearer {headers['dc-session']}"
+            status, headers = await Dialled(nursery, guests.served.site).ask(stolen)
+            assert status == 401, "who has it would be that worker for as long as it likes"
+            assert read_challenge(headers["www-authenticate"]) is not None
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_no_proof_is_counted_as_of_a_stranger(tmp_path: Path) -> None:
+    async with serving(tmp_path, secure=True) as served:
+        served.site.guard._strange = Allowance(0.001, 2.0, 10)
+        head = {**UPGRADE, "Authorization": 'DC-Key key="a"'}
+        codes = []
+        for _ in range(3):
+            asked = request("GET", "/socket", **head)
+            asked.address = "192.0.2.1"
+            answer = await served.site.answer(asked)
+            assert isinstance(answer, Response)
+            codes.append(answer.status)
+        assert codes == [401, 401, 429]
+
+
+async def test_strangers_keep_no_answers(tmp_path: Path) -> None:
+    async with all_guests(tmp_path) as guests:
+        kept = guests.served.site._router._kept
+        link = await guests.invite(purpose="sign_in", roles=["view"])
+        secret = invites.secret_text(bytes.fromhex(link))
+        body = msgspec.json.encode({"secret": secret})
+        head = {"Idempotency_Key": "k"}
+        assert (await guests.ask("nobody", "POST", "/api/sign-in", body, **head))[0] == 200
+        assert (await guests.ask("nobody", "POST", "/api/sign-in", body, **head))[0] == 401
+        for number in range(3):
+            head = {"Idempotency_Key": f"{number}"}
+            assert (await guests.ask("nobody", "POST", "/api/sign-out", **head))[0] == 200
+        assert not kept._by_key, "they would push out the answers of others"
 
 
 async def test_a_worker_by_a_token_takes_nobodys_place(tmp_path: Path) -> None:
