@@ -6,8 +6,11 @@ The exchange, on one connection, before the socket is opened; both sides' clocks
     GET /socket                        101, DC-Session: …
     Authorization: DC-Key key="…", nonce="…", signature="…"
 
-What is signed names the server (its identity, as in Welcome) and the nonce, so a signature is of no
-use anywhere else or at any other time. The session is a secret for requests over HTTP (in
+What is signed names the server and the nonce, so a signature is of no use anywhere else or at any
+other time. The server is named by the pin of the key that it shows by TLS, all 64 digits of it; or
+by its identity, as in Welcome, if a proxy shows another one. A worker that sees another key than
+the one that is named signs nothing: else a server that it has joined could pass on what another one
+asks, and be this worker there. The session is a secret for requests over HTTP (in
 `Authorization: Bearer …`) for as long as the socket is open.
 """
 
@@ -34,7 +37,7 @@ _PROOF: Final = re.compile(
 
 
 class Challenge(Struct, frozen=True):
-    """What a server asks to be signed: its identity, and something that was never asked before."""
+    """What a server asks to be signed: what names it, and something that was never asked before."""
 
     server: str
     nonce: str
@@ -71,7 +74,7 @@ class Proof(Struct, frozen=True):
         )
 
     def holds(self, server: str) -> bool:
-        """Whether the worker of this key has signed its nonce for the server of this identity."""
+        """Whether the worker of this key has signed its nonce for the server that is named so."""
         try:
             public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.key))
             public.verify(self.signature, Challenge(server, self.nonce).said)

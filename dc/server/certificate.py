@@ -119,7 +119,8 @@ class ServerCertificate:
         if self.pin != before:
             log.warning(
                 "the certificate has another key: who knows this server by the pin of the former "
-                "one, from a join code, is not served any more"
+                "one, from a join code, is not served any more; start the server anew, so that it "
+                "tells the new one"
             )
 
     async def watch(self) -> None:

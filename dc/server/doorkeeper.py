@@ -66,7 +66,7 @@ class Doorkeeper:
         self._app = app
         self.gate = Gate(
             lambda: app.reactor.board.access,
-            lambda: app.reactor.board.server,
+            lambda: app.settings.shown_pin.hex() or app.reactor.board.server,
             app.sessions,
             Nonces(os.urandom(nonces.KEY_BYTES)),
             secure=app.settings.secure,

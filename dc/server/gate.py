@@ -61,7 +61,7 @@ class Gate:
 
     Args:
         known: gives who is let in.
-        server: gives the server's identity, which workers sign.
+        server: gives what workers sign of the server: see dc/worker_proof.py.
         sessions: of workers.
         nonces: challenges for workers.
         secure: whether anything has to be shown at all.

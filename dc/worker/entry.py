@@ -12,16 +12,17 @@ from trio.abc import Stream
 
 from dc import certificates, limits
 from dc.dial import Server, dial
-from dc.errors import StartError
+from dc.errors import StartError, WrongServer
 from dc.tls_stream import TlsStream
 from dc.worker.discovering import Discovery
 from dc.worker.finding import Finding, Where
-from dc.worker.join_port import JoinPort
+from dc.worker.join_port import JoinPort, SeenPin
 from dc.worker.joined_servers import JoinedServers
 from dc.worker.joining import Applicant
 from dc.worker.terminal import Terminal
 from dc.worker.way import Way
 from dc.worker.worker_key import WorkerKey, open_key
+from dc.worker_proof import Challenge, Proof
 
 
 class Applying(Struct, frozen=True):
@@ -47,17 +48,33 @@ class Entry:
         way: to the server.
         key: by which the worker is known there.
         known: the servers it has joined.
+        seen: of which key the server has shown a certificate.
         is_in: whether this is one of them.
-
-    Attributes:
-        prove: answers a challenge of the server.
     """
 
-    def __init__(self, way: Way, key: WorkerKey, known: JoinedServers, *, is_in: bool) -> None:
+    def __init__(
+        self, way: Way, key: WorkerKey, known: JoinedServers, seen: SeenPin, *, is_in: bool
+    ) -> None:
         self._way = way
+        self._key = key
         self._known = known
+        self._seen = seen
         self._is_in = is_in
-        self.prove = key.prove
+
+    def prove(self, challenge: Challenge) -> Proof:
+        """Return the answer to a challenge of the server.
+
+        Raises:
+            WrongServer: it is a challenge of another server, for which this one could use the
+                answer.
+        """
+        named, pin = challenge.server, self._seen()
+        if named != pin if pin else any(named == one.pin for one in self._known.all):
+            raise WrongServer(
+                f"what {self.server.url} asks this worker to sign is of another server: somebody "
+                "may be in between; go to that other one by its own address"
+            )
+        return self._key.prove(challenge)
 
     @property
     def server(self) -> Server:
@@ -132,7 +149,7 @@ async def enter(applying: Applying, folder: Path, terminal: Terminal | None = No
     except OSError as error:
         text = f"cannot write to {folder} ({error.strerror or error})"
         raise StartError(f"{text}: give a folder that can be written to, by --data DIR") from None
-    return Entry(way, key, known, is_in=goal.joined is not None)
+    return Entry(way, key, known, seen, is_in=goal.joined is not None)
 
 
 def _cut(text: str) -> str:

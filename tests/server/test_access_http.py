@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 from dc import invites, limits_access
 from dc.http import Response
@@ -299,6 +300,18 @@ async def test_a_proof_is_of_one_challenge_of_one_server(tmp_path: Path) -> None
         nursery.cancel_scope.cancel()
 
 
+async def test_a_challenge_names_the_key_that_the_server_shows(tmp_path: Path) -> None:
+    async with all_guests(tmp_path) as guests, trio.open_nursery() as nursery:
+        key, pin = await guests.join("new"), b"p" * 32
+        guests.app.settings = replace(guests.app.settings, shown_pin=pin)
+        _, headers = await Dialled(nursery, guests.served.site).ask()
+        challenge = read_challenge(headers["www-authenticate"])
+        assert challenge is not None
+        assert challenge.server == pin.hex(), "another server has another key, whatever it says"
+        assert (await Dialled(nursery, guests.served.site).prove(key))[0] == 101
+        nursery.cancel_scope.cancel()
+
+
 async def test_who_has_not_joined_or_waits_opens_no_socket(tmp_path: Path) -> None:
     async with all_guests(tmp_path) as guests, trio.open_nursery() as nursery:
         site = guests.served.site
@@ -344,7 +357,7 @@ async def test_what_is_no_proof_is_counted_as_of_a_stranger(tmp_path: Path) -> N
         head = {**UPGRADE, "Authorization": 'DC-Key key="a"'}
         codes = []
         for _ in range(3):
-            asked = request("GET", "/socket", **head)
+            asked = request("GET", "/socket", None, **head)
             asked.address = "192.0.2.1"
             answer = await served.site.answer(asked)
             assert isinstance(answer, Response)
@@ -363,7 +376,7 @@ async def test_strangers_keep_no_answers(tmp_path: Path) -> None:
         assert (await guests.ask("nobody", "POST", "/api/sign-in", body, **head))[0] == 401
         for number in range(3):
             head = {"Idempotency_Key": f"{number}"}
-            assert (await guests.ask("nobody", "POST", "/api/sign-out", **head))[0] == 200
+            assert (await guests.ask("nobody", "POST", "/api/sign-out", b"", **head))[0] == 200
         assert not kept._by_key, "they would push out the answers of others"
 
 
