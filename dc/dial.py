@@ -174,6 +174,9 @@ class Trust:
         return self._pinned
 
 
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+"""What OpenSSL says of a peer that answers in plain text; its versions differ."""
+
 _trust: Final = trio.lowlevel.RunVar[Trust]("what clients believe")
 
 
@@ -244,6 +247,9 @@ async def secured(stream: Stream, server: Server) -> TlsStream:
         await trio.aclose_forcefully(tls)
         if isinstance(error.__cause__, ssl.SSLCertVerificationError):
             raise _unverified(server, error.__cause__) from error
+        if getattr(error.__cause__, "reason", "") in _NO_TLS:
+            text = f"what answers at {server.authority} speaks no TLS: is its address http://?"
+            raise trio.BrokenResourceError(text) from error
         raise
     except BaseException:
         await trio.aclose_forcefully(tls)

@@ -73,13 +73,13 @@ class FolderLock:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the data folder, if it is not there.
+    """Make the data folder, if it is not there; nobody but its user reads what is in it.
 
     Raises:
         StoreError: it cannot be made or written to; the message says what to do.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise StoreError(f"data folder {folder} is not a folder: choose another --data") from None
     except OSError as error:

@@ -161,6 +161,13 @@ async def test_what_speaks_no_tls_is_no_server(answer: bytes) -> None:
         await dial.secured(ours, Server("h", 1, True, tls.pin()))
 
 
+async def test_a_server_without_tls_is_named_so() -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    await theirs.send_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(trio.BrokenResourceError, match="h:1 speaks no TLS: is its address http://"):
+        await dial.secured(ours, Server("h", 1, True, tls.pin()))
+
+
 async def test_a_name_that_cannot_be_one() -> None:
     with pytest.raises(OSError, match="no such host"):
         await dial.dial(Server("a" * 64 + ".example", 1))

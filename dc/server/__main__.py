@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from dc import __version__, limits, logs, memory, program
 from dc.blobs import BlobFolder
+from dc.dial import Server
 from dc.discovery import Facts, facts_of
 from dc.errors import StartError
 from dc.plugin_origins import find_origins
@@ -208,15 +209,7 @@ async def _serve(
     reached = listening.reached_at(asked, entry, listeners[0].socket.getsockname()[1])
     certificate = _certificate(asked, data) if entry.tls else None
     remove_copies(data)
-    settings = Settings(
-        *(f"dc {__version__}", reached.url, data, time.time(), arguments.keep),
-        *(arguments.quotas, arguments.reserve, arguments.options, entry.secure),
-        pin=certificate.pin if certificate and not certificate.is_public(reached.host) else b"",
-        behind_proxy=entry.behind_proxy,
-        shown_pin=certificate.pin if certificate else b"",
-        allowed=replace(arguments.allowed, places=raise_limit()),
-    )
-    address = settings.address
+    settings = _settings(arguments, entry, reached, certificate)
     types = PluginTypes(Plugins())
     shelf = Shelf(arguments.plugins, data, blobs, types)
     await shelf.open(store)
@@ -235,14 +228,37 @@ async def _serve(
         nursery.start_soon(trio.serve_listeners, serve_one, listeners)
         if asked.announce:
             nursery.start_soon(announce, asked.host, _facts(app, listeners))
-        print(address, flush=True)
-        log.info("listening at %s, data in %s", address, data)
+        print(settings.address, flush=True)
+        log.info("listening at %s, data in %s", settings.address, data)
         log.info("%d task types from plugins", len(types.names()))
         if entry.secure:
             await _first_start(app, asked.host, listeners[0].socket.getsockname()[1])
         await app.wait_stopped()
         nursery.cancel_scope.cancel()
     log.info("stopped")
+
+
+def _settings(
+    arguments: Arguments, entry: Entry, reached: Server, certificate: ServerCertificate | None
+) -> Settings:
+    """Return what the server is started with."""
+    pin = certificate.pin if certificate is not None else b""
+    public = certificate is not None and certificate.is_public(reached.host)
+    return Settings(
+        software=f"dc {__version__}",
+        address=reached.url,
+        data=arguments.data.absolute(),
+        started=time.time(),
+        keep=arguments.keep,
+        quotas=arguments.quotas,
+        reserve=arguments.reserve,
+        options=arguments.options,
+        secure=entry.secure,
+        pin=b"" if public else pin,
+        behind_proxy=entry.behind_proxy,
+        shown_pin=pin,
+        allowed=replace(arguments.allowed, places=raise_limit()),
+    )
 
 
 async def _first_start(app: ServerApp, host: str, port: int) -> None:

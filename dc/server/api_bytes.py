@@ -7,13 +7,12 @@ from typing import Final
 
 from dc import errors
 from dc.roles import Role
-from dc.server.routes import ADMIN, VIEWERS, Call, Route
+from dc.server.routes import ADMIN, READERS, VIEWERS, Call, Route
 from dc.view_jobs import BlobView
 
 OCTETS: Final = "application/octet-stream"
 TEXT: Final = "text/plain"
 
-READERS: Final[tuple[Role, ...]] = ("view", "submit", "work")
 WRITERS: Final[tuple[Role, ...]] = ("submit", "work")
 SOCKET: Final[tuple[Role, ...]] = ("submit", "work")
 """Who may open the socket; what each may say there is decided by its Hello."""

@@ -15,7 +15,7 @@ from dc.server.commands import CancelJob, CancelJobs, ChangeJob, PauseJob, Resum
 from dc.server.cursors import cursor_of, damaged, place_of
 from dc.server.ownership import own_jobs
 from dc.server.problems import BadRequest
-from dc.server.routes import SUBMITTERS, Call, Route
+from dc.server.routes import READERS, SUBMITTERS, Call, Route
 from dc.server.views import Views
 from dc.view_jobs import JobsChanged, JobsPage, JobView
 
@@ -102,7 +102,9 @@ class JobsApi:
                 "GET", jobs, self._jobs, JobsPage, "Jobs", tag, query=JobsQuery,
                 problems=(StoreError,),
             ),
-            Route("GET", job, self._job, JobView, "One job", tag, problems=no),
+            Route(
+                "GET", job, self._job, JobView, "One job", tag, problems=no, roles=READERS,
+            ),
             Route(
                 "PATCH", job, self._change, JobView, "Change a job", tag,
                 body=JobChanges, problems=changed, roles=SUBMITTERS,

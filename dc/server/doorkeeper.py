@@ -100,12 +100,13 @@ class Doorkeeper:
         who = request.principal
         admit(who, SOCKET)
         if who.is_local or "work" not in who.roles:
-            return Upgrade(headers, (who, ""))
+            return Upgrade(headers, (who, "", request.address))
         # By a token that may do more, a session does no more than a worker does.
         worker = replace(who, roles=frozenset({"work"}))
         random = os.urandom(worker_sessions.RANDOM_BYTES)
         session = self._app.sessions.make(worker, random, trio.current_time())
-        return Upgrade([*headers, (worker_proof.SESSION_HEADER, session)], (who, session))
+        state = who, session, request.address
+        return Upgrade([*headers, (worker_proof.SESSION_HEADER, session)], state)
 
     def refused(self, request: Request, error: DcError) -> Response:
         """Return the answer to a request that ended in an error; note it if nobody was let in."""

@@ -87,7 +87,7 @@ async def restore(archive: Path, data: Path) -> int:
 
 
 def _new_folder(data: Path) -> Path:
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(data.iterdir()):
         raise StoreError(f"{data} is not empty: restore to a new folder")
     return data

@@ -29,7 +29,9 @@ class Ownership:
         self._views = views
 
     async def check(self, principal: Principal, job: int, change: bool) -> None:
-        """See to it that somebody may look at a job, or change it.
+        """See to it that somebody may look at a job or the bytes of its tasks, or change it.
+
+        A worker may look at those that it has tasks of, and at those that these come after.
 
         Raises:
             UnknownJob: there is none that it may know of.
@@ -37,30 +39,21 @@ class Ownership:
         """
         if principal.may("admin" if change else "view"):
             return
-        row = await self._views.jobs.row(job)
-        if "submit" in principal.roles and row.options.submitter == principal.name:
+        if not change and "work" in principal.roles and self._works_for(principal, job):
             return
+        if "submit" in principal.roles:
+            row = await self._views.jobs.row(job)
+            if row.options.submitter == principal.name:
+                return
         if not principal.sees_all:
             raise self._unknown(job)
+        await self._views.jobs.row(job)  # it is another error if there is no such job
         raise NotPermitted(f"job {job} is of another submitter: it takes the role admin")
 
-    async def check_bytes(self, principal: Principal, job: int) -> None:
-        """See to it that somebody may read the bytes of a job's tasks.
-
-        Raises:
-            UnknownJob: there is none that it may know of.
-        """
-        if principal.sees_all:
-            return
-        if "work" in principal.roles:
-            reactor = self._app.reactor
-            behind = reactor.control.dependencies.behind(job)
-            if reactor.admission.may_read(principal, job, behind):
-                return
-        if "submit" in principal.roles:
-            await self.check(principal, job, change=False)
-            return
-        raise self._unknown(job)
+    def _works_for(self, principal: Principal, job: int) -> bool:
+        reactor = self._app.reactor
+        behind = reactor.control.dependencies.behind(job)
+        return reactor.admission.may_read(principal, job, behind)
 
     async def check_topics(self, principal: Principal, topics: Sequence[Topic]) -> Sequence[Topic]:
         """Return topics as somebody may watch them: of all jobs, who submits sees its own.

@@ -41,6 +41,7 @@ LOOKERS: Final[tuple[Role, ...]] = ("view", "submit")
 VIEWERS: Final[tuple[Role, ...]] = ("view",)
 SUBMITTERS: Final[tuple[Role, ...]] = ("submit",)
 ADMIN: Final[tuple[Role, ...]] = ("admin",)
+READERS: Final[tuple[Role, ...]] = ("view", "submit", "work")
 EVERYBODY: Final[tuple[Role, ...]] = ()
 """Who may ask what, but for `admin`, who may all. Who submits sees and controls its own jobs."""
 

@@ -24,6 +24,7 @@ from dc.server.compression import compress
 from dc.server.cross_site import check_site
 from dc.server.doorkeeper import Doorkeeper
 from dc.server.entrance import Entrance
+from dc.server.forwarded import origin
 from dc.server.gate import admit
 from dc.server.guard import Guard, host_of
 from dc.server.limiter import Limiter
@@ -102,22 +103,30 @@ class Site:
                 await _turn_away(stream, told=opening is None)
             elif (opened := stream if opening is None else await opening(stream)) is not None:
                 stream = opened
-                answer = partial(self._visited, visit, host)
+                answer = partial(self._visited, visit, address)
                 upgraded = await http.serve_requests(stream, answer)
         if upgraded is not None:
             socket = Link(stream, client=False, initial=upgraded[1])
-            principal, session = cast("tuple[Principal, str]", upgraded[0].state)
+            principal, session, asker = cast("tuple[Principal, str, str]", upgraded[0].state)
             del upgraded  # the frame of this call stays for as long as the socket is open
-            await self._app.serve_socket(socket, address, principal, session)
+            shown = asker if self._app.settings.behind_proxy else address
+            await self._app.serve_socket(socket, shown, principal, session)
 
-    async def _visited(self, visit: Visit, host: str, request: Request) -> Response | Upgrade:
+    async def _visited(self, visit: Visit, address: str, request: Request) -> Response | Upgrade:
         """Answer a request that came over a connection."""
-        request.address = host
+        request.address = self._asker(address, request)
         self.guard.places.begin(visit)
         try:
             return await self.answer(request, visit)
         finally:
             self.guard.places.end(visit)
+
+    def _asker(self, address: str, request: Request) -> str:
+        """Return where a request is from, without a port: what a proxy before us says, if any."""
+        if not self._app.settings.behind_proxy:
+            return host_of(address)
+        found = origin(address, request.headers)
+        return host_of(address) if found == address else found
 
     async def answer(self, request: Request, visit: Visit | None = None) -> Response | Upgrade:
         """Answer one request, which came over a connection of ours or not, and count it."""
@@ -209,7 +218,7 @@ class Site:
                 return await self._plugin(request, "/".join(rest))
             case ["jobs", job, "tasks", task, "payload" | "result" | "output" as which]:
                 _admit(request, f"/jobs/{{job}}/tasks/{{task}}/{which}")
-                await self._own.check_bytes(request.principal, number(job))
+                await self._own.check(request.principal, number(job), change=False)
                 return await self._of_task(request, which, number(job), number(task))
         answer = self._files.get(request, "/".join(parts)) or self._files.page(request)
         if answer is None:

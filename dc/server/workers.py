@@ -336,16 +336,20 @@ class WorkerSide:
             case Goodbye():
                 self.register.ended(worker.key)
                 self.leases.give_up(worker, blame=False)
-            case Leaving():
-                worker.leaving = True
-                self._room.look(worker)
-            case Resting():
-                worker.resting = message.reason
-                self._room.look(worker)
+            case Leaving() | Resting():
+                self._note_rest(worker, message)
             case Heartbeat():
                 pass
             case _:
                 raise ProtocolError(f"a worker does not send {type(message).__name__}")
+
+    def _note_rest(self, worker: Worker, message: Leaving | Resting) -> None:
+        """Note that a worker takes nothing more, or takes something again."""
+        if isinstance(message, Leaving):
+            worker.leaving = True
+        else:
+            worker.resting = message.reason
+        self._room.look(worker)
 
     def _note_unusable(self, worker: Worker, message: Failed) -> None:
         """Note that a task has failed because its worker cannot use the plugin, if it has."""

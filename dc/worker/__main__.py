@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from dc.worker import (
     computer,
     install,
     join_options,
+    lifetime_options,
     neighbour_options,
     plugin_options,
     resource_options,
@@ -42,7 +43,6 @@ from dc.worker.guard import Guard
 from dc.worker.identity import Identity
 from dc.worker.join_options import JoinOptions
 from dc.worker.keeping import Keeping
-from dc.worker.lifetime import end_of, seconds_of
 from dc.worker.minding import Minder
 from dc.worker.neighbour import Neighbour
 from dc.worker.neighbour_options import NeighbourOptions
@@ -115,7 +115,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
     try:
         join = join_options.read(values)
         labels = dict(map(_split_label, values.label))
-        times = _times(values)
+        times = lifetime_options.read(values, time.time())
         near = neighbour_options.read(values, Equipment().processors(), Equipment().memory())
         resources = near.resources(resource_options.read(values))
         taken = plugin_options.read(values)
@@ -179,7 +179,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where results wait, and tasks have their files (default: in the worker's folder)",
     )
     add("--new-key", action="store_true", help="join the server anew, as another worker")
-    _add_times(parser)
+    lifetime_options.add_arguments(parser)
     _add_executors(parser)
     neighbour_options.add_arguments(parser)
     install.add_arguments(parser)
@@ -187,38 +187,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--verbose", action="store_true", help="log more")
     logs.add_format_option(parser)
     add("--version", action="version", version=f"dc {__version__}")
-
-
-def _add_times(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--lifetime",
-        metavar="TIME",
-        help="leave after so long (90m, 2h, 1d12h) or at a time of day (17:30); before that, take "
-        "only what fits, as far as it is known how long tasks take",
-    )
-    add("--idle-exit", metavar="TIME", help="leave after so long without anything to do (10m)")
-    add(
-        "--finish",
-        metavar="TIME",
-        help="after Ctrl-C, let tasks that run go on for so long (default: not at all)",
-    )
-
-
-def _times(values: argparse.Namespace) -> dict[str, float]:
-    """Return what was said of times.
-
-    Raises:
-        StartError: something is no time.
-    """
-    times = {}
-    if values.lifetime is not None:
-        times["until"] = end_of("--lifetime", values.lifetime, time.time())
-    if values.idle_exit is not None:
-        times["idle_exit"] = seconds_of("--idle-exit", values.idle_exit)
-    if values.finish is not None:
-        times["finish"] = seconds_of("--finish", values.finish)
-    return times
 
 
 def _add_executors(parser: argparse.ArgumentParser) -> None:
@@ -342,19 +310,19 @@ async def _work(
     arguments: Arguments, ended: Ended, identity: Identity, folder: WorkerFolder, entry: Entry
 ) -> None:
     """Run the worker for the server that it has got into."""
-    server, reach = entry.server, entry.open
+    server = entry.server
     access: list[tuple[str, str]] = []
-    relay = Relay(reach, server.authority, access)
+    relay = Relay(entry.open, server.authority, access)
     with (
         _launcher(arguments, folder.scratch) as launcher,
         relay.listening(folder.scratch, needed=server.tls) as relayed,
     ):
         os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
-        code, http = PluginFolder(folder.code), HttpClient(reach, server.authority, access)
+        code, http = PluginFolder(folder.code), HttpClient(entry.open, server.authority, access)
         spares = Spares(launcher.start, arguments.spares)
         app = WorkerApp(
             identity,
-            open_stream=reach,
+            open_stream=entry.open,
             start_executor=spares.take,
             scratch=folder.scratch,
             host=server.authority,
@@ -372,15 +340,19 @@ async def _work(
             give_back=arguments.near.give_back,
             make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
         )
-        async with trio.open_nursery() as nursery:
-            await nursery.start(_watch_signals, app, arguments.finish, nursery.cancel_scope)
-            nursery.start_soon(relay.run)
-            nursery.start_soon(spares.keep)
-            nursery.start_soon(code.keep_tidy)
-            with entry.doubted():
-                await app.run()
-            ended.again = app.again
-            nursery.cancel_scope.cancel()
+        with entry.doubted():
+            await _run(app, arguments.finish, [relay.run, spares.keep, code.keep_tidy])
+        ended.again = app.again
+
+
+async def _run(app: WorkerApp, finish: float, beside: list[Callable[[], Awaitable[None]]]) -> None:
+    """Run the worker to its end, and the rest for as long."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_watch_signals, app, finish, nursery.cancel_scope)
+        for one in beside:
+            nursery.start_soon(one)
+        await app.run()
+        nursery.cancel_scope.cancel()
 
 
 async def print_about(arguments: Arguments) -> None:

@@ -156,9 +156,7 @@ class WorkerApp:
         self._keeping = keeping or Keeping()
         self._guard, self._meter, self._minder = guard, meter, minder
         self._clock, self._wall, self._until = clock, wall, until
-        self.again = False
-        self._looked = 0.0  # when the reactor was last told the time
-        self._slept = 0.0  # what its clock is behind
+        self._looked, self._slept = 0.0, 0.0  # when it was last told the time; what it is behind
         self._reactor = WorkerReactor(identity, str(scratch), idle_exit, give_back)
         self._codec = Codec(ToWorker)
         self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
@@ -168,7 +166,7 @@ class WorkerApp:
         self._outputs = KeptOutputs(scratch, self._new_http())
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
-        self._at_once, self._error = False, ""
+        self._at_once, self._error, self.again = False, "", False
         self._sending = Sending(self._codec, lambda: self._handle(Flush()), self._start)
         self._executors: dict[int, Seat] = {}
         self._finished = trio.Event()

@@ -110,6 +110,25 @@ def test_a_join_code_names_the_server_and_its_key(
     expect(page.get_by_role("row").filter(has_text="laptop")).to_contain_text("revoked")
 
 
+def test_a_computer_that_waits_is_let_in_on_the_page(
+    screen: Screen, machine: Machine, secure: SecureServer
+) -> None:
+    signed_in(screen, machine)
+    page = screen.open(secure.address + "/workers", "Workers")
+    code = machine.command("dc", "invite", "--approve").stdout.split()[-1]
+    worker = machine.start(
+        "dc.worker", code, "--name", "attic", "--slots", 1, "--spares", 0,
+        "--data", machine.folder / "attic",
+    )  # fmt: skip
+    page.get_by_role("button", name="Let attic in").click()
+    page.get_by_role("button", name="Let it in", exact=True).click()
+    row = page.get_by_role("row").filter(has_text="attic")
+    expect(row).to_contain_text("connected")
+    expect(page.get_by_text("Waiting to be let in")).to_have_count(0)
+    assert worker.alive, worker.text()
+    worker.finish()
+
+
 def test_a_token_of_the_page_lets_a_program_in_until_it_is_revoked(
     screen: Screen, machine: Machine, secure: SecureServer
 ) -> None:

@@ -537,7 +537,8 @@ async def test_a_worker_reads_what_comes_before_its_tasks(tmp_path: Path) -> Non
         holds = {"has": bool(guests.has.take()), "later": bool(later.take())}
         assert sorted(holds.values()) == [False, True]
         for who, may in holds.items():
-            assert await guests.code(who, "GET", path) == ("" if may else "unknown_job")
+            for one in (path, "/api/jobs/1"):  # which says how results are to be read
+                assert await guests.code(who, "GET", one) == ("" if may else "unknown_job")
 
 
 # --- the audit log ------------------------------------------------------------------------------

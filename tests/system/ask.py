@@ -29,10 +29,9 @@ async def ask(url: str, pin: str, token: str, method: str, path: str, value: Any
 
 
 def main() -> None:
-    url, pin, token, method, path = sys.argv[1:6]
-    value = json.decode(sys.argv[6]) if len(sys.argv) > 6 else None
-    answer = trio.run(ask, url, pin, token, method, path, value)
-    sys.stdout.write(json.encode(answer).decode())
+    url, pin, token, method, path, *body = sys.argv[1:]
+    value = json.decode(body[0]) if body else None
+    sys.stdout.write(json.encode(trio.run(ask, url, pin, token, method, path, value)).decode())
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any, Final, Self
 
 import trio
-from msgspec import to_builtins
+from msgspec import convert, to_builtins
 
 from dc.dial import Server, dial
 from dc.errors import ConnectionLost
 from dc.http_client import HttpClient
-from dc.view_access import MadeInvite, NewInvite, NewToken
+from dc.view_access import InvitesView, MadeInvite, NewInvite, NewToken
 from tests.system.processes import START_SECONDS, Machine, Program, until
 
 _PIN: Final = re.compile(r"the pin of its key is ([0-9a-f]{64})")
@@ -73,13 +73,12 @@ class SecureServer:
         """Make a join code for this address."""
         new = NewInvite(**{"addresses": [self.server.authority], **wanted})
         made = await self.ask("POST", "/api/invites", new)
-        return MadeInvite(**made)
+        return convert(made, MadeInvite)
 
-    async def uses_left(self, code: MadeInvite) -> int:
+    async def uses_left(self, code: MadeInvite) -> int | None:
         """Return how many may still join by a code."""
-        one = code.invite["id"]  # type: ignore[index]  # it is plain JSON here
-        invites = (await self.ask("GET", "/api/invites"))["invites"]
-        return int(next(found["uses"] for found in invites if found["id"] == one))
+        found = convert(await self.ask("GET", "/api/invites"), InvitesView)
+        return next(one.uses for one in found.invites if one.id == code.invite.id)
 
     async def keys(self) -> list[dict[str, Any]]:
         """Return the keys of workers that have joined, or wait."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dc import limits_join
+from dc import limits_join, program
 from dc.errors import StartError
 from dc.invites import Invite
 from dc.worker import join_options
@@ -96,7 +96,7 @@ def test_the_program_is_started_anew_without_it(monkeypatch: pytest.MonkeyPatch)
     def start_anew(argv: list[str]) -> None:
         started.append((argv, os.environ.get("DC_JOIN")))
 
-    monkeypatch.setattr(join_options.program, "start_anew", start_anew)
+    monkeypatch.setattr(program, "start_anew", start_anew)
     monkeypatch.delenv("DC_JOIN", raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     join_options.hide_code(["-m", "dc.worker", "URL"])
