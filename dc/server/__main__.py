@@ -199,10 +199,7 @@ async def serve(arguments: Arguments) -> None:
 
 
 async def _serve(
-    arguments: Arguments,
-    entry: Entry,
-    listeners: list[trio.SocketListener],
-    store: Store,
+    arguments: Arguments, entry: Entry, listeners: list[trio.SocketListener], store: Store
 ) -> None:
     blobs = BlobFolder(arguments.data / "blobs")
     asked, data = arguments.listening, arguments.data.absolute()
