@@ -98,6 +98,10 @@ WATCHED_SECONDS: Final = 1.0
 """Between two looks at whether those who are sent a long answer still may have it: a token may end
 by time alone."""
 
+NAMES_SECONDS: Final = 2.0
+"""To find the addresses of this computer's name: where that is not known nearby, it is not worth
+more."""
+
 COOKIE_CHARS: Final = 4000
 """Of a browser's cookies: what is longer is not looked at."""
 

@@ -199,10 +199,7 @@ async def serve(arguments: Arguments) -> None:
 
 
 async def _serve(
-    arguments: Arguments,
-    entry: Entry,
-    listeners: list[trio.SocketListener],
-    store: Store,
+    arguments: Arguments, entry: Entry, listeners: list[trio.SocketListener], store: Store
 ) -> None:
     blobs = BlobFolder(arguments.data / "blobs")
     asked, data = arguments.listening, arguments.data.absolute()
@@ -267,7 +264,8 @@ async def _first_start(app: ServerApp, host: str, port: int) -> None:
     public = not settings.pin
     reached = Reached(settings.address, host, port, settings.shown_pin, is_public=public)
     access = app.reactor.board.access
-    for line in await first_start(app.ask, access, settings.data, reached, time.time()):
+    terminal, now = sys.stdout.isatty(), time.time()
+    for line in await first_start(app.ask, access, settings.data, reached, now, terminal=terminal):
         print(line, flush=True)
 
 

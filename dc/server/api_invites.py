@@ -54,16 +54,16 @@ class InvitesApi:
 
     async def _make(self, call: Call[None, NewInvite]) -> MadeInvite:
         new, secret = call.body, os.urandom(invites.SECRET_BYTES)
-        place = self._place(new)
+        place = await self._place(new)
         made_invites.code_of(secret, place)  # before there is an invite that nobody can use
         answer = await self._app.ask(MakeInvite(new, secret), *call.by)
         return made_invites.made(cast("InviteView", answer), secret, place)
 
-    def _place(self, new: NewInvite) -> Place:
+    async def _place(self, new: NewInvite) -> Place:
         settings = self._app.settings
         here = urlsplit(settings.address)
         port = here.port or limits.DEFAULT_PORT
-        texts = list(new.addresses) or reached_at(here.hostname or "", self._own)
+        texts = list(new.addresses) or await reached_at(here.hostname or "", self._own)
         pin = b"" if new.public else settings.pin
         return Place(read_addresses(texts, port), pin, here.scheme)
 

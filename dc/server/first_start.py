@@ -80,6 +80,8 @@ async def first_start(
     reached: Reached,
     now: float,
     known: Callable[[], KnownServers] = KnownServers,
+    *,
+    terminal: bool,
 ) -> list[str]:
     """See to it that there is an operator's token; return lines to be printed, if it was made.
 
@@ -90,6 +92,7 @@ async def first_start(
         reached: how the server is reached.
         now: the Unix time.
         known: the file of servers of the user who starts it.
+        terminal: whether the lines go to somebody who reads them, and no further.
 
     Raises:
         StartError: the file of the token cannot be read or written.
@@ -107,7 +110,7 @@ async def first_start(
         random = base64.b32decode(token.id.upper()) + token.secret
         await ask(MakeToken(["admin"], OPERATOR, None, random))
     kept = _remember(known, reached, token, path)
-    lines = await _lines(ask, reached)
+    lines = await _lines(ask, reached, terminal=terminal)
     _end(begun, path)
     return [*lines, *kept]
 
@@ -177,16 +180,18 @@ def _keep(file: KnownServers, reached: Reached, token: Token) -> None:
         file.keep(url, own, default=is_default and url == reached.here[0])
 
 
-async def _lines(ask: Ask, reached: Reached) -> list[str]:
-    secret = secrets.token_bytes(invites.SECRET_BYTES)
-    wanted = NewInvite(
-        name="first start", lifetime=LINK_SECONDS, purpose="sign_in", roles=["admin"]
-    )
-    await ask(MakeInvite(wanted, secret))
-    lines = [
-        f"sign in, once, within an hour: {reached.page}/sign-in#{invites.secret_text(secret)}",
-        "add a computer: python -m dc invite",
-    ]
+async def _lines(ask: Ask, reached: Reached, *, terminal: bool) -> list[str]:
+    lines = ["add a computer: python -m dc invite"]
+    if terminal:
+        secret = secrets.token_bytes(invites.SECRET_BYTES)
+        wanted = NewInvite(
+            name="first start", lifetime=LINK_SECONDS, purpose="sign_in", roles=["admin"]
+        )
+        await ask(MakeInvite(wanted, secret))
+        link = f"{reached.page}/sign-in#{invites.secret_text(secret)}"
+        lines.insert(0, f"sign in, once, within an hour: {link}")
+    else:  # what is printed may go to a log
+        lines.insert(0, "sign in: python -m dc sign-in-link")
     if reached.page_pin:
         lines.append(f"its key, to compare: {pin_text(reached.page_pin)}")
     return lines

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-from dc import invites
+import trio
 
-OwnAddresses: TypeAlias = Callable[[], list[str]]
+from dc import invites, limits_access
+
+OwnAddresses: TypeAlias = Callable[[], Awaitable[list[str]]]
 """Gives them, the likeliest first."""
 
 ELSEWHERE: Final = (
@@ -22,9 +24,12 @@ ELSEWHERE: Final = (
 ANY_PORT: Final = 9
 
 
-def own_addresses() -> list[str]:
+async def own_addresses() -> list[str]:
     """Return this computer's addresses in numbers, none of which is a loopback's or a link's."""
-    found = dict.fromkeys([*_of_routes(), *_of_names()])
+    names: list[str] = []
+    with trio.move_on_after(limits_access.NAMES_SECONDS):
+        names = await trio.to_thread.run_sync(_of_names, abandon_on_cancel=True)
+    found = dict.fromkeys([*_of_routes(), *names])
     return [one for one in found if _is_for_others(one)][: invites.MOST_ADDRESSES]
 
 
@@ -36,11 +41,12 @@ def _of_routes() -> Iterator[str]:
             yield str(probe.getsockname()[0])
 
 
-def _of_names() -> Iterator[str]:
-    """Give the addresses that this computer's name stands for."""
+def _of_names() -> list[str]:
+    """Return the addresses that this computer's name stands for; somebody far away may be asked."""
     with suppress(OSError, UnicodeError):
-        for entry in socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM):
-            yield str(entry[4][0])
+        found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
+        return [str(entry[4][0]) for entry in found]
+    return []
 
 
 def _is_for_others(text: str) -> bool:
@@ -51,7 +57,7 @@ def _is_for_others(text: str) -> bool:
     return not (address.is_loopback or address.is_link_local or address.is_unspecified)
 
 
-def reached_at(host: str, own: OwnAddresses) -> list[str]:
+async def reached_at(host: str, own: OwnAddresses) -> list[str]:
     """Return by which hosts a server is reached that listens at one: that, or all of its own."""
     try:
         everywhere = ipaddress.ip_address(host).is_unspecified
@@ -59,4 +65,4 @@ def reached_at(host: str, own: OwnAddresses) -> list[str]:
         everywhere = not host
     if not everywhere:
         return [host]
-    return own() or ["127.0.0.1"]
+    return await own() or ["127.0.0.1"]

@@ -337,14 +337,14 @@ class WorkerSide:
                 self.register.ended(worker.key)
                 self.leases.give_up(worker, blame=False)
             case Leaving() | Resting():
-                self._note_rest(worker, message)
+                self._takes_no_more(worker, message)
             case Heartbeat():
                 pass
             case _:
                 raise ProtocolError(f"a worker does not send {type(message).__name__}")
 
-    def _note_rest(self, worker: Worker, message: Leaving | Resting) -> None:
-        """Note that a worker takes nothing more, or takes something again."""
+    def _takes_no_more(self, worker: Worker, message: Leaving | Resting) -> None:
+        """Give a worker nothing that leaves; nor one that rests, until it says otherwise."""
         if isinstance(message, Leaving):
             worker.leaving = True
         else:

@@ -312,6 +312,21 @@ def test_what_cannot_be_made_is_told(desktop: Screen, world: World, fake: FakeSe
     expect(page.get_by_role("button", name="Make the join code")).to_be_enabled()
 
 
+def test_what_was_typed_stays_whatever_comes(page: Page, world: World, fake: FakeServer) -> None:
+    world.delay = 1.0  # groups come when somebody is typing already
+    page.goto(fake.address + "/workers/add")
+    page.get_by_label("How many computers").fill("30")
+    page.get_by_label("What for").fill("the lab")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Addresses").fill("desk:1")
+    expect(page.get_by_role("option", name="farm")).to_be_attached()
+    page.get_by_label("any number").check()
+    page.get_by_label("any number").uncheck()
+    expect(page.get_by_label("How many computers")).to_have_value("30")
+    expect(page.get_by_label("What for")).to_have_value("the lab")
+    expect(page.get_by_label("Addresses")).to_have_value("desk:1")
+
+
 def test_a_copied_line_is_the_whole_line(browser: Browser, world: World, fake: FakeServer) -> None:
     with Screen(browser, DESKTOP) as screen:
         screen.context.grant_permissions(["clipboard-read", "clipboard-write"])

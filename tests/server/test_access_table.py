@@ -163,6 +163,7 @@ SAYS: list[Message] = [
     Returned(1, 1, [0], [0]),
     Goodbye(),
     Leaving(),
+    Resting("somebody uses it"),
     Output(1, 0, 0, 0, b"x", 1),
     Progress(1, 0, 0, 0.5, ""),
     Checkpoint(1, 0, 0, b"x"),

@@ -52,9 +52,10 @@ class Start:
         self.server = Server()
         self.reached = Reached("https://desk:8220", "0.0.0.0", 8220, PIN)
 
-    async def __call__(self) -> list[str]:
+    async def __call__(self, *, terminal: bool = True) -> list[str]:
+        server, known = self.server, lambda: self.known
         return await first_start(
-            self.server.ask, self.server.access, self.data, self.reached, NOW, lambda: self.known
+            server.ask, server.access, self.data, self.reached, NOW, known, terminal=terminal
         )
 
     @property
@@ -185,7 +186,7 @@ async def test_a_user_without_a_file_is_told_what_to_do(start: Start) -> None:
         raise StartError("this user has no home folder")
 
     lines = await first_start(
-        start.server.ask, start.server.access, start.data, start.reached, NOW, none
+        start.server.ask, start.server.access, start.data, start.reached, NOW, none, terminal=True
     )
     assert lines[-1] == (
         f"use it here: python -m dc sign-in {start.data / TOKEN_FILE} "
@@ -239,3 +240,9 @@ async def test_behind_a_proxy_this_computer_needs_no_tls(start: Start) -> None:
 )
 def test_where_this_computer_finds_it(host: str, pin: bytes, here: list[str]) -> None:
     assert Reached("https://desk:1", host, 1, pin).here == here
+
+
+async def test_what_may_be_a_log_is_told_no_secret(start: Start) -> None:
+    lines = await start(terminal=False)
+    assert lines[0] == "sign in: python -m dc sign-in-link"
+    assert not any("#" in line for line in lines)

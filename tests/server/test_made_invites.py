@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import invites
+from dc import invites, limits_access
 from dc.errors import OptionsError
 from dc.server import own_addresses
 from dc.server.made_invites import Place, code_of, made, qr_rows, read_addresses
@@ -112,15 +113,21 @@ def test_a_qr_code_is_square_and_begins_as_all_do() -> None:
         ("lab.example", ["lab.example"]),
     ],
 )
-def test_where_a_server_is_reached(host: str, found: list[str]) -> None:
-    assert reached_at(host, lambda: ["10.0.0.7", "2001:db8::7"]) == found
+async def test_where_a_server_is_reached(host: str, found: list[str]) -> None:
+    async def own() -> list[str]:
+        return ["10.0.0.7", "2001:db8::7"]
+
+    assert await reached_at(host, own) == found
 
 
-def test_a_computer_without_a_network_is_reached_by_itself() -> None:
-    assert reached_at("::", list) == ["127.0.0.1"]
+async def test_a_computer_without_a_network_is_reached_by_itself() -> None:
+    async def own() -> list[str]:
+        return []
+
+    assert await reached_at("::", own) == ["127.0.0.1"]
 
 
-def test_own_addresses_are_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_own_addresses_are_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["127.0.1.1", "10.0.0.7", "fe80::1%eth0", "::1", "2001:db8::7", "10.0.0.7", "odd"]
 
     def found(*_: Any, **__: Any) -> list[Any]:
@@ -128,13 +135,26 @@ def test_own_addresses_are_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", found)
     monkeypatch.setattr(own_addresses, "ELSEWHERE", ())
-    assert own_addresses.own_addresses() == ["10.0.0.7", "2001:db8::7"]
+    assert await own_addresses.own_addresses() == ["10.0.0.7", "2001:db8::7"]
 
 
-def test_a_computer_that_knows_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_computer_that_knows_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any, **__: Any) -> Any:
         raise OSError("no network")
 
     monkeypatch.setattr(socket, "getaddrinfo", fails)
     monkeypatch.setattr(socket, "socket", fails)
-    assert own_addresses.own_addresses() == []
+    assert await own_addresses.own_addresses() == []
+
+
+async def test_a_name_that_is_looked_for_far_away_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = threading.Event()
+    monkeypatch.setattr(limits_access, "NAMES_SECONDS", 0.01)
+    monkeypatch.setattr(own_addresses, "ELSEWHERE", ())
+    monkeypatch.setattr(own_addresses, "_of_names", asked.wait)
+    try:
+        assert await own_addresses.own_addresses() == []
+    finally:
+        asked.set()

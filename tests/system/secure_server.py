@@ -16,7 +16,6 @@ class SecureServer:
     Attributes:
         program: the process.
         address: of the server.
-        link: that signs a browser in once.
         pin: of its key, as it is printed.
     """
 
@@ -24,7 +23,6 @@ class SecureServer:
         lines = program.out.read_text().splitlines()
         self.program = program
         self.address = lines[0]
-        self.link = lines[1].rpartition(" ")[2]
         self.pin = lines[-1].removeprefix(LAST)
 
 

@@ -13,7 +13,6 @@ import { Table } from "../table.js";
 import { Text, cut, visible } from "../text.js";
 import { toast } from "../toast.js";
 import { GroupChoice } from "../waiting.js";
-import { Line } from "../workers_shared.js";
 
 const CRUMBS = [["Workers", "/workers"]];
 const MOST_USES = 1_000_000;
@@ -52,22 +51,28 @@ function Make({ take }) {
     <p>A join code is all that another computer needs: where this server is, how to know it, and a secret that lets it in.</p>
     <div class="parts add-parts">
       <${Field} label="How many computers">${(id) => html`<div class="uses">
-        <input id=${id} name="uses" type="number" min="1" max=${MOST_USES} value="1" required disabled=${any} />
+        <input id=${id} name="uses" type="number" min="1" max=${MOST_USES} defaultValue="1" required disabled=${any} />
         <label class="check"><input type="checkbox" name="any" checked=${any} onChange=${(event) => setAny(event.target.checked)} />
           <span>any number</span></label></div>`}<//>
       <${Field} label="For how long can it be used">${(id) => html`<${Lifetimes} id=${id} of=${SHORT} chosen=${DAY} />`}<//>
       <${GroupChoice} groups=${groups.data?.groups ?? []} />
-      <${Line} label="What for" name="name" help="For people, such as: the lab's desktops. May be empty." />
+      <${Words} label="What for" name="name" help="For people, such as: the lab's desktops. May be empty." />
     </div>
     <label class="check"><input type="checkbox" name="approve" /><span>Each computer waits until somebody lets it in here</span></label>
     <details><summary>More</summary>
-      <${Line} label="Addresses of this server" name="addresses"
+      <${Words} label="Addresses of this server" name="addresses"
         help="As HOST:PORT, with spaces between them, the likeliest first. Empty: those that the server knows of itself." />
       <label class="check"><input type="checkbox" name="public" /><span>The server has a certificate that browsers accept:
         check that one, instead of the server's own key</span></label>
     </details>
     <div class="buttons submit-row"><button type="submit" class="primary" aria-busy=${busy}>Make the join code</button></div>
   </form>`;
+}
+
+// A line that keeps what was typed, however often the form is drawn.
+function Words({ label, name, help }) {
+  return html`<${Field} label=${label} help=${help}>${(id, described) => html`<input id=${id} name=${name} type="text"
+    maxlength="1000" autocomplete="off" aria-describedby=${described} />`}<//>`;
 }
 
 // What the form says, as the API takes it.

@@ -3,16 +3,14 @@ import { html, useEffect, useState } from "../../vendor/vendor.js";
 import { useData } from "../live.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { JobActions } from "../job_actions.js";
-import { FailureGroups, JobWorkers, RunTimes } from "../job_figures.js";
 import { JobTasks } from "../job_tasks.js";
 import { CountsLegend, FINISHED, leftText } from "../jobs_shared.js";
-import { Timeline } from "../timeline.js";
 import { Badge, Fetched, Figures, Loading, Note, Page, Progress, Section, Tabs, Time, Trouble } from "../parts.js";
 import { Text, cut, visible } from "../text.js";
 
 const TABS = [["", "Overview"], ["tasks", "Tasks"], ["results", "Results"], ["options", "Options"]];
 const CRUMBS = [["Jobs", "/jobs"]];
-const NOT_LOADED = { title: "The results could not be shown", detail: "The server does not answer, or it was updated: load the page again." };
+const NOT_LOADED = { title: "This could not be shown", detail: "The server does not answer, or it was updated: load the page again." };
 
 export default function JobPage({ job: number, query }) {
   const job = useData(`/api/jobs/${number}`, { topic: `job:${number}` });
@@ -31,9 +29,9 @@ export default function JobPage({ job: number, query }) {
     <${Head} job=${data} />
     <${Tabs} of=${TABS} at=${tab} label="Parts of this job" address=${(one) => `/jobs/${number}${one ? `?tab=${one}` : ""}`} />
     ${tab === "tasks" ? html`<${JobTasks} job=${data} query=${query} />`
-      : tab === "results" ? html`<${Results} job=${data} query=${query} />`
+      : tab === "results" ? html`<${Later} key="results" load=${RESULTS} job=${data} query=${query} />`
       : tab === "options" ? html`<${Options} job=${data} />`
-      : html`<${InFigures} job=${data} figures=${figures} />`}
+      : html`<${Later} key="figures" load=${FIGURES} job=${data} figures=${figures} />`}
   <//>`;
 }
 
@@ -62,24 +60,19 @@ function Head({ job }) {
     </section>`;
 }
 
-function InFigures({ job, figures }) {
-  return html`
-    <${Fetched} from=${figures} lines=${6}>${(data) => html`
-      <${FailureGroups} job=${job} figures=${data} />
-      <div class="columns"><${RunTimes} figures=${data} /><${JobWorkers} figures=${data} /></div>`}<//>
-    <${Timeline} job=${job} />`;
-}
+// What the first tab and the results need is fetched when one looks at them.
+const FIGURES = () => import("../job_overview.js");
+const RESULTS = () => import("../job_results.js");
 
-// What results need is fetched when one looks at them: most who open a job do not.
-function Results({ job, query }) {
+function Later({ load, ...given }) {
   const [{ View, problem }, set] = useState({});
   useEffect(() => {
     let mine = true;
-    import("../job_results.js").then((module) => mine && set({ View: module.default }), () => mine && set({ problem: NOT_LOADED }));
+    load().then((module) => mine && set({ View: module.default }), () => mine && set({ problem: NOT_LOADED }));
     return () => { mine = false; };
   }, []);
   if (problem) return html`<${Trouble} problem=${problem} again=${() => location.reload()} />`;
-  return View ? html`<${View} job=${job} query=${query} />` : html`<${Loading} lines=${10} />`;
+  return View ? html`<${View} ...${given} />` : html`<${Loading} lines=${10} />`;
 }
 
 // --- options ------------------------------------------------------------------------------------
