@@ -90,7 +90,9 @@ class Entry:
         """If the server will not have the worker, write down that it is to be asked first again."""
         try:
             yield
-        except StartError:
+        except (StartError, ExceptionGroup) as error:  # a group as it comes out of a nursery
+            if isinstance(error, ExceptionGroup) and error.subgroup(StartError) is None:
+                raise
             joined = self._known.at(self.server.authority)
             if self._is_in and joined is not None:
                 with suppress(OSError):

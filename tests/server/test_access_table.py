@@ -169,7 +169,6 @@ SAYS: list[Message] = [
     Checkpoint(1, 0, 0, b"x"),
     Cached([], []),
     Vitals(),
-    Resting(""),
     Submit(1, "copy", "", {}),
     Payloads(1, 0, [b"x"]),
     EndOfJob(1),

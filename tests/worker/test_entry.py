@@ -90,6 +90,16 @@ async def test_a_server_that_will_not_have_it_is_asked_first_again(tmp_path: Pat
     assert (found.is_in, found.pin) == (False, KNOWN.pin)
 
 
+def test_it_is_seen_among_what_else_has_ended(tmp_path: Path) -> None:
+    """A worker runs in a nursery, out of which its error comes in a group."""
+    with pytest.raises(ExceptionGroup), entry(tmp_path).doubted():
+        raise ExceptionGroup("nursery", [ExceptionGroup("inner", [StartError("not known")])])
+    assert not JoinedServers(tmp_path).all[0].is_in
+    with pytest.raises(ExceptionGroup), entry(tmp_path).doubted():
+        raise ExceptionGroup("nursery", [OSError("a disk")])
+    assert JoinedServers(tmp_path).all[0].is_in
+
+
 async def test_without_tls_nothing_is_written_down(tmp_path: Path) -> None:
     with pytest.raises(StartError), entry(tmp_path, is_in=False).doubted():
         raise StartError("no")
