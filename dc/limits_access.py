@@ -48,7 +48,7 @@ KNOCKS: Final = 256
 """Workers without a code that wait to be let in, in memory alone: more than anybody compares."""
 
 KNOCKS_OF_ADDRESS: Final = 16
-"""Of these, from one address: a room of computers behind one router."""
+"""Of these, from one address (of IPv6, one network): a room of computers behind one router."""
 
 KNOCK_SECONDS: Final = 600.0
 """For which such a worker waits: until somebody has walked to the page. It may then knock again."""

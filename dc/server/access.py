@@ -168,7 +168,7 @@ class Access:
         until = now + limits.SESSION_SECONDS
         invite = self.invites.of_secret(invite_codes.read_secret(secret), "sign_in")
         if invite is not None and state_of(invite, now) == "valid":
-            name = invite.name or "browser"
+            name = invite.name or f"browser {invite.id}"  # jobs are kept under names
             token, made = self.make_token(invite.roles, name, until, now, random, invite.id)
             # In this order: a server that is killed between the two has not used up the link.
             records = [*made, InviteKept(self.invites.spend(invite, now))]

@@ -17,6 +17,7 @@ from dc import limits_access as limits
 from dc.errors import InviteRefused, TooManyTries
 from dc.join_number import number
 from dc.server.event_log import plain
+from dc.server.networks import network_of
 from dc.view_access import Knock
 
 WRONG = "this does not fit what was said before: begin anew"
@@ -72,7 +73,8 @@ class KnockBook:
         """
         self.expire(now)
         others = [one for one in self._waiting.values() if one.knock.key != knock.key]
-        if sum(one.address == address for one in others) >= self._most_of_address:
+        near = network_of(address)
+        if sum(network_of(one.address) == near for one in others) >= self._most_of_address:
             raise TooManyTries(
                 f"{self._most_of_address} computers of this address wait to be let in already: let "
                 "them in or refuse them first, or use a join code"

@@ -1,7 +1,7 @@
 """`/api/me`, `/api/sign-in`, `/api/sign-out`: who one is, and a browser's session.
 
 A browser shows a token, or what stands behind the `#` of a sign-in link, once. From then on it has
-a session in a cookie, which no script can read and which goes to this server alone.
+a session in a cookie, which no script can read and which goes to this server's host alone.
 """
 
 from __future__ import annotations

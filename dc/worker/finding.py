@@ -84,7 +84,11 @@ class Finding:
         if where.invite is not None:
             return of_invite(where.invite)
         if where.url:
-            return await self._of_url(pinned(read_url(where.url), os.environ))
+            server = pinned(read_url(where.url), os.environ)
+            known = self._known.at(server.authority) if "://" not in where.url else None
+            if known is not None:  # without a scheme it is spoken to as it is known
+                return of_joined(known, first=server.authority)
+            return await self._of_url(server)
         if self._known.all:
             return of_joined(self._known.all[0])
         return await self._look()

@@ -423,6 +423,27 @@ def test_few_wait_and_fewer_of_one_address() -> None:
     book.knock(knock_of(4), bytes(16), "c", NOW + limits_access.REVEAL_SECONDS)
 
 
+def test_a_network_of_ipv6_is_one_address() -> None:
+    book = KnockBook(9, 2)
+    for number in (1, 2):
+        book.knock(knock_of(number), bytes(16), f"2001:db8::{number}", NOW)
+    with pytest.raises(TooManyTries):
+        book.knock(knock_of(3), bytes(16), "2001:db8::3", NOW)
+    book.knock(knock_of(3), bytes(16), "2001:db8:0:1::3", NOW)
+
+
+def test_sessions_of_links_without_a_name_are_of_nobody_else() -> None:
+    access = Access()
+    names = set()
+    for secret in (b"0123456789", b"1123456789"):
+        wanted = NewInvite(purpose="sign_in", roles=["submit"])
+        access.make_invite(wanted, NOW, secret)
+        random = secret * 3
+        _, row, _ = access.sign_in(invites.secret_text(secret), NOW, random)
+        names.add(row.name)
+    assert len(names) == 2, "each would see and control the jobs of the other"
+
+
 def test_who_is_refused_by_the_operator_waits_no_longer() -> None:
     access = Access()
     access.knock(knock_of(1), bytes(16), "", NOW)

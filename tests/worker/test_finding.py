@@ -117,6 +117,16 @@ async def test_an_address_of_a_server_that_was_joined(tmp_path: Path) -> None:
     assert goal == Goal([first, pinned(AT)], KNOWN)
 
 
+async def test_an_address_without_a_scheme_leaves_out_no_tls(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.known.note(KNOWN)
+    for text in ("192.0.2.7", "192.0.2.7:8220"):
+        goal = await world.finding.find(Where(url=text))
+        assert (goal.servers[0], goal.joined) == (pinned(AT), KNOWN)
+    plain = await world.finding.find(Where(url="http://192.0.2.7:8220"))
+    assert plain == Goal([Server("192.0.2.7", 8220)]), "this was said"
+
+
 async def test_a_new_address_of_a_server_that_was_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
