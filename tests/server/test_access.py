@@ -425,8 +425,8 @@ def test_few_wait_and_fewer_of_one_address() -> None:
 
 def test_a_network_of_ipv6_is_one_address() -> None:
     book = KnockBook(9, 2)
-    for number in (1, 2):
-        book.knock(knock_of(number), bytes(16), f"2001:db8::{number}", NOW)
+    for one in (1, 2):
+        book.knock(knock_of(one), bytes(16), f"2001:db8::{one}", NOW)
     with pytest.raises(TooManyTries):
         book.knock(knock_of(3), bytes(16), "2001:db8::3", NOW)
     book.knock(knock_of(3), bytes(16), "2001:db8:0:1::3", NOW)
