@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Final
@@ -29,6 +30,7 @@ from dc.tls_stream import TlsStream
 
 SECURE: Final = ("https", "wss")
 PLAIN: Final = ("http", "ws")
+_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?\.?")
 HTTPS_PORT: Final = 443
 """Of an address with https:// and a name alone: a server behind a proxy, with a certificate."""
 
@@ -81,7 +83,7 @@ def read_url(text: str) -> Server:
     Args:
         text: `HOST` or `HOST:PORT`, or these behind `http://`, `https://`, `ws://` or `wss://`, a
             host of IPv6 in brackets or alone. The port is 8220 unless it is said, and that of HTTPS
-            for a name behind `https://`.
+            for a name behind `https://`. A name with other letters is written as in certificates.
 
     Raises:
         StartError: it is no such address.
@@ -95,14 +97,14 @@ def read_url(text: str) -> Server:
         bare = f"[{bare}]"
     try:
         parts = urlsplit(bare if "://" in bare else f"http://{bare}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
+        host, port = _written(parts.hostname or ""), parts.port
+    except ValueError:  # as a name that cannot be encoded is
         raise wrong from None
     tls = parts.scheme in SECURE
     paths = ("", "/", "/socket")
     if not host or not (tls or parts.scheme in PLAIN) or parts.path not in paths or port == 0:
         raise wrong
-    if parts.query or parts.fragment or "@" in parts.netloc or not _is_shown(host):
+    if parts.query or parts.fragment or "@" in parts.netloc:
         raise wrong
     usual = HTTPS_PORT if tls and not _is_address(host) else limits.DEFAULT_PORT
     return Server(host, port or usual, tls)
@@ -142,8 +144,12 @@ def _is_v6(text: str) -> bool:
     return text.count(":") > 1 and _is_address(text)
 
 
-def _is_shown(host: str) -> bool:
-    return host.isprintable() and " " not in host
+def _written(host: str) -> str:
+    """Return a host as it stands in requests and in TLS; empty if it is none, or ValueError."""
+    if _is_address(host):
+        return host if host.isascii() and host.isprintable() else ""
+    name = host.encode("idna").decode().lower()
+    return name if _NAME.fullmatch(name) else ""
 
 
 def _is_address(host: str) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc import dial
+from dc.cipher import Cipher
 from dc.dial import Server
 from dc.errors import DcError, StartError, WrongServer
 from dc.sockets import Buffer
@@ -37,6 +38,12 @@ from tests import tls
         ("fe80::1%eth0", Server("fe80::1%eth0", 8220), "http://[fe80::1%eth0]:8220"),
         ("[2001:db8::1]:7", Server("2001:db8::1", 7), "http://[2001:db8::1]:7"),
         ("HOST", Server("host", 8220), "http://host:8220"),
+        ("a_b.example.:1", Server("a_b.example.", 1), "http://a_b.example.:1"),
+        (
+            "https://b\u00fccher.example",
+            Server("xn--bcher-kva.example", 443, True),
+            "https://xn--bcher-kva.example:443",
+        ),
     ],
 )
 def test_addresses(text: str, server: Server, url: str) -> None:
@@ -48,7 +55,8 @@ def test_addresses(text: str, server: Server, url: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " ", "http://", "ftp://x", "x:99999", "x:y", "x:0", "http://x/y", "http://x/?q", "http://x#y",
-     "https://user:secret@x", "[::1", "http://[x]", "a b", "https://x/api"],
+     "https://user:secret@x", "[::1", "http://[x]", "a b", "https://x/api",
+     "https://.x", "https://a..b", f"https://{'x' * 64}.de", "https://a%0d", "https://*", "a\udc80"],
 )  # fmt: skip
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(StartError, match="is not a server's address"):
@@ -62,6 +70,8 @@ def test_any_text_is_an_address_or_is_not(text: str) -> None:
     except StartError:
         return
     assert server.host
+    assert server.host.isascii()
+    Cipher(tls.client_context(), server=False, name=server.host)
     assert 0 < server.port < 65536
     assert "\r" not in server.authority
     assert "\n" not in server.authority

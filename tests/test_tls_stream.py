@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import http_body, limits, limits_access
+from dc import http_body, http_cipher, limits, limits_access
 from dc.sockets import Buffer, TcpStream
 from dc.tls_stream import TlsStream
 from tests import tls
@@ -282,6 +282,20 @@ async def test_a_file_goes_out_and_comes_in_by_threads(tmp_path: Path) -> None:
             left -= more
         assert bytes(got) == b"(head" + data
         assert await server.receive_some(100) == b"tail"
+
+
+async def test_a_record_that_was_whole_when_its_time_was_over() -> None:
+    """It is given, and not kept until more comes: that may have been the last of the body."""
+    async with over_tcp() as (client, server):
+        assert client.below is not None
+        assert server.below is not None
+        wire = client.cipher.encrypt(b"the last of it")
+        client.below.socket.send(wire)
+        view, clock = memoryview(bytearray(100)), iter([0.0, 2.0])
+        with pytest.MonkeyPatch.context() as patch, server.lent() as cipher:
+            patch.setattr(http_cipher.time, "monotonic", lambda: next(clock))
+            got = http_cipher.decrypt_all(cipher, server.fileno(), view, 1.0)
+        assert got == (14, False)
 
 
 async def test_a_body_comes_into_memory_by_threads() -> None:
