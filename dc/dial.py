@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from trio.abc import Stream
 
 from dc import certificates, limits, limits_access
-from dc.errors import StartError, WrongServer
+from dc.errors import ProtocolError, StartError, WrongServer
 from dc.sockets import Buffer, TcpStream
 from dc.tls_stream import TlsStream
 
@@ -210,8 +210,7 @@ async def dial(server: Server) -> Stream:
         WrongServer: what answers there is not that server. Nothing was sent to it.
         StartError: the proxy is none that can be used, or will not let through.
     """
-    proxy = server.proxy or proxy_of(server, os.environ)
-    stream = await _through(proxy, server) if proxy else await _tcp(server.host, server.port)
+    stream = await _reached(server)
     if not server.tls:
         return stream
     try:
@@ -219,6 +218,33 @@ async def dial(server: Server) -> Stream:
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise
+
+
+async def shown_pin(server: Server) -> bytes:
+    """Return the pin of the key that a server shows; whoever answers there may have any.
+
+    Nothing is said to it.
+
+    Raises:
+        OSError, StartError, trio.BrokenResourceError: as `dial`.
+        ProtocolError: it shows no certificate.
+    """
+    trust = _trusted()
+    tls = _client_of(await _reached(server), server, trust, trust.context(pinned=True))
+    try:
+        await tls.shake_hands()
+        return certificates.pin_of(tls.cipher.certificate)
+    except ValueError as error:
+        raise ProtocolError(f"{server.url} shows no certificate: {error}") from None
+    finally:
+        await trio.aclose_forcefully(tls)
+
+
+async def _reached(server: Server) -> Stream:
+    """Return a connection to what answers at a server's address, without TLS."""
+    if proxy := server.proxy or proxy_of(server, os.environ):
+        return await _through(proxy, server)
+    return await _tcp(server.host, server.port)
 
 
 async def _tcp(host: str, port: int) -> trio.SocketStream:
@@ -236,11 +262,7 @@ async def secured(stream: Stream, server: Server) -> TlsStream:
         WrongServer: what answers is not that server.
     """
     trust = _trusted()
-    if isinstance(stream, trio.SocketStream):
-        stream = TcpStream.of(stream, trust.buffer)
-    context = trust.context(pinned=bool(server.pin))
-    name = server.host.partition("%")[0]
-    tls = TlsStream(stream, context, trust.buffer, server=False, name=name)
+    tls = _client_of(stream, server, trust, trust.context(pinned=bool(server.pin)))
     try:
         await tls.shake_hands()
         if server.pin and not certificates.matches(server.pin, tls.cipher.certificate):
@@ -261,6 +283,14 @@ async def secured(stream: Stream, server: Server) -> TlsStream:
         await trio.aclose_forcefully(tls)
         raise
     return tls
+
+
+def _client_of(stream: Stream, server: Server, trust: Trust, context: ssl.SSLContext) -> TlsStream:
+    """Return TLS over a connection, before the handshake."""
+    if isinstance(stream, trio.SocketStream):
+        stream = TcpStream.of(stream, trust.buffer)
+    name = server.host.partition("%")[0]
+    return TlsStream(stream, context, trust.buffer, server=False, name=name)
 
 
 def _unverified(server: Server, error: ssl.SSLCertVerificationError) -> WrongServer:

@@ -293,7 +293,7 @@ async def test_a_record_that_was_whole_when_its_time_was_over() -> None:
         client.below.socket.send(wire)
         view, clock = memoryview(bytearray(100)), iter([0.0, 2.0])
         with pytest.MonkeyPatch.context() as patch, server.lent() as cipher:
-            patch.setattr(http_cipher.time, "monotonic", lambda: next(clock))
+            patch.setattr("dc.http_cipher.time.monotonic", lambda: next(clock))
             got = http_cipher.decrypt_all(cipher, server.fileno(), view, 1.0)
         assert got == (14, False)
 

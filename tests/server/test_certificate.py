@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 from pathlib import Path
 
@@ -33,6 +34,26 @@ def test_made_at_the_first_start_and_kept(tmp_path: Path) -> None:
     assert certificates.matches(first.pin, shown(first))
     again = ServerCertificate.made(tmp_path / "data", NAMES, NOW + 100 * DAY)
     assert (again.pin, shown(again)) == (first.pin, shown(first))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
+def test_the_key_stays_when_the_power_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name as well is on the disk: without it, there would be another key, and another pin."""
+    synced, fsync = [], os.fsync
+
+    def note(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    ServerCertificate.made(tmp_path / "data", NAMES, NOW)
+    folder = tmp_path / "data" / "tls"
+    key = (folder / "key.pem").stat().st_ino
+    assert key in synced
+    assert folder.stat().st_ino in synced[synced.index(key) :]
+    assert folder.parent.stat().st_ino in synced
 
 
 @pytest.mark.parametrize("left", ["none", "a part of a key", "a bad certificate", "an old clock"])
