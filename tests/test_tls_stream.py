@@ -284,6 +284,24 @@ async def test_a_file_goes_out_and_comes_in_by_threads(tmp_path: Path) -> None:
         assert await server.receive_some(100) == b"tail"
 
 
+async def test_behind_its_own_end_a_body_is_read_still_and_none_is_sent(tmp_path: Path) -> None:
+    """Who refuses a body has to read on, or the system resets the connection, answer and all."""
+    async with over_tcp() as (client, server), trio.open_nursery() as nursery:
+        await client.send_all(b"head")
+        assert await server.receive_some() == b"head"
+        await server.send_all(b"no")
+        await server.send_eof()
+        nursery.start_soon(client.send_all, bytes(MIB))
+        left = MIB
+        while left:
+            left -= await http_body.receive_to(server, left, len)
+        assert await read_all(client) == b"no"
+        path = tmp_path / "file"
+        path.write_bytes(b"x")
+        with path.open("rb") as file, pytest.raises(trio.ClosedResourceError):
+            await http_body.send_from_file(server, file, 0, 1)
+
+
 async def test_a_record_that_was_whole_when_its_time_was_over() -> None:
     """It is given, and not kept until more comes: that may have been the last of the body."""
     async with over_tcp() as (client, server):
