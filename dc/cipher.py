@@ -16,6 +16,9 @@ RECORD_BYTES: Final = 16 * 1024
 """What a record of TLS holds at most."""
 
 
+_NOTHING: Final = memoryview(b"")
+
+
 class Cipher:
     """One side of a connection.
 
@@ -50,7 +53,7 @@ class Cipher:
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server, server_hostname=name
         )
-        self._raw = memoryview(b"")  # received, and not fed yet
+        self._raw = _NOTHING  # received, and not fed yet
         self._broken: OSError | None = None  # what breaks the rules, behind what is good
         self._ended = False  # the stream has, which OpenSSL does not know yet
         self._has_more = False  # of a record that was returned in part, perhaps
@@ -166,7 +169,7 @@ class Cipher:
         """Give OpenSSL more of what was received; return whether there was any."""
         if self._raw:
             self._incoming.write(self._raw[: self.piece_bytes])
-            self._raw = self._raw[self.piece_bytes :]
+            self._raw = self._raw[self.piece_bytes :] or _NOTHING  # not an empty view of it
         elif self._ended:
             self._ended, self._has_more = False, True  # an error, to be read
             self._incoming.write_eof()

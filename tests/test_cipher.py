@@ -55,6 +55,17 @@ def test_what_goes_in_comes_out(said: list[bytes], each: int, room: int) -> None
     assert not server.holds
 
 
+def test_what_was_received_is_not_kept_once_it_was_returned() -> None:
+    """A connection that waits would hold all that it was last sent at once."""
+    client, server = tls.ciphers()
+    wire = bytearray(client.encrypt(b"x" * 3 * RECORD_BYTES))
+    server.take(memoryview(wire))
+    with pytest.raises(BufferError):
+        wire.clear()
+    assert read(server) == b"x" * 3 * RECORD_BYTES
+    wire.clear()
+
+
 def read_to_the_end(cipher: Cipher, got: bytearray) -> None:
     while piece := read(cipher):
         got += piece
