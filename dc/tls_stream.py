@@ -72,7 +72,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         self._put: Callable[[bytes], int] | None = getattr(stream, "send_now", None)
         self._unsent = b""
         self._ahead = 0
-        self._flushing = False  # also for ever behind a flush that was broken off
+        self._flushing = False  # also for ever behind a flush that was cancelled
         self._ended = self._closed = False
 
     async def shake_hands(self, first: bytes = b"") -> None:
@@ -164,7 +164,11 @@ class TlsStream(trio.abc.HalfCloseableStream):
         self._flushing = True
         while self._unsent:
             waiting, self._unsent = self._unsent, b""
-            await self.stream.send_all(waiting)
+            try:
+                await self.stream.send_all(waiting)
+            except CLOSED:  # as it will be for all who try: see trio.abc.SendStream
+                self._unsent, self._flushing = waiting, False
+                raise
         self._flushing = False
 
     async def wait_send_all_might_not_block(self) -> None:

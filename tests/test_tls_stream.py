@@ -155,6 +155,42 @@ async def test_a_send_that_was_broken_off_is_the_last() -> None:
     assert heard(server, below) == b""
 
 
+async def test_after_a_flush_that_broke_the_connection_is_broken_and_not_busy() -> None:
+    """Whoever meets it next knows what to do with that."""
+    client, below, _ = await narrow(0)
+
+    async def gone(data: bytes) -> None:
+        raise trio.BrokenResourceError("reset")
+
+    def gone_now(data: bytes) -> int:
+        raise trio.BrokenResourceError("reset")
+
+    below.send_all = gone  # type: ignore[method-assign,assignment]
+    client._put = lambda data: 0
+    with pytest.raises(trio.BrokenResourceError):
+        await client.send_all(b"x")
+    client._put = gone_now
+    for _ in range(2):
+        with pytest.raises(trio.BrokenResourceError):
+            await client.send_all(b"x")
+        with pytest.raises(trio.BrokenResourceError):
+            client.send_now(b"x")
+    with pytest.raises(trio.BrokenResourceError):
+        await client.send_eof()
+    await client.aclose()
+
+
+async def test_a_peer_that_has_tls_say_more_than_it_takes() -> None:
+    client, below, _ = await narrow(0)
+    said = 0
+    with pytest.raises(trio.BrokenResourceError, match="takes none of the answers"):
+        while said < 10 * MIB:
+            client._say(bytes(1000))
+            said += 1000
+    assert said < 4 * PIECE
+    assert not below.sent
+
+
 async def test_without_send_now_below() -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     client, server = await tls.streams(ours, theirs)
