@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import stat
 from pathlib import Path
 
 import pytest
+import trio
 
 from dc import certificates
 from dc.cipher import Cipher
@@ -34,6 +36,21 @@ def test_made_at_the_first_start_and_kept(tmp_path: Path) -> None:
     assert certificates.matches(first.pin, shown(first))
     again = ServerCertificate.made(tmp_path / "data", NAMES, NOW + 100 * DAY)
     assert (again.pin, shown(again)) == (first.pin, shown(first))
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_tls_is_refused_and_so_are_new_keys_at_will(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """To renegotiate costs the server ten times what it costs the client."""
+    made = ServerCertificate.made(tmp_path, NAMES, NOW)
+    assert made.context.options & ssl.OP_NO_RENEGOTIATION
+    made.context.set_ciphers("ALL:@SECLEVEL=0")  # so that nothing but the version is refused
+    context = tls.client_context(version)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises(trio.BrokenResourceError, match="protocol"):
+        tls.shake(Cipher(context, server=False), Cipher(made.context, server=True))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
