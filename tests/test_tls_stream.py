@@ -185,7 +185,7 @@ async def test_a_peer_that_has_tls_say_more_than_it_takes() -> None:
     for _ in range(limits_access.TLS_OWED_BYTES // 1000):
         client._say(bytes(1000))
     with pytest.raises(trio.BrokenResourceError, match="takes none of the answers"):
-        client._say(bytes(2 * PIECE))
+        client._say(bytes(2 * PIECE + 1000))
     assert not below.sent
 
 
