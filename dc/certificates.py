@@ -85,7 +85,7 @@ def is_good(certificate: bytes, key: bytes, names: Sequence[str], now: float) ->
         if _spki(found) != _spki_of(key):
             return False
         general = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return False
     except x509.ExtensionNotFound:
         general = x509.SubjectAlternativeName([])
@@ -104,7 +104,7 @@ def pin_of(certificate: bytes) -> bytes:
     """
     try:
         return hashlib.sha256(_spki(x509.load_der_x509_certificate(certificate))).digest()
-    except (TypeError, UnsupportedAlgorithm) as error:
+    except (TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise ValueError(str(error)) from error
 
 
@@ -117,7 +117,7 @@ def pin_of_pem(certificate: bytes) -> bytes:
     try:
         found = x509.load_pem_x509_certificate(certificate)
         return pin_of(found.public_bytes(Encoding.DER))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise StartError(f"this is no certificate in PEM: {error}") from None
 
 

@@ -16,6 +16,9 @@ RECORD_BYTES: Final = 16 * 1024
 """What a record of TLS holds at most."""
 
 
+_NOTHING: Final = memoryview(b"")
+
+
 class Cipher:
     """One side of a connection.
 
@@ -38,6 +41,7 @@ class Cipher:
         "_has_more",
         "_incoming",
         "_outgoing",
+        "_plain",
         "_raw",
         "_tls",
         "is_over",
@@ -49,10 +53,11 @@ class Cipher:
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server, server_hostname=name
         )
-        self._raw = memoryview(b"")  # received, and not fed yet
+        self._raw = _NOTHING  # received, and not fed yet
         self._broken: OSError | None = None  # what breaks the rules, behind what is good
         self._ended = False  # the stream has, which OpenSSL does not know yet
         self._has_more = False  # of a record that was returned in part, perhaps
+        self._plain = b""  # decrypted before our last word, and not returned yet
         self.piece_bytes = RECORD_BYTES
         self.is_over = False
 
@@ -95,14 +100,14 @@ class Cipher:
     @property
     def holds(self) -> bool:
         """Whether something was taken that has not been returned, be it but a part of a record."""
-        return bool(self._raw or self._incoming.pending or self._has_more)
+        return bool(self._raw or self._incoming.pending or self._has_more or self._plain)
 
     def decrypt_into(self, view: memoryview) -> int | None:
         """Put what came into a buffer; return how many bytes, 0 at the end, None for none so far.
 
         A stream that ends without a word is broken: somebody may have cut it.
         """
-        at, size, incoming = 0, len(view), self._incoming
+        at, size, incoming = self._give_plain(view), len(view), self._incoming
         while at < size and not self.is_over and self._broken is None:
             if not (incoming.pending or self._has_more or self._feed()):
                 break
@@ -124,6 +129,11 @@ class Cipher:
             raise _broken(self._broken) from self._broken
         return at if at or self.is_over else None
 
+    def _give_plain(self, view: memoryview) -> int:
+        given = min(len(view), len(self._plain))
+        view[:given], self._plain = self._plain[:given], self._plain[given:]
+        return given
+
     def encrypt(self, data: bytes | bytearray | memoryview) -> bytes:
         """Return what is to be sent for these bytes, and for what was to be said before them."""
         return b"".join(self.records(data))
@@ -142,15 +152,24 @@ class Cipher:
 
     def end(self) -> bytes:
         """Return the last word, behind which nothing can be encrypted."""
+        self._put_aside()
         with suppress(OSError):  # it would like to have the peer's as well
             self._tls.unwrap()
         return self.output()
+
+    def _put_aside(self) -> None:
+        """Keep what came from OpenSSL, which would take it for an answer to the last word."""
+        with suppress(OSError):
+            while self._tls.pending():
+                self._plain += self._tls.read(self._tls.pending())
+        if self._incoming.pending:
+            self._raw = memoryview(self._incoming.read() + bytes(self._raw))
 
     def _feed(self) -> bool:
         """Give OpenSSL more of what was received; return whether there was any."""
         if self._raw:
             self._incoming.write(self._raw[: self.piece_bytes])
-            self._raw = self._raw[self.piece_bytes :]
+            self._raw = self._raw[self.piece_bytes :] or _NOTHING  # not an empty view of it
         elif self._ended:
             self._ended, self._has_more = False, True  # an error, to be read
             self._incoming.write_eof()

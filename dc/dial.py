@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Final
@@ -23,12 +24,13 @@ from msgspec.structs import replace
 from trio.abc import Stream
 
 from dc import certificates, limits, limits_access
-from dc.errors import StartError, WrongServer
+from dc.errors import ProtocolError, StartError, WrongServer
 from dc.sockets import Buffer, TcpStream
 from dc.tls_stream import TlsStream
 
 SECURE: Final = ("https", "wss")
 PLAIN: Final = ("http", "ws")
+_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?\.?")
 HTTPS_PORT: Final = 443
 """Of an address with https:// and a name alone: a server behind a proxy, with a certificate."""
 
@@ -81,7 +83,7 @@ def read_url(text: str) -> Server:
     Args:
         text: `HOST` or `HOST:PORT`, or these behind `http://`, `https://`, `ws://` or `wss://`, a
             host of IPv6 in brackets or alone. The port is 8220 unless it is said, and that of HTTPS
-            for a name behind `https://`.
+            for a name behind `https://`. A name with other letters is written as in certificates.
 
     Raises:
         StartError: it is no such address.
@@ -95,14 +97,14 @@ def read_url(text: str) -> Server:
         bare = f"[{bare}]"
     try:
         parts = urlsplit(bare if "://" in bare else f"http://{bare}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
+        host, port = _written(parts.hostname or ""), parts.port
+    except ValueError:  # as a name that cannot be encoded is
         raise wrong from None
     tls = parts.scheme in SECURE
     paths = ("", "/", "/socket")
     if not host or not (tls or parts.scheme in PLAIN) or parts.path not in paths or port == 0:
         raise wrong
-    if parts.query or parts.fragment or "@" in parts.netloc or not _is_shown(host):
+    if parts.query or parts.fragment or "@" in parts.netloc:
         raise wrong
     usual = HTTPS_PORT if tls and not _is_address(host) else limits.DEFAULT_PORT
     return Server(host, port or usual, tls)
@@ -142,8 +144,12 @@ def _is_v6(text: str) -> bool:
     return text.count(":") > 1 and _is_address(text)
 
 
-def _is_shown(host: str) -> bool:
-    return host.isprintable() and " " not in host
+def _written(host: str) -> str:
+    """Return a host as it stands in requests and in TLS; empty if it is none, or ValueError."""
+    if _is_address(host):
+        return host if host.isascii() and host.isprintable() else ""
+    name = host.encode("idna").decode().lower()
+    return name if _NAME.fullmatch(name) else ""
 
 
 def _is_address(host: str) -> bool:
@@ -204,8 +210,7 @@ async def dial(server: Server) -> Stream:
         WrongServer: what answers there is not that server. Nothing was sent to it.
         StartError: the proxy is none that can be used, or will not let through.
     """
-    proxy = server.proxy or proxy_of(server, os.environ)
-    stream = await _through(proxy, server) if proxy else await _tcp(server.host, server.port)
+    stream = await _reached(server)
     if not server.tls:
         return stream
     try:
@@ -213,6 +218,33 @@ async def dial(server: Server) -> Stream:
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise
+
+
+async def shown_pin(server: Server) -> bytes:
+    """Return the pin of the key that a server shows; whoever answers there may have any.
+
+    Nothing is said to it.
+
+    Raises:
+        OSError, StartError, trio.BrokenResourceError: as `dial`.
+        ProtocolError: it shows no certificate.
+    """
+    trust = _trusted()
+    tls = _client_of(await _reached(server), server, trust, trust.context(pinned=True))
+    try:
+        await tls.shake_hands()
+        return certificates.pin_of(tls.cipher.certificate)
+    except ValueError as error:
+        raise ProtocolError(f"{server.url} shows no certificate: {error}") from None
+    finally:
+        await trio.aclose_forcefully(tls)
+
+
+async def _reached(server: Server) -> Stream:
+    """Return a connection to what answers at a server's address, without TLS."""
+    if proxy := server.proxy or proxy_of(server, os.environ):
+        return await _through(proxy, server)
+    return await _tcp(server.host, server.port)
 
 
 async def _tcp(host: str, port: int) -> trio.SocketStream:
@@ -230,11 +262,7 @@ async def secured(stream: Stream, server: Server) -> TlsStream:
         WrongServer: what answers is not that server.
     """
     trust = _trusted()
-    if isinstance(stream, trio.SocketStream):
-        stream = TcpStream.of(stream, trust.buffer)
-    context = trust.context(pinned=bool(server.pin))
-    name = server.host.partition("%")[0]
-    tls = TlsStream(stream, context, trust.buffer, server=False, name=name)
+    tls = _client_of(stream, server, trust, trust.context(pinned=bool(server.pin)))
     try:
         await tls.shake_hands()
         if server.pin and not certificates.matches(server.pin, tls.cipher.certificate):
@@ -255,6 +283,14 @@ async def secured(stream: Stream, server: Server) -> TlsStream:
         await trio.aclose_forcefully(tls)
         raise
     return tls
+
+
+def _client_of(stream: Stream, server: Server, trust: Trust, context: ssl.SSLContext) -> TlsStream:
+    """Return TLS over a connection, before the handshake."""
+    if isinstance(stream, trio.SocketStream):
+        stream = TcpStream.of(stream, trust.buffer)
+    name = server.host.partition("%")[0]
+    return TlsStream(stream, context, trust.buffer, server=False, name=name)
 
 
 def _unverified(server: Server, error: ssl.SSLCertVerificationError) -> WrongServer:

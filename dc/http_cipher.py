@@ -70,13 +70,15 @@ def decrypt_all(
 ) -> tuple[int, bool]:
     """Receive as long as bytes flow, until a time; return how many, and whether it has ended."""
     at, buffer = 0, memoryview(bytearray(limits.RECEIVE_BYTES - 64))
-    while at < len(view) and time.monotonic() < until:
+    while at < len(view):
         got = cipher.decrypt_into(view[at:])
         if got is not None:
             at += got
             if not got:
                 return at, True
             continue
+        if time.monotonic() >= until:  # what is whole has been given: no more may come behind it
+            break
         try:
             cipher.take(buffer[: os.readv(descriptor, [buffer])])
         except BlockingIOError:

@@ -72,7 +72,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         self._put: Callable[[bytes], int] | None = getattr(stream, "send_now", None)
         self._unsent = b""
         self._ahead = 0
-        self._flushing = False  # also for ever behind a flush that was broken off
+        self._flushing = False  # also for ever behind a flush that was cancelled
         self._ended = self._closed = False
 
     async def shake_hands(self, first: bytes = b"") -> None:
@@ -143,8 +143,13 @@ class TlsStream(trio.abc.HalfCloseableStream):
         return at
 
     def _check_sending(self) -> None:
-        if self._closed or self._ended:
+        if self._ended:
             raise trio.ClosedResourceError("nothing can be sent behind the end")
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("this connection was closed")
         if self.is_lent:
             raise trio.BusyResourceError("a body is being moved")
 
@@ -159,7 +164,11 @@ class TlsStream(trio.abc.HalfCloseableStream):
         self._flushing = True
         while self._unsent:
             waiting, self._unsent = self._unsent, b""
-            await self.stream.send_all(waiting)
+            try:
+                await self.stream.send_all(waiting)
+            except CLOSED:  # as it will be for all who try: see trio.abc.SendStream
+                self._unsent, self._flushing = waiting, False
+                raise
         self._flushing = False
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -211,10 +220,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         return self._decrypt(most)
 
     def _decrypt(self, most: int) -> bytes | None:
-        if self._closed:
-            raise trio.ClosedResourceError("this connection was closed")
-        if self.is_lent:
-            raise trio.BusyResourceError("a body is being moved")
+        self._check_open()
         view = self._buffer.view
         count = self.cipher.decrypt_into(view[: min(most, len(view))])
         if output := self.cipher.output():
@@ -245,7 +251,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
     @contextmanager
     def lent(self) -> Iterator[Cipher]:
         """Lend the cipher to a thread. What it could not send, it gives to `leave`."""
-        self._check_sending()
+        self._check_open()
         self.is_lent, self.cipher.piece_bytes = True, limits_access.TLS_PIECE_BYTES
         try:
             yield self.cipher
@@ -257,7 +263,8 @@ class TlsStream(trio.abc.HalfCloseableStream):
         self._unsent += encrypted
 
     async def settle(self) -> None:
-        """Send what waits, before the cipher is lent to somebody who sends."""
+        """Send what waits, before the cipher is lent to somebody who sends, and after."""
+        self._check_sending()
         if self._flushing:
             raise trio.BusyResourceError("another task is sending, or was broken off in a send")
         await self._flush()

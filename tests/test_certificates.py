@@ -96,3 +96,16 @@ def test_a_key_that_was_not_made_here() -> None:
         certificates.make(b"scribble", NAMES, NOW)
     with pytest.raises(StartError, match="no certificate"):
         certificates.pin_of_pem(b"scribble")
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_what_a_peer_shows_may_be_anything(key: bytes) -> None:
+    """Nothing is raised for it but what says that it is none, wherever it is broken."""
+    shown = der(certificates.make(key, NAMES, NOW))
+    pin = certificates.pin_of(shown)
+    for at in range(len(shown)):
+        for other in (0, 7, 255, shown[at] ^ 1):
+            broken = shown[:at] + bytes([other]) + shown[at + 1 :]
+            assert certificates.matches(pin, broken) in (True, False)
+    assert not certificates.matches(pin, shown[:-1])
+    assert not certificates.matches(pin, b"")

@@ -55,6 +55,17 @@ def test_what_goes_in_comes_out(said: list[bytes], each: int, room: int) -> None
     assert not server.holds
 
 
+def test_what_was_received_is_not_kept_once_it_was_returned() -> None:
+    """A connection that waits would hold all that it was last sent at once."""
+    client, server = tls.ciphers()
+    wire = bytearray(client.encrypt(b"x" * 3 * RECORD_BYTES))
+    server.take(memoryview(wire))
+    with pytest.raises(BufferError):
+        wire.clear()
+    assert read(server) == b"x" * 3 * RECORD_BYTES
+    wire.clear()
+
+
 def read_to_the_end(cipher: Cipher, got: bytearray) -> None:
     while piece := read(cipher):
         got += piece
@@ -86,6 +97,28 @@ def test_after_the_last_word_the_other_side_may_still_speak() -> None:
     client.take(server.encrypt(b"an answer") + server.end())
     assert read(client) == b"an answer"
     assert read(client) == b""
+
+
+@pytest.mark.parametrize("room", [0, 10, RECORD_BYTES])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_last_word_loses_nothing_that_came_before_it(
+    room: int, version: ssl.TLSVersion
+) -> None:
+    """What was received, and not asked for yet, wholly or cut in the midst of a record."""
+    data = bytes(range(256)) * 300
+    for cut in (0, 3, 200, 30_000):
+        client, server = tls.ciphers(version)
+        wire = server.encrypt(data[:100]) + server.encrypt(data[100:])
+        client.take(wire[: len(wire) - cut])
+        view = memoryview(bytearray(room))
+        count = client.decrypt_into(view) or 0
+        server.take(client.end())
+        got = bytes(view[:count]) + (read(client, 1000) or b"")
+        client.take(wire[len(wire) - cut :] + server.end())
+        assert got + (read(client) or b"") == data
+        assert client.is_over
+        assert not client.holds
+        assert read(server) == b""
 
 
 def test_what_was_changed_on_the_way_is_found() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc import dial
+from dc.cipher import Cipher
 from dc.dial import Server
 from dc.errors import DcError, StartError, WrongServer
 from dc.sockets import Buffer
@@ -37,6 +40,12 @@ from tests import tls
         ("fe80::1%eth0", Server("fe80::1%eth0", 8220), "http://[fe80::1%eth0]:8220"),
         ("[2001:db8::1]:7", Server("2001:db8::1", 7), "http://[2001:db8::1]:7"),
         ("HOST", Server("host", 8220), "http://host:8220"),
+        ("a_b.example.:1", Server("a_b.example.", 1), "http://a_b.example.:1"),
+        (
+            "https://b\u00fccher.example",
+            Server("xn--bcher-kva.example", 443, True),
+            "https://xn--bcher-kva.example:443",
+        ),
     ],
 )
 def test_addresses(text: str, server: Server, url: str) -> None:
@@ -48,7 +57,9 @@ def test_addresses(text: str, server: Server, url: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " ", "http://", "ftp://x", "x:99999", "x:y", "x:0", "http://x/y", "http://x/?q", "http://x#y",
-     "https://user:secret@x", "[::1", "http://[x]", "a b", "https://x/api"],
+     "https://user:secret@x", "[::1", "http://[x]", "a b", "https://x/api",
+     "https://.x", "https://a..b", f"https://{'x' * 64}.de", "https://a%0d", "https://*",
+     "a\udc80"],
 )  # fmt: skip
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(StartError, match="is not a server's address"):
@@ -62,6 +73,8 @@ def test_any_text_is_an_address_or_is_not(text: str) -> None:
     except StartError:
         return
     assert server.host
+    assert server.host.isascii()
+    Cipher(tls.client_context(), server=False, name=server.host)
     assert 0 < server.port < 65536
     assert "\r" not in server.authority
     assert "\n" not in server.authority
@@ -246,9 +259,9 @@ async def test_a_proxy_that_cannot_be_used(proxy: str) -> None:
         await dial.dial(Server("dc.example.org", 443, True, proxy=proxy))
 
 
-async def test_through_a_proxy_with_a_password_to_a_pinned_server() -> None:
-    """A whole way, over loopback: the proxy never sees more than whom to connect."""
-    asked: list[bytes] = []
+@asynccontextmanager
+async def proxy_to_pinned(asked: list[bytes]) -> AsyncIterator[str]:
+    """Run a proxy that is itself what it connects to; give its address."""
 
     async def serve(stream: trio.SocketStream) -> None:
         head = b""
@@ -258,17 +271,34 @@ async def test_through_a_proxy_with_a_password_to_a_pinned_server() -> None:
         await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
         server = TlsStream(stream, tls.server_context(), Buffer(), server=True)
         await server.shake_hands()
-        await server.send_all(await server.receive_some())
+        with suppress(trio.BrokenResourceError):
+            await server.send_all(await server.receive_some())
         await server.aclose()
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, serve, 0)
-        port = listeners[0].socket.getsockname()[1]
-        proxy = f"http://me:p%40ss@127.0.0.1:{port}"
+        yield f"127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
+
+
+async def test_through_a_proxy_with_a_password_to_a_pinned_server() -> None:
+    """A whole way, over loopback: the proxy never sees more than whom to connect."""
+    asked: list[bytes] = []
+    async with proxy_to_pinned(asked) as address:
+        proxy = f"http://me:p%40ss@{address}"
         stream = await dial.dial(Server("dc.example.org", 443, True, tls.pin(), proxy))
         await stream.send_all(b"hello")
         assert await stream.receive_some() == b"hello"
         await stream.aclose()
-        nursery.cancel_scope.cancel()
     assert asked[0].startswith(b"CONNECT dc.example.org:443 HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic bWU6cEBzcw==\r\n" in asked[0]
+
+
+async def test_a_key_is_looked_at_by_the_way_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the proxy for HTTPS, though nothing is believed of what is shown."""
+    asked: list[bytes] = []
+    async with proxy_to_pinned(asked) as address:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+        pin = await dial.shown_pin(Server("dc.example.invalid", 443, True))
+    assert pin == tls.pin()
+    assert asked[0].startswith(b"CONNECT dc.example.invalid:443 HTTP/1.1\r\n")

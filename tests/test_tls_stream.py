@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import http_body, limits, limits_access
+from dc import http_body, http_cipher, limits, limits_access
 from dc.sockets import Buffer, TcpStream
 from dc.tls_stream import TlsStream
 from tests import tls
@@ -155,6 +155,40 @@ async def test_a_send_that_was_broken_off_is_the_last() -> None:
     assert heard(server, below) == b""
 
 
+async def test_after_a_flush_that_broke_the_connection_is_broken_and_not_busy() -> None:
+    """Whoever meets it next knows what to do with that."""
+    client, below, _ = await narrow(0)
+
+    async def gone(data: bytes) -> None:
+        raise trio.BrokenResourceError("reset")
+
+    def gone_now(data: bytes) -> int:
+        raise trio.BrokenResourceError("reset")
+
+    below.send_all = gone  # type: ignore[method-assign,assignment]
+    client._put = lambda data: 0
+    with pytest.raises(trio.BrokenResourceError):
+        await client.send_all(b"x")
+    client._put = gone_now
+    for _ in range(2):
+        with pytest.raises(trio.BrokenResourceError):
+            await client.send_all(b"x")
+        with pytest.raises(trio.BrokenResourceError):
+            client.send_now(b"x")
+    with pytest.raises(trio.BrokenResourceError):
+        await client.send_eof()
+    await client.aclose()
+
+
+async def test_a_peer_that_has_tls_say_more_than_it_takes() -> None:
+    client, below, _ = await narrow(0)
+    for _ in range(limits_access.TLS_OWED_BYTES // 1000):
+        client._say(bytes(1000))
+    with pytest.raises(trio.BrokenResourceError, match="takes none of the answers"):
+        client._say(bytes(2 * PIECE + 1000))
+    assert not below.sent
+
+
 async def test_without_send_now_below() -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     client, server = await tls.streams(ours, theirs)
@@ -282,6 +316,38 @@ async def test_a_file_goes_out_and_comes_in_by_threads(tmp_path: Path) -> None:
             left -= more
         assert bytes(got) == b"(head" + data
         assert await server.receive_some(100) == b"tail"
+
+
+async def test_behind_its_own_end_a_body_is_read_still_and_none_is_sent(tmp_path: Path) -> None:
+    """Who refuses a body has to read on, or the system resets the connection, answer and all."""
+    async with over_tcp() as (client, server), trio.open_nursery() as nursery:
+        await client.send_all(b"head")
+        assert await server.receive_some() == b"head"
+        await server.send_all(b"no")
+        await server.send_eof()
+        nursery.start_soon(client.send_all, bytes(MIB))
+        left = MIB
+        while left:
+            left -= await http_body.receive_to(server, left, len)
+        assert await read_all(client) == b"no"
+        path = tmp_path / "file"
+        path.write_bytes(b"x")
+        with path.open("rb") as file, pytest.raises(trio.ClosedResourceError):
+            await http_body.send_from_file(server, file, 0, 1)
+
+
+async def test_a_record_that_was_whole_when_its_time_was_over() -> None:
+    """It is given, and not kept until more comes: that may have been the last of the body."""
+    async with over_tcp() as (client, server):
+        assert client.below is not None
+        assert server.below is not None
+        wire = client.cipher.encrypt(b"the last of it")
+        client.below.socket.send(wire)
+        view, clock = memoryview(bytearray(100)), iter([0.0, 2.0])
+        with pytest.MonkeyPatch.context() as patch, server.lent() as cipher:
+            patch.setattr("dc.http_cipher.time.monotonic", lambda: next(clock))
+            got = http_cipher.decrypt_all(cipher, server.fileno(), view, 1.0)
+        assert got == (14, False)
 
 
 async def test_a_body_comes_into_memory_by_threads() -> None:

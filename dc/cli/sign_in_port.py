@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any, Final
 
 import msgspec
@@ -10,13 +9,11 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import certificates, limits
+from dc import limits
 from dc.client.patience import named
-from dc.dial import Server, dial, read_url
+from dc.dial import Server, dial, read_url, shown_pin
 from dc.errors import ConnectionLost, HttpError, ProtocolError
 from dc.http_client import HttpClient
-from dc.sockets import Buffer
-from dc.tls_stream import TlsStream
 
 BROKEN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -54,7 +51,7 @@ class Port:
 
     def pin_shown(self, url: str) -> bytes:
         """Return the pin of the key that a server shows, whoever it is. Nothing is sent to it."""
-        pin: bytes = self._run(read_url(url), _pin_shown)
+        pin: bytes = self._run(read_url(url), shown_pin)
         return pin
 
     def _run(self, server: Server, ask: Any, *args: Any) -> Any:
@@ -94,15 +91,3 @@ async def _exchange(server: Server, method: str, path: str, token: str, value: A
 
 async def _verify(server: Server) -> None:
     await trio.aclose_forcefully(await dial(server))
-
-
-async def _pin_shown(server: Server) -> bytes:
-    stream = await dial(replace(server, tls=False))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is shown, not believed
-    tls = TlsStream(stream, context, Buffer(), server=False, name=server.host.partition("%")[0])
-    try:
-        await tls.shake_hands()
-        return certificates.pin_of(tls.cipher.certificate)
-    finally:
-        await trio.aclose_forcefully(tls)

@@ -23,6 +23,7 @@ import trio
 from dc import certificates, limits_access
 from dc.cipher import Cipher
 from dc.errors import StartError
+from dc.plugin_unpack import sync_folder
 
 log: Final = logging.getLogger("dc.server")
 
@@ -66,6 +67,7 @@ class ServerCertificate:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not made._key.exists():
                 _write(made._key, certificates.new_key())
+                sync_folder(data)
             made._renew(now)
         except OSError as error:
             raise StartError(f"{folder}: {error.strerror or error}") from None
@@ -191,7 +193,7 @@ async def _hangups() -> AsyncIterator[trio.MemoryReceiveChannel[None]]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file that this user alone may read; it is complete or not there."""
+    """Write a file that this user alone may read; it is complete or not there, and stays."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -200,3 +202,4 @@ def _write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    sync_folder(path.parent)

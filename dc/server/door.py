@@ -62,8 +62,8 @@ class Door:
                 log.debug("no TLS: %s", error)
             finally:
                 self._shaking.pop(scope, None)
-        if tls is None:
-            await trio.aclose_forcefully(stream)
+                if tls is None:  # also if others need the place
+                    await trio.aclose_forcefully(stream)
         return tls
 
     async def _open(self, stream: TcpStream) -> TlsStream | None:

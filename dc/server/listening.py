@@ -173,11 +173,24 @@ def is_only_here(host: str) -> bool:
 
 
 async def listen(host: str, port: int) -> list[trio.SocketListener]:
-    """Open the listening sockets.
+    """Open the listening sockets, all at one port.
 
     Raises:
         StartError: the address cannot be had.
     """
+    listeners = await _listen(host, port)
+    if host != EVERYWHERE[1]:
+        return listeners
+    try:  # those of IPv6 take nothing over IPv4
+        port = listeners[0].socket.getsockname()[1]
+        return listeners + await _listen(EVERYWHERE[0], port)
+    except BaseException:
+        for listener in listeners:
+            listener.socket.close()
+        raise
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     try:
         return await trio.open_tcp_listeners(port, host=host)
     except OSError as error:

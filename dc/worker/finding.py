@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dc import limits, limits_join
-from dc.dial import Server, pinned, read_url
+from dc.dial import Server, pinned, read_url, shown_pin
 from dc.discovery import Found
 from dc.errors import StartError
 from dc.invites import Invite
@@ -129,7 +129,7 @@ class Finding:
         joined = JoinedServer("", "", [server.authority])
         if await looking.is_vouched_for(server):
             return Goal([server], joined)
-        return _with_pin(server, await looking.shown_pin(server), self._known)
+        return _with_pin(server, await shown_pin(server), self._known)
 
     # --- neither an address nor a code ----------------------------------------------------------
 

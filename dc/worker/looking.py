@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
-
 import trio
 from msgspec.structs import replace
 
-from dc import certificates
 from dc.dial import Server, dial
-from dc.errors import DcError, ProtocolError, WrongServer
+from dc.errors import DcError, WrongServer
 from dc.http_client import HttpClient
-from dc.sockets import Buffer
-from dc.tls_stream import TlsStream
-
-
-async def shown_pin(server: Server) -> bytes:
-    """Return the pin of the key that a server shows; whoever answers there may have any.
-
-    Raises:
-        OSError, DcError, trio.BrokenResourceError: it cannot be reached, or speaks no TLS.
-    """
-    stream = await dial(replace(server, tls=False))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is only looked at
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    tls = TlsStream(stream, context, Buffer(), server=False, name=server.host.partition("%")[0])
-    try:
-        await tls.shake_hands()
-        return certificates.pin_of(tls.cipher.certificate)
-    except ValueError as error:
-        raise ProtocolError(f"{server.url} shows no certificate: {error}") from None
-    finally:
-        await trio.aclose_forcefully(tls)
 
 
 async def is_vouched_for(server: Server) -> bool:

@@ -132,6 +132,8 @@ class Relay:
         if found is None or not hmac.compare_digest(shown, self._wanted):
             return None
         kept = [pair for pair in pairs if pair[0] in PASSED]
+        if not all(value.isprintable() for _, value in kept):  # else it might be several lines
+            return None
         headers = [("Host", self._host), ("Connection", "close"), *self._access, *kept]
         lines = [f"GET {found[1]} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import ssl
 import stat
 from pathlib import Path
 
 import pytest
+import trio
 
 from dc import certificates
 from dc.cipher import Cipher
@@ -33,6 +36,41 @@ def test_made_at_the_first_start_and_kept(tmp_path: Path) -> None:
     assert certificates.matches(first.pin, shown(first))
     again = ServerCertificate.made(tmp_path / "data", NAMES, NOW + 100 * DAY)
     assert (again.pin, shown(again)) == (first.pin, shown(first))
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_tls_is_refused_and_so_are_new_keys_at_will(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """To renegotiate costs the server ten times what it costs the client."""
+    made = ServerCertificate.made(tmp_path, NAMES, NOW)
+    assert made.context.options & ssl.OP_NO_RENEGOTIATION
+    made.context.set_ciphers("ALL:@SECLEVEL=0")  # so that nothing but the version is refused
+    context = tls.client_context(version)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises(trio.BrokenResourceError, match="protocol"):
+        tls.shake(Cipher(context, server=False), Cipher(made.context, server=True))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
+def test_the_key_stays_when_the_power_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name as well is on the disk: without it, there would be another key, and another pin."""
+    synced, fsync = [], os.fsync
+
+    def note(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    ServerCertificate.made(tmp_path / "data", NAMES, NOW)
+    folder = tmp_path / "data" / "tls"
+    key = (folder / "key.pem").stat().st_ino
+    assert key in synced
+    assert folder.stat().st_ino in synced[synced.index(key) :]
+    assert folder.parent.stat().st_ino in synced
 
 
 @pytest.mark.parametrize("left", ["none", "a part of a key", "a bad certificate", "an old clock"])

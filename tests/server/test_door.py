@@ -113,6 +113,20 @@ async def test_who_is_slow_is_closed_in_time(
         await ours.aclose()
 
 
+@pytest.mark.parametrize("beginning", [b"", b"\x16\x03", b"GET"])
+async def test_who_has_to_make_room_is_closed(door: Door, beginning: bytes) -> None:
+    """Whoever has let in too many strangers breaks off what the door does."""
+    ours, theirs = pair()
+    await ours.send_all(beginning)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(door.open, theirs)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert theirs.fileno() < 0
+    assert len(door) == 0
+    await ours.aclose()
+
+
 async def test_of_too_many_the_oldest_goes(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits_access, "HANDSHAKES", 2)
     ends = [pair() for _ in range(3)]

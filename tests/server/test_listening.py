@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 import pytest
+import trio
 
 from dc.dial import Server
 from dc.errors import StartError
@@ -101,6 +102,31 @@ def test_how_others_reach_it() -> None:
     everywhere = listening.reached_at(asked("--listen", "0.0.0.0"), SECURE, 8)
     assert everywhere.host not in ("", "0.0.0.0")
     assert (everywhere.port, everywhere.tls) == (8, True)
+
+
+async def test_everywhere_is_over_ipv4_as_well() -> None:
+    """The address that is printed, and that is in join codes, may be of either."""
+    listeners = await listening.listen("::", 0)
+    ports = {listener.socket.getsockname()[1] for listener in listeners}
+    try:
+        assert len(ports) == 1
+        for host in ("127.0.0.1", "::1"):
+            await (await trio.open_tcp_stream(host, *ports)).aclose()
+        with pytest.raises(StartError, match="another program listens there"):
+            await listening.listen("::", *ports)
+    finally:
+        for listener in listeners:
+            await listener.aclose()
+
+
+async def test_everywhere_but_where_somebody_listens_over_ipv4() -> None:
+    (wide,) = await listening.listen("0.0.0.0", 0)
+    port = wide.socket.getsockname()[1]
+    with pytest.raises(StartError, match="another program listens there"):
+        await listening.listen("::", port)
+    await wide.aclose()
+    for listener in await listening.listen("::", port):
+        await listener.aclose()
 
 
 def test_names_of_its_certificate() -> None:

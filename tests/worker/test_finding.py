@@ -130,7 +130,7 @@ async def test_an_address_without_a_scheme_leaves_out_no_tls(tmp_path: Path) -> 
 async def test_a_new_address_of_a_server_that_was_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "shown_pin", pin)
+    monkeypatch.setattr("dc.worker.finding.shown_pin", pin)
     world = World(tmp_path)
     world.known.note(KNOWN)
     goal = await world.finding.find(Where(url="https://192.0.2.99:8220"))
@@ -142,7 +142,7 @@ async def test_a_new_address_of_a_server_that_was_joined(
 async def test_an_address_of_which_nothing_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "shown_pin", pin)
+    monkeypatch.setattr("dc.worker.finding.shown_pin", pin)
     goal = await World(tmp_path).finding.find(Where(url=URL))
     assert goal == Goal([pinned(AT)], JoinedServer("", PIN.hex(), ["192.0.2.7:8220"]), False)
     monkeypatch.setattr(looking, "is_vouched_for", yes)
@@ -164,7 +164,7 @@ async def test_an_address_where_nobody_answers_yet(
             raise left.pop(0)
         return PIN
 
-    monkeypatch.setattr(looking, "shown_pin", later)
+    monkeypatch.setattr("dc.worker.finding.shown_pin", later)
     world = World(tmp_path)
     assert (await world.finding.find(Where(url=URL))).servers == [pinned(AT)]
     assert world.pauses == sorted(world.pauses)

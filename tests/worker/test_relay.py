@@ -107,6 +107,18 @@ async def test_what_a_task_would_add_is_left_out(tmp_path: Path) -> None:
     assert b'if-range: "q"\r\n' in server.asked[0]
 
 
+@pytest.mark.parametrize("said", ["bytes=0-\nX: y", "bytes=0-\rX", "a\n\nGET / HTTP/1.1", "\0"])
+async def test_a_header_that_would_be_two(said: str, tmp_path: Path) -> None:
+    """Behind it stands what lets in: a task adds nothing to that."""
+    server = Server(plain(b"x"))
+    async with relaying(server, tmp_path) as address:
+        stream = await trio.open_unix_socket(address.removeprefix("unix:"))
+        async with stream:
+            await stream.send_all(f"GET {RESULT} HTTP/1.1\r\nRange: {said}\r\n\r\n".encode())
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 403 ")
+    assert server.asked == []
+
+
 async def test_without_a_unix_socket_the_word_lets_in(tmp_path: Path) -> None:
     server = Server(plain(b"secret"))
     async with relaying(server, tmp_path, unix=False) as address:
