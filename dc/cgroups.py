@@ -99,9 +99,13 @@ class Cgroup:
 
     def freeze(self, *, still: bool) -> bool:
         """Have all that is in it stand still, or go on; return whether that can be had."""
-        if self._kill is None or not (self._kill / "cgroup.freeze").exists():
-            return False
-        return _write(self._kill / "cgroup.freeze", int(still))
+        file = self.freeze_file
+        return file is not None and file.exists() and _write(file, int(still))
+
+    @property
+    def freeze_file(self) -> Path | None:
+        """The file by which it stands still or goes on, where there is one."""
+        return None if self._kill is None else self._kill / "cgroup.freeze"
 
     def remove(self) -> None:
         """Remove it, if nothing is in it any more."""

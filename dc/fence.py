@@ -71,6 +71,7 @@ class Fence:
         with self._killing:
             if not self._killed:
                 self._kill()
+                self._freezer.release()
                 self._killed = True
 
     def _kill(self) -> None:

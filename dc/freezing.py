@@ -5,6 +5,8 @@ signal, until none is left that could start another; what a task has stopped its
 afterwards. Windows has a call for it, which no document names and many programs use; it holds for
 the executor's own process.
 
+Somebody waits beside what stands still (dc/waking.py), for the case that this program is killed.
+
 All here blocks for some milliseconds, and so belongs into a thread. Nothing here raises.
 """
 
@@ -13,13 +15,14 @@ from __future__ import annotations
 import ctypes
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from dc import limits
 from dc.cgroups import Cgroup
 from dc.process_tree import Process, all_processes, below, send_signal
+from dc.waking import Waker
 
 _STOPPED: Final = "Tt"
 _SUSPEND_RESUME: Final = 0x0800
@@ -34,6 +37,7 @@ class Freezer:
         cgroup: its control group, if it has one.
         processes: returns all processes.
         send: sends a signal to processes.
+        wait: has somebody wait beside what stands still.
     """
 
     def __init__(
@@ -42,20 +46,30 @@ class Freezer:
         cgroup: Cgroup | None = None,
         processes: Callable[[], list[Process]] = all_processes,
         send: Callable[[list[Process], int], None] = send_signal,
+        wait: Callable[[Sequence[str]], Waker] = Waker,
     ) -> None:
         self._pid = pid
         self._cgroup = cgroup
         self._processes = processes
         self._send = send
+        self._wait = wait
+        self._waker: Waker | None = None
         self._stopped: set[int] = set()
 
     def freeze(self) -> None:
         """Have all of it stand still."""
         if self._cgroup is not None and self._cgroup.freeze(still=True):
+            self._waker = self._wait([str(self._cgroup.freeze_file)])
             return
         if sys.platform == "win32":
             hold_on_windows(self._pid, *windows_libraries(), still=True)
             return
+        self._stop()
+        if self._stopped:
+            self._waker = self._wait([str(pid) for pid in sorted(self._stopped)])
+
+    def _stop(self) -> None:
+        """Stop all processes, until none is left that could start another."""
         for _ in range(limits.TREE_STOPS):
             inside = self._inside()
             running = [one for one in inside if one.state not in _STOPPED]
@@ -67,6 +81,7 @@ class Freezer:
 
     def thaw(self) -> None:
         """Let all of it go on that stands still because of `freeze`."""
+        self.release()
         if self._cgroup is not None:
             self._cgroup.freeze(still=False)
         if sys.platform == "win32":
@@ -76,6 +91,12 @@ class Freezer:
             ours = [one for one in self._inside() if one.pid in self._stopped]
             self._send(ours, signal.SIGCONT)
             self._stopped.clear()
+
+    def release(self) -> None:
+        """Have nobody wait beside it any more: it goes on, or is killed."""
+        waker, self._waker = self._waker, None
+        if waker is not None:
+            waker.dismiss()
 
     def _inside(self) -> list[Process]:
         table = self._processes()

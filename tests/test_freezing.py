@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,7 @@ from dc.cgroups import Cgroup
 from dc.fence import Fence
 from dc.freezing import Freezer, hold_on_windows
 from dc.process_tree import Process, process_of
+from dc.waking import Waker
 
 TREE = """
 import os, subprocess, sys, time
@@ -122,17 +123,40 @@ class World:
             self.states[one.pid] = "T" if number == signal.SIGSTOP else "S"
 
 
+class Wakers:
+    """Notes who is to wait beside what, and for how long: not at all any more, if it is gone."""
+
+    def __init__(self) -> None:
+        self.waiting: list[list[str]] = []
+
+    def __call__(self, still: Sequence[str]) -> Waker:
+        return FakeWaker(self, list(still))
+
+
+class FakeWaker(Waker):
+    """One of them."""
+
+    def __init__(self, wakers: Wakers, still: list[str]) -> None:
+        self.wakers, self.still = wakers, still
+        wakers.waiting.append(still)
+
+    def dismiss(self) -> None:
+        self.wakers.waiting.remove(self.still)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 def test_it_stops_until_there_is_none_left_that_could_start_another() -> None:
-    world = World(births=3)
-    freezer = Freezer(10, processes=world.processes, send=world.send)
+    world, wakers = World(births=3), Wakers()
+    freezer = Freezer(10, processes=world.processes, send=world.send, wait=wakers)
     freezer.freeze()
+    assert wakers.waiting == [["10", "11", "20", "21", "22"]]
     assert set(world.states.values()) == {"T"}
     stopped = [pid for pid, _ in world.sent]
     assert len(stopped) == len(set(stopped)), "each is told once"
     assert 99 not in stopped
     world.sent.clear()
     freezer.thaw()
+    assert wakers.waiting == []
     assert {number for _, number in world.sent} == {signal.SIGCONT}
     assert world.states[12] == "T", "the task itself has stopped it"
     world.sent.clear()
@@ -142,12 +166,14 @@ def test_it_stops_until_there_is_none_left_that_could_start_another() -> None:
 
 def test_a_control_group_does_it_at_once(tmp_path: Path) -> None:
     (tmp_path / "cgroup.freeze").write_text("0")
-    world = World()
-    freezer = Freezer(10, Cgroup(tmp_path, None, None), world.processes, world.send)
+    world, wakers = World(), Wakers()
+    freezer = Freezer(10, Cgroup(tmp_path, None, None), world.processes, world.send, wakers)
     freezer.freeze()
+    assert wakers.waiting == [[str(tmp_path / "cgroup.freeze")]]
     assert (tmp_path / "cgroup.freeze").read_text() == "1"
     freezer.thaw()
     assert (tmp_path / "cgroup.freeze").read_text() == "0"
+    assert wakers.waiting == []
     assert world.sent == []
 
 
@@ -155,7 +181,7 @@ def test_a_control_group_does_it_at_once(tmp_path: Path) -> None:
 def test_one_without_that_is_stopped_by_signals(tmp_path: Path, there: bool) -> None:
     world = World()
     group = Cgroup(tmp_path if there else None, None, None)
-    Freezer(10, group, world.processes, world.send).freeze()
+    Freezer(10, group, world.processes, world.send, Wakers()).freeze()
     assert [pid for pid, _ in world.sent] == [11, 10]
     assert not list(tmp_path.iterdir())
 

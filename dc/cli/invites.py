@@ -17,6 +17,8 @@ from dc.errors import OptionsError
 
 def invite(args: Namespace, client: Client, screen: Screen) -> int:
     """Make an invite, list them, or revoke one."""
+    if args.action == "list" and args.id is not None:
+        raise OptionsError("invite list takes no ID: it lists all")
     if (args.id is not None) != (args.action == "revoke"):
         raise OptionsError("say which invite is revoked: python -m dc invite revoke ID")
     if args.action == "list":

@@ -118,7 +118,7 @@ def _run(args: Namespace, screen: Screen, open_client: Callable[..., Client]) ->
         screen.note("interrupted" + _left(args))
         return INTERRUPTED
     except NotSignedIn as error:
-        return _unable(screen, f"{error}: python -m dc sign-in")
+        return _unable(screen, str(error) if local else f"{error}: python -m dc sign-in")
     except DcError as error:
         return _unable(screen, str(error))
 

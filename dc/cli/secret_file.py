@@ -9,6 +9,7 @@ from typing import Final
 
 from dc.errors import StartError
 from dc.known_servers import write_secret
+from dc.tokens import PREFIX
 
 MOST_CHARS: Final = 2000
 """Of a file with a token or a link in it: what is longer is another file."""
@@ -18,10 +19,12 @@ def keep_secret(path: Path | None) -> Callable[[str], None]:
     """Return what writes a secret to a new file; to none, if that is said.
 
     Raises:
-        StartError: something has that name already.
+        StartError: something has that name already, or there is no such folder.
     """
     if path is not None and path.exists():
         raise StartError(f"{path} is there already: choose another name, or remove it")
+    if path is not None and not path.parent.is_dir():
+        raise StartError(f"there is no folder {path.parent}: make it first")
 
     def keep(text: str) -> None:
         if path is not None:
@@ -35,8 +38,13 @@ def read_secret(path: str) -> str:
 
     Raises:
         OSError: it cannot be read.
-        StartError: there is something else in it.
+        StartError: there is something else in it, or it is a token itself.
     """
+    if path.startswith(f"{PREFIX}_"):
+        raise StartError(
+            "a token on a command line is seen by other users: put it into a file, or give - and "
+            "type it"
+        )
     if path == "-":
         text = sys.stdin.read(MOST_CHARS + 1)
     else:

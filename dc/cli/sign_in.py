@@ -81,11 +81,14 @@ def sign_out(args: Namespace, screen: Screen, known: KnownServers | None = None)
     """Forget the token of a server."""
     known = KnownServers() if known is None else known
     url = server_of(args, known)
+    entry = known.of(url)
     there = known.forget(url)
     if args.json:
         screen.json({"server": url, "forgotten": there})
-    elif there:
-        screen.write(f"the token for {url} is forgotten here; to end it: python -m dc token\n")
+    elif there and entry is not None:
+        number = "".join(entry.token.split("_")[1:2])
+        screen.write(f"the token for {url} is forgotten here\n")
+        screen.write(f"it is still good; an admin ends it by: python -m dc token revoke {number}\n")
     else:
         screen.note(f"there is no token for {url} here")
     return 0

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from dc import invites, program
+from dc import invites, limits_join, program
 from dc.errors import StartError
+from dc.worker import join_options
 from dc.worker.services import LINUX, MACOS, NAME, STATE, WINDOWS, Service, Step, Wanted, service_of
 from dc.worker.surroundings import Around, here
 
@@ -160,13 +161,13 @@ def take_code(words: Sequence[str], around: Around) -> tuple[list[str], str]:
     left: list[str] = []
     code, at = around.variables.get("DC_JOIN", ""), 0
     while at < len(words):
-        word, before = words[at], words[at - 1] if at else ""
+        word, is_value = words[at], words[at - 1].startswith("--") if at else False
         name, equals, value = word.partition("=")
         if name == "--join":
             at += not equals
             file = value if equals else "".join(words[at : at + 1])
             code = _read_code(file, around)
-        elif invites.is_code(word) and not before.startswith("--"):
+        elif join_options.is_whole(word) or (invites.is_code(word) and not is_value):
             code = word
         else:
             left.append(word)
@@ -176,9 +177,10 @@ def take_code(words: Sequence[str], around: Around) -> tuple[list[str], str]:
 
 def _read_code(file: str, around: Around) -> str:
     if file == "-":
-        return around.read()
+        return join_options.code_in(file, around.read())
     try:
-        return Path(file).read_text("ascii", "replace")[: 2 * invites.MOST_CHARS]
+        with Path(file).open(encoding="ascii", errors="replace") as source:
+            return join_options.code_in(file, source.read(limits_join.CODE_BYTES))
     except OSError as error:
         raise StartError(f"--join {file}: {error.strerror or error}") from None
 

@@ -98,6 +98,15 @@ def _from_file(name: str, source: TextIO) -> str:
                 text = file.read(limits_join.CODE_BYTES)
     except OSError as error:
         raise StartError(f"--join {name}: {error.strerror or error}") from None
+    return code_in(name, text)
+
+
+def code_in(name: str, text: str) -> str:
+    """Return the code in the text of a file: on its own, or behind `dc.invite=`.
+
+    Raises:
+        StartError: there is none; `name` is the file's.
+    """
     for word in text.split():
         if invites.is_code(word.removeprefix("dc.invite=")):
             return word.removeprefix("dc.invite=")
@@ -118,5 +127,14 @@ def hide_code(argv: Sequence[str]) -> None:
 
 def without_code(argv: Sequence[str]) -> tuple[list[str], str]:
     """Return arguments without the join code among them, and the code; empty if there is none."""
-    codes = [one for one in argv if invites.is_code(one)]
-    return [one for one in argv if not invites.is_code(one)], codes[0] if codes else ""
+    codes = [one for one in argv if is_whole(one)]
+    return [one for one in argv if not is_whole(one)], codes[0] if codes else ""
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is a join code. A name, say, may look like the beginning of one."""
+    try:
+        invites.read(text)
+    except StartError:
+        return False
+    return True

@@ -166,7 +166,8 @@ def _amount(option: str, name: str, text: str, whole: float) -> float:
             amount = read_amount(name, text)
         except OptionsError as error:
             raise StartError(f"{option}: {error}") from None
-    amount = max(1.0, math.floor(amount)) if name == CPUS else float(math.floor(amount))
+    least = 1.0 if name == CPUS and amount else 0.0  # of processors there is no smaller part
+    amount = max(least, math.floor(amount))
     if not amount:
         raise StartError(f"{option} {text}: nothing could run with that")
     return amount

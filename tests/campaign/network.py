@@ -4,8 +4,9 @@ The campaign runs in a fresh network namespace (`isolated` starts it again there
 far side, is joined to it by a pair of virtual interfaces, and is kept by a process that ends when
 the campaign does; both vanish with the last process in them, so nothing is left behind.
 
-The server listens on loopback addresses only. So the link has addresses of 127.1.0.0/24, which the
-kernel routes as any others once `route_localnet` is on and `lo` has nothing but 127.0.0.1.
+On a loopback address the server asks nobody who they are, and nothing is encrypted. So the link has
+addresses of 127.1.0.0/24, which the kernel routes as any others once `route_localnet` is on and
+`lo` has nothing but 127.0.0.1.
 """
 
 from __future__ import annotations

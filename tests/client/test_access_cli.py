@@ -106,11 +106,17 @@ def test_invites_are_listed_and_revoked(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == "a1b2c3d4 is revoked\n"
 
 
-@pytest.mark.parametrize("said", [["revoke"], ["list", "a1b2c3d4"]])
-def test_which_invite_is_revoked_is_to_be_said(said: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [(["revoke"], "say which invite"), (["list", "a1b2c3d4"], "takes no ID: it lists all")],
+)
+def test_which_invite_is_revoked_is_to_be_said(
+    said: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = Asked()
     assert main(["invite", *said], asked) == 2
     assert asked.asked == []
+    assert text in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -180,6 +186,36 @@ def test_what_names_nobody(text: str) -> None:
         named(text, waiting)
 
 
+def test_six_digits_are_never_the_beginning_of_a_key() -> None:
+    """Whoever is in between knows the number of a worker's screen, and can make a key like it."""
+    waiting = [plain(samples_access.key(key="123457" + "0" * 58, number=""))]
+    with pytest.raises(UnknownKey, match="nobody waits with the number"):
+        named("123457", waiting)
+    assert named("1234570", waiting)
+
+
+def test_a_number_may_be_typed_as_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = Asked(plain(samples_access.keys()), {})
+    assert main(["approve", "123", "456"], asked) == 0
+    assert len(asked.asked) == 2
+    assert capsys.readouterr().out == "attic is let in\n"
+
+
+def test_who_is_named_twice_is_let_in_once() -> None:
+    asked = Asked(plain(samples_access.keys()), {})
+    assert main(["approve", "123456", "5f5f"], asked) == 0
+    assert len(asked.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "said", [["--refuse"], ["--group", "farm"], ["123456", "--refuse", "--group", "farm"]]
+)
+def test_what_would_be_passed_over_is_refused(said: list[str]) -> None:
+    asked = Asked()
+    assert main(["approve", *said], asked) == 2
+    assert asked.asked == []
+
+
 def test_what_names_several_names_none() -> None:
     same = [plain(samples_access.key(key=f"5f5f{one}" + "0" * 59)) for one in "12"]
     with pytest.raises(UnknownKey, match="2 computers are meant"):
@@ -231,6 +267,17 @@ def test_a_token_in_a_file_is_nowhere_else(
     assert json.loads(told.out)["file"] == str(path)
     assert path.read_text() == f"{samples_access.SECRET}\n"
     assert main(said, Asked()) == 2  # it is not written over
+
+
+def test_no_token_is_made_that_could_not_be_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nowhere" / "ci.token"
+    asked = Asked()
+    said = ["token", "create", "--role", "submit", "--name", "ci", "--file", str(path)]
+    assert main(said, asked) == 2
+    assert asked.asked == []
+    assert f"there is no folder {path.parent}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

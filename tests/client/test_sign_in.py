@@ -185,6 +185,27 @@ def test_a_file_that_has_no_token_in_it_is_told(
         sign_in(arguments(token_file(tmp_path, text)), Screen(), port, known, no)
 
 
+def test_a_token_on_the_command_line_is_refused_and_not_shown_again(
+    known: KnownServers, port: FakePort
+) -> None:
+    with pytest.raises(StartError, match="into a file") as refused:
+        sign_in(arguments(TOKEN), Screen(), port, known, no)
+    assert TOKEN not in str(refused.value)
+    assert port.asked == []
+
+
+def test_who_fails_to_sign_in_is_not_told_to_sign_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise NotSignedIn("this token lets nobody in")
+
+    monkeypatch.setattr("dc.cli.sign_in._enter", refuse)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert main(["sign-in", token_file(tmp_path), "--server", URL, "--pin", PIN.hex()]) == 2
+    assert capsys.readouterr().err == "dc: this token lets nobody in\n"
+
+
 def test_a_token_never_goes_over_a_network_in_the_clear(
     tmp_path: Path, known: KnownServers, port: FakePort
 ) -> None:
@@ -214,7 +235,10 @@ def test_signing_out_forgets_the_token(
     known.keep(URL, Known(PIN.hex(), TOKEN))
     assert sign_out(arguments(None), Screen(), known) == 0
     assert known.of(URL) == Known(PIN.hex())
-    assert "is forgotten here" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is forgotten here" in said
+    assert f"python -m dc token revoke {TOKEN.split('_')[1]}" in said  # what is forgotten still is
+    assert TOKEN.split("_")[2] not in said
     assert sign_out(arguments(None, json=True), Screen(), known) == 0
     assert json.loads(capsys.readouterr().out) == {"server": URL, "forgotten": False}
 

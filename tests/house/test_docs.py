@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "dc"
 MADE = {".c", ".so", ".pyd", ".pyc"}
 REPORTS = {"_columns.html", "_core.html", "_frames.html"}
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 DOCUMENTS = sorted([*(ROOT / name for name in PAGES), *(ROOT / "docs").glob("*.md")])
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -32,6 +32,12 @@ MADE_BY_MAKE = {".venv/"}
 
 def text_of(name: str) -> str:
     return (ROOT / name).read_text("utf-8")
+
+
+def anchors(path: Path) -> set[str]:
+    """Return what can stand behind the # of a link to a page: its titles, as they are written."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
 
 
 def package_files() -> set[str]:
@@ -70,7 +76,16 @@ def test_architecture_gives_each_file_its_duty() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     for link in LINK.findall(path.read_text("utf-8")):
         if "://" not in link:
-            assert (path.parent / link.partition("#")[0]).exists(), link
+            name, _, anchor = link.partition("#")
+            there = path.parent / name if name else path
+            assert there.exists(), link
+            assert not anchor or anchor in anchors(there), link
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_each_document_can_be_found(path: Path) -> None:
+    links = [(one, link) for one in DOCUMENTS for link in LINK.findall(one.read_text("utf-8"))]
+    assert any((one.parent / link.partition("#")[0]).resolve() == path for one, link in links)
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

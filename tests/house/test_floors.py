@@ -252,6 +252,7 @@ HANDS = {
     "launcher": "executor",
     "fence": "executor",
     "freezing": "executor",
+    "waking": "executor",
     "cgroups": "executor",
     "process_tree": "executor",
     "removal": "executor",

@@ -97,12 +97,16 @@ def test_without_a_terminal_it_is_shown_only(computer: Computer, tmp_path: Path)
     assert (tmp_path / UNIT).exists()
 
 
-@pytest.mark.parametrize("how", ["argument", "file", "=file", "input", "variable"])
+@pytest.mark.parametrize("how", ["argument", "flag", "file", "boot", "=file", "input", "variable"])
 def test_a_join_code_is_in_no_unit(how: str, computer: Computer, tmp_path: Path) -> None:
     file = tmp_path / "code"
     file.write_text(CODE.upper(), "ascii")
+    boot = tmp_path / "invite"  # as `python -m dc invite --file` writes it
+    boot.write_text(f"quiet dc.invite={CODE}\n", "ascii")
     words = {
         "argument": [CODE],
+        "flag": ["--neighbour", CODE],
+        "boot": ["--join", str(boot)],
         "file": ["--join", str(file)],
         "=file": [f"--join={file}"],
         "input": ["--join", "-"],

@@ -106,3 +106,9 @@ def test_the_program_is_started_anew_without_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "platform", "win32")
     join_options.hide_code(["-m", "dc.worker", CODE])
     assert len(started) == 1
+
+
+def test_a_name_that_begins_as_a_code_does_is_none() -> None:
+    words = ["-m", "dc.worker", "--name", "dc1-lab", CODE]
+    assert without_code(words) == (words[:-1], CODE)
+    assert without_code(words[:-1]) == (words[:-1], "")

@@ -69,6 +69,7 @@ def test_caps_bound_what_is_said_elsewhere() -> None:
 @pytest.mark.parametrize(
     "words",
     [["--when-idle=never"], ["--when-idle=http://box:7700"], ["--load-below=0"],
+     ["--cap-cpus=0"],
      ["--load-below=101%"], ["--load-below=x"], ["--load-below=nan"], ["--below=0"],
      ["--below=200"], ["--below=nan"], ["--cap-cpus=0%"], ["--cap-cpus=many"], ["--cap-cpus=-1"],
      ["--cap-memory=0"], ["--cap-memory=lots"], ["--hours=noon"], ["--give-back=0s"]],
