@@ -96,12 +96,26 @@ def _about(job: int) -> Any:
         return msgspec.json.decode(answer.read(limits.ANSWER_BYTES))
 
 
+class _Told(msgspec.Struct):
+    detail: str = ""
+
+
 def _raise_for_status(answer: Answer) -> None:
     if answer.status >= 500:
         raise ConnectionError(f"the server answers {answer.status}")
     if answer.status not in (200, 206):
-        text = answer.read(limits.TEXT_CHARS).decode("utf-8", "replace")
-        raise UnknownTask(text or f"the server answers {answer.status}")
+        raise UnknownTask(_told(answer.read(limits.ERROR_CHARS)) or f"{answer.status}")
+
+
+def _told(body: bytes) -> str:
+    """Return what the server says of a refusal, and what may be wrong at this end."""
+    try:
+        text = msgspec.json.decode(body, type=_Told).detail
+    except msgspec.MsgspecError:
+        text = body.decode("utf-8", "replace")
+    return (
+        f"{text}; a server with TLS gives a task results of jobs alone that its own comes `after`"
+    )
 
 
 def _fetch(job: int, number: int, own: Path) -> bytes | Path:

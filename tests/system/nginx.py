@@ -65,7 +65,7 @@ def nginx(
     if certificate is not None:
         shutil.copy(certificate, folder / "server.pem")
     port, key = free_port(), certificates.new_key()
-    pem = certificates.make(key, ["dc.example.org"], 1_772_000_000.0)
+    pem = certificates.make(key, ["dc.example.org", "localhost"], 1_772_000_000.0)
     (folder / "dc.pem").write_bytes(pem)
     (folder / "dc.key").write_bytes(key)
     block = documented(which).replace("/etc/ssl", str(folder))

@@ -26,7 +26,7 @@ def back(payload: bytes) -> bytes:
 
 @dc.task_type
 def former(payload: bytes, context: dc.Context) -> bytes:
-    assert "DC_PIN" in __import__("os").environ  # as it was for the worker: it is no secret
+    assert "DC_TOKEN" not in __import__("os").environ
     return context.result(int(payload), 0)[-5:]
 """
 
@@ -44,7 +44,7 @@ async def test_all_of_it_over_tls(
     server = await SecureServer.up(machine, "--listen", where, "--secure")
     assert server.address == f"https://{where[:-2]}:{server.port}"
     monkeypatch.setenv("DC_PIN", server.pin)
-    server.worker(machine, "one")
+    server.worker(machine, "one", await server.invite())
     large = os.urandom(4 * limits.INLINE_BYTES)
     with trio.fail_after(60):
         async with server.client(machine) as client:
@@ -52,7 +52,11 @@ async def test_all_of_it_over_tls(
             assert [one async for one in job.results(large="value")] == [b"small", large]
             again = await client.submit("back", [large])
             await again.wait()
-            later = await client.submit("former", [str(again.number).encode()] * 2)
+            number = str(again.number).encode()
+            stranger = await client.submit("former", [number])
+            with pytest.raises(dc.TaskFailed, match="that its own comes `after`"):
+                await stranger.results().__anext__()
+            later = await client.submit("former", [number] * 2, after=[again])
             assert [one async for one in later.results()] == [large[-5:]] * 2
     assert await server.program.stop() == 0
 
@@ -75,7 +79,7 @@ async def test_a_restart_keeps_the_key_and_another_server_is_refused(
     with pytest.raises(WrongServer, match="somebody may be in between"):
         async with other.client(machine):
             pass
-    worker = first.worker(machine, "one", other.address)
+    worker = first.worker(machine, "one", other.address, DC_PIN=first.pin)
     assert await worker.ended() == 2
     assert "somebody may be in between" in worker.err.read_text()
     monkeypatch.delenv("DC_PIN")
