@@ -1,7 +1,8 @@
 #!/bin/sh
 # Sees to it that what the tests need of the system is there: a browser for the page, Node.js with
-# npm for what the page is made from, and nginx as a proxy before the server. Installs it where it
-# may (Debian and Ubuntu, as root), and else says exactly what to install.
+# npm for what the page is made from, nginx as a proxy before the server, and on Linux what makes
+# networks of namespaces and wrong clocks. Installs it where it may (Debian and Ubuntu, as root), and
+# else says exactly what to install.
 set -eu
 
 has() {
@@ -16,6 +17,11 @@ has chromium chromium-browser google-chrome google-chrome-stable || missing="$mi
 has node || missing="$missing nodejs"
 PATH="$PATH:/usr/sbin" has nginx || missing="$missing nginx-light"
 has npm || missing="$missing npm"
+if [ "$(uname)" = Linux ]; then
+    PATH="$PATH:/usr/sbin:/sbin" has ip || missing="$missing iproute2"
+    has nsenter || missing="$missing util-linux"
+    has faketime || missing="$missing faketime"
+fi
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && has apt-get; then
