@@ -70,6 +70,8 @@ class Freezer:
 
     def _stop(self) -> None:
         """Stop all processes, until none is left that could start another."""
+        if sys.platform == "win32":
+            return
         for _ in range(limits.TREE_STOPS):
             inside = self._inside()
             running = [one for one in inside if one.state not in _STOPPED]

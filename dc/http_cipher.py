@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import time
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
@@ -17,6 +18,8 @@ from dc import limits, limits_access
 
 if TYPE_CHECKING:
     import socket
+
+NO_DESCRIPTORS: Final = "sockets are no files there: see dc.http_body.HAS_DESCRIPTORS"
 
 
 class Cipher(Protocol):
@@ -69,6 +72,8 @@ def decrypt_all(
     cipher: Cipher, descriptor: int, view: memoryview, until: float
 ) -> tuple[int, bool]:
     """Receive as long as bytes flow, until a time; return how many, and whether it has ended."""
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     at, buffer = 0, memoryview(bytearray(limits.RECEIVE_BYTES - 64))
     while at < len(view):
         got = cipher.decrypt_into(view[at:])
@@ -97,6 +102,8 @@ def encrypt_span(
     Returns:
         How many of its bytes were encrypted, 0 at its end; and what of that could not be sent.
     """
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     sent, until = 0, time.monotonic() + limits.MOVE_SECONDS
     buffer = memoryview(bytearray(limits_access.TLS_PIECE_BYTES))
     while sent < size and time.monotonic() < until:
@@ -111,6 +118,8 @@ def encrypt_span(
 
 def _write(descriptor: int, pieces: list[bytes]) -> bytes:
     """Send bytes as long as they flow; return what is left."""
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     while pieces:
         try:
             sent = os.writev(descriptor, pieces)
@@ -129,6 +138,8 @@ def _write(descriptor: int, pieces: list[bytes]) -> bytes:
 
 def is_ready(descriptor: int, event: int) -> bool:
     """Whether a descriptor is ready for something within MOVE_PAUSE_SECONDS."""
+    if sys.platform == "win32":
+        raise AssertionError(NO_DESCRIPTORS)
     poll = select.poll()
     poll.register(descriptor, event)
     return bool(poll.poll(limits.MOVE_PAUSE_SECONDS * 1000))

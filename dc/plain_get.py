@@ -6,6 +6,7 @@ Where the server wants TLS or a proof, the agent passes their requests on (dc/wo
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -120,7 +121,7 @@ class Answer:
 
 
 def _connected(server: str) -> socket.socket:
-    if server.startswith(UNIX):
+    if sys.platform != "win32" and server.startswith(UNIX):
         found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         found.settimeout(limits.TRANSFER_SECONDS)
         try:

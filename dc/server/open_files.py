@@ -6,7 +6,9 @@ import sys
 
 from dc import limits, limits_guard
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    resource = None  # it has no such limit
+else:
     import resource
 
 LEAST_PLACES = 64
@@ -15,10 +17,14 @@ LEAST_PLACES = 64
 
 def raise_limit() -> int:
     """Raise the limit of open files as far as is of use; return how many connections that gives."""
-    wanted = limits.CONNECTIONS + limits_guard.FILES_SPARE
-    if sys.platform == "win32":  # it has no such limit
-        return limits.CONNECTIONS
+    return limits.CONNECTIONS if resource is None else _raised()
+
+
+def _raised() -> int:
+    if sys.platform == "win32":
+        raise AssertionError("it has no such limit")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.CONNECTIONS + limits_guard.FILES_SPARE
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return limits.CONNECTIONS
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -71,7 +71,7 @@ def use_processors(count: int) -> None:
     """
     if sys.platform == "win32":
         use_processors_on_windows(_kernel(), count, os.cpu_count() or 1)
-    elif hasattr(os, "sched_setaffinity"):
+    elif sys.platform == "linux":
         with suppress(OSError):
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-max(1, count) :])
 

@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -158,6 +159,8 @@ def _entries(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def _socket_of(display: str) -> socket.socket:
+    if sys.platform == "win32":
+        raise OSError("no X server is there")
     found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         found.settimeout(limits.X11_SECONDS)
