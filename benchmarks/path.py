@@ -22,7 +22,9 @@ from pathlib import Path
 
 import dc
 from benchmarks import figures
-from dc import certificates, dial
+from dc import certificates
+from dc.known_servers import PIN_VARIABLE, TOKEN_VARIABLE
+from dc.server.first_start import TOKEN_FILE
 
 PLUGIN = """\
 import dc
@@ -56,16 +58,28 @@ def running(
         server = start("dc.server", "--listen", "127.0.0.1:0", *secure, "--data", str(data))
         assert server.stdout is not None
         address = server.stdout.readline().strip()
-        if tls:
-            certificate = (data / "tls" / "certificate.pem").read_bytes()
-            os.environ[dial.PIN_VARIABLE] = certificates.pin_of_pem(certificate).hex()
+        where = _let_in(data, address, workers) if tls else address
         for number in range(workers):
             name = f"bench-{number}"
             own = "--slots", str(slots), "--name", name, "--data", str(folder / name)
-            start("dc.worker", address, *own)
+            start("dc.worker", where, *own)
         with dc.Client(address) as client:
             wait_for_workers(client, workers)
         yield address, server.pid
+
+
+def _let_in(data: Path, address: str, workers: int) -> str:
+    """Have this process let in by a server that is starting; return a join code for workers."""
+    token, deadline = data / TOKEN_FILE, time.monotonic() + STOP_SECONDS
+    while not token.exists():
+        if time.monotonic() > deadline:
+            raise SystemExit("the server did not start")
+        time.sleep(0.05)
+    certificate = (data / "tls" / "certificate.pem").read_bytes()
+    os.environ[PIN_VARIABLE] = certificates.pin_of_pem(certificate).hex()
+    os.environ[TOKEN_VARIABLE] = token.read_text("ascii").strip()
+    command = [sys.executable, "-m", "dc", "invite", "--server", address, "--uses", str(workers)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
 
 
 def wait_for_workers(client: dc.Client, count: int) -> None:
