@@ -42,6 +42,8 @@ def running(
 ) -> Iterator[tuple[str, int]]:
     """Start a server and workers; give the server's address and process id."""
     secure = ("--secure",) if tls else ()
+    if tls:  # what it writes down of the server is of no use afterwards
+        os.environ["XDG_CONFIG_HOME"] = str(folder / "config")
     plugins = folder / "plugins"
     plugins.mkdir()
     (plugins / "noop.py").write_text(plugin, "utf-8")
