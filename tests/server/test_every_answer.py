@@ -277,6 +277,20 @@ async def keys_and_a_slow_disk(requests: Requests, monkeypatch: pytest.MonkeyPat
                 go.set()
 
 
+async def slow_disk_without_keys(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is open to everybody knows no keys, and waits for the disk as well."""
+
+    async def ask_(command: object, *_: object) -> object:
+        raise StoreError(f"{command} is not on disk")
+
+    for method, template, said in operations(requests):
+        if method == "GET" or not names(said, "store") or names(said, "in_progress"):
+            continue
+        with monkeypatch.context() as patched:
+            patched.setattr(requests.served.app, "ask", ask_)
+            await requests.ask(method, template, *good(method, template, said))
+
+
 Case = tuple[str, str, str, object, int, str]
 """A method, a template, a target, a value to send, and the status and code that answer it."""
 
@@ -536,6 +550,7 @@ async def test_all_that_is_described_is_seen(
         await refusals_of_all(requests, monkeypatch)
         await refusals_of_bodies(requests, monkeypatch)
         await keys_and_a_slow_disk(requests, monkeypatch)
+        await slow_disk_without_keys(requests, monkeypatch)
         for step in (own_cases, own_bytes, own_submissions, own_store, own_ends):
             await step(requests, monkeypatch)
         await who_may_not(requests, tmp_path / "secure")
