@@ -37,6 +37,11 @@ class Principal(Struct, frozen=True):
     group: str = ""
     is_local: bool = False
 
+    def __repr__(self) -> str:
+        """Say who it is in a line, always in the same words."""
+        who = self.worker_key[:16] or self.token or self.name or "nobody"
+        return f"Principal({who}: {' '.join(sorted(self.roles)) or 'no role'})"
+
     def may(self, *roles: Role) -> bool:
         """Whether it has one of these roles; who administers has all."""
         return "admin" in self.roles or not self.roles.isdisjoint(roles)

@@ -102,7 +102,7 @@ def _operation(route: Route, refs: Mapping[str, Json], components: Mapping[str, 
         "parameters": [
             *map(_path_field, route.fields),
             *_query_fields(route.query, refs, components),
-            *([KEY] if route.is_change and not route.bare else []),
+            *([KEY] if route.is_change and route.who and not route.bare else []),
         ],
         "responses": _answers(route, refs),
     }
