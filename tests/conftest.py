@@ -6,8 +6,10 @@ import functools
 import importlib.machinery
 import importlib.util
 import inspect
+import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -28,10 +30,23 @@ settings.register_profile("dc", deadline=None, suppress_health_check=[HealthChec
 settings.load_profile("dc")
 
 
-def pytest_configure() -> None:
-    """Heed Ctrl-C, which some tests are about, also where a shell's background ignores it."""
+CONFIG: pytest.StashKey[tempfile.TemporaryDirectory[str]] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep to oneself; heed Ctrl-C, which some tests are about, also where a shell ignores it.
+
+    What servers and commands write down for their user goes to a folder of the tests' own.
+    """
+    config.stash[CONFIG] = tempfile.TemporaryDirectory(prefix="dc-tests-config-")
+    os.environ["XDG_CONFIG_HOME"] = os.environ["APPDATA"] = config.stash[CONFIG].name
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove that folder."""
+    config.stash[CONFIG].cleanup()
 
 
 @pytest.hookimpl(tryfirst=True)
