@@ -121,7 +121,7 @@ class KnownServers:
         known = there.servers.get(name)
         if known is None or not known.token:
             return False
-        servers = {**there.servers, name: replace(known, token="")}
+        servers = {**there.servers, name: replace(known, token="")}  # nosec B106
         self._write(replace(there, servers=servers))
         return True
 

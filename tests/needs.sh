@@ -1,9 +1,9 @@
 #!/bin/sh
 # Sees to it that what the tests need of the system is there: a browser for the page, Node.js with
 # npm for what the page is made from, nginx as a proxy before the server, and on Linux what makes
-# networks of namespaces and wrong clocks. Installs it where it may (Debian and Ubuntu, as root), and
+# networks of namespaces and wrong clocks, and judges units of systemd. Installs it where it may
+# (Debian and Ubuntu, as root), and else says exactly what to install.
 # else says exactly what to install.
-set -eu
 
 has() {
     for name in "$@"; do
@@ -21,6 +21,7 @@ if [ "$(uname)" = Linux ]; then
     PATH="$PATH:/usr/sbin:/sbin" has ip || missing="$missing iproute2"
     has nsenter || missing="$missing util-linux"
     has faketime || missing="$missing faketime"
+    has systemd-analyze || missing="$missing systemd"
 fi
 [ -z "$missing" ] && exit 0
 

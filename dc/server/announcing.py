@@ -56,7 +56,7 @@ async def open_sockets(host: str, port: int) -> list[trio.socket.SocketType]:
     answer.
     """
     found = []
-    everywhere = [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]  # noqa: S104
+    everywhere = [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]  # noqa: S104  # nosec B104
     places = everywhere
     if _is_loopback(host):
         places = [(socket.AF_INET6, "::1") if ":" in host else (socket.AF_INET, "127.0.0.1")]

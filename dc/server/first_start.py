@@ -60,7 +60,7 @@ class Reached(Struct, frozen=True):
     def here(self) -> list[str]:
         """Its URLs for programs on this computer, the one to be used first."""
         names = [self.host]
-        if self.host in ("0.0.0.0", "::"):  # noqa: S104  # listened to, but no address to go to
+        if self.host in ("0.0.0.0", "::"):  # noqa: S104  # nosec B104  # no address to go to
             names = ["127.0.0.1", "localhost", *(["::1"] if self.host == "::" else [])]
         elif self.host == "127.0.0.1":
             names.append("localhost")

@@ -21,7 +21,7 @@ from dc import limits
 from dc.dial import Server, is_loopback, read_url
 from dc.errors import StartError
 
-EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  # not listened to here, but asked for
+EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  # nosec B104  # what is asked for
 _NOWHERE: Final = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6))
 """Addresses that are nobody's: what is on the way to them tells which own address is used."""
 

@@ -179,9 +179,9 @@ class Site:
             raise
 
     def _check_host(self, host: str) -> None:
-        """See to it that a request was meant for this server.
+        """See to it that a request was meant for this server, which lets everybody in.
 
-        Where everybody has to show who they are, any name will do: a browser shows what it has to
+        Where everybody has to show who they are, this is not asked: a browser shows what it has to
         show under the name of this server alone.
 
         A page of another site can have its own name point to this computer, and would then be
@@ -196,8 +196,6 @@ class Site:
             name, _ = url.hostname or "", url.port
         except ValueError:
             raise ProtocolError(f"{host[:80]!r} is no host", status=400) from None
-        if self._app.settings.secure:
-            return
         if host and name != "localhost" and name not in self._hosts and not is_loopback(name):
             raise ProtocolError(f"this server is not {name[:80]!r}", status=421)
 

@@ -139,4 +139,5 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
 
 
 def _any(family: socket.AddressFamily) -> str:
-    return "::" if family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104  to ask, not to serve
+    # To ask, not to serve.
+    return "::" if family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104  # nosec B104

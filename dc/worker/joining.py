@@ -220,7 +220,13 @@ class Joining:
         answer, server = event.answer, self._server
         is_in = answer.state == "joined"
         pin = event.pin or server.pin  # the whole of what was known, if it was less
-        self._server = replace(server, server=answer.server, pin=pin, secret="", is_in=is_in)
+        self._server = replace(
+            server,
+            server=answer.server,
+            pin=pin,
+            secret="",
+            is_in=is_in,  # nosec B106
+        )
         self._asked = Ask()
         note = Note(self._server)
         if is_in:

@@ -22,7 +22,8 @@ LOOPBACK: Final = "127.0.0.1"
 
 _ROUTES: Final = Path("/proc/net/route")
 _SECONDS: Final = 2.0
-_ALL_ON_WINDOWS: Final = ["0.0.0.0", "0.0.0.0"]  # noqa: S104  where to, not where from
+# Where a question goes to, not where one is awaited.
+_ALL_ON_WINDOWS: Final = ["0.0.0.0", "0.0.0.0"]  # noqa: S104  # nosec B104
 
 
 class Asked(Struct, frozen=True):

@@ -67,7 +67,7 @@ class Relay:
     ) -> None:
         self._open_stream, self._host, self._access = open_stream, host, access
         self._unix = unix
-        self._secret = ""
+        self._secret = ""  # nosec B105
         self._sock: socket.socket | None = None
 
     @contextmanager

@@ -20,7 +20,7 @@ from typing import Final
 
 from dc import limits_neighbour as limits
 
-FOLDER: Final = Path("/tmp/.X11-unix")  # noqa: S108  # where X servers are, on all systems
+FOLDER: Final = Path("/tmp/.X11-unix")  # noqa: S108  # nosec B108  # where X servers are
 COOKIE: Final = b"MIT-MAGIC-COOKIE-1"
 EXTENSION: Final = b"MIT-SCREEN-SAVER"
 
