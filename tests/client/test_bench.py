@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +15,7 @@ import trio
 from dc import messages
 from dc.cli.bench import SINGLES
 from dc.cli.main import main
+from tests.client.ctrl_c import press_ctrl_c
 from tests.client.fake_server import FakeServer, FakeType
 
 NOOP = {"name": "noop", "version": "1", "payload": "bytes", "result": "bytes"}
@@ -168,7 +167,7 @@ def test_ctrl_c_cancels(bench: Bench, server: FakeServer, capsys: Capture) -> No
             len(server.jobs[message.job].payloads) > SINGLES
         )
         if is_many:
-            os.kill(os.getpid(), signal.SIGINT)
+            press_ctrl_c()
 
     server.hook = interrupt
     assert bench("--tasks", "500") == 130

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -22,6 +21,7 @@ from dc.cli.progress import Lines, Pace, describe, duration
 from dc.cli.screen import Screen, clean
 from dc.client.records import JobStatus
 from dc.client.submitter import submitter_here
+from tests.client.ctrl_c import press_ctrl_c
 from tests.client.fake_server import FakeServer, pack
 
 PLUGIN = """
@@ -298,7 +298,7 @@ def test_wait_and_cancel(dctl: Line, capsys: Capture) -> None:
 def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
     def interrupt(message: Any) -> None:
         if isinstance(message, messages.Subscribe):
-            os.kill(os.getpid(), signal.SIGINT)
+            press_ctrl_c()
 
     dctl.server.run_limit = 0
     dctl.server.hook = interrupt
@@ -314,7 +314,7 @@ def interrupted_submission(dctl: Line, tmp_path: Path, *args: str) -> None:
     def interrupt(message: Any) -> None:
         if isinstance(message, messages.Payloads):
             dctl.server.hook = lambda message: None
-            os.kill(os.getpid(), signal.SIGINT)
+            press_ctrl_c()
 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
