@@ -23,6 +23,7 @@ WORDS = {
     "limits_guard",
     "limits_access",
     "limits_neighbour",
+    "limits_power",
     "limits_shown",
     "limits_join",
     "discovery",
