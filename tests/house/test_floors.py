@@ -269,6 +269,8 @@ HANDS = {
     "logs": "program",
     "memory": "memory",
     "mdns": "mdns",
+    "broadcasts": "broadcasts",
+    "wake": "broadcasts",
     "sockets": "sockets",
     "cipher": "sockets",
     "tls_stream": "sockets",
