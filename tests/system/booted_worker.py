@@ -32,8 +32,7 @@ def main() -> int:
         def __post_init__(self) -> None:
             ends.append(self)
 
-    program.Identity = identity  # type: ignore[misc,assignment]
-    program.Ended = Ended  # type: ignore[misc]
+    vars(program).update(Identity=identity, Ended=Ended)
     status = program.main(sys.argv[2:])
     return status or STATUS[ends[0].power]
 
