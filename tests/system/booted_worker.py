@@ -24,7 +24,7 @@ def main() -> int:
     ends: list[program.Ended] = []
 
     def identity(*arguments: Any, **more: Any) -> Identity:
-        return Identity(*arguments, **more, appliance=appliance)
+        return Identity(*arguments, **{**more, "appliance": appliance})
 
     class Ended(program.Ended):
         """Kept, to be looked at."""
