@@ -1,4 +1,4 @@
-"""What is done once after the start: the kernel line is hidden, words are read, the clock is set."""
+"""What is done once after the start: a hidden kernel line, words that are read, a clock."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ def test_whatever_stands_around_it(
 
 
 def test_words_of_the_kernel_line_come_before_those_of_the_file(root: FakeRoot) -> None:
-    text = f"#dc-image-configuration-1\r\n# dc.name=no\r\n dc.name=file \r\ndc.ip=10.0.0.2/8\n\0\xff$(x)\n"
+    text = "#dc-image-configuration-1\r\n# dc.name=no\r\n dc.name=file \r\n"
+    text += "dc.ip=10.0.0.2/8\n\0\xff$(x)\n"
     root.write("run/dc/dc.conf", f"{text}dc.invite={SECRET}\n" + "\n" * 100)
     boot(root, "dc.name=line")
     assert root.read("run/dc/words") == "dc.name=line\ndc.name=file\ndc.ip=10.0.0.2/8\n"

@@ -51,7 +51,7 @@ def test_an_answer_is_set_and_told(root: FakeRoot) -> None:
     assert root.lease("eth0")["opt224"] == ANSWER["opt224"]
     assert "-4 addr replace 192.168.7.20/24 dev eth0" in ip_calls(root)
     assert "route replace default via 192.168.7.1" not in " ".join(ip_calls(root))
-    route = "route replace 0.0.0.0/0 via 192.168.7.1 dev eth0 proto static metric 103"
+    route = "route replace 0.0.0.0/0 via 192.168.7.1 dev eth0 metric 103"
     assert route in ip_calls(root)
     assert "nameserver 192.168.7.1\nnameserver 9.9.9.9\n" in root.read("etc/resolv.conf")
 
@@ -73,6 +73,14 @@ def test_routes_of_option_121_come_before_routers(root: FakeRoot) -> None:
         ["10.0.0.0/8", "192.168.7.3"],
         ["0.0.0.0/0", "192.168.7.4"],
     ]
+
+
+def test_routes_of_the_answer_before_are_taken_back(root: FakeRoot) -> None:
+    root.run("dhcp", "bound", **ANSWER, staticroutes="10.0.0.0/8 192.168.7.3")
+    root.write("calls", "")
+    root.run("dhcp", "renew", **ANSWER)
+    assert "route delete 10.0.0.0/8 dev eth0 metric 103" in ip_calls(root)
+    assert not any("flush" in one for one in ip_calls(root))
 
 
 def test_a_lost_lease_is_taken_back(root: FakeRoot) -> None:
@@ -122,7 +130,7 @@ FIELDS = sorted(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.fixed_dictionaries({name: anything for name in FIELDS}))
+@given(st.fixed_dictionaries(dict.fromkeys(FIELDS, anything)))
 def test_whatever_is_in_an_answer(
     tmp_path_factory: pytest.TempPathFactory, fields: dict[str, str]
 ) -> None:
