@@ -14,6 +14,7 @@ import dc
 from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost
 from dc.http import Request, Response
+from dc.http_patched import Patched
 from dc.messages import PROTOCOL, About, Assign, Done, Failed, Failure, Heartbeat, Hello, TypeId
 from dc.plugins import Plugins
 from dc.roles import LOCAL, Principal
@@ -129,12 +130,20 @@ async def read(response: Response) -> bytes:
         return response.body
     if isinstance(response.body, Path):
         return response.body.read_bytes()
+    if isinstance(response.body, Patched):
+        return patched(response.body)
     try:
         return b"".join([piece async for piece in response.body])
     finally:
         close = getattr(response.body, "aclose", None)
         if close is not None:
             await close()
+
+
+def patched(body: Patched) -> bytes:
+    """Return what is sent of a file in which other bytes are put."""
+    data = body.path.read_bytes()
+    return data[: body.at] + body.data + data[body.at + len(body.data) :]
 
 
 class FakeWorker:
