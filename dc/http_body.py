@@ -35,6 +35,7 @@ from dc.http_patched import Patched, PatchedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from trio.abc import Stream
 
     Sink = Callable[[memoryview], object]
