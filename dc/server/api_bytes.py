@@ -31,7 +31,7 @@ def byte_routes() -> list[Route]:
     """Return what there is of bytes."""
     routes = [*_blob_routes(), *_task_routes(), *_server_routes(), *_boot_routes()]
     return [
-        replace(route, bare=True, codes=(*route.codes, *_CODES[206 in route.also]))
+        replace(route, bare=True, codes=(*route.codes, *_CODES[304 in route.also]))
         for route in routes
     ]
 

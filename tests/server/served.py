@@ -97,7 +97,10 @@ class Served:
         plugins = Plugins()
         for type_ in (double, copy):
             plugins._add("served", type_)
-        settings = Settings("dc test", "http://127.0.0.1:1", folder, 0.0, secure=secure)
+        images = [folder / "os-image"]
+        settings = Settings(
+            "dc test", "http://127.0.0.1:1", folder, 0.0, secure=secure, os_image=images
+        )
         self.blobs = BlobFolder(folder)
         self.app = ServerApp(self.store, self.blobs, PluginTypes(plugins), settings)
         self.site = Site(self.app)
