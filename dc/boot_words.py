@@ -3,7 +3,7 @@
 They stand in the configuration of an image, one on a line, or behind a kernel's command line. The
 configuration is of a fixed size, and begins with a line by which it is found in whatever holds it:
 
-    #dc-image-configuration-1
+    (MAGIC)
     dc.invite=dc1-…
     dc.label=room=upper floor
     (line ends up to the last byte)
@@ -101,7 +101,7 @@ def _value(name: str, text: str) -> str:
     check = _CHECKS.get(name)
     if check is None:
         raise OptionsError(f"dc.{name[:40]} is no word for an image")
-    text = text.strip()
+    text = text.strip(" ")
     if not text or len(text) > limits_image.VALUE_CHARS or not text.isprintable():
         most = limits_image.VALUE_CHARS
         raise OptionsError(f"dc.{name}: give 1 to {most:,} characters, on one line")
@@ -124,7 +124,7 @@ def _server(text: str) -> str:
 
 def _slots(text: str) -> str:
     most = limits_image.SLOTS
-    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
         raise OptionsError(f"dc.slots: {text[:40]!r} is no number from 1 to {most:,}")
     return str(int(text))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import struct
 import sys
 from collections.abc import Iterator
@@ -109,7 +108,7 @@ def _bound(path: Path, file: BinaryIO) -> int:
     if head.startswith(_VOLUME_MARK) and len(head) == 84:
         blocks: int = struct.unpack_from("<I", head, 80)[0]
         return min(blocks * 2048, limits_image.SEARCHED_BYTES)
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    if not path.is_file():
         raise StartError(f"{path}: no image of dc is on it: write one to it first")
     return limits_image.SEARCHED_BYTES
 
