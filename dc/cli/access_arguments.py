@@ -84,6 +84,11 @@ def _add_invite(commands: Any, command: Command) -> None:
         action="store_true",
         help="the server's certificate is one that browsers accept: verify that, not its own key",
     )
+    _add_forms(add)
+
+
+def _add_forms(add: Callable[..., Any]) -> None:
+    """Add in which form an invite is given."""
     add("--qr", action="store_true", help="show the code as a QR code as well")
     add("--file", type=Path, metavar="FILE", help="write it for a boot image, to a new file")
     add(
