@@ -1,8 +1,8 @@
 """The configuration area: 4096 bytes in a finished medium that are rewritten in place.
 
-On a medium it is the one file of a small cpio archive, which the boot loader gives the kernel before
-the initrd: so it lies in the memory of the booted computer as /dc.conf, and changing those bytes in
-an ISO file or on a stick needs neither a rebuild nor a mount.
+On a medium it is the one file of a small cpio archive, which the boot loader gives the kernel
+before the initrd. So the booted computer has it in its memory as /dc.conf, and changing those bytes
+in an ISO file or on a stick needs neither a rebuild nor a mount.
 """
 
 from __future__ import annotations

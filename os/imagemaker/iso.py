@@ -1,7 +1,7 @@
 """The hybrid ISO: one file that boots by BIOS and by UEFI, from a CD and written to a stick.
 
-Host tools: grub-mkimage (grub-common), xorriso, mformat and mcopy (mtools), gzip. All times, ids and
-owners are fixed, so that two builds are the same to the byte.
+All times, ids and owners are fixed, so that two builds with the same host programs are the same to
+the byte.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def make_iso(medium: Medium, work: Path, to: Path) -> None:
 def xorriso(medium: Medium, tree: Path, efi: Path, to: Path) -> list[str]:
     """Return the command that makes the ISO of its tree and the FAT image of the UEFI program.
 
-    -r gives all files to root with plain modes; -R would keep who builds it, and their umask. Behind
-    the offset a partition of the stick begins that has the same files, which the BIOS of some
-    computers wants to see.
+    -r gives all files to root with plain modes; -R would keep who builds it, and their umask. At
+    the offset (in blocks of 2048 bytes) the partition of a stick begins that has the same files:
+    the BIOS of some computers starts nothing from a disk without one.
     """
     command = ["xorriso", "-as", "mkisofs", "-quiet", "-V", VOLUME, "-r", "-J"]
     command += ["-partition_offset", "16"]
