@@ -7,6 +7,8 @@ in an ISO file or on a stick needs neither a rebuild nor a mount.
 
 from __future__ import annotations
 
+from imagemaker import cpio
+
 SIZE = 4096  # bytes: a join code is some 200, and a block of any medium holds it whole
 
 # Made of two parts so that this program's own text is not taken for an area: who looks for the
@@ -14,9 +16,7 @@ SIZE = 4096  # bytes: a join code is some 200, and a block of any medium holds i
 MAGIC = b"#dc-image-" + b"configuration-1\n"
 
 NAME = "dc.conf"
-BLOCK = 512  # bytes: archives end on such a border, as those of the cpio program do
-
-READABLE_BY_ROOT = 0o100600  # a regular file: it may hold a join code
+READABLE_BY_ROOT = 0o600  # it may hold a join code
 
 
 class AreaError(ValueError):
@@ -52,17 +52,4 @@ def archive(content: bytes, epoch: int) -> bytes:
         content: The area.
         epoch: The file's time, seconds since 1970.
     """
-    made = _entry(NAME, READABLE_BY_ROOT, content, epoch) + _entry("TRAILER!!!", 0, b"", 0)
-    return made.ljust(-(-len(made) // BLOCK) * BLOCK, b"\0")
-
-
-def _entry(name: str, mode: int, content: bytes, epoch: int) -> bytes:
-    ascii_name = name.encode("ascii") + b"\0"
-    number = 1 if mode else 0
-    numbers = (number, mode, 0, 0, 1, epoch, len(content), 0, 0, 0, 0, len(ascii_name), 0)
-    head = b"070701" + b"".join(b"%08X" % one for one in numbers) + ascii_name
-    return _padded(head) + _padded(content)
-
-
-def _padded(part: bytes) -> bytes:
-    return part.ljust(-(-len(part) // 4) * 4, b"\0")
+    return cpio.archive([cpio.file(NAME, content, READABLE_BY_ROOT)], epoch)

@@ -125,8 +125,8 @@ menuentry 'How to tell it where the server is' --id how {
     echo "Or for one start: press e on the first line of the menu, go to the end of"
     echo "the line that begins with linux, add a blank and words such as"
     echo "    dc.server=192.168.1.5:8220"
-    echo "    dc.invite=dc1-...          dc.slots=2      dc.name=attic"
-    echo "    dc.ip=192.168.1.7/24       dc.gw=192.168.1.1   dc.dns=192.168.1.1"
+    echo "    dc.invite=dc1-...      dc.slots=2           dc.name=attic"
+    echo "    dc.ip=192.168.1.7/24   dc.gw=192.168.1.1    dc.dns=192.168.1.1"
     echo "and press F10 or Ctrl-x. The keyboard is an American one here."
     echo
     echo "Press Enter to go back."

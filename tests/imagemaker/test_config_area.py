@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imagemaker import config_area
+from imagemaker import config_area, cpio
 
 WORDS = st.lists(
     st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=60), max_size=9
@@ -59,7 +59,7 @@ def test_the_archive_has_the_area_once_for_root_alone() -> None:
     area = config_area.area(("dc.server=192.168.1.5:8220",))
     archive = config_area.archive(area, 1_764_000_000)
     assert entries(archive) == {"dc.conf": (0o100600, area), "TRAILER!!!": (0, b"")}
-    assert len(archive) % config_area.BLOCK == 0
+    assert len(archive) % cpio.BLOCK == 0
     assert archive.count(config_area.MAGIC) == 1
 
 

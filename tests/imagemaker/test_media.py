@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from imagemaker import grub, ipxe, kernel_line
-from imagemaker.iso import TOOLS, Medium, xorriso
+from imagemaker.iso import Medium, xorriso
 
 ARCHITECTURES = kernel_line.ARCHITECTURES
 
@@ -77,7 +77,6 @@ def test_an_iso_starts_by_bios_where_there_is_one() -> None:
     for_arm = xorriso(medium("arm64"), Path("tree"), Path("efi.img"), Path("out.iso"))
     assert "grub/i386-pc/boot_hybrid.img" in for_pc
     assert "--grub2-mbr" not in for_arm
-    assert for_pc[0] in TOOLS
     for command in (for_pc, for_arm):
         assert "-R" not in command
         assert command[-3:] == ["-o", "out.iso", "tree"]
