@@ -363,7 +363,7 @@ async def _work(
             until=arguments.until,
             minder=_minder(arguments.near, folder.scratch),
             give_back=arguments.near.give_back,
-            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
+            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch, built=bool(user)),
         )
         with entry.doubted():
             await _run(app, arguments.finish, [relay.run, spares.keep, code.keep_tidy])
@@ -388,7 +388,7 @@ async def print_about(arguments: Arguments) -> None:
     """
     identity = _identity(arguments, "", "")
     senses = computer_senses(Path())
-    about = await show.about(identity, arguments.plugins)
+    about = await show.about(identity, arguments.plugins, arguments.task_user)
     sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
 
 
