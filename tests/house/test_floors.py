@@ -101,6 +101,8 @@ THOUGHT = {
     "server.networks",
     "server.places",
     "server.security_headers",
+    "server.page_bundle",
+    "server.page_files",
     "server.type_port",
     "server.peers",
     "server.nonces",

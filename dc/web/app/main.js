@@ -19,7 +19,7 @@ page("/events", () => import("./pages/events.js"));
 page("/settings", () => import("./pages/settings.js"));
 page("/access", () => import("./pages/access.js"));
 page("/access/audit", () => import("./pages/audit.js"));
-page(SIGN_IN, () => import("./pages/sign_in.js"));
+page("/sign-in", () => import("./pages/sign_in.js"));
 
 const NOT_LOADED = {
   title: "This page could not be loaded", detail: "The server does not answer, or it was updated: load it again.",

@@ -63,6 +63,7 @@ function Head({ job }) {
 // What the first tab and the results need is fetched when one looks at them.
 const FIGURES = () => import("../job_overview.js");
 const RESULTS = () => import("../job_results.js");
+if (!new URLSearchParams(location.search).has("tab")) FIGURES().catch(() => {}); // on its way before the job is here
 
 function Later({ load, ...given }) {
   const [{ View, problem }, set] = useState({});
