@@ -1,5 +1,5 @@
 // A job: how far it is, when it is done, what failed and why, its tasks and results, and what to do about it.
-import { html, useEffect, useState } from "../../vendor/vendor.js";
+import { html, useLayoutEffect, useState } from "../../vendor/vendor.js";
 import { useData } from "../live.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { JobActions } from "../job_actions.js";
@@ -67,7 +67,7 @@ if (!new URLSearchParams(location.search).has("tab")) FIGURES().catch(() => {});
 
 function Later({ load, ...given }) {
   const [{ View, problem }, set] = useState({});
-  useEffect(() => {
+  useLayoutEffect(() => {
     let mine = true;
     load().then((module) => mine && set({ View: module.default }), () => mine && set({ problem: NOT_LOADED }));
     return () => { mine = false; };
