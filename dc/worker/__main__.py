@@ -16,6 +16,7 @@ from pathlib import Path
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dc import __version__, limits, logs, program
 from dc.errors import OptionsError, SignatureError, StartError
@@ -23,6 +24,7 @@ from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS
 from dc.worker import (
+    appliance,
     cache_place,
     computer,
     install,
@@ -34,6 +36,7 @@ from dc.worker import (
     show,
 )
 from dc.worker.app import WorkerApp
+from dc.worker.attendant import Attendant
 from dc.worker.cache_place import CachePlace
 from dc.worker.entry import Applying, Entry, enter
 from dc.worker.equipment import Equipment
@@ -100,6 +103,7 @@ class Ended(Struct):
     """How a worker has ended; `again` is whether its program is to start anew."""
 
     again: bool = False
+    power: str = ""
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -183,6 +187,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_executors(parser)
     neighbour_options.add_arguments(parser)
     install.add_arguments(parser)
+    appliance.add_arguments(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
     logs.add_format_option(parser)
@@ -286,12 +291,13 @@ def _minder(near: NeighbourOptions, folder: Path) -> Minder | None:
     return Minder(Neighbour(near.policy), computer_senses(folder))
 
 
-async def work(arguments: Arguments, ended: Ended) -> None:
+async def work(arguments: Arguments, ended: Ended, attendant: Attendant | None = None) -> None:
     """Run the worker until SIGINT or SIGTERM, or until it is told to end.
 
     Args:
         arguments: what was asked for.
         ended: how it ends.
+        attendant: what is around it.
 
     Raises:
         StartError: the server will not have it, or there is no place for its files.
@@ -302,12 +308,18 @@ async def work(arguments: Arguments, ended: Ended) -> None:
         join = arguments.join
         about = {**identity.labels, CPUS: f"{identity.resources[CPUS]:g}"}
         applying = Applying(join.where, identity.name, about, join.trusts_network)
-        entry = await enter(applying, folder.path)
-        await _work(arguments, ended, identity, folder, entry)
+        attendant = attendant or Attendant()
+        entry = await enter(applying, folder.path, attendant)
+        await _work(arguments, ended, identity, folder, entry, attendant)
 
 
 async def _work(
-    arguments: Arguments, ended: Ended, identity: Identity, folder: WorkerFolder, entry: Entry
+    arguments: Arguments,
+    ended: Ended,
+    identity: Identity,
+    folder: WorkerFolder,
+    entry: Entry,
+    attendant: Attendant,
 ) -> None:
     """Run the worker for the server that it has got into."""
     server = entry.server
@@ -341,7 +353,8 @@ async def _work(
             make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
         )
         with entry.doubted():
-            await _run(app, arguments.finish, [relay.run, spares.keep, code.keep_tidy])
+            beside = partial(attendant.beside, app, server)
+            await _run(app, arguments.finish, [relay.run, spares.keep, code.keep_tidy, beside])
         ended.again = app.again
 
 
@@ -390,6 +403,8 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if install.is_asked(words):
         return install.main(words, parse)
+    if appliance.is_asked(words):
+        return appliance.main(words, _as_appliance)
     if argv is None:
         join_options.hide_code(sys.orig_argv[1:])
     arguments = parse(argv)
@@ -401,6 +416,13 @@ def main(argv: list[str] | None = None) -> int:
     if ended.again and status == 0:
         program.start_anew(again(sys.orig_argv[1:], arguments.until))
     return status
+
+
+async def _as_appliance(words: list[str], join: JoinOptions, attendant: Attendant) -> Ended:
+    """Run the worker of a computer that was booted from the image; return how it has ended."""
+    ended = Ended()
+    await work(replace(parse(words), join=join), ended, attendant)
+    return ended
 
 
 def again(argv: Sequence[str], until: float) -> list[str]:
