@@ -75,9 +75,9 @@ class Computer:
         await until(lambda: text in self.serial, f"{text!r}", START_SECONDS, more)
 
 
-async def stop(server: SecureServer) -> None:
-    """Have the server end its worker, as an operator does."""
-    await server.ask("POST", f"/api/workers/{NAME}/stop", {})
+async def order(server: SecureServer, what: str) -> None:
+    """Have the server order it something, as an operator does."""
+    await server.ask("POST", f"/api/workers/{what}", {"names": [NAME]})
 
 
 async def test_it_joins_works_ends_and_is_the_same_again(machine: Machine) -> None:
@@ -97,7 +97,7 @@ async def test_it_joins_works_ends_and_is_the_same_again(machine: Machine) -> No
     # It feeds the watchdog and leaves it armed; the screen is drawn; nothing secret is on it.
     await until(lambda: "2 done" in computer.screen, "the figures", START_SECONDS, program.text)
     assert "0 of 2 slots at work" in computer.screen
-    await stop(server)
+    await order(server, "stop")
     assert await program.ended() == appliance.OFF
     assert (computer.root / "dev/watchdog").read_bytes().strip(b"\0") == b""
     assert (computer.root / "dev/watchdog").stat().st_size > 0
@@ -108,7 +108,7 @@ async def test_it_joins_works_ends_and_is_the_same_again(machine: Machine) -> No
     await computer.shows("connected to https://127.0.0.1", program)
     assert [key["name"] for key in await server.keys()] == [NAME]
     assert await server.uses_left(code) == 0
-    await server.ask("POST", f"/api/workers/{NAME}/restart", {})
+    await order(server, "restart")
     assert await program.ended() == appliance.ANEW
 
 
