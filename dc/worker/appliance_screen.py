@@ -254,8 +254,7 @@ def _foot(view: View) -> list[str]:
 def news(before: View, after: View) -> list[str]:
     """Return what of note has changed, each as a line for a console without a screen."""
     found: list[str] = []
-    known = dict(before.links)
-    found += [f"{name}: {state}" for name, state in after.links if known.get(name) != state]
+    found += [f"{one[0]}: {one[1]}" for one in after.links if one not in before.links]
     found += [f"! {one}" for one in after.remarks if one not in before.remarks]
     if after.cards and after.cards != before.cards:
         found.append(f"no driver here for network card {', '.join(after.cards)}")

@@ -69,7 +69,7 @@ def settings_of(sources: Sequence[Said], leases: Sequence[Lease] = ()) -> Settin
     found = _Found()
     for said in [*sources, *options]:
         found.take(said)
-    remarks = list(dict.fromkeys(found.remarks))
+    remarks = list(dict.fromkeys([*found.urgent, *found.remarks]))
     return replace(found.settings, remarks=remarks[: limits_appliance.REMARKS])
 
 
@@ -90,6 +90,7 @@ class _Found:
 
     def __init__(self) -> None:
         self.settings = Settings()
+        self.urgent: list[str] = []  # remarks on where to go
         self.remarks: list[str] = []
         self._seen: set[str] = set()
 
@@ -144,7 +145,7 @@ class _Found:
             return
         for found, what in ((codes, "join codes"), (urls, "servers")):
             if len(set(map(str, found))) > 1:
-                self.remarks.append(f"{said.source} names several {what}: the first one counts")
+                self.urgent.append(f"{said.source} names several {what}: the first one counts")
         where = Where(codes[0]) if codes else Where(url=urls[0])
         if codes and urls:
             where = Where(_with_address(codes[0], urls[0]))
@@ -152,11 +153,9 @@ class _Found:
             self.settings = replace(self.settings, where=where, source=said.source)
         elif said.source != OPTION:  # a network may well say what is for others
             text = f"{self.settings.source} says where to go: {said.source} is not heeded in it"
-            self.remarks.append(text)
+            self.urgent.append(text)
         elif self.settings.source == OPTION and where != self.settings.where:
-            self.remarks.append(
-                f"two networks name different servers by {OPTION}: the first counts"
-            )
+            self.urgent.append(f"two networks name different servers by {OPTION}: the first counts")
 
     def _codes(self, said: Said) -> Iterator[Invite | None]:
         for name, value in said.words:
@@ -164,7 +163,7 @@ class _Found:
                 try:
                     yield invites.read(value)
                 except StartError as error:
-                    self.remarks.append(f"dc.invite in {said.source}: {error}")
+                    self.urgent.append(f"dc.invite in {said.source}: {error}")
 
     def _urls(self, said: Said) -> Iterator[str | None]:
         for name, value in said.words:
@@ -173,7 +172,7 @@ class _Found:
                     yield _url(value)
                 except StartError:
                     text = f"dc.server in {said.source}: {shown(value)!r} is no address"
-                    self.remarks.append(f"{text}; give HOST:PORT")
+                    self.urgent.append(f"{text}; give HOST:PORT")
 
 
 def _url(text: str) -> str:

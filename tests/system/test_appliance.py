@@ -6,8 +6,11 @@ The computer is a folder that has what the image has in /run/dc, /etc/dc, /sys a
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -55,12 +58,12 @@ class Computer:
         """What the screen has shown, all of it."""
         return (self.root / "dev/tty1").read_text()
 
-    def boot(self, line: str) -> Program:
-        """Start its worker, with a kernel line."""
+    def boot(self, line: str, devices: Sequence[str] = ("tty1", "ttyS0")) -> Program:
+        """Start its worker, with a kernel line; `devices` are new files."""
         self.put("run/dc/cmdline", f"console=ttyS0 quiet {line} dc.name={NAME}\n")
         self.put("run/dc/net/eth0.state", "10.0.2.15/24\n")
         shutil.rmtree(self.root / appliance.DATA, ignore_errors=True)
-        for device in ("tty1", "ttyS0"):
+        for device in devices:
             self.put(f"dev/{device}", "")
         environment = {appliance.ROOT_VARIABLE: str(self.root)}
         words = "--appliance", "--spares", 0
@@ -129,3 +132,49 @@ async def test_a_code_that_is_not_taken_is_told_and_it_tries_again(machine: Mach
     other = await server.invite()
     computer.put("run/dc/net/eth0.lease", f"ip=10.0.2.15\nopt224={other.code.encode().hex()}\n")
     await computer.shows("connected to https://127.0.0.1", program)
+
+
+async def test_without_a_code_a_number_is_compared_at_its_keyboard(machine: Machine) -> None:
+    server = await SecureServer.start(machine)
+    computer = Computer(machine)
+    keyboard, screen = os.openpty()
+    try:
+        (computer.root / "dev/tty1").unlink()
+        (computer.root / "dev/tty1").symlink_to(os.ttyname(screen))
+        program = computer.boot(f"dc.server={server.server.authority}", devices=["ttyS0"])
+        os.set_blocking(keyboard, False)
+        await computer.shows("compare it at https://127.0.0.1", program)
+        told = re.search(r"the number (\d{3}) (\d{3})", computer.serial)
+        assert told is not None
+        (waiting,) = (await server.ask("GET", "/api/worker-keys"))["keys"]
+        assert waiting["number"] == told[1] + told[2]
+        os.write(keyboard, b"y")
+        await server.ask("POST", f"/api/worker-keys/{waiting['key']}/approve", {})
+        await computer.shows("connected to https://127.0.0.1", program)
+        assert b"Press y" in os.read(keyboard, 65536)
+    finally:
+        os.close(keyboard)
+        os.close(screen)
+
+
+async def test_where_the_network_is_trusted_the_yes_on_the_page_is_enough(
+    machine: Machine,
+) -> None:
+    server = await SecureServer.start(machine)
+    computer = Computer(machine)
+    program = computer.boot(f"dc.server={server.server.authority} dc.trust-network=1")
+    await computer.shows("compare it at https://127.0.0.1", program)
+    (waiting,) = (await server.ask("GET", "/api/worker-keys"))["keys"]
+    await server.ask("POST", f"/api/worker-keys/{waiting['key']}/approve", {})
+    await computer.shows("connected to https://127.0.0.1", program)
+
+
+async def test_one_that_was_deleted_says_so(machine: Machine) -> None:
+    server = await SecureServer.start(machine)
+    code = await server.invite()
+    computer = Computer(machine)
+    program = computer.boot(f"dc.invite={code.code}")
+    await computer.shows("connected to https://127.0.0.1", program)
+    await order(server, "delete")
+    await computer.shows("deleted", program)
+    assert program.alive
