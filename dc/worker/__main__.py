@@ -100,7 +100,8 @@ class Arguments(Struct, frozen=True):
 
 
 class Ended(Struct):
-    """How a worker has ended; `again` is whether its program is to start anew."""
+    """How a worker has ended; `again` is whether its program is to start anew, `power` what its
+    computer is to do, as in `End`."""
 
     again: bool = False
     power: str = ""
@@ -355,7 +356,7 @@ async def _work(
         with entry.doubted():
             beside = partial(attendant.beside, app, server)
             await _run(app, arguments.finish, [relay.run, spares.keep, code.keep_tidy, beside])
-        ended.again = app.again
+        ended.again, ended.power = app.again, app.power
 
 
 async def _run(app: WorkerApp, finish: float, beside: list[Callable[[], Awaitable[None]]]) -> None:

@@ -294,7 +294,7 @@ class WorkerReactor:
             case Rest():
                 self._departure.rest()
             case End():
-                self._on_end(message)
+                self._departure.told(message, self.identity.orders)
             case Welcome():
                 self._pulse.greeted(message.capabilities)
                 self._giving_back.greeted(message.capabilities)
@@ -316,10 +316,6 @@ class WorkerReactor:
         leaving, refuses = departure.leave_by is not None, departure.draining or departure.lent
         self._assignments.assign(message, leaving=leaving, draining=refuses)
         departure.resting = departure.draining
-
-    def _on_end(self, message: End) -> None:
-        self._board.say(f"the server says: {message.text}")
-        self._departure.end(math.inf if message.drained else 0.0, again=message.again)
 
     def _on_welcome(self, server: str) -> None:
         self._greeted = True
@@ -420,7 +416,8 @@ class WorkerReactor:
 
     def _finish(self, error: str) -> None:
         self._finished = True
-        self._board.out.append(Finish(error, again=self._departure.again and not error))
+        how = self._departure
+        self._board.out.append(Finish(error) if error else Finish("", how.again, how.power))
 
     # --- looking --------------------------------------------------------------------------------
 

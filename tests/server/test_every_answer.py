@@ -26,9 +26,10 @@ from openapi_schema_validator import OAS31Validator
 from dc import limits, limits_shown
 from dc.errors import StoreError
 from dc.http import Request, Response
-from dc.messages import Blob
+from dc.messages import Appliance, Blob
 from dc.server import site
 from dc.server.commands import CancelJob, ChangeSettings
+from dc.server.events import Closed
 from dc.server.matching import Matching
 from dc.store import Store
 from dc.store_memory import MemoryStore
@@ -204,6 +205,7 @@ async def good_answers(requests: Requests) -> None:
 AFTERWARDS = {
     ("DELETE", "/api/workers/{name}"), ("POST", "/api/workers/delete"), ("GET", "/api/backup"),
     ("POST", "/api/workers/stop"), ("POST", "/api/workers/restart"),
+    *(("POST", f"/api/workers/{one}") for one in ("power-off", "reboot", "reread", "wake")),
     ("POST", "/api/jobs/{job}/tasks/{task}/retry"), ("GET", "/plugins/{sha256}"),
     *access_answers.AFTERWARDS,
 }  # fmt: skip
@@ -296,7 +298,8 @@ Case = tuple[str, str, str, object, int, str]
 
 JOB, TASK = "/api/jobs/{job}", "/api/jobs/{job}/tasks/{task}"
 WORKERS, WORKER = "/api/workers", "/api/workers/{name}"
-ORDERS = ("drain", "pause", "resume", "stop", "restart")
+POWER = ("power-off", "reboot", "reread")
+ORDERS = ("drain", "pause", "resume", "stop", "restart", *POWER, "wake")
 SUBMITTER = "/api/submitters/{name}"
 NOTHING = b""
 FIRST = {"tasks": [[0, 0]]}
@@ -308,6 +311,8 @@ async def own_cases(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     """What is refused by one route for a reason of its own."""
     served = requests.served
     served.work("obeys", 9001, "orders")
+    appliance = Appliance("1.0", ["52:54:00:12:34:56"], ["off", "reboot", "reread"])
+    served.work("booted", 9002, "orders", appliance=appliance)
     await requests.cases([*CASES, *access_answers.CASES])
     for method, template, said in operations(requests):
         target, body, head = good(method, template, said)
@@ -464,6 +469,8 @@ async def own_store(requests: Requests, patch: pytest.MonkeyPatch) -> None:
 async def own_ends(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     """What is best done last: workers are sent away."""
     await requests.cases([*ENDS, *access_answers.ENDS])
+    requests.served.app.feed(Closed(9002))
+    await requests.cases([("POST", f"{WORKERS}/wake", "", {"names": ["booted"]}, 200, "")])
 
 
 async def who_may_not(requests: Requests, folder: Path) -> None:
@@ -537,6 +544,9 @@ ENDS: list[Case] = [
     ("POST", f"{WORKERS}/pause", "", {"names": ["obeys"]}, 409, "not_possible"),
     ("POST", f"{WORKERS}/resume", "", {"names": ["obeys"]}, 409, "not_possible"),
     ("POST", f"{WORKERS}/stop", "", {"names": ["obeys"]}, 200, ""),
+    ("POST", f"{WORKERS}/wake", "", {"names": ["booted"]}, 409, "not_possible"),
+    *(("POST", f"{WORKERS}/{one}", "", {"names": ["obeys"]}, 409, "not_possible") for one in POWER),
+    *(("POST", f"{WORKERS}/{one}", "", {"names": ["booted"]}, 200, "") for one in POWER),
     ("DELETE", WORKER, "/api/workers/w", None, 200, ""),
     ("POST", f"{WORKERS}/delete", "", {"names": ["obeys"]}, 200, ""),
 ]
