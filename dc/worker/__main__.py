@@ -19,10 +19,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dc import __version__, limits, logs, program
+from dc.cache import CacheFolder
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
 from dc.requirements import CPUS
+from dc.task_user import TaskUser, find_user
 from dc.worker import (
     appliance,
     cache_place,
@@ -34,6 +36,7 @@ from dc.worker import (
     plugin_options,
     resource_options,
     show,
+    task_place,
 )
 from dc.worker.app import WorkerApp
 from dc.worker.attendant import Attendant
@@ -97,6 +100,7 @@ class Arguments(Struct, frozen=True):
     taken: PluginOptions = PluginOptions()
     log_format: str = logs.TEXT
     near: NeighbourOptions = NeighbourOptions()
+    task_user: TaskUser | None = None
 
 
 class Ended(Struct):
@@ -125,6 +129,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         resources = near.resources(resource_options.read(values))
         taken = plugin_options.read(values)
         cache = cache_place.place_of(values)
+        user = None if values.task_user is None else find_user(values.task_user)
         _check(values, labels)
     except (StartError, OptionsError, SignatureError) as error:
         parser.error(str(error))
@@ -148,6 +153,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         taken=taken,
         log_format=values.log_format,
         near=near,
+        task_user=user,
     )
 
 
@@ -226,6 +232,11 @@ def _add_executors(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="executor processes that are started ahead, to replace others (default: %(default)s)",
     )
+    add(
+        "--task-user",
+        metavar="USER",
+        help="run tasks as this user, who cannot read the worker's key and journals (root only)",
+    )
     add("--no-cgroups", action="store_true", help="make no control groups (Linux), if any can be")
 
 
@@ -279,10 +290,21 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
     )
 
 
-def _launcher(arguments: Arguments, scratch: Path) -> AbstractContextManager[Launcher]:
-    how = arguments.plugins, scratch, arguments.recycling
+def _launcher(
+    arguments: Arguments, folder: WorkerFolder, cache: CacheFolder
+) -> AbstractContextManager[Launcher]:
+    user, adopting = arguments.task_user, None
+    if user is not None:
+        places = folder.code, cache.folder
+        adopting = task_place.share(user, folder.path, folder.scratch, places, arguments.plugins)
     return Launcher.of_a_worker(
-        *how, use_cgroups=arguments.use_cgroups, arguments=arguments.near.arguments
+        arguments.plugins,
+        folder.scratch,
+        arguments.recycling,
+        use_cgroups=arguments.use_cgroups,
+        arguments=arguments.near.arguments,
+        user=user,
+        adopting=adopting,
     )
 
 
@@ -326,9 +348,12 @@ async def _work(
     server = entry.server
     access: list[tuple[str, str]] = []
     relay = Relay(entry.open, server.authority, access)
+    user = arguments.task_user
+    apart, give = (None, str) if user is None else (folder.scratch / task_place.FORMER, user.give)
+    cache = cache_place.open_cache(arguments.cache, folder.path, apart)
     with (
-        _launcher(arguments, folder.scratch) as launcher,
-        relay.listening(folder.scratch, needed=server.tls) as relayed,
+        _launcher(arguments, folder, cache) as launcher,
+        relay.listening(folder.scratch, needed=server.tls, give=give) as relayed,
     ):
         os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
         code, http = PluginFolder(folder.code), HttpClient(entry.open, server.authority, access)
@@ -343,7 +368,7 @@ async def _work(
             prover=entry.prove,
             jitter=random.random,
             keeping=Keeping(folder.path),
-            cache=cache_place.open_cache(arguments.cache, folder.path),
+            cache=cache,
             guard=Guard(folder.scratch, most=arguments.near.memory),
             meter=Meter(folder.scratch),
             clock=computer.waking_clock,
@@ -351,7 +376,7 @@ async def _work(
             until=arguments.until,
             minder=_minder(arguments.near, folder.scratch),
             give_back=arguments.near.give_back,
-            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
+            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch, built=bool(user)),
         )
         with entry.doubted():
             beside = partial(attendant.beside, app, server)
@@ -377,7 +402,7 @@ async def print_about(arguments: Arguments) -> None:
     """
     identity = _identity(arguments, "", "")
     senses = computer_senses(Path())
-    about = await show.about(identity, arguments.plugins)
+    about = await show.about(identity, arguments.plugins, arguments.task_user)
     sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
 
 

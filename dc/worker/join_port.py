@@ -169,7 +169,7 @@ class JoinPort:
             answer = _as(await self._http.send_json("POST", "/api/join/knock", what), KnockAnswer)
             return KnockAnswered(answer, self._way.server.url, self._seen())
         if what is None:
-            said = await self._http.get_json(f"/api/join/{self._key}")
+            said = await self._http.get_json(f"/api/join/keys/{self._key}")
         else:
             path = "/api/join" if isinstance(what, Join) else "/api/join/reveal"
             said = await self._http.send_json("POST", path, what)

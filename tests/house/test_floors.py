@@ -255,6 +255,8 @@ HANDS = {
     "plugin_shipped": "plugins",
     "executor": "executor",
     "launcher": "executor",
+    "task_user": "executor",
+    "adopting": "executor",
     "fence": "executor",
     "freezing": "executor",
     "waking": "executor",
