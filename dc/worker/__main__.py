@@ -6,10 +6,8 @@ import argparse
 import math
 import os
 import random
-import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -23,12 +21,14 @@ from dc.cache import CacheFolder
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
+from dc.messages import Appliance
 from dc.requirements import CPUS
 from dc.task_user import TaskUser, find_user
 from dc.worker import (
     appliance,
     cache_place,
     computer,
+    ending,
     install,
     join_options,
     lifetime_options,
@@ -270,7 +270,9 @@ def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
             raise StartError(f"--plugins {folder}: there is no such folder")
 
 
-def _identity(arguments: Arguments, key: str, run: str) -> Identity:
+def _identity(
+    arguments: Arguments, key: str, run: str, appliance: Appliance | None = None
+) -> Identity:
     equipment = Equipment()
     return Identity(
         arguments.name or computer.hostname(),
@@ -287,6 +289,7 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
         takes_plugins=arguments.taken.takes,
         trusts=arguments.taken.trusts,
         installs=arguments.taken.installs,
+        appliance=appliance,
     )
 
 
@@ -327,11 +330,11 @@ async def work(arguments: Arguments, ended: Ended, attendant: Attendant | None =
     """
     where = arguments.data, arguments.scratch
     with open_folder(*where, new_key=arguments.new_key) as folder:
-        identity = _identity(arguments, folder.key, folder.run)
+        attendant = attendant or Attendant()
+        identity = _identity(arguments, folder.key, folder.run, attendant.appliance)
         join = arguments.join
         about = {**identity.labels, CPUS: f"{identity.resources[CPUS]:g}"}
         applying = Applying(join.where, identity.name, about, join.trusts_network)
-        attendant = attendant or Attendant()
         entry = await enter(applying, folder.path, attendant)
         await _work(arguments, ended, identity, folder, entry, attendant)
 
@@ -379,19 +382,10 @@ async def _work(
             make_fetcher=arguments.taken.fetcher(http, code, folder.scratch, built=bool(user)),
         )
         with entry.doubted():
-            beside = partial(attendant.beside, app, server)
-            await _run(app, arguments.finish, [relay.run, spares.keep, code.keep_tidy, beside])
+            seen = partial(attendant.beside, app, server)
+            beside = relay.run, spares.keep, code.keep_tidy, seen
+            await ending.run(app, arguments.finish, beside)
         ended.again, ended.power = app.again, app.power
-
-
-async def _run(app: WorkerApp, finish: float, beside: list[Callable[[], Awaitable[None]]]) -> None:
-    """Run the worker to its end, and the rest for as long."""
-    async with trio.open_nursery() as nursery:
-        await nursery.start(_watch_signals, app, finish, nursery.cancel_scope)
-        for one in beside:
-            nursery.start_soon(one)
-        await app.run()
-        nursery.cancel_scope.cancel()
 
 
 async def print_about(arguments: Arguments) -> None:
@@ -404,24 +398,6 @@ async def print_about(arguments: Arguments) -> None:
     senses = computer_senses(Path())
     about = await show.about(identity, arguments.plugins, arguments.task_user)
     sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
-
-
-async def _watch_signals(
-    app: WorkerApp,
-    finish: float,
-    everything: trio.CancelScope,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """End the worker: cleanly at the first signal, at once at the second."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        await anext(signals)
-        app.leave(finish)
-        # A shell, a wrapper and a terminal may each pass on the same Ctrl-C.
-        asked = trio.current_time()
-        async for _ in signals:
-            if trio.current_time() - asked > program.SAME_SIGNAL_SECONDS:
-                everything.cancel()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -440,7 +416,7 @@ def main(argv: list[str] | None = None) -> int:
     ended = Ended()
     status = program.run("dc.worker", partial(work, arguments, ended))
     if ended.again and status == 0:
-        program.start_anew(again(sys.orig_argv[1:], arguments.until))
+        program.start_anew(ending.again(sys.orig_argv[1:], arguments.until))
     return status
 
 
@@ -449,20 +425,6 @@ async def _as_appliance(words: list[str], join: JoinOptions, attendant: Attendan
     ended = Ended()
     await work(replace(parse(words), join=join), ended, attendant)
     return ended
-
-
-def again(argv: Sequence[str], until: float) -> list[str]:
-    """Return the arguments of a worker that is started anew: the same worker, with the same end."""
-    kept: list[str] = []
-    at = 0
-    while at < len(argv):
-        option, equals, _ = argv[at].partition("=")
-        if option.startswith("--li") and "--lifetime".startswith(option):
-            at += not equals
-        elif not (option.startswith("--ne") and "--new-key".startswith(option)):
-            kept.append(argv[at])
-        at += 1
-    return [*kept, "--lifetime", f"@{until:.3f}"] if until < math.inf else kept
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ from dc.worker.appliance_watchdog import Watchdog
 from dc.worker.attendant import Attendant
 from dc.worker.folder import open_folder
 from dc.worker.join_options import JoinOptions
+from dc.worker.joining import NO_CODE
 from dc.worker.keeping import write_file
+from dc.worker.leaving import DELETED
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -41,6 +43,9 @@ ROOT_VARIABLE: Final = "DC_APPLIANCE_ROOT"
 """Of the environment, for tests: the folder that stands for `/`."""
 
 DATA: Final = "var/lib/dc"
+
+TASK_USER: Final = "task"
+"""Of the image: as whom tasks run, who may read nothing of the worker's."""
 
 OFF, REBOOT, ANEW = 0, 3, 4
 """Exit statuses: switch the computer off, boot it anew, start the worker anew at once."""
@@ -144,9 +149,11 @@ class Appliance:
             except* DcError as errors:
                 why = str(program.first(errors))
             else:
-                if how is not None:
+                if how is None:
+                    continue  # its configuration has changed
+                if how.power != DELETED:
                     return status_of(how)
-                continue  # its configuration has changed
+                why = f"an operator has deleted this computer from the server; {NO_CODE}"
             log.error("%s", why)
             if trio.current_time() - began > limits_appliance.RETRY_SECONDS_MOST:
                 failures = 0
@@ -164,8 +171,10 @@ class Appliance:
         """
         folder = self._place.root / DATA
         be(folder, self._keys(settings))
-        words = [*words_of(settings, self._place.image().version, folder), *self._words]
+        words = words_of(settings, self._place.image().version, folder)
+        words += [f"--task-user={TASK_USER}"] if self._place.is_real else []
         join = JoinOptions(settings.where, settings.trusts_network)
+        words += self._words
         how: How | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._give_way, settings, nursery.cancel_scope)

@@ -6,16 +6,19 @@ import logging
 import math
 import socket
 import time
+from typing import Final
 
 import trio
 
-from dc import limits_appliance
+from dc import limits_appliance, limits_power
 from dc.dial import Server
 from dc.discovery import Found
 from dc.errors import StartError
+from dc.messages import Appliance
 from dc.worker import networks
 from dc.worker.app import WorkerApp
 from dc.worker.appliance_clock import Clock
+from dc.worker.appliance_key import usable
 from dc.worker.appliance_panel import Panel
 from dc.worker.appliance_place import Place
 from dc.worker.appliance_screen import CONNECTED, LOOKING, LOST, View, lines, news
@@ -25,6 +28,9 @@ from dc.worker.discovering import Discovery
 from dc.worker.networks import Asked
 from dc.worker.statistics import Statistics
 from dc.worker.terminal import Terminal
+
+ORDERS: Final = ("off", "reboot", "reread")
+"""That such a computer takes, as in `End.power`."""
 
 
 class ScreenTerminal(Terminal):
@@ -122,6 +128,8 @@ class ApplianceAttendant(Attendant):
         self._place, self._panel, self._clock = place, panel, clock
         self._trouble = trouble
         self._image = place.image()
+        macs = usable(place.macs())[: limits_power.APPLIANCE_MACS]
+        self.appliance = Appliance(self._image.version or "unknown", macs, list(ORDERS))
         self._app: WorkerApp | None = None
         self._server = ""
         self._state, self._since = LOOKING, 0.0

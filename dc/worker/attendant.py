@@ -6,6 +6,7 @@ import trio
 
 from dc.dial import Server
 from dc.discovery import Found
+from dc.messages import Appliance
 from dc.worker.app import WorkerApp
 from dc.worker.discovering import Discovery
 from dc.worker.finding import HERE
@@ -17,12 +18,14 @@ class Attendant:
 
     Attributes:
         terminal: who has started it.
+        appliance: what the server is told of a computer that was booted from the image.
         here: where a server may be that lets everybody in; None if none is to be looked for.
     """
 
     def __init__(self) -> None:
         self.terminal = Terminal()
         self.here: Server | None = HERE
+        self.appliance: Appliance | None = None
 
     async def discover(self) -> list[Found]:
         """Look for servers in the network."""

@@ -75,7 +75,10 @@ class Computer:
         def more() -> str:
             return f"{self.serial}\n{program.text()}"
 
-        await until(lambda: text in self.serial, f"{text!r}", START_SECONDS, more)
+        await until(
+            lambda: text in self.serial or not program.alive, f"{text!r}", START_SECONDS, more
+        )
+        assert text in self.serial, more()
 
 
 async def order(server: SecureServer, what: str) -> None:
