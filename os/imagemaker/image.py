@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,6 @@ from imagemaker import (
     root,
 )
 from imagemaker.download import sha256
-from imagemaker.errors import ImageError
 from imagemaker.lock import Lock
 from imagemaker.places import Build
 
@@ -95,10 +93,7 @@ def _make_iso(build: Build, grub_folder: Path) -> None:
         grub=grub_folder,
         epoch=build.epoch,
     )
-    try:
-        iso.make_iso(medium, build.made / "iso", build.out / "worker.iso")
-    except subprocess.CalledProcessError as error:
-        raise ImageError(f"{error.cmd[0]} failed ({error.returncode}) at the ISO") from None
+    iso.make_iso(medium, build.made / "iso", build.out / "worker.iso")
 
 
 def _sum(out: Path) -> None:
