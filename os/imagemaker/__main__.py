@@ -1,10 +1,10 @@
 """The commands of the build; os/Makefile calls them.
 
-    lock    find the newest versions of all packages, and lock them
-    fetch   download what is locked
-    image   make the image
-    repro   make the image twice, as different people would, and compare
-    clean   remove everything that was downloaded and made
+lock    find the newest versions of all packages, and lock them
+fetch   download what is locked
+image   make the image
+repro   make the image twice, as different people would, and compare
+clean   remove everything that was downloaded and made
 """
 
 from __future__ import annotations

@@ -65,9 +65,7 @@ class Apt:
         return found
 
     def _run(self, program: str, *words: str) -> bytes:
-        return run(
-            [program, *words], environment={"APT_CONFIG": str(self._folder / "apt.conf")}
-        )
+        return run([program, *words], environment={"APT_CONFIG": str(self._folder / "apt.conf")})
 
     def _settings(self) -> str:
         root = self._folder

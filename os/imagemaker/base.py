@@ -14,6 +14,7 @@ from imagemaker import debs, interpreter, kept, packages, wheels
 from imagemaker.interpreter import Tools
 from imagemaker.lock import Lock
 from imagemaker.places import Build
+from imagemaker.running import run, tool
 
 PACKAGES: Final = "usr/lib/dc"
 """Where Python finds the package and what it imports, from the root."""
@@ -27,7 +28,11 @@ PRUNED: Final = (
     "usr/lib/*/gconv",
     "usr/lib/*/engines-3",
     "usr/lib/*/audit",
+    "usr/lib/*/libc_malloc_debug.so*",
     "usr/lib/*/libmemusage.so",
+    "usr/lib/*/libmvec.so*",
+    "usr/lib/*/libnss_hesiod.so*",
+    "usr/lib/*/libthread_db.so*",
     "usr/lib/*/libpcprofile.so",
     "usr/lib/*/perl*",
     "usr/lib/binfmt.d",
@@ -59,6 +64,7 @@ PYTHON_PRUNED: Final = (
     "lib-dynload/readline*",
     "lib-dynload/ossaudiodev*",
     "lib-dynload/_tkinter*",
+    "lib-dynload/_ctypes_test*",
     "lib-dynload/_test*",
     "lib-dynload/_xx*",
     "lib-dynload/xx*",
@@ -66,7 +72,10 @@ PYTHON_PRUNED: Final = (
 """Of the standard library: tests, windows, installers, and what needs a library that is not here.
 EXTERNALLY-MANAGED is Debian's word that its own tools install here; there are none."""
 
-WHEEL_PRUNED: Final = {"tests", "_tests", "test", "testing_data", "docs", "include"}
+WHEEL_PRUNED: Final = {"tests", "_tests", "test", "testing", "docs", "include", "_cffi"}
+"""Folders in packages of Python: tests and what helps them, and headers. `_cffi` is what one of
+them has for another interpreter."""
+
 WHEEL_SUFFIXES_PRUNED: Final = {".pyi", ".pyx", ".pxd", ".c", ".h", ".pyc"}
 METADATA_KEPT: Final = {"METADATA", "entry_points.txt", "LICENSE", "COPYING"}
 
@@ -100,6 +109,7 @@ def base(build: Build, lock: Lock, tools: Tools) -> Path:
         _link(folder, tools)
         for wheel in found:
             wheels.unpack(wheel, folder / PACKAGES, is_wanted)
+        _strip(build, folder / PACKAGES)
         interpreter.compile_tree(tools, folder, [PYTHON, PACKAGES])
 
     name = kept.key(
@@ -117,6 +127,12 @@ def prune(root: Path) -> None:
         _remove(root.glob(pattern))
     for pattern in PYTHON_PRUNED:
         _remove((root / PYTHON).glob(pattern))
+
+
+def _strip(build: Build, folder: Path) -> None:
+    """Take away the symbols that only a debugger reads."""
+    for path in sorted(folder.rglob("*.so")):
+        run([tool(build.arch.strips), "--strip-unneeded", path])
 
 
 def _remove(paths: Iterable[Path]) -> None:

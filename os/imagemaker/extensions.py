@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from imagemaker import debs, kept, packages, wheels
-from imagemaker.errors import ImageError
 from imagemaker.interpreter import Tools
 from imagemaker.lock import Lock
 from imagemaker.places import TREE, Build
-from imagemaker.running import run
+from imagemaker.running import run, tool
 
 NAMES: Final = ("_columns", "_frames")
 """Of dc/*.pyx, those that a worker imports; `_core` is the server's scheduler."""
@@ -58,18 +57,6 @@ def extensions(build: Build, lock: Lock, tools: Tools) -> Path:
         *((TREE / "dc" / f"{name}.pyx").read_bytes() for name in NAMES),
     )
     return kept.kept(build.made, "extensions", name, make)
-
-
-def tool(names: tuple[str, ...]) -> str:
-    """Return the first of these programs that is there.
-
-    Raises:
-        ImageError: none is.
-    """
-    for name in names:
-        if shutil.which(name):
-            return name
-    raise ImageError(f"{names[0]} is missing")
 
 
 def sysroot(build: Build, lock: Lock) -> Path:

@@ -51,7 +51,7 @@ def make(build: Build) -> list[Size]:
     host = arch.host()
     host_lock = locked if host == build.arch else lock.load(build.locks / f"{host.name}.json")
     tools = interpreter.tools(build, host, host_lock)
-    made = kernel.kernel(build, locked, build.made / "kernel")
+    made = kernel.kernel(build, locked)
     below = base.base(build, locked, tools)
     compiled = extensions.extensions(build, locked, tools)
     files = root.make(build, (below, compiled), made, tools)

@@ -20,7 +20,7 @@ def key(*parts: str | bytes) -> str:
 
 
 def of_programs(*names: str) -> str:
-    """Return a short name of what these modules of the imagemaker say: another text, another key."""
+    """Return a short name of what these modules of the imagemaker say."""
     return key(*((HERE / f"{name}.py").read_bytes() for name in names))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagemaker import debs, module_names, modules, packages
+from imagemaker import debs, kept, module_names, modules, packages
 from imagemaker.errors import ImageError
 from imagemaker.lock import Lock, Package
 from imagemaker.places import Build
@@ -29,24 +29,24 @@ class Kernel:
     tree: Path
 
 
-def kernel(build: Build, lock: Lock, to: Path) -> Kernel:
+def kernel(build: Build, lock: Lock) -> Kernel:
     """Take the kernel, its modules and firmware, once for each lock.
 
     Args:
         build: what is built.
         lock: of Debian's packages.
-        to: the folder that it is made in.
 
     Raises:
         ImageError: a package is missing, or the kernel is not as expected.
     """
     (package,) = lock.of(packages.KERNEL)
-    if not (to / "done").exists():
-        shutil.rmtree(to, ignore_errors=True)
-        _take(build, lock, package, to)
-        (to / "done").touch()
-    release = (to / "release").read_text().strip()
-    return Kernel(release, to / "vmlinuz", to / "tree")
+    name = kept.key(
+        lock.key(packages.KERNEL, *([packages.FIRMWARE] if build.firmware else [])),
+        kept.of_programs("kernel", "modules", "module_names", "debs"),
+    )
+    made = kept.kept(build.made, "kernel", name, lambda folder: _take(build, lock, package, folder))
+    release = (made / "release").read_text().strip()
+    return Kernel(release, made / "vmlinuz", made / "tree")
 
 
 def _take(build: Build, lock: Lock, package: Package, to: Path) -> None:
@@ -62,7 +62,7 @@ def _take(build: Build, lock: Lock, package: Package, to: Path) -> None:
     (to / "release").write_text(release + "\n")
     shutil.copyfile(full / "boot" / f"vmlinuz-{release}", to / "vmlinuz")
     tree = to / "tree"
-    _copy_modules(full, tree, release)
+    _copy_modules(build.arch.name, full, tree, release)
     shutil.copytree(full / "usr", tree / "usr", dirs_exist_ok=True)
     if build.firmware:
         _take_firmware(build, lock.of(packages.FIRMWARE), tree, to / "firmware")
@@ -76,12 +76,12 @@ def _release(full: Path) -> str:
     return found[0]
 
 
-def _copy_modules(full: Path, tree: Path, release: str) -> None:
+def _copy_modules(arch: str, full: Path, tree: Path, release: str) -> None:
     """Copy the chosen ones, and have depmod tell of them alone."""
     run(["depmod", "-b", full, release])
     source = full / "lib" / "modules" / release
     target = tree / "usr" / "lib" / "modules" / release
-    for path in chosen(source):
+    for path in chosen(arch, source):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / path, target / path)
     for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
@@ -95,10 +95,11 @@ def _copy_modules(full: Path, tree: Path, release: str) -> None:
             path.unlink()
 
 
-def chosen(source: Path) -> list[str]:
+def chosen(arch: str, source: Path) -> list[str]:
     """Return the paths of the modules that are taken.
 
     Args:
+        arch: the kind of computer, as Debian calls it.
         source: the folder of a kernel's modules, as depmod has left it.
 
     Raises:
@@ -106,9 +107,8 @@ def chosen(source: Path) -> list[str]:
     """
     needs = modules.dependencies((source / "modules.dep").read_text())
     soft = modules.soft_dependencies((source / "modules.softdep").read_text())
-    roots = (*module_names.ROOTS, *module_names.ARM)
     try:
-        return modules.closure(roots, needs, soft, module_names.FORBIDDEN)
+        return modules.closure(module_names.ROOTS[arch], needs, soft, module_names.FORBIDDEN)
     except ValueError as error:
         raise ImageError(str(error)) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,3 +59,15 @@ def run(
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
         raise ImageError(f"{words[0]} failed ({done.returncode}): {' '.join(words)}\n{said}")
     return done.stdout
+
+
+def tool(names: tuple[str, ...]) -> str:
+    """Return the first of these programs that is there.
+
+    Raises:
+        ImageError: none is.
+    """
+    for name in names:
+        if shutil.which(name):
+            return name
+    raise ImageError(f"{names[0]} is missing")
