@@ -133,10 +133,11 @@ class Hardware:
         # A hub that nothing else is plugged into: the link is up, and nobody answers.
         kind = f"hubport,hubid={index}" if card.network == "silent" else f"user{where}"
         yield from ("-netdev", f"{kind},id=net{index}")
-        bus = ",bus=usb.0" if card.model == "usb-net" else ""
-        order = f",bootindex={index + 1}" if self.start == "network" else ""
+        # The programs of cards, which boot from the network, take their time also when unused.
+        rest = f",bootindex={index + 1}" if self.start == "network" else ",romfile="
+        rest = ",bus=usb.0" if card.model == "usb-net" else rest
         what = f"{card.model},id=card{index},netdev=net{index},mac={card.mac}"
-        yield from ("-device", f"{what}{bus}{order}")
+        yield from ("-device", f"{what}{rest}")
 
 
 def quoted(word: str) -> str:

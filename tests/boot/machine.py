@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -35,7 +34,7 @@ class Machine:
         folder: where pictures and the like may be put for a while.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(self, process: trio.Process, folder: Path) -> None:
         self.process = process
         self.folder = folder
         self.serial = SerialLine()
@@ -60,16 +59,26 @@ class Machine:
         """Wait until something has been written to its serial port; return what matched."""
         return await self.serial.wait_for(pattern, seconds, since)
 
-    async def shell(self, command: str, seconds: float = 30.0) -> str:
-        """Type a command at the shell of the serial port, and return what it writes.
+    async def open_shell(self, seconds: float) -> None:
+        """Open a shell on the serial port of a computer that was booted with dc.shell=1.
 
-        The computer must have been booted with dc.shell=1.
+        While it is open, the worker writes nothing there.
         """
+        await self.says("Press Enter for a shell", seconds)
+        await self.serial.type("\n")
+        await self.says(r"/ # $", seconds)
+
+    async def shell(self, command: str, seconds: float = 30.0) -> str:
+        """Type a command at the shell that is open, and return what it writes."""
         begin = len(self.serial.text)
         # The marks are not in what is echoed: the shell puts them together.
         await self.serial.type(f"echo dc''-begin; {command}; echo dc''-end=$?\n")
         found = await self.says(r"(?s)dc-begin\n(.*?)dc-end=(\d+)", seconds, begin)
         return found[1]
+
+    async def close_shell(self) -> None:
+        """Leave the shell."""
+        await self.serial.type("exit\n")
 
     async def off(self, seconds: float) -> float:
         """Wait until it has switched itself off; return how long that took.
@@ -78,11 +87,9 @@ class Machine:
             AssertionError: it is on still, or QEMU has failed.
         """
         begin = time.monotonic()
-        while self.alive:
-            late = time.monotonic() - begin > seconds
-            assert not late, f"still on after {seconds:g} s: {self.text()}"
-            await trio.sleep(0.02)
-        assert self.process.returncode == 0, self.text()
+        with trio.move_on_after(seconds):
+            await self.process.wait()
+        assert self.process.returncode == 0, f"after {seconds:g} s: {self.text()}"
         return time.monotonic() - begin
 
     async def plug(self, card: int, *, into: bool) -> None:
@@ -97,11 +104,12 @@ class Machine:
         """Write what is on its screen to a PNG file."""
         await self.monitor.ask("screendump", filename=str(place), format="png")
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         """Pull its plug."""
         if self.alive:
-            self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+            self.process.kill()
+        with trio.CancelScope(shield=True):
+            await self.process.wait()
 
 
 @asynccontextmanager
@@ -123,7 +131,7 @@ async def switched_on(
         command = [*hardware.arguments(image, medium, folder), *consoles(folder)]
         sockets = {end: await listening(folder / end) for end in ENDS}
         with (folder / "qemu.log").open("wb") as log:
-            process = subprocess.Popen(
+            process = await trio.lowlevel.open_process(
                 [*LEASH, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         machine = Machine(process, folder)
@@ -134,9 +142,9 @@ async def switched_on(
                 nursery.start_soon(machine.monitor.follow, streams["monitor"])
                 await begun(machine, hardware)
                 yield machine
-                machine.kill()
+                await machine.kill()
         finally:
-            machine.kill()
+            await machine.kill()
 
 
 async def begun(machine: Machine, hardware: Hardware) -> None:

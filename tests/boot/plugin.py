@@ -37,7 +37,7 @@ def look(number: int) -> Sight:
         user=os.getuid(),
         line=Path("/proc/cmdline").read_text(),
         free=available(),
-        disks=sorted(os.listdir("/sys/block")),
+        disks=sorted(path.name for path in Path("/sys/block").iterdir()),
     )
 
 

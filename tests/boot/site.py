@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -14,7 +14,7 @@ import trio
 import dc
 from dc.errors import ConnectionLost
 from tests.boot.plugin import Sight
-from tests.system.processes import TEMPLATE, Machine, until
+from tests.system.processes import TEMPLATE, Machine
 from tests.system.secured import SecureServer
 
 # Where a computer in QEMU's network reaches this one's loopback.
@@ -22,6 +22,8 @@ HOST: Final = "10.0.2.2"
 PLUGIN: Final = Path(__file__).parent / "plugin.py"
 STEP_SECONDS: Final = 60.0  # what takes 2 s takes ten times that while all else is tested as well
 POLL_SECONDS: Final = 0.05
+
+Workers = dict[str, dict[str, Any]]  # by their names, as the server tells of them
 
 
 class Site:
@@ -31,7 +33,7 @@ class Site:
         server: it.
     """
 
-    def __init__(self, programs: Machine, server: SecureServer, options: tuple[object, ...]) -> None:
+    def __init__(self, programs: Machine, server: SecureServer, *options: object) -> None:
         self.server = server
         self._programs = programs
         self._options = options
@@ -41,7 +43,7 @@ class Site:
         """Start it: with the template's plugin, and the one of these tests."""
         shutil.copy(PLUGIN, programs.plugins / "boot_tests.py")
         given = "--plugins", TEMPLATE, *options
-        return cls(programs, await SecureServer.start(programs, *given), given)
+        return cls(programs, await SecureServer.start(programs, *given), *given)
 
     @property
     def port(self) -> int:
@@ -66,36 +68,44 @@ class Site:
         """Ask the server for something."""
         return await self.server.ask(method, path, value)
 
-    async def workers(self) -> dict[str, dict[str, Any]]:
+    async def workers(self) -> Workers:
         """Return the workers that there are, by their names."""
         found = await self.ask("GET", "/api/workers")
         return {one["name"]: one for one in found["workers"]}
 
     async def here(
         self, names: Iterable[str], seconds: float = STEP_SECONDS, after: float = 0.0
-    ) -> dict[str, dict[str, Any]]:
-        """Wait until these workers are connected, by a connection that is younger than a time.
+    ) -> Workers:
+        """Wait until these workers are connected, by a connection that is younger than a time."""
+        return await self.until(
+            lambda found: all(is_here(found.get(name), after) for name in names),
+            f"workers {names}",
+            seconds,
+        )
+
+    async def gone(self, name: str, seconds: float = STEP_SECONDS) -> None:
+        """Wait until a worker is not connected."""
+        await self.until(lambda found: not is_here(found.get(name), 0.0), f"no {name}", seconds)
+
+    async def until(
+        self, condition: Callable[[Workers], bool], what: str, seconds: float = STEP_SECONDS
+    ) -> Workers:
+        """Wait until the workers are as they are to be, and return them.
 
         Raises:
             AssertionError: they are not, in so many seconds.
         """
-        found: dict[str, dict[str, Any]] = {}
+        found: Workers = {}
         with trio.move_on_after(seconds):
             while True:
                 try:
                     found = await self.workers()
                 except ConnectionLost:
                     assert self.server.program.alive, self.server.program.text()
-                if all(is_here(found.get(name), after) for name in names):
+                if condition(found):
                     return found
                 await trio.sleep(POLL_SECONDS)
-        raise AssertionError(f"waited {seconds:g} s for {names}: {found}")
-
-    async def gone(self, name: str, seconds: float = STEP_SECONDS) -> None:
-        """Wait until a worker is not connected."""
-        with trio.fail_after(seconds):
-            while is_here((await self.workers()).get(name), 0.0):
-                await trio.sleep(POLL_SECONDS)
+        raise AssertionError(f"waited {seconds:g} s for {what}: {found}")
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[dc.AsyncClient]:
