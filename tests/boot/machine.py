@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import trio
 
@@ -34,7 +36,7 @@ class Machine:
         folder: where pictures and the like may be put for a while.
     """
 
-    def __init__(self, process: trio.Process, folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self.process = process
         self.folder = folder
         self.serial = SerialLine()
@@ -50,6 +52,16 @@ class Machine:
     def alive(self) -> bool:
         """Whether it is on."""
         return self.process.poll() is None
+
+    async def wait(self) -> None:
+        """Wait until it is off."""
+        if self.alive:
+            handle = os.pidfd_open(self.process.pid)
+            try:
+                await trio.lowlevel.wait_readable(handle)
+            finally:
+                os.close(handle)
+            self.process.wait()
 
     def text(self) -> str:
         """What it has said, for messages."""
@@ -88,9 +100,18 @@ class Machine:
         """
         begin = time.monotonic()
         with trio.move_on_after(seconds):
-            await self.process.wait()
+            await self.wait()
         assert self.process.returncode == 0, f"after {seconds:g} s: {self.text()}"
         return time.monotonic() - begin
+
+    async def watch(self) -> None:
+        """Wait until it is off.
+
+        Raises:
+            AssertionError: it was neither switched off nor killed, but QEMU has failed.
+        """
+        await self.wait()
+        assert self.process.returncode in {0, -signal.SIGKILL}, self.text()
 
     async def plug(self, card: int, *, into: bool) -> None:
         """Put the cable into one of its network cards, or pull it."""
@@ -109,7 +130,7 @@ class Machine:
         if self.alive:
             self.process.kill()
         with trio.CancelScope(shield=True):
-            await self.process.wait()
+            await self.wait()
 
 
 @asynccontextmanager
@@ -131,23 +152,28 @@ async def switched_on(
         command = [*hardware.arguments(image, medium, folder), *consoles(folder)]
         sockets = {end: await listening(folder / end) for end in ENDS}
         with (folder / "qemu.log").open("wb") as log:
-            process = await trio.lowlevel.open_process(
-                [*LEASH, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        machine = Machine(process, folder)
+            machine = Machine(begun(command, log), folder)
         try:
             async with trio.open_nursery() as nursery:
                 streams = {end: await connected(sockets[end], machine) for end in ENDS}
                 nursery.start_soon(machine.serial.follow, streams["serial"])
                 nursery.start_soon(machine.monitor.follow, streams["monitor"])
-                await begun(machine, hardware)
+                nursery.start_soon(machine.watch)
+                await let_run(machine, hardware)
                 yield machine
                 await machine.kill()
         finally:
             await machine.kill()
 
 
-async def begun(machine: Machine, hardware: Hardware) -> None:
+def begun(command: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start QEMU. The leash is held by the thread that calls this: by that of the tests."""
+    return subprocess.Popen(
+        [*LEASH, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+    )
+
+
+async def let_run(machine: Machine, hardware: Hardware) -> None:
     """Have it begin, with its cables as they are to be."""
     await machine.monitor.ask("qmp_capabilities")
     for index, card in enumerate(hardware.cards):
