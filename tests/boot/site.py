@@ -12,9 +12,10 @@ from typing import Any, Final, Self
 import trio
 
 import dc
+from dc import invites
 from dc.errors import ConnectionLost
 from tests.boot.plugin import Sight
-from tests.system.processes import TEMPLATE, Machine
+from tests.system.processes import ROOT, TEMPLATE, Machine, until
 from tests.system.secured import SecureServer
 
 # Where a computer in QEMU's network reaches this one's loopback.
@@ -63,6 +64,28 @@ class Site:
         """Start it again, where it was."""
         again = SecureServer.again(self._programs, self.port, self.server.token, *self._options)
         self.server = await again
+
+    async def start_other_version(self) -> None:
+        """Start another version of the server, where it was."""
+        where = "--listen", f"127.0.0.1:{self.port}", "--data", self._programs.data, "--secure"
+        program = self._programs.start(
+            *("tests.boot.other_version", *where, *self._options),
+            name="other",
+            environment={"PYTHONPATH": str(ROOT)},
+        )
+        self.server = SecureServer(program, self.server.server, self.server.token)
+        out = program.out
+        await until(lambda: out.read_text().endswith("\n"), "it", STEP_SECONDS, program.text)
+
+    async def revoke_all(self) -> None:
+        """Take all join codes back."""
+        for one in (await self.ask("GET", "/api/invites"))["invites"]:
+            await self.ask("DELETE", f"/api/invites/{one['id']}")
+
+    async def boot_script(self) -> str:
+        """Return the address of what iPXE boots computers of a new join code by."""
+        secret = invites.secret_text(invites.read(await self.invite()).secret)
+        return f"http://{HOST}:{self.port}/boot/{secret}/boot.ipxe"
 
     async def ask(self, method: str, path: str, value: object = None) -> Any:
         """Ask the server for something."""
