@@ -85,6 +85,7 @@ vendor: $(VENV)/dev needs
 
 screenshots: $(VENV)/dev needs
 	$(BIN)/python -m tests.browser.screenshots
+	$(if $(LINUX),$(BIN)/python -m tests.boot.screenshot)
 
 bench: $(VENV)/built
 	$(BIN)/python -m benchmarks.peers $(BENCH)

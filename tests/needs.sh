@@ -22,6 +22,12 @@ if [ "$(uname)" = Linux ]; then
     has nsenter || missing="$missing util-linux"
     has faketime || missing="$missing faketime"
     has systemd-analyze || missing="$missing systemd"
+    has grub-mkimage || missing="$missing grub-common"
+    PATH="$PATH:/usr/sbin:/sbin" has depmod || missing="$missing kmod"
+    has mformat || missing="$missing mtools"
+    has mksquashfs || missing="$missing squashfs-tools"
+    has xorriso || missing="$missing xorriso"
+    has zstd || missing="$missing zstd"
     has qemu-system-x86_64 || missing="$missing qemu-system-x86 seabios"
     has setpriv || missing="$missing util-linux"
 fi
