@@ -49,6 +49,12 @@ class Machine:
         return time.monotonic() - self.since
 
     @property
+    def worked(self) -> float:
+        """Seconds that processors have worked for it, however busy they are with other things."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def alive(self) -> bool:
         """Whether it is on."""
         return self.process.poll() is None

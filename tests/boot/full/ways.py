@@ -20,7 +20,8 @@ async def first_task(
 ) -> None:
     """Wait for a computer's first task, and power it off by an order; note how long it took."""
     await site.look(BOOT_SECONDS)
-    figures.note(f"first task done, {what}", f"{machine.seconds:.1f} s")
+    took, worked = machine.seconds, machine.worked
+    figures.note(f"first task done, {what}", f"{took:.1f} s ({worked:.1f} s of processors)")
     if off:
         await site.order("power-off", NAME)
         seconds = await machine.off(STEP_SECONDS)
