@@ -28,8 +28,9 @@ class SerialLine:
     async def follow(self, stream: trio.SocketStream) -> None:
         """Read until the other side is gone."""
         self._stream = stream
-        while data := await stream.receive_some(CHUNK_BYTES):
-            self.take(data)
+        async with stream:
+            while data := await stream.receive_some(CHUNK_BYTES):
+                self.take(data)
 
     def take(self, data: bytes) -> None:
         """Take bytes that came."""

@@ -28,10 +28,11 @@ class Monitor:
         """Read until QEMU is gone."""
         self._stream = stream
         rest = b""
-        while data := await stream.receive_some(65536):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                await self._take(json.loads(line))
+        async with stream:
+            while data := await stream.receive_some(65536):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    await self._take(json.loads(line))
 
     async def _take(self, message: dict[str, Any]) -> None:
         if "QMP" in message:

@@ -145,8 +145,8 @@ class Site:
         """Have a task look at the computer on which it runs."""
         with trio.fail_after(seconds):
             async with self.client() as client:
-                found: Sight = await client.run("look", 1)
-                return found
+                found: list[Sight] = await client.run("look", 1)
+                return found[0]
 
     async def count_words(self, seconds: float = STEP_SECONDS) -> dict[str, int]:
         """Have the words of the template counted: by a plugin that no worker has."""
