@@ -91,6 +91,7 @@ from dc.worker.reactor import WorkerReactor
 from dc.worker.seats import Seat, run_executor
 from dc.worker.sending import Sending
 from dc.worker.statistics import Statistics
+from dc.worker.task_place import TASKS
 from dc.worker.vitals import Meter
 from dc.worker_proof import Challenge, Proof
 
@@ -158,7 +159,7 @@ class WorkerApp:
         self._guard, self._meter, self._minder = guard, meter, minder
         self._clock, self._wall, self._until = clock, wall, until
         self._looked, self._slept = 0.0, 0.0  # when it was last told the time; what it is behind
-        self._reactor = WorkerReactor(identity, str(scratch), idle_exit, give_back)
+        self._reactor = WorkerReactor(identity, str(scratch / TASKS), idle_exit, give_back)
         self._codec = Codec(ToWorker)
         self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
         self._access, self._prover = [] if access is None else access, prover

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Final
 
 from dc import limits
 from dc.errors import ProtocolError
@@ -18,6 +19,9 @@ from dc.messages import End, Goodbye, Leaving
 from dc.worker.assignments import Assignments
 from dc.worker.board import Board
 from dc.worker.executors import Executors
+
+DELETED: Final = "deleted"
+"""Stands for what the computer is to do, where the server has forgotten the worker instead."""
 
 
 class Departure:

@@ -96,7 +96,7 @@ from dc.worker.events import (
 from dc.worker.executors import Executors
 from dc.worker.giving_back import GivingBack
 from dc.worker.identity import Identity
-from dc.worker.leaving import Departure
+from dc.worker.leaving import DELETED, Departure
 from dc.worker.neighbour_events import InUse
 from dc.worker.outputs import Outputs
 from dc.worker.pulse import Pulse
@@ -376,6 +376,7 @@ class WorkerReactor:
             self._finish(message.text)
         elif message.code == WorkerDeleted.code:
             self._board.say(message.text)
+            self._departure.power = DELETED
             self._finish("")
         else:
             self._drop(f"the server says: {message.text}")
