@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from dc import limits
-from dc.messages import About, TypeId
+from dc.messages import About, Appliance, TypeId
 from dc.pipe import Ready
 from dc.requirements import CPUS
 from dc.worker.amounts import Card
@@ -33,6 +33,7 @@ class Identity:
         takes_plugins: whether it runs plugins of the server, of types that it has no code of.
         trusts: public keys, one of which has to have signed them; none for anybody.
         installs: whether it installs what they depend on.
+        appliance: of a computer that was booted from the image, what the server is told of that.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Identity:
         takes_plugins: bool = False,
         trusts: Sequence[bytes] = (),
         installs: bool = False,
+        appliance: Appliance | None = None,
     ) -> None:
         self.takes_plugins = takes_plugins
         self._trusts = list(trusts)
         self._installs = installs
+        self._appliance = appliance
         self.cards = cards
         self.name = name
         self.key = key
@@ -93,6 +96,11 @@ class Identity:
     def owns(self, name: str, version: str) -> bool:
         """Whether it has code of its own of a task type."""
         return (name, version) in self._own
+
+    @property
+    def orders(self) -> list[str]:
+        """What the server may have this computer do, as in `End.power`."""
+        return [] if self._appliance is None else self._appliance.orders
 
     @property
     def resources(self) -> dict[str, float]:
@@ -143,6 +151,7 @@ class Identity:
             takes_plugins=self.takes_plugins,
             trusts=self._trusts,
             installs=self.takes_plugins and self._installs,
+            appliance=self._appliance,
         )
 
 
