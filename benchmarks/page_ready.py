@@ -30,7 +30,12 @@ PAGES: Final = (
     *("/workers/bench-0", "/submit", "/plugins", "/events", "/settings"),
 )
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+)
 WATCH: Final = """
 window.readyAt = 0;
 new MutationObserver(() => {
@@ -39,7 +44,9 @@ new MutationObserver(() => {
 }).observe(document, { childList: true, subtree: true, attributes: true });
 """
 READY: Final = "() => window.readyAt > 0"
-COUNT: Final = """() => performance.getEntriesByType("resource").filter((one) => one.transferSize).length"""
+COUNT: Final = (
+    """() => performance.getEntriesByType("resource").filter((one) => one.transferSize).length"""
+)
 SETTLE_MS: Final = 150
 """For what would take the place of what is there: a page that loads again was not ready."""
 

@@ -21,7 +21,7 @@ from dc.cli.progress import Lines, Pace, describe, duration
 from dc.cli.screen import Screen, clean
 from dc.client.records import JobStatus
 from dc.client.submitter import submitter_here
-from tests.client.ctrl_c import press_ctrl_c
+from tests.client.ctrl_c import CtrlC
 from tests.client.fake_server import FakeServer, pack
 
 PLUGIN = """
@@ -296,13 +296,16 @@ def test_wait_and_cancel(dctl: Line, capsys: Capture) -> None:
 
 
 def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
+    ctrl_c = CtrlC()
+
     def interrupt(message: Any) -> None:
         if isinstance(message, messages.Subscribe):
-            press_ctrl_c()
+            ctrl_c.press()
 
     dctl.server.run_limit = 0
     dctl.server.hook = interrupt
-    assert dctl("submit", "square", "1") == 130
+    with ctrl_c:
+        assert dctl("submit", "square", "1") == 130
     err = capsys.readouterr().err
     assert "job 1 goes on without you; follow it: python -m dc wait 1" in err
     assert not dctl.server.jobs[1].cancelled
@@ -311,10 +314,12 @@ def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
 def interrupted_submission(dctl: Line, tmp_path: Path, *args: str) -> None:
     """Submit from a file that never ends, and press Ctrl-C when its first tasks have come."""
 
+    ctrl_c = CtrlC()
+
     def interrupt(message: Any) -> None:
         if isinstance(message, messages.Payloads):
             dctl.server.hook = lambda message: None
-            press_ctrl_c()
+            ctrl_c.press()
 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -322,7 +327,8 @@ def interrupted_submission(dctl: Line, tmp_path: Path, *args: str) -> None:
     os.write(ours, b"".join(b"%d\n" % number for number in range(5000)))
     dctl.server.hook = interrupt
     try:
-        assert dctl("submit", "square", "--file", str(pipe), *args) == 130
+        with ctrl_c:
+            assert dctl("submit", "square", "--file", str(pipe), *args) == 130
     finally:
         os.close(ours)
 

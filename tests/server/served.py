@@ -15,6 +15,7 @@ from dc.blobs import BlobFolder
 from dc.broadcasts import Network
 from dc.errors import ConnectionLost
 from dc.http import Request, Response
+from dc.http_patched import Patched
 from dc.messages import (
     PROTOCOL,
     About,
@@ -113,8 +114,8 @@ class Served:
         plugins = Plugins()
         for type_ in (double, copy):
             plugins._add("served", type_)
-        where = "dc test", "http://127.0.0.1:1", folder, 0.0
-        settings = Settings(*where, secure=secure, waker=waker)
+        where, images = ("dc test", "http://127.0.0.1:1", folder, 0.0), [folder / "os-image"]
+        settings = Settings(*where, secure=secure, waker=waker, os_image=images)
         self.blobs = BlobFolder(folder)
         self.app = ServerApp(self.store, self.blobs, PluginTypes(plugins), settings)
         self.site = Site(self.app)
@@ -152,12 +153,20 @@ async def read(response: Response) -> bytes:
         return response.body
     if isinstance(response.body, Path):
         return response.body.read_bytes()
+    if isinstance(response.body, Patched):
+        return patched(response.body)
     try:
         return b"".join([piece async for piece in response.body])
     finally:
         close = getattr(response.body, "aclose", None)
         if close is not None:
             await close()
+
+
+def patched(body: Patched) -> bytes:
+    """Return what is sent of a file in which other bytes are put."""
+    data = body.path.read_bytes()
+    return data[: body.at] + body.data + data[body.at + len(body.data) :]
 
 
 class FakeWorker:

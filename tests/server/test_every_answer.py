@@ -406,6 +406,26 @@ async def own_bytes(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     await served.app.ask(ChangeSettings({"quota-task": None}))
 
 
+async def own_boot(requests: Requests, _: pytest.MonkeyPatch) -> None:
+    """Parts of images, and what is not there."""
+    images = requests.served.app.settings.data / "os-image"
+    for template in ("/boot/{secret}/{file}", "/boot/{secret}/arm64/{file}"):
+        target = good("GET", template, {})[0]
+        for asked, head, status in (
+            (target, {"Range": "bytes=1-2"}, 206),
+            (target, {"Range": "bytes=99999999-"}, 416),
+            (f"{target}?slots=many", {}, 400),
+            (target.replace("worker.iso", "bzImage"), {}, 404),
+            (target.replace("aaaa", "bbbb"), {}, 403),
+        ):
+            heard = await requests.ask("GET", template, asked, NOTHING, head)
+            assert heard.status == status, (template, heard)
+    for path in images.rglob("worker.iso"):
+        path.write_bytes(b"no place for a configuration is here")
+    for template in ("/boot/{secret}/{file}", "/boot/{secret}/arm64/{file}"):
+        assert (await requests.ask("GET", template, good("GET", template, {})[0])).status == 409
+
+
 async def own_submissions(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     """Submissions under a key."""
     job = b'{"type": "copy"}\n"x"\n'
@@ -561,7 +581,7 @@ async def test_all_that_is_described_is_seen(
         await refusals_of_bodies(requests, monkeypatch)
         await keys_and_a_slow_disk(requests, monkeypatch)
         await slow_disk_without_keys(requests, monkeypatch)
-        for step in (own_cases, own_bytes, own_submissions, own_store, own_ends):
+        for step in (own_cases, own_bytes, own_boot, own_submissions, own_store, own_ends):
             await step(requests, monkeypatch)
         await who_may_not(requests, tmp_path / "secure")
         assert not requests.wrong, "\n".join(requests.wrong)
