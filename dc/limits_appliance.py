@@ -55,6 +55,16 @@ CLOCK_OFF_SECONDS: Final = 2.0
 CLOCK_YEARS: Final = 20
 """After the build of an image, in which a server's time is believed."""
 
+SYSTEM_BYTES: Final = 160 * 1024 * 1024
+"""Of memory, for the image, its kernel and the worker's agent, which has 48 MB itself: a computer
+of 256 MB has one slot."""
+
+SLOT_BYTES: Final = 64 * 1024 * 1024
+"""Of memory, for a slot at least: an executor has 27 MB before its task does anything."""
+
+SPARE_BYTES: Final = 512 * 1024 * 1024
+"""Of memory that a computer has which holds an executor ready, to take another's place."""
+
 CONFIG_BYTES: Final = 16 * 1024
 """Of a kernel line or a configuration file that are read: they have 4,096 at most."""
 

@@ -30,6 +30,7 @@ from dc.worker.appliance_place import Place
 from dc.worker.appliance_settings import Settings, settings_of
 from dc.worker.appliance_watchdog import Watchdog
 from dc.worker.attendant import Attendant
+from dc.worker.equipment import Equipment
 from dc.worker.folder import open_folder
 from dc.worker.join_options import JoinOptions
 from dc.worker.joining import NO_CODE
@@ -171,7 +172,9 @@ class Appliance:
         """
         folder = self._place.root / DATA
         be(folder, self._keys(settings))
+        memory = self._place.memory()[1]
         words = words_of(settings, self._place.image().version, folder)
+        words += thrifty(memory, Equipment().processors(), is_told=settings.slots > 0)
         words += [f"--task-user={TASK_USER}"] if self._place.is_real else []
         join = JoinOptions(settings.where, settings.trusts_network)
         words += self._words
@@ -231,6 +234,21 @@ def words_of(settings: Settings, image: str, folder: Path) -> list[str]:
     if settings.name and settings.name != computer.hostname():
         words.append(f"--name={settings.name}")  # otherwise another one is taken, if it is in use
     return words
+
+
+def thrifty(memory: int, processors: float, *, is_told: bool) -> list[str]:
+    """Return options for a computer that has little memory; none where there is enough.
+
+    Args:
+        memory: that it has, in bytes; 0 if that is not known.
+        processors: that it has.
+        is_told: whether it was told how many slots to have.
+    """
+    if not memory:
+        return []
+    fitting = max(1, (memory - limits_appliance.SYSTEM_BYTES) // limits_appliance.SLOT_BYTES)
+    words = [f"--slots={fitting}"] if fitting < processors and not is_told else []
+    return [*words, "--spares=0"] if memory < limits_appliance.SPARE_BYTES else words
 
 
 def be(folder: Path, keys: Keys | None) -> None:

@@ -29,6 +29,9 @@ from dc.worker.networks import Asked
 from dc.worker.statistics import Statistics
 from dc.worker.terminal import Terminal
 
+YES_OR_NO: Final = frozenset("yn")
+FIGURES: Final = frozenset("123456789")
+
 ORDERS: Final = ("off", "reboot", "reread")
 """That such a computer takes, as in `End.power`."""
 
@@ -62,22 +65,25 @@ class ScreenTerminal(Terminal):
         self.number, self.page = number, url
 
     async def ask(self, question: str) -> str:
-        """Return the key that is pressed.
+        """Return the key that is pressed, of those that are an answer.
 
         Raises:
             StartError: none was.
         """
         self.question = "Press y on this computer's keyboard if it does, n if not."
+        answers = YES_OR_NO
         if not self.number:
-            self.question = f"{question} Press its number."
+            self.question, answers = f"{question} Press its number.", FIGURES
         try:
             with trio.fail_after(limits_appliance.COMPARE_SECONDS):
-                return (await self._panel.key()).strip().lower()
+                while (key := (await self._panel.key()).lower()) not in answers:
+                    pass
+                return key
         except trio.TooSlowError:
             text = "nobody has pressed a key here: boot this computer with a join code"
             raise StartError(f"{text}, or with dc.trust-network=1") from None
         finally:
-            self.clear()
+            self.question = ""  # the number stays: the page may not have been looked at yet
 
     def clear(self) -> None:
         """Show nothing more of it."""

@@ -130,7 +130,9 @@ def folded(text: str, width: int, most: int) -> list[str]:
 
 def brief(text: str) -> str:
     """Return a sentence of a worker in the words of a computer that is booted."""
-    text = text.replace(NO_CODE, "boot it with a new join code (python -m dc invite)")
+    text = " ".join(text.split()).replace(
+        NO_CODE, "boot it with a new join code (python -m dc invite)"
+    )
     return text[: limits_appliance.REMARK_CHARS * 2]
 
 

@@ -10,9 +10,10 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
+import trio
 
 from dc.worker import appliance
 from tests.system.processes import START_SECONDS, Machine, Program, until
@@ -20,8 +21,12 @@ from tests.system.secured import SecureServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the image is Linux")
 
-UUID = "4c4c4544-0051-3510-8052-b4c04f4e4e32"
-NAME = "dc-525400123456"
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
+    """A server for all tests; each has a computer of its own."""
+    with Machine(tmp_path_factory.mktemp("secure")) as machine:
+        yield trio.run(SecureServer.start, machine)
 
 
 class Computer:
@@ -29,15 +34,19 @@ class Computer:
 
     Args:
         machine: where it is.
-        name: of its folder.
+        name: of it.
     """
 
-    def __init__(self, machine: Machine, name: str = "computer") -> None:
+    def __init__(self, machine: Machine, name: str) -> None:
         self._machine = machine
-        self.root = machine.folder / name
+        self.name = name
+        self.root = machine.folder / "root"
         self.put("etc/dc/image.json", json.dumps({"version": "9.8", "arch": "amd64"}))
         self.put("etc/dc/built", "1700000000")
-        self.put("sys/class/dmi/id/product_uuid", f"{UUID}\n")
+        self.put(
+            "sys/class/dmi/id/product_uuid",
+            f"4c4c4544-0051-3510-8052-{name.encode().hex():0>12.12}\n",
+        )
         self.put("sys/class/tty/console/active", "tty0 ttyS0\n")
         for device in ("tty1", "ttyS0", "watchdog"):
             self.put(f"dev/{device}", "")
@@ -60,7 +69,7 @@ class Computer:
 
     def boot(self, line: str, devices: Sequence[str] = ("tty1", "ttyS0")) -> Program:
         """Start its worker, with a kernel line; `devices` are new files."""
-        self.put("run/dc/cmdline", f"console=ttyS0 quiet {line} dc.name={NAME}\n")
+        self.put("run/dc/cmdline", f"console=ttyS0 quiet {line} dc.name={self.name}\n")
         self.put("run/dc/net/eth0.state", "10.0.2.15/24\n")
         shutil.rmtree(self.root / appliance.DATA, ignore_errors=True)
         for device in devices:
@@ -81,48 +90,56 @@ class Computer:
         assert text in self.serial, more()
 
 
-async def order(server: SecureServer, what: str) -> None:
+async def order(server: SecureServer, computer: Computer, what: str) -> None:
     """Have the server order it something, as an operator does."""
-    await server.ask("POST", f"/api/workers/{what}", {"names": [NAME]})
+    await server.ask("POST", f"/api/workers/{what}", {"names": [computer.name]})
 
 
-async def test_it_joins_works_ends_and_is_the_same_again(machine: Machine) -> None:
-    server = await SecureServer.start(machine)
-    code = await server.invite()
-    computer = Computer(machine)
+async def test_it_joins_works_and_ends(machine: Machine, secure: SecureServer) -> None:
+    code = await secure.invite()
+    computer = Computer(machine, "works")
     program = computer.boot(f"dc.invite={code.code} dc.slots=2 dc.label=room=12")
-    await server.has_workers(NAME, programs=(program,))
-    made = await server.ask("POST", "/api/jobs", {"type": "square", "tasks": [3, 4]})
+    await secure.has_workers(computer.name, programs=(program,))
+    made = await secure.ask("POST", "/api/jobs", {"type": "square", "tasks": [3, 4]})
     path = f"/api/jobs/{made['job']}"
-    await server.until(path, lambda found: found["counts"]["done"] == 2, "the job", program)
-    (one,) = (await server.ask("GET", "/api/workers"))["workers"]
+    await secure.until(path, lambda found: found["counts"]["done"] == 2, "the job", program)
+    one = await secure.ask("GET", f"/api/workers/{computer.name}")
     assert (one["slots"], one["labels"]["room"], one["labels"]["image"]) == (2, "12", "9.8")
     await computer.shows("connected to https://127.0.0.1", program)
-    assert await server.uses_left(code) == 0
+    assert await secure.uses_left(code) == 0
 
     # It feeds the watchdog and leaves it armed; the screen is drawn; nothing secret is on it.
     await until(lambda: "2 done" in computer.screen, "the figures", START_SECONDS, program.text)
     assert "0 of 2 slots at work" in computer.screen
-    await order(server, "stop")
+    await order(secure, computer, "stop")
     assert await program.ended() == appliance.OFF
     assert (computer.root / "dev/watchdog").read_bytes().strip(b"\0") == b""
     assert (computer.root / "dev/watchdog").stat().st_size > 0
     assert code.code not in computer.screen + computer.serial + program.text()
 
-    # Booted again it has nothing but the code, which was used, and is the same worker.
+
+async def test_booted_again_it_is_the_same_worker(machine: Machine, secure: SecureServer) -> None:
+    """It has nothing but the code, which was used."""
+    code = await secure.invite()
+    computer = Computer(machine, "again")
     program = computer.boot(f"dc.invite={code.code}")
     await computer.shows("connected to https://127.0.0.1", program)
-    assert [key["name"] for key in await server.keys()] == [NAME]
-    assert await server.uses_left(code) == 0
-    await order(server, "restart")
-    assert await program.ended() == appliance.ANEW
+    key = await secure.key_of(computer.name)
+    program.kill()
+    program = computer.boot(f"dc.invite={code.code}")
+    await computer.shows("connected to https://127.0.0.1", program)
+    assert await secure.key_of(computer.name) == key
+    assert await secure.uses_left(code) == 0
+    await order(secure, computer, "reboot")
+    assert await program.ended() == appliance.REBOOT
 
 
-async def test_a_code_that_is_not_taken_is_told_and_it_tries_again(machine: Machine) -> None:
-    server = await SecureServer.start(machine)
-    code = await server.invite()
-    await server.ask("DELETE", f"/api/invites/{code.invite.id}")
-    computer = Computer(machine)
+async def test_a_code_that_is_not_taken_is_told_and_it_tries_again(
+    machine: Machine, secure: SecureServer
+) -> None:
+    code = await secure.invite()
+    await secure.ask("DELETE", f"/api/invites/{code.invite.id}")
+    computer = Computer(machine, "refused")
     program = computer.boot(f"dc.invite={code.code} dc.nonsense=1")
     await computer.shows("does not take this join code", program)
     assert "dc.nonsense is no word" in computer.serial
@@ -132,27 +149,28 @@ async def test_a_code_that_is_not_taken_is_told_and_it_tries_again(machine: Mach
     # A network that names the server by another code is heeded without a boot.
     assert program.alive
     (computer.root / "run/dc/cmdline").write_text("quiet\n")
-    other = await server.invite()
+    other = await secure.invite()
     computer.put("run/dc/net/eth0.lease", f"ip=10.0.2.15\nopt224={other.code.encode().hex()}\n")
     await computer.shows("connected to https://127.0.0.1", program)
 
 
-async def test_without_a_code_a_number_is_compared_at_its_keyboard(machine: Machine) -> None:
-    server = await SecureServer.start(machine)
-    computer = Computer(machine)
+async def test_without_a_code_a_number_is_compared_at_its_keyboard(
+    machine: Machine, secure: SecureServer
+) -> None:
+    computer = Computer(machine, "keyed")
     keyboard, screen = os.openpty()
     try:
         (computer.root / "dev/tty1").unlink()
         (computer.root / "dev/tty1").symlink_to(os.ttyname(screen))
-        program = computer.boot(f"dc.server={server.server.authority}", devices=["ttyS0"])
+        program = computer.boot(f"dc.server={secure.server.authority}", devices=["ttyS0"])
         os.set_blocking(keyboard, False)
         await computer.shows("compare it at https://127.0.0.1", program)
         told = re.search(r"the number (\d{3}) (\d{3})", computer.serial)
         assert told is not None
-        (waiting,) = (await server.ask("GET", "/api/worker-keys"))["keys"]
+        waiting = await secure.key_of(computer.name)
         assert waiting["number"] == told[1] + told[2]
         os.write(keyboard, b"y")
-        await server.ask("POST", f"/api/worker-keys/{waiting['key']}/approve", {})
+        await secure.ask("POST", f"/api/worker-keys/{waiting['key']}/approve", {})
         await computer.shows("connected to https://127.0.0.1", program)
         assert b"Press y" in os.read(keyboard, 65536)
     finally:
@@ -161,23 +179,21 @@ async def test_without_a_code_a_number_is_compared_at_its_keyboard(machine: Mach
 
 
 async def test_where_the_network_is_trusted_the_yes_on_the_page_is_enough(
-    machine: Machine,
+    machine: Machine, secure: SecureServer
 ) -> None:
-    server = await SecureServer.start(machine)
-    computer = Computer(machine)
-    program = computer.boot(f"dc.server={server.server.authority} dc.trust-network=1")
+    computer = Computer(machine, "trusting")
+    program = computer.boot(f"dc.server={secure.server.authority} dc.trust-network=1")
     await computer.shows("compare it at https://127.0.0.1", program)
-    (waiting,) = (await server.ask("GET", "/api/worker-keys"))["keys"]
-    await server.ask("POST", f"/api/worker-keys/{waiting['key']}/approve", {})
+    waiting = await secure.key_of(computer.name)
+    await secure.ask("POST", f"/api/worker-keys/{waiting['key']}/approve", {})
     await computer.shows("connected to https://127.0.0.1", program)
 
 
-async def test_one_that_was_deleted_says_so(machine: Machine) -> None:
-    server = await SecureServer.start(machine)
-    code = await server.invite()
-    computer = Computer(machine)
+async def test_one_that_was_deleted_says_so(machine: Machine, secure: SecureServer) -> None:
+    code = await secure.invite()
+    computer = Computer(machine, "gone")
     program = computer.boot(f"dc.invite={code.code}")
     await computer.shows("connected to https://127.0.0.1", program)
-    await order(server, "delete")
+    await order(secure, computer, "delete")
     await computer.shows("deleted", program)
     assert program.alive
