@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 INPUT ?=
 CAMPAIGN ?=
 BENCH ?=
+LINUX := $(filter Linux,$(shell uname))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # What is built on for others: as sure as it can be that nobody slipped something in.
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --quiet
 
-.PHONY: help demo test check unit unit-system unit-rest needs wheel audit lock vendor screenshots bench bench-parts campaign clean
+.PHONY: help demo test check unit unit-system unit-rest unit-boot os-fetch needs wheel audit lock vendor screenshots bench bench-parts campaign clean
 
 help:
 	@echo "make demo    a server, two workers and a plugin count the words of a folder (INPUT=DIR)"
@@ -45,14 +46,21 @@ check: $(VENV)/dev
 	$(BIN)/python -m mypy.stubtest dc._columns dc._core dc._frames --allowlist tests/house/stub_allowlist.txt
 
 # Half of the time the tests of real processes wait, so the others run beside them.
-unit: $(VENV)/dev needs
-	$(MAKE) --no-print-directory --jobs=2 unit-system unit-rest
+unit: $(VENV)/dev needs os-fetch
+	$(MAKE) --no-print-directory --jobs=2 unit-system unit-rest unit-boot
 
 unit-system: $(VENV)/dev needs
 	$(BIN)/python -m pytest -q tests/system
 
 unit-rest: $(VENV)/dev needs
-	$(BIN)/python -m pytest -q --ignore=tests/system
+	$(BIN)/python -m pytest -q --ignore=tests/system --ignore=tests/boot
+
+# The boot image is made of this tree and booted in an emulator: where it can be built, on Linux.
+unit-boot: $(VENV)/dev needs os-fetch
+	$(if $(LINUX),$(BIN)/python -m pytest -q tests/boot)
+
+os-fetch: $(VENV)/dev needs
+	$(if $(LINUX),@$(MAKE) --no-print-directory -C os os-fetch)
 
 needs:
 	@sh tests/needs.sh
@@ -77,6 +85,7 @@ vendor: $(VENV)/dev needs
 
 screenshots: $(VENV)/dev needs
 	$(BIN)/python -m tests.browser.screenshots
+	$(if $(LINUX),$(BIN)/python -m tests.boot.screenshot)
 
 bench: $(VENV)/built
 	$(BIN)/python -m benchmarks.peers $(BENCH)

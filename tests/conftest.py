@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     What servers and commands write down for their user goes to a folder of the tests' own.
     """
+    config.addinivalue_line("markers", "seconds(most): how long an async test may take")
     config.stash[CONFIG] = tempfile.TemporaryDirectory(prefix="dc-tests-config-")
     os.environ["XDG_CONFIG_HOME"] = os.environ["APPDATA"] = config.stash[CONFIG].name
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -59,9 +60,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     clock = pyfuncitem.funcargs.get("autojump_clock")
     assert clock is None or isinstance(clock, trio.abc.Clock)
+    marker = pyfuncitem.get_closest_marker("seconds")
+    seconds = marker.args[0] if marker else TEST_SECONDS
 
     async def bounded() -> None:
-        with trio.fail_after(TEST_SECONDS if clock is None else 1e9):
+        with trio.fail_after(seconds if clock is None else 1e9):
             await functools.partial(test, **arguments)()
 
     trio.run(bounded, clock=clock, strict_exception_groups=True)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Sees to it that what the tests need of the system is there: a browser for the page, Node.js with
 # npm for what the page is made from, nginx as a proxy before the server, and on Linux what makes
-# networks of namespaces and wrong clocks, and judges units of systemd. Installs it where it may
-# (Debian and Ubuntu, as root), and else says exactly what to install.
-# else says exactly what to install.
+# networks of namespaces and wrong clocks, judges units of systemd, and makes the boot image and
+# boots it. Installs it where it may (Debian and Ubuntu, as root), and else says exactly what to
+# install. With `boot` also what boots the image in all ways, and not only directly.
 
 has() {
     for name in "$@"; do
@@ -22,6 +22,21 @@ if [ "$(uname)" = Linux ]; then
     has nsenter || missing="$missing util-linux"
     has faketime || missing="$missing faketime"
     has systemd-analyze || missing="$missing systemd"
+    has grub-mkimage || missing="$missing grub-common"
+    PATH="$PATH:/usr/sbin:/sbin" has depmod || missing="$missing kmod"
+    has mformat || missing="$missing mtools"
+    has mksquashfs || missing="$missing squashfs-tools"
+    has xorriso || missing="$missing xorriso"
+    has zstd || missing="$missing zstd"
+    has qemu-system-x86_64 || missing="$missing qemu-system-x86 seabios"
+    has setpriv || missing="$missing util-linux"
+fi
+if [ "${1-}" = boot ]; then
+    has qemu-system-aarch64 || missing="$missing qemu-system-arm"
+    [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || missing="$missing ovmf"
+    [ -e /usr/share/AAVMF/AAVMF_CODE.fd ] || missing="$missing qemu-efi-aarch64"
+    [ -e /usr/lib/ipxe/qemu/efi-virtio.rom ] || missing="$missing ipxe-qemu"
+    has aarch64-linux-gnu-gcc || missing="$missing gcc-aarch64-linux-gnu"
 fi
 [ -z "$missing" ] && exit 0
 

@@ -125,6 +125,7 @@ class WorkerApp:
 
     Attributes:
         again: whether it ended so that its program starts anew.
+        power: what its computer is to do now, as in `End`.
     """
 
     def __init__(
@@ -167,7 +168,7 @@ class WorkerApp:
         self._outputs = KeptOutputs(scratch, self._new_http())
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
-        self._at_once, self._error, self.again = False, "", False
+        self._at_once, self._error, self.again, self.power = False, "", False, ""
         self._sending = Sending(self._codec, lambda: self._handle(Flush()), self._start)
         self._executors: dict[int, Seat] = {}
         self._finished = trio.Event()
@@ -314,7 +315,7 @@ class WorkerApp:
             case Say():
                 log.warning("%s", action.text)
             case Finish():
-                self._error, self.again = action.error, action.again
+                self._error, self.again, self.power = action.error, action.again, action.power
                 self._finished.set()
 
     def _keep(self, action: Keep) -> None:

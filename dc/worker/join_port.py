@@ -40,7 +40,7 @@ from dc.worker.joining import (
     Say,
     Woke,
 )
-from dc.worker.terminal import Terminal, box
+from dc.worker.terminal import Terminal
 from dc.worker.way import FAILED, Way
 
 log: Final = logging.getLogger("dc.worker")
@@ -142,7 +142,7 @@ class JoinPort:
         return list(dict.fromkeys([*self._way.addresses, *server.addresses]))
 
     async def _compare(self, action: Compare) -> Event:
-        self._terminal.say(box(action.number, action.url))
+        self._terminal.show_number(action.number, action.url)
         if not self._asks:
             return Compared(same=True)
         return Compared(same=(await self._terminal.ask(QUESTION)).lower() in ("y", "yes"))
