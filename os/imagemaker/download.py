@@ -1,0 +1,111 @@
+"""Downloads locked packages: each is checked, and what was begun is gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from imagemaker.errors import ImageError
+from imagemaker.lock import Package
+
+AT_ONCE: Final = 6
+"""How many files are under way; mirrors of Debian are asked for no more by apt either."""
+
+PIECE: Final = 1 << 20
+"""How many bytes are read at a time."""
+
+TIMEOUT: Final = 60.0
+"""Seconds of silence after which a mirror is taken to be gone."""
+
+
+def sha256(path: Path) -> str:
+    """Return the checksum of a file; an empty text where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def is_there(folder: Path, package: Package) -> bool:
+    """Whether a package was downloaded; its name is given only to what was checked."""
+    path = folder / package.file
+    return path.is_file() and path.stat().st_size == package.size
+
+
+def fetch(packages: Sequence[Package], mirrors: dict[str, str], folder: Path) -> int:
+    """Download what is not there yet.
+
+    Args:
+        packages: as locked.
+        mirrors: the address of each archive.
+        folder: where they are kept.
+
+    Returns:
+        How many bytes were downloaded.
+
+    Raises:
+        ImageError: a mirror cannot be reached, has other bytes, or no longer has a file.
+    """
+    missing = [one for one in packages if not is_there(folder, one)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for _ in pool.map(lambda one: _fetch(one, mirrors[one.archive], folder), missing):
+            pass
+    return sum(one.size for one in missing)
+
+
+def _fetch(package: Package, mirror: str, folder: Path) -> None:
+    part = folder / f"{package.file}.part"
+    url = f"{mirror}/{urllib.parse.quote(package.path)}"
+    try:
+        _get(url, part)
+    except urllib.error.HTTPError as error:
+        # A file that is there in full is not gone on with: its checksum decides.
+        if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise ImageError(_refused(package, url, error)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise ImageError(
+            f"{url}: {error}. Is the network there? Run it again, it goes on where it stopped; "
+            "DEBIAN_MIRROR=URL names another mirror"
+        ) from None
+    if sha256(part) != package.sha256:
+        part.unlink()
+        raise ImageError(
+            f"{url} is not the file that was locked: run it again; if that does not help, "
+            "`make os-lock` takes the versions of today"
+        )
+    part.replace(folder / package.file)
+
+
+def _get(url: str, part: Path) -> None:
+    begun = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={begun}-"} if begun else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+        goes_on = answer.status == http.client.PARTIAL_CONTENT
+        with part.open("ab" if goes_on else "wb") as file:
+            while piece := answer.read(PIECE):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _refused(package: Package, url: str, error: urllib.error.HTTPError) -> str:
+    if error.code not in (http.client.NOT_FOUND, http.client.GONE):
+        return f"{url}: the mirror says {error.code} {error.reason}"
+    return (
+        f"{package.name} {package.version} is no longer at {url}: Debian has a newer one. "
+        "`make os-lock` takes the versions of today; to build exactly what is locked, "
+        "name an old state of the archive: make os-fetch "
+        "DEBIAN_MIRROR=http://snapshot.debian.org/archive/debian/YYYYMMDDT000000Z "
+        "SECURITY_MIRROR=http://snapshot.debian.org/archive/debian-security/YYYYMMDDT000000Z"
+    )
