@@ -172,6 +172,11 @@ class CacheFolder:
         return path
 
     @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._folder
+
+    @property
     def is_full(self) -> bool:
         """Whether it may have more than it is to have, and nobody makes room at present."""
         return self._size > self._most and not self._tidying.locked()

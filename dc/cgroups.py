@@ -24,6 +24,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,11 @@ from dc.process_tree import Process, kill_all
 _PREFIX: Final = "dc-worker-"
 _ASIDE: Final = "agent"
 _NO_LIMIT_V1: Final = -1
+_LIMITS: Final = (
+    *("memory.max", "memory.swap.max", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+    "pids.max",
+)
+"""The files by which executors keep the limits of their tasks."""
 
 
 class Cgroup:
@@ -57,6 +63,17 @@ class Cgroup:
 
     def _parts(self) -> tuple[Path | None, Path | None, Path | None]:
         return self._kill, self.memory_folder, self._pids
+
+    def give_limits(self, give: Callable[[Path], object]) -> None:
+        """Have another user set the limits of it, who can neither leave it nor move others.
+
+        Args:
+            give: makes a file that user's.
+        """
+        for folder in self.folders:
+            for name in _LIMITS:
+                with contextlib.suppress(OSError):
+                    give(folder / name)
 
     def members(self) -> list[int]:
         """Return the processes in it."""

@@ -37,6 +37,7 @@ import trio
 from msgspec import Struct
 
 from dc import limits
+from dc.adopting import Adopting
 from dc.cgroups import Cgroup
 from dc.errors import ProtocolError, StartError
 from dc.executor_output import OutputPipe
@@ -45,6 +46,7 @@ from dc.output_marks import TOKEN_BYTES
 from dc.pipe import FromExecutor, Ran, ToExecutor, Wrote
 from dc.pipe_frames import PAGE_BYTES, READ, RUNNING, FrameReader, encode_frame, marked_task
 from dc.process_tree import Process
+from dc.task_user import TaskUser
 
 CHILD = "dc.worker.child"
 
@@ -123,12 +125,16 @@ class Start(Struct, frozen=True):
         cgroup: its control group.
         folder: its working folder, which is made and, in the end, removed.
         after: called in a thread when it is gone, to look for what has escaped.
+        user: whom it becomes, if not the user that this process is.
+        adopting: takes the files that it names, which are that user's.
     """
 
     arguments: Sequence[str] = ()
     cgroup: Cgroup | None = None
     folder: Path | None = None
     after: Callable[[], object] = int
+    user: TaskUser | None = None
+    adopting: Adopting | None = None
 
 
 class Executor:
@@ -145,6 +151,7 @@ class Executor:
         self.folder = start.folder
         assert process.stderr is not None
         self._output = OutputPipe(process.stderr, token, page, READ)
+        self._adopting = start.adopting
         self._ran: Ran | None = None  # whose output is looked for
         self._unread = limits.OUTPUT_DRAIN_BYTES
         self._fence = Fence(process.pid, start.cgroup, start.folder, start.after)
@@ -172,6 +179,8 @@ class Executor:
         start = start or Start()
         token = secrets.token_bytes(TOKEN_BYTES)
         command = [sys.executable, "-m", CHILD, "--token", token.hex(), *start.arguments]
+        if start.user is not None:
+            command += ["--user", start.user.ids]
         if start.folder is not None:
             command += ["--folder", str(start.folder)]
         for group in start.cgroup.folders if start.cgroup is not None else ():
@@ -264,7 +273,7 @@ class Executor:
             if self._ran is not None:
                 return self._next_of_ran(self._ran)
             try:
-                message = self._frames.next_message()
+                message = self._next_message()
                 if isinstance(message, Ran) and message.wrote:
                     self._ran = message
                     continue
@@ -280,6 +289,13 @@ class Executor:
                 await self._end()
             self._frames.feed(data)
         return self._last_words()
+
+    def _next_message(self) -> FromExecutor | None:
+        """Return the next message that has come, its files taken over; ProtocolError for others."""
+        message = self._frames.next_message()
+        if message is None or self._adopting is None:
+            return message
+        return self._adopting.take(message)
 
     def _last_words(self) -> Wrote | None:
         """Return what it had written. Who has escaped, and goes on to write, is not waited for."""

@@ -86,6 +86,6 @@ async def _serve_one(connection: HttpConnection, handler: Handler) -> tuple[Upgr
     except Exception as error:
         if connection.lost and isinstance(error, ConnectionLost):
             raise
-        log.exception("%s %r failed", request.method, request.target)
+        log.exception("%s %r failed", request.method, request.shown)
         await connection.refuse(ProtocolError("the server failed; its log says why", status=500))
     return None

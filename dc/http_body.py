@@ -24,21 +24,23 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, TypeVarTuple, cast
 
 import h11
 import trio
 
 from dc import http_cipher, limits
+from dc.http_patched import Patched, PatchedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from trio.abc import Stream
 
     Sink = Callable[[memoryview], object]
     Socket = trio.socket.SocketType | socket.socket
+    File = BinaryIO | PatchedFile
     Fill = Callable[[int, memoryview, float], tuple[int, bool]]
 
 T = TypeVar("T")
@@ -170,7 +172,7 @@ async def _decrypt_to(
         held, waits = b"", True
 
 
-async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) -> int:
+async def send_from_file(stream: Stream, file: File, start: int, size: int) -> int:
     """Send some bytes of a file; return how many, 0 if it ends before `start`.
 
     Args:
@@ -184,6 +186,12 @@ async def send_from_file(stream: Stream, file: BinaryIO, start: int, size: int) 
         BrokenResourceError: the connection broke.
         ClosedResourceError: it was closed here.
     """
+    if isinstance(file, PatchedFile):
+        data, size = file.next(start, size)
+        if data:
+            await stream.send_all(data)
+            return len(data)
+        file = file.file
     if (ciphered := _ciphered(stream)) is not None:
         return await _encrypt_from(*ciphered, file, start, min(size, limits.MOVE_BYTES))
     sock = _socket_of(stream)
@@ -216,6 +224,14 @@ async def _encrypt_from(
 def open_file(path: Path) -> tuple[BinaryIO, int]:
     """Return the open file, positioned at its start, and its size in bytes."""
     file = path.open("rb")
+    return file, os.fstat(file.fileno()).st_size
+
+
+def open_body(body: Path | Patched) -> tuple[File, int]:
+    """Return the open file that is a body, and its size in bytes."""
+    if isinstance(body, Path):
+        return open_file(body)
+    file = body.open()
     return file, os.fstat(file.fileno()).st_size
 
 

@@ -14,9 +14,10 @@ How it works:
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 import trio
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from trio.abc import Stream
 
     Headers = list[tuple[str, str]]
+
+_BINARY: Final[int] = getattr(os, "O_BINARY", 0)
+"""Where files are text if nobody says otherwise."""
 
 
 class HttpClient:
@@ -87,18 +91,23 @@ class HttpClient:
             data = await answer.body(limit)
         return _from_json(data) if data else None
 
-    async def download(self, path: str, to: Path) -> int:
+    async def download(self, path: str, to: Path, *, private: bool = False) -> int:
         """Write what is at a path to a file, and return its size in bytes.
 
         The file is complete or absent: the bytes go to a file beside it, with `.part` behind the
         name, which then takes its place. It is not flushed to the disk.
+
+        Args:
+            path: an encoded path with its query.
+            to: the file.
+            private: whether this user alone may read it.
 
         Raises:
             OSError: the file cannot be written.
         """
         part = to.with_name(f"{to.name}.part")
         async with self.exchange("GET", path) as answer:
-            file = await trio.to_thread.run_sync(_create, part)
+            file = await trio.to_thread.run_sync(_create, part, 0o600 if private else 0o666)
             try:
                 with file:
                     size = await _write_all(file, answer)
@@ -200,8 +209,8 @@ async def _write_all(file: BinaryIO, answer: ClientConnection) -> int:
     return size
 
 
-def _create(path: Path) -> BinaryIO:
-    return path.open("wb")
+def _create(path: Path, mode: int) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, mode), "wb")
 
 
 def _from_json(data: bytes) -> Any:

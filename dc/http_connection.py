@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import h11
 import trio
@@ -26,6 +26,7 @@ from dc import http_body, http_head, limits, limits_guard
 from dc.errors import ConnectionLost, ProtocolError
 from dc.http_messages import Request, Response, interim, refusal
 from dc.http_pace import Pace, calm, patience
+from dc.http_patched import Patched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable
@@ -158,7 +159,7 @@ class HttpConnection:
             self._patience = response.patience
             if isinstance(response.body, bytes):
                 await self._send_bytes(response, response.body)
-            elif isinstance(response.body, Path):
+            elif isinstance(response.body, Path | Patched):
                 await self._send_file(response, response.body)
             else:
                 await self._send_pieces(response, response.body)
@@ -410,9 +411,9 @@ class HttpConnection:
             await self._send(view[start : start + size])
         self._end()
 
-    async def _send_file(self, response: Response, path: Path) -> None:
+    async def _send_file(self, response: Response, body: Path | Patched) -> None:
         try:
-            file, size = await trio.to_thread.run_sync(http_body.open_file, path)
+            file, size = await trio.to_thread.run_sync(http_body.open_body, body)
         except FileNotFoundError:
             await self._send_bytes(Response(404), b"not found\n")
             return
@@ -425,9 +426,8 @@ class HttpConnection:
         finally:
             file.close()
 
-    async def _send_span(self, file: BinaryIO, start: int, stop: int) -> None:
+    async def _send_span(self, file: http_body.File, start: int, stop: int) -> None:
         http_body.prepare_bulk(self.stream)
-        # So h11 knows that the body was sent, without any of its bytes.
         self._in_hand().send_with_data_passthrough(http_body.unseen(stop - start))
         pace = Pace()
         while start < stop:

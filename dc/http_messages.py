@@ -13,6 +13,7 @@ import msgspec
 
 from dc import http_conditions, http_head, limits
 from dc.errors import ProtocolError
+from dc.http_patched import Patched
 from dc.roles import LOCAL, Principal
 from dc.view_server import Problem
 
@@ -42,6 +43,7 @@ class Request:
         content_length: of the body, in bytes; None if the client sends it in chunks.
         principal: who asks, as whoever answers has found out; else somebody of this computer.
         address: where it came from, without the port; empty where that is not known.
+        shown: the target as it may stand in a log: whoever answers takes out what is secret.
 
     Args:
         reader: of this request's body.
@@ -63,6 +65,7 @@ class Request:
         "path",
         "principal",
         "query",
+        "shown",
         "target",
     )
 
@@ -76,7 +79,7 @@ class Request:
     ) -> None:
         self._reader = reader
         self.method = method
-        self.target = target
+        self.target = self.shown = target
         self.principal: Principal = LOCAL
         self.address = ""
         self.headers = http_head.join_headers(pairs)
@@ -177,7 +180,7 @@ class Response:
     """
 
     status: int = 200
-    body: bytes | Path | AsyncIterable[bytes] = b""
+    body: bytes | Path | Patched | AsyncIterable[bytes] = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     etag: str = ""

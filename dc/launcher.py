@@ -18,9 +18,11 @@ from typing import Final
 from msgspec import Struct
 
 from dc import limits
+from dc.adopting import Adopting
 from dc.cgroups import Cgroup, Cgroups
 from dc.executor import Executor, Start
 from dc.process_tree import Process, all_processes, become_reaper, kill_below
+from dc.task_user import TaskUser
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -52,6 +54,8 @@ class Launcher:
         cgroups: where control groups may be made, if anywhere.
         arguments: further ones of executors.
         is_reaper: whether this process is one, and has no other children in groups of their own.
+        user: whom executors become, if not this process's own.
+        adopting: takes files that are that user's.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class Launcher:
         cgroups: Cgroups | None = None,
         arguments: Sequence[str] = (),
         is_reaper: bool = False,
+        user: TaskUser | None = None,
+        adopting: Adopting | None = None,
     ) -> None:
         self._plugins = plugins
         self._scratch = scratch
@@ -70,6 +76,7 @@ class Launcher:
         self._cgroups = cgroups
         self._arguments = arguments
         self._is_reaper = is_reaper
+        self._user, self._adopting = user, adopting
         self._executors: list[Executor] = []
         self._starting = 0
         self._started = 0
@@ -84,6 +91,8 @@ class Launcher:
         *,
         use_cgroups: bool,
         arguments: Sequence[str] = (),
+        user: TaskUser | None = None,
+        adopting: Adopting | None = None,
     ) -> Iterator[Launcher]:
         """Provide the launcher of a worker's agent, whose whole process is the worker."""
         cgroups = Cgroups.find() if use_cgroups else None
@@ -99,6 +108,8 @@ class Launcher:
                 cgroups=cgroups,
                 arguments=arguments,
                 is_reaper=is_reaper,
+                user=user,
+                adopting=adopting,
             )
         finally:
             if cgroups is not None:
@@ -121,6 +132,8 @@ class Launcher:
                     cgroup=cgroup,
                     folder=self._folder(),
                     after=self.sweep,
+                    user=self._user,
+                    adopting=self._adopting,
                 ),
             )
             self._executors = [one for one in self._executors if not one.is_gone]
@@ -137,10 +150,13 @@ class Launcher:
         if self._cgroups is None:
             return None
         try:
-            return self._cgroups.make()
+            cgroup = self._cgroups.make()
         except OSError as error:
             log.warning("no control group for an executor: %s", error)
             return None
+        if self._user is not None:
+            cgroup.give_limits(self._user.give)
+        return cgroup
 
     def _folder(self) -> Path | None:
         return None if self._scratch is None else self._scratch / f"work-{self._started}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import h11
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from dc import http_head, limits
 from dc.errors import (
@@ -230,7 +231,9 @@ def _challenge(answer: Answer) -> Challenge | None:
     """Return what a server wants to be signed, None if it wants nothing of the kind."""
     if answer.status_code != 401:
         return None
-    return read_challenge(http_head.join_headers(answer.headers).get("www-authenticate", ""))
+    headers = http_head.join_headers(answer.headers)
+    challenge = read_challenge(headers.get("www-authenticate", ""))
+    return challenge and replace(challenge, date=headers.get("date", ""))
 
 
 def _refusal(status: int, body: bytes) -> DcError:

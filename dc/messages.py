@@ -37,7 +37,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from dc import limits
+from dc import limits, limits_power
 from dc.errors import ProtocolError
 
 PROTOCOL: Final = 1
@@ -80,6 +80,10 @@ Traceparent: TypeAlias = Annotated[
     str, Meta(pattern=r"^$|^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", max_length=55)
 ]
 Digest: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Mac: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$(?!\n)", max_length=17)
+]
+PowerOrder: TypeAlias = Literal["off", "reboot", "reread"]
 
 
 class Message(Struct, frozen=True, array_like=True, gc=False, tag_field="message", tag=str.lower):
@@ -150,6 +154,15 @@ class TypeId(Message, frozen=True):
     version: Text
 
 
+class Appliance(Message, frozen=True):
+    """Of a computer that was booted from the image: the image's version, the addresses of network
+    cards by which it can be woken, and which orders of `End.power` it takes."""
+
+    image: Text
+    macs: Annotated[list[Mac], Meta(max_length=limits_power.APPLIANCE_MACS)] = []
+    orders: Annotated[list[Text], Meta(max_length=limits_power.APPLIANCE_ORDERS)] = []
+
+
 class About(Message, frozen=True):
     """What a worker is: its name, its slots, what it can run, and the computer it is on.
 
@@ -178,6 +191,7 @@ class About(Message, frozen=True):
     takes_plugins: bool = False
     trusts: PublicKeys = []
     installs: bool = False
+    appliance: Appliance | None = None
 
 
 class Hello(Message, frozen=True):
@@ -436,12 +450,15 @@ class Rest(Message, frozen=True):
 class End(Message, frozen=True):
     """End: at once, or once it is `drained`, that is, has finished what it has begun.
 
-    `again` has the worker's program start anew in its place. `text` is for its log.
+    `again` has the worker's program start anew in its place. `text` is for its log. `power`, which
+    only an appliance is told, is what its computer does then: it goes off, boots anew, or has its
+    program read its configuration anew.
     """
 
     drained: bool
     again: bool
     text: LongText = ""
+    power: PowerOrder | Literal[""] = ""
 
 
 # --- client to server ---------------------------------------------------------------------------

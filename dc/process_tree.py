@@ -22,7 +22,9 @@ from typing import Final, NamedTuple
 
 from dc import limits
 
+_PR_SET_DUMPABLE: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_SET_NO_NEW_PRIVS: Final = 38
 _STOPPED: Final = "Tt"
 _DEAD: Final = "ZX"
 
@@ -51,6 +53,18 @@ def become_reaper() -> bool:
         return bool(call(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
     except (OSError, AttributeError):
         return False
+
+
+def gain_nothing_more() -> None:
+    """Have what this process starts from now on never have more rights than it has itself.
+
+    And it may look at its own files in /proc again, which who has become another user may not.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            call = ctypes.CDLL(None, use_errno=True).prctl
+            call(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+            call(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def all_processes() -> list[Process]:

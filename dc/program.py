@@ -31,7 +31,7 @@ def run(name: str, program: Callable[[], Awaitable[None]]) -> int:
     try:
         trio.run(program)
     except* DcError as errors:
-        print(f"{name}: {_first(errors)}", file=sys.stderr)
+        print(f"{name}: {first(errors)}", file=sys.stderr)
         return_code = WRONG
     except* KeyboardInterrupt:
         return_code = INTERRUPTED
@@ -52,7 +52,8 @@ def start_anew(arguments: Sequence[str]) -> NoReturn:
     os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  # nosec B606
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in a group, or in those in it."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Blob, Counts, JobId, Options, Outcome, Payload
+from dc.messages import Appliance, Blob, Counts, JobId, Options, Outcome, Payload
 from dc.records_access import AccessRecord
 from dc.records_shown import ShownRecord
 
@@ -147,9 +147,10 @@ class WorkerRow(Struct, frozen=True):
         labels: beside its own, and over them.
         slots: that it is to use; 0 for its own.
         state: `paused`, `draining` or `deleted`, or empty.
-        order: what that process is still to do: `leave`, `restart` (both once it is drained),
-            `stop`, `restart now`, or empty.
+        order: what that process is still to do: `leave`, `restart`, `power-off`, `reboot`, `reread`
+            (all of them once it is drained), `stop`, one of the last four with ` now`, or empty.
         called: the name that operators have given it, over its own; or empty.
+        appliance: what it said last, if its computer was booted from the image.
     """
 
     key: str
@@ -162,6 +163,7 @@ class WorkerRow(Struct, frozen=True):
     state: str = ""
     order: str = ""
     called: str = ""
+    appliance: Appliance | None = None
 
     @property
     def shown(self) -> str:

@@ -31,6 +31,9 @@ def remove_folder(folder: Path, keep: Collection[Path] = ()) -> None:
     if folder.is_symlink():
         _unlink(folder)
         return
+    if not keep:
+        _remove(folder)
+        return
     clear_folder(folder, keep)
     with contextlib.suppress(OSError):  # what is kept, or cannot be removed, is still in it
         folder.rmdir()
@@ -56,8 +59,7 @@ def _remove(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         return
     with contextlib.suppress(OSError):
-        folder.chmod(stat.S_IRWXU)
-        _empty(os.open(folder, _FOLDER))
+        _empty(_open(folder))
     with contextlib.suppress(OSError):
         folder.rmdir()
 
@@ -98,9 +100,27 @@ def _empty(here: int) -> None:
 def _opened(name: str, above: int) -> int | None:
     """Return a descriptor of a folder that is in another one, or None."""
     with contextlib.suppress(OSError):
+        return _open(name, above)
+    return None
+
+
+def _open(name: Path | str, above: int | None = None) -> int:
+    """Return a descriptor of a folder, which may be emptied from then on.
+
+    It is opened before its rights are changed, where that can be done: another task may have put a
+    link in its place, which is not followed.
+
+    Raises:
+        OSError: it is no folder, or cannot be opened.
+    """
+    try:
+        here = os.open(name, _FOLDER, dir_fd=above)
+    except PermissionError:
         os.chmod(name, stat.S_IRWXU, dir_fd=above)  # a Path has no descriptor
         return os.open(name, _FOLDER, dir_fd=above)
-    return None
+    with contextlib.suppress(OSError):
+        os.chmod(here, stat.S_IRWXU)  # noqa: PTH101  # a Path has no descriptor
+    return here
 
 
 def _unlink_files(here: int) -> list[str]:

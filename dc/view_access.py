@@ -137,6 +137,10 @@ class MadeInvite(Struct, frozen=True, kw_only=True):
         file: what stands in the file for the boot image.
         pxe: what is put behind a kernel's command line.
         qr: the rows of a QR code of the code or the link, of `0` and `1`.
+        boot: the address of a script for iPXE, by which a computer boots from the network; empty if
+            the server has no image, as are the next two.
+        iso: the address of an image for a stick or a CD, with the code in it.
+        iso_arm64: the same for ARM processors of 64 bits.
     """
 
     invite: InviteView
@@ -146,6 +150,9 @@ class MadeInvite(Struct, frozen=True, kw_only=True):
     file: str
     pxe: str
     qr: list[str]
+    boot: str = ""
+    iso: str = ""
+    iso_arm64: str = ""
 
 
 class InvitesView(Struct, frozen=True):

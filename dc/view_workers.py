@@ -49,6 +49,20 @@ class VitalsView(Struct, frozen=True):
     dc_processors: float | None = None
 
 
+class ApplianceView(Struct, frozen=True):
+    """A computer that was booted from the image, as it said last.
+
+    Attributes:
+        image: the image's version.
+        macs: addresses of its network cards, by which it can be woken.
+        orders: what it can be told, of `off`, `reboot` and `reread`.
+    """
+
+    image: str
+    macs: list[str]
+    orders: list[str]
+
+
 class WorkerView(Struct, frozen=True, kw_only=True):
     """A worker: who is here, away, or has gone.
 
@@ -56,6 +70,7 @@ class WorkerView(Struct, frozen=True, kw_only=True):
         name: by which it is called here; `own_name` what it calls itself.
         rate: tasks that finish in a second, of the last ten or, if they are few, the last sixty.
         failing: of the tasks that ended here lately, of 1, how many failed.
+        appliance: what its computer was booted from, if that is the image.
     """
 
     name: str
@@ -88,6 +103,7 @@ class WorkerView(Struct, frozen=True, kw_only=True):
     rate: float = 0.0
     failing: float = 0.0
     vitals: VitalsView | None = None
+    appliance: ApplianceView | None = None
 
 
 class WorkersPage(Struct, frozen=True):
@@ -117,6 +133,16 @@ class WorkersChanged(Struct, frozen=True):
     """The workers that were changed, as they are now."""
 
     workers: list[WorkerView]
+
+
+class WorkersWoken(Struct, frozen=True):
+    """The names of the workers whose computers a call to wake was sent to, and the networks.
+
+    Whether it woke anybody is not known: nobody answers.
+    """
+
+    sent: list[str]
+    networks: list[str]
 
 
 class WorkersDeleted(Struct, frozen=True):

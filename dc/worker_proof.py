@@ -37,10 +37,14 @@ _PROOF: Final = re.compile(
 
 
 class Challenge(Struct, frozen=True):
-    """What a server asks to be signed: what names it, and something that was never asked before."""
+    """What a server asks to be signed: what names it, and something that was never asked before.
+
+    `date` is when it said so, by its own clock, as in the header Date; nothing depends on it.
+    """
 
     server: str
     nonce: str
+    date: str = ""
 
     @property
     def header(self) -> str:

@@ -20,6 +20,19 @@ V1 = """\
 DOCKER = "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
 
 
+def test_another_user_is_given_the_limits_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("memory.max", "pids.max", "cgroup.procs", "cgroup.kill", "cgroup.freeze"):
+        (tmp_path / name).touch()
+    given: list[str] = []
+
+    def give(path: Path) -> None:
+        path.stat()
+        given.append(path.name)
+
+    Cgroup(tmp_path, tmp_path, tmp_path).give_limits(give)
+    assert sorted(given) == ["memory.max", "pids.max"]
+
+
 def test_version_2_has_one_tree() -> None:
     found = own_groups(V2, "0::/user.slice/dc.scope\n")
     assert found == {"": Path("/sys/fs/cgroup/user.slice/dc.scope")}

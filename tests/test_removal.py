@@ -64,6 +64,19 @@ def test_links_are_not_followed(folder: Path, tmp_path: Path) -> None:
     assert (other / "file").read_text() == "x"
 
 
+def test_what_becomes_a_link_meanwhile_is_not_followed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir(mode=0o755)
+    (other / "file").write_text("x")
+    (folder / "inner").symlink_to(other)
+    monkeypatch.setattr(Path, "is_symlink", lambda _: False)  # as it was when it was looked at
+    remove_folder(folder / "inner")
+    assert (other / "file").read_text() == "x"
+    assert other.stat().st_mode & 0o777 == 0o755
+
+
 def test_what_is_kept_stays_where_it_is(folder: Path) -> None:
     kept = folder / "a" / "b" / "kept"
     kept.parent.mkdir(parents=True)

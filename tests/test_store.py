@@ -11,7 +11,7 @@ import pytest
 
 from dc import limits, limits_shown
 from dc.errors import StoreConflict, UnknownTask
-from dc.messages import Blob, Counts, Failure, Options, Outcome, Payload
+from dc.messages import Appliance, Blob, Counts, Failure, Options, Outcome, Payload
 from dc.records import (
     AttemptEnd,
     AttemptEnds,
@@ -73,7 +73,8 @@ async def test_workers_are_remembered(opened: Open) -> None:
         await store.commit([Workers([new, old], ["nobody"]), Workers([decided], [])])
         assert await store.workers() == [old, decided, new]
     async with opened() as store:
-        again = WorkerRow("b", "newest", "2", 9.0)
+        booted = Appliance("1.0", ["52:54:00:12:34:56"], ["off"])
+        again = WorkerRow("b", "newest", "2", 9.0, appliance=booted)
         await store.commit([Workers([again], ["a", "b"])])
         assert await store.workers() == [decided, again]
         with pytest.raises(StoreConflict):

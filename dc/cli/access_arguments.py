@@ -84,9 +84,26 @@ def _add_invite(commands: Any, command: Command) -> None:
         action="store_true",
         help="the server's certificate is one that browsers accept: verify that, not its own key",
     )
+    _add_forms(add)
+
+
+def _add_forms(add: Callable[..., Any]) -> None:
+    """Add in which form an invite is given."""
     add("--qr", action="store_true", help="show the code as a QR code as well")
     add("--file", type=Path, metavar="FILE", help="write it for a boot image, to a new file")
-    add("--pxe", action="store_true", help="print what goes behind a kernel's command line instead")
+    add(
+        "--pxe",
+        action="store_true",
+        help="print the address for iPXE, if the server has an image, and what goes behind a "
+        "kernel's command line, instead",
+    )
+    add(
+        "--iso",
+        type=Path,
+        metavar="FILE",
+        help="fetch the server's image with the code in it, for a stick or a CD, to a new file",
+    )
+    add("--arm64", action="store_true", help="with --iso: the image for ARM processors of 64 bits")
 
 
 def _add_approve(commands: Any, command: Command) -> None:

@@ -12,6 +12,7 @@ from dc.cli.bytes_arguments import add_bytes
 from dc.cli.control_arguments import add_control, add_order
 from dc.cli.events_arguments import add_events
 from dc.cli.needs import AND, OR, needs_said
+from dc.cli.os_image_arguments import add_os_image
 from dc.cli.plugins_arguments import add_plugins
 from dc.cli.top_arguments import add_top
 from dc.cli.worker_arguments import add_worker
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add_plugins(commands, _command)
     add_events(commands, _command)
     add_access(commands, _command)
+    add_os_image(commands)
     return root
 
 

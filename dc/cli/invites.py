@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from dc.cli.access_arguments import DAY_SECONDS
 from dc.cli.qr import qr_text
@@ -12,7 +13,7 @@ from dc.cli.screen import Screen
 from dc.cli.secret_file import keep_secret
 from dc.cli.show import when
 from dc.client.plain_client import Client
-from dc.errors import OptionsError
+from dc.errors import NotPossible, OptionsError
 
 
 def invite(args: Namespace, client: Client, screen: Screen) -> int:
@@ -31,7 +32,7 @@ def invite(args: Namespace, client: Client, screen: Screen) -> int:
 
 
 def _make(args: Namespace, client: Client, screen: Screen) -> int:
-    keep = keep_secret(args.file)
+    keep, _ = keep_secret(args.file), keep_secret(args.iso)
     wanted = {
         "name": args.name, "uses": None if args.any else args.uses,
         "lifetime": args.days * DAY_SECONDS, "approve": args.approve, "group": args.group,
@@ -39,19 +40,30 @@ def _make(args: Namespace, client: Client, screen: Screen) -> int:
     }  # fmt: skip
     made = client.request("POST", "/api/invites", wanted)
     keep(made["file"])
+    if args.iso is not None:
+        _fetch(made["iso_arm64" if args.arm64 else "iso"], client, args.iso)
+        screen.note(f"an image for a stick or a CD, with the code in it: {args.iso}")
     if args.json:
         screen.json(made)
         return 0
     if args.file is not None:
         screen.note(f"for a boot image: {args.file}")
     if args.pxe:
-        screen.write(f"{made['pxe']}\n")
-    elif args.file is None:
+        screen.write("".join(f"{made[one]}\n" for one in ("boot", "pxe") if made[one]))
+    elif args.file is None and args.iso is None:
         screen.write(f"{made['shell']}\n")
     if args.qr:
         screen.write(qr_text(made["qr"], colours=screen.streams_to_terminal))
     screen.note(_said(made["invite"]))
     return 0
+
+
+def _fetch(place: str, client: Client, to: Path) -> None:
+    """Fetch an image with a code in it; NotPossible if the server has none."""
+    if not place:
+        raise NotPossible("the invite is made, but the server has no such image: see docs/boot.md")
+    url = urlsplit(place)
+    client.download(f"{url.path}{'?' * bool(url.query)}{url.query}", to)
 
 
 def _said(one: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from dc.cli.screen import Screen
 from dc.cli.show import pairs, when
 from dc.cli.top_detail import vitals_fields
+from dc.cli.worker_arguments import NOW_OR_DRAINED
 from dc.client.plain_client import Client
 from dc.errors import OptionsError
 from dc.requirements import resources_text
@@ -22,6 +23,11 @@ def worker(args: Namespace, client: Client, screen: Screen) -> int:
     answer = client.request("POST", f"/api/workers/{args.action}", _body(args))
     if args.json:
         screen.json(answer)
+    elif args.action == "wake":
+        where = ", ".join(answer["networks"])
+        for name in answer["sent"]:
+            screen.write(f"a call to wake was sent to {name}\n")
+        screen.note(f"sent to all in {where}; whether it was heard is not known")
     elif args.action == "delete":
         for name in answer["deleted"]:
             screen.write(f"{name} is deleted\n")
@@ -38,7 +44,7 @@ def _body(args: Namespace) -> dict[str, Any]:
     body = {"names": args.names, "labels": dict(args.having), "states": args.state, "all": args.all}
     if args.action == "drain":
         body["leave"] = args.leave
-    elif args.action == "restart":
+    elif args.action in NOW_OR_DRAINED:
         body["now"] = args.now
     elif args.action == "set":
         body["set"] = _settings(args)
@@ -93,6 +99,9 @@ def _fields(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "types", ", ".join(f"{kind['name']} {kind['version']}" for kind in one["types"])
     if one["leaves_in"] is not None:
         yield "leaves in", f"{one['leaves_in']:.0f} s"
+    if one.get("appliance"):
+        yield "image", one["appliance"]["image"]
+        yield "cards", ", ".join(one["appliance"]["macs"])
     yield "labels", pairs(one["labels"])
     if one["resources"]:
         yield "resources", resources_text(one["resources"])

@@ -16,10 +16,18 @@ ACTIONS: Final = (
     ("resume", "Have workers take tasks again.", "resume --state paused"),
     ("stop", "End workers now; their tasks go to others.", "stop lab-7"),
     ("restart", "Start workers anew, once they are drained.", "restart --all"),
+    ("power-off", "Switch off computers booted from the image, once drained.", "power-off 'lab-*'"),
+    ("reboot", "Boot computers anew that were booted from the image.", "reboot lab-7 --now"),
+    ("reread", "Have such computers read their configuration anew.", "reread --all"),
+    ("wake", "Call computers that are off, by Wake-on-LAN.", "wake lab-7"),
     ("delete", "Take workers from the list, and refuse their keys.", "delete lab-7"),
     ("set", "Change slots, note, labels or name of workers.", "set lab-7 --slots 2 --label room=3"),
     ("show", "Show a worker.", "show lab-7"),
 )
+
+
+NOW_OR_DRAINED: Final = ("restart", "power-off", "reboot", "reread")
+"""Actions that wait until workers are drained, unless they are to be done now."""
 
 
 def add_worker(commands: Any, command: Command) -> None:
@@ -31,7 +39,7 @@ def add_worker(commands: Any, command: Command) -> None:
     """
     root = commands.add_parser(
         "worker",
-        help="look after workers: drain, pause, stop, restart, delete, set, rename",
+        help="look after workers: drain, pause, stop, restart, power-off, wake, delete, set",
         description="Look after workers. What is decided of a worker holds until it is taken back, "
         "over restarts of it and of the server.",
         epilog="WORKER is a name, or a pattern such as 'lab-*'. Each action has its own --help.\n"
@@ -75,7 +83,7 @@ def _add_own(command: argparse.ArgumentParser, action: str) -> None:
     add = command.add_argument
     if action == "drain":
         add("--leave", action="store_true", help="then have their programs end")
-    elif action == "restart":
+    elif action in NOW_OR_DRAINED:
         add("--now", action="store_true", help="at once; what they run goes to others")
     elif action == "set":
         add("--name", metavar="NAME", help="what one worker is called here; '' for its own name")

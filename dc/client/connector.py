@@ -92,10 +92,10 @@ class Connector:
         connection = self._connection
         return connection.session.trouble if connection and not connection.is_lost else ""
 
-    async def download(self, path: str, to: Path) -> int:
-        """Write what is at a path of the server to a file; return its size in bytes."""
+    async def download(self, path: str, to: Path, *, private: bool = False) -> int:
+        """Write what is at a path to a file, `private` for this user alone; return its size."""
         try:
-            return await self._http.download(path, to)
+            return await self._http.download(path, to, private=private)
         except HttpError as error:
             raise named(error) from error
 

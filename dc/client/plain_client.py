@@ -376,3 +376,8 @@ class Client:
         """Write a backup of the server's data folder to a file; return its size in bytes."""
         size: int = self.call(self._client.backup, to)
         return size
+
+    def download(self, path: str, to: Path) -> int:
+        """Write what is at a path of the server to a file for this user alone; return its size."""
+        size: int = self.call(self._client.download, path, to)
+        return size

@@ -285,6 +285,10 @@ class AsyncClient:
         """Write a backup of the server's data folder to a file; return its size in bytes."""
         return await self.connector.download("/api/backup", to)
 
+    async def download(self, path: str, to: Path) -> int:
+        """Write what is at a path of the server to a file for this user alone; return its size."""
+        return await self.connector.download(path, to, private=True)
+
     async def look_up(self, number: int) -> Status:
         """Return a job's state as the server sent it.
 

@@ -27,6 +27,7 @@ from dc.server import folder, listening
 from dc.server.announcing import announce
 from dc.server.app import ServerApp, Settings
 from dc.server.backup import remove_copies
+from dc.server.boot_files import folders_of
 from dc.server.certificate import ServerCertificate
 from dc.server.door import Door
 from dc.server.first_start import Reached, first_start
@@ -74,6 +75,7 @@ class Arguments(Struct, frozen=True):
     options: list[Option] = []
     log_format: str = logs.TEXT
     allowed: Allowed = Allowed()
+    os_image: Path | None = None
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -107,6 +109,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         options=options,
         log_format=values.log_format,
         allowed=allowed_of(values),
+        os_image=values.os_image,
     )
 
 
@@ -126,6 +129,13 @@ def _add_usual_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="a folder of plugins, beside the installed ones; may be given again",
+    )
+    parser.add_argument(
+        "--os-image",
+        metavar="DIR",
+        type=Path,
+        help="a folder with the image that computers boot from, for who has an invite (default: "
+        "os-image in the data folder, else os/out of dc's source, if they are there)",
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
     logs.add_format_option(parser)
@@ -183,6 +193,7 @@ async def serve(arguments: Arguments) -> None:
     only_here = await trio.to_thread.run_sync(listening.is_only_here, asked.host)
     entry = listening.entry_of(asked, loopback=only_here)
     find_origins(arguments.plugins, entry_points=False)  # are there such folders?
+    folders_of(arguments.os_image, arguments.data)  # is there an image?
     listeners = await listening.listen(asked.host, asked.port)
     try:
         if arguments.accept_loss:
@@ -255,6 +266,7 @@ def _settings(
         behind_proxy=entry.behind_proxy,
         shown_pin=pin,
         allowed=replace(arguments.allowed, places=raise_limit()),
+        os_image=folders_of(arguments.os_image, arguments.data.absolute()),
     )
 
 

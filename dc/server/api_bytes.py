@@ -7,7 +7,7 @@ from typing import Final
 
 from dc import errors
 from dc.roles import Role
-from dc.server.routes import ADMIN, READERS, VIEWERS, Call, Route
+from dc.server.routes import ADMIN, EVERYBODY, READERS, VIEWERS, Call, Route
 from dc.view_jobs import BlobView
 
 OCTETS: Final = "application/octet-stream"
@@ -20,6 +20,8 @@ SOCKET: Final[tuple[Role, ...]] = ("submit", "work")
 _PARTS: Final = (206, 304, 416)
 """Other answers to who wants a part, or what is new."""
 
+_CODES: Final = ((), ("precondition",))
+
 
 async def _by_the_site(call: Call[None, None]) -> object:
     raise NotImplementedError(f"{call.request.path} is answered by the site")
@@ -27,9 +29,9 @@ async def _by_the_site(call: Call[None, None]) -> object:
 
 def byte_routes() -> list[Route]:
     """Return what there is of bytes."""
-    routes = [*_blob_routes(), *_task_routes(), *_server_routes()]
+    routes = [*_blob_routes(), *_task_routes(), *_server_routes(), *_boot_routes()]
     return [
-        replace(route, bare=True, codes=("precondition",) if 206 in route.also else ())
+        replace(route, bare=True, codes=(*route.codes, *_CODES[304 in route.also]))
         for route in routes
     ]
 
@@ -89,4 +91,19 @@ def _server_routes() -> list[Route]:
             "GET", "/metrics", _by_the_site, TEXT, "The server in numbers, for Prometheus",
             "server", roles=VIEWERS,
         ),
+    ]  # fmt: skip
+
+
+def _boot_routes() -> list[Route]:
+    site, tag = _by_the_site, "bytes"
+    wrong = errors.InviteRefused, errors.OptionsError, errors.NotPossible
+    return [
+        Route(
+            "GET", f"/boot/{{secret}}/{where}{{file}}", site, OCTETS, text, tag, problems=wrong,
+            also=(206, 416), codes=("not_found", "query"), roles=EVERYBODY,
+        )
+        for where, text in (
+            ("", "What a computer boots from: the script for iPXE, kernel, initrd, or the ISO"),
+            ("arm64/", "The same for computers with ARM processors of 64 bits"),
+        )
     ]  # fmt: skip

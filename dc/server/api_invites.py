@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from typing import cast
-from urllib.parse import urlsplit
 
-from dc import invites, limits
+from msgspec.structs import replace
+
+from dc import invites
 from dc.errors import NotPossible, OptionsError, StoreError, UnknownGroup, UnknownInvite
 from dc.server import access_views, made_invites
 from dc.server.app import ServerApp
+from dc.server.boot_files import ISO, KERNEL, BootFiles
 from dc.server.commands_access import MakeInvite, RevokeInvite
 from dc.server.doorkeeper import Doorkeeper
-from dc.server.made_invites import Place, read_addresses
-from dc.server.own_addresses import OwnAddresses, own_addresses, reached_at
+from dc.server.made_invites import Place, boot_places
+from dc.server.own_addresses import OwnAddresses, own_addresses
+from dc.server.reaching import place_of
 from dc.server.routes import ADMIN, Call, Route
 from dc.view_access import InvitesView, InviteView, MadeInvite, NewInvite
 
@@ -54,18 +57,21 @@ class InvitesApi:
 
     async def _make(self, call: Call[None, NewInvite]) -> MadeInvite:
         new, secret = call.body, os.urandom(invites.SECRET_BYTES)
-        place = await self._place(new)
+        place = await place_of(self._app.settings, new.addresses, self._own, public=new.public)
         made_invites.code_of(secret, place)  # before there is an invite that nobody can use
         answer = await self._app.ask(MakeInvite(new, secret), *call.by)
-        return made_invites.made(cast("InviteView", answer), secret, place)
+        made = made_invites.made(cast("InviteView", answer), secret, place)
+        return made if made.link else replace(made, **self._boot(new, secret, place))
 
-    async def _place(self, new: NewInvite) -> Place:
-        settings = self._app.settings
-        here = urlsplit(settings.address)
-        port = here.port or limits.DEFAULT_PORT
-        texts = list(new.addresses) or await reached_at(here.hostname or "", self._own)
-        pin = b"" if new.public else settings.pin
-        return Place(read_addresses(texts, port), pin, here.scheme)
+    def _boot(self, new: NewInvite, secret: bytes, place: Place) -> dict[str, str]:
+        """Return from where a computer boots by an invite; nothing if there is no image."""
+        clear = not self._app.settings.behind_proxy
+        places = boot_places(secret, place, new, clear=clear)
+        files = BootFiles(self._app.settings.os_image)
+        there = {
+            "boot": files.has(KERNEL), "iso": files.has(ISO), "iso_arm64": files.has(ISO, "arm64"),
+        }  # fmt: skip
+        return {name: places[name] for name, is_there in there.items() if is_there}
 
     async def _revoke(self, call: Call[None, None]) -> InvitesView:
         await self._app.ask(RevokeInvite(str(call.path["id"])), *call.by)

@@ -53,7 +53,7 @@ class JoinApi:
                 problems=(InviteRefused, *full), roles=EVERYBODY,
             ),
             Route(
-                "GET", f"{path}/{{key}}", self._state, Joined, "How far a worker is in", tag,
+                "GET", f"{path}/keys/{{key}}", self._state, Joined, "How far a worker is in", tag,
                 problems=(UnknownKey,), roles=EVERYBODY,
             ),
             Route(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -12,6 +12,7 @@ from dc.errors import DuplicateName, NotPossible, OptionsError, StoreError, Unkn
 from dc.messages import Text, WorkerSlots
 from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
+from dc.server.command_events import KINDS_OF_ACTIONS
 from dc.server.commands import (
     Action,
     LabelChanges,
@@ -20,15 +21,17 @@ from dc.server.commands import (
     OrderWorkers,
     SetWorkers,
     Some,
+    WakeWorkers,
     Wanted,
     Which,
 )
 from dc.server.cursors import cursor_of, damaged, place_of
+from dc.server.orders import POWER
 from dc.server.routes import VIEWERS, Call, Route
 from dc.server.views import Views
 from dc.server.worker_lists import TEXTS, WorkerFilter, WorkerSort
 from dc.server.worker_lists import Place as WorkerPlace
-from dc.view_workers import WorkersChanged, WorkersDeleted, WorkersPage, WorkerView
+from dc.view_workers import WorkersChanged, WorkersDeleted, WorkersPage, WorkersWoken, WorkerView
 
 WorkerStates: TypeAlias = Annotated[
     str,
@@ -85,7 +88,7 @@ class Drain(Filter):
 
 
 class Restart(Filter):
-    """Of restart: `now` has them give back what they run."""
+    """Of what ends them: `now` has them give back what they run, instead of finishing it."""
 
     now: bool = False
 
@@ -122,16 +125,6 @@ class WorkersApi:
         workers, worker, tag = "/api/workers", "/api/workers/{name}", "workers"
         no, one = (UnknownWorker,), (UnknownWorker, StoreError)
         some = (*one, OptionsError)
-        bodies: dict[str, type[Filter]] = {"drain": Drain, "restart": Restart}
-        orders = [
-            Route(
-                "POST", f"{workers}/{action}", partial(self._order, action), WorkersChanged,
-                f"{action.capitalize()} workers", tag, body=bodies.get(action, Filter),
-                problems=(*some, NotPossible),
-            )
-            for action in get_args(Action)
-            if action != "delete"
-        ]  # fmt: skip
         return [
             Route(
                 "GET", workers, self._all, WorkersPage, "Workers", tag, query=WorkersQuery,
@@ -149,7 +142,7 @@ class WorkersApi:
                 "DELETE", worker, self._delete_one, WorkersDeleted, "Delete a worker", tag,
                 problems=one,
             ),
-            *orders,
+            *self._orders(),
             Route(
                 "POST", f"{workers}/delete", self._delete, WorkersDeleted, "Delete workers", tag,
                 body=Filter, problems=some,
@@ -159,6 +152,26 @@ class WorkersApi:
                 body=SetSome, problems=(*some, DuplicateName),
             ),
         ]  # fmt: skip
+
+    def _orders(self) -> list[Route]:
+        """Return what workers and their computers are told to do."""
+        bodies: dict[str, type[Filter]] = {"drain": Drain, "restart": Restart}
+        bodies |= dict.fromkeys(POWER, Restart)
+        problems = (UnknownWorker, StoreError, OptionsError, NotPossible)
+        orders = [
+            Route(
+                "POST", f"/api/workers/{action}", partial(self._order, action), WorkersChanged,
+                f"{action.capitalize()} workers", "workers", body=bodies.get(action, Filter),
+                problems=problems,
+            )
+            for action in KINDS_OF_ACTIONS
+            if action != "delete"
+        ]  # fmt: skip
+        wake = Route(
+            "POST", "/api/workers/wake", self._wake, WorkersWoken, "Wake computers of workers",
+            "workers", body=Filter, problems=problems,
+        )  # fmt: skip
+        return [*orders, wake]
 
     async def _all(self, call: Call[WorkersQuery, None]) -> WorkersPage:
         query = call.query
@@ -186,6 +199,12 @@ class WorkersApi:
         leave = isinstance(body, Drain) and body.leave
         now = isinstance(body, Restart) and body.now
         return await self._changed(call, OrderWorkers(body.which, action, leave=leave, now=now))
+
+    async def _wake(self, call: Call[None, Filter]) -> WorkersWoken:
+        keys = cast("list[str]", await self._app.ask(WakeWorkers(call.body.which), *call.by))
+        views = self._views.workers
+        networks = await self._app.settings.waker.wake(views.macs_of(keys))
+        return WorkersWoken(views.names_of(keys), networks)
 
     async def _set(self, call: Call[None, SetSome]) -> WorkersChanged:
         return await self._changed(call, _set(call.body.which, call.body.set))

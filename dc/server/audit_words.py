@@ -18,6 +18,7 @@ from dc.server.commands import (
     RetryTasks,
     SetWeight,
     SetWorkers,
+    WakeWorkers,
     Which,
 )
 
@@ -54,6 +55,8 @@ def said_of(command: Command, answer: object) -> tuple[str, str]:
             return "setting.changed", _pairs(changes)
         case OrderWorkers(which, action):
             return KINDS_OF_ACTIONS[action], _workers(which, answer)
+        case WakeWorkers(which):
+            return "worker.woken", _workers(which, answer)
         case SetWorkers(which):
             return "worker.changed", _workers(which, answer)
 

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from dc.records import WorkerRow
 from dc.server.board import Board
 from dc.server.commands import (
+    Action,
     CancelTasks,
     ChangeJob,
     ChangeSettings,
@@ -21,15 +22,20 @@ from dc.server.commands import (
     RetryTasks,
     SetWeight,
     SetWorkers,
+    WakeWorkers,
+    WorkerCommand,
 )
 from dc.server.event_log import OPERATOR, EventLog, counted
 
-KINDS_OF_ACTIONS: Final = {
+KINDS_OF_ACTIONS: Final[dict[Action, str]] = {
     "drain": "worker.drained",
     "pause": "worker.paused",
     "resume": "worker.resumed",
     "stop": "worker.stopped",
     "restart": "worker.restarted",
+    "power-off": "worker.off",
+    "reboot": "worker.rebooted",
+    "reread": "worker.reread",
     "delete": "worker.deleted",
 }
 
@@ -52,7 +58,7 @@ def note_command(
                 said = f"{name} is {board.settings.text(name)}"
                 said += " again, as the server was started" if value is None else ""
                 log.note("setting.changed", OPERATOR, partial(str, said))
-        case OrderWorkers() | SetWorkers():
+        case OrderWorkers() | WakeWorkers() | SetWorkers():
             for key in cast("list[str]", answer):
                 if (row := worker(key)) is not None:
                     _note_worker(log, command, row)
@@ -65,14 +71,24 @@ def note_command(
             log.note(kind, OPERATOR, text_, job=command.job)
 
 
-def _note_worker(log: EventLog, command: OrderWorkers | SetWorkers, row: WorkerRow) -> None:
+TOLD: Final = {
+    "stop": "told to stop",
+    "restart": "told to restart",
+    "power-off": "told to switch its computer off",
+    "reboot": "told to boot its computer anew",
+    "reread": "told to read its configuration anew",
+}
+"""What was done to a worker, where the kind of the event does not say it."""
+
+
+def _note_worker(log: EventLog, command: WorkerCommand, row: WorkerRow) -> None:
     if isinstance(command, OrderWorkers):
         kind = KINDS_OF_ACTIONS[command.action]
         how = ", to leave" if command.leave else " at once" if command.now else ""
-        done = {"stop": "told to stop", "restart": "told to restart"}.get(
-            command.action, kind.partition(".")[2]
-        )
+        done = TOLD.get(command.action, kind.partition(".")[2])
         text = f"worker {row.shown} was {done}{how}"
+    elif isinstance(command, WakeWorkers):
+        kind, text = "worker.woken", f"the computer of worker {row.shown} is called to wake"
     elif command.name is not UNSET:
         kind = "worker.renamed"
         text = f"the worker that calls itself {row.name} is {row.shown} from now on"

@@ -17,7 +17,8 @@ Then: TypeAlias = Callable[[object], None]
 """Takes the answer to a command: what it says itself, or the DcError for which nothing was done."""
 
 Note: TypeAlias = Annotated[str, Meta(max_length=limits.NOTE_CHARS)]
-Action: TypeAlias = Literal["drain", "pause", "resume", "stop", "restart", "delete"]
+PowerAction: TypeAlias = Literal["power-off", "reboot", "reread"]
+Action: TypeAlias = Literal["drain", "pause", "resume", "stop", "restart", "delete"] | PowerAction
 LabelChanges: TypeAlias = Annotated[dict[Text, Text | None], Meta(max_length=limits.LABELS)]
 Some: TypeAlias = Annotated[list[Text], Meta(max_length=limits.WORKER_FILTER)]
 Names: TypeAlias = Annotated[list[Text], Meta(max_length=limits.WORKER_NAMES)]
@@ -51,13 +52,20 @@ class Which(Struct, frozen=True):
 class OrderWorkers(Struct, frozen=True):
     """Do something with workers; the answer is a list of their keys.
 
-    `leave` has them leave once they are drained; `now` has them restart without draining.
+    `leave` has them leave once they are drained; `now` has them restart without draining, and their
+    computers go off, boot or read their configuration anew.
     """
 
     which: Which
     action: Action
     leave: bool = False
     now: bool = False
+
+
+class WakeWorkers(Struct, frozen=True):
+    """Wake computers that are away; the answer is a list of the keys of those that can be."""
+
+    which: Which
 
 
 class SetWorkers(Struct, frozen=True):
@@ -142,4 +150,5 @@ class ChangeSettings(Struct, frozen=True):
 JobCommand: TypeAlias = (
     CancelTasks | CancelJobs | PauseJob | ResumeJob | ChangeJob | RetryTasks | SetWeight
 )
-Command: TypeAlias = CancelJob | JobCommand | OrderWorkers | SetWorkers | ChangeSettings
+WorkerCommand: TypeAlias = OrderWorkers | WakeWorkers | SetWorkers
+Command: TypeAlias = CancelJob | JobCommand | WorkerCommand | ChangeSettings

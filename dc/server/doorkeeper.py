@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from dc import worker_proof
 from dc.errors import DcError, NotPermitted, NotSignedIn
 from dc.http import Request, Response, Upgrade
+from dc.http_patched import Patched
 from dc.roles import NOBODY, Principal
 from dc.server import nonces, worker_sessions
 from dc.server.api_bytes import SOCKET
@@ -134,7 +135,7 @@ class Doorkeeper:
         who = request.principal
         if who.is_local or not isinstance(answer, Response):
             return answer
-        if who is not NOBODY and not isinstance(answer.body, bytes | Path):
+        if who is not NOBODY and not isinstance(answer.body, bytes | Path | Patched):
             answer.body = self.answers.add(who, answer.body)
         return answer
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
+from urllib.parse import urlencode
 
 import segno
 from msgspec import Struct
@@ -14,7 +15,7 @@ from msgspec import Struct
 from dc import invites, limits
 from dc.errors import OptionsError
 from dc.invites import Invite
-from dc.view_access import InviteView, MadeInvite
+from dc.view_access import InviteView, MadeInvite, NewInvite
 
 BOOT: Final = "dc.invite="
 """What a line for the boot of a computer begins with."""
@@ -73,6 +74,30 @@ def made(view: InviteView, secret: bytes, place: Place) -> MadeInvite:
         pxe=f"{BOOT}{code}",
         qr=qr_rows(code.upper()),  # these letters alone take half the room, and mean the same
     )
+
+
+def boot_places(secret: bytes, place: Place, new: NewInvite, *, clear: bool) -> dict[str, str]:
+    """Return the addresses from which a computer boots by an invite, by their fields.
+
+    Args:
+        secret: of the invite.
+        place: where the server is reached.
+        new: what was wanted of the invite.
+        clear: whether boot loaders are served without TLS: they trust no certificate of ours.
+    """
+    base = f"{place.url}/boot/{invites.secret_text(secret)}"
+    public = [("public", "1")] if new.public else []
+    query, more = (
+        urlencode(public),
+        urlencode([*public, *(("address", one) for one in new.addresses)]),
+    )
+    script = f"{base}/boot.ipxe{'?' * bool(query)}{query}"
+    iso = f"worker.iso{'?' * bool(more)}{more}"
+    return {
+        "boot": re.sub("^https:", "http:", script) if clear else script,
+        "iso": f"{base}/{iso}",
+        "iso_arm64": f"{base}/arm64/{iso}",
+    }
 
 
 def code_of(secret: bytes, place: Place) -> str:

@@ -25,6 +25,7 @@ from dc.server.commands import (
     SetWeight,
     SetWorkers,
     Then,
+    WakeWorkers,
 )
 from dc.server.commands_access import AccessCommand
 from dc.server.event_log import OPERATOR
@@ -95,6 +96,8 @@ class Operations:
                 if command.action == "delete":
                     self.access.deleted(keys)
                 self._answer(then, keys)
+            case WakeWorkers(which):
+                self._answer(then, self._orders.wake(which))
             case SetWorkers():
                 self._answer(then, self._orders.set(command))
 

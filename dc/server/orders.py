@@ -4,8 +4,9 @@ Theory of operation
 -------------------
 A *decision* (paused, draining, deleted, slots, note, labels) is of a worker, and holds until it is
 taken back: over restarts of both sides, and for a worker that is not here. An *order* (leave, stop,
-restart) is for one process of a worker, and is done with when that process has ended, or when
-another one of the same worker comes.
+restart, and of a computer that was booted from the image: power-off, reboot, reread) is for one
+process of a worker, and is done with when that process has ended, or when another one of the same
+worker comes.
 
 Both are written down and obeyed at once. A worker with either, but for slots, note and labels, has
 no room; it is told to hand back what it has not begun (Rest), and for an order to end (End). It
@@ -19,13 +20,14 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import translate
+from typing import Final
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import DcError, NotPossible, OptionsError, UnknownWorker, WorkerDeleted
-from dc.messages import End, Rest, Slots
+from dc.messages import End, PowerOrder, Rest, Slots
 from dc.records import WorkerRow
 from dc.server.board import Board
 from dc.server.commands import OrderWorkers, SetWorkers, Which
@@ -37,7 +39,22 @@ from dc.server.roster import Roster, Worker
 
 GONE = "gone"
 
-AT_ONCE = ("stop", "restart now")
+NOW: Final = " now"
+"""What an order ends in for which what runs is not finished first."""
+
+NO_APPLIANCE: Final = "is no computer that was booted from the image"
+
+NAMED: Final = 5
+"""Of many workers that cannot do something, those that are named."""
+
+POWER: Final[dict[str, PowerOrder]] = {
+    "power-off": "off",
+    "reboot": "reboot",
+    "reread": "reread",
+}
+"""Orders for computers that were booted from the image, as these are told."""
+
+AT_ONCE = ("stop", "restart now", *(f"{order} now" for order in POWER))
 """Orders for which what runs is given up."""
 
 TEXTS = {
@@ -45,7 +62,21 @@ TEXTS = {
     "stop": "an operator has stopped it",
     "restart": "an operator has it restarted, once it is drained",
     "restart now": "an operator has it restarted",
+    "power-off": "an operator has its computer switched off, once it is drained",
+    "power-off now": "an operator has its computer switched off",
+    "reboot": "an operator has its computer booted anew, once it is drained",
+    "reboot now": "an operator has its computer booted anew",
+    "reread": "an operator has it read its configuration anew, once it is drained",
+    "reread now": "an operator has it read its configuration anew",
 }
+
+ENDS = {
+    "restart": "restarts",
+    "power-off": "switches its computer off",
+    "reboot": "boots its computer anew",
+    "reread": "reads its configuration anew",
+}
+"""How a worker comes to its end by an order, if it does not just end."""
 
 
 class Orders:
@@ -100,6 +131,30 @@ class Orders:
         elif command.action != "delete":
             self._check_free(rows)
         return self._decide(rows, [_changed(row, command.action, order) for row in rows])
+
+    def wake(self, which: Which) -> list[str]:
+        """Return the keys of those that are meant, are not here, and whose computers can be woken.
+
+        Raises:
+            UnknownWorker: there are none of these.
+            OptionsError: it is not said which.
+            NotPossible: somebody who is named cannot be woken, or nobody can.
+        """
+        rows = list(self._chosen(which))
+        wrong = {row.key: text for row in rows if (text := self._awake(row))}
+        named = any(which.exact or not _is_pattern(name) for name in which.names)
+        if wrong and (named or len(wrong) == len(rows)):
+            raise NotPossible(_some(list(wrong.values()), "; "))
+        return [row.key for row in rows if row.key not in wrong]
+
+    def _awake(self, row: WorkerRow) -> str:
+        """Return why a worker's computer cannot be woken, or nothing."""
+        worker = self._roster.by_key.get(row.key)
+        if worker is not None and worker.peer >= 0:
+            return f"{row.shown} is here: it need not be woken"
+        if row.appliance is None:
+            return f"{row.shown} {NO_APPLIANCE}"
+        return "" if row.appliance.macs else f"{row.shown} has no network card to be woken by"
 
     def set(self, command: SetWorkers) -> list[str]:
         """Change what is decided of workers; return their keys.
@@ -170,7 +225,8 @@ class Orders:
             self._leases.give_up(worker, blame=False)
             return
         again = order.startswith("restart")
-        self._tell(worker, End(order not in AT_ONCE, again, TEXTS[order]))
+        power = POWER.get(order.removesuffix(NOW))
+        self._tell(worker, End(order not in AT_ONCE, again, TEXTS[order], power or ""))
         if worker.ready and order in AT_ONCE:
             worker.stop_by = self._board.now + limits.ORDER_SECONDS
             self._stopping[worker.id] = worker
@@ -259,15 +315,27 @@ class Orders:
             if worker.peer >= 0 and not worker.obeys:
                 text = f"{row.shown} is of a dc that takes no orders: end its program where it runs"
                 raise NotPossible(text)
+        if power := POWER.get(order.removesuffix(NOW)):
+            wrong = [text for row in rows if (text := _cannot(row, power))]
+            if wrong:
+                raise NotPossible(_some(wrong, "; "))
 
 
 def _order_of(command: OrderWorkers) -> str:
     """Return the order of a command, if it is one."""
     if command.action == "drain" and command.leave:
         return "leave"
-    if command.action == "restart" and command.now:
-        return "restart now"
+    at_once = f"{command.action}{NOW}"
+    if command.now and at_once in TEXTS:
+        return at_once
     return command.action if command.action in TEXTS else ""
+
+
+def _cannot(row: WorkerRow, power: PowerOrder) -> str:
+    """Return why an order cannot be given to a worker's computer, or nothing."""
+    if row.appliance is None:
+        return f"{row.shown} {NO_APPLIANCE}"
+    return "" if power in row.appliance.orders else f"the image of {row.shown} knows no such order"
 
 
 def _changed(row: WorkerRow, action: str, order: str) -> WorkerRow:
@@ -300,8 +368,8 @@ def commanded(row: WorkerRow, held: int) -> tuple[str, str]:
     """
     tasks = f"{held} task{'s' if held != 1 else ''}"
     if row.order:
-        ends = "restarts" if row.order.startswith("restart") else "ends"
-        after = f"after its {tasks}" if held and row.order in ("leave", "restart") else "now"
+        ends = ENDS.get(row.order.removesuffix(NOW), "ends")
+        after = f"after its {tasks}" if held and row.order not in AT_ONCE else "now"
         return "draining", f"told to {row.order} by an operator: {ends} {after}"
     if row.state == "paused":
         return "paused", "paused by an operator: it takes nothing until it is resumed"
@@ -311,6 +379,12 @@ def commanded(row: WorkerRow, held: int) -> tuple[str, str]:
 
 def _is_pattern(name: str) -> bool:
     return any(mark in name for mark in PATTERN)
+
+
+def _some(texts: list[str], between: str) -> str:
+    """Return some of many texts, and how many there are beside."""
+    more = f"{between}and so on, for {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+    return between.join(texts[:NAMED]) + more
 
 
 def _said(which: Which) -> str:

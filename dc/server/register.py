@@ -82,6 +82,7 @@ class Register:
         if row.run != about.run:
             row = replace(row, order="")
         row = replace(row, name=about.name, run=about.run, seen=self._board.wall)
+        row = replace(row, appliance=about.appliance)
         self.forget_named(row.shown)  # this is who has that name now
         return self._put(row)
 

@@ -20,6 +20,7 @@ WORDS: Final = frozenset(
         *("settings", "socket", "status", "stop", "stream", "submit", "submitters", "tasks"),
         *("access", "approve", "audit", "groups", "invites", "join", "knock", "me", "reveal"),
         *("sign-in", "sign-out", "tokens", "worker-keys"),
+        *("arm64", "boot", "boot.ipxe", "initrd.img", "vmlinuz", "worker.iso"),
         *("timeline", "trace", "types", "worker-history", "workers"),
     }
 )

@@ -20,8 +20,12 @@ from dc.server.api_bytes import byte_routes
 from dc.server.app import ServerApp
 from dc.server.backup import backup
 from dc.server.blob_answers import ASK_AGAIN, BlobAnswers, digest_named
+from dc.server.boot_answers import BootAnswers
+from dc.server.boot_files import BootFiles
+from dc.server.clear_stream import ClearStream
 from dc.server.compression import compress
 from dc.server.cross_site import check_site
+from dc.server.door import TEXT as USE_TLS
 from dc.server.doorkeeper import Doorkeeper
 from dc.server.entrance import Entrance
 from dc.server.forwarded import origin
@@ -78,6 +82,7 @@ class Site:
         self._files = StaticFiles()
         self._blobs = BlobAnswers(app.blobs, uploads)
         self._bytes = TaskBytes(self._views, app.blobs, self._blobs)
+        self._boot = BootAnswers(app, self.doorkeeper, BootFiles(app.settings.os_image))
         self._requests = RequestTally()
         self.guard = Guard(app.settings.allowed)
         self._limiter = Limiter(self.guard)
@@ -103,7 +108,8 @@ class Site:
                 await _turn_away(stream, told=opening is None)
             elif (opened := stream if opening is None else await opening(stream)) is not None:
                 stream = opened
-                answer = partial(self._visited, visit, address)
+                clear = isinstance(opened, ClearStream)
+                answer = partial(self._in_the_clear if clear else self._visited, visit, address)
                 upgraded = await http.serve_requests(stream, answer)
         if upgraded is not None:
             socket = Link(stream, client=False, initial=upgraded[1])
@@ -120,6 +126,21 @@ class Site:
             return await self.answer(request, visit)
         finally:
             self.guard.places.end(visit)
+
+    async def _in_the_clear(self, visit: Visit, address: str, request: Request) -> Response:
+        """Answer a request that came without TLS although there is TLS: for `/boot/…` alone.
+
+        Nothing that it shows counts. The connection ends with it, whatever came behind it.
+        """
+        for name in ("authorization", "cookie"):
+            request.headers.pop(name, None)
+        answer: Response | Upgrade = Response.text(400, USE_TLS)
+        reads = request.method in ("GET", "HEAD") and "upgrade" not in request.headers
+        if reads and request.segments[0] == "boot":
+            answer = await self._visited(visit, address, request)
+        assert isinstance(answer, Response)
+        answer.headers.append(("Connection", "close"))
+        return answer
 
     def _asker(self, address: str, request: Request) -> str:
         """Return where a request is from, without a port: what a proxy before us says, if any."""
@@ -224,6 +245,8 @@ class Site:
     async def _read_only(self, request: Request, parts: list[str]) -> Response:
         """Answer GET or HEAD where there is nothing else."""
         match parts:
+            case ["boot", *rest]:
+                return await self._boot.answer(request, rest)
             case ["plugins", *rest] if rest and _is_archive(request, rest):
                 _admit(request, "/plugins/{sha256}")
                 return await self._plugin(request, "/".join(rest))

@@ -10,6 +10,7 @@ from dc.server.guard import Allowed
 from dc.server.keep import Keep
 from dc.server.quotas import NONE, Quotas
 from dc.server.settings import Option, Values
+from dc.wake import Waker
 
 
 class Settings(Struct, frozen=True):
@@ -20,7 +21,9 @@ class Settings(Struct, frozen=True):
     are; `pin` is the SHA-256 of the server's key, empty where that is not needed: without TLS, or
     if the authorities vouch for the certificate; `shown_pin` is that of the key it shows by TLS,
     and empty if a proxy does; `behind_proxy` is whether a proxy on this computer says whose
-    requests it passes on; `allowed` is how much others may ask for.
+    requests it passes on; `allowed` is how much others may ask for; `waker` wakes computers;
+    `os_image` are the folders in which an image may be for computers to boot from, the first one
+    with a kernel counts.
     """
 
     software: str
@@ -36,6 +39,8 @@ class Settings(Struct, frozen=True):
     behind_proxy: bool = False
     shown_pin: bytes = b""
     allowed: Allowed = Allowed()
+    waker: Waker = Waker()
+    os_image: list[Path] = []
 
     @property
     def given(self) -> Values:

@@ -1,15 +1,16 @@
 """The page's files, and the one document that all its addresses show.
 
 The files are those of `dc/web`. All are read, and compressed, at the start: nothing that a request
-says is ever a path on the disk. A browser asks each time whether what it has is still right, which
-costs no bytes, so a new version is there at once.
+says is ever a path on the disk. The document is asked for each time, so a new version is there at
+once; it names the other files where they are kept for good, see dc/server/page_files.py.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
@@ -21,6 +22,9 @@ from msgspec import Struct
 from dc import limits_shown
 from dc.http import Request, Response
 from dc.http_conditions import accepts
+from dc.server.page_files import DOCUMENT, MAIN, PageFiles
+
+log: Final = logging.getLogger("dc.server")
 
 KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -41,9 +45,11 @@ PAGES: Final = frozenset(
 )
 """What the addresses of pages begin with."""
 
-DOCUMENT: Final = "index.html"
-
-HEADERS: Final = [("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding")]
+VARY: Final = ("Vary", "Accept-Encoding")
+ASKED: Final = [("Cache-Control", "no-cache"), VARY]
+"""Of what is asked for each time, which costs no bytes if it is still the same."""
+KEPT: Final = [("Cache-Control", "public, max-age=31536000, immutable"), VARY]
+"""Of what never changes: a year is as long as anything is kept."""
 
 
 class StaticFile(Struct, frozen=True):
@@ -60,18 +66,38 @@ class StaticFiles:
 
     def __init__(self) -> None:
         root = resources.files("dc") / "web"
-        self._files = {name: _read(file, kind) for name, file, kind in _found(root)}
+        found = {name: (file.read_bytes(), kind) for name, file, kind in _found(root)}
+        kinds = {name: kind for name, (_, kind) in found.items()}
+        self._files = {name: _packed(*one) for name, one in found.items()}
+        self._page = page = PageFiles({name: body.decode() for name, (body, _) in found.items()})
+        if page.problem:
+            log.warning("the page's modules are fetched one by one: %s", page.problem)
+        self._kept = {
+            page.base + name: self._file(name, text.encode(), kinds.get(name, kinds[MAIN]))
+            for name, text in page.kept.items()
+        }
+        self._documents = {
+            module: _packed(page.document(module).encode(), kinds[DOCUMENT])
+            for module in page.modules()
+        }
+        del self._files[DOCUMENT]
 
-    def get(self, request: Request, name: str, status: int = 200) -> Response | None:
+    def _file(self, name: str, body: bytes, kind: str) -> StaticFile:
+        """Return a file that may be here already, as it is under its plain name."""
+        known = self._files.get(name)
+        return known if known is not None and known.body == body else _packed(body, kind)
+
+    def get(self, request: Request, name: str) -> Response | None:
         """Answer with a file, None if there is none of this name."""
+        if name == DOCUMENT:
+            return self._document(request, "", 200)
+        if (file := self._kept.get(name)) is not None:
+            return _answer(request, file, KEPT)
         file = self._files.get("icon.svg" if name == "favicon.ico" else name)
-        if file is None:
-            return None
-        headers = list(HEADERS)
-        if file.gzipped and accepts(request.headers, "gzip"):
-            headers.append(("Content-Encoding", "gzip"))
-            return Response(status, file.gzipped, file.kind, headers, etag=f"{file.etag}-gzip")
-        return Response(status, file.body, file.kind, headers, etag=file.etag)
+        return None if file is None else _answer(request, file, ASKED)
+
+    def _document(self, request: Request, module: str, status: int) -> Response:
+        return _answer(request, self._documents[module], ASKED, status)
 
     def page(self, request: Request) -> Response | None:
         """Answer with the document that all pages are; with status 404 if there is no such page.
@@ -84,7 +110,8 @@ class StaticFiles:
         anything = "*/*" in request.headers.get("accept", "*/*")
         if not wants_document(request) and not (known and anything):
             return None
-        return self.get(request, DOCUMENT, 200 if known else 404)
+        module = self._page.module_at("/" + "/".join(request.segments))
+        return self._document(request, module, 200 if known else 404)
 
 
 def wants_document(request: Request) -> bool:
@@ -92,8 +119,16 @@ def wants_document(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "").lower()
 
 
-def _read(file: Traversable, kind: str) -> StaticFile:
-    body = file.read_bytes()
+def _answer(
+    request: Request, file: StaticFile, headers: Sequence[tuple[str, str]], status: int = 200
+) -> Response:
+    if file.gzipped and accepts(request.headers, "gzip"):
+        more = [*headers, ("Content-Encoding", "gzip")]
+        return Response(status, file.gzipped, file.kind, more, etag=f"{file.etag}-gzip")
+    return Response(status, file.body, file.kind, list(headers), etag=file.etag)
+
+
+def _packed(body: bytes, kind: str) -> StaticFile:
     gzipped = gzip.compress(body, 9, mtime=0) if len(body) >= limits_shown.GZIP_LEAST_BYTES else b""
     etag = hashlib.sha256(body).hexdigest()[:32]
     return StaticFile(kind, etag, body, gzipped if len(gzipped) < len(body) else b"")

@@ -18,7 +18,7 @@ from dc.server.orders import GONE
 from dc.server.reason import Reason, view_of
 from dc.server.roster import KEY_SHOWN, Worker
 from dc.signing import public_text
-from dc.view_workers import RunningView, TypeName, VitalsView, WorkerView
+from dc.view_workers import ApplianceView, RunningView, TypeName, VitalsView, WorkerView
 
 SIZES = ("memory_used", "memory_total", "disk_free", "dc_memory")
 """What of the vitals is in bytes."""
@@ -91,6 +91,12 @@ class WorkerViews:
         rows = [self._app.reactor.workers.register.get(key) for key in keys]
         return sorted(row.shown for row in rows if row is not None)
 
+    def macs_of(self, keys: list[str]) -> list[str]:
+        """Return by which addresses the computers of the workers of these keys can be woken."""
+        rows = [self._app.reactor.workers.register.get(key) for key in keys]
+        said = [row.appliance for row in rows if row is not None]
+        return [mac for one in said if one is not None for mac in one.macs]
+
     def of_keys(self, keys: list[str]) -> list[WorkerView]:
         """Return the workers of these keys that there are, by name."""
         side = self._app.reactor.workers
@@ -142,6 +148,7 @@ class WorkerViews:
             rate=worker.tally.rate(self._app.reactor.board.now),
             failing=worker.tally.failing,
             vitals=vitals_view(worker),
+            appliance=appliance_view(row),
         )
 
     def _idle(self, worker: Worker, fresh: bool) -> Reason | None:
@@ -180,6 +187,14 @@ def vitals_view(worker: Worker) -> VitalsView | None:
     return VitalsView(worker.vitals_at, **(told | sizes), mains=mains)
 
 
+def appliance_view(row: WorkerRow | None) -> ApplianceView | None:
+    """Return what is shown of a computer that was booted from the image; None of any other."""
+    if row is None or row.appliance is None:
+        return None
+    said = row.appliance
+    return ApplianceView(said.image, said.macs, said.orders)
+
+
 def gone_view(row: WorkerRow) -> WorkerView:
     """Return what is shown of a worker that is not here."""
     decided = f"; {row.state} by an operator" if row.state else ""
@@ -210,4 +225,5 @@ def gone_view(row: WorkerRow) -> WorkerView:
         leaves_in=None,
         done=0,
         failed=0,
+        appliance=appliance_view(row),
     )

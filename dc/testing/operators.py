@@ -23,6 +23,8 @@ ORDERS: Final[dict[str, tuple[str, dict[str, bool]]]] = {
     "operator stops": ("stop", {}),
     "operator restarts": ("restart", {}),
     "operator restarts now": ("restart", {"now": True}),
+    "operator reboots": ("reboot", {}),
+    "operator powers off now": ("power-off", {"now": True}),
     "operator deletes": ("delete", {}),
 }
 """By kind of fault, what is asked of a worker, and how."""

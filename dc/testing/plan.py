@@ -36,6 +36,8 @@ KINDS: Final = (
     "operator stops",
     "operator restarts",
     "operator restarts now",
+    "operator reboots",
+    "operator powers off now",
     "operator deletes",
     "operator sets slots",
     "operator pauses job",

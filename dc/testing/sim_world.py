@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from dc.errors import StartError, StoreError
-from dc.messages import Failure
+from dc.messages import Appliance, Failure
 from dc.pipe import InFile, Run, Saved
 from dc.plugins import Plugins
 from dc.records import NewJob, Record
@@ -160,6 +160,10 @@ def result_of(execution: Execution) -> bytes:
     return msgspec.msgpack.encode(values)
 
 
+APPLIANCE: Final = Appliance("simulated", orders=["off", "reboot"])
+"""What each worker says of its computer: a process that has ended is started anew in any case."""
+
+
 class SimWorker(Worker):
     """One process of a worker: with the folder, journal and key of the worker.
 
@@ -186,6 +190,7 @@ class SimWorker(Worker):
             run=self.home.run,
             slots=slots,
             software="dc simulated",
+            appliance=APPLIANCE,
         )
         return WorkerApp(
             identity,

@@ -6,25 +6,29 @@ import argparse
 import math
 import os
 import random
-import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dc import __version__, limits, logs, program
+from dc.cache import CacheFolder
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
+from dc.messages import Appliance
 from dc.requirements import CPUS
+from dc.task_user import TaskUser, find_user
 from dc.worker import (
+    appliance,
     cache_place,
     computer,
+    ending,
     install,
     join_options,
     lifetime_options,
@@ -32,8 +36,10 @@ from dc.worker import (
     plugin_options,
     resource_options,
     show,
+    task_place,
 )
 from dc.worker.app import WorkerApp
+from dc.worker.attendant import Attendant
 from dc.worker.cache_place import CachePlace
 from dc.worker.entry import Applying, Entry, enter
 from dc.worker.equipment import Equipment
@@ -94,12 +100,15 @@ class Arguments(Struct, frozen=True):
     taken: PluginOptions = PluginOptions()
     log_format: str = logs.TEXT
     near: NeighbourOptions = NeighbourOptions()
+    task_user: TaskUser | None = None
 
 
 class Ended(Struct):
-    """How a worker has ended; `again` is whether its program is to start anew."""
+    """How a worker has ended; `again` is whether its program is to start anew, `power` what its
+    computer is to do, as in `End`."""
 
     again: bool = False
+    power: str = ""
 
 
 def parse(argv: list[str] | None = None) -> Arguments:
@@ -120,6 +129,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         resources = near.resources(resource_options.read(values))
         taken = plugin_options.read(values)
         cache = cache_place.place_of(values)
+        user = None if values.task_user is None else find_user(values.task_user)
         _check(values, labels)
     except (StartError, OptionsError, SignatureError) as error:
         parser.error(str(error))
@@ -143,6 +153,7 @@ def parse(argv: list[str] | None = None) -> Arguments:
         taken=taken,
         log_format=values.log_format,
         near=near,
+        task_user=user,
     )
 
 
@@ -183,6 +194,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_executors(parser)
     neighbour_options.add_arguments(parser)
     install.add_arguments(parser)
+    appliance.add_arguments(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
     logs.add_format_option(parser)
@@ -220,6 +232,11 @@ def _add_executors(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="executor processes that are started ahead, to replace others (default: %(default)s)",
     )
+    add(
+        "--task-user",
+        metavar="USER",
+        help="run tasks as this user, who cannot read the worker's key and journals (root only)",
+    )
     add("--no-cgroups", action="store_true", help="make no control groups (Linux), if any can be")
 
 
@@ -253,7 +270,9 @@ def _check(values: argparse.Namespace, labels: dict[str, str]) -> None:
             raise StartError(f"--plugins {folder}: there is no such folder")
 
 
-def _identity(arguments: Arguments, key: str, run: str) -> Identity:
+def _identity(
+    arguments: Arguments, key: str, run: str, appliance: Appliance | None = None
+) -> Identity:
     equipment = Equipment()
     return Identity(
         arguments.name or computer.hostname(),
@@ -270,13 +289,25 @@ def _identity(arguments: Arguments, key: str, run: str) -> Identity:
         takes_plugins=arguments.taken.takes,
         trusts=arguments.taken.trusts,
         installs=arguments.taken.installs,
+        appliance=appliance,
     )
 
 
-def _launcher(arguments: Arguments, scratch: Path) -> AbstractContextManager[Launcher]:
-    how = arguments.plugins, scratch, arguments.recycling
+def _launcher(
+    arguments: Arguments, folder: WorkerFolder, cache: CacheFolder
+) -> AbstractContextManager[Launcher]:
+    user, adopting = arguments.task_user, None
+    if user is not None:
+        places = folder.code, cache.folder
+        adopting = task_place.share(user, folder.path, folder.scratch, places, arguments.plugins)
     return Launcher.of_a_worker(
-        *how, use_cgroups=arguments.use_cgroups, arguments=arguments.near.arguments
+        arguments.plugins,
+        folder.scratch,
+        arguments.recycling,
+        use_cgroups=arguments.use_cgroups,
+        arguments=arguments.near.arguments,
+        user=user,
+        adopting=adopting,
     )
 
 
@@ -286,36 +317,46 @@ def _minder(near: NeighbourOptions, folder: Path) -> Minder | None:
     return Minder(Neighbour(near.policy), computer_senses(folder))
 
 
-async def work(arguments: Arguments, ended: Ended) -> None:
+async def work(arguments: Arguments, ended: Ended, attendant: Attendant | None = None) -> None:
     """Run the worker until SIGINT or SIGTERM, or until it is told to end.
 
     Args:
         arguments: what was asked for.
         ended: how it ends.
+        attendant: what is around it.
 
     Raises:
         StartError: the server will not have it, or there is no place for its files.
     """
     where = arguments.data, arguments.scratch
     with open_folder(*where, new_key=arguments.new_key) as folder:
-        identity = _identity(arguments, folder.key, folder.run)
+        attendant = attendant or Attendant()
+        identity = _identity(arguments, folder.key, folder.run, attendant.appliance)
         join = arguments.join
         about = {**identity.labels, CPUS: f"{identity.resources[CPUS]:g}"}
         applying = Applying(join.where, identity.name, about, join.trusts_network)
-        entry = await enter(applying, folder.path)
-        await _work(arguments, ended, identity, folder, entry)
+        entry = await enter(applying, folder.path, attendant)
+        await _work(arguments, ended, identity, folder, entry, attendant)
 
 
 async def _work(
-    arguments: Arguments, ended: Ended, identity: Identity, folder: WorkerFolder, entry: Entry
+    arguments: Arguments,
+    ended: Ended,
+    identity: Identity,
+    folder: WorkerFolder,
+    entry: Entry,
+    attendant: Attendant,
 ) -> None:
     """Run the worker for the server that it has got into."""
     server = entry.server
     access: list[tuple[str, str]] = []
     relay = Relay(entry.open, server.authority, access)
+    user = arguments.task_user
+    apart, give = (None, str) if user is None else (folder.scratch / task_place.FORMER, user.give)
+    cache = cache_place.open_cache(arguments.cache, folder.path, apart)
     with (
-        _launcher(arguments, folder.scratch) as launcher,
-        relay.listening(folder.scratch, needed=server.tls) as relayed,
+        _launcher(arguments, folder, cache) as launcher,
+        relay.listening(folder.scratch, needed=server.tls, give=give) as relayed,
     ):
         os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
         code, http = PluginFolder(folder.code), HttpClient(entry.open, server.authority, access)
@@ -330,7 +371,7 @@ async def _work(
             prover=entry.prove,
             jitter=random.random,
             keeping=Keeping(folder.path),
-            cache=cache_place.open_cache(arguments.cache, folder.path),
+            cache=cache,
             guard=Guard(folder.scratch, most=arguments.near.memory),
             meter=Meter(folder.scratch),
             clock=computer.waking_clock,
@@ -338,21 +379,13 @@ async def _work(
             until=arguments.until,
             minder=_minder(arguments.near, folder.scratch),
             give_back=arguments.near.give_back,
-            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch),
+            make_fetcher=arguments.taken.fetcher(http, code, folder.scratch, built=bool(user)),
         )
         with entry.doubted():
-            await _run(app, arguments.finish, [relay.run, spares.keep, code.keep_tidy])
-        ended.again = app.again
-
-
-async def _run(app: WorkerApp, finish: float, beside: list[Callable[[], Awaitable[None]]]) -> None:
-    """Run the worker to its end, and the rest for as long."""
-    async with trio.open_nursery() as nursery:
-        await nursery.start(_watch_signals, app, finish, nursery.cancel_scope)
-        for one in beside:
-            nursery.start_soon(one)
-        await app.run()
-        nursery.cancel_scope.cancel()
+            seen = partial(attendant.beside, app, server)
+            beside = relay.run, spares.keep, code.keep_tidy, seen
+            await ending.run(app, arguments.finish, beside)
+        ended.again, ended.power = app.again, app.power
 
 
 async def print_about(arguments: Arguments) -> None:
@@ -363,26 +396,8 @@ async def print_about(arguments: Arguments) -> None:
     """
     identity = _identity(arguments, "", "")
     senses = computer_senses(Path())
-    about = await show.about(identity, arguments.plugins)
+    about = await show.about(identity, arguments.plugins, arguments.task_user)
     sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
-
-
-async def _watch_signals(
-    app: WorkerApp,
-    finish: float,
-    everything: trio.CancelScope,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """End the worker: cleanly at the first signal, at once at the second."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        await anext(signals)
-        app.leave(finish)
-        # A shell, a wrapper and a terminal may each pass on the same Ctrl-C.
-        asked = trio.current_time()
-        async for _ in signals:
-            if trio.current_time() - asked > program.SAME_SIGNAL_SECONDS:
-                everything.cancel()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -390,6 +405,8 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if install.is_asked(words):
         return install.main(words, parse)
+    if appliance.is_asked(words):
+        return appliance.main(words, _as_appliance)
     if argv is None:
         join_options.hide_code(sys.orig_argv[1:])
     arguments = parse(argv)
@@ -399,22 +416,15 @@ def main(argv: list[str] | None = None) -> int:
     ended = Ended()
     status = program.run("dc.worker", partial(work, arguments, ended))
     if ended.again and status == 0:
-        program.start_anew(again(sys.orig_argv[1:], arguments.until))
+        program.start_anew(ending.again(sys.orig_argv[1:], arguments.until))
     return status
 
 
-def again(argv: Sequence[str], until: float) -> list[str]:
-    """Return the arguments of a worker that is started anew: the same worker, with the same end."""
-    kept: list[str] = []
-    at = 0
-    while at < len(argv):
-        option, equals, _ = argv[at].partition("=")
-        if option.startswith("--li") and "--lifetime".startswith(option):
-            at += not equals
-        elif not (option.startswith("--ne") and "--new-key".startswith(option)):
-            kept.append(argv[at])
-        at += 1
-    return [*kept, "--lifetime", f"@{until:.3f}"] if until < math.inf else kept
+async def _as_appliance(words: list[str], join: JoinOptions, attendant: Attendant) -> Ended:
+    """Run the worker of a computer that was booted from the image; return how it has ended."""
+    ended = Ended()
+    await work(replace(parse(words), join=join), ended, attendant)
+    return ended
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ from dc.worker.reactor import WorkerReactor
 from dc.worker.seats import Seat, run_executor
 from dc.worker.sending import Sending
 from dc.worker.statistics import Statistics
+from dc.worker.task_place import TASKS
 from dc.worker.vitals import Meter
 from dc.worker_proof import Challenge, Proof
 
@@ -124,6 +125,7 @@ class WorkerApp:
 
     Attributes:
         again: whether it ended so that its program starts anew.
+        power: what its computer is to do now, as in `End`.
     """
 
     def __init__(
@@ -157,7 +159,7 @@ class WorkerApp:
         self._guard, self._meter, self._minder = guard, meter, minder
         self._clock, self._wall, self._until = clock, wall, until
         self._looked, self._slept = 0.0, 0.0  # when it was last told the time; what it is behind
-        self._reactor = WorkerReactor(identity, str(scratch), idle_exit, give_back)
+        self._reactor = WorkerReactor(identity, str(scratch / TASKS), idle_exit, give_back)
         self._codec = Codec(ToWorker)
         self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
         self._access, self._prover = [] if access is None else access, prover
@@ -166,7 +168,7 @@ class WorkerApp:
         self._outputs = KeptOutputs(scratch, self._new_http())
         self._link: Link | None = None
         self._connection_scope: trio.CancelScope | None = None
-        self._at_once, self._error, self.again = False, "", False
+        self._at_once, self._error, self.again, self.power = False, "", False, ""
         self._sending = Sending(self._codec, lambda: self._handle(Flush()), self._start)
         self._executors: dict[int, Seat] = {}
         self._finished = trio.Event()
@@ -313,7 +315,7 @@ class WorkerApp:
             case Say():
                 log.warning("%s", action.text)
             case Finish():
-                self._error, self.again = action.error, action.again
+                self._error, self.again, self.power = action.error, action.again, action.power
                 self._finished.set()
 
     def _keep(self, action: Keep) -> None:

@@ -49,12 +49,13 @@ def place_of(values: argparse.Namespace) -> CachePlace:
     return CachePlace(values.cache, None if size is None else int(read_amount(MEMORY, size)))
 
 
-def open_cache(place: CachePlace, worker: Path) -> CacheFolder:
+def open_cache(place: CachePlace, worker: Path, apart: Path | None = None) -> CacheFolder:
     """Open the cache, and name it to executors that are started from now on.
 
     Args:
         place: what was said.
         worker: the worker's folder.
+        apart: a folder for what executors fetch, where they may not write to the cache.
 
     Raises:
         StartError: it cannot be used, or is a folder of something else.
@@ -70,5 +71,5 @@ def open_cache(place: CachePlace, worker: Path) -> CacheFolder:
     except OSError as error:
         text = f"cannot use {folder} ({error.strerror or error}) as the cache: give --cache DIR"
         raise StartError(text) from None
-    os.environ[CACHE_VARIABLE] = f"{size}:{folder}"
+    os.environ[CACHE_VARIABLE] = f"{size}:{apart or folder}"
     return cache

@@ -58,9 +58,10 @@ from dc.messages import TypeId
 from dc.pipe import Halt, Loaded, Ready, Run, ToExecutor
 from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
+from dc.task_user import of_ids
 from dc.tasktypes import TaskType
 from dc.worker.capture import Capture
-from dc.worker.child_place import Page, end_group, private_pipe, settle, shared_page
+from dc.worker.child_place import Page, become, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
 from dc.worker.former import FORMER
 from dc.worker.gentle import keep_out_of_the_way
@@ -286,6 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--token", default="", help="of the marks in the output, hexadecimal")
     parser.add_argument("--folder", type=Path, help="its working folder")
     parser.add_argument("--cgroup", type=Path, action="append", default=[], help="to move into")
+    parser.add_argument("--user", type=of_ids, help="whom to become: UID:GID")
     parser.add_argument("--recycle-tasks", type=int, default=0)
     parser.add_argument("--recycle-seconds", type=float, default=0.0)
     parser.add_argument("--recycle-memory", type=int, default=0)
@@ -297,6 +299,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     capture = Capture(bytes.fromhex(options.token), page)
     capture.watch()
     settle(options.folder, options.cgroup)
+    if options.user is not None:
+        become(options.user, options.folder)
     keep_out_of_the_way(nice=options.nice, processors=options.processors)
     # Ctrl-C is the agent's business. A handler, for what is ignored would be ignored by programs
     # that tasks start, too.

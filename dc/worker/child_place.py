@@ -14,11 +14,16 @@ from typing import Final, NoReturn, TypeAlias
 from dc import limits
 from dc.cgroups import join
 from dc.pipe_frames import PAGE_BYTES
-from dc.process_tree import become_reaper, kill_below
+from dc.process_tree import become_reaper, gain_nothing_more, kill_below
+from dc.task_user import TaskUser
 
 Page: TypeAlias = "list[int] | memoryview[int]"
 
 _OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
+
+_OF_HOME: Final = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+_OF_ANOTHER: Final = (*_OF_HOME, "XDG_RUNTIME_DIR", "MAIL", "SUDO_USER", "SUDO_UID", "SUDO_GID")
+"""Variables that tell of the user that the worker is."""
 
 
 def end_group() -> NoReturn:
@@ -70,3 +75,33 @@ def settle(folder: Path | None, groups: Sequence[Path]) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
+
+
+def become(user: TaskUser, folder: Path | None) -> None:
+    """Become another user for good, without groups but its own; nothing of a plugin has run yet.
+
+    What this process starts can gain no other rights either. The environment tells of that user;
+    without a home of its own it has the executor's folder as one.
+
+    Args:
+        user: whom to become.
+        folder: the executor's own, which becomes that user's.
+
+    Raises:
+        OSError: this process cannot.
+    """
+    if sys.platform == "win32":
+        return
+    if folder is not None:
+        user.give(folder)
+        folder.chmod(0o700)
+    os.setgroups([])
+    os.setgid(user.gid)
+    os.setuid(user.uid)
+    gain_nothing_more()
+    for name in _OF_ANOTHER:
+        os.environ.pop(name, None)
+    home = user.home if os.access(user.home, os.W_OK | os.X_OK) else str(folder or Path.cwd())
+    os.environ.update(HOME=home, USER=user.name, LOGNAME=user.name)
+    if not os.access(os.environ.get("TMPDIR", ""), os.W_OK | os.X_OK):
+        os.environ.pop("TMPDIR", None)

@@ -14,12 +14,11 @@ from dc import certificates, limits
 from dc.dial import Server, dial
 from dc.errors import StartError, WrongServer
 from dc.tls_stream import TlsStream
-from dc.worker.discovering import Discovery
+from dc.worker.attendant import Attendant
 from dc.worker.finding import Finding, Where
 from dc.worker.join_port import JoinPort, SeenPin
 from dc.worker.joined_servers import JoinedServers
 from dc.worker.joining import Applicant
-from dc.worker.terminal import Terminal
 from dc.worker.way import Way
 from dc.worker.worker_key import WorkerKey, open_key
 from dc.worker_proof import Challenge, Proof
@@ -50,16 +49,25 @@ class Entry:
         known: the servers it has joined.
         seen: of which key the server has shown a certificate.
         is_in: whether this is one of them.
+        told: takes the server's date, and whether it is that server for certain which says it.
     """
 
     def __init__(
-        self, way: Way, key: WorkerKey, known: JoinedServers, seen: SeenPin, *, is_in: bool
+        self,
+        way: Way,
+        key: WorkerKey,
+        known: JoinedServers,
+        seen: SeenPin,
+        *,
+        is_in: bool,
+        told: Callable[[str, bool], None] = lambda _, __: None,
     ) -> None:
         self._way = way
         self._key = key
         self._known = known
         self._seen = seen
         self._is_in = is_in
+        self._told = told
 
     def prove(self, challenge: Challenge) -> Proof:
         """Return the answer to a challenge of the server.
@@ -74,6 +82,7 @@ class Entry:
                 f"what {self.server.url} asks this worker to sign is of another server: somebody "
                 "may be in between; go to that other one by its own address"
             )
+        self._told(challenge.date, self.server.tls)
         return self._key.prove(challenge)
 
     @property
@@ -120,21 +129,22 @@ class KeySeen:
         return stream
 
 
-async def enter(applying: Applying, folder: Path, terminal: Terminal | None = None) -> Entry:
+async def enter(applying: Applying, folder: Path, attendant: Attendant | None = None) -> Entry:
     """Return once a worker is in its server, or will be as soon as it connects.
 
     Args:
         applying: what was asked for.
         folder: the worker's.
-        terminal: who has started the worker.
+        attendant: what is around the worker.
 
     Raises:
         StartError: it is not let in, or its folder cannot be written to; the message says more.
     """
-    terminal = terminal or Terminal()
+    attendant = attendant or Attendant()
+    terminal = attendant.terminal
     try:
         key, known = open_key(folder), JoinedServers(folder)
-        finding = Finding(known, lambda: Discovery().run(), terminal)
+        finding = Finding(known, attendant.discover, terminal, here=attendant.here)
         goal = await finding.find(applying.where)
         seen = KeySeen()
         way = Way(goal.servers, seen.dial, finding.with_pin)
@@ -151,7 +161,8 @@ async def enter(applying: Applying, folder: Path, terminal: Terminal | None = No
     except OSError as error:
         text = f"cannot write to {folder} ({error.strerror or error})"
         raise StartError(f"{text}: give a folder that can be written to, by --data DIR") from None
-    return Entry(way, key, known, seen, is_in=goal.joined is not None)
+    is_in = goal.joined is not None
+    return Entry(way, key, known, seen, is_in=is_in, told=attendant.told_date)
 
 
 def _cut(text: str) -> str:

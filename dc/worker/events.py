@@ -407,11 +407,12 @@ class Say(Struct, frozen=True):
 class Finish(Struct, frozen=True):
     """End, once all was sent; `error` says why the worker cannot go on, if that is the reason.
 
-    `again` has the program start anew.
+    `again` has the program start anew; `power` is what its computer is to do, as in `End`.
     """
 
     error: str = ""
     again: bool = False
+    power: str = ""
 
 
 Action: TypeAlias = (

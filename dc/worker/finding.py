@@ -60,6 +60,7 @@ class Finding:
         discover: looks for servers in the network.
         terminal: who has started the worker.
         pause: waits for so many seconds.
+        here: where a server may be that lets everybody in; None if none is to be looked for.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class Finding:
         discover: Discover,
         terminal: Terminal,
         pause: Callable[[float], Awaitable[None]] = trio.sleep,
+        here: Server | None = HERE,
     ) -> None:
         self._known = known
         self._discover = discover
         self._terminal = terminal
         self._pause = pause
+        self._here = here
 
     async def find(self, where: Where) -> Goal:
         """Return where to go. Without an address and a code, look until there is a server.
@@ -136,13 +139,15 @@ class Finding:
     async def _look(self) -> Goal:
         failures = 0
         while True:
-            if await looking.is_open(HERE):
-                return Goal([HERE])
+            if self._here is not None and await looking.is_open(self._here):
+                return Goal([self._here])
             found = candidates(await self._discover())
             if found:
                 return await self._goal_of(await self._chosen(found))
-            here = f"neither {HERE.authority} nor anybody in this network answers"
-            text = f"found no server: {here}. Give its address, or a join code"
+            who = "nobody in this network answers"
+            if self._here is not None:
+                who = f"neither {self._here.authority} nor anybody in this network answers"
+            text = f"found no server: {who}. Give its address, or a join code"
             await self._wait(text, failures)
             failures += 1
 

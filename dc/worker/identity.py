@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from dc import limits
-from dc.messages import About, TypeId
+from dc import limits, limits_power
+from dc.messages import About, Appliance, TypeId
 from dc.pipe import Ready
 from dc.requirements import CPUS
 from dc.worker.amounts import Card
 
 LOADING: Final = ("LD_", "DYLD_", "PYTHON")
 """What variables begin with by which the system or Python is told what code to load."""
+
+_MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_NO_MAC: Final = "00:00:00:00:00:00"
 
 
 class Identity:
@@ -33,6 +37,7 @@ class Identity:
         takes_plugins: whether it runs plugins of the server, of types that it has no code of.
         trusts: public keys, one of which has to have signed them; none for anybody.
         installs: whether it installs what they depend on.
+        appliance: of a computer that was booted from the image, what the server is told of that.
     """
 
     def __init__(
@@ -52,10 +57,12 @@ class Identity:
         takes_plugins: bool = False,
         trusts: Sequence[bytes] = (),
         installs: bool = False,
+        appliance: Appliance | None = None,
     ) -> None:
         self.takes_plugins = takes_plugins
         self._trusts = list(trusts)
         self._installs = installs
+        self._appliance = appliance
         self.cards = cards
         self.name = name
         self.key = key
@@ -93,6 +100,11 @@ class Identity:
     def owns(self, name: str, version: str) -> bool:
         """Whether it has code of its own of a task type."""
         return (name, version) in self._own
+
+    @property
+    def orders(self) -> list[str]:
+        """What the server may have this computer do, as in `End.power`."""
+        return [] if self._appliance is None else self._appliance.orders
 
     @property
     def resources(self) -> dict[str, float]:
@@ -143,7 +155,18 @@ class Identity:
             takes_plugins=self.takes_plugins,
             trusts=self._trusts,
             installs=self.takes_plugins and self._installs,
+            appliance=None if self._appliance is None else _plain(self._appliance),
         )
+
+
+def _plain(said: Appliance) -> Appliance:
+    """Return what is said of a computer, without what is no address of a card as a server has it.
+
+    Cards of other kinds than Ethernet have longer ones, and some none.
+    """
+    macs = [mac for mac in dict.fromkeys(map(str.lower, said.macs)) if _MAC.fullmatch(mac)]
+    most, orders = limits_power.APPLIANCE_MACS, said.orders[: limits_power.APPLIANCE_ORDERS]
+    return Appliance(_cut(said.image), [mac for mac in macs if mac != _NO_MAC][:most], orders)
 
 
 def _cut(text: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from dc import invites, limits_join, program
 from dc.errors import StartError
+from dc.task_user import TaskUser
 from dc.worker import join_options
 from dc.worker.services import LINUX, MACOS, NAME, STATE, WINDOWS, Service, Step, Wanted, service_of
 from dc.worker.surroundings import Around, here
@@ -48,6 +49,10 @@ class Said(Protocol):
     @property
     def show(self) -> bool:
         """Whether it only tells of itself."""
+
+    @property
+    def task_user(self) -> TaskUser | None:
+        """Whom tasks run as, if not as the worker."""
 
 
 Check: TypeAlias = Callable[[list[str]], Said]
@@ -124,6 +129,8 @@ def _do(own: set[str], rest: list[str], check: Callable[[list[str]], Said], arou
     said = check(options)
     if said.new_key or said.show:
         raise StartError("--install goes with neither --new-key nor --show: give these by hand")
+    if said.task_user is not None:
+        raise StartError("--install goes without --task-user: a service has a user of its own")
     options = with_whole_paths(options)
     if system:
         check_system(options, around)

@@ -25,7 +25,7 @@ from dc.process_tree import kill_below
 
 PIP: Final = (
     *("-m", "pip", "install", "--no-input", "--disable-pip-version-check"),
-    *("--no-warn-script-location", "--progress-bar", "off", "--target"),
+    *("--no-warn-script-location", "--progress-bar", "off"),
 )
 UV: Final = ("pip", "install", "--no-progress", "--color", "never")
 SETTINGS: Final = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONUNBUFFERED": "1"}
@@ -52,19 +52,22 @@ class Tool(Struct, frozen=True):
     command: Sequence[str]
 
 
-def find_tool(environment: Mapping[str, str] = os.environ) -> Tool | None:
+def find_tool(environment: Mapping[str, str] = os.environ, *, built: bool = False) -> Tool | None:
     """Return what is there to install with; None if there is nothing.
 
     Args:
         environment: of this process, for the folders in which programs are.
+        built: whether it takes only what is built already (wheels): to build a package is to run
+            its code, with the rights of this process.
     """
+    only = ("--only-binary", ":all:") if built else ()
     python = sys.executable
     beside = Path(python).with_name("uv.exe" if sys.platform == "win32" else "uv")
     found = str(beside) if beside.is_file() else shutil.which("uv", path=environment.get("PATH"))
     if found:
-        return Tool("uv", (found, *UV, "--python", python, "--target"))
+        return Tool("uv", (found, *UV, *only, "--python", python, "--target"))
     if importlib.util.find_spec("pip") is not None:
-        return Tool("pip", (python, *PIP))
+        return Tool("pip", (python, *PIP, *only, "--target"))
     return None
 
 

@@ -40,7 +40,7 @@ from dc.worker.joining import (
     Say,
     Woke,
 )
-from dc.worker.terminal import Terminal, box
+from dc.worker.terminal import Terminal
 from dc.worker.way import FAILED, Way
 
 log: Final = logging.getLogger("dc.worker")
@@ -142,7 +142,7 @@ class JoinPort:
         return list(dict.fromkeys([*self._way.addresses, *server.addresses]))
 
     async def _compare(self, action: Compare) -> Event:
-        self._terminal.say(box(action.number, action.url))
+        self._terminal.show_number(action.number, action.url)
         if not self._asks:
             return Compared(same=True)
         return Compared(same=(await self._terminal.ask(QUESTION)).lower() in ("y", "yes"))
@@ -169,7 +169,7 @@ class JoinPort:
             answer = _as(await self._http.send_json("POST", "/api/join/knock", what), KnockAnswer)
             return KnockAnswered(answer, self._way.server.url, self._seen())
         if what is None:
-            said = await self._http.get_json(f"/api/join/{self._key}")
+            said = await self._http.get_json(f"/api/join/keys/{self._key}")
         else:
             path = "/api/join" if isinstance(what, Join) else "/api/join/reveal"
             said = await self._http.send_json("POST", path, what)

@@ -190,13 +190,14 @@ def files_to_keep(folder: Path) -> set[Path]:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a small file so that it is there wholly or not at all, and stays.
+    """Write a small file of this user's so that it is there wholly or not at all, and stays.
 
     Raises:
         OSError: it cannot be written.
     """
     new = path.with_name(path.name + ".new")
-    with new.open("w", encoding="utf-8") as file:
+    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

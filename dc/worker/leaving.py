@@ -10,12 +10,18 @@ up, too.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from typing import Final
 
 from dc import limits
-from dc.messages import Goodbye, Leaving
+from dc.errors import ProtocolError
+from dc.messages import End, Goodbye, Leaving
 from dc.worker.assignments import Assignments
 from dc.worker.board import Board
 from dc.worker.executors import Executors
+
+DELETED: Final = "deleted"
+"""Stands for what the computer is to do, where the server has forgotten the worker instead."""
 
 
 class Departure:
@@ -33,6 +39,7 @@ class Departure:
         draining: whether it leaves once it has finished what it has begun.
         leave_by: when it ends, whatever is left; None before it leaves.
         again: whether its program is to start anew.
+        power: what its computer is to do then, as in `End`.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class Departure:
         self.draining = False
         self.leave_by: float | None = None
         self.again = False
+        self.power = ""
 
     def rest(self) -> None:
         """Hand back what has not begun, now and later."""
@@ -68,14 +76,27 @@ class Departure:
             board.fetching.drop(one)
             board.reports.add_returned(one.chunk.job, one.chunk.numbers, one.chunk.attempts)
 
-    def end(self, finish: float, *, again: bool) -> None:
+    def told(self, message: End, orders: Collection[str]) -> None:
+        """Come to the end as the server says, which may give `orders` to this computer.
+
+        Raises:
+            ProtocolError: it gives another one.
+        """
+        if message.power and message.power not in orders:
+            raise ProtocolError(f"it orders {message.power}, which this worker does not take")
+        self._board.say(f"the server says: {message.text}")
+        finish = math.inf if message.drained else 0.0
+        self.end(finish, again=message.again, power=message.power)
+
+    def end(self, finish: float, *, again: bool, power: str = "") -> None:
         """Come to the end.
 
         Args:
             finish: seconds in which what has begun may still be finished.
             again: whether the program is to start anew.
+            power: what the computer is to do then, as in `End`.
         """
-        self.again = again
+        self.again, self.power = again, power
         if finish:
             self.drain(finish)
         else:

@@ -18,6 +18,8 @@ from typing import Final
 import ifaddr
 from msgspec import Struct
 
+from dc.broadcasts import network_of
+
 LOOPBACK: Final = "127.0.0.1"
 
 _ROUTES: Final = Path("/proc/net/route")
@@ -58,9 +60,8 @@ def of_address(
         ip = ipaddress.ip_address(text)
         if ip.is_loopback:
             return
-        if isinstance(ip, ipaddress.IPv4Address) and prefix < 31:
-            network = ipaddress.ip_network(f"{text}/{prefix}", strict=False)
-            yield Asked(str(network.broadcast_address), text)
+        if found := network_of(text, prefix):
+            yield Asked(found.broadcast, found.address)
         elif ip.version == 6 and ip.is_link_local and index is not None:
             yield Asked(f"ff02::1%{index}")  # all computers of the network
 

@@ -14,6 +14,7 @@ from dc import limits, signing
 from dc.errors import SignatureError
 from dc.http_client import HttpClient
 from dc.worker.events import Event
+from dc.worker.installing import find_tool
 from dc.worker.plugin_fetch import PluginFetcher
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.sites import Sites
@@ -34,17 +35,21 @@ class PluginOptions(Struct, frozen=True):
     takes: bool = True
     installs: bool = True
 
-    def fetcher(self, http: HttpClient, code: PluginFolder, scratch: Path) -> MakeFetcher | None:
+    def fetcher(
+        self, http: HttpClient, code: PluginFolder, scratch: Path, *, built: bool = False
+    ) -> MakeFetcher | None:
         """Return what makes the part that brings plugins here; None if none are taken.
 
         Args:
             http: a client of the server, for this alone.
             code: where plugins go.
             scratch: a folder of this process.
+            built: whether only what is built already is installed, see `find_tool`.
         """
         if not self.takes:
             return None
-        sites = Sites(code, installs=self.installs)
+        find = partial(find_tool, built=built)
+        sites = Sites(code, installs=self.installs, find=find)
         return partial(PluginFetcher, http, code, sites, scratch, self.trusts)
 
 

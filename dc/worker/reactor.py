@@ -96,7 +96,7 @@ from dc.worker.events import (
 from dc.worker.executors import Executors
 from dc.worker.giving_back import GivingBack
 from dc.worker.identity import Identity
-from dc.worker.leaving import Departure
+from dc.worker.leaving import DELETED, Departure
 from dc.worker.neighbour_events import InUse
 from dc.worker.outputs import Outputs
 from dc.worker.pulse import Pulse
@@ -294,7 +294,7 @@ class WorkerReactor:
             case Rest():
                 self._departure.rest()
             case End():
-                self._on_end(message)
+                self._departure.told(message, self.identity.orders)
             case Welcome():
                 self._pulse.greeted(message.capabilities)
                 self._giving_back.greeted(message.capabilities)
@@ -316,10 +316,6 @@ class WorkerReactor:
         leaving, refuses = departure.leave_by is not None, departure.draining or departure.lent
         self._assignments.assign(message, leaving=leaving, draining=refuses)
         departure.resting = departure.draining
-
-    def _on_end(self, message: End) -> None:
-        self._board.say(f"the server says: {message.text}")
-        self._departure.end(math.inf if message.drained else 0.0, again=message.again)
 
     def _on_welcome(self, server: str) -> None:
         self._greeted = True
@@ -380,6 +376,7 @@ class WorkerReactor:
             self._finish(message.text)
         elif message.code == WorkerDeleted.code:
             self._board.say(message.text)
+            self._departure.power = DELETED
             self._finish("")
         else:
             self._drop(f"the server says: {message.text}")
@@ -420,7 +417,8 @@ class WorkerReactor:
 
     def _finish(self, error: str) -> None:
         self._finished = True
-        self._board.out.append(Finish(error, again=self._departure.again and not error))
+        how = self._departure
+        self._board.out.append(Finish(error) if error else Finish("", how.again, how.power))
 
     # --- looking --------------------------------------------------------------------------------
 

@@ -71,25 +71,29 @@ class Relay:
         self._sock: socket.socket | None = None
 
     @contextmanager
-    def listening(self, scratch: Path, *, needed: bool) -> Iterator[str]:
+    def listening(
+        self, scratch: Path, *, needed: bool, give: Callable[[Path], object] = str
+    ) -> Iterator[str]:
         """Listen within the block, and give the address for executors; empty if not needed.
 
         Args:
             scratch: a folder of this process; another one is made if its name is too long.
             needed: whether to listen at all.
+            give: makes a file or a folder that of the user whom executors are.
         """
         if not needed:
             yield ""
             return
         with tempfile.TemporaryDirectory(prefix="dc-relay-", ignore_cleanup_errors=True) as other:
-            address = self._listen(scratch / SOCKET, Path(other) / SOCKET)
+            give(Path(other))
+            address = self._listen(give, scratch / SOCKET, Path(other) / SOCKET)
             try:
                 yield address
             finally:
                 if self._sock is not None:
                     self._sock.close()
 
-    def _listen(self, *places: Path) -> str:
+    def _listen(self, give: Callable[[Path], object], *places: Path) -> str:
         for place in places if self._unix else ():
             if sys.platform == "win32":
                 break
@@ -98,6 +102,7 @@ class Relay:
                 place.unlink(missing_ok=True)
                 sock.bind(str(place))
                 place.chmod(0o600)
+                give(place)
                 sock.listen()
             except OSError:  # the name may be too long
                 sock.close()

@@ -6,24 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dc import signing
-from dc.executor import Executor
+from dc.executor import Executor, Start
 from dc.messages import About
 from dc.pipe import Ready
 from dc.requirements import amount_text, units
+from dc.task_user import TaskUser
 from dc.worker.identity import Identity
 
 
-async def about(identity: Identity, plugins: Sequence[Path]) -> str:
+async def about(identity: Identity, plugins: Sequence[Path], user: TaskUser | None = None) -> str:
     """Return what a server would be told, once an executor has said what it can run.
 
     Args:
         identity: of the worker.
         plugins: folders of plugins.
+        user: whom executors become.
 
     Raises:
         StartError: no executor can be started.
     """
-    executor = await Executor.start(plugins)
+    executor = await Executor.start(plugins, start=Start(user=user))
     try:
         ready = await executor.receive()
         if isinstance(ready, Ready):

@@ -8,8 +8,18 @@ from dc.worker.board import Board
 from dc.worker.executors import Executors
 
 
+class Running(Struct, frozen=True):
+    """A task that runs: of which job, its number, and for how many seconds."""
+
+    slot: int
+    type_: str
+    job: int
+    number: int
+    seconds: float
+
+
 class Statistics(Struct, frozen=True):
-    """Attempts by place, and what the worker has done so far."""
+    """Attempts by place, what the worker has done so far, and what runs."""
 
     fetching: int
     queued: int
@@ -20,6 +30,8 @@ class Statistics(Struct, frozen=True):
     connected: bool
     done: int
     failed: int
+    slots: int
+    running: list[Running]
 
 
 def statistics_of(board: Board, executors: Executors, *, connected: bool) -> Statistics:
@@ -40,4 +52,9 @@ def statistics_of(board: Board, executors: Executors, *, connected: bool) -> Sta
         connected=connected,
         done=board.done,
         failed=board.failed,
+        slots=board.slots,
+        running=[
+            Running(slot, one.job.type, one.job.number, one.number, board.now - one.since)
+            for slot, one in executors.running()
+        ],
     )

@@ -19,6 +19,10 @@ class Terminal:
         """Tell something."""
         print(text, file=sys.stderr, flush=True)
 
+    def show_number(self, number: str, url: str) -> None:
+        """Show six digits, and where they are to be compared."""
+        self.say(box(number, url))
+
     async def ask(self, question: str) -> str:
         """Return the answer to a question, without spaces around it; empty at the end of input."""
         self.say(question)

@@ -26,6 +26,7 @@ DAY: Final = 86_400.0
 SECRET: Final = "dct_2jq4mzzy7hkd3wxa_aebagbafaydqqcikbmga2dqpcaireeyu"
 CODE: Final = "dc1-aebagbafaydqqcikbmga2dqpcaireeyucikbmga2dqpcaireeyuculbogazdinryhi6aeh7"
 NUMBER: Final = "123456"
+BOOT: Final = "/boot/aebagbafaydqqcik"
 
 
 def me(*roles: Role, name: str = "operator", signed_in: bool = True) -> MeView:
@@ -104,6 +105,8 @@ def made_invite(**changes: Any) -> MadeInvite:
         "file": f"dc.invite={CODE}\n",
         "pxe": f"dc.invite={CODE}",
         "qr": qr(),
+        "boot": f"http://192.168.1.5:8220{BOOT}/boot.ipxe",
+        "iso": f"https://192.168.1.5:8220{BOOT}/worker.iso",
     }
     return MadeInvite(**(values | changes))
 

@@ -261,7 +261,9 @@ def answers() -> dict[str, object]:
         told[f"PATCH /api/workers/{one.name}"] = one
         told[f"/api/worker-history/{one.name}"] = history(one.name)
     changed = {"workers": msgspec.to_builtins(workers()[:1])}
-    for action in ("drain", "pause", "resume", "stop", "restart", "set"):
+    told["POST /api/workers/wake"] = {"sent": ["attic"], "networks": ["10.0.0.255"]}
+    orders = ("stop", "restart", "power-off", "reboot", "reread")
+    for action in ("drain", "pause", "resume", "set", *orders):
         told[f"POST /api/workers/{action}"] = changed
     told["POST /api/workers/delete"] = {"deleted": ["lab-01"]}
     told["PATCH /api/settings"] = settings()

@@ -295,6 +295,83 @@ def test_a_join_code_is_made_and_shown_once(
     assert samples_access.CODE not in page.content()
 
 
+def make_code(page: Page, fake: FakeServer) -> None:
+    page.goto(fake.address + "/workers/add")
+    page.get_by_role("button", name="Make the join code").click()
+    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+
+
+def test_an_image_is_configured_and_downloaded(desktop: Screen, fake: FakeServer) -> None:
+    page = desktop.page
+    make_code(page, fake)
+    image = page.get_by_role("link", name="Download the image")
+    assert image.get_attribute("href") == f"{samples_access.BOOT}/worker.iso"
+    assert image.get_attribute("download") == "dc-worker.iso"
+    page.get_by_label("Tasks at a time").fill("3")
+    page.get_by_label("Labels").fill("room=upper floor\n\n gpu=no ")
+    page.get_by_label("Name of the computer").fill("attic")
+    query = "slots=3&name=attic&label=room%3Dupper+floor&label=gpu%3Dno"
+    assert image.get_attribute("href") == f"{samples_access.BOOT}/worker.iso?{query}"
+    desktop.check_all()
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "wrong"),
+    [
+        ("Tasks at a time", "0", "A whole number"),
+        ("Tasks at a time", "1.5", "A whole number"),
+        ("Labels", "room=1\nroom", "this is none: room"),
+        ("Name of the computer", "a b", "Letters, digits"),
+    ],
+)
+def test_what_an_image_cannot_have_is_told(
+    label: str, text: str, wrong: str, desktop: Screen, fake: FakeServer
+) -> None:
+    page = desktop.page
+    make_code(page, fake)
+    page.get_by_label(label).fill(text)
+    expect(page.get_by_text(wrong)).to_be_visible()
+    expect(page.get_by_role("link", name="Download the image")).to_have_count(0)
+    expect(page.get_by_role("button", name="Download the image")).to_be_disabled()
+    desktop.check_all()
+    page.get_by_label(label).fill("")
+    expect(page.get_by_role("link", name="Download the image")).to_be_visible()
+
+
+def test_booting_from_the_network_is_shown(desktop: Screen, fake: FakeServer) -> None:
+    page = desktop.page
+    make_code(page, fake)
+    place = f"http://192.168.1.5:8220{samples_access.BOOT}/boot.ipxe"
+    expect(page.get_by_label("The address for iPXE").first).to_have_text(place)
+    page.get_by_text("With dnsmasq").click()
+    expect(page.get_by_text(f"dhcp-boot=tag:ipxe,{place}")).to_be_visible()
+    desktop.check_all()
+
+
+def test_there_is_an_image_for_arm_if_the_server_has_one(
+    page: Page, world: World, fake: FakeServer
+) -> None:
+    place = f"https://192.168.1.5:8220{samples_access.BOOT}/arm64/worker.iso?address=a%3A1"
+    world.answers["POST /api/invites"] = samples_access.made_invite(iso_arm64=place)
+    make_code(page, fake)
+    image = page.get_by_role("link", name="Download the image for ARM")
+    page.get_by_label("Tasks at a time").fill("2")
+    expect(image).to_have_attribute(
+        "href", f"{samples_access.BOOT}/arm64/worker.iso?address=a%3A1&slots=2"
+    )
+
+
+def test_without_an_image_the_page_says_how_to_make_one(
+    desktop: Screen, world: World, fake: FakeServer
+) -> None:
+    world.answers["POST /api/invites"] = samples_access.made_invite(boot="", iso="")
+    page = desktop.page
+    make_code(page, fake)
+    expect(page.get_by_text("make os-image")).to_be_visible()
+    expect(page.get_by_role("link", name="Download the image")).to_have_count(0)
+    desktop.check_all()
+
+
 def test_any_number_of_computers(page: Page, world: World, fake: FakeServer) -> None:
     page.goto(fake.address + "/workers/add")
     page.get_by_label("any number").check()

@@ -14,6 +14,7 @@ from dc import invites
 from dc.known_servers import read_pin
 from tests.browser.screen import DESKTOP, Screen
 from tests.browser.test_real import FIRST_LOAD_BYTES, TRANSFERRED
+from tests.server.images import make_image, words_in
 from tests.system.processes import Machine
 from tests.system.secure_server import SecureServer, started
 
@@ -108,6 +109,23 @@ def test_a_join_code_names_the_server_and_its_key(
     page.get_by_role("button", name="Revoke the invite laptop").click()
     page.get_by_role("button", name="Revoke it").click()
     expect(page.get_by_role("row").filter(has_text="laptop")).to_contain_text("revoked")
+
+
+def test_an_image_comes_with_the_join_code_in_it(
+    screen: Screen, machine: Machine, secure: SecureServer
+) -> None:
+    make_image(machine.data / "os-image")
+    signed_in(screen, machine)
+    page = screen.open(secure.address + "/workers/add", "Add a computer")
+    page.get_by_role("button", name="Make the join code").click()
+    code = page.get_by_label("The code alone").first.inner_text()
+    page.get_by_label("Tasks at a time").fill("2")
+    page.get_by_label("Labels").fill("room=upper floor")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the image", exact=True).click()
+    assert download.value.suggested_filename == "dc-worker.iso"
+    words = words_in(download.value.path().read_bytes())
+    assert words == {"invite": code, "slots": "2", "label": "room=upper floor"}
 
 
 def test_a_computer_that_waits_is_let_in_on_the_page(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -30,21 +29,3 @@ def test_the_bundle_makes_no_code_of_text() -> None:
 @pytest.mark.parametrize("package", vendor.PACKAGES)
 def test_each_license_is_there(package: str) -> None:
     assert f"# {package}\n" in (vendor.PLACE / "LICENSES.txt").read_text()
-
-
-def test_the_frame_is_asked_for_at_once() -> None:
-    """What every page is made of is named in the document: nothing waits for another's imports."""
-    web = vendor.PLACE.parent
-    named = set(re.findall(r'modulepreload" href="/([\w/.]+)"', (web / "index.html").read_text()))
-    seen: set[str] = set()
-    todo = ["app/main.js"]
-    while todo:
-        name = todo.pop()
-        seen.add(name)
-        text = (web / name).read_text()
-        for found in re.findall(r'^(?:import|export) .*?from "([^"]+)";', text, re.DOTALL | re.M):
-            path = (web / name).parent / found
-            other = path.resolve().relative_to(web.resolve()).as_posix()
-            todo += [] if other in seen else [other]
-    assert named >= seen - {"app/main.js"}
-    assert all((web / name).exists() for name in named)

@@ -66,7 +66,8 @@ def test_any_number_of_computers_by_pxe(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["invite", "--any", "--pxe"], asked) == 0
     assert asked.asked[0][2]["uses"] is None
     said = capsys.readouterr()
-    assert said.out == f"dc.invite={CODE}\n"
+    place = f"http://192.168.1.5:8220{samples_access.BOOT}/boot.ipxe"
+    assert said.out == f"{place}\ndc.invite={CODE}\n"
     assert said.err.startswith("for any number of computers")
 
 

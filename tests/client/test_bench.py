@@ -15,7 +15,7 @@ import trio
 from dc import messages
 from dc.cli.bench import SINGLES
 from dc.cli.main import main
-from tests.client.ctrl_c import press_ctrl_c
+from tests.client.ctrl_c import CtrlC
 from tests.client.fake_server import FakeServer, FakeType
 
 NOOP = {"name": "noop", "version": "1", "payload": "bytes", "result": "bytes"}
@@ -161,16 +161,18 @@ def test_a_job_that_somebody_else_cancels_ends_it(
 
 def test_ctrl_c_cancels(bench: Bench, server: FakeServer, capsys: Capture) -> None:
     server.run_limit = SINGLES
+    ctrl_c = CtrlC()
 
     def interrupt(message: Any) -> None:
         is_many = isinstance(message, messages.Subscribe) and (
             len(server.jobs[message.job].payloads) > SINGLES
         )
         if is_many:
-            press_ctrl_c()
+            ctrl_c.press()
 
     server.hook = interrupt
-    assert bench("--tasks", "500") == 130
+    with ctrl_c:
+        assert bench("--tasks", "500") == 130
     assert capsys.readouterr().err == "interrupted; its job is cancelled\n"
     assert ended(server)
 

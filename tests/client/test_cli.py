@@ -21,7 +21,7 @@ from dc.cli.progress import Lines, Pace, describe, duration
 from dc.cli.screen import Screen, clean
 from dc.client.records import JobStatus
 from dc.client.submitter import submitter_here
-from tests.client.ctrl_c import press_ctrl_c
+from tests.client.ctrl_c import CtrlC
 from tests.client.fake_server import FakeServer, pack
 
 PLUGIN = """
@@ -296,13 +296,16 @@ def test_wait_and_cancel(dctl: Line, capsys: Capture) -> None:
 
 
 def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
+    ctrl_c = CtrlC()
+
     def interrupt(message: Any) -> None:
         if isinstance(message, messages.Subscribe):
-            press_ctrl_c()
+            ctrl_c.press()
 
     dctl.server.run_limit = 0
     dctl.server.hook = interrupt
-    assert dctl("submit", "square", "1") == 130
+    with ctrl_c:
+        assert dctl("submit", "square", "1") == 130
     err = capsys.readouterr().err
     assert "job 1 goes on without you; follow it: python -m dc wait 1" in err
     assert not dctl.server.jobs[1].cancelled
@@ -311,10 +314,12 @@ def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
 def interrupted_submission(dctl: Line, tmp_path: Path, *args: str) -> None:
     """Submit from a file that never ends, and press Ctrl-C when its first tasks have come."""
 
+    ctrl_c = CtrlC()
+
     def interrupt(message: Any) -> None:
         if isinstance(message, messages.Payloads):
             dctl.server.hook = lambda message: None
-            press_ctrl_c()
+            ctrl_c.press()
 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -322,7 +327,8 @@ def interrupted_submission(dctl: Line, tmp_path: Path, *args: str) -> None:
     os.write(ours, b"".join(b"%d\n" % number for number in range(5000)))
     dctl.server.hook = interrupt
     try:
-        assert dctl("submit", "square", "--file", str(pipe), *args) == 130
+        with ctrl_c:
+            assert dctl("submit", "square", "--file", str(pipe), *args) == 130
     finally:
         os.close(ours)
 
@@ -569,6 +575,9 @@ def asked(dctl: Line) -> tuple[str, Any]:
         ("resume --state paused --state sick", {"states": ["paused", "sick"]}),
         ("stop box", {"names": ["box"]}),
         ("restart box --now", {"names": ["box"], "now": True}),
+        ("power-off box --now", {"names": ["box"], "now": True}),
+        ("reboot lab-*", {"names": ["lab-*"], "now": False}),
+        ("reread --all", {"all": True, "now": False}),
         ("set box --slots 3", {"names": ["box"], "set": {"slots": 3}}),
         ("set box --slots own --note hot", {"names": ["box"], "set": {"slots": None,
                                                                       "note": "hot"}}),
@@ -591,6 +600,28 @@ def test_workers_are_looked_after(
     assert err == "box: set aside: tasks fail\n"
     assert dctl("worker", *arguments.split(), "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"workers": [WORKER]}
+
+
+def test_computers_are_called_to_wake(dctl: Line, capsys: Capture) -> None:
+    answer = {"sent": ["lab-1", "lab-2"], "networks": ["10.0.2.255", "192.168.1.255"]}
+    dctl.server.answers = {"/api/workers/wake": answer}
+    assert dctl("worker", "wake", "lab-*") == 0
+    body = {"names": ["lab-*"], "labels": {}, "states": [], "all": False}
+    assert asked(dctl) == ("/api/workers/wake", body)
+    out, err = capsys.readouterr()
+    assert out == "a call to wake was sent to lab-1\na call to wake was sent to lab-2\n"
+    assert "10.0.2.255, 192.168.1.255" in err
+    assert "not known" in err
+    assert dctl("worker", "wake", "lab-*", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == answer
+
+
+def test_a_computer_that_was_booted_from_the_image_is_shown(dctl: Line, capsys: Capture) -> None:
+    booted = {"image": "1.2", "macs": ["52:54:00:12:34:56"], "orders": ["off"]}
+    dctl.server.answers = {"/api/workers/box": {**WORKER, "appliance": booted}}
+    assert dctl("worker", "show", "box") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "image 1.2 cards 52:54:00:12:34:56" in out
 
 
 def test_workers_are_deleted_and_shown(dctl: Line, capsys: Capture) -> None:
@@ -626,7 +657,7 @@ def test_wrong_usage_of_worker(dctl: Line, capsys: Capture, arguments: str, says
     assert not dctl.server.asked
 
 
-@pytest.mark.parametrize("action", ["drain", "restart", "set", "show"])
+@pytest.mark.parametrize("action", ["drain", "restart", "reboot", "wake", "set", "show"])
 def test_each_action_has_its_help(capsys: Capture, action: str) -> None:
     assert main(["worker", action, "--help"]) == 0
     assert f"python -m dc worker {action}" in capsys.readouterr().out

@@ -19,6 +19,7 @@ from dc.errors import ProtocolError, StartError
 from dc.http import Request, Response, Upgrade, serve_requests
 from dc.messages import (
     About,
+    Appliance,
     Blob,
     Codec,
     Done,
@@ -209,7 +210,11 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
 
 def _said_by_workers() -> list[list[Message]]:
     """Return batches of messages, as workers say them."""
-    about = About("w", "key", 2, [TypeId("a", "1")], {"arch": "x"}, {"gpu": "1"}, "run")
+    appliance = Appliance("1.0", ["52:54:00:12:34:56"], ["off", "reboot"])
+    about = About(
+        *("w", "key", 2, [TypeId("a", "1")], {"arch": "x"}, {"gpu": "1"}, "run"),
+        appliance=appliance,
+    )
     failure = Failure("error", "no", "a traceback")
     return [
         [Heartbeat(), Hello(1, "worker", "dc", ["a"], about)],

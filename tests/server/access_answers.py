@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dc import join_number, tokens
+from dc import invites, join_number, tokens
 from dc.errors import NotPossible, TooManyTries
 from dc.roles import LOCAL
 from dc.server.access_invites import digest_of, id_of
@@ -22,10 +22,12 @@ from dc.server.commands_access import (
     MakeToken,
 )
 from dc.view_access import Join, Knock, NewGroup, NewInvite
+from tests.server.images import make_image
 from tests.server.served import Served
 
 TOKEN = tokens.make(bytes(30))
 CODE, WAITS = bytes(10), b"0123456789"
+BOOT = f"/boot/{invites.secret_text(CODE)}"
 IN, PENDING, KNOCKS, DELETED, NEW = ("1" * 64, "2" * 64, "3" * 64, "4" * 64, "5" * 64)
 HALF = bytes(16)
 
@@ -39,10 +41,12 @@ GOOD: Good = {
     ("POST", "/api/sign-in"): ("/api/sign-in", {"secret": TOKEN.text}),
     ("POST", "/api/tokens"): ("/api/tokens", {"roles": ["view"], "name": "one"}),
     ("DELETE", "/api/tokens/{id}"): (f"/api/tokens/{TOKEN.id}", None),
+    ("GET", "/boot/{secret}/{file}"): (f"{BOOT}/worker.iso", None),
+    ("GET", "/boot/{secret}/arm64/{file}"): (f"{BOOT}/arm64/worker.iso", None),
     ("POST", "/api/invites"): ("/api/invites", {"name": "lab", "addresses": ["lab.example:1"]}),
     ("DELETE", "/api/invites/{id}"): (f"/api/invites/{id_of(digest_of(WAITS))}", None),
     ("POST", "/api/join"): ("/api/join", JOIN),
-    ("GET", "/api/join/{key}"): (f"/api/join/{IN}", None),
+    ("GET", "/api/join/keys/{key}"): (f"/api/join/keys/{IN}", None),
     ("POST", "/api/join/knock"): ("/api/join/knock", KNOCK),
     ("POST", "/api/join/reveal"): ("/api/join/reveal", REVEAL),
     ("POST", "/api/worker-keys/{key}/approve"): (f"/api/worker-keys/{PENDING}/approve", {}),
@@ -81,7 +85,7 @@ CASES: list[Case] = [
     ("DELETE", "/api/invites/{id}", "/api/invites/nothing", None, 404, "unknown_invite"),
     ("POST", "/api/join", "", {**JOIN, "secret": "ab"}, 403, "invite"),
     ("POST", "/api/join", "", {**JOIN, "key": DELETED}, 403, "worker_deleted"),
-    ("GET", "/api/join/{key}", f"/api/join/{NEW}", None, 404, "unknown_key"),
+    ("GET", "/api/join/keys/{key}", f"/api/join/keys/{NEW}", None, 404, "unknown_key"),
     ("POST", "/api/join/knock", "", {**KNOCK, "key": IN}, 409, "not_possible"),
     ("POST", "/api/join/knock", "", {**KNOCK, "key": DELETED}, 403, "worker_deleted"),
     ("POST", "/api/join/reveal", "", {**REVEAL, "key": NEW}, 403, "invite"),
@@ -117,6 +121,7 @@ ENDS: list[Case] = [("DELETE", KEY, f"/api/worker-keys/{PENDING}", None, 200, ""
 
 async def prepare(served: Served) -> None:
     """Make what is asked for."""
+    make_image(served.app.settings.data / "os-image")
     ask = served.app.ask
     await ask(MakeToken(["submit"], "kept", None, bytes(30)))
     await ask(MakeToken(["submit"], "signs in", None, b"x" * 30))

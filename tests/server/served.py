@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import trio
 
 import dc
 from dc.blobs import BlobFolder
+from dc.broadcasts import Network
 from dc.errors import ConnectionLost
 from dc.http import Request, Response
-from dc.messages import PROTOCOL, About, Assign, Done, Failed, Failure, Heartbeat, Hello, TypeId
+from dc.http_patched import Patched
+from dc.messages import (
+    PROTOCOL,
+    About,
+    Appliance,
+    Assign,
+    Done,
+    Failed,
+    Failure,
+    Heartbeat,
+    Hello,
+    TypeId,
+)
 from dc.plugins import Plugins
 from dc.roles import LOCAL, Principal
 from dc.server.app import ServerApp, Settings
@@ -22,6 +35,7 @@ from dc.server.events import Opened, Received
 from dc.server.site import Site
 from dc.server.types import PluginTypes
 from dc.store_memory import MemoryStore
+from dc.wake import Waker
 
 
 class Point(msgspec.Struct):
@@ -88,15 +102,20 @@ class Answer:
         return [msgspec.json.decode(line) for line in self.body.splitlines()]
 
 
+HARMLESS: Final = Waker(lambda: [Network("127.0.0.1", "127.0.0.1")], pause=0.0)
+"""Wakes nobody: what it sends stays on this computer."""
+
+
 class Served:
     """A server without a socket."""
 
-    def __init__(self, folder: Path, *, secure: bool = False) -> None:
+    def __init__(self, folder: Path, *, secure: bool = False, waker: Waker = HARMLESS) -> None:
         self.store = MemoryStore()
         plugins = Plugins()
         for type_ in (double, copy):
             plugins._add("served", type_)
-        settings = Settings("dc test", "http://127.0.0.1:1", folder, 0.0, secure=secure)
+        where, images = ("dc test", "http://127.0.0.1:1", folder, 0.0), [folder / "os-image"]
+        settings = Settings(*where, secure=secure, waker=waker, os_image=images)
         self.blobs = BlobFolder(folder)
         self.app = ServerApp(self.store, self.blobs, PluginTypes(plugins), settings)
         self.site = Site(self.app)
@@ -117,10 +136,15 @@ class Served:
         return await self.send("POST", target, body, Content_Type="application/json", **headers)
 
     def work(
-        self, name: str = "w", peer: int = 9000, *can: str, principal: Principal = LOCAL
+        self,
+        name: str = "w",
+        peer: int = 9000,
+        *can: str,
+        principal: Principal = LOCAL,
+        appliance: Appliance | None = None,
     ) -> FakeWorker:
         """Have a worker come, of some capabilities."""
-        return FakeWorker(self.app, name, peer, *can, principal=principal)
+        return FakeWorker(self.app, name, peer, *can, principal=principal, appliance=appliance)
 
 
 async def read(response: Response) -> bytes:
@@ -129,6 +153,8 @@ async def read(response: Response) -> bytes:
         return response.body
     if isinstance(response.body, Path):
         return response.body.read_bytes()
+    if isinstance(response.body, Patched):
+        return patched(response.body)
     try:
         return b"".join([piece async for piece in response.body])
     finally:
@@ -137,17 +163,29 @@ async def read(response: Response) -> bytes:
             await close()
 
 
+def patched(body: Patched) -> bytes:
+    """Return what is sent of a file in which other bytes are put."""
+    data = body.path.read_bytes()
+    return data[: body.at] + body.data + data[body.at + len(body.data) :]
+
+
 class FakeWorker:
     """A worker of both types that is no connection: it answers when it is told to."""
 
     def __init__(
-        self, app: ServerApp, name: str, peer: int, *can: str, principal: Principal = LOCAL
+        self,
+        app: ServerApp,
+        name: str,
+        peer: int,
+        *can: str,
+        principal: Principal = LOCAL,
+        appliance: Appliance | None = None,
     ) -> None:
         self.app, self.peer, self.sequence = app, peer, 0
         self.assigned: list[tuple[int, int, int, Any]] = []
         app._connections.put(peer, self)  # type: ignore[arg-type]
         types = [TypeId(one.name, one.version) for one in (double, copy)]
-        about = About(name, f"key of {name}", 4, types, {}, {}, "run")
+        about = About(name, f"key of {name}", 4, types, {}, {}, "run", appliance=appliance)
         app.feed(Opened(peer, "10.0.0.1:5", principal))
         app.feed(Received(peer, [Hello(PROTOCOL, "worker", "dc", list(can), about), Heartbeat()]))
 
@@ -187,9 +225,11 @@ class FakeWorker:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, secure: bool = False) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, *, secure: bool = False, waker: Waker = HARMLESS
+) -> AsyncIterator[Served]:
     """Serve, until the block ends."""
-    served = Served(folder, secure=secure)
+    served = Served(folder, secure=secure, waker=waker)
     await served.app.recover()
     async with trio.open_nursery() as nursery:
         await nursery.start(served.app.run)

@@ -173,7 +173,8 @@ async def test_an_invite_says_how_to_join(tmp_path: Path) -> None:
         status, all_ = await guests.ask("admin", "GET", "/api/invites")
         assert all_["invites"][0]["uses"] == 2
         assert made["code"] not in str(all_)
-        assert (await guests.ask("nobody", "GET", f"/api/join/{key.text}"))[1]["state"] == "joined"
+        joined = (await guests.ask("nobody", "GET", f"/api/join/keys/{key.text}"))[1]
+        assert joined["state"] == "joined"
 
 
 @pytest.mark.parametrize("text", ["a b", "x@y", "host:0", "host:70000", "http://a", "a/b", "", ":"])

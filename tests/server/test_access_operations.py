@@ -16,6 +16,7 @@ from dc.errors import (
     WorkerDeleted,
 )
 from dc.join_number import commitment, number
+from dc.messages import Appliance
 from dc.records_access import AccessRecord, Audited, AuditRow, WorkerKeyForgotten, WorkerKeyKept
 from dc.roles import NOBODY, Principal
 from dc.server.commands import (
@@ -31,6 +32,7 @@ from dc.server.commands import (
     RetryTasks,
     SetWeight,
     SetWorkers,
+    WakeWorkers,
     Which,
 )
 from dc.server.commands_access import (
@@ -303,6 +305,8 @@ EVERYTHING: list[tuple[Command, str, str]] = [
     (SetWeight("bob", 2.0), "submitter.weight", "submitter bob: 2"),
     (ChangeSettings({"keep-jobs": "5"}), "setting.changed", "keep-jobs is 5"),
     (OrderWorkers(Which(["w"]), "pause"), "worker.paused", "1 worker: w"),
+    (OrderWorkers(Which(["w"]), "reboot"), "worker.rebooted", "1 worker: w"),
+    (WakeWorkers(Which(["off"])), "worker.woken", "1 worker: off"),
     (SetWorkers(Which(all=True), slots=2), "worker.changed", "1 worker: all"),
     (CancelJob(1), "job.cancelled", "job 1"),
 ]
@@ -311,7 +315,10 @@ EVERYTHING: list[tuple[Command, str, str]] = [
 @pytest.mark.parametrize(("command", "kind", "what"), EVERYTHING, ids=lambda one: str(one)[:20])
 def test_what_operators_do_is_in_the_audit_log(command: Command, kind: str, what: str) -> None:
     server = Harness()
-    server.worker("w", slots=1, types=("other",))
+    booted = {"appliance": Appliance("1.0", ["52:54:00:00:00:01"], ["reboot"])}
+    server.worker("w", slots=1, types=("other",), taking=booted)
+    if isinstance(command, WakeWorkers):
+        server.close(server.worker("off", taking=booted))
     server.submit(server.client(), [b"a", b"b"], "echo")
     server.settle()
     answer = ask(server, command)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc import limits, limits_shown
-from dc.messages import Cancel, Failed, Failure, Goodbye, Submit, Unsubscribe
+from dc.messages import Appliance, Cancel, Failed, Failure, Goodbye, Submit, Unsubscribe
 from dc.records_shown import Events
 from dc.server.commands import (
     CancelJob,
@@ -22,6 +22,7 @@ from dc.server.commands import (
     RetryTasks,
     SetWeight,
     SetWorkers,
+    WakeWorkers,
     Which,
 )
 from dc.server.event_kinds import KINDS
@@ -251,6 +252,29 @@ def test_what_operators_ask_for() -> None:
         "the worker that calls itself w is lab-1 from now on"
     ]
     assert texts(server, "setting.changed")[0] == "keep-days is 7 days"
+
+
+def test_what_computers_are_told() -> None:
+    server = Harness()
+    appliance = Appliance("1.0", ["52:54:00:00:00:01"], ["off", "reboot", "reread"])
+    peer = server.worker("w", taking={"appliance": appliance})
+    which = Which(["w"])
+    found = decide(
+        server,
+        OrderWorkers(which, "reread"),
+        OrderWorkers(which, "reboot", now=True),
+        OrderWorkers(which, "power-off"),
+    )
+    server.close(peer)
+    found += decide(server, WakeWorkers(which))
+    kinds = ["worker.reread", "worker.rebooted", "worker.off", "worker.woken"]
+    assert [kind for kind, _ in found] == kinds
+    assert [texts(server, kind) for kind in kinds] == [
+        ["worker w was told to read its configuration anew"],
+        ["worker w was told to boot its computer anew at once"],
+        ["worker w was told to switch its computer off"],
+        ["the computer of worker w is called to wake"],
+    ]
 
 
 def test_what_is_refused_is_no_event() -> None:

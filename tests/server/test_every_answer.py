@@ -26,9 +26,10 @@ from openapi_schema_validator import OAS31Validator
 from dc import limits, limits_shown
 from dc.errors import StoreError
 from dc.http import Request, Response
-from dc.messages import Blob
+from dc.messages import Appliance, Blob
 from dc.server import site
 from dc.server.commands import CancelJob, ChangeSettings
+from dc.server.events import Closed
 from dc.server.matching import Matching
 from dc.store import Store
 from dc.store_memory import MemoryStore
@@ -204,6 +205,7 @@ async def good_answers(requests: Requests) -> None:
 AFTERWARDS = {
     ("DELETE", "/api/workers/{name}"), ("POST", "/api/workers/delete"), ("GET", "/api/backup"),
     ("POST", "/api/workers/stop"), ("POST", "/api/workers/restart"),
+    *(("POST", f"/api/workers/{one}") for one in ("power-off", "reboot", "reread", "wake")),
     ("POST", "/api/jobs/{job}/tasks/{task}/retry"), ("GET", "/plugins/{sha256}"),
     *access_answers.AFTERWARDS,
 }  # fmt: skip
@@ -296,7 +298,8 @@ Case = tuple[str, str, str, object, int, str]
 
 JOB, TASK = "/api/jobs/{job}", "/api/jobs/{job}/tasks/{task}"
 WORKERS, WORKER = "/api/workers", "/api/workers/{name}"
-ORDERS = ("drain", "pause", "resume", "stop", "restart")
+POWER = ("power-off", "reboot", "reread")
+ORDERS = ("drain", "pause", "resume", "stop", "restart", *POWER, "wake")
 SUBMITTER = "/api/submitters/{name}"
 NOTHING = b""
 FIRST = {"tasks": [[0, 0]]}
@@ -308,6 +311,8 @@ async def own_cases(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     """What is refused by one route for a reason of its own."""
     served = requests.served
     served.work("obeys", 9001, "orders")
+    appliance = Appliance("1.0", ["52:54:00:12:34:56"], ["off", "reboot", "reread"])
+    served.work("booted", 9002, "orders", appliance=appliance)
     await requests.cases([*CASES, *access_answers.CASES])
     for method, template, said in operations(requests):
         target, body, head = good(method, template, said)
@@ -401,6 +406,26 @@ async def own_bytes(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     await served.app.ask(ChangeSettings({"quota-task": None}))
 
 
+async def own_boot(requests: Requests, _: pytest.MonkeyPatch) -> None:
+    """Parts of images, and what is not there."""
+    images = requests.served.app.settings.data / "os-image"
+    for template in ("/boot/{secret}/{file}", "/boot/{secret}/arm64/{file}"):
+        target = good("GET", template, {})[0]
+        for asked, head, status in (
+            (target, {"Range": "bytes=1-2"}, 206),
+            (target, {"Range": "bytes=99999999-"}, 416),
+            (f"{target}?slots=many", {}, 400),
+            (target.replace("worker.iso", "bzImage"), {}, 404),
+            (target.replace("aaaa", "bbbb"), {}, 403),
+        ):
+            heard = await requests.ask("GET", template, asked, NOTHING, head)
+            assert heard.status == status, (template, heard)
+    for path in images.rglob("worker.iso"):
+        path.write_bytes(b"no place for a configuration is here")
+    for template in ("/boot/{secret}/{file}", "/boot/{secret}/arm64/{file}"):
+        assert (await requests.ask("GET", template, good("GET", template, {})[0])).status == 409
+
+
 async def own_submissions(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     """Submissions under a key."""
     job = b'{"type": "copy"}\n"x"\n'
@@ -464,6 +489,8 @@ async def own_store(requests: Requests, patch: pytest.MonkeyPatch) -> None:
 async def own_ends(requests: Requests, patch: pytest.MonkeyPatch) -> None:
     """What is best done last: workers are sent away."""
     await requests.cases([*ENDS, *access_answers.ENDS])
+    requests.served.app.feed(Closed(9002))
+    await requests.cases([("POST", f"{WORKERS}/wake", "", {"names": ["booted"]}, 200, "")])
 
 
 async def who_may_not(requests: Requests, folder: Path) -> None:
@@ -537,6 +564,9 @@ ENDS: list[Case] = [
     ("POST", f"{WORKERS}/pause", "", {"names": ["obeys"]}, 409, "not_possible"),
     ("POST", f"{WORKERS}/resume", "", {"names": ["obeys"]}, 409, "not_possible"),
     ("POST", f"{WORKERS}/stop", "", {"names": ["obeys"]}, 200, ""),
+    ("POST", f"{WORKERS}/wake", "", {"names": ["booted"]}, 409, "not_possible"),
+    *(("POST", f"{WORKERS}/{one}", "", {"names": ["obeys"]}, 409, "not_possible") for one in POWER),
+    *(("POST", f"{WORKERS}/{one}", "", {"names": ["booted"]}, 200, "") for one in POWER),
     ("DELETE", WORKER, "/api/workers/w", None, 200, ""),
     ("POST", f"{WORKERS}/delete", "", {"names": ["obeys"]}, 200, ""),
 ]
@@ -551,7 +581,7 @@ async def test_all_that_is_described_is_seen(
         await refusals_of_bodies(requests, monkeypatch)
         await keys_and_a_slow_disk(requests, monkeypatch)
         await slow_disk_without_keys(requests, monkeypatch)
-        for step in (own_cases, own_bytes, own_submissions, own_store, own_ends):
+        for step in (own_cases, own_bytes, own_boot, own_submissions, own_store, own_ends):
             await step(requests, monkeypatch)
         await who_may_not(requests, tmp_path / "secure")
         assert not requests.wrong, "\n".join(requests.wrong)

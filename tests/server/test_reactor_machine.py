@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from dc import limits
 from dc.errors import DcError, WorkerDeleted
 from dc.messages import (
+    Appliance,
     Assign,
     Blob,
     Cached,
@@ -53,6 +54,7 @@ from dc.server.commands import (
     ResumeJob,
     RetryTasks,
     SetWorkers,
+    WakeWorkers,
     Which,
 )
 from dc.server.events import Asked
@@ -61,6 +63,9 @@ from tests.server.ledger import Ledger, attempts_in, name_of
 
 Task = tuple[int, int, int, Payload]
 INPUTS = tuple(Blob(b"%032d" % size, size * limits.INPUT_BYTES_PER_SECOND) for size in (3, 30))
+
+
+BOOTED = Appliance("1.0", ["52:54:00:12:34:56"], ["off", "reboot"])
 
 
 class PlayedWorker:
@@ -83,6 +88,11 @@ class PlayedWorker:
     def takes(self) -> bool:
         """Whether it gets the code of `shipped` from the server: but for one, all do."""
         return self.slots > 1
+
+    @property
+    def appliance(self) -> Appliance | None:
+        """What its computer was booted from: one has a disk of its own."""
+        return BOOTED if self.slots > 1 else None
 
     @property
     def key(self) -> str:
@@ -122,6 +132,8 @@ class PlayedWorker:
             elif isinstance(message, Rest):
                 self.hand_back(server, list(self.holds)[self.slots :])
             elif isinstance(message, End):
+                known = self.appliance.orders if self.appliance else []
+                assert message.power in ("", *known), "its computer cannot do that"
                 self.hand_back(server, list(self.holds))
                 self.say_goodbye(server)
                 return
@@ -179,7 +191,7 @@ class PlayedWorker:
             key=self.key,
             run=f"run {self.run}",
             types=("echo", "stubborn") if self.takes else ("echo", "stubborn", "shipped"),
-            taking={"takes_plugins": self.takes},
+            taking={"takes_plugins": self.takes, "appliance": self.appliance},
         )
         if is_deleted(server.sent[self.peer]):
             self.joins_anew()
@@ -313,14 +325,30 @@ class ReactorMachine(RuleBasedStateMachine):
         elif action != "resume":
             self.server.rests(name)
 
-    @rule(at=st.integers(0, 2), order=st.sampled_from(["leave", "stop", "restart", "now"]))
-    def order(self, at: int, order: str) -> None:
+    @rule(
+        at=st.integers(0, 2),
+        order=st.sampled_from(["leave", "stop", "restart", "power-off", "reboot", "reread"]),
+        now=st.booleans(),
+    )
+    def order(self, at: int, order: str, now: bool) -> None:
         """A worker is told to end: it may lose what it has, and need not be waited for."""
         name = self.workers[at].name
-        actions: dict[str, Any] = {"leave": "drain", "now": "restart"}
-        action = actions.get(order, order)
-        command = OrderWorkers(Which([name]), action, leave=order == "leave", now=order == "now")
+        action: Any = "drain" if order == "leave" else order
+        command = OrderWorkers(Which([name]), action, leave=order == "leave", now=now)
         self.ends(name, command)
+
+    @rule(at=st.integers(0, 2))
+    def wake(self, at: int) -> None:
+        """A worker's computer is called to wake: that is possible if it is known and not here."""
+        name = self.workers[at].name
+        known = self.server.reactor.workers.register.get(self.workers[at].key)
+        refused = self.operator(WakeWorkers(Which([name])))
+        here = self.server.reactor.workers.roster.by_name.get(name)
+        if known is None:
+            assert refused is not None
+        elif refused is None:
+            assert here is None, "who is here was woken"
+            assert self.workers[at].appliance, "a computer with a disk was woken"
 
     @rule(at=st.integers(0, 2), really=st.booleans())
     def delete(self, at: int, really: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from dc.records import JobEnded, NewJob, NewTasks
 from dc.server.task_bytes import HARMLESS, HEAD_BYTES, kind_of
 from tests.server.served import Served, request, serving
 
+KEPT = "public, max-age=31536000, immutable"
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 
@@ -47,6 +49,25 @@ async def test_files_are_compressed_and_asked_for_again(tmp_path: Path) -> None:
         assert whole.etag != part.etag
         assert whole.under({"if-none-match": f'"{whole.etag}"'}).status == 304
         assert whole.under({"if-none-match": f'"{part.etag}"'}).status == 200
+
+
+async def test_what_never_changes_is_kept_and_the_document_is_asked_for(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        jobs, overview = [await served.send("GET", path) for path in ("/jobs", "/")]
+        for document in (jobs, overview, await served.send("GET", "/index.html")):
+            assert document.headers["Cache-Control"] == "no-cache"
+        names = re.findall(r'(?:src|href)="(/assets/[^"]+)"', jobs.body.decode())
+        assert len(names) > 5
+        for name in names:
+            answer = await served.send("GET", name, Accept_Encoding="gzip")
+            assert (answer.status, answer.headers["Cache-Control"]) == (200, KEPT), name
+            assert answer.headers["Vary"] == "Accept-Encoding"
+        assert "/app/pages/jobs.js" in jobs.body.decode()
+        assert "/app/pages/jobs.js" not in overview.body.decode()
+        folder = names[0].split("/")[2]
+        for path in (f"/assets/{'0' * 16}/style.css", f"/assets/{folder}/index.html", "/assets"):
+            answer = await served.send("GET", path, Accept="*/*")
+            assert (answer.status, answer.json["code"]) == (404, "not_found")
 
 
 async def test_no_script_may_run_but_ours(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import trio
 
 from dc.worker import __main__ as program
+from dc.worker.attendant import Attendant
 
 LOOK_SECONDS = 0.01
 
@@ -32,10 +33,12 @@ def main() -> int:
     path = Path(sys.argv[1])
     work = program.work
 
-    async def watched_work(arguments: program.Arguments, ended: program.Ended) -> None:
+    async def watched_work(
+        arguments: program.Arguments, ended: program.Ended, attendant: Attendant | None = None
+    ) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch, path)
-            await work(arguments, ended)
+            await work(arguments, ended, attendant)
             nursery.cancel_scope.cancel()
 
     program.work = watched_work

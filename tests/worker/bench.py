@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from dc.messages import (
     PROTOCOL,
+    Appliance,
     Assign,
     Blob,
     Environment,
@@ -39,6 +40,7 @@ class Bench:
         cpus: float = 0.0,
         takes_plugins: bool = True,
         trusts: Sequence[bytes] = (),
+        orders: Sequence[str] = (),
     ) -> None:
         identity = Identity(
             "box",
@@ -52,6 +54,7 @@ class Bench:
             takes_plugins=takes_plugins,
             trusts=trusts,
             installs=takes_plugins,
+            appliance=Appliance("1.0", orders=list(orders)) if orders else None,
         )
         self.now = 0.0
         self.ready = READY

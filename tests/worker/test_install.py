@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_a_code_that_is_not_whole_is_found_before_anything_is_done(
 
 
 def test_wrong_options_are_found_first(
-    computer: Computer, capsys: pytest.CaptureFixture[str]
+    computer: Computer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SystemExit):
         computer.main("--install", "--slots", "0")
@@ -143,6 +144,10 @@ def test_wrong_options_are_found_first(
     assert computer.main("--install", "--new-key") == 2
     assert computer.main("--install", "--show") == 2
     assert computer.main("--yes") == 2
+    if hasattr(os, "geteuid"):
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        assert computer.main("--install", "--task-user", "nobody") == 2
+        assert "a service has a user of its own" in capsys.readouterr().err
     assert not computer.ran
     assert not computer.said
 

@@ -153,7 +153,7 @@ async def test_it_waits_for_a_yes(
 ) -> None:
     server = FakeServer(joined("pending"), joined("pending"), joined())
     assert (await join(tmp_path, server, CODE, Person(), refuses=2)).all == [IN]
-    assert [path for _, path, _ in server.asked] == ["/api/join", *[f"/api/join/{KEY}"] * 2]
+    assert [path for _, path, _ in server.asked] == ["/api/join", *[f"/api/join/keys/{KEY}"] * 2]
     assert "waiting for an operator to approve this worker at https://192.0.2.7" in caplog.text
     assert "cannot reach https://192.0.2.7:8220: " in caplog.text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from dc import limits
@@ -224,6 +226,41 @@ def test_a_signal_takes_back_a_restart() -> None:
     bench.do(ev.ExecutorDied(0, "killed"))
     record_all(bench)
     assert bench.of(ev.Finish) == [ev.Finish()]
+
+
+@pytest.mark.parametrize("power", ["off", "reboot", "reread"])
+def test_an_order_to_the_computer_is_told_when_all_is_done(power: Literal["off"]) -> None:
+    bench = Bench(orders=["off", "reboot", "reread"])
+    bench.assign(1)
+    bench.hear(End(drained=True, again=False, text="so it is", power=power))
+    assert "so it is" in bench.of(ev.Say)[0].text
+    assert not bench.of(ev.Finish), "what runs is finished first"
+    bench.ran(1)
+    record_all(bench)
+    bench.do(ev.ExecutorDied(0, "killed"))
+    assert bench.of(ev.Finish) == [ev.Finish("", again=False, power=power)]
+    assert Goodbye() in bench.sent
+
+
+def test_a_signal_takes_back_an_order_to_the_computer() -> None:
+    bench = Bench(orders=["off"])
+    bench.assign(1)
+    bench.hear(End(drained=True, again=False, power="off"))
+    bench.do(ev.Leave())
+    bench.do(ev.ExecutorDied(0, "killed"))
+    record_all(bench)
+    assert bench.of(ev.Finish) == [ev.Finish()]
+
+
+@pytest.mark.parametrize("orders", [(), ("reboot",)])
+def test_a_worker_does_nothing_to_a_computer_that_is_not_for_that(orders: tuple[str, ...]) -> None:
+    bench = Bench(orders=orders)
+    bench.assign(1)
+    bench.hear(End(drained=False, again=False, power="off"))
+    (drop,) = bench.of(ev.Drop)
+    assert "orders off" in drop.reason
+    assert not bench.of(ev.Kill)
+    assert not bench.of(ev.Finish)
 
 
 def test_a_signal_lets_what_runs_finish_for_a_while() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from dc.errors import StartError
 from dc.worker import __main__ as program
+from dc.worker import ending
 from dc.worker.folder import open_folder
 from dc.worker.keeping import journal_path
 from dc.worker.lifetime import end_of, seconds_of
@@ -65,8 +66,8 @@ def test_times_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_it_starts_anew_as_the_same_worker_with_the_same_end(
     before: list[str], after: list[str]
 ) -> None:
-    assert program.again(before, math.inf) == after
-    assert program.again(before, 12.5) == [*after, "--lifetime", "@12.500"]
+    assert ending.again(before, math.inf) == after
+    assert ending.again(before, 12.5) == [*after, "--lifetime", "@12.500"]
 
 
 def test_with_a_new_key_it_is_another_worker(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ one, whose jobs have the same numbers, and comes back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dc import limits
 from dc.messages import (
     PROTOCOL,
+    Appliance,
     Assign,
     Blob,
     Done,
@@ -180,7 +181,13 @@ class Machine(RuleBasedStateMachine):
         """Let a process of the worker begin."""
         self.runs += 1
         identity = Identity(
-            "w", is_default=False, key="k", slots=SLOTS, software="test", takes_plugins=True
+            "w",
+            is_default=False,
+            key="k",
+            slots=SLOTS,
+            software="test",
+            takes_plugins=True,
+            appliance=Appliance("1.0", orders=["off", "reboot"]),
         )
         self.reactor = WorkerReactor(identity, f"/scratch/{self.runs}", give_back=GIVE_BACK)
         self.processes: dict[int, FakeProcess] = {}
@@ -194,6 +201,7 @@ class Machine(RuleBasedStateMachine):
         self.flush_wanted = False
         self.connecting = self.connected = self.welcome = False
         self.finished = self.ending = False
+        self.last_order = (False, "")  # whether its program starts anew, what its computer does
         self.in_use = False
         self.late: set[Key] = set()  # assigned after it was told to end
         self._perform(self.reactor.start(self.now))
@@ -276,6 +284,7 @@ class Machine(RuleBasedStateMachine):
                     self.connecting = True
                 case ev.Finish():
                     assert not action.error
+                    assert (action.again, action.power) == self.last_order
                     self.finished = True
                 case _:
                     self._perform_on_disk(action)
@@ -528,17 +537,23 @@ class Machine(RuleBasedStateMachine):
         assert not self.reactor.statistics().queued, "it keeps what has not begun"
 
     @precondition(lambda self: self.welcome)
-    @rule(really=st.sampled_from([False, False, True]), drained=st.booleans())
-    def end(self, really: bool, drained: bool) -> None:
+    @rule(
+        really=st.sampled_from([False, False, True]),
+        drained=st.booleans(),
+        power=st.sampled_from(["", "off", "reboot"]),
+    )
+    def end(self, really: bool, drained: bool, power: Literal["", "off", "reboot"]) -> None:
         if really:
             self.ending = True
-            self._do(ev.Received(End(drained, again=True)))
+            self.last_order = (not power, power)
+            self._do(ev.Received(End(drained, again=not power, power=power)))
 
     @precondition(lambda self: self.connecting)
     @rule(really=st.sampled_from([False, False, False, True]), finish=st.sampled_from([0.0, 20.0]))
     def signal(self, really: bool, finish: float) -> None:
         if really:
             self.ending = True
+            self.last_order = (False, "")
             self._do(ev.Leave(finish))
 
     # --- the person at the computer -------------------------------------------------------------

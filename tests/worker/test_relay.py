@@ -65,6 +65,18 @@ def is_there(path: Path) -> bool:
     return path.exists()
 
 
+async def test_the_socket_is_given_to_who_asks(tmp_path: Path) -> None:
+    given: list[Path] = []
+    server = Server(b"")
+    relay = Relay(server.open, "desk:8220", server.access)
+    with relay.listening(tmp_path, needed=True, give=given.append) as address:
+        other, sock = given
+        assert address == f"unix:{sock}"
+        assert (sock.name, sock.parent) == (SOCKET, tmp_path)
+        assert stat.S_IMODE(sock.stat().st_mode) == 0o600
+        assert stat.S_IMODE(other.stat().st_mode) == 0o700
+
+
 @pytest.mark.parametrize("unix", [True, False])
 async def test_a_result_passes_through_with_what_lets_in(tmp_path: Path, unix: bool) -> None:
     data = bytes(1_000_000)

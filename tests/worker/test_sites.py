@@ -205,3 +205,7 @@ def test_uv_comes_first_and_pip_else(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert uv is not None
         assert (uv.name, uv.command[0]) == ("uv", str(bin_ / "uv"))
         assert uv.command[-2:] == (str(bin_ / "python"), "--target")
+        built = find_tool({"PATH": path}, built=True)
+        assert built is not None
+        assert set(built.command) - set(uv.command) == {"--only-binary", ":all:"}
+        assert built.command[-1] == "--target"

@@ -37,6 +37,7 @@ const PATHS = {
   copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   download: "M8 2v8.5M4.5 7L8 10.5 11.5 7M2.5 13.5h11",
   retry: "M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3",
+  power: "M8 1.5v6M4.6 4a5.2 5.2 0 1 0 6.8 0",
   link: "M6 3.5H3v9.5h9.5v-3M9 2.5h4.5V7M13.5 2.5L7.5 8.5",
 };
 PATHS.draining = PATHS.download;

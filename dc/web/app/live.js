@@ -1,6 +1,6 @@
 // What changes while one looks. One event stream for all that a page watches; where it cannot be had,
 // the same is asked for again and again; where the server is lost, that is said, and it is found again.
-import { useEffect, useRef, useState } from "../vendor/vendor.js";
+import { useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { get } from "./api.js";
 import { cell } from "./cell.js";
 import { clock } from "./clock.js";
@@ -178,7 +178,7 @@ export function useData(path, { topic = "", on = "" } = {}) {
 
   const reload = () => asked.current?.(true);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!path) return undefined;
     const control = new AbortController();
     let busy = false;

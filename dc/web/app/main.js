@@ -1,5 +1,5 @@
 // The page begins here: which address shows what, and drawing it.
-import { html, render, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
+import { html, render, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { useCell } from "./cell.js";
 import { askToSignIn, load, may, me, SIGN_IN } from "./me.js";
 import { Loading, Page, Trouble } from "./parts.js";
@@ -19,7 +19,7 @@ page("/events", () => import("./pages/events.js"));
 page("/settings", () => import("./pages/settings.js"));
 page("/access", () => import("./pages/access.js"));
 page("/access/audit", () => import("./pages/audit.js"));
-page(SIGN_IN, () => import("./pages/sign_in.js"));
+page("/sign-in", () => import("./pages/sign_in.js"));
 
 const NOT_LOADED = {
   title: "This page could not be loaded", detail: "The server does not answer, or it was updated: load it again.",
@@ -29,7 +29,7 @@ function App() {
   const { path, query } = useCell(place);
   const [shown, setShown] = useState({ path: "", view: null, values: {}, problem: null });
   const first = useRef(true);
-  useEffect(() => {
+  useLayoutEffect(() => {
     let mine = true;
     const found = find(path);
     const show = (view, problem = null) => {

@@ -13,6 +13,8 @@ import { Text } from "./text.js";
 import { setTheme, theme, THEMES } from "./theme.js";
 import { Toasts } from "./toast.js";
 
+const ICON = new URL("../icon.svg", import.meta.url).href;
+
 // Address, text, picture, and the roles without one of which it is of no use.
 const NAV = [
   ["/", "Overview", "overview", ["view"]],
@@ -32,7 +34,7 @@ export function Shell({ children }) {
   return html`
     <a class="skip" href="#main">Skip to the page</a>
     <header class="side">
-      <a class="brand" href="/"><img class="mark" src="/icon.svg" alt="" width="24" height="24" />dc</a>
+      <a class="brand" href="/"><img class="mark" src=${ICON} alt="" width="24" height="24" />dc</a>
       <button type="button" class="icon-button menu-button" aria-expanded=${open} aria-controls="nav"
         onClick=${() => setOpen(!open)}><${Icon} name=${open ? "close" : "menu"} /><span class="unseen">Menu</span></button>
       <nav id="nav" class=${open ? "open" : ""} aria-label="Main"><ul>

@@ -47,17 +47,33 @@ export const DEEDS = {
     await order("stop", which);
     return `Told ${who} to stop.`;
   },
-  async restart(which, who) {
-    const answer = await form({
-      title: `Restart ${who}?`,
-      text: "Its program starts anew in its own place, with another version of dc or of its plugins if there is one.",
-      action: "Restart it",
-      fields: html`<label class="check"><input type="checkbox" name="now" /><span>At once: what it runs goes to others,
-        instead of being finished first</span></label>`,
-    });
-    if (!answer) return null;
-    await order("restart", which, { now: answer.get("now") !== null });
-    return `Told ${who} to restart.`;
+  restart: (which, who) => ended("restart", which, {
+    title: `Restart ${who}?`,
+    text: "Its program starts anew in its own place, with another version of dc or of its plugins if there is one.",
+    action: "Restart it",
+    said: `Told ${who} to restart.`,
+  }),
+  off: (which, who) => ended("power-off", which, {
+    title: `Power off the computer of ${who}?`,
+    text: "It comes back by Wake, if its firmware and its network card allow that, or by its own power button.",
+    action: "Power it off", danger: true,
+    said: `Told the computer of ${who} to power off.`,
+  }),
+  reboot: (which, who) => ended("reboot", which, {
+    title: `Reboot the computer of ${who}?`,
+    text: "It boots anew from what its firmware has boot first, and its worker comes back by itself.",
+    action: "Reboot it",
+    said: `Told the computer of ${who} to reboot.`,
+  }),
+  reread: (which, who) => ended("reread", which, {
+    title: `Have ${who} read its configuration anew?`,
+    text: "Its program starts anew with what its boot line, its image and the network's DHCP say now.",
+    action: "Read it anew",
+    said: `Told ${who} to read its configuration anew.`,
+  }),
+  async wake(which, who) {
+    const { networks } = await order("wake", which);
+    return `Sent a call to wake to ${who}, in ${plural(networks.length, "network")}. Nobody says whether it was heard.`;
   },
   async remove(which, who) {
     const sure = await confirm({
@@ -103,6 +119,32 @@ export const DEEDS = {
     return `Changed the note on ${who}.`;
   },
 };
+
+// Asks whether what runs is to be finished first, and has workers end in a way of theirs.
+async function ended(action, which, { said, ...asked }) {
+  const answer = await form({
+    ...asked,
+    fields: html`<label class="check"><input type="checkbox" name="now" /><span>At once: what it runs goes to others,
+      instead of being finished first</span></label>`,
+  });
+  if (!answer) return null;
+  await order(action, which, { now: answer.get("now") !== null });
+  return said;
+}
+
+const POWER = [
+  ["reread", "Read configuration anew…", "settings", "reread"], ["reboot", "Reboot…", "retry", "reboot"],
+  ["off", "Power off…", "power", "off"],
+];
+const isHere = (worker) => worker.state !== "gone" && worker.state !== "away";
+
+// What can be done with the computers of all of these workers: deeds, with the words and icons of their buttons.
+export function powerDeeds(workers) {
+  const all = (holds) => workers.length > 0 && workers.every((one) => one.appliance && holds(one));
+  const deeds = POWER.filter((deed) => all((one) => isHere(one) && one.appliance.orders.includes(deed[3])));
+  if (all((one) => !isHere(one) && one.appliance.macs.length)) deeds.push(["wake", "Wake", "power"]);
+  return deeds;
+}
 
 function set(which, changes) {
   return send("POST", "/api/workers/set", { ...meant(which), set: changes });

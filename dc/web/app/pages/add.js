@@ -1,6 +1,7 @@
 // Add a computer: makes a join code, and shows it once, in all the ways in which it is used.
 import { html, useEffect, useMemo, useState } from "../../vendor/vendor.js";
 import { send } from "../api.js";
+import { Boot } from "../boot.js";
 import { confirm } from "../dialog.js";
 import { count } from "../format.js";
 import { Field } from "../forms.js";
@@ -113,6 +114,7 @@ function Made({ made, again }) {
       ${made.qr.length > 0 && html`<figure><${Qr} rows=${made.qr} label="The join code as a QR code" />
         <figcaption class="help">The same as a QR code</figcaption></figure>`}
     </div>
+    <${Boot} made=${made} />
   </section>`;
 }
 

@@ -1,5 +1,5 @@
 // A job: how far it is, when it is done, what failed and why, its tasks and results, and what to do about it.
-import { html, useEffect, useState } from "../../vendor/vendor.js";
+import { html, useLayoutEffect, useState } from "../../vendor/vendor.js";
 import { useData } from "../live.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { JobActions } from "../job_actions.js";
@@ -63,10 +63,11 @@ function Head({ job }) {
 // What the first tab and the results need is fetched when one looks at them.
 const FIGURES = () => import("../job_overview.js");
 const RESULTS = () => import("../job_results.js");
+if (!new URLSearchParams(location.search).has("tab")) FIGURES().catch(() => {}); // on its way before the job is here
 
 function Later({ load, ...given }) {
   const [{ View, problem }, set] = useState({});
-  useEffect(() => {
+  useLayoutEffect(() => {
     let mine = true;
     load().then((module) => mine && set({ View: module.default }), () => mine && set({ problem: NOT_LOADED }));
     return () => { mine = false; };

@@ -13,7 +13,7 @@ import { Action, Badge, Empty, Fetched, Figures, Loading, Meter, Note, Page, Sec
 import { go } from "../router.js";
 import { Table } from "../table.js";
 import { Text, cut, visible } from "../text.js";
-import { Line, done, isHeld, withAfter, workerLink, workerPath } from "../workers_shared.js";
+import { Line, done, isHeld, powerDeeds, withAfter, workerLink, workerPath } from "../workers_shared.js";
 
 const KEPT_SECONDS = 600; // of vitals, in this tab
 const KEPT_POINTS = 600;
@@ -74,6 +74,8 @@ function Deeds({ worker, after }) {
       <${Action} act=${act("pause")} icon="paused" title="Take nothing new; what it has not begun goes to others">Pause<//>`}
     <${Action} act=${rename}>Rename…<//>
     <${Action} act=${act("restart")} icon="retry">Restart…<//>
+    ${powerDeeds([worker]).map(([deed, text, icon]) => html`<${Action} key=${deed} act=${act(deed)} icon=${icon}
+      kind=${deed === "off" ? "quiet-danger" : ""}>${text}<//>`)}
     <${Action} act=${act("stop")} kind="quiet-danger">Stop…<//>
     <${Action} act=${act("remove")} kind="quiet-danger" icon="failed">Delete…<//>`;
 }
@@ -174,6 +176,8 @@ function Computer({ worker, after }) {
     vitals?.temperature != null && ["Temperature", `${vitals.temperature.toFixed(0)} °C`],
     vitals?.battery != null && ["Battery", `${percent(vitals.battery)}${vitals.mains ? ", on mains" : ""}`],
     worker.trusts.length > 0 && ["Trusts", html`${worker.trusts.map((key) => html`<div key=${key}><${Text} value=${key} mono /></div>`)}`],
+    worker.appliance && ["Booted from the image", html`<${Text} value=${worker.appliance.image} />`],
+    worker.appliance?.macs.length > 0 && ["Network cards", html`${worker.appliance.macs.map((mac) => html`<div key=${mac}><${Text} value=${mac} mono /></div>`)}`],
     worker.key && ["Key", html`<${Text} value=${worker.key} mono />`],
   ]} /><//>`;
 }

@@ -10,7 +10,7 @@ import { setQuery } from "../router.js";
 import { Pager, Table, sortByQuery } from "../table.js";
 import { Text, cut, visible } from "../text.js";
 import { Waiting } from "../waiting.js";
-import { done, named, workerLink } from "../workers_shared.js";
+import { done, named, powerDeeds, workerLink } from "../workers_shared.js";
 
 const ROWS = 200; // as many as the stream brings
 const RUNNING_SHOWN = 2;
@@ -132,6 +132,8 @@ const BULK = [
   ["slots", "Slots…"], ["note", "Note…"], ["restart", "Restart…", "retry"], ["stop", "Stop…"], ["remove", "Delete…", "failed"],
 ];
 
+const ENDING = new Set(["off", "stop", "remove"]);
+
 function Bulk({ asked, page, selected, all, setAll, select, after }) {
   if (!may()) return null;
   const names = [...selected];
@@ -140,6 +142,7 @@ function Bulk({ asked, page, selected, all, setAll, select, after }) {
   const whole = all ? filterOf(asked) : null;
   const which = whole ?? { names };
   const who = whole ? "all workers that the filter matches" : named(names);
+  const power = powerDeeds(page.workers.filter((worker) => selected.has(worker.name)));
   const act = (deed) => async () => {
     const said = await done(deed, which, who, after);
     if (said !== null && deed === "remove") select(new Set());
@@ -147,8 +150,8 @@ function Bulk({ asked, page, selected, all, setAll, select, after }) {
   };
   return html`<div class="bulk" role="group" aria-label="Selected workers">
     <strong>${whole ? "All selected" : `${count(names.length)} selected`}</strong>
-    ${BULK.map(([deed, text, icon]) => html`<${Action} key=${deed} act=${act(deed)} icon=${icon}
-      kind=${deed === "stop" || deed === "remove" ? "small quiet-danger" : "small"}>${text}<//>`)}
+    ${[...BULK.slice(0, -2), ...power, ...BULK.slice(-2)].map(([deed, text, icon]) => html`<${Action} key=${deed} act=${act(deed)} icon=${icon}
+      kind=${ENDING.has(deed) ? "small quiet-danger" : "small"}>${text}<//>`)}
     ${page.next && !all && filterOf(asked) && html`<button type="button" class="more" onClick=${() => setAll(true)}>
       Select all that the filter matches</button>`}
     <button type="button" class="more" onClick=${() => select(new Set())}>Select none</button>

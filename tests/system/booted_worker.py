@@ -1,0 +1,41 @@
+"""A worker that takes its computer for one that was booted from the image.
+
+    python -m tests.system.booted_worker MACS ARGUMENTS…
+
+MACS are the addresses of its network cards, with commas between them. It ends with the status by
+which the image's first process knows what is to be done: 0 off, 3 reboot, 4 read anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from dc.messages import Appliance
+from dc.worker import __main__ as program
+from dc.worker.identity import Identity
+
+STATUS = {"": 0, "off": 0, "reboot": 3, "reread": 4}
+
+
+def main() -> int:
+    """Run the worker as it is, but for what it says of its computer."""
+    appliance = Appliance("test", sys.argv[1].split(","), ["off", "reboot", "reread"])
+    ends: list[program.Ended] = []
+
+    def identity(*arguments: Any, **more: Any) -> Identity:
+        return Identity(*arguments, **{**more, "appliance": appliance})
+
+    class Ended(program.Ended):
+        """Kept, to be looked at."""
+
+        def __post_init__(self) -> None:
+            ends.append(self)
+
+    vars(program).update(Identity=identity, Ended=Ended)
+    status = program.main(sys.argv[2:])
+    return status or STATUS[ends[0].power]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
