@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from dc import limits
+from dc import limits, limits_power
 from dc.messages import About, Appliance, TypeId
 from dc.pipe import Ready
 from dc.requirements import CPUS
@@ -13,6 +14,9 @@ from dc.worker.amounts import Card
 
 LOADING: Final = ("LD_", "DYLD_", "PYTHON")
 """What variables begin with by which the system or Python is told what code to load."""
+
+_MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_NO_MAC: Final = "00:00:00:00:00:00"
 
 
 class Identity:
@@ -151,8 +155,18 @@ class Identity:
             takes_plugins=self.takes_plugins,
             trusts=self._trusts,
             installs=self.takes_plugins and self._installs,
-            appliance=self._appliance,
+            appliance=None if self._appliance is None else _plain(self._appliance),
         )
+
+
+def _plain(said: Appliance) -> Appliance:
+    """Return what is said of a computer, without what is no address of a card as a server has it.
+
+    Cards of other kinds than Ethernet have longer ones, and some none.
+    """
+    macs = [mac for mac in dict.fromkeys(map(str.lower, said.macs)) if _MAC.fullmatch(mac)]
+    most, orders = limits_power.APPLIANCE_MACS, said.orders[: limits_power.APPLIANCE_ORDERS]
+    return Appliance(_cut(said.image), [mac for mac in macs if mac != _NO_MAC][:most], orders)
 
 
 def _cut(text: str) -> str:

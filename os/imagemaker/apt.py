@@ -6,7 +6,7 @@ Nothing is downloaded by it but the archives' signed lists; files are fetched by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,12 @@ from imagemaker.running import run
 
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITE: Final = "bookworm"
+SUITES: Final = (
+    ("debian", SUITE),
+    ("debian", f"{SUITE}-updates"),
+    ("security", f"{SUITE}-security"),
+)
+"""The releases that are looked at, each with its archive."""
 COMPONENTS: Final = "main non-free-firmware"
 
 
@@ -86,15 +92,11 @@ class Apt:
         return "".join(f'{name} "{value}";\n' for name, value in values.items())
 
     def _sources(self) -> str:
-        suites = (("debian", SUITE), ("debian", f"{SUITE}-updates"), ("security", _SECURITY))
         return "".join(
             f"deb [signed-by={KEYRING} arch={self._arch.name}] "
             f"{self._mirrors[archive]} {suite} {COMPONENTS}\n"
-            for archive, suite in suites
+            for archive, suite in SUITES
         )
-
-
-_SECURITY: Final = f"{SUITE}-security"
 
 
 def resolve(apt: Apt, arch: Arch) -> Lock:
@@ -112,7 +114,7 @@ def resolve(apt: Apt, arch: Arch) -> Lock:
     return Lock(arch.name, tuple(_locked(apt, by_role)))
 
 
-def _locked(apt: Apt, by_role: dict[str, Sequence[str]]) -> list[Package]:
+def _locked(apt: Apt, by_role: Mapping[str, Sequence[str]]) -> list[Package]:
     names = sorted({name for one in by_role.values() for name in one})
     shown = apt.show(names)
     return [

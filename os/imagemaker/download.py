@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +65,7 @@ def fetch(packages: Sequence[Package], mirrors: dict[str, str], folder: Path) ->
 
 def _fetch(package: Package, mirror: str, folder: Path) -> None:
     part = folder / f"{package.file}.part"
-    url = f"{mirror}/{urllib.request.quote(package.path)}"
+    url = f"{mirror}/{urllib.parse.quote(package.path)}"
     try:
         _get(url, part)
     except urllib.error.HTTPError as error:

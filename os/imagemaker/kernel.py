@@ -89,10 +89,10 @@ def _copy_modules(arch: str, full: Path, tree: Path, release: str) -> None:
     (tree / "lib").symlink_to("usr/lib")
     run(["depmod", "-b", tree, release])
     # The image's modprobe reads texts; the others are for those of other systems.
-    kept = {"modules.dep", "modules.alias", "modules.softdep", "modules.builtin"}
-    for path in target.iterdir():
-        if path.is_file() and path.name not in kept:
-            path.unlink()
+    read = {"modules.dep", "modules.alias", "modules.softdep", "modules.builtin"}
+    for listing in target.iterdir():
+        if listing.is_file() and listing.name not in read:
+            listing.unlink()
 
 
 def chosen(arch: str, source: Path) -> list[str]:

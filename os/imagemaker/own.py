@@ -9,6 +9,7 @@ from typing import Final
 from imagemaker.places import TREE, Build
 
 LEFT_OUT: Final = (
+    "__main__.py",
     "cli",
     "healthcheck.py",
     "mdns.py",
@@ -19,8 +20,8 @@ LEFT_OUT: Final = (
     "testing",
     "web",
 )
-"""Paths below dc/ that are not in the image. What is, imports none of them: a test follows that
-(tests/imagemaker/test_own.py). Clients are in it, for a task may submit tasks itself."""
+"""Files and folders of dc/ that are not in the image. What is in it imports none of them, as a
+test sees to (tests/imagemaker/test_own.py). Clients are in it: a task may submit tasks itself."""
 
 METADATA: Final = """\
 Metadata-Version: 2.1
@@ -35,12 +36,7 @@ def is_in_image(path: PurePosixPath) -> bool:
     Args:
         path: of its file, below dc/.
     """
-    return not any(
-        PurePosixPath(*path.parts[: depth + 1]).match(one)
-        for depth in range(len(path.parts))
-        for one in LEFT_OUT
-        if depth == 0
-    )
+    return not any(PurePosixPath(path.parts[0]).match(one) for one in LEFT_OUT)
 
 
 def modules() -> list[PurePosixPath]:
@@ -60,8 +56,8 @@ def put(build: Build, compiled: Path, packages: Path) -> None:
     for path in modules():
         (packages / "dc" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(TREE / "dc" / path, packages / "dc" / path)
-    for path in compiled.glob("*.so"):
-        shutil.copyfile(path, packages / "dc" / path.name)
+    for module in compiled.glob("*.so"):
+        shutil.copyfile(module, packages / "dc" / module.name)
     information = packages / f"distributed_computing-{build.version}.dist-info"
     information.mkdir()
     (information / "METADATA").write_text(METADATA.format(version=build.version))

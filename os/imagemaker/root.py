@@ -71,6 +71,7 @@ def make(build: Build, parts: tuple[Path, Path], kernel: Kernel, tools: Tools) -
     _say_what_it_is(build, kernel, root)
     if (OS / "rootfs").is_dir():
         shutil.copytree(OS / "rootfs", root, symlinks=True, dirs_exist_ok=True)
+    (root / "usr/bin/busybox").unlink()  # the first program brings it along
     set_modes(root)
     if missing := elf.missing(root):
         name, who = next(iter(missing.items()))

@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 # What runs here is emulated, also where there seems to be KVM: that may open and never run.
 ACCELERATOR: Final = "tcg"
-KERNEL_LINE: Final = "quiet panic=30 console=ttyS0,115200 console=tty0"
-ARM_LINE: Final = "quiet panic=30 console=ttyAMA0,115200 console=tty0"
+KERNEL_LINE: Final = "quiet panic=30 cryptomgr.notests console=ttyS0,115200 console=tty0"
+ARM_LINE: Final = "quiet panic=30 cryptomgr.notests console=ttyAMA0,115200 console=tty0"
 
 Arch = Literal["amd64", "arm64"]
 Start = Literal["direct", "cd", "stick", "disk", "network"]

@@ -168,6 +168,9 @@ async def switched_on(
                 await let_run(machine, hardware)
                 yield machine
                 await machine.kill()
+        except BaseException as error:
+            error.add_note(f"The computer after {machine.seconds:.0f} s: {machine.text()}")
+            raise
         finally:
             await machine.kill()
 

@@ -13,6 +13,7 @@ from dc.errors import NotPossible, OptionsError, ProtocolError, UnknownWorker
 from dc.messages import About, Appliance, Codec, End, FromPeer, Goodbye, Hello, Rest
 from dc.server.commands import OrderWorkers, WakeWorkers, Which
 from dc.server.events import Closed
+from dc.worker.identity import Identity
 from tests.server.harness import Harness, M
 from tests.server.served import serving
 
@@ -221,6 +222,17 @@ def test_an_image_may_take_orders_that_are_not_known_yet() -> None:
 
 
 # --- over HTTP ----------------------------------------------------------------------------------
+
+
+def test_a_worker_says_nothing_that_would_not_be_taken() -> None:
+    odd = ["52:54:00:12:34:AB", "52:54:00:12:34:ab", "00:00:00:00:00:00", "80:00:02:08" * 5, ""]
+    many = odd + [MAC % number for number in range(limits_power.APPLIANCE_MACS)]
+    said = Appliance("1.0" * limits.TEXT_CHARS, many, ["off"] * 99)
+    identity = Identity("w", is_default=False, key="k", slots=1, software="dc", appliance=said)
+    codec = Codec(FromPeer)
+    (hello,) = codec.decode(codec.encode([Hello(1, "worker", "dc", [], identity.about())]))
+    assert hello.about.appliance.macs == ["52:54:00:12:34:ab", *(MAC % n for n in range(7))]
+    assert hello.about.appliance.image == said.image[: limits.TEXT_CHARS]
 
 
 async def test_over_http_it_is_shown_told_and_woken(tmp_path: Path) -> None:

@@ -35,8 +35,7 @@ def main() -> int:
         def __post_init__(self) -> None:
             ends.append(self)
 
-    program.Attendant = Booted  # type: ignore[attr-defined]
-    program.Ended = Ended  # type: ignore[misc]
+    vars(program).update(Attendant=Booted, Ended=Ended)
     status = program.main(sys.argv[2:])
     return status or STATUS[ends[0].power]
 

@@ -12,10 +12,10 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 // `made` is an invite that was made: `boot`, `iso` and `iso_arm64` are empty if the server has no image.
 export function Boot({ made }) {
   if (!made.boot) {
-    return html`<h3>Boot it into a worker</h3>
+    return html`<div class="boot-way"><h3>Boot it into a worker</h3>
       <${Note}>A computer can boot into a worker, from a stick or from the network, and nothing on its disks is changed. This
         server has no image for that yet: run <code>make os-image</code> in the folder <code>os</code> of dc's source, and start
-        the server with <code>--os-image os/out</code>.<//>`;
+        the server with <code>--os-image os/out</code>.<//></div>`;
   }
   return html`${made.iso && html`<${Stick} made=${made} />`}<${Network} made=${made} />`;
 }
@@ -36,7 +36,7 @@ function Stick({ made }) {
   };
   const ready = !wrong.slots && !wrong.labels && !wrong.name;
   const more = [slots && ["slots", slots], name && ["name", name], ...lines.map((line) => ["label", line])].filter(Boolean);
-  return html`<h3>Boot from a stick or a CD</h3>
+  return html`<div class="boot-way"><h3>Boot from a stick or a CD</h3>
     <p>The image has the join code in it. Write it to a stick, and start a computer from that: it is a worker until it is
       switched off, and nothing on its disks is changed.</p>
     <div class="parts add-parts">
@@ -57,7 +57,7 @@ function Stick({ made }) {
     </div>
     <p class="help">To write it: on Linux and macOS <code>sudo dd if=dc-worker.iso of=/dev/sdX bs=4M</code>, where <code>sdX</code> is
       the stick, all of which is overwritten; on Windows Rufus, in its DD mode; or balenaEtcher. Whoever has the stick can read
-      the join code on it.</p>`;
+      the join code on it.</p></div>`;
 }
 
 // A link to an image, with what is to be written into it; none while that cannot be.
@@ -72,14 +72,14 @@ function Image({ place, more, ready, file, children }) {
 // --- the network --------------------------------------------------------------------------------
 
 function Network({ made }) {
-  return html`<h3>Boot from the network</h3>
+  return html`<div class="boot-way"><h3>Boot from the network</h3>
     <${Secret} label="The address for iPXE" value=${made.boot}
       help="It is read without TLS, as boot loaders trust no key of this server: in a network in which others listen, have each computer wait for a yes." />
     <details><summary>With dnsmasq</summary>
       <p class="help">Where dnsmasq gives out the addresses of the network, these lines have computers that boot from it load
         iPXE (Debian's package <code>ipxe</code>), and iPXE the image.</p>
       <${Block} value=${dnsmasq(made.boot)} label="the lines for dnsmasq" copy />
-    </details>`;
+    </details></div>`;
 }
 
 function dnsmasq(place) {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.boot.figures import Figures
-from tests.boot.image import built
+from tests.boot.image import OS, built
 
 RELEASE = "DC_BOOT_FULL"  # in the environment: that all is to be tested, by which compression
 collect_ignore_glob = [] if os.environ.get(RELEASE) else ["test_*.py"]
@@ -27,6 +27,7 @@ def arm_image() -> Path:
 
 
 @pytest.fixture(scope="session")
-def figures(image: Path) -> Figures:
-    """What is measured."""
-    return Figures(image)
+def figures() -> Figures:
+    """What is measured: it goes to os/out/figures.md."""
+    (OS / "out").mkdir(exist_ok=True)
+    return Figures(OS / "out")

@@ -1,0 +1,92 @@
+"""Downloads: checked, gone on with, and what to do is said when a file is gone."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from imagemaker import download
+from imagemaker.errors import ImageError
+from imagemaker.lock import Package
+
+DATA = bytes(range(256)) * 40
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """Has one file, and goes on with it where it is asked to."""
+
+    asked: list[str | None]
+
+    def do_GET(self) -> None:
+        type(self).asked.append(self.headers["Range"])
+        if self.path != "/pool/a.deb":
+            self.send_error(404)
+            return
+        begun = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        if begun >= len(DATA):
+            self.send_error(416)
+            return
+        self.send_response(206 if begun else 200)
+        self.send_header("Content-Length", str(len(DATA) - begun))
+        self.end_headers()
+        self.wfile.write(DATA[begun:])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirrors() -> Iterator[dict[str, str]]:
+    Mirror.asked = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield {"debian": f"http://127.0.0.1:{server.server_port}"}
+        server.shutdown()
+        thread.join()
+
+
+def package(path: str = "pool/a.deb", data: bytes = DATA) -> Package:
+    digest = hashlib.sha256(data).hexdigest()
+    return Package("a", "1", "debian", path, len(data), digest, ("root",))
+
+
+def test_a_file_is_downloaded_once(mirrors: dict[str, str], tmp_path: Path) -> None:
+    assert download.fetch([package()], mirrors, tmp_path) == len(DATA)
+    assert (tmp_path / "a.deb").read_bytes() == DATA
+    assert download.fetch([package()], mirrors, tmp_path) == 0
+    assert Mirror.asked == [None]
+
+
+@pytest.mark.parametrize("begun", [1, 5000, len(DATA)])
+def test_what_was_begun_is_gone_on_with(
+    mirrors: dict[str, str], tmp_path: Path, begun: int
+) -> None:
+    (tmp_path / "a.deb.part").write_bytes(DATA[:begun])
+    download.fetch([package()], mirrors, tmp_path)
+    assert (tmp_path / "a.deb").read_bytes() == DATA
+    assert Mirror.asked == [f"bytes={begun}-"]
+
+
+def test_other_bytes_are_refused_and_not_gone_on_with(
+    mirrors: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(ImageError, match="not the file that was locked"):
+        download.fetch([package(data=DATA + b"x")], mirrors, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_that_is_gone_can_be_had_from_snapshots(
+    mirrors: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(ImageError, match=r"no longer .*make os-lock.* DEBIAN_MIRROR=.*snapshot"):
+        download.fetch([package("pool/b.deb")], mirrors, tmp_path)
+
+
+def test_a_mirror_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"127\.0\.0\.1:1/.* Is the network there\?"):
+        download.fetch([package()], {"debian": "http://127.0.0.1:1"}, tmp_path)
