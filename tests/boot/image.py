@@ -17,7 +17,8 @@ BUILD_SECONDS: Final = 900.0
 def built(compression: str, arch: str = "amd64") -> Path:
     """Build the image, unless nothing has changed; return the folder of its files.
 
-    With $DC_BOOT_IMAGE that folder is taken as it is, instead. A release is built where users have theirs, and anything else apart from it.
+    With $DC_BOOT_IMAGE that folder is taken as it is, instead. A release is built where users have
+    theirs, and anything else apart from it.
 
     Raises:
         AssertionError: it cannot be built.
