@@ -30,6 +30,8 @@ if [ "$(uname)" = Linux ]; then
     has zstd || missing="$missing zstd"
     has qemu-system-x86_64 || missing="$missing qemu-system-x86 seabios"
     has setpriv || missing="$missing util-linux"
+    has busybox || missing="$missing busybox-static"
+    PATH="$PATH:/usr/sbin:/sbin" has dnsmasq || missing="$missing dnsmasq-base"
 fi
 if [ "${1-}" = boot ]; then
     has qemu-system-aarch64 || missing="$missing qemu-system-arm"

@@ -14,6 +14,7 @@ from dc import boot_words, limits_image
 from dc.boot_words import MAGIC, NAMES, area, checked, kernel_line, read_area
 from dc.errors import OptionsError
 from dc.invites import Invite
+from dc.worker.appliance_words import of_file, of_kernel_line
 
 CODE = Invite(b"0123456789", bytes(16), [("192.0.2.7", 8220), ("desk.lab", 1)]).text
 
@@ -115,6 +116,8 @@ def test_whatever_is_said_is_taken_as_it_is_or_refused(words: list[boot_words.Wo
     assert line.isprintable()
     assert "$" not in line
     assert not {"||", "&&", "#"} & {part[:2] for part in line.split(" ")}
+    for said in (of_file(area(words)), of_kernel_line(f"quiet {line} panic=30".encode())):
+        assert (said.words, said.remarks) == (found, [])
     assert as_the_kernel_reads(line) == [f"dc.{name}={text}" for name, text in found]
 
 

@@ -33,6 +33,7 @@ from dc.records import (
 )
 from dc.store import Store
 from dc.store_memory import MemoryStore
+from dc.store_pace import Pace
 from dc.store_sqlite import open_store
 
 Open: TypeAlias = Callable[[], AbstractAsyncContextManager[Store]]
@@ -94,7 +95,10 @@ def some_outcomes(sequence: int, job: int, numbers: list[int], **changes: Any) -
     return Outcomes(sequence=sequence, job=job, numbers=numbers, **(fields | changes))
 
 
-async def test_a_commit_without_waiting_is_a_commit(opened: Open) -> None:
+async def test_a_commit_without_waiting_is_a_commit(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "allows", lambda *_: True)  # however slow this disk is just now
     async with opened() as store:
         assert store.commit_now([new_job(), some_tasks(1, 2)])
         assert store.commit_now([some_outcomes(1, 1, [1])])
@@ -334,6 +338,29 @@ async def test_the_identity_lasts(opened: Open) -> None:
         assert len(bytes.fromhex(identity)) == 16
     async with opened() as store:
         assert await store.identity() == identity
+
+
+async def test_single_tasks_of_many_records(opened: Open) -> None:
+    """As failures are, one here and one there: what is beside them in the records is not read."""
+    kinds: list[Outcome] = [FAILURE, b"", BLOB, b"with \0 and \xff", Failure("error", "two", "ü")]
+    async with opened() as store:
+        await store.commit([new_job(), NewTasks(1, 0, [b"x"] * 60)])
+        for at in range(20):
+            outcomes: list[Outcome] = [b"before" * at, kinds[at % 5], b"\0behind"]
+            numbers = [3 * at, 3 * at + 1, 3 * at + 2]
+            record = some_outcomes(at + 1, 1, numbers, outcomes=outcomes, attempts=[1, at + 1, 1])
+            await store.commit([record])
+        every = await store.tasks(1, 0, 100)
+        failed = [row for row in every if row.failed]
+        assert [row.number for row in failed] == [1, 13, 16, 28, 31, 43, 46, 58]
+        assert [row.attempt for row in failed] == [1, 5, 6, 10, 11, 15, 16, 20]
+        assert [row.outcome for row in failed] == [FAILURE, kinds[4]] * 4
+        assert await store.tasks_in(1, "failed", 0, 100) == (failed, None)
+        assert await store.tasks(1, 14, 3, failed=True) == failed[2:5]
+        for row in every[1::3]:
+            alone = await store.task(1, row.number, outcome=True)
+            assert alone is not None
+            assert alone.outcome == kinds[row.number // 3 % 5]
 
 
 async def test_tasks_tell_what_is_known_of_them(opened: Open) -> None:

@@ -348,10 +348,9 @@ async def _work(
     attendant: Attendant,
 ) -> None:
     """Run the worker for the server that it has got into."""
-    server = entry.server
+    server, user = entry.server, arguments.task_user
     access: list[tuple[str, str]] = []
     relay = Relay(entry.open, server.authority, access)
-    user = arguments.task_user
     apart, give = (None, str) if user is None else (folder.scratch / task_place.FORMER, user.give)
     cache = cache_place.open_cache(arguments.cache, folder.path, apart)
     with (
@@ -382,8 +381,7 @@ async def _work(
             make_fetcher=arguments.taken.fetcher(http, code, folder.scratch, built=bool(user)),
         )
         with entry.doubted():
-            seen = partial(attendant.beside, app, server)
-            beside = relay.run, spares.keep, code.keep_tidy, seen
+            beside = relay.run, spares.keep, code.keep_tidy, partial(attendant.beside, app, server)
             await ending.run(app, arguments.finish, beside)
         ended.again, ended.power = app.again, app.power
 

@@ -407,7 +407,8 @@ class Say(Struct, frozen=True):
 class Finish(Struct, frozen=True):
     """End, once all was sent; `error` says why the worker cannot go on, if that is the reason.
 
-    `again` has the program start anew; `power` is what its computer is to do, as in `End`.
+    `again` has the program start anew; `power` is what its computer is to do, as in `End`, or
+    `deleted` if the server has forgotten this worker.
     """
 
     error: str = ""

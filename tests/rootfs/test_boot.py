@@ -76,7 +76,7 @@ def test_a_join_code_is_hidden_wherever_it_stands(root: FakeRoot, line: str) -> 
 words = st.text("ab=\"' .$`*;\\\t#", max_size=30)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(before=words, after=words)
 def test_whatever_stands_around_it(
     tmp_path_factory: pytest.TempPathFactory, before: str, after: str

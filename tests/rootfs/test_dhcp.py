@@ -129,7 +129,7 @@ FIELDS = sorted(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.fixed_dictionaries(dict.fromkeys(FIELDS, anything)))
 def test_whatever_is_in_an_answer(
     tmp_path_factory: pytest.TempPathFactory, fields: dict[str, str]

@@ -102,7 +102,13 @@ class Computer:
         server = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin:/sbin")
         assert server is not None, "the tests need dnsmasq: apt install dnsmasq-base"
         words = ["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root"]
-        words += ["--interface=far", "--bind-interfaces", "--leasefile-ro", "--dhcp-authoritative"]
+        words += [
+            "--interface=far",
+            "--bind-interfaces",
+            "--leasefile-ro",
+            "--dhcp-authoritative",
+            "--no-ping",
+        ]
         words += ["--dhcp-range=10.66.0.50,10.66.0.60,1h", f"--pid-file={self.root.path}/dnsmasq"]
         return self.start([server, *words, *options])
 

@@ -102,7 +102,7 @@ def test_a_second_supervisor_ends_itself(root: FakeRoot) -> None:
     assert root.run("netif", "eth0") == 0
     assert root.calls() == []
     (root.path / "proc/77").rmdir()  # that one was killed
-    assert looks(root, 0) == ["no link: is the cable in?"]
+    assert looks(root, 0) == ["no link yet"]
 
 
 def test_cards_without_a_driver_are_listed_once_all_were_loaded(root: FakeRoot) -> None:
@@ -126,7 +126,7 @@ def test_that_there_is_no_card_is_told(root: FakeRoot) -> None:
     add_pci(root, "15b7", "0x028000", driver=False)
     root.run("network", "none")
     assert (
-        root.read("dev/ttyS0").splitlines()[-1].startswith("no driver for network card 8086:15b7: ")
+        root.read("dev/ttyS0").splitlines()[-1].startswith("no driver for network card 8086:15b7 (")
     )
     add_card(root, "eth0", "52:54:00:12:34:57")
     root.write("dev/ttyS0", "")
@@ -139,11 +139,19 @@ def test_that_there_is_no_card_is_told(root: FakeRoot) -> None:
 
 def test_a_card_with_a_link_asks_for_an_address(root: FakeRoot) -> None:
     add_card(root, "eth0", "52:54:00:12:34:57")
-    assert looks(root, 0, 1, 1, 1) == ["no link: is the cable in?", "asking for an address (DHCP)"]
+    assert looks(root, 0, 1, 1, 1) == ["no link yet", "asking for an address (DHCP)"]
     (client,) = root.calls("udhcpc")
     assert client[client.index("-i") + 1] == "eth0"
     assert client[client.index("-O") + 1] == "224"
     assert not list((root.path / "run/dc/net").glob("eth0.*"))  # the card has gone
+
+
+def test_a_card_without_a_link_is_told_of_after_some_seconds(root: FakeRoot) -> None:
+    add_card(root, "eth0", "52:54:00:12:34:57")
+    assert looks(root, *[0] * 39) == ["no link yet"]
+    add_card(root, "eth0", "52:54:00:12:34:57")
+    (root.path / "states").unlink()
+    assert looks(root, *[0] * 42) == ["no link yet", "no link: is the cable in?"]
 
 
 def test_a_lost_link_is_told_and_asked_over_again_for_the_same_address(root: FakeRoot) -> None:

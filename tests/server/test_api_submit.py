@@ -131,7 +131,7 @@ async def test_what_is_refused(
         assert (answer.status, answer.json["code"]) == (status, code)
         assert says in answer.json["detail"]
         assert answer.kind == "application/problem+json"
-        for number in served.app.reactor.board.jobs:
+        for number in list(served.app.reactor.board.jobs):
             assert (await job(served, number))["state"] == "cancelled"
 
 

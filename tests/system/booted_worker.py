@@ -9,11 +9,10 @@ which the image's first process knows what is to be done: 0 off, 3 reboot, 4 rea
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from dc.messages import Appliance
 from dc.worker import __main__ as program
-from dc.worker.identity import Identity
+from dc.worker.attendant import Attendant
 
 STATUS = {"": 0, "off": 0, "reboot": 3, "reread": 4}
 
@@ -23,8 +22,12 @@ def main() -> int:
     appliance = Appliance("test", sys.argv[1].split(","), ["off", "reboot", "reread"])
     ends: list[program.Ended] = []
 
-    def identity(*arguments: Any, **more: Any) -> Identity:
-        return Identity(*arguments, **{**more, "appliance": appliance})
+    class Booted(Attendant):
+        """That of such a computer."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.appliance = appliance
 
     class Ended(program.Ended):
         """Kept, to be looked at."""
@@ -32,7 +35,7 @@ def main() -> int:
         def __post_init__(self) -> None:
             ends.append(self)
 
-    vars(program).update(Identity=identity, Ended=Ended)
+    vars(program).update(Attendant=Booted, Ended=Ended)
     status = program.main(sys.argv[2:])
     return status or STATUS[ends[0].power]
 

@@ -25,6 +25,7 @@ from dc.messages import (
 )
 from dc.pipe import InFile
 from dc.worker import events as ev
+from dc.worker.leaving import DELETED
 from tests.worker.bench import READY, Bench, short_job
 
 
@@ -282,7 +283,7 @@ def test_a_deleted_worker_says_so_and_ends_whatever_it_has() -> None:
     bench.assign(1)
     bench.hear(Refused(-1, "worker_deleted", "deleted; join anew by --new-key"))
     assert bench.of(ev.Say) == [ev.Say("deleted; join anew by --new-key")]
-    assert bench.of(ev.Finish) == [ev.Finish()]
+    assert bench.of(ev.Finish) == [ev.Finish("", power=DELETED)]
 
 
 def test_it_leaves_when_it_has_had_nothing_to_do_for_so_long() -> None:

@@ -740,6 +740,7 @@ class Machine(RuleBasedStateMachine):
 
     def _leave(self) -> None:
         before, self.ending = self.ends, True
+        self.last_order = (False, "")
         self._do(ev.Leave())
         for index in list(self.processes):
             if self.ends == before:

@@ -77,7 +77,8 @@ function Network({ made }) {
       help="It is read without TLS, as boot loaders trust no key of this server: in a network in which others listen, have each computer wait for a yes." />
     <details><summary>With dnsmasq</summary>
       <p class="help">Where dnsmasq gives out the addresses of the network, these lines have computers that boot from it load
-        iPXE (Debian's package <code>ipxe</code>), and iPXE the image.</p>
+        iPXE (Debian's package <code>ipxe</code>), and iPXE the image. Beside a router that gives out addresses itself, other
+        lines are needed: they are in <code>docs/boot.md</code>.</p>
       <${Block} value=${dnsmasq(made.boot)} label="the lines for dnsmasq" copy />
     </details></div>`;
 }
@@ -85,8 +86,9 @@ function Network({ made }) {
 function dnsmasq(place) {
   return `enable-tftp
 tftp-root=/usr/lib/ipxe
-dhcp-match=set:ipxe,175
+dhcp-userclass=set:ipxe,iPXE
 dhcp-match=set:uefi,option:client-arch,7
+dhcp-match=set:uefi,option:client-arch,9
 dhcp-boot=tag:!ipxe,tag:!uefi,undionly.kpxe
 dhcp-boot=tag:!ipxe,tag:uefi,ipxe.efi
 dhcp-boot=tag:ipxe,${place}
