@@ -276,7 +276,10 @@ class Worker:
     def start(self, code: JoinedServer | None, happens: Callable[[], str]) -> None:
         """Run until it is killed, or ends."""
         known = self.noted if code is None else code
-        if known is None or known.is_in:
+        if known is None:
+            return
+        if known.is_in:  # it was killed after it had noted that
+            self.ended = Enter()
             return
         joining = Joining(NOBODY_HERE, known)
         actions = joining.start(RANDOM)
