@@ -61,7 +61,7 @@ unit-boot: $(VENV)/dev needs os-fetch
 
 os-fetch: $(VENV)/dev needs
 	@# By the interpreter that has pip, also where PYTHON names another one to begin with.
-	$(if $(LINUX),@$(MAKE) --no-print-directory -C os os-fetch PYTHON="$(abspath $(BIN)/python)")
+	$(if $(LINUX),@$(MAKE) --no-print-directory -C os os-fetch PYTHON=../$(BIN)/python)
 
 needs:
 	@sh tests/needs.sh

@@ -46,6 +46,11 @@ def is_there(folder: Path, package: Package) -> bool:
     return path.is_file() and path.stat().st_size == package.size
 
 
+def missing_bytes(packages: Sequence[Package], folder: Path) -> int:
+    """Return how many bytes there are to be downloaded."""
+    return sum(one.size for one in packages if not is_there(folder, one))
+
+
 def fetch(packages: Sequence[Package], mirrors: dict[str, str], folder: Path) -> int:
     """Download what is not there yet.
 
