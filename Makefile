@@ -60,7 +60,8 @@ unit-boot: $(VENV)/dev needs os-fetch
 	$(if $(LINUX),$(BIN)/python -m pytest -q tests/boot)
 
 os-fetch: $(VENV)/dev needs
-	$(if $(LINUX),@$(MAKE) --no-print-directory -C os os-fetch)
+	@# By the interpreter that has pip, also where PYTHON names another one to begin with.
+	$(if $(LINUX),@$(MAKE) --no-print-directory -C os os-fetch PYTHON=../$(BIN)/python)
 
 needs:
 	@sh tests/needs.sh
@@ -115,5 +116,5 @@ $(VENV)/dev: $(VENV)/built
 
 clean:
 	rm -rf $(VENV) .bench build dist *.egg-info dc/_*.c dc/_*.html dc/_*.so .hypothesis \
-		.mypy_cache .pytest_cache .ruff_cache
+		.mypy_cache .pytest_cache .ruff_cache os/work os/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

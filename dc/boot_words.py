@@ -67,7 +67,8 @@ def read_area(data: bytes) -> list[Word]:
         text = "\0"
     if "\0" in text or not text.endswith("\n"):
         raise OptionsError("the configuration in it is damaged")
-    words = (line.partition("=") for line in text.split("\n") if line.startswith("dc."))
+    lines = (line.strip() for line in text.replace("\r", "\n").split("\n"))
+    words = (line.partition("=") for line in lines if line.startswith("dc."))
     return [(name.removeprefix("dc.").strip(), said.strip()) for name, _, said in words]
 
 

@@ -21,8 +21,9 @@ VALUE_CHARS: Final = 1000
 WORDS: Final = 64
 """In one configuration: as many labels as a worker may have are too many to type."""
 
-LINE_BYTES: Final = 2000
-"""Of the words behind a kernel's command line: x86 takes 2,047 in all."""
+LINE_BYTES: Final = 1900
+"""Of the words on a kernel's command line: x86 takes 2,047 in all, and a script for iPXE begins it
+with a hundred of its own. What is behind that the kernel leaves out without a word."""
 
 SLOTS: Final = 10_000
 """That an image can be told to use: as many as any worker."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 import sys
 from collections.abc import Iterator
@@ -58,6 +59,9 @@ def configure(path: Path, words: list[Word], mounts: Path = _MOUNTS) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+        if sys.platform == "linux":  # so that it is read from the medium, and not from memory
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    with _opened(path, "rb") as file:
         file.seek(at)
         if file.read(len(data)) != data:
             raise StartError(f"{path}: what was written is not there: is the medium worn out?")
@@ -151,9 +155,9 @@ def _check_unused(path: Path, mounts: Path) -> None:
     """See to it that no system uses a stick; StartError with what to do if one does."""
     if sys.platform != "linux" or not path.is_block_device():
         return
-    device = str(path.resolve())
+    parts = re.compile(re.escape(str(path.resolve())) + r"(p?\d+)?")
     with mounts.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             source, where = line.split(" ")[:2]
-            if source.startswith(device):
+            if parts.fullmatch(source):
                 raise StartError(f"{path} is mounted at {where}: unmount it first (umount {where})")

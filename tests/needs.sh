@@ -12,6 +12,10 @@ has() {
     return 1
 }
 
+cross_compiler() {
+    case $(uname -m) in x86_64) echo gcc ;; *) echo gcc-x86-64-linux-gnu ;; esac
+}
+
 missing=""
 has chromium chromium-browser google-chrome google-chrome-stable || missing="$missing chromium"
 has node || missing="$missing nodejs"
@@ -24,6 +28,8 @@ if [ "$(uname)" = Linux ]; then
     has systemd-analyze || missing="$missing systemd"
     has grub-mkimage || missing="$missing grub-common"
     PATH="$PATH:/usr/sbin:/sbin" has depmod || missing="$missing kmod"
+    # The image that is tested is one for PCs, also where the tests run on ARM.
+    has x86_64-linux-gnu-gcc || missing="$missing $(cross_compiler)"
     has mformat || missing="$missing mtools"
     has mksquashfs || missing="$missing squashfs-tools"
     has xorriso || missing="$missing xorriso"

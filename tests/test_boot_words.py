@@ -14,7 +14,7 @@ from dc import boot_words, limits_image
 from dc.boot_words import MAGIC, NAMES, area, checked, kernel_line, read_area
 from dc.errors import OptionsError
 from dc.invites import Invite
-from dc.worker.appliance_words import of_file, of_kernel_line
+from dc.worker.appliance_words import WORDS, of_file, of_kernel_line
 
 CODE = Invite(b"0123456789", bytes(16), [("192.0.2.7", 8220), ("desk.lab", 1)]).text
 
@@ -76,7 +76,7 @@ def test_what_does_not_fit_is_refused() -> None:
     many = [("label", f"a{number}={'x' * 250}") for number in range(17)]
     with pytest.raises(OptionsError, match="4,096 fit"):
         area(many)
-    with pytest.raises(OptionsError, match="2,000"):
+    with pytest.raises(OptionsError, match="1,900"):
         kernel_line(many)
 
 
@@ -98,7 +98,12 @@ def test_what_is_no_configuration(data: bytes) -> None:
 def test_one_that_was_written_by_hand_is_read() -> None:
     text = b"\r\n# a note\r\ndc.slots = 2\r\nnonsense\r\n dc.shell=1\r\ndc.odd\r\n"
     data = (MAGIC + text).ljust(4096, b"\n")
-    assert read_area(data) == [("slots", "2"), ("odd", "")]
+    assert read_area(data) == [("slots", "2"), ("shell", "1"), ("odd", "")]
+    assert of_file(data).words == [("slots", "2"), ("shell", "1")]  # the computer reads the same
+
+
+def test_who_writes_and_who_reads_know_the_same_words() -> None:
+    assert set(NAMES) == WORDS
 
 
 TEXT = st.text(ascii_letters + digits + '=.:/@,-_ #|&$"\\\n\r\0é€', max_size=40)

@@ -151,16 +151,17 @@ def test_what_keeps_it_from_being_written(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts are looked at on Linux alone")
+@pytest.mark.parametrize("part", ["", "1", "p12"])
 def test_a_stick_that_is_mounted_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     path, mounts = image(tmp_path), tmp_path / "mounts"
-    mounts.write_text(f"proc /proc proc rw 0 0\n{path}1 /media/stick vfat rw 0 0\n")
+    mounts.write_text(f"proc /proc proc rw 0 0\n{path}{part} /media/stick vfat rw 0 0\n")
     monkeypatch.setattr(Path, "is_block_device", lambda _: True)
     with pytest.raises(StartError, match=r"mounted at /media/stick: unmount it first \(umount"):
         os_image.configure(path, [], mounts)
     assert path.read_bytes() == ISO
-    mounts.write_text("proc /proc proc rw 0 0\n")
+    mounts.write_text(f"proc /proc proc rw 0 0\n{path}a1 /media/another vfat rw 0 0\n")
     os_image.configure(path, [("slots", "1")], mounts)
 
 

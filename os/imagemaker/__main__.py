@@ -88,7 +88,7 @@ def _do(command: str, build: Build, mirrors: dict[str, str]) -> None:
         shutil.rmtree(build.work, ignore_errors=True)
         shutil.rmtree(places.OS / "out", ignore_errors=True)
     else:
-        host_tools.check(host_tools.wanted(build.arch))
+        host_tools.check(host_tools.wanted(build.arch, arch.host().machine))
         for part in image.make(build):
             print(f"{part.size:>12,} {part.name}")
         print(f"{build.out}: made in {time.monotonic() - begun:.1f} s")

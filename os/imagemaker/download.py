@@ -25,6 +25,11 @@ PIECE: Final = 1 << 20
 TIMEOUT: Final = 60.0
 """Seconds of silence after which a mirror is taken to be gone."""
 
+AGAIN: Final = (
+    "Run it again, it goes on where it stopped; DEBIAN_MIRROR=URL and SECURITY_MIRROR=URL name "
+    "other mirrors"
+)
+
 
 def sha256(path: Path) -> str:
     """Return the checksum of a file; an empty text where there is none."""
@@ -39,6 +44,11 @@ def is_there(folder: Path, package: Package) -> bool:
     """Whether a package was downloaded; its name is given only to what was checked."""
     path = folder / package.file
     return path.is_file() and path.stat().st_size == package.size
+
+
+def missing_bytes(packages: Sequence[Package], folder: Path) -> int:
+    """Return how many bytes there are to be downloaded."""
+    return sum(one.size for one in packages if not is_there(folder, one))
 
 
 def fetch(packages: Sequence[Package], mirrors: dict[str, str], folder: Path) -> int:
@@ -73,10 +83,9 @@ def _fetch(package: Package, mirror: str, folder: Path) -> None:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise ImageError(_refused(package, url, error)) from None
     except (OSError, http.client.HTTPException) as error:
-        raise ImageError(
-            f"{url}: {error}. Is the network there? Run it again, it goes on where it stopped; "
-            "DEBIAN_MIRROR=URL names another mirror"
-        ) from None
+        raise ImageError(f"{url}: {error}. Is the network there? {AGAIN}") from None
+    if part.stat().st_size < package.size:
+        raise ImageError(f"{url}: the connection ended early. {AGAIN}")
     if sha256(part) != package.sha256:
         part.unlink()
         raise ImageError(

@@ -71,8 +71,9 @@ def fetch(build: Build, mirrors: dict[str, str]) -> None:
     """
     host_tools.check(host_tools.FETCHING)
     wanted = _wanted(build)
-    if size := download.fetch(wanted, mirrors, build.debs):
-        print(f"{size:,} bytes of Debian's packages downloaded")
+    if size := download.missing_bytes(wanted, build.debs):
+        print(f"downloading {size:,} bytes of Debian's packages to {build.debs}", flush=True)
+    download.fetch(wanted, mirrors, build.debs)
     _fetch_wheels(build.wheel_lock, build.arch.wheels, build.wheels)
     _fetch_wheels(build.build_wheel_lock, wheels.ANY, build.build_wheels)
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imagemaker.arch import AMD64, ARM64, Arch
+from imagemaker.arch import Arch
 from imagemaker.errors import ImageError
 
 FETCHING: Final = {"pip": "python3-pip"}
@@ -31,14 +31,6 @@ BUILDING: Final = {
     "zstd": "zstd",
 }
 
-COMPILERS: Final = {
-    AMD64.name: {AMD64.compilers[0]: "gcc", AMD64.strips[0]: "binutils"},
-    ARM64.name: {
-        ARM64.compilers[0]: "gcc-aarch64-linux-gnu",
-        ARM64.strips[0]: "binutils-aarch64-linux-gnu",
-    },
-}
-
 SYSTEM: Final = "/usr/sbin:/sbin"
 """Where some of them are, which is on the path of root only."""
 
@@ -48,9 +40,16 @@ def with_system_folders(path: str) -> str:
     return f"{path}:{SYSTEM}" if path else SYSTEM
 
 
-def wanted(arch: Arch) -> dict[str, str]:
-    """Return the programs that building for a kind of computer needs, with their packages."""
-    return {**BUILDING, **COMPILERS[arch.name]}
+def wanted(arch: Arch, machine: str) -> dict[str, str]:
+    """Return the programs that building for a kind of computer needs, with their packages.
+
+    Args:
+        arch: that kind.
+        machine: the kind of this computer, as its kernel calls it.
+    """
+    of_another = "" if machine == arch.machine else f"-{arch.triplet.replace('_', '-')}"
+    compilers = {arch.compilers[0]: f"gcc{of_another}", arch.strips[0]: f"binutils{of_another}"}
+    return {**BUILDING, **compilers}
 
 
 def missing(programs: Mapping[str, str], is_there: Callable[[str], bool]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,7 +58,7 @@ def make(build: Build) -> list[Size]:
     initrd.squash(build, files, squashed)
     build.out.mkdir(parents=True, exist_ok=True)
     _write(build.out / "initrd.img", initrd.make(build, squashed, made, below, tools))
-    shutil.copyfile(made.vmlinuz, build.out / "vmlinuz")
+    _write(build.out / "vmlinuz", made.vmlinuz.read_bytes())
     _write(build.out / "boot.ipxe", ipxe.script().encode())
     _make_iso(build, grub(build, locked))
     _sum(build.out)

@@ -18,6 +18,12 @@ HEAD: Final = "# Made by `make os-lock`: what of Python's packages is in the boo
 ANY: Final = ("any",)
 """The platforms of packages that have nothing compiled in them."""
 
+NOT_HAD: Final = (
+    "Python's packages could not be downloaded. Is the network there? Run it again, it goes on "
+    "with what is missing; if a version is no longer there, `make lock` and `make os-lock` take "
+    "others"
+)
+
 
 def entries(text: str) -> dict[str, tuple[str, list[str]]]:
     """Return the version and the checksums of each package that a lock of pip names.
@@ -78,14 +84,16 @@ def download(lock: Path, platforms: Sequence[str], folder: Path) -> None:
     where = [word for one in platforms for word in ("--platform", one)]
     compiled = ("cp", "--abi=cp311", "--abi=abi3", "--abi=none")
     kind = ("py", "--abi=none") if platforms == ANY else compiled
-    run(
-        [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
-            *("--disable-pip-version-check", "--require-hashes", "--only-binary=:all:"),
-            *("--python-version=3.11", "--implementation", *kind, *where),
-            *("--dest", folder, "--requirement", lock),
-        ]
-    )
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+        *("--disable-pip-version-check", "--require-hashes", "--only-binary=:all:"),
+        *("--python-version=3.11", "--implementation", *kind, *where),
+        *("--dest", folder, "--requirement", lock),
+    ]
+    try:
+        run(command)
+    except ImageError as error:
+        raise ImageError(f"{error}\n{NOT_HAD}") from None
 
 
 def files(lock: Path, folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ def built(compression: str, arch: str = "amd64") -> Path:
         return Path(ready) if arch == "amd64" else Path(ready, arch)
     folder = OS / "out" if compression == RELEASE else OS / "work" / f"out-{compression}"
     folder = folder if arch == "amd64" else folder / arch
-    options = [f"COMP={compression}", f"ARCH={arch}", f"OUT={folder}"]
+    options = [f"COMP={compression}", f"ARCH={arch}", f"OUT={folder}", f"PYTHON={sys.executable}"]
     done = subprocess.run(
         ["make", "-C", str(OS), "--no-print-directory", "os-image", *options],
         stdout=subprocess.PIPE,

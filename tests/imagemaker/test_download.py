@@ -23,7 +23,7 @@ class Mirror(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         type(self).asked.append(self.headers["Range"])
-        if self.path != "/pool/a.deb":
+        if self.path not in ("/pool/a.deb", "/pool/cut.deb"):
             self.send_error(404)
             return
         begun = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").rstrip("-"))
@@ -33,7 +33,8 @@ class Mirror(BaseHTTPRequestHandler):
         self.send_response(206 if begun else 200)
         self.send_header("Content-Length", str(len(DATA) - begun))
         self.end_headers()
-        self.wfile.write(DATA[begun:])
+        breaks_off = self.path == "/pool/cut.deb" and not begun
+        self.wfile.write(DATA[begun : 5000 if breaks_off else None])
 
     def log_message(self, *_: object) -> None:
         pass
@@ -72,11 +73,19 @@ def test_what_was_begun_is_gone_on_with(
     assert Mirror.asked == [f"bytes={begun}-"]
 
 
+def test_what_breaks_off_is_kept_and_gone_on_with(mirrors: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"ended early\. Run it again, it goes on"):
+        download.fetch([package("pool/cut.deb")], mirrors, tmp_path)
+    download.fetch([package("pool/cut.deb")], mirrors, tmp_path)
+    assert (tmp_path / "cut.deb").read_bytes() == DATA
+    assert Mirror.asked == [None, "bytes=5000-"]
+
+
 def test_other_bytes_are_refused_and_not_gone_on_with(
     mirrors: dict[str, str], tmp_path: Path
 ) -> None:
     with pytest.raises(ImageError, match="not the file that was locked"):
-        download.fetch([package(data=DATA + b"x")], mirrors, tmp_path)
+        download.fetch([package(data=DATA[:-1] + b"x")], mirrors, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

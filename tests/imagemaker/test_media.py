@@ -9,7 +9,11 @@ import pytest
 from imagemaker import grub, ipxe, kernel_line
 from imagemaker.iso import Medium, xorriso
 
+from dc import limits_image
+from dc.server import boot_script
+
 ARCHITECTURES = kernel_line.ARCHITECTURES
+X86_LINE_BYTES = 2047  # of a kernel's command line; ARM's has as many
 
 
 def medium(arch: str) -> Medium:
@@ -25,6 +29,23 @@ def test_the_screen_is_the_console_of_a_usual_start(arch: str) -> None:
     assert not kernel_line.serial(arch).endswith(" console=tty0")
     assert sorted(kernel_line.serial(arch).split()) == sorted(kernel_line.normal(arch).split())
     assert "quiet" not in kernel_line.verbose(arch).split()
+
+
+def test_the_servers_script_starts_a_computer_as_the_images_does() -> None:
+    kernels = [
+        [line for line in text.splitlines() if " initrd=" in line]
+        for text in (ipxe.script(), boot_script.script("${words}", arm64=True))
+    ]
+    assert kernels[0] == kernels[1]
+    assert len(kernels[0]) == len(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("arm64", [False, True])
+def test_the_longest_line_fits_into_the_kernel(arm64: bool) -> None:
+    text = boot_script.script("x" * limits_image.LINE_BYTES, arm64=arm64)
+    lines = [line.partition(" || ")[0] for line in text.splitlines() if " initrd=" in line]
+    assert len(lines) == 1 + arm64
+    assert all(len(line.removeprefix("kernel ")) <= X86_LINE_BYTES for line in lines)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

@@ -32,7 +32,7 @@ def test_what_is_no_program_needs_nothing(data: bytes) -> None:
 
 
 def test_missing_tools_are_named_with_their_packages_at_once() -> None:
-    programs = host_tools.wanted(arch.ARM64)
+    programs = host_tools.wanted(arch.ARM64, arch.AMD64.machine)
     assert host_tools.missing(programs, lambda _: True) == ""
     absent = {"xorriso", "mcopy", "mformat"}
     assert (
@@ -42,6 +42,22 @@ def test_missing_tools_are_named_with_their_packages_at_once() -> None:
     text = host_tools.missing(programs, lambda _: False)
     assert "gcc-aarch64-linux-gnu" in text
     assert "squashfs-tools" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "machine", "compiler", "strips"),
+    [
+        (arch.AMD64, "x86_64", "gcc", "binutils"),
+        (arch.ARM64, "aarch64", "gcc", "binutils"),
+        (arch.AMD64, "aarch64", "gcc-x86-64-linux-gnu", "binutils-x86-64-linux-gnu"),
+        (arch.ARM64, "x86_64", "gcc-aarch64-linux-gnu", "binutils-aarch64-linux-gnu"),
+    ],
+)
+def test_a_compiler_for_others_has_a_package_of_its_own(
+    kind: arch.Arch, machine: str, compiler: str, strips: str
+) -> None:
+    found = host_tools.wanted(kind, machine)
+    assert (found[kind.compilers[0]], found[kind.strips[0]]) == (compiler, strips)
 
 
 def test_the_date_is_what_one_says() -> None:

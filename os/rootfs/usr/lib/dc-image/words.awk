@@ -6,9 +6,9 @@
 function word(raw,    plain) {
     plain = raw
     gsub(/"/, "", plain)
-    if (plain ~ /^dc\.invite=|dc1-/) {
+    if (tolower(plain) ~ /^dc\.invite=|dc1-/) {
         sub(/=.*/, "=", plain)
-        raw = plain ~ /dc1-/ ? "dc1-" : plain
+        raw = tolower(plain) ~ /dc1-/ ? "dc1-" : plain
     } else if (plain ~ /^dc\.[a-z-]+=/ && !ended) {
         print plain > out
     }
