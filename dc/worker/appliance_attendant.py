@@ -134,16 +134,13 @@ class ApplianceAttendant(Attendant):
         self._place, self._panel, self._clock = place, panel, clock
         self._trouble = trouble
         self._image = place.image()
-        macs = usable(place.macs())[: limits_power.APPLIANCE_MACS]
-        self.appliance = Appliance(self._image.version or "unknown", macs, list(ORDERS))
+        self.appliance = self._appliance()
         self._app: WorkerApp | None = None
         self._server = ""
         self._state, self._since = LOOKING, 0.0
         self._before = View()
-        self._count = self._former = (
-            0,
-            0,
-        )  # tasks done and failed: of this worker, of those before
+        # tasks done and failed: of this worker, of those before
+        self._count = self._former = 0, 0
         self.settings = Settings()
         self.again_at = math.inf
 
@@ -184,6 +181,7 @@ class ApplianceAttendant(Attendant):
     def begin(self, settings: Settings) -> None:
         """Begin anew, with these settings."""
         self.settings, self.again_at = settings, math.inf
+        self.appliance = self._appliance()  # cards may have come
         self._state, self._since, self._server = LOOKING, trio.current_time(), _address(settings)
         self._screen.clear()
 
@@ -192,6 +190,10 @@ class ApplianceAttendant(Attendant):
         self._trouble.say(why)
         self.again_at = trio.current_time() + pause
         self._screen.clear()
+
+    def _appliance(self) -> Appliance:
+        macs = usable(self._place.macs())[: limits_power.APPLIANCE_MACS]
+        return Appliance(self._image.version or "unknown", macs, list(ORDERS))
 
     async def keep_screen(self) -> None:
         """Draw the screen, until it is cancelled."""

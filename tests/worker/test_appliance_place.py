@@ -47,8 +47,25 @@ def test_where_it_is_there(tmp_path: Path) -> None:
     assert place.unknown_cards() == ["10ec:8125", "8086:1234"]
     assert (place.image().version, place.image().arch) == ("1", "amd64")
     assert (place.built(), place.memory()) == (1.7e9, (300 * 1024, 500 * 1024))
-    assert place.macs() == ["52:54:00:12:34:56"]
+    assert place.macs() == place.own_macs() == ["52:54:00:12:34:56"]
     assert [one.name for one in place.serial_consoles()] == ["ttyS0", "hvc0"]
+
+
+def test_an_adapter_belongs_to_no_computer_that_has_another_card(tmp_path: Path) -> None:
+    cards = {"eth0": "pci0000:00/0000:00:03.0", "eth1": "pci0000:00/0000:00:04.0/usb2/2-1/2-1:1.0"}
+    for name, device in cards.items():
+        put(tmp_path, f"sys/class/net/{name}/address", f"52:54:00:00:00:{name[-1]}f\n")
+        put(tmp_path, f"sys/class/net/{name}/addr_assign_type", "0\n")
+        folder = tmp_path / "sys/devices" / device
+        folder.mkdir(parents=True)
+        (tmp_path / f"sys/class/net/{name}/device").symlink_to(folder)
+    place = Place(tmp_path)
+    assert place.macs() == ["52:54:00:00:00:0f", "52:54:00:00:00:1f"]
+    assert place.own_macs() == ["52:54:00:00:00:0f"]
+    put(tmp_path, "sys/class/net/eth0/addr_assign_type", "1\n")  # by chance
+    assert place.own_macs() == ["52:54:00:00:00:1f"]
+    put(tmp_path, "sys/class/net/eth1/addr_assign_type", "1\n")
+    assert place.own_macs() == []
 
 
 def test_where_it_is_anything(tmp_path: Path) -> None:
