@@ -48,6 +48,13 @@ PRUNED: Final = (
 )
 
 PYTHON_PRUNED: Final = (
+    "_aix_support.py",
+    "_osx_support.py",
+    "_pydecimal.py",
+    "_pyio.py",
+    "ctypes/macholib",
+    "curses",
+    "msilib",
     "test",
     "idlelib",
     "tkinter",
@@ -71,7 +78,8 @@ PYTHON_PRUNED: Final = (
     "lib-dynload/_xx*",
     "lib-dynload/xx*",
 )
-"""Of the standard library: tests, windows, installers, and what needs a library that is not here.
+"""Of the standard library: tests, windows, installers, what other systems have, what stands in for
+compiled modules that are here, and what needs a library that is not.
 EXTERNALLY-MANAGED is Debian's word that its own tools install here; there are none."""
 
 WHEEL_PRUNED: Final = {"tests", "_tests", "test", "testing", "docs", "include", "_cffi"}

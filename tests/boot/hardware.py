@@ -9,7 +9,12 @@ from typing import Final, Literal
 
 # What runs here is emulated, also where there seems to be KVM: that may open and never run.
 ACCELERATOR: Final = "tcg"
-KERNEL_LINE: Final = "quiet panic=30 cryptomgr.notests console=ttyS0,115200 console=tty0"
+KERNEL_LINE: Final = (
+    "quiet panic=30 cryptomgr.notests no_timer_check console=ttyS0,115200 console=tty0"
+)
+"""As of the media. Without no_timer_check the kernel panics where the emulator is slow: it counts
+how often the timer has ticked while it itself has counted to some number."""
+
 ARM_LINE: Final = "quiet panic=30 cryptomgr.notests console=ttyAMA0,115200 console=tty0"
 
 Arch = Literal["amd64", "arm64"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Final
 
@@ -28,9 +29,14 @@ class SerialLine:
     async def follow(self, stream: trio.SocketStream) -> None:
         """Read until the other side is gone."""
         self._stream = stream
-        async with stream:
-            while data := await stream.receive_some(CHUNK_BYTES):
-                self.take(data)
+        # QEMU that is killed may reset what it has not read.
+        with contextlib.suppress(trio.BrokenResourceError):
+            async with stream:
+                await self._read(stream)
+
+    async def _read(self, stream: trio.SocketStream) -> None:
+        while data := await stream.receive_some(CHUNK_BYTES):
+            self.take(data)
 
     def take(self, data: bytes) -> None:
         """Take bytes that came."""

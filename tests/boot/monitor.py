@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -27,12 +28,17 @@ class Monitor:
     async def follow(self, stream: trio.SocketStream) -> None:
         """Read until QEMU is gone."""
         self._stream = stream
+        # QEMU that is killed may reset what it has not read.
+        with contextlib.suppress(trio.BrokenResourceError):
+            async with stream:
+                await self._read(stream)
+
+    async def _read(self, stream: trio.SocketStream) -> None:
         rest = b""
-        async with stream:
-            while data := await stream.receive_some(65536):
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    await self._take(json.loads(line))
+        while data := await stream.receive_some(65536):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                await self._take(json.loads(line))
 
     async def _take(self, message: dict[str, Any]) -> None:
         if "QMP" in message:

@@ -10,7 +10,7 @@ import trio
 from tests.boot.figures import Figures
 from tests.boot.full.ways import BOOT_SECONDS
 from tests.boot.hardware import Hardware
-from tests.boot.machine import switched_on
+from tests.boot.machine import Machine, switched_on
 from tests.boot.site import Site, opened
 
 pytestmark = pytest.mark.seconds(3600.0)
@@ -22,10 +22,22 @@ STEP_MIB = 16
 async def works(site: Site, image: Path, memory: int) -> float | None:
     """Whether a computer of so many MiB does a task: what is free for it then, in MiB."""
     words = f"dc.invite={await site.invite()}", "dc.slots=1"
-    async with switched_on(Hardware(words=words, memory=memory), image):
+    free: float | None = None
+    async with (
+        switched_on(Hardware(words=words, memory=memory), image) as machine,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(fails, machine, nursery.cancel_scope)
         with trio.move_on_after(BOOT_SECONDS):
-            return (await site.look(BOOT_SECONDS)).free / 2**20
-    return None
+            free = (await site.look(BOOT_SECONDS)).free / 2**20
+        nursery.cancel_scope.cancel()
+    return free
+
+
+async def fails(machine: Machine, waiting: trio.CancelScope) -> None:
+    """End the waiting for a computer as soon as it says that it has not enough memory."""
+    await machine.says("it needs at least|Kernel panic", 2 * BOOT_SECONDS)
+    waiting.cancel()
 
 
 async def test_free_memory(image: Path, figures: Figures, tmp_path: Path) -> None:
