@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import array
+import errno
+import sys
 from pathlib import Path
 
+import pytest
 import trio
 
 from dc import limits_appliance
+from dc.worker import appliance_watchdog
 from dc.worker.appliance_place import Place
 from dc.worker.appliance_watchdog import Watchdog
 
@@ -90,3 +95,21 @@ async def test_a_watchdog_is_fed_and_stays_armed(
             await trio.sleep(5)
             path.touch()  # its driver came late
     assert path.read_bytes() == b"\0\0\0"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no ioctl")
+async def test_a_watchdog_whose_time_is_fixed_is_fed_in_it(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ioctl(number: int, what: int, seconds: array.array[int], change: bool) -> int:
+        if what != appliance_watchdog.GET_TIMEOUT:
+            raise OSError(errno.EOPNOTSUPP, "it is fixed")
+        seconds[0] = 6
+        return 0
+
+    monkeypatch.setattr("fcntl.ioctl", ioctl)
+    path = tmp_path / "watchdog"
+    path.touch()
+    with trio.move_on_after(9):
+        await Watchdog(path).feed()
+    assert len(path.read_bytes()) == 5, "each 2 seconds"
