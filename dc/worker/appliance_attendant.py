@@ -10,7 +10,7 @@ from typing import Final
 
 import trio
 
-from dc import limits_appliance, limits_power
+from dc import limits_appliance
 from dc.dial import Server
 from dc.discovery import Found
 from dc.errors import StartError
@@ -18,7 +18,6 @@ from dc.messages import Appliance
 from dc.worker import networks
 from dc.worker.app import WorkerApp
 from dc.worker.appliance_clock import Clock
-from dc.worker.appliance_key import usable
 from dc.worker.appliance_panel import Panel
 from dc.worker.appliance_place import Place
 from dc.worker.appliance_screen import CONNECTED, LOOKING, LOST, View, lines, news
@@ -192,8 +191,7 @@ class ApplianceAttendant(Attendant):
         self._screen.clear()
 
     def _appliance(self) -> Appliance:
-        macs = usable(self._place.macs())[: limits_power.APPLIANCE_MACS]
-        return Appliance(self._image.version or "unknown", macs, list(ORDERS))
+        return Appliance(self._image.version or "unknown", self._place.macs(), list(ORDERS))
 
     async def keep_screen(self) -> None:
         """Draw the screen, until it is cancelled."""
