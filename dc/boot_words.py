@@ -27,6 +27,9 @@ MAGIC: Final = "".join(("#dc-image-", "configuration-1\n")).encode()
 """The first line. It is put together here, so that this file, which is in the image as well, is not
 taken for its configuration."""
 
+MOST: Final[Mapping[str, int]] = MappingProxyType({"gw": 1, "dns": 3})
+"""Addresses in one word: the system's library asks three servers of names."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SERVER: Final = re.compile(r"(?:https?://)?(?:\[[0-9A-Fa-f:.]+\]|[\w.-]{1,253})(?::\d{1,5})?/?")
 _CARD: Final = re.compile(r"[A-Za-z0-9._-]{1,15}")
@@ -95,7 +98,32 @@ def _kernel_word(name: str, text: str) -> str:
     return f'"dc.{name}={text}"' if " " in text else f"dc.{name}={text}"
 
 
-# --- what each may be ---------------------------------------------------------------------------
+# --- what each may be, for who writes it and for who reads it ------------------------------------
+
+
+def slots_of(text: str) -> int:
+    """Return the number of slots that is said; 0 if it is none."""
+    is_number = text.isascii() and text.isdigit() and len(text) < 6
+    return int(text) if is_number and int(text) <= limits_image.SLOTS else 0
+
+
+def is_own_address(text: str) -> bool:
+    """Whether it is a computer's own address, ADDRESS/PREFIX[@CARD]."""
+    address, at, card = text.partition("@")
+    try:
+        ipaddress.ip_interface(address)
+    except ValueError:
+        return False
+    return "/" in address and (not at or _CARD.fullmatch(card) is not None)
+
+
+def addresses_of(text: str, most: int) -> list[str]:
+    """Return the addresses that are said, with commas between; none if they are none or more."""
+    try:
+        found = [str(ipaddress.ip_address(one.strip())) for one in text.split(",")]
+    except ValueError:
+        return []
+    return found if len(found) <= most else []
 
 
 def _value(name: str, text: str) -> str:
@@ -124,10 +152,10 @@ def _server(text: str) -> str:
 
 
 def _slots(text: str) -> str:
-    most = limits_image.SLOTS
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+    if not (slots := slots_of(text)):
+        most = limits_image.SLOTS
         raise OptionsError(f"dc.slots: {text[:40]!r} is no number from 1 to {most:,}")
-    return str(int(text))
+    return str(slots)
 
 
 def _name(text: str) -> str:
@@ -146,24 +174,14 @@ def _label(text: str) -> str:
 
 
 def _own_address(text: str) -> str:
-    address, at, card = text.partition("@")
-    try:
-        ipaddress.ip_interface(address)
-    except ValueError:
-        address = ""
-    if "/" not in address or (at and not _CARD.fullmatch(card)):
+    if not is_own_address(text):
         raise OptionsError(f"dc.ip: {text[:80]!r} is no ADDRESS/PREFIX, as 192.168.1.50/24")
     return text
 
 
-def _addresses(name: str, most: int) -> Callable[[str], str]:
+def _addresses(name: str) -> Callable[[str], str]:
     def check(text: str) -> str:
-        parts = [one.strip() for one in text.split(",")]
-        try:
-            found = [str(ipaddress.ip_address(one)) for one in parts]
-        except ValueError:
-            found = []
-        if not 1 <= len(found) <= most:
+        if not (found := addresses_of(text, MOST[name])):
             raise OptionsError(f"dc.{name}: {text[:80]!r} is no IP address")
         return ",".join(found)
 
@@ -187,8 +205,8 @@ _CHECKS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "name": _name,
         "label": _label,
         "ip": _own_address,
-        "gw": _addresses("gw", 1),
-        "dns": _addresses("dns", 3),
+        "gw": _addresses("gw"),
+        "dns": _addresses("dns"),
         "shell": _yes("shell"),
         "trust-network": _yes("trust-network"),
     }

@@ -66,6 +66,18 @@ class TaskUser(Struct, frozen=True):
                         return one
         return None
 
+    def owns(self, paths: Iterable[Path]) -> Path | None:
+        """Return the first of these paths, or of what they are in, that is its own; None if none.
+
+        Whose a folder is can put other things in the place of what is in it.
+        """
+        for path in paths:
+            for one in (path, *_way(path)):
+                with suppress(FileNotFoundError):
+                    if one.lstat().st_uid == self.uid:
+                        return one
+        return None
+
     def _bits(self, status: os.stat_result) -> int:
         """Return what it may do with a file, as others' bits are."""
         if status.st_uid == self.uid:

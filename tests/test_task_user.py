@@ -110,3 +110,12 @@ def test_a_link_is_where_it_leads(there: Path) -> None:
     assert STRANGER.cannot_enter([link]) is None
     there.chmod(0o600)
     assert STRANGER.cannot_enter([link]) == there
+
+
+def test_whose_a_folder_on_the_way_is_owns_what_is_in_it(there: Path) -> None:
+    owner = TaskUser("own", there.stat().st_uid, 1)
+    assert owner.owns([there]) is not None
+    assert STRANGER.owns([there, there.parent / "none"]) is None
+    link = there.parent / "link"
+    link.symlink_to("/proc")
+    assert owner.owns([link]) == link

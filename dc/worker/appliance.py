@@ -208,7 +208,7 @@ class Appliance:
 
     def _keys(self, settings: Settings) -> Keys | None:
         """Return by what the worker is known; None for something that was never used."""
-        computer = computer_id(self._place.uuid(), self._place.macs())
+        computer = computer_id(self._place.uuid(), self._place.own_macs())
         invite = settings.where.invite
         return keys_of(invite.secret, computer) if invite is not None and computer else None
 

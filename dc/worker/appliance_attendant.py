@@ -10,7 +10,7 @@ from typing import Final
 
 import trio
 
-from dc import limits_appliance, limits_power
+from dc import limits_appliance
 from dc.dial import Server
 from dc.discovery import Found
 from dc.errors import StartError
@@ -18,7 +18,6 @@ from dc.messages import Appliance
 from dc.worker import networks
 from dc.worker.app import WorkerApp
 from dc.worker.appliance_clock import Clock
-from dc.worker.appliance_key import usable
 from dc.worker.appliance_panel import Panel
 from dc.worker.appliance_place import Place
 from dc.worker.appliance_screen import CONNECTED, LOOKING, LOST, View, lines, news
@@ -134,16 +133,13 @@ class ApplianceAttendant(Attendant):
         self._place, self._panel, self._clock = place, panel, clock
         self._trouble = trouble
         self._image = place.image()
-        macs = usable(place.macs())[: limits_power.APPLIANCE_MACS]
-        self.appliance = Appliance(self._image.version or "unknown", macs, list(ORDERS))
+        self.appliance = self._appliance()
         self._app: WorkerApp | None = None
         self._server = ""
         self._state, self._since = LOOKING, 0.0
         self._before = View()
-        self._count = self._former = (
-            0,
-            0,
-        )  # tasks done and failed: of this worker, of those before
+        # tasks done and failed: of this worker, of those before
+        self._count = self._former = 0, 0
         self.settings = Settings()
         self.again_at = math.inf
 
@@ -184,6 +180,7 @@ class ApplianceAttendant(Attendant):
     def begin(self, settings: Settings) -> None:
         """Begin anew, with these settings."""
         self.settings, self.again_at = settings, math.inf
+        self.appliance = self._appliance()  # cards may have come
         self._state, self._since, self._server = LOOKING, trio.current_time(), _address(settings)
         self._screen.clear()
 
@@ -192,6 +189,9 @@ class ApplianceAttendant(Attendant):
         self._trouble.say(why)
         self.again_at = trio.current_time() + pause
         self._screen.clear()
+
+    def _appliance(self) -> Appliance:
+        return Appliance(self._image.version or "unknown", self._place.macs(), list(ORDERS))
 
     async def keep_screen(self) -> None:
         """Draw the screen, until it is cancelled."""

@@ -20,6 +20,7 @@ from dc import limits_appliance
 ROOT: Final = Path("/")
 _SIZE: Final = re.compile(r"^(MemTotal|MemAvailable):\s+(\d{1,15}) kB$", re.MULTILINE)
 _NAME: Final = re.compile(r"[0-9A-Za-z_.:-]{1,15}")
+_USB: Final = re.compile(r"usb\d{1,4}")
 _CONSOLE: Final = re.compile(r"tty[A-Z][A-Za-z0-9]{0,14}|hvc\d{1,3}")
 
 
@@ -98,9 +99,22 @@ class Place:
 
     def macs(self) -> list[str]:
         """Return the addresses of its network cards, of real ones alone, by their names."""
+        return [_text(one / "address") for one in self._cards()]
+
+    def own_macs(self) -> list[str]:
+        """Return those that are this computer's for good.
+
+        An adapter for USB may be in another computer tomorrow: it counts only where there is no
+        other card. An address that its driver has made by chance is another one after each start.
+        """
+        lasting = [one for one in self._cards() if _text(one / "addr_assign_type") in ("", "0")]
+        built_in = [one for one in lasting if not _is_usb(one)]
+        return [_text(one / "address") for one in built_in or lasting]
+
+    def _cards(self) -> list[Path]:
         found = sorted((self.root / "sys/class/net").glob("*"))
         real = [one for one in found if (one / "device").exists()]
-        return [_text(one / "address") for one in real[: limits_appliance.INTERFACES]]
+        return real[: limits_appliance.INTERFACES]
 
     def memory(self) -> tuple[int, int]:
         """Return how many bytes of memory can be had, and how many there are."""
@@ -130,6 +144,11 @@ def _read(path: Path, most: int = limits_appliance.FILE_BYTES) -> bytes:
     with suppress(OSError), path.open("rb") as file:
         return file.read(most)
     return b""
+
+
+def _is_usb(card: Path) -> bool:
+    """Return whether a network card is at a bus of USB, by the devices that it is below."""
+    return any(_USB.fullmatch(part) for part in (card / "device").resolve().parts)
 
 
 def _text(path: Path) -> str:

@@ -170,7 +170,7 @@ def _row(title: str, text: str) -> str:
 
 
 def _network(view: View) -> Iterator[str]:
-    shown = view.links[:4]
+    shown = view.links[: 1 if view.number else 4]
     title = "Network"
     for name, state in shown:
         yield _row(title, f"{name}: {state}")
@@ -179,7 +179,7 @@ def _network(view: View) -> Iterator[str]:
         yield _row("", f"and {len(view.links) - len(shown)} more network cards")
     if not view.links and not view.cards:
         yield _row(title, "no network card is found yet: is one in?")
-    if view.cards:
+    if view.cards and not view.number:
         text = f"no driver here for network card {', '.join(view.cards[:3])}: use another card"
         yield _row(title if not view.links else "", text)
 
@@ -197,22 +197,26 @@ def _server(view: View) -> Iterator[str]:
         trouble = f"{trouble}; trying again in {span(view.again)}"
     elif trouble and view.age >= 60:
         trouble = f"{lasting(trouble)} ({span(view.age)} ago)"
-    for line in folded(trouble, COLUMNS - 12, 3):
+    for line in folded(trouble, COLUMNS - 12, 1 if view.number else 3):
         yield _row("", line)
 
 
 def _middle(view: View, room: int) -> Iterator[str]:
+    """Yield what is of most interest; what does not fit into the room is left out."""
+    long = [folded(f"! {one}", COLUMNS - 2, 2) for one in view.remarks]
+    remarks = [f"  {line}" for remark in long for line in remark]
     if view.number:
         yield from _number(view)
     elif view.question:
         for line in view.question.splitlines():
             yield from (f"  {one}" for one in folded(line, COLUMNS - 2, 2))
     elif view.state == LOOKING and not view.told and view.trouble:
+        yield from remarks  # they may say why no server is known
         yield from (f"  {line}" for line in TELL)
+        return
     else:
-        yield from _tasks(view, room)
-    for remark in view.remarks:
-        yield from (f"  {line}" for line in folded(f"! {remark}", COLUMNS - 2, 2))
+        yield from _tasks(view, room - len(remarks))
+    yield from remarks
 
 
 def _number(view: View) -> Iterator[str]:
@@ -233,7 +237,7 @@ def _tasks(view: View, room: int) -> Iterator[str]:
     failed = f", {view.failed} failed" if view.failed else ""
     of = f"{running} of {view.slots} slots at work" if view.slots else "not ready for tasks yet"
     yield _row("Tasks", f"{of}; {view.done} done{failed} since the start")
-    most = max(1, min(_ROWS, room - 3 - len(view.remarks)))
+    most = max(1, min(_ROWS, room - 2))
     shown = sorted(view.running, key=lambda one: one.slot)[:most]
     for one in shown:
         name = plain(one.type_)[:30]

@@ -11,20 +11,20 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import invites, limits, limits_appliance
+from dc import boot_words, invites, limits, limits_appliance, limits_image
 from dc.dial import read_url
 from dc.errors import StartError
 from dc.invites import Invite
 from dc.worker.appliance_words import OPTION, Said, of_option, shown
 from dc.worker.finding import Where
 
-MOST_SLOTS: Final = 10_000
 YES: Final = frozenset(("1", "yes", "true", "on", "y"))
 NO: Final = frozenset(("0", "no", "false", "off", "n"))
 OPTION_KEY: Final = "opt224"
@@ -189,9 +189,9 @@ def _with_address(invite: Invite, url: str) -> Invite:
 
 
 def _slots(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:6]) <= MOST_SLOTS):
-        raise ValueError(f"give a number from 1 to {MOST_SLOTS}")
-    return int(value[:6])
+    if not (slots := boot_words.slots_of(value)):
+        raise ValueError(f"give a number from 1 to {limits_image.SLOTS}")
+    return slots
 
 
 def _name(value: str) -> str:
@@ -207,27 +207,18 @@ def _flag(value: str) -> bool:
 
 
 def _ip(value: str) -> str:
-    address, _, _ = value.partition("@")
-    if "/" not in address:
+    if not boot_words.is_own_address(value):
         raise ValueError("give ADDRESS/PREFIX, as 192.168.1.20/24")
-    with suppress(ValueError):
-        ipaddress.ip_interface(address)
-        return value
-    raise ValueError("give ADDRESS/PREFIX, as 192.168.1.20/24")
+    return value
 
 
-def _addresses(value: str) -> str:
-    with suppress(ValueError):
-        for one in value.split(","):
-            ipaddress.ip_address(one)
-        return value
-    raise ValueError("give an address in figures, as 192.168.1.1")
+def _addresses(most: int, value: str) -> list[str]:
+    if not (found := boot_words.addresses_of(value, most)):
+        raise ValueError("give an address in figures, as 192.168.1.1")
+    return found
 
 
 _NETWORK: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
-    {
-        "ip": _ip,
-        "gw": _addresses,
-        "dns": _addresses,
-    }
+    {"ip": _ip} | {name: partial(_addresses, most) for name, most in boot_words.MOST.items()}
 )
+"""What netif reads; here it is only looked whether it is right."""

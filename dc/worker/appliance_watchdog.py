@@ -27,6 +27,9 @@ log: Final = logging.getLogger("dc.worker")
 SET_TIMEOUT: Final = 0xC0045706
 """The ioctl WDIOC_SETTIMEOUT: seconds as an int; gives back what they are."""
 
+GET_TIMEOUT: Final = 0x80045707
+"""The ioctl WDIOC_GETTIMEOUT: gives back the seconds."""
+
 
 class Watchdog:
     """One watchdog.
@@ -67,8 +70,10 @@ def _open(path: Path) -> tuple[int, float]:
 
 def _arm(number: int) -> int:
     """Set its time, if it can be set; return what it is."""
-    asked = array.array("i", [limits_appliance.WATCHDOG_SECONDS])
+    seconds = array.array("i", [limits_appliance.WATCHDOG_SECONDS])
     if sys.platform != "win32":
-        with suppress(OSError):
-            fcntl.ioctl(number, SET_TIMEOUT, asked, True)
-    return max(asked[0], 1)
+        for what in (SET_TIMEOUT, GET_TIMEOUT):  # the time of some cannot be set, or not so long
+            with suppress(OSError):
+                fcntl.ioctl(number, what, seconds, True)
+                break
+    return max(seconds[0], 1)

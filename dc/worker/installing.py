@@ -46,10 +46,17 @@ class InstallError(PluginError):
 
 
 class Tool(Struct, frozen=True):
-    """A program that installs. `name` is for people, `command` what comes before the folder."""
+    """A program that installs.
+
+    Attributes:
+        name: for people.
+        command: what comes before the folder.
+        built: whether it installs only what is built already.
+    """
 
     name: str
     command: Sequence[str]
+    built: bool = False
 
 
 def find_tool(environment: Mapping[str, str] = os.environ, *, built: bool = False) -> Tool | None:
@@ -65,9 +72,9 @@ def find_tool(environment: Mapping[str, str] = os.environ, *, built: bool = Fals
     beside = Path(python).with_name("uv.exe" if sys.platform == "win32" else "uv")
     found = str(beside) if beside.is_file() else shutil.which("uv", path=environment.get("PATH"))
     if found:
-        return Tool("uv", (found, *UV, *only, "--python", python, "--target"))
+        return Tool("uv", (found, *UV, *only, "--python", python, "--target"), built)
     if importlib.util.find_spec("pip") is not None:
-        return Tool("pip", (python, *PIP, *only, "--target"))
+        return Tool("pip", (python, *PIP, *only, "--target"), built)
     return None
 
 

@@ -85,8 +85,8 @@ class Relay:
             yield ""
             return
         with tempfile.TemporaryDirectory(prefix="dc-relay-", ignore_cleanup_errors=True) as other:
-            give(Path(other))
             address = self._listen(give, scratch / SOCKET, Path(other) / SOCKET)
+            give(Path(other))  # not before: that user could put a link in the socket's place
             try:
                 yield address
             finally:

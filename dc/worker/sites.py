@@ -125,6 +125,14 @@ class Sites:
                 f"{what}, and there is neither uv nor pip for {sys.executable}: install uv, or run "
                 f"`{sys.executable} -m ensurepip`"
             )
+        if tool.built and (odd := next((one for one in wanted if Requirement(one).url), None)):
+            # Of what is named by an address both tools would build a package, whatever they are
+            # told: its code would run with the rights of this process.
+            raise InstallError(
+                f"it needs {odd[: limits.TEXT_CHARS]}, which is named by an address, and this "
+                "worker takes only what an index of packages has as a wheel (it runs tasks as "
+                "another user): name it by its version, or give this worker the plugin by --plugins"
+            )
         return tool
 
 

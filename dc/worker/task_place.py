@@ -49,9 +49,10 @@ def share(
         What takes files of that user.
 
     Raises:
-        StartError: that user cannot get to one of these, or to Python.
+        StartError: that user cannot get to one of these, or to Python; or one is its own.
         OSError: one of them cannot be changed.
     """
+    _check_owner(user, (data, scratch, *folders))
     if sys.platform != "win32":
         os.umask(_READ)
     for path in data.iterdir():
@@ -64,6 +65,14 @@ def share(
     user.give(scratch / TASKS, scratch / FORMER)
     _check(user, (scratch, *folders), plugins)
     return Adopting(user, scratch / TASKS, scratch / TAKEN)
+
+
+def _check_owner(user: TaskUser, folders: Iterable[Path]) -> None:
+    """See that a user cannot replace what is in the worker's folders, which root works on."""
+    if sys.platform != "win32" and user.uid != os.geteuid():
+        if (own := user.owns(folders)) is not None:
+            text = "tasks could put anything there: name another folder, which is root's"
+            raise StartError(f"--task-user {user.name}: {own} is that user's own; {text}")
 
 
 def _check(user: TaskUser, folders: Iterable[Path], plugins: Iterable[Path]) -> None:

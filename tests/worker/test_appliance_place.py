@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import array
+import errno
+import sys
 from pathlib import Path
 
+import pytest
 import trio
 
 from dc import limits_appliance
+from dc.worker import appliance_watchdog
 from dc.worker.appliance_place import Place
 from dc.worker.appliance_watchdog import Watchdog
 
@@ -47,8 +52,25 @@ def test_where_it_is_there(tmp_path: Path) -> None:
     assert place.unknown_cards() == ["10ec:8125", "8086:1234"]
     assert (place.image().version, place.image().arch) == ("1", "amd64")
     assert (place.built(), place.memory()) == (1.7e9, (300 * 1024, 500 * 1024))
-    assert place.macs() == ["52:54:00:12:34:56"]
+    assert place.macs() == place.own_macs() == ["52:54:00:12:34:56"]
     assert [one.name for one in place.serial_consoles()] == ["ttyS0", "hvc0"]
+
+
+def test_an_adapter_belongs_to_no_computer_that_has_another_card(tmp_path: Path) -> None:
+    cards = {"eth0": "pci0000:00/0000:00:03.0", "eth1": "pci0000:00/0000:00:04.0/usb2/2-1/2-1:1.0"}
+    for name, device in cards.items():
+        put(tmp_path, f"sys/class/net/{name}/address", f"52:54:00:00:00:{name[-1]}f\n")
+        put(tmp_path, f"sys/class/net/{name}/addr_assign_type", "0\n")
+        folder = tmp_path / "sys/devices" / device
+        folder.mkdir(parents=True)
+        (tmp_path / f"sys/class/net/{name}/device").symlink_to(folder)
+    place = Place(tmp_path)
+    assert place.macs() == ["52:54:00:00:00:0f", "52:54:00:00:00:1f"]
+    assert place.own_macs() == ["52:54:00:00:00:0f"]
+    put(tmp_path, "sys/class/net/eth0/addr_assign_type", "1\n")  # by chance
+    assert place.own_macs() == ["52:54:00:00:00:1f"]
+    put(tmp_path, "sys/class/net/eth1/addr_assign_type", "1\n")
+    assert place.own_macs() == []
 
 
 def test_where_it_is_anything(tmp_path: Path) -> None:
@@ -73,3 +95,21 @@ async def test_a_watchdog_is_fed_and_stays_armed(
             await trio.sleep(5)
             path.touch()  # its driver came late
     assert path.read_bytes() == b"\0\0\0"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no ioctl")
+async def test_a_watchdog_whose_time_is_fixed_is_fed_in_it(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ioctl(number: int, what: int, seconds: array.array[int], change: bool) -> int:
+        if what != appliance_watchdog.GET_TIMEOUT:
+            raise OSError(errno.EOPNOTSUPP, "it is fixed")
+        seconds[0] = 6
+        return 0
+
+    monkeypatch.setattr("fcntl.ioctl", ioctl)
+    path = tmp_path / "watchdog"
+    path.touch()
+    with trio.move_on_after(9):
+        await Watchdog(path).feed()
+    assert len(path.read_bytes()) == 5, "each 2 seconds"

@@ -87,6 +87,26 @@ def test_a_number_is_large() -> None:
     assert "Press y" in text
 
 
+def test_a_number_and_what_is_asked_have_their_place_on_every_computer() -> None:
+    links = [(f"eth{at}", "no link: is the cable in?") for at in range(6)]
+    view = replace(
+        WELL, state=LOOKING, links=links, cards=["1:2"], trouble="word " * 99, remarks=["r " * 99],
+        number="123456", page="https://h/workers", question="Press y",
+    )  # fmt: skip
+    text = shown(view)
+    assert sum(line.count("#") for line in lines(view)) > 60
+    assert "at https://h/workers" in text
+    assert "Press y" in text
+
+
+def test_what_is_wrong_with_the_configuration_is_told_before_what_is_right() -> None:
+    remark = "dc.server in dc.conf: 'h:x' is no address; give HOST:PORT"
+    links = [(f"eth{at}", "10.0.0.9/24") for at in range(4)]
+    text = shown(View(links=links, trouble="word " * 99, told=False, remarks=[remark]))
+    assert f"! {remark}" in text
+    assert TELL[0] in text
+
+
 def test_a_card_without_a_driver_is_told() -> None:
     assert "no driver here for network card 10ec:8125" in shown(View(cards=["10ec:8125"]))
     assert "no network card" in shown(View())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import PluginError
@@ -154,6 +155,19 @@ async def test_nothing_to_install_with(tmp_path: Path) -> None:
     made = Sites(PluginFolder(tmp_path), installs=True, find=lambda: None)
     with pytest.raises(PluginError, match="there is neither uv nor pip for"):
         await made.site(["one"])
+
+
+async def test_what_is_named_by_an_address_may_have_to_be_built(tmp_path: Path) -> None:
+    """Tools build it even when they are told to take only what is built, as root if need be."""
+    named = ["one", "two @ git+https://example.org/two"]
+    made = replace(tool(tmp_path, MAKE), built=True)
+    some = Sites(PluginFolder(tmp_path / "code"), installs=True, find=lambda: made)
+    with trio.fail_after(60):
+        with pytest.raises(InstallError, match=r"two.* named by an address"):
+            await some.site(named)
+        assert not (tmp_path / "tool.py.ran").exists()
+        assert await some.site(named[:1]) is not None
+        assert await sites(tmp_path, "").site(named) is not None
 
 
 async def test_a_site_of_which_some_was_removed_is_made_again(tmp_path: Path) -> None:

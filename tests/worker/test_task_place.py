@@ -102,6 +102,26 @@ def test_who_cannot_get_there_is_told(
         share(user, folder.path, folder.scratch, [folder.code], [plugins])
 
 
+class Owner(TaskUser, frozen=True):
+    """A user whose one path is."""
+
+    path: Path = Path()
+
+    def owns(self, paths: Iterable[Path]) -> Path | None:
+        """Return that path, if it is among these."""
+        return self.path if self.path in list(paths) else None
+
+
+@pytest.mark.parametrize("where", ["path", "scratch", "code"])
+def test_a_folder_that_tasks_could_change_is_none(folder: WorkerFolder, where: str) -> None:
+    own = getattr(folder, where)
+    user = Owner("they", os.getuid() + 1, os.getgid(), path=own)
+    before = mode(folder.path)
+    with pytest.raises(StartError, match=rf"--task-user they: {own} is that user's own; tasks"):
+        share(user, folder.path, folder.scratch, [folder.code], [])
+    assert mode(folder.path) == before
+
+
 def test_the_option_is_for_root(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
