@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dc.messages import Failure
 from tests.server.dashboards import NAME, alerts, dashboard, expressions, panels
@@ -84,3 +91,26 @@ def test_panels_are_whole_and_beside_each_other() -> None:
         assert panel["description"].endswith("."), panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"]
         assert {target["datasource"]["uid"] for target in panel["targets"]} == {"${datasource}"}
+
+
+def test_grafanas_own_model_reads_the_dashboard_whole() -> None:
+    """What the model does not keep are notes of an export: what it needs, its number elsewhere."""
+    register_default_plugins()
+    said = dashboard()
+    kept = json.loads(JSONEncoder().encode(Dashboard.from_json(said)))
+    assert lost(said, kept) <= {".__requires", ".id", ".templating.list[1].definition"}
+    said["panels"] = "none"
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        Dashboard.from_json(said)
+
+
+def lost(said: Any, kept: Any, where: str = "") -> set[str]:
+    """Return where something is not kept as it was said."""
+    if isinstance(said, dict) and isinstance(kept, dict):
+        inner = [lost(value, kept.get(key), f"{where}.{key}") for key, value in said.items()]
+        gone = {f"{where}.{key}" for key in said if key not in kept}
+        return gone.union(*inner)
+    if isinstance(said, list) and isinstance(kept, list) and len(said) == len(kept):
+        pairs = enumerate(zip(said, kept, strict=True))
+        return set().union(*(lost(*pair, f"{where}[{at}]") for at, pair in pairs))
+    return set() if said == kept else {where}
