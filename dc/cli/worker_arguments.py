@@ -18,7 +18,7 @@ ACTIONS: Final = (
     ("restart", "Start workers anew, once they are drained.", "restart --all"),
     ("power-off", "Switch off computers booted from the image, once drained.", "power-off 'lab-*'"),
     ("reboot", "Boot computers anew that were booted from the image.", "reboot lab-7 --now"),
-    ("reread", "Have such computers read their configuration anew.", "reread --all"),
+    ("reread", "Have such computers read their configuration anew.", "reread 'lab-*'"),
     ("wake", "Call computers that are off, by Wake-on-LAN.", "wake lab-7"),
     ("delete", "Take workers from the list, and refuse their keys.", "delete lab-7"),
     ("set", "Change slots, note, labels or name of workers.", "set lab-7 --slots 2 --label room=3"),

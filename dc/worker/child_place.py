@@ -81,7 +81,7 @@ def become(user: TaskUser, folder: Path | None) -> None:
     """Become another user for good, without groups but its own; nothing of a plugin has run yet.
 
     What this process starts can gain no other rights either. The environment tells of that user;
-    without a home of its own it has the executor's folder as one.
+    without a home of its own it has the executor's folder as one, and temporary files go there.
 
     Args:
         user: whom to become.
@@ -103,5 +103,7 @@ def become(user: TaskUser, folder: Path | None) -> None:
         os.environ.pop(name, None)
     home = user.home if os.access(user.home, os.W_OK | os.X_OK) else str(folder or Path.cwd())
     os.environ.update(HOME=home, USER=user.name, LOGNAME=user.name)
-    if not os.access(os.environ.get("TMPDIR", ""), os.W_OK | os.X_OK):
+    if folder is not None:  # which is cleared in time, as no other is that this user can write to
+        os.environ["TMPDIR"] = str(folder)
+    elif not os.access(os.environ.get("TMPDIR", ""), os.W_OK | os.X_OK):
         os.environ.pop("TMPDIR", None)
