@@ -11,7 +11,9 @@ What is held of a job has no gap: below `kept` every payload is, or was, in memo
 came. What arrives while the window has room is kept. The first chunk that finds it full is let go
 once it is on disk, and so are all that arrive behind it: room is for the tasks that come first.
 Those are read back a piece at a time while the frontier comes nearer (`dc/server/heads.py` asks for
-them), into the room of jobs that had nothing assigned for the longest time.
+them), into the room of jobs that had nothing assigned for the longest time. A job that others have
+taken room from takes none until tasks are assigned again: else two jobs would for ever read back what
+each has just had the other let go of, while no worker is free.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ class Window:
     def __init__(self, limit: int = limits.PAYLOAD_WINDOW_BYTES) -> None:
         self.limit = limit
         self.used = 0
+        self.turn = 0  # counts how often tasks were assigned
         self._users: dict[AtHand, None] = {}  # the one used last is the last
 
     def has_room(self, size: int) -> bool:
@@ -74,11 +77,14 @@ class Window:
 
     def make_room(self, size: int, one: AtHand) -> bool:
         """See whether so many bytes fit; if not, have the other jobs let go of theirs."""
+        if one.robbed == self.turn:
+            return self.has_room(size)
         for other in list(self._users):
             if self.has_room(size):
                 break
             if other is not one:
                 other.give_up(self.used + size - self.limit)
+                other.robbed = self.turn
         return self.has_room(size)
 
 
@@ -95,6 +101,7 @@ class AtHand:
         fetching: the number of the first task of the piece that is being read, or -1.
         size: what is in memory, in bytes.
         each: what a payload costs, by those that came last, in bytes; 0 before any came.
+        robbed: the turn of the window in which others have last taken its room, or -1.
     """
 
     def __init__(self, window: Window, stored: int) -> None:
@@ -104,6 +111,7 @@ class AtHand:
         self.fetching = -1
         self.size = 0
         self.each = 0.0
+        self.robbed = -1
         self._window = window
         self._firsts: list[int] = []
         self._chunks: list[Chunk] = []
@@ -197,6 +205,7 @@ class AtHand:
 
         Where a position is not at hand, its payload is the empty string of bytes.
         """
+        self._window.turn += 1
         payloads: list[Payload] = []
         missing: list[int] = []
         start = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from operator import attrgetter
 from types import MappingProxyType
@@ -99,6 +100,10 @@ BARE_RECORDS = 3
 """Of a page of LoadBare."""
 
 
+MOST_ROUNDS = 1_000
+"""Of commits and loads until a server rests; what was seen needs some ten."""
+
+
 class Type:
     """A task type whose payloads are bytes that do not begin with `bad`."""
 
@@ -190,8 +195,14 @@ class Harness:
             self.feed(Committed(len(records)))
 
     def settle(self) -> None:
-        """Commit and answer loads until nothing is left to do."""
+        """Commit and answer loads until nothing is left to do.
+
+        Raises:
+            AssertionError: there is always more, which would be a server that never rests.
+        """
+        rounds = itertools.count()
         while self.unwritten or self.loads:
+            assert next(rounds) < MOST_ROUNDS, f"it does not settle: {self.loads[:3]}"
             self.commit()
             loads, self.loads = self.loads, []
             for load in loads:

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dc import limits
 from dc.messages import Payload
-from dc.server.payloads import AtHand, Window
+from dc.server.payloads import UNKNOWN_BYTES, AtHand, Window
 
 EACH = limits.PAYLOAD_OBJECT_BYTES + 4
 LIMIT = 30 * EACH
@@ -47,6 +47,21 @@ def test_what_came_first_stays_and_what_is_behind_it_goes() -> None:
     at_hand.stored_up_to(60)
     assert window.used == 0, "there would be room, but tasks come first that are not here"
     assert list(at_hand.fetch(60, 8)) == list(range(30, 38))
+
+
+def test_two_jobs_do_not_take_each_others_room_in_turn() -> None:
+    window = Window(8 * UNKNOWN_BYTES)
+    jobs = [AtHand(window, 50), AtHand(window, 50)]
+    payloads = [bytes(1000)] * 8  # of which the window holds those of one job
+    read = []
+    for number in [0, 1] * 5:
+        piece = jobs[number].fetch(50, 8)
+        jobs[number].fetched(piece.start, payloads[: len(piece)])
+        read.append(len(piece))
+    assert read[:2] == [8, 8], "the second takes the room of the first"
+    assert not any(read[2:]), "nobody takes any while nothing is assigned"
+    jobs[1].take([0])
+    assert jobs[0].fetch(50, 8)
 
 
 def test_nothing_is_read_that_is_not_on_disk_or_not_wanted_soon() -> None:
