@@ -12,8 +12,8 @@ came. What arrives while the window has room is kept. The first chunk that finds
 once it is on disk, and so are all that arrive behind it: room is for the tasks that come first.
 Those are read back a piece at a time while the frontier comes nearer (`dc/server/heads.py` asks for
 them), into the room of jobs that had nothing assigned for the longest time. A job that others have
-taken room from takes none until tasks are assigned again: else two jobs would for ever read back what
-each has just had the other let go of, while no worker is free.
+taken room from takes none until tasks are assigned again: else, while no worker is free, two jobs
+would for ever read back what each has just had the other let go of.
 """
 
 from __future__ import annotations

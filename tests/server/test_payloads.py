@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dc import limits
 from dc.messages import Payload
-from dc.server.payloads import UNKNOWN_BYTES, AtHand, Window
+from dc.server.payloads import AtHand, Window
 
 EACH = limits.PAYLOAD_OBJECT_BYTES + 4
 LIMIT = 30 * EACH
@@ -50,7 +50,7 @@ def test_what_came_first_stays_and_what_is_behind_it_goes() -> None:
 
 
 def test_two_jobs_do_not_take_each_others_room_in_turn() -> None:
-    window = Window(8 * UNKNOWN_BYTES)
+    window = Window(8 * 1100)
     jobs = [AtHand(window, 50), AtHand(window, 50)]
     payloads = [bytes(1000)] * 8  # of which the window holds those of one job
     read = []
