@@ -73,6 +73,8 @@ class Assignments:
         numbers, attempts, _ = columns
         if len(set(numbers)) < len(numbers) or not job.held.keys().isdisjoint(numbers):
             columns = _pick(columns, self._replace(job, numbers, attempts))
+        if self._board.reports.has_returns:
+            columns = _pick(columns, self._return_again(job, columns[0], columns[1]))
         if stopped := self._executors.stopped(job):
             pairs = list(zip(columns[0], columns[1], strict=True))
             if not stopped.isdisjoint(pairs):
@@ -165,6 +167,13 @@ class Assignments:
         if again:
             self._return_reported(job, again)
         return sorted(fresh.values())
+
+    def _return_again(self, job: Job, numbers: list[int], attempts: list[int]) -> list[int]:
+        """Hand back attempts that are on their way back already; return the other places."""
+        pairs = list(zip(numbers, attempts, strict=True))
+        gone = self._board.reports.reported(job.number)
+        self._return_reported(job, pairs)
+        return [at for at, pair in enumerate(pairs) if pair not in gone]
 
     def _return_reported(self, job: Job, pairs: list[tuple[int, int]]) -> None:
         """Hand back attempts that were reported already.

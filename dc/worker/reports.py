@@ -51,6 +51,7 @@ class Reports:
         self._done: dict[int, Draft] = {}
         self._failed: list[FailedDraft] = []
         self._returned: dict[int, tuple[list[int], list[int]]] = {}
+        self._returns = 0  # of those not recorded, how many are Returned
         self._unrecorded: deque[tuple[Report, int]] = deque()
 
     def __len__(self) -> int:
@@ -65,6 +66,11 @@ class Reports:
     def has_drafts(self) -> bool:
         """Whether `flush` would make reports."""
         return bool(self._done or self._failed or self._returned)
+
+    @property
+    def has_returns(self) -> bool:
+        """Whether attempts go back that the server has not recorded as returned."""
+        return bool(self._returned or self._returns)
 
     @property
     def has_outcomes(self) -> bool:
@@ -83,6 +89,7 @@ class Reports:
         """Go on from another process: `reports` are those after `recorded`, without a gap."""
         self.recorded = recorded
         self.sequence = recorded + len(reports)
+        self._returns = sum(isinstance(report, Returned) for report, _ in reports)
         self._unrecorded.extend(reports)
 
     # --- drafts ---------------------------------------------------------------------------------
@@ -133,6 +140,7 @@ class Reports:
             for start in range(0, len(numbers), limits.BATCH_TASKS):
                 part = slice(start, start + limits.BATCH_TASKS)
                 made.append((Returned(self._next(), job, numbers[part], attempts[part]), 0))
+                self._returns += 1
         self._done, self._failed, self._returned = {}, [], {}
         self._unrecorded.extend(made)
         return made
@@ -182,6 +190,7 @@ class Reports:
         gone: list[Report] = []
         while self._unrecorded and self._unrecorded[0][0].sequence <= sequence:
             gone.append(self._unrecorded.popleft()[0])
+            self._returns -= isinstance(gone[-1], Returned)
         return gone
 
     # --- looking --------------------------------------------------------------------------------
@@ -208,6 +217,8 @@ class Reports:
         """Check that the sequences have no gap and end where they should."""
         sequences = [report.sequence for report, _ in self._unrecorded]
         assert sequences == list(range(self.recorded + 1, self.sequence + 1)), sequences
+        returns = sum(isinstance(report, Returned) for report, _ in self._unrecorded)
+        assert returns == self._returns, "what goes back is counted wrongly"
 
 
 def _blob_size(_: object) -> int:

@@ -81,6 +81,19 @@ def test_what_runs_stands_still_what_waits_goes_back_and_the_server_is_told_why(
     assert bench.runs == [(0, [7])]
 
 
+def test_what_is_on_its_way_back_and_is_given_once_more_does_not_run() -> None:
+    """A server that was killed may have forgotten it, and would hear of it as returned and done."""
+    bench = Lent()
+    bench.do(PERSON)
+    bench.assign(5)
+    assert bench.returned() == [5]
+    bench.do(FREE)
+    bench.assign(5, 6)
+    assert bench.runs == [(0, [6])]
+    assert bench.returned() == [5]
+    bench.reactor.validate()
+
+
 def test_one_that_has_nothing_to_do_does_not_stand_still() -> None:
     bench = Lent(slots=2)
     bench.assign(1)
