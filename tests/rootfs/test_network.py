@@ -9,6 +9,12 @@ import pytest
 from tests.rootfs.fake_root import FakeRoot
 
 LOOKS = """\
+tries=0
+while grep -q '(DHCP)' "$root/run/dc/net/eth0.state" && ! grep -q udhcpc "$root/calls" &&
+    [ $tries -lt 500 ]; do
+    tries=$((tries + 1))
+    /bin/sleep 0.02
+done
 read -r step <"$root/steps" || step=gone
 sed -i 1d "$root/steps"
 case $step in
@@ -17,7 +23,10 @@ gone) rm -rf "$root/sys/class/net/eth0" ;;
 esac
 cat "$root/run/dc/net/eth0.state" >>"$root/states"
 """
-"""What the stand-in of `sleep` does: another look of the card's supervisor, another link."""
+"""What the stand-in of `sleep` does: another look of the card's supervisor, another link.
+
+A client that was started is not ended before it has left word of that.
+"""
 
 CLIENT = "exec sleep 1000"
 
