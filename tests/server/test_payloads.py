@@ -52,7 +52,7 @@ def test_what_came_first_stays_and_what_is_behind_it_goes() -> None:
 def test_two_jobs_do_not_take_each_others_room_in_turn() -> None:
     window = Window(8 * 1100)
     jobs = [AtHand(window, 50), AtHand(window, 50)]
-    payloads = [bytes(1000)] * 8  # of which the window holds those of one job
+    payloads: list[Payload] = [bytes(1000)] * 8  # of which the window holds those of one job
     read = []
     for number in [0, 1] * 5:
         piece = jobs[number].fetch(50, 8)
