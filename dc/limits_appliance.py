@@ -35,6 +35,13 @@ LOOK_SECONDS: Final = 2.0
 """Between two looks at the configuration while no server has let the worker in: an answer of DHCP
 that names one may come at any time."""
 
+NAME_SECONDS: Final = 8.0
+"""For which a computer waits for its first network card, after which it is named: most are found
+before the worker has started."""
+
+NAME_LOOK_SECONDS: Final = 0.1
+"""Between two looks whether it is there."""
+
 LOST_SECONDS: Final = 120.0
 """Without its server, and without a task, after which a worker heeds that it is told of another
 one: a server that is started anew is back by then."""

@@ -141,6 +141,7 @@ class Appliance:
     async def _stay(self) -> int:
         """Run one worker after the other, until one is told to end."""
         failures = 0
+        await self._be_named()
         while True:
             settings = self.settings()
             self._attendant.begin(settings)
@@ -163,6 +164,12 @@ class Appliance:
             self._attendant.failed(why, pause)
             with trio.move_on_after(pause):
                 await self._changed(settings)
+
+    async def _be_named(self) -> None:
+        """Wait until the computer is named after its first card, whose driver is being loaded."""
+        with trio.move_on_after(limits_appliance.NAME_SECONDS):
+            while not self._place.has_name():  # noqa: ASYNC110  # nothing tells
+                await trio.sleep(limits_appliance.NAME_LOOK_SECONDS)
 
     async def _once(self, settings: Settings) -> How | None:
         """Run a worker; return how it has ended, None if it is to begin anew.

@@ -97,6 +97,10 @@ class Place:
         """Return the computer's UUID, as its firmware says it."""
         return _text(self.root / "sys/class/dmi/id/product_uuid")
 
+    def has_name(self) -> bool:
+        """Whether the computer has been given its name; without a card it has none of its own."""
+        return (self._run / "named").exists() or (self._run / "devices-done").exists()
+
     def macs(self) -> list[str]:
         """Return the addresses of its network cards, of real ones alone, by their names."""
         return [_text(one / "address") for one in self._cards()]

@@ -402,10 +402,10 @@ class Executors:
     # --- another server, the end ----------------------------------------------------------------
 
     def begin_anew(self) -> None:
-        """Kill all executors, for another server's tasks: theirs have let go already."""
+        """Kill the executors that had tasks, for those of another server: theirs are let go of."""
         for slot in self._slots:
             slot.has_dead = bool(slot.batches)
-            if slot.state is State.READY:
+            if slot.state is State.READY and slot.is_used:
                 self._kill(slot)
 
     def leave(self) -> None:

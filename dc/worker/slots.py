@@ -108,6 +108,11 @@ class Slot:
         """Whether it waits for tasks."""
         return self.state is State.READY and not self.batches and not self.closing
 
+    @property
+    def is_used(self) -> bool:
+        """Whether its process was ever given a task."""
+        return self.setting is not None
+
     def suits(self, job: Job, environment: dict[str, str]) -> bool:
         """Whether its executor can still be set up for tasks of a job, with this environment."""
         same = self.setting is None or self.setting == setting_of(job, environment)

@@ -20,6 +20,7 @@ from imagemaker import (
     lock,
     packages,
     root,
+    start,
 )
 from imagemaker.download import sha256
 from imagemaker.lock import Lock
@@ -54,15 +55,14 @@ def make(build: Build) -> list[Size]:
     below = base.base(build, locked, tools)
     compiled = extensions.extensions(build, locked, tools)
     files = root.make(build, (below, compiled), made, tools)
-    squashed = build.made / "root.squashfs"
-    initrd.squash(build, files, squashed)
+    squashed = initrd.squash(build, files, start.listed(files), build.made)
     build.out.mkdir(parents=True, exist_ok=True)
     _write(build.out / "initrd.img", initrd.make(build, squashed, made, below, tools))
     _write(build.out / "vmlinuz", made.vmlinuz.read_bytes())
     _write(build.out / "boot.ipxe", ipxe.script().encode())
     _make_iso(build, grub(build, locked))
     _sum(build.out)
-    sizes = [Size("root.squashfs", squashed.stat().st_size)]
+    sizes = [Size(path.name, path.stat().st_size) for path in squashed]
     return [*sizes, *(Size(name, (build.out / name).stat().st_size) for name in RESULTS)]
 
 

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from imagemaker import base, elf, interpreter, own
+from imagemaker import base, elf, interpreter, own, start
 from imagemaker.errors import ImageError
 from imagemaker.interpreter import Tools
 from imagemaker.kernel import Kernel
@@ -69,6 +69,7 @@ def make(build: Build, parts: tuple[Path, Path], kernel: Kernel, tools: Tools) -
     for name in FOLDERS:
         (root / name).mkdir(parents=True, exist_ok=True)
     _say_what_it_is(build, kernel, root)
+    start.write(root)
     if (OS / "rootfs").is_dir():
         shutil.copytree(OS / "rootfs", root, symlinks=True, dirs_exist_ok=True)
     (root / "usr/bin/busybox").unlink()  # the first program brings it along

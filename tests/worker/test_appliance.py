@@ -109,6 +109,7 @@ class World:
         self.joins: list[JoinOptions] = []
         self._work = list(work)
         self.line("quiet")
+        (root / "run/dc/named").touch()
 
     def line(self, text: str) -> None:
         """Have this be the kernel line."""
@@ -172,6 +173,33 @@ async def test_other_settings_are_heeded_at_once(
     assert [one.where.invite for one in world.joins] == [None, invites.read(CODE), None]
     assert world.joins[2].where.url == "https://h:1"
     assert world.joins[2].trusts_network
+
+
+async def test_the_first_card_gives_the_name(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    world = World(tmp_path, ends())
+    named = tmp_path / "run/dc/named"
+    named.unlink()
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(world.run)
+        await trio.sleep(1.5)
+        assert not world.joins
+        named.touch()
+        await trio.sleep(0.2)
+        assert len(world.joins) == 1
+    assert trio.current_time() - began < 2
+
+
+async def test_a_computer_without_a_card_is_not_waited_for_for_ever(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    world = World(tmp_path, ends())
+    (tmp_path / "run/dc/named").unlink()
+    began = trio.current_time()
+    assert await world.run() == OFF
+    assert trio.current_time() - began == pytest.approx(8)
 
 
 async def test_a_crash_is_one(tmp_path: Path) -> None:

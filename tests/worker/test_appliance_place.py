@@ -56,6 +56,14 @@ def test_where_it_is_there(tmp_path: Path) -> None:
     assert [one.name for one in place.serial_consoles()] == ["ttyS0", "hvc0"]
 
 
+@pytest.mark.parametrize("said", ["named", "devices-done"])
+def test_whether_it_has_its_name(tmp_path: Path, said: str) -> None:
+    place = Place(tmp_path)
+    assert not place.has_name()
+    put(tmp_path, f"run/dc/{said}", "")
+    assert place.has_name()
+
+
 def test_an_adapter_belongs_to_no_computer_that_has_another_card(tmp_path: Path) -> None:
     cards = {"eth0": "pci0000:00/0000:00:03.0", "eth1": "pci0000:00/0000:00:04.0/usb2/2-1/2-1:1.0"}
     for name, device in cards.items():
