@@ -1,8 +1,8 @@
-"""Which modules of Python the worker reads when it starts, and in which order.
+"""Which files the worker reads when it starts, and in which order: modules of Python, libraries.
 
-They are kept apart from the rest of the image, in smaller blocks (initrd.py): reading one small
-file costs the kernel as much as a whole block is large, and there are hundreds of them. And they
-are read ahead while the first drivers are loaded (rootfs/usr/lib/dc-image/boot).
+The small ones are kept apart from the rest of the image, in smaller blocks (initrd.py): reading one
+costs the kernel as much as a whole block is large, and there are hundreds of them. And all are read
+ahead while the first drivers are loaded (rootfs/usr/lib/dc-image/boot).
 
 What a module imports is told from its text, without running any: what stands in its functions is
 imported later or never. A module that is found too much or too little costs a little time at the
@@ -16,13 +16,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from imagemaker import base
+from imagemaker import base, elf
 
 ROOTS: Final = ("encodings.utf_8", "runpy", "site", "dc.worker.__main__", "dc.worker.child")
 """What the interpreter itself reads, the agent, and an executor."""
 
-FOLDERS: Final = (base.PACKAGES, base.PYTHON)
+FOLDERS: Final = (base.PACKAGES, base.PYTHON, f"{base.PYTHON}/lib-dynload")
 """Where modules are looked for, from the root of the image."""
+
+INTERPRETER: Final = "usr/bin/python3.11"
+LIBRARIES: Final = "usr/lib/*-linux-gnu"
 
 ELSEWHERE: Final = {"__main__", "darwin", "nt", "win32"}
 """Names of a module that is run itself, and of systems: what is imported for those alone."""
@@ -32,15 +35,16 @@ LISTED: Final = "etc/dc/start"
 
 
 def files(root: Path) -> list[str]:
-    """Return the paths of the compiled modules, below `root`, in the order of reading.
+    """Return the paths of what is read, below `root`, in the order of reading.
 
     Args:
         root: of the image's files.
     """
     walk = _Walk(root)
+    walk.read(root / INTERPRETER)
     for name in ROOTS:
         walk.visit(name)
-    return walk.found
+    return [path.relative_to(root).as_posix() for path in walk.found]
 
 
 def write(root: Path) -> None:
@@ -54,11 +58,12 @@ def listed(root: Path) -> list[str]:
 
 
 class _Walk:
-    """Visits modules, each once, before what it imports."""
+    """Visits modules, each once, before what it imports; libraries before what needs them."""
 
     def __init__(self, root: Path) -> None:
-        self.found: list[str] = []
+        self.found: list[Path] = []
         self._root = root
+        self._libraries = {path.name: path for path in sorted(root.glob(f"{LIBRARIES}/*.so*"))}
         self._seen: set[str] = set()
 
     def visit(self, name: str) -> None:
@@ -72,17 +77,31 @@ class _Walk:
         path = self._path(name)
         if path is None:
             return
-        cached = path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc"
-        self.found.append(str(cached.relative_to(self._root)))
+        if path.suffix == ".so":
+            self.read(path)
+            return
+        self.found.append(path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc")
         inside = name if path.stem == "__init__" else package
         for one in _imported(ast.parse(path.read_bytes()).body, inside):
             self.visit(one)
 
+    def read(self, program: Path) -> None:
+        """Take a program or a library, behind those that it needs."""
+        path = program.resolve()
+        if path in self.found:
+            return
+        for name in elf.needed(path.read_bytes()):
+            if name in self._libraries:
+                self.read(self._libraries[name])
+        self.found.append(path)
+
     def _path(self, name: str) -> Path | None:
         below = name.replace(".", "/")
-        tails = (f"{below}/__init__.py", f"{below}.py")
-        paths = (self._root / folder / tail for folder in FOLDERS for tail in tails)
-        return next((path for path in paths if path.is_file()), None)
+        for folder in FOLDERS:
+            for tail in (f"{below}/__init__.py", f"{below}.py", f"{below}.*.so"):
+                for path in (self._root / folder).glob(tail):
+                    return path
+        return None
 
 
 def _imported(body: Sequence[ast.stmt], package: str) -> Iterator[str]:
