@@ -45,10 +45,10 @@ from dc.fence import Fence, Usage
 from dc.output_marks import TOKEN_BYTES
 from dc.pipe import FromExecutor, Ran, ToExecutor, Wrote
 from dc.pipe_frames import PAGE_BYTES, READ, RUNNING, FrameReader, encode_frame, marked_task
+from dc.prepared import CHILD, Prepared
+from dc.prepared_process import PreparedProcess
 from dc.process_tree import Process
 from dc.task_user import TaskUser
-
-CHILD = "dc.worker.child"
 
 PIPE_AT_ONCE_BYTES: Final = getattr(select, "PIPE_BUF", 0)
 """That a pipe takes wholly or not at all (POSIX); 0 where there is no such promise."""
@@ -127,6 +127,7 @@ class Start(Struct, frozen=True):
         after: called in a thread when it is gone, to look for what has escaped.
         user: whom it becomes, if not the user that this process is.
         adopting: takes the files that it names, which are that user's.
+        prepared: a process that waits to be it; used if it is still to be had.
     """
 
     arguments: Sequence[str] = ()
@@ -135,6 +136,7 @@ class Start(Struct, frozen=True):
     after: Callable[[], object] = int
     user: TaskUser | None = None
     adopting: Adopting | None = None
+    prepared: Prepared | None = None
 
 
 class Executor:
@@ -144,7 +146,11 @@ class Executor:
     """
 
     def __init__(
-        self, process: trio.Process, page: mmap.mmap, start: Start, token: bytes = b""
+        self,
+        process: trio.Process | PreparedProcess,
+        page: mmap.mmap,
+        start: Start,
+        token: bytes = b"",
     ) -> None:
         self._process = process
         self._page = page
@@ -178,21 +184,17 @@ class Executor:
         """
         start = start or Start()
         token = secrets.token_bytes(TOKEN_BYTES)
-        command = [sys.executable, "-m", CHILD, "--token", token.hex(), *start.arguments]
-        if start.user is not None:
-            command += ["--user", start.user.ids]
-        if start.folder is not None:
-            command += ["--folder", str(start.folder)]
-        for group in start.cgroup.folders if start.cgroup is not None else ():
-            command += ["--cgroup", str(group)]
-        for folder in plugins:
-            command += ["--plugins", str(folder)]
+        words = ["--token", token.hex(), *_words(plugins, start)]
         if not entry_points:
-            command.append("--no-entry-points")
+            words.append("--no-entry-points")
+        if start.prepared is not None and start.prepared.take():
+            waiting = PreparedProcess(start.prepared)
+            await waiting.begin([*words, "--page", str(start.prepared.page_number)])
+            return cls(waiting, start.prepared.page, start, token)
         try:
             with tempfile.TemporaryFile() as file:
                 file.truncate(PAGE_BYTES)
-                process = await _open(command, file.fileno())
+                process = await _open([sys.executable, "-m", CHILD, *words], file.fileno())
                 return cls(process, mmap.mmap(file.fileno(), PAGE_BYTES), start, token)
         except OSError as error:
             raise StartError(f"cannot start an executor: {error}") from None
@@ -361,6 +363,20 @@ class Executor:
 
 def _no_matter(_: object) -> None:
     """Take how a thread ended: whoever waits for the executor finds out."""
+
+
+def _words(plugins: Sequence[Path], start: Start) -> list[str]:
+    """Return the words of an executor's command line that say how it is started."""
+    words = list(start.arguments)
+    if start.user is not None:
+        words += ["--user", start.user.ids]
+    if start.folder is not None:
+        words += ["--folder", str(start.folder)]
+    for group in start.cgroup.folders if start.cgroup is not None else ():
+        words += ["--cgroup", str(group)]
+    for folder in plugins:
+        words += ["--plugins", str(folder)]
+    return words
 
 
 async def _open(command: list[str], page: int) -> trio.Process:

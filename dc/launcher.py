@@ -21,6 +21,7 @@ from dc import limits
 from dc.adopting import Adopting
 from dc.cgroups import Cgroup, Cgroups
 from dc.executor import Executor, Start
+from dc.prepared import Prepared
 from dc.process_tree import Process, all_processes, become_reaper, kill_below
 from dc.task_user import TaskUser
 
@@ -56,6 +57,7 @@ class Launcher:
         is_reaper: whether this process is one, and has no other children in groups of their own.
         user: whom executors become, if not this process's own.
         adopting: takes files that are that user's.
+        prepared: a process that waits to be the first one.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Launcher:
         is_reaper: bool = False,
         user: TaskUser | None = None,
         adopting: Adopting | None = None,
+        prepared: Prepared | None = None,
     ) -> None:
         self._plugins = plugins
         self._scratch = scratch
@@ -76,7 +79,7 @@ class Launcher:
         self._cgroups = cgroups
         self._arguments = arguments
         self._is_reaper = is_reaper
-        self._user, self._adopting = user, adopting
+        self._user, self._adopting, self._prepared = user, adopting, prepared
         self._executors: list[Executor] = []
         self._starting = 0
         self._started = 0
@@ -93,6 +96,7 @@ class Launcher:
         arguments: Sequence[str] = (),
         user: TaskUser | None = None,
         adopting: Adopting | None = None,
+        prepared: Prepared | None = None,
     ) -> Iterator[Launcher]:
         """Provide the launcher of a worker's agent, whose whole process is the worker."""
         cgroups = Cgroups.find() if use_cgroups else None
@@ -110,6 +114,7 @@ class Launcher:
                 is_reaper=is_reaper,
                 user=user,
                 adopting=adopting,
+                prepared=prepared,
             )
         finally:
             if cgroups is not None:
@@ -134,6 +139,7 @@ class Launcher:
                     after=self.sweep,
                     user=self._user,
                     adopting=self._adopting,
+                    prepared=self._prepared,
                 ),
             )
             self._executors = [one for one in self._executors if not one.is_gone]
@@ -188,4 +194,5 @@ class Launcher:
         if self._starting or self._started != started:
             return []
         known = {executor.pid for executor in self._executors if not executor.is_gone}
+        known |= {self._prepared.pid} if self._prepared is not None else set()
         return [one for one in children if one.pid not in known]

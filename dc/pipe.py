@@ -29,6 +29,14 @@ class FileResult(Message, frozen=True):
     file: InFile
 
 
+class Begin(Message, frozen=True):
+    """Agent to executor, first of all, if it was started without: the words of its command line,
+    and its environment, each NAME=VALUE. Bytes, as the operating system has them."""
+
+    arguments: list[bytes]
+    environment: list[bytes]
+
+
 class Run(Message, frozen=True):
     """Agent to executor: run these, in this order; `scratch` is the folder for large results.
 

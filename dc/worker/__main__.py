@@ -22,6 +22,7 @@ from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
 from dc.messages import Appliance
+from dc.prepared import Prepared
 from dc.requirements import CPUS
 from dc.task_user import TaskUser, find_user
 from dc.worker import (
@@ -294,7 +295,7 @@ def _identity(
 
 
 def _launcher(
-    arguments: Arguments, folder: WorkerFolder, cache: CacheFolder
+    arguments: Arguments, folder: WorkerFolder, cache: CacheFolder, prepared: Prepared | None
 ) -> AbstractContextManager[Launcher]:
     user, adopting = arguments.task_user, None
     if user is not None:
@@ -308,6 +309,7 @@ def _launcher(
         arguments=arguments.near.arguments,
         user=user,
         adopting=adopting,
+        prepared=prepared,
     )
 
 
@@ -354,7 +356,7 @@ async def _work(
     apart, give = (None, str) if user is None else (folder.scratch / task_place.FORMER, user.give)
     cache = cache_place.open_cache(arguments.cache, folder.path, apart)
     with (
-        _launcher(arguments, folder, cache) as launcher,
+        _launcher(arguments, folder, cache, attendant.prepared) as launcher,
         relay.listening(folder.scratch, needed=server.tls, give=give) as relayed,
     ):
         os.environ[SERVER_VARIABLE] = relayed or server.url  # for executors
@@ -398,13 +400,18 @@ async def print_about(arguments: Arguments) -> None:
     sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the worker; return the exit status."""
+def main(argv: list[str] | None = None, prepared: Prepared | None = None) -> int:
+    """Run the worker; return the exit status.
+
+    Args:
+        argv: the command line; that of this process if None.
+        prepared: a process that waits to be the first executor of a booted computer.
+    """
     words = sys.argv[1:] if argv is None else argv
     if install.is_asked(words):
         return install.main(words, parse)
     if appliance.is_asked(words):
-        return appliance.main(words, _as_appliance)
+        return appliance.main(words, _as_appliance, prepared)
     if argv is None:
         join_options.hide_code(sys.orig_argv[1:])
     arguments = parse(argv)

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from dc import limits_appliance, logs, program
 from dc.errors import DcError, StartError
+from dc.prepared import Prepared
 from dc.worker import appliance_words, computer, worker_key
 from dc.worker.appliance_attendant import ApplianceAttendant, Trouble
 from dc.worker.appliance_clock import Clock
@@ -80,12 +81,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def main(words: Sequence[str], work: Work) -> int:
+def main(words: Sequence[str], work: Work, prepared: Prepared | None = None) -> int:
     """Run the worker until it is told to end.
 
     Args:
         words: the command line; options in it go before what is configured.
         work: runs a worker.
+        prepared: a process that waits to be its first executor.
 
     Returns:
         The exit status.
@@ -99,7 +101,7 @@ def main(words: Sequence[str], work: Work) -> int:
     found: list[int] = []
 
     async def run() -> None:
-        found.append(await Appliance(place, own, work).run())
+        found.append(await Appliance(place, own, work, prepared).run())
 
     status = program.run("dc.worker", run)
     return found[0] if found else status or 1
@@ -112,9 +114,12 @@ class Appliance:
         place: its files and devices.
         words: further ones for the worker's command line.
         work: runs a worker.
+        prepared: a process that waits to be its first executor.
     """
 
-    def __init__(self, place: Place, words: Sequence[str], work: Work) -> None:
+    def __init__(
+        self, place: Place, words: Sequence[str], work: Work, prepared: Prepared | None = None
+    ) -> None:
         self._place = place
         self._words = list(words)
         self._work = work
@@ -122,6 +127,7 @@ class Appliance:
         self._panel = Panel(place.screen, place.serial_consoles())
         clock = Clock(place.built())
         self._attendant = ApplianceAttendant(place, self._panel, clock, self._trouble)
+        self._attendant.prepared = prepared
         self._watchdog = Watchdog(place.watchdog)
 
     async def run(self) -> int:

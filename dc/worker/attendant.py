@@ -7,6 +7,7 @@ import trio
 from dc.dial import Server
 from dc.discovery import Found
 from dc.messages import Appliance
+from dc.prepared import Prepared
 from dc.worker.app import WorkerApp
 from dc.worker.discovering import Discovery
 from dc.worker.finding import HERE
@@ -20,12 +21,14 @@ class Attendant:
         terminal: who has started it.
         appliance: what the server is told of a computer that was booted from the image.
         here: where a server may be that lets everybody in; None if none is to be looked for.
+        prepared: a process that waits to be the first executor, if there is one.
     """
 
     def __init__(self) -> None:
         self.terminal = Terminal()
         self.here: Server | None = HERE
         self.appliance: Appliance | None = None
+        self.prepared: Prepared | None = None
 
     async def discover(self) -> list[Found]:
         """Look for servers in the network."""

@@ -58,9 +58,11 @@ from dc.messages import TypeId
 from dc.pipe import Halt, Loaded, Ready, Run, ToExecutor
 from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
+from dc.prepared import WAIT
 from dc.task_user import of_ids
 from dc.tasktypes import TaskType
 from dc.worker.capture import Capture
+from dc.worker.child_begin import wait_for_words
 from dc.worker.child_place import Page, become, end_group, private_pipe, settle, shared_page
 from dc.worker.confines import Confines
 from dc.worker.former import FORMER
@@ -293,7 +295,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--recycle-memory", type=int, default=0)
     parser.add_argument("--nice", action="store_true", help="come last")
     parser.add_argument("--processors", type=int, default=0, help="to use, 0 for all")
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(wait_for_words() if list(given) == [WAIT] else given)
     pipe = private_pipe()
     page = shared_page(options.page)
     capture = Capture(bytes.fromhex(options.token), page)

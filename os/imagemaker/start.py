@@ -18,7 +18,14 @@ from typing import Final
 
 from imagemaker import base, elf
 
-ROOTS: Final = ("encodings.utf_8", "runpy", "site", "dc.worker.__main__", "dc.worker.child")
+ROOTS: Final = (
+    "encodings.utf_8",
+    "runpy",
+    "site",
+    "dc.worker.booted",
+    "dc.worker.child",
+    "dc.worker.__main__",
+)
 """What the interpreter itself reads, the agent, and an executor."""
 
 FOLDERS: Final = (base.PACKAGES, base.PYTHON, f"{base.PYTHON}/lib-dynload")

@@ -54,7 +54,7 @@ def log(root: FakeRoot, text: str) -> str:
 
 def test_an_end_is_the_end_of_the_computer(root: FakeRoot) -> None:
     assert run(root, 0) == ["poweroff -f", "sleep 60"]
-    assert "began -m dc.worker --appliance\n" in log(root, "no luck")
+    assert "began -m dc.worker.booted\n" in log(root, "no luck")
 
 
 def test_a_reboot(root: FakeRoot) -> None:

@@ -1,0 +1,105 @@
+"""A process that is to be an executor, started before it is known how: it imports its modules while
+its agent imports its own.
+
+It waits for what an executor otherwise has on its command line and in its environment, which comes
+on its pipe (`Begin`), and is like any other from then on. Nothing here imports Trio: that would
+take a slow computer as long as what is to be gained.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from dc.errors import StartError
+from dc.pipe_frames import PAGE_BYTES
+
+CHILD: Final = "dc.worker.child"
+"""The module that executors run."""
+
+WAIT: Final = "--wait"
+"""Their only argument, if they are to wait for the others."""
+
+
+class Prepared:
+    """One such process. Leaving it as a context manager ends it, unless somebody has taken it.
+
+    Attributes:
+        process: it; its pipes are the three descriptors below.
+        page: the memory that it shares, and `page_number` the number of its descriptor there.
+        to: where it reads from.
+        out: where its messages come from.
+        errors: where its output comes from.
+    """
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.truncate(PAGE_BYTES)
+            self.page_number = file.fileno()
+            self.page = mmap.mmap(file.fileno(), PAGE_BYTES)
+            pipes = [os.pipe() for _ in range(3)]
+            (given, self.to), (self.out, said), (self.errors, wrote) = pipes
+            try:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", CHILD, WAIT],
+                    stdin=given,
+                    stdout=said,
+                    stderr=wrote,
+                    start_new_session=True,
+                    pass_fds=[self.page_number],
+                )
+            except OSError as error:
+                self._close_ends()
+                raise StartError(f"cannot start an executor: {error}") from None
+            finally:
+                for end in (given, said, wrote):
+                    os.close(end)
+        self._is_taken = False
+
+    @classmethod
+    def start(cls) -> Self | None:
+        """Start one; return None where there is none: on Windows, or if the system will not."""
+        if sys.platform == "win32":
+            return None
+        with suppress(StartError):
+            return cls()
+        return None
+
+    def take(self) -> bool:
+        """Take it over, for good; return whether that can be done: it is there, and nobody has."""
+        if self._is_taken or self.process.poll() is not None:
+            return False
+        self._is_taken = True
+        return True
+
+    @property
+    def pid(self) -> int:
+        """The number of its process, as long as nobody has taken it; 0 from then on."""
+        return 0 if self._is_taken else self.process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._is_taken:
+            return
+        self._is_taken = True
+        self.process.kill()
+        self.process.wait()
+        self._close_ends()
+
+    def _close_ends(self) -> None:
+        for end in (self.to, self.out, self.errors):
+            os.close(end)
+        self.page.close()
