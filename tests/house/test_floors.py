@@ -262,6 +262,8 @@ HANDS = {
     "plugin_shipped": "plugins",
     "executor": "executor",
     "launcher": "executor",
+    "prepared": "executor",
+    "prepared_process": "executor",
     "task_user": "executor",
     "adopting": "executor",
     "fence": "executor",

@@ -1,0 +1,185 @@
+"""Executors that were started before it was known how: real processes, like any other then."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from dc.errors import StartError
+from dc.executor import Executor, Start
+from dc.launcher import Launcher
+from dc.pipe import Begin, Ran, Ready, Run
+from dc.pipe_frames import encode_frame
+from dc.prepared import Prepared
+from dc.process_tree import all_processes
+from dc.worker.child_begin import wait_for_words
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are none on Windows")
+
+BOUND_SECONDS = 20.0
+
+PLUGIN = """
+import os
+import dc
+
+@dc.task_type
+def tell(name: str) -> tuple[int, bytes, str]:
+    return os.getpid(), os.environb.get(os.fsencode(name), b""), os.getcwd()
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Path:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "mine.py").write_text(PLUGIN)
+    return folder
+
+
+@asynccontextmanager
+async def ready(executor: Executor) -> AsyncIterator[None]:
+    try:
+        with trio.fail_after(BOUND_SECONDS):
+            found = await executor.receive()
+            assert isinstance(found, Ready)
+            assert [one.name for one in found.types] == ["tell"]
+            yield
+    finally:
+        await executor.aclose()
+
+
+async def told(executor: Executor, name: str) -> tuple[int, bytes, str]:
+    """Return what a task sees: its process, a variable, its working folder."""
+    payload = msgspec.msgpack.encode(name)
+    await executor.send(Run(1, "tell", "1", "/nonexistent", [1], [1], [payload]))
+    while not isinstance(message := await executor.receive(), Ran):
+        assert message is not None, executor.exit_text
+    [outcome] = message.outcomes
+    assert isinstance(outcome, bytes)
+    return msgspec.msgpack.decode(outcome, type=tuple[int, bytes, str])
+
+
+def descriptors() -> int:
+    """Return how many this process has."""
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def is_there(pid: int) -> bool:
+    return any(one.pid == pid for one in all_processes())
+
+
+async def test_it_is_an_executor_like_any_other(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has changed in the environment since it was started holds for it, too."""
+    monkeypatch.setenv("DC_TEST_GONE", "1")
+    with Prepared() as prepared:
+        monkeypatch.setenv("DC_TEST_NEW", "caf\udce9=1")
+        monkeypatch.delenv("DC_TEST_GONE")
+        work = tmp_path / "work"
+        start = Start(folder=work, prepared=prepared)
+        pid = prepared.pid
+        executor = await Executor.start([plugins], entry_points=False, start=start)
+        assert executor.pid == pid
+        async with ready(executor):
+            assert executor.running is None
+            assert await told(executor, "DC_TEST_NEW") == (pid, b"caf\xe9=1", str(work))
+            assert await told(executor, "DC_TEST_GONE") == (pid, b"", str(work))
+            assert executor.running == (1, 1)
+        assert executor.exit_text == "killed by signal 9 (SIGKILL)"
+        assert not work.exists()
+        assert prepared.pid == 0
+    assert not is_there(pid)
+
+
+async def test_only_the_first_executor_is_it(tmp_path: Path, plugins: Path) -> None:
+    with Prepared() as prepared:
+        pid = prepared.pid
+        launcher = Launcher([plugins], scratch=tmp_path, prepared=prepared)
+        one = await launcher.start()
+        other = await launcher.start()
+        assert one.pid == pid != other.pid
+        await one.aclose()
+        await other.aclose()
+
+
+async def test_one_that_has_died_is_not_used(plugins: Path) -> None:
+    with Prepared() as prepared:
+        pid = prepared.pid
+        prepared.process.kill()
+        prepared.process.wait()
+        start = Start(prepared=prepared)
+        executor = await Executor.start([plugins], entry_points=False, start=start)
+        assert executor.pid != pid
+        async with ready(executor):
+            assert (await told(executor, "X"))[0] == executor.pid
+
+
+async def test_one_that_dies_while_it_is_told_is_found_out(
+    plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Prepared() as prepared:
+        prepared.process.kill()
+        prepared.process.wait()
+        prepared.process.returncode = None  # it dies behind the look
+        monkeypatch.setattr(prepared.process, "poll", lambda: None)
+        start = Start(prepared=prepared)
+        with trio.fail_after(BOUND_SECONDS):
+            executor = await Executor.start([plugins], entry_points=False, start=start)
+            assert await executor.receive() is None
+            await executor.aclose()
+        assert executor.exit_text
+
+
+def test_one_that_nobody_wanted_is_ended() -> None:
+    with Prepared() as prepared:
+        pid = prepared.pid
+        assert is_there(pid)
+    assert not is_there(pid)
+    assert not prepared.take()
+
+
+def test_one_whose_agent_is_gone_ends() -> None:
+    with Prepared() as prepared:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, prepared.to)  # which closes the pipe
+        os.close(nothing)
+        assert prepared.process.wait(BOUND_SECONDS) == 0
+
+
+def test_where_the_system_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = descriptors()
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    assert Prepared.start() is None
+    with pytest.raises(StartError, match="cannot start an executor"):
+        Prepared()
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("cut", [0, 3, 4, 20])
+def test_what_it_is_told_may_come_in_pieces_or_not_at_all(cut: int) -> None:
+    words, names = [b"--token", b"a\xe9"], [b"A=b=c", b"EMPTY="]
+    frame = encode_frame(Begin(words, names)) + b"more"
+    reading, writing = os.pipe()
+    before = dict(os.environb)
+    try:
+        os.write(writing, frame[:cut] if cut else frame)
+        os.close(writing)
+        if cut:
+            with pytest.raises(SystemExit):
+                wait_for_words(reading)
+            return
+        assert wait_for_words(reading) == ["--token", "a\udce9"]
+        assert dict(os.environb) == {b"A": b"b=c", b"EMPTY": b""}
+        assert os.read(reading, 10) == b"more", "that is for who reads next"
+    finally:
+        os.close(reading)
+        os.environb.clear()
+        os.environb.update(before)
