@@ -26,6 +26,10 @@ SHARE_KEPT: Final = {"doc"}
 
 PRUNED: Final = (
     "usr/lib/*/gconv",
+    "usr/lib/*/libexpatw.so*",
+    "usr/lib/*/libnsl.so*",
+    "usr/lib/*/libBrokenLocale.so*",
+    "usr/lib/*/libnss_compat.so*",
     "usr/lib/*/engines-3",
     "usr/lib/*/audit",
     "usr/lib/*/libc_malloc_debug.so*",
@@ -86,6 +90,10 @@ WHEEL_PRUNED: Final = {"tests", "_tests", "test", "testing", "docs", "include", 
 """Folders in packages of Python: tests and what helps them, and headers. `_cffi` is what one of
 them has for another interpreter."""
 
+WHEELS_PRUNED: Final = {"cffi"}
+"""Packages of Python that nothing in the image imports: of this one its compiled module is used,
+which lies beside it."""
+
 WHEEL_SUFFIXES_PRUNED: Final = {".pyi", ".pyx", ".pxd", ".c", ".h", ".pyc"}
 METADATA_KEPT: Final = {"METADATA", "entry_points.txt", "LICENSE", "COPYING"}
 
@@ -93,6 +101,8 @@ METADATA_KEPT: Final = {"METADATA", "entry_points.txt", "LICENSE", "COPYING"}
 def is_wanted(path: PurePosixPath) -> bool:
     """Whether a file of a package of Python is of use in the image."""
     if WHEEL_PRUNED & set(path.parts[:-1]) or path.suffix in WHEEL_SUFFIXES_PRUNED:
+        return False
+    if path.parts[0] in WHEELS_PRUNED:
         return False
     if ".dist-info" in path.parts[0]:
         return path.stem in METADATA_KEPT or "licenses" in path.parts

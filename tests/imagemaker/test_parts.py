@@ -110,6 +110,8 @@ def test_a_key_tells_its_parts_apart(first: list[bytes], second: list[bytes]) ->
         ("trio/_core/_tests/test_run.py", False),
         ("msgspec/_core.cpython-311-x86_64-linux-gnu.so", True),
         ("msgspec/__init__.pyi", False),
+        ("cffi/api.py", False),
+        ("_cffi_backend.cpython-311-x86_64-linux-gnu.so", True),
         ("trio-0.35.0.dist-info/METADATA", True),
         ("trio-0.35.0.dist-info/licenses/LICENSE", True),
         ("trio-0.35.0.dist-info/RECORD", False),
