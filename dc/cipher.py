@@ -50,8 +50,11 @@ class Cipher:
 
     def __init__(self, context: ssl.SSLContext, *, server: bool, name: str | None = None) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        # Bytes are taken as they are. Text would be by the codec for other alphabets, whose import
+        # alone takes a slow computer a tenth of a second.
+        host = name.encode() if name is not None and name.isascii() else name
         self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server, server_hostname=name
+            self._incoming, self._outgoing, server_side=server, server_hostname=host
         )
         self._raw = _NOTHING  # received, and not fed yet
         self._broken: OSError | None = None  # what breaks the rules, behind what is good
