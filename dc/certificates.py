@@ -1,4 +1,4 @@
-"""A server's certificate that no authority has signed, and the pin of its key.
+"""A server's certificate that no authority has signed: made here, and looked at by its server.
 
 Nobody needs to believe what is in such a certificate: neither its names nor its dates. A worker or
 a client that has the pin, the SHA-256 of the public key, knows the server by it, whatever its own
@@ -7,8 +7,6 @@ clock says. So a certificate may be renewed, with other names and dates: its key
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -28,10 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dc import limits_access
+from dc import limits_access, pins
 from dc.errors import StartError
 
-PIN_BYTES: Final = 32
 NAME: Final = "dc server"
 _NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _EARLIEST: Final = datetime(2001, 1, 1, tzinfo=UTC)
@@ -96,45 +93,20 @@ def is_good(certificate: bytes, key: bytes, names: Sequence[str], now: float) ->
     return all(one in general for name in names if (one := _general(name)) is not None)
 
 
-def pin_of(certificate: bytes) -> bytes:
-    """Return the pin of a certificate (DER): the SHA-256 (32 bytes) of its SubjectPublicKeyInfo.
-
-    Raises:
-        ValueError: it is no certificate, or its key is of no known kind.
-    """
-    try:
-        return hashlib.sha256(_spki(x509.load_der_x509_certificate(certificate))).digest()
-    except (TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise ValueError(str(error)) from error
-
-
 def pin_of_pem(certificate: bytes) -> bytes:
     """Return the pin of the first certificate of a chain (PEM).
 
     Raises:
-        StartError: there is none.
+        StartError: there is none, or its key is of no known kind.
     """
     try:
-        found = x509.load_pem_x509_certificate(certificate)
-        return pin_of(found.public_bytes(Encoding.DER))
+        found = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
     except (ValueError, x509.InvalidVersion) as error:
         raise StartError(f"this is no certificate in PEM: {error}") from None
-
-
-def matches(pin: bytes, certificate: bytes) -> bool:
-    """Whether a certificate (DER) is of the key that a pin names.
-
-    Args:
-        pin: of 16 bytes to 32: the beginning of the SHA-256 of the key; any other matches nothing.
-        certificate: as a peer has shown it; it may be anything.
-    """
-    if not limits_access.PIN_BYTES_LEAST <= len(pin) <= PIN_BYTES:
-        return False
     try:
-        whole = pin_of(certificate)
-    except ValueError:
-        return False
-    return hmac.compare_digest(pin, whole[: len(pin)])
+        return pins.pin_of(found)
+    except ValueError as error:
+        raise StartError(f"this certificate cannot be used: {error}") from None
 
 
 def _private(key: bytes) -> ec.EllipticCurvePrivateKey:

@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from trio.abc import Stream
 
-from dc import certificates, limits, limits_access
+from dc import limits, limits_access, pins
 from dc.errors import ProtocolError, StartError, WrongServer
 from dc.sockets import Buffer, TcpStream
 from dc.tls_stream import TlsStream
@@ -120,7 +120,7 @@ def read_pin(text: str) -> bytes:
         pin = bytes.fromhex(text.strip().replace(":", ""))
     except ValueError:
         pin = b""
-    if not limits_access.PIN_BYTES_LEAST <= len(pin) <= certificates.PIN_BYTES:
+    if not limits_access.PIN_BYTES_LEAST <= len(pin) <= pins.PIN_BYTES:
         raise StartError(
             f"the pin {text[:80]!r} is none: give from 32 to 64 hexadecimal digits, the beginning "
             "of the SHA-256 of the server's key"
@@ -227,15 +227,15 @@ async def shown_pin(server: Server) -> bytes:
 
     Raises:
         OSError, StartError, trio.BrokenResourceError: as `dial`.
-        ProtocolError: it shows no certificate.
+        ProtocolError: it shows no certificate, or one whose pin cannot be told.
     """
     trust = _trusted()
     tls = _client_of(await _reached(server), server, trust, trust.context(pinned=True))
     try:
         await tls.shake_hands()
-        return certificates.pin_of(tls.cipher.certificate)
+        return pins.pin_of(tls.cipher.certificate)
     except ValueError as error:
-        raise ProtocolError(f"{server.url} shows no certificate: {error}") from None
+        raise ProtocolError(f"{server.url} shows no certificate that has a pin: {error}") from None
     finally:
         await trio.aclose_forcefully(tls)
 
@@ -265,7 +265,7 @@ async def secured(stream: Stream, server: Server) -> TlsStream:
     tls = _client_of(stream, server, trust, trust.context(pinned=bool(server.pin)))
     try:
         await tls.shake_hands()
-        if server.pin and not certificates.matches(server.pin, tls.cipher.certificate):
+        if server.pin and not pins.matches(server.pin, tls.cipher.certificate):
             raise WrongServer(
                 f"the server at {server.authority} shows another key than the join code or the pin "
                 "says: somebody may be in between, or the server was set up anew; ask for a new "

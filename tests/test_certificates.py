@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
 
-from dc import certificates, limits_access
+from dc import certificates, limits_access, pins
 from dc.errors import StartError
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
@@ -49,9 +50,7 @@ def test_what_is_in_a_certificate(key: bytes) -> None:
 def test_any_clock_will_do_and_the_pin_is_the_keys(key: bytes, year: int) -> None:
     now = (year - 1970) * 365.25 * DAY
     made = certificates.make(key, NAMES, now)
-    assert certificates.pin_of_pem(made) == certificates.pin_of(
-        der(certificates.make(key, [], NOW))
-    )
+    assert certificates.pin_of_pem(made) == pins.pin_of(der(certificates.make(key, [], NOW)))
     assert certificates.pin_of_pem(made) != certificates.pin_of_pem(
         certificates.make(certificates.new_key(), NAMES, now)
     )
@@ -72,21 +71,6 @@ def test_when_a_certificate_is_renewed(key: bytes) -> None:
     assert not certificates.is_good(nameless, key, NAMES, NOW)
 
 
-def test_a_pin_is_the_beginning_of_the_digest_sixteen_bytes_at_least(key: bytes) -> None:
-    shown = der(certificates.make(key, NAMES, NOW))
-    pin = certificates.pin_of(shown)
-    assert len(pin) == certificates.PIN_BYTES
-    assert all(certificates.matches(pin[:size], shown) for size in range(16, 33))
-    assert not any(certificates.matches(pin[:size], shown) for size in range(16))
-    assert not certificates.matches(pin + b"\0", shown)
-    for at in range(16):
-        wrong = bytearray(pin[:16])
-        wrong[at] ^= 1
-        assert not certificates.matches(bytes(wrong), shown)
-    for bad in (b"", b"\x30\x03scribble", shown[:-1], shown[:40]):
-        assert not certificates.matches(pin, bad)
-
-
 def test_a_key_that_was_not_made_here() -> None:
     other = rsa.generate_private_key(65537, 2048)
     pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -98,14 +82,12 @@ def test_a_key_that_was_not_made_here() -> None:
         certificates.pin_of_pem(b"scribble")
 
 
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-def test_what_a_peer_shows_may_be_anything(key: bytes) -> None:
-    """Nothing is raised for it but what says that it is none, wherever it is broken."""
-    shown = der(certificates.make(key, NAMES, NOW))
-    pin = certificates.pin_of(shown)
-    for at in range(len(shown)):
-        for other in (0, 7, 255, shown[at] ^ 1):
-            broken = shown[:at] + bytes([other]) + shown[at + 1 :]
-            assert certificates.matches(pin, broken) in (True, False)
-    assert not certificates.matches(pin, shown[:-1])
-    assert not certificates.matches(pin, b"")
+def test_a_certificate_whose_key_has_no_pin() -> None:
+    """What a client would refuse, a server does not begin with."""
+    key = ec.generate_private_key(ec.SECP256K1())
+    name = x509.Name([])
+    begin = datetime.fromtimestamp(NOW, UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin)
+    pem = builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
+    with pytest.raises(StartError, match=r"cannot be used: its key is of no known kind.* P-256"):
+        certificates.pin_of_pem(pem)

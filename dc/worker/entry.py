@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from trio.abc import Stream
 
-from dc import certificates, limits
+from dc import limits, pins
 from dc.dial import Server, dial
 from dc.errors import StartError, WrongServer
 from dc.tls_stream import TlsStream
@@ -125,7 +125,7 @@ class KeySeen:
         stream = await self._dial(server)
         self._pin = ""
         if server.pin and isinstance(stream, TlsStream):
-            self._pin = certificates.pin_of(stream.cipher.certificate).hex()
+            self._pin = pins.pin_of(stream.cipher.certificate).hex()
         return stream
 
 

@@ -10,6 +10,7 @@ from imagemaker.places import TREE, Build
 
 LEFT_OUT: Final = (
     "__main__.py",
+    "certificates.py",
     "cli",
     "healthcheck.py",
     "mdns.py",

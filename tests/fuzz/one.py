@@ -17,12 +17,13 @@ with atheris.instrument_imports(include=["h11", "dc.http_head", "dc.http_message
 
 with atheris.instrument_imports(
     include=[
-        *("dc.discovery", "dc.invites", "dc.tokens", "dc.worker_proof"),
+        *("dc.discovery", "dc.invites", "dc.pins", "dc.tokens", "dc.worker_proof"),
         *("dc.server.gate", "dc.server.networks"),
     ]
 ):
     import dc.discovery
     import dc.invites
+    import dc.pins
     import dc.server.gate
     import dc.server.networks
     import dc.tokens

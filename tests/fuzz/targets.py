@@ -7,14 +7,28 @@ makes no difference.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 import trio
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dc import _frames, discovery, http_conditions, http_head, invites, limits, tokens, worker_proof
+from dc import (
+    _frames,
+    discovery,
+    http_conditions,
+    http_head,
+    invites,
+    limits,
+    pins,
+    tokens,
+    worker_proof,
+)
 from dc.errors import ProtocolError, StartError
 from dc.http import Request, Response, Upgrade, serve_requests
 from dc.messages import (
@@ -192,6 +206,18 @@ def discovery_answers(data: bytes) -> None:
             assert (one.server + one.version + one.name).isprintable()
 
 
+def certificates(data: bytes) -> None:
+    """Certificates of servers: the pin that `cryptography` would find, or none."""
+    try:
+        pin = pins.pin_of(data)
+        key = x509.load_der_x509_certificate(data).public_key()
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        return
+    written = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert pin == hashlib.sha256(written).digest()
+    assert pins.matches(pin, data)
+
+
 _PEER: Final = Codec(FromPeer)
 _WORKER: Final = Codec(FromWorker)
 
@@ -204,6 +230,7 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
         "invites-sealed": made_codes,
         "proof": proof,
         "discovery": discovery_answers,
+        "certificates": certificates,
     }
 )
 
@@ -221,6 +248,13 @@ def _said_by_workers() -> list[list[Message]]:
         [Done(1, 1, [0, 1], [1, 1], [0.5, 0.5], [b"a", Blob(bytes(32), 5)])],
         [Failed(2, 1, 3, 1, 0.5, failure), Held(1, [1], [1])],
     ]
+
+
+def _certificate() -> bytes:
+    """Return a small certificate (Ed25519) without names or extensions."""
+    algorithm, date = "300506032b6570", "170d3236303130313030303030305a"
+    before = f"305fa003020102020101{algorithm}3000301e{date}{date}3000"
+    return bytes.fromhex(f"306b{before}302a{algorithm}032100{'00' * 32}{algorithm}030100")
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -250,5 +284,6 @@ def seeds() -> dict[str, list[bytes]]:
             b"dc=1\0id=a\0tls=1\0pin=" + b"00" * 16 + b"\0version=1\0name=pc",
             discovery.question(bytes(8)),
         ],
+        "certificates": [_certificate()],
         "proof": [challenge.header.encode(), proof.header.encode()],
     }

@@ -56,6 +56,7 @@ WORDS = {
 THOUGHT = {
     "_core",
     "captured",
+    "pins",
     "_frames",
     "http_conditions",
     "http_head",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc import certificates
+from dc import certificates, pins
 from dc.cipher import Cipher
 from dc.errors import StartError
 from dc.server.certificate import ServerCertificate
@@ -33,7 +33,7 @@ def test_made_at_the_first_start_and_kept(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "tls"
     assert {path.name for path in folder.iterdir()} == {"key.pem", "certificate.pem"}
     assert stat.S_IMODE((folder / "key.pem").stat().st_mode) == 0o600
-    assert certificates.matches(first.pin, shown(first))
+    assert pins.matches(first.pin, shown(first))
     again = ServerCertificate.made(tmp_path / "data", NAMES, NOW + 100 * DAY)
     assert (again.pin, shown(again)) == (first.pin, shown(first))
 
@@ -118,7 +118,7 @@ def test_one_that_is_given_is_read_again(tmp_path: Path, caplog: pytest.LogCaptu
     both.write_bytes(certificates.make(other, NAMES, NOW) + other)
     given.look(NOW)
     assert given.pin != tls.pin()
-    assert certificates.matches(given.pin, shown(given))
+    assert pins.matches(given.pin, shown(given))
     assert "the certificate has another key" in caplog.messages[-1]
     before = given.context
     given.look(NOW)
