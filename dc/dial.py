@@ -249,7 +249,8 @@ async def _reached(server: Server) -> Stream:
 
 async def _tcp(host: str, port: int) -> trio.SocketStream:
     try:
-        return await trio.open_tcp_stream(host, port)
+        # Bytes are taken as they are, see dc/cipher.py; a name is judged before it is looked up.
+        return await trio.open_tcp_stream(host.encode() if _is_address(host) else host, port)
     except UnicodeError as error:  # no name of a host has such letters
         raise OSError(f"no such host: {host[:80]!r}") from error
 

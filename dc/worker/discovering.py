@@ -134,7 +134,7 @@ async def _send(sock: trio.socket.SocketType, data: bytes, address: Any) -> None
 def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
     """Return the family and the socket's address of an address in figures."""
     flags = socket.AI_NUMERICHOST
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)
+    found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_DGRAM, flags=flags)
     return found[0][0], found[0][4]
 
 
