@@ -29,12 +29,13 @@ from dc.worker import (
     cache_place,
     computer,
     ending,
-    install,
+    install_options,
     join_options,
     lifetime_options,
     neighbour_options,
     plugin_options,
     resource_options,
+    seldom,
     show,
     task_place,
 )
@@ -193,7 +194,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     lifetime_options.add_arguments(parser)
     _add_executors(parser)
     neighbour_options.add_arguments(parser)
-    install.add_arguments(parser)
+    install_options.add_arguments(parser)
     appliance.add_arguments(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
@@ -401,8 +402,8 @@ async def print_about(arguments: Arguments) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the worker; return the exit status."""
     words = sys.argv[1:] if argv is None else argv
-    if install.is_asked(words):
-        return install.main(words, parse)
+    if install_options.is_asked(words):
+        return seldom.install.main(words, parse)
     if appliance.is_asked(words):
         return appliance.main(words, _as_appliance)
     if argv is None:
