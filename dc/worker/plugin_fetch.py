@@ -22,8 +22,8 @@ from dc.http_client import HttpClient
 from dc.log_fields import about
 from dc.messages import Blob, Plugin
 from dc.plugin_manifest import SUFFIX, Manifest
-from dc.plugin_shipped import carries
-from dc.plugin_unpack import manifest_of, unpack
+from dc.plugin_unpack import unpack
+from dc.plugin_unpacked import carries, manifest_of
 from dc.worker.carrying import text_of
 from dc.worker.code import Code
 from dc.worker.computer import python_version

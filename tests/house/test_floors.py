@@ -259,6 +259,7 @@ HANDS = {
     "schemas": "plugins",
     "plugins": "plugins",
     "plugin_unpack": "plugins",
+    "plugin_unpacked": "plugins",
     "plugin_shipped": "plugins",
     "executor": "executor",
     "launcher": "executor",
