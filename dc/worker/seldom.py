@@ -12,9 +12,9 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from dc.worker import install
+    from dc.worker import install, plugin_needs
 
-__all__ = ["install"]
+__all__ = ["install", "plugin_needs"]
 
 if not typing.TYPE_CHECKING:  # which would take every name for one that is there
 
