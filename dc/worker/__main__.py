@@ -36,7 +36,6 @@ from dc.worker import (
     plugin_options,
     resource_options,
     seldom,
-    show,
     task_place,
 )
 from dc.worker.app import WorkerApp
@@ -56,7 +55,6 @@ from dc.worker.neighbour_options import NeighbourOptions
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.plugin_options import PluginOptions
 from dc.worker.relay import Relay
-from dc.worker.senses import computer_senses
 from dc.worker.spares import Spares
 from dc.worker.vitals import Meter
 
@@ -315,7 +313,7 @@ def _launcher(
 def _minder(near: NeighbourOptions, folder: Path) -> Minder | None:
     if not near.policy.is_any:
         return None
-    return Minder(Neighbour(near.policy), computer_senses(folder))
+    return Minder(Neighbour(near.policy), seldom.senses.computer_senses(folder))
 
 
 async def work(arguments: Arguments, ended: Ended, attendant: Attendant | None = None) -> None:
@@ -394,9 +392,9 @@ async def print_about(arguments: Arguments) -> None:
         StartError: no executor can be started.
     """
     identity = _identity(arguments, "", "")
-    senses = computer_senses(Path())
-    about = await show.about(identity, arguments.plugins, arguments.task_user)
-    sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
+    senses = seldom.senses.computer_senses(Path())
+    about = await seldom.show.about(identity, arguments.plugins, arguments.task_user)
+    sys.stdout.write(about + seldom.show.senses(await trio.to_thread.run_sync(senses.lines)))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 `seldom.install` is the module dc.worker.install. On a slow computer the import of its modules is
 most of the time until a worker has its first task. So what is run instead of the worker, or only
 for what few plugins and few command lines ask, is named here, and who needs a part takes it from
-here. An import reads files: where the event loop runs, it belongs into a thread.
+here. An import reads files: once a worker is at work, it belongs into a thread.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from dc.worker import install, plugin_needs
+    from dc.worker import install, plugin_needs, senses, show
 
-__all__ = ["install", "plugin_needs"]
+__all__ = ["install", "plugin_needs", "senses", "show"]
 
 if not typing.TYPE_CHECKING:  # which would take every name for one that is there
 
