@@ -43,8 +43,8 @@ from dc.worker.attendant import Attendant
 from dc.worker.cache_place import CachePlace
 from dc.worker.entry import Applying, Entry, enter
 from dc.worker.equipment import Equipment
+from dc.worker.executor_variables import SERVER_VARIABLE
 from dc.worker.folder import WorkerFolder, open_folder
-from dc.worker.former import SERVER_VARIABLE
 from dc.worker.guard import Guard
 from dc.worker.identity import Identity
 from dc.worker.join_options import JoinOptions

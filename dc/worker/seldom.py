@@ -1,9 +1,10 @@
 """Parts of a worker that a usual start does not use, each imported when it is first asked for.
 
-`seldom.install` is the module dc.worker.install. On a slow computer the import of its modules is
-most of the time until a worker has its first task. So what is run instead of the worker, or only
-for what few plugins and few command lines ask, is named here, and who needs a part takes it from
-here. An import reads files: once a worker is at work, it belongs into a thread.
+On a slow computer most of the time until a worker has its first task is the import of its modules,
+and so it is with an executor. So what is run instead of the worker, or what only few plugins, tasks
+and command lines ask for, is named here, and who needs such a part takes it from here:
+`seldom.install` is the module dc.worker.install. An import reads files: once a worker is at work,
+it belongs into a thread.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from dc.worker import install, plugin_needs, senses, show
+    from dc.worker import former_fetch, install, plugin_needs, senses, show
 
-__all__ = ["install", "plugin_needs", "senses", "show"]
+__all__ = ["former_fetch", "install", "plugin_needs", "senses", "show"]
 
 if not typing.TYPE_CHECKING:  # which would take every name for one that is there
 
