@@ -14,10 +14,11 @@ import importlib.util
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
+
+from msgspec import Struct
 
 from dc.errors import PluginError, StartError
 from dc.hooks import PROJECT
@@ -25,8 +26,7 @@ from dc.hooks import PROJECT
 NO_PLUGINS: Final = frozenset({"conftest", "setup", "tests", "test", "docs"})
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """One plugin before its import.
 
     Attributes:
