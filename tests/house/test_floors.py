@@ -253,6 +253,7 @@ HANDS = {
     "stops": "plugins",
     "hooks": "plugins",
     "plugin_sources": "plugins",
+    "plugin_folders": "plugins",
     "plugin_archive": "plugins",
     "plugin_carried": "plugins",
     "plugin_origins": "plugins",
