@@ -1,7 +1,7 @@
 """What becomes an archive each: a module, a package, a project, an installed package, an archive.
 
-These are the places where `plugin_sources` finds plugins, taken apart by what travels together: all
-plugins of one project are in one archive.
+These are the places where `plugin_sources` and `plugin_folders` find plugins, taken apart by what
+travels together: all plugins of one project are in one archive.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from urllib.request import url2pathname
 
 from dc.errors import PluginError, StartError
 from dc.hooks import PROJECT
+from dc.plugin_folders import listed, modules_in
 from dc.plugin_manifest import SUFFIX, Entry
-from dc.plugin_sources import listed, modules_in
 
 Files: TypeAlias = dict[str, Path]
 """Files of the disk, by their names in an archive."""

@@ -30,9 +30,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from dc.errors import PluginError
-from dc.plugin_manifest import CODE, DEPS, MANIFEST, Entry
+from dc.plugin_manifest import CODE, MANIFEST, Entry
 from dc.plugin_sources import Source
-from dc.plugin_unpack import manifest_of
+from dc.plugin_unpacked import manifest_of
 
 PREFIX: Final = "dc_shipped_"
 """What the names of modules begin with that came in an archive."""
@@ -58,11 +58,6 @@ def sources_of(folder: Path) -> list[Source]:
     importer = _Importer(folder)
     place = f"archive {folder.name[:12]} of {manifest.name} {manifest.version}".rstrip()
     return [Source(one.name, place, _loading(importer, one)) for one in manifest.plugins]
-
-
-def carries(folder: Path) -> bool:
-    """Whether dependencies have travelled with a plugin, in the folder of its archive."""
-    return (folder / DEPS).is_dir()
 
 
 def adopt(folders: Iterable[Path]) -> None:

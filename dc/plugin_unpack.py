@@ -33,6 +33,7 @@ from typing import Final
 from dc import limits
 from dc.errors import PluginError
 from dc.plugin_manifest import CODE, DEPS, MANIFEST, Manifest, read_manifest
+from dc.plugin_unpacked import manifest_of
 
 TEMPORARY: Final = "unpacking-"
 """What the names of folders begin with that are not whole yet, or were left by a process killed."""
@@ -85,17 +86,6 @@ def unpack(archive: Path, to: Path) -> Manifest:
         raise PluginError(text) from None
     except DAMAGED as error:
         raise PluginError(f"it is damaged: {error}") from None
-
-
-def manifest_of(folder: Path) -> Manifest:
-    """Return the manifest of an unpacked archive.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        PluginError: it is none.
-    """
-    with (folder / MANIFEST).open("rb") as file:
-        return read_manifest(file.read(limits.MANIFEST_BYTES + 1))
 
 
 # --- looking ------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ program's own.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -20,7 +21,7 @@ import pluggy
 
 from dc import hooks, limits
 from dc.errors import OptionsError, PluginError, UnknownTaskType
-from dc.plugin_sources import Source, find_sources
+from dc.plugin_sources import Source, installed
 from dc.requirements import read_amount
 from dc.tasktypes import TaskType
 
@@ -183,9 +184,22 @@ def load_plugins(folders: Sequence[Path], *, entry_points: bool = True) -> Plugi
     """
     plugins = Plugins()
     with contextlib.redirect_stdout(sys.stderr):
-        for source in find_sources(folders, entry_points=entry_points):
+        for source in installed() if entry_points else ():
+            plugins.load(source)
+        for source in _in_folders(folders) if folders else ():
             plugins.load(source)
     return plugins
+
+
+def _in_folders(folders: Sequence[Path]) -> Iterator[Source]:
+    """Find plugins in folders, by what is imported for that alone: most executors are given none.
+
+    Raises:
+        StartError: one of the folders is none.
+    """
+    found: Callable[[Sequence[Path]], Iterator[Source]]
+    found = importlib.import_module("dc.plugin_folders").in_folders
+    return found(folders)
 
 
 def version_key(version: str) -> VersionKey:

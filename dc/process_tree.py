@@ -13,7 +13,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +20,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dc import limits
+
+if sys.platform != "linux":  # for `ps` alone: on Linux no executor imports it
+    import subprocess
 
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -69,9 +71,9 @@ def gain_nothing_more() -> None:
 
 def all_processes() -> list[Process]:
     """Return all processes that can be seen."""
-    if sys.platform == "linux":
-        return list(_from_proc())
-    return list(_from_ps())
+    if sys.platform != "linux":
+        return list(_from_ps())
+    return list(_from_proc())
 
 
 def _from_proc() -> Iterator[Process]:
@@ -93,14 +95,16 @@ def process_of(pid: int, stat: bytes, page: int) -> Process:
     return Process(pid, int(parent), int(group), state.decode(), int(resident) * page)
 
 
-def _from_ps() -> Iterator[Process]:
-    command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,rss=,stat="]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        found = subprocess.run(command, capture_output=True, timeout=5, check=True).stdout
-        for line in found.decode("ascii", "replace").splitlines():
-            pid, parent, group, resident, state = line.split(maxsplit=4)
-            size = int(resident) * 1024
-            yield Process(int(pid), int(parent), int(group), state[0], size)
+if sys.platform != "linux":
+
+    def _from_ps() -> Iterator[Process]:
+        command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,rss=,stat="]
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            found = subprocess.run(command, capture_output=True, timeout=5, check=True).stdout
+            for line in found.decode("ascii", "replace").splitlines():
+                pid, parent, group, resident, state = line.split(maxsplit=4)
+                size = int(resident) * 1024
+                yield Process(int(pid), int(parent), int(group), state[0], size)
 
 
 def below(root: int, processes: Iterable[Process]) -> list[Process]:

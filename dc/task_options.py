@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -43,8 +44,15 @@ class Defaults(TypedDict, total=False):
     alternatives: Sequence[Mapping[str, Any]] | None
 
 
-_TYPES: Final = typing.get_type_hints(Options, include_extras=True)
-_ByName: Final = msgspec.defstruct("_ByName", [(name, hint, None) for name, hint in _TYPES.items()])
+@functools.cache
+def _by_name() -> type[msgspec.Struct]:
+    """Return what options have to be: a struct with their types, none of which has to be there.
+
+    It is made when a task type says anything, for that takes a while, and every executor imports
+    this module at its start.
+    """
+    types = typing.get_type_hints(Options, include_extras=True)
+    return msgspec.defstruct("_ByName", [(name, hint, None) for name, hint in types.items()])
 
 
 def checked(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,12 +66,14 @@ def checked(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
         PluginError: one is out of its range or of a wrong type.
         TypeError: there is no such option.
     """
+    if not options:
+        return {}
     for name in options:
         if name not in Defaults.__annotations__:
             raise TypeError(f"task_type() takes no argument {name!r}")
     try:
         found = gathered(options)
-        msgspec.convert(msgspec.to_builtins(found), _ByName)
+        msgspec.convert(msgspec.to_builtins(found), _by_name())
         needs = found.get("requires", {}), found.get("resources", {})
         check_needs(*needs, found.get("alternatives", ()))
     except (msgspec.ValidationError, OptionsError) as error:

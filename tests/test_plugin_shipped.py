@@ -13,7 +13,8 @@ import pytest
 from dc import plugin_shipped
 from dc.errors import PluginError
 from dc.plugin_manifest import MANIFEST, Entry
-from dc.plugin_shipped import PREFIX, adopt, carries, forget, sources_of
+from dc.plugin_shipped import PREFIX, adopt, forget, sources_of
+from dc.plugin_unpacked import carries
 from dc.plugins import Plugins
 from tests.archives import CODE, unpacked
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from dc import limits
 from dc.errors import PluginError
 from dc.plugin_manifest import MANIFEST
-from dc.plugin_unpack import manifest_of, unpack
+from dc.plugin_unpack import unpack
+from dc.plugin_unpacked import manifest_of
 from tests.archives import CODE, archive, info, manifest, zip_of, zipped
 
 

@@ -21,9 +21,10 @@ from dc.messages import Plugin
 from dc.plugin_archive import Packed
 from dc.plugin_manifest import DEPS, Manifest
 from dc.plugin_origins import Origin
-from dc.plugin_shipped import adopt, carries, forget, sources_of
+from dc.plugin_shipped import adopt, forget, sources_of
 from dc.plugin_sources import Source
 from dc.plugin_unpack import unpack
+from dc.plugin_unpacked import carries
 from dc.plugins import Plugins
 from dc.records import NewPlugin
 from dc.server.shipping import Shipped, shipped_of

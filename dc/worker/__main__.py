@@ -30,13 +30,13 @@ from dc.worker import (
     cache_place,
     computer,
     ending,
-    install,
+    install_options,
     join_options,
     lifetime_options,
     neighbour_options,
     plugin_options,
     resource_options,
-    show,
+    seldom,
     task_place,
 )
 from dc.worker.app import WorkerApp
@@ -44,8 +44,8 @@ from dc.worker.attendant import Attendant
 from dc.worker.cache_place import CachePlace
 from dc.worker.entry import Applying, Entry, enter
 from dc.worker.equipment import Equipment
+from dc.worker.executor_variables import SERVER_VARIABLE
 from dc.worker.folder import WorkerFolder, open_folder
-from dc.worker.former import SERVER_VARIABLE
 from dc.worker.guard import Guard
 from dc.worker.identity import Identity
 from dc.worker.join_options import JoinOptions
@@ -56,7 +56,6 @@ from dc.worker.neighbour_options import NeighbourOptions
 from dc.worker.plugin_folder import PluginFolder
 from dc.worker.plugin_options import PluginOptions
 from dc.worker.relay import Relay
-from dc.worker.senses import computer_senses
 from dc.worker.spares import Spares
 from dc.worker.vitals import Meter
 
@@ -194,7 +193,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     lifetime_options.add_arguments(parser)
     _add_executors(parser)
     neighbour_options.add_arguments(parser)
-    install.add_arguments(parser)
+    install_options.add_arguments(parser)
     appliance.add_arguments(parser)
     add("--show", action="store_true", help="print what jobs can require of this worker, and leave")
     add("--verbose", action="store_true", help="log more")
@@ -316,7 +315,7 @@ def _launcher(
 def _minder(near: NeighbourOptions, folder: Path) -> Minder | None:
     if not near.policy.is_any:
         return None
-    return Minder(Neighbour(near.policy), computer_senses(folder))
+    return Minder(Neighbour(near.policy), seldom.senses.computer_senses(folder))
 
 
 async def work(arguments: Arguments, ended: Ended, attendant: Attendant | None = None) -> None:
@@ -395,9 +394,9 @@ async def print_about(arguments: Arguments) -> None:
         StartError: no executor can be started.
     """
     identity = _identity(arguments, "", "")
-    senses = computer_senses(Path())
-    about = await show.about(identity, arguments.plugins, arguments.task_user)
-    sys.stdout.write(about + show.senses(await trio.to_thread.run_sync(senses.lines)))
+    senses = seldom.senses.computer_senses(Path())
+    about = await seldom.show.about(identity, arguments.plugins, arguments.task_user)
+    sys.stdout.write(about + seldom.show.senses(await trio.to_thread.run_sync(senses.lines)))
 
 
 def main(argv: list[str] | None = None, prepared: Prepared | None = None) -> int:
@@ -408,8 +407,8 @@ def main(argv: list[str] | None = None, prepared: Prepared | None = None) -> int
         prepared: a process that waits to be the first executor of a booted computer.
     """
     words = sys.argv[1:] if argv is None else argv
-    if install.is_asked(words):
-        return install.main(words, parse)
+    if install_options.is_asked(words):
+        return seldom.install.main(words, parse)
     if appliance.is_asked(words):
         return appliance.main(words, _as_appliance, prepared)
     if argv is None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from dc.cache import IN_USE, CacheFolder, default_size
 from dc.errors import StartError
 from dc.requirements import MEMORY, read_amount
-from dc.worker.former import CACHE_VARIABLE
+from dc.worker.executor_variables import CACHE_VARIABLE
 
 
 class CachePlace(Struct, frozen=True):

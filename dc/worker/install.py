@@ -1,11 +1,12 @@
 """`python -m dc.worker --install`: makes the worker a service, after showing what that is.
 
-What is written and run is decided in dc/worker/services.py; this asks, writes and runs it.
+What is written and run is decided in dc/worker/services.py; this asks, writes and runs it. A worker
+that starts as usual never imports it: what its command line needs is in
+dc/worker/install_options.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 import shutil
@@ -13,17 +14,15 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from dc import invites, limits_join, program
 from dc.errors import StartError
 from dc.task_user import TaskUser
 from dc.worker import join_options
+from dc.worker.install_options import OWN
 from dc.worker.services import LINUX, MACOS, NAME, STATE, WINDOWS, Service, Step, Wanted, service_of
 from dc.worker.surroundings import Around, here
-
-OWN: Final = ("--install", "--uninstall", "--system", "--yes")
-"""The options of this; all others are those of the worker that is to be a service."""
 
 PATHS: Final = ("--plugins", "--data", "--scratch", "--cache", "--trust")
 """Options that name a file or folder, which a service has to find from elsewhere."""
@@ -57,34 +56,6 @@ class Said(Protocol):
 
 Check: TypeAlias = Callable[[list[str]], Said]
 """Reads the worker's own options; exits with status 2 when they are wrong."""
-
-
-class Whole(argparse.Action):
-    """An option that stands for itself alone, and is given in full: see OWN."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        """Refuse it, for what is right is taken before the worker's options are read."""
-        parser.error(f"give {self.option_strings[0]} in full")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options, for the help."""
-    for name, text in zip(
-        OWN,
-        (
-            "make a service of this worker: show what that is, ask, and start it",
-            "undo that: end the service and forget it, but keep the worker's folder",
-            "with --install: for the whole computer, from its start on, as a user of its own",
-            "with --install: do not ask",
-        ),
-        strict=True,
-    ):
-        parser.add_argument(name, action=Whole, nargs=0, help=text, default=argparse.SUPPRESS)
-
-
-def is_asked(words: Sequence[str]) -> bool:
-    """Whether a command line is about services."""
-    return any(word in OWN for word in words)
 
 
 def main(

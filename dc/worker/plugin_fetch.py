@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import trio
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from dc import limits, signing
 from dc.errors import BlobMismatch, DcError, HttpError, PluginError
@@ -22,11 +21,11 @@ from dc.http_client import HttpClient
 from dc.log_fields import about
 from dc.messages import Blob, Plugin
 from dc.plugin_manifest import SUFFIX, Manifest
-from dc.plugin_shipped import carries
-from dc.plugin_unpack import manifest_of, unpack
+from dc.plugin_unpack import unpack
+from dc.plugin_unpacked import carries, manifest_of
+from dc.worker import seldom
 from dc.worker.carrying import text_of
 from dc.worker.code import Code
-from dc.worker.computer import python_version
 from dc.worker.events import Event, FetchPlugin, PluginFailed, PluginReady
 from dc.worker.installing import InstallError
 from dc.worker.plugin_folder import PluginFolder
@@ -103,7 +102,8 @@ class PluginFetcher:
         manifest = await trio.to_thread.run_sync(_manifest, to)
         if manifest is None:
             manifest = await self._fetch(plugin, to)
-        _check_python(manifest)
+        if manifest.python:
+            await trio.to_thread.run_sync(_check_python, manifest.python)
         site = await self._sites.site(manifest.dependencies)
         self._folder.use(to, *([] if site is None else [site]))
         return Code(str(to), str(site or ""), carries(to))
@@ -149,15 +149,9 @@ def _manifest(folder: Path) -> Manifest | None:
     return None
 
 
-def _check_python(manifest: Manifest) -> None:
-    """See that the plugin is for this Python: the server's matching looked at the same before."""
-    mine = python_version()
-    try:
-        fits = SpecifierSet(manifest.python).contains(mine, prereleases=True)
-    except InvalidSpecifier:
-        raise PluginError(f"it says that it needs Python {manifest.python!r}") from None
-    if not fits:
-        raise PluginError(f"it needs Python {manifest.python}, and this is {mine}")
+def _check_python(wanted: str) -> None:
+    """See that a plugin is for this Python. Blocks: its module may be still to be imported."""
+    seldom.plugin_needs.check_python(wanted)
 
 
 def _seconds(size: int) -> float:

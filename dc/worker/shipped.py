@@ -9,7 +9,8 @@ from pathlib import Path
 from dc.context import Context
 from dc.errors import DcError, PluginError, UnknownTaskType
 from dc.plugin_manifest import DEPS
-from dc.plugin_shipped import adopt, carries, sources_of
+from dc.plugin_shipped import adopt, sources_of
+from dc.plugin_unpacked import carries
 from dc.plugins import Plugins
 from dc.tasktypes import TaskType
 from dc.typed import Typed

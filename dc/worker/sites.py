@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Final
 
 import trio
-from packaging.requirements import Requirement
 
 from dc import limits
 from dc.errors import PluginError
 from dc.folder_lock import FolderInUse, FolderLock
 from dc.plugin_unpack import sync_folder
 from dc.removal import remove_folder
+from dc.worker import seldom
 from dc.worker.installing import InstallError, Tool, find_tool, install
 from dc.worker.plugin_folder import PluginFolder
 
@@ -64,7 +64,9 @@ class Sites:
         Raises:
             PluginError: they cannot be installed; the text says why, and what to do.
         """
-        wanted = _wanted(dependencies)
+        if not dependencies:
+            return None
+        wanted = await trio.to_thread.run_sync(_wanted, dependencies)
         if not wanted:
             return None
         key = _key(wanted)
@@ -125,7 +127,7 @@ class Sites:
                 f"{what}, and there is neither uv nor pip for {sys.executable}: install uv, or run "
                 f"`{sys.executable} -m ensurepip`"
             )
-        if tool.built and (odd := next((one for one in wanted if Requirement(one).url), None)):
+        if tool.built and (odd := seldom.plugin_needs.by_address(wanted)):
             # Of what is named by an address both tools would build a package, whatever they are
             # told: its code would run with the rights of this process.
             raise InstallError(
@@ -137,18 +139,8 @@ class Sites:
 
 
 def _wanted(dependencies: Sequence[str]) -> list[str]:
-    """Return what is to be installed here, always in the same words and the same order."""
-    found = set()
-    for text in dependencies:
-        try:
-            one = Requirement(text)
-            here = one.marker is None or one.marker.evaluate()
-        except (ValueError, RecursionError) as error:  # no requirement, or a marker of nonsense
-            raise PluginError(f"it depends on {text!r}, which says nothing: {error}") from None
-        if here:
-            one.marker = None
-            found.add(str(one))
-    return sorted(found)
+    """Return what is to be installed here. Blocks: its module may be still to be imported."""
+    return seldom.plugin_needs.to_install(dependencies)
 
 
 def _key(wanted: Sequence[str]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from dc import limits
 from dc.context import Context, Former
@@ -26,8 +27,7 @@ OWN_FOLDER: Final = str(Path(__file__).parent.parent) + os.sep
 CUT: Final = "\n… (the middle is cut out) …\n"
 
 
-@dataclass(eq=False)
-class Batch:
+class Batch(Struct, eq=False):
     """What the tasks of one Run share.
 
     Attributes:
@@ -51,15 +51,15 @@ class Batch:
     job: int
     task_type: TaskType
     scratch: Path
-    limits: Limits = field(default_factory=dict)
-    environment: Environment = field(default_factory=dict)
+    limits: Limits = {}
+    environment: Environment = {}
     stops: Collection[tuple[int, int, int]] = ()
-    checkpoints: Mapping[int, bytes | InFile] = field(default_factory=dict)
+    checkpoints: Mapping[int, bytes | InFile] = {}
     desk: Desk | None = None
-    resources: dict[str, float] = field(default_factory=dict)
+    resources: dict[str, float] = {}
     plugin: str = ""
     site: str = ""
-    inputs: Mapping[str, InFile] = field(default_factory=dict)
+    inputs: Mapping[str, InFile] = {}
     former: Former | None = None
     traceparent: str = ""
     traced: bool = False

@@ -10,7 +10,7 @@ import pytest
 
 from dc.errors import StartError
 from dc.worker.cache_place import CachePlace, open_cache
-from dc.worker.former import CACHE_VARIABLE
+from dc.worker.executor_variables import CACHE_VARIABLE
 
 
 @pytest.fixture(autouse=True)

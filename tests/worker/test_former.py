@@ -19,7 +19,8 @@ from dc.cache import CacheFolder
 from dc.errors import UnknownTask
 from dc.messages import Blob
 from dc.plain_get import Answer
-from dc.worker.former import CACHE_VARIABLE, FORMER, SERVER_VARIABLE
+from dc.worker.executor_variables import CACHE_VARIABLE, SERVER_VARIABLE
+from dc.worker.former import FORMER
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello"
 DATA = bytes(range(256)) * 2000
