@@ -29,6 +29,10 @@ class FileResult(Message, frozen=True):
     file: InFile
 
 
+WAIT: Final = "--wait"
+"""The only word on the command line of an executor that waits for `Begin`."""
+
+
 class Begin(Message, frozen=True):
     """Agent to executor, first of all, if it was started without: the words of its command line,
     and its environment, each NAME=VALUE. Bytes, as the operating system has them."""

@@ -18,13 +18,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from dc.errors import StartError
+from dc.pipe import WAIT
 from dc.pipe_frames import PAGE_BYTES
 
 CHILD: Final = "dc.worker.child"
 """The module that executors run."""
-
-WAIT: Final = "--wait"
-"""Their only argument, if they are to wait for the others."""
 
 
 class Prepared:

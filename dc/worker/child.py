@@ -55,10 +55,9 @@ import msgspec
 from dc import limits
 from dc.errors import PluginError, StartError, UnknownTaskType
 from dc.messages import TypeId
-from dc.pipe import Halt, Loaded, Ready, Run, ToExecutor
+from dc.pipe import WAIT, Halt, Loaded, Ready, Run, ToExecutor
 from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins
-from dc.prepared import WAIT
 from dc.task_user import of_ids
 from dc.tasktypes import TaskType
 from dc.worker.capture import Capture

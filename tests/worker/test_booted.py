@@ -37,7 +37,7 @@ def test_an_executor_is_on_its_way_before_the_worker_is_imported(
         return SimpleNamespace(main=run)
 
     monkeypatch.setattr(Prepared, "start", start)
-    monkeypatch.setattr(booted.importlib, "import_module", load)
+    monkeypatch.setattr("dc.worker.booted.importlib.import_module", load)
     monkeypatch.setattr(sys, "argv", ["booted", "--verbose"])
     assert booted.main() == 4
     assert seen == [booted.WORKER, ["--appliance", "--verbose"]]
@@ -51,5 +51,5 @@ def test_it_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
 
     worker = SimpleNamespace(main=run)
     monkeypatch.setattr(Prepared, "start", lambda: None)
-    monkeypatch.setattr(booted.importlib, "import_module", lambda _: worker)
+    monkeypatch.setattr("dc.worker.booted.importlib.import_module", lambda _: worker)
     assert booted.main() == 0

@@ -49,8 +49,8 @@ def test_a_start_imports_only_what_it_uses(module: str, without: set[str]) -> No
     assert module in found
     assert not sorted(found & without), (
         f"importing {module} imports these, which a usual start does not use. On a slow computer "
-        "that was booted from the image each module costs some 5 ms until the first task, and there "
-        "is an executor for each slot. Have what uses them import them when "
+        "that was booted from the image each module costs some 5 ms until the first task, and "
+        "there is an executor for each slot. Have what uses them import them when "
         "it is asked for: see dc/worker/seldom.py, or `python -X importtime -c 'import ...'` for "
         "who imports them"
     )
