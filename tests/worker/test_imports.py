@@ -18,7 +18,7 @@ AGENT: Final = {
     *SELDOM,
     *("dc.plugin_shipped", "dc.plugin_sources", "dc.plugins", "dc.tasktypes", "pluggy"),
     *("dc.worker.services", "html", "plistlib", "xml"),
-    *("importlib.metadata", "packaging", "tomllib"),
+    *("cryptography.x509", "email", "importlib.metadata", "packaging", "tomllib"),
 }
 """The rest of what only few starts need, and libraries that only such modules use."""
 
