@@ -6,9 +6,12 @@ it was called, and does what a test says. Scripts run by busybox's own shell, as
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import stat
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +23,7 @@ SECONDS: Final = 60.0
 _BUSYBOX: Final = """\
 #!{shell} ash
 root=${{0%/bin/busybox}}
-( for one in "$@"; do printf '%s\\037' "$one"; done; printf '\\036' ) >>"$root/calls"
+printf '%s\\036' "$(printf '%s\\037' "$@")" >>"$root/calls" # whole, or not at all
 name=$1
 shift
 [ -e "$root/answers/$name" ] && . "$root/answers/$name"
@@ -44,6 +47,7 @@ class FakeRoot:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._groups: list[int] = []
         shutil.copytree(SOURCE, path, dirs_exist_ok=True)
         for script in (path / SCRIPTS).iterdir():
             text = script.read_text()
@@ -85,14 +89,20 @@ class FakeRoot:
     def run(self, script: str, *words: str, **environment: str) -> int:
         """Run one of the scripts to its end; return its status."""
         file = self.path / SCRIPTS / script
-        done = subprocess.run(
+        process = subprocess.Popen(
             [busybox(), "ash", str(file), *words],
             env={"DC_ROOT": str(self.path), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
             stdin=subprocess.DEVNULL,
-            timeout=SECONDS,
-            check=False,
+            start_new_session=True,
         )
-        return done.returncode
+        self._groups.append(process.pid)
+        return process.wait(SECONDS)
+
+    def close(self) -> None:
+        """End what scripts have left running in the background."""
+        for group in self._groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def calls(self, applet: str = "") -> list[list[str]]:
         """Return how busybox was called, of one applet or of all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ YEARS_21 = 21 * 366 * 86400
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> FakeRoot:
+def root(tmp_path: Path) -> Iterator[FakeRoot]:
     root = FakeRoot(tmp_path)
     root.write("etc/dc/image.json", '{"version": "1.2.3", "arch": "amd64"}')
     for script in ("devices", "shells"):
         root.stub(script, f'echo "$*" >>"$DC_ROOT/{script}.ran"')
-    return root
+    yield root
+    root.close()
 
 
 def boot(root: FakeRoot, line: str) -> None:

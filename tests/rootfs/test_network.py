@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,12 @@ CLIENT = "exec sleep 1000"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> FakeRoot:
+def root(tmp_path: Path) -> Iterator[FakeRoot]:
     root = FakeRoot(tmp_path)
     root.answer("sleep", LOOKS)
     root.answer("udhcpc", CLIENT)
-    return root
+    yield root
+    root.close()
 
 
 def add_card(root: FakeRoot, name: str, mac: str, *, kind: int = 1, real: bool = True) -> None:

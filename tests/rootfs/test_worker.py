@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,15 @@ exit "${status:-0}"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> FakeRoot:
+def root(tmp_path: Path) -> Iterator[FakeRoot]:
     root = FakeRoot(tmp_path)
     root.write("run/dc/named", "")
     root.write("usr/bin/python3", PYTHON, runs=True)
     root.answer("sleep", '[ "$1" = 60 ] && kill $PPID')  # when the computer has come to its end
     root.write("sys/class/tty/console/active", "ttyS0")
     root.write("dev/ttyS0", "")
-    return root
+    yield root
+    root.close()
 
 
 def run(root: FakeRoot, *statuses: int) -> list[str]:
