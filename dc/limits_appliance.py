@@ -35,9 +35,12 @@ LOOK_SECONDS: Final = 2.0
 """Between two looks at the configuration while no server has let the worker in: an answer of DHCP
 that names one may come at any time."""
 
+DRIVERS_SECONDS: Final = 60.0
+"""For which a worker waits until the drivers of network cards are loaded: most are before it has
+started; some with firmware of their own take ten seconds each."""
+
 NAME_SECONDS: Final = 8.0
-"""For which a computer waits for its first network card, after which it is named: most are found
-before the worker has started."""
+"""For which it waits from then on for a first card, after which its computer is named."""
 
 NAME_LOOK_SECONDS: Final = 0.1
 """Between two looks whether it is there."""

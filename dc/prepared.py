@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -37,28 +37,31 @@ class Prepared:
     """
 
     def __init__(self) -> None:
-        with tempfile.TemporaryFile() as file:
+        self._is_taken = False
+        with ExitStack() as opened:
+            try:
+                self._begin(opened)
+            except OSError as error:
+                raise StartError(f"cannot start an executor: {error}") from None
+            self._opened = opened.pop_all()
+
+    def _begin(self, opened: ExitStack) -> None:
+        """Start it; what is kept of it is closed by `opened`."""
+        with ExitStack() as given, tempfile.TemporaryFile() as file:
             file.truncate(PAGE_BYTES)
             self.page_number = file.fileno()
-            self.page = mmap.mmap(file.fileno(), PAGE_BYTES)
-            pipes = [os.pipe() for _ in range(3)]
-            (given, self.to), (self.out, said), (self.errors, wrote) = pipes
-            try:
-                self.process = subprocess.Popen(
-                    [sys.executable, "-m", CHILD, WAIT],
-                    stdin=given,
-                    stdout=said,
-                    stderr=wrote,
-                    start_new_session=True,
-                    pass_fds=[self.page_number],
-                )
-            except OSError as error:
-                self._close_ends()
-                raise StartError(f"cannot start an executor: {error}") from None
-            finally:
-                for end in (given, said, wrote):
-                    os.close(end)
-        self._is_taken = False
+            self.page = opened.enter_context(mmap.mmap(file.fileno(), PAGE_BYTES))
+            source, self.to = _pipe(given, opened)
+            self.out, said = _pipe(opened, given)
+            self.errors, wrote = _pipe(opened, given)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", CHILD, WAIT],
+                stdin=source,
+                stdout=said,
+                stderr=wrote,
+                start_new_session=True,
+                pass_fds=[self.page_number],
+            )
 
     @classmethod
     def start(cls) -> Self | None:
@@ -74,6 +77,7 @@ class Prepared:
         if self._is_taken or self.process.poll() is not None:
             return False
         self._is_taken = True
+        self._opened.pop_all()
         return True
 
     @property
@@ -95,9 +99,12 @@ class Prepared:
         self._is_taken = True
         self.process.kill()
         self.process.wait()
-        self._close_ends()
+        self._opened.close()
 
-    def _close_ends(self) -> None:
-        for end in (self.to, self.out, self.errors):
-            os.close(end)
-        self.page.close()
+
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """Return the ends of a pipe: where it is read and where it is written, and who closes which."""
+    source, sink = os.pipe()
+    reader.callback(os.close, source)
+    writer.callback(os.close, sink)
+    return source, sink

@@ -59,9 +59,17 @@ class PreparedProcess:
             await self.stdin.send_all(frame)
         except trio.BrokenResourceError:
             return
-        except trio.Cancelled:
-            self.kill()
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self._end()
             raise
+
+    async def _end(self) -> None:
+        """Kill it, and leave nothing of it."""
+        self.kill()
+        await self.wait()
+        for stream in (self.stdin, self.stdout, self.stderr):
+            await stream.aclose()
 
     def poll(self) -> int | None:
         """Return its exit status, None while it runs."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,7 +70,8 @@ async def told(executor: Executor, name: str) -> tuple[int, bytes, str]:
 
 
 def descriptors() -> int:
-    """Return how many this process has."""
+    """Return how many this process has, without those of what is left of other tests."""
+    gc.collect()
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
@@ -161,6 +165,69 @@ def test_where_the_system_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(StartError, match="cannot start an executor"):
         Prepared()
     assert descriptors() == before
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_where_there_is_no_room_for_it(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """No file for the page, or no further descriptors: nothing of it is left open."""
+    before, pipe = descriptors(), os.pipe
+    made: list[tuple[int, int]] = []
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    def few() -> tuple[int, int]:
+        if len(made) == step:
+            raise OSError(errno.EMFILE, "too many")
+        made.append(pipe())
+        return made[-1]
+
+    monkeypatch.setattr("dc.prepared.tempfile.TemporaryFile" if not step else "os.pipe", few)
+    if not step:
+        monkeypatch.setattr("dc.prepared.tempfile.TemporaryFile", full)
+    assert Prepared.start() is None
+    assert descriptors() == before
+
+
+async def test_nothing_is_left_of_one_that_was_not_told_to_the_end() -> None:
+    before = descriptors()
+    with Prepared() as prepared:
+        pid = prepared.pid
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await Executor.start([], start=Start(prepared=prepared))
+        assert scope.cancelled_caught
+        assert not is_there(pid)
+    prepared.page.close()
+    assert descriptors() == before
+
+
+SWEEPS = """
+import sys, trio
+from pathlib import Path
+from dc.launcher import Launcher
+from dc.prepared import Prepared
+from dc.process_tree import all_processes, become_reaper
+
+async def main():
+    here = Path(sys.argv[1])
+    with Prepared() as prepared, trio.fail_after(20):
+        launcher = Launcher([], scratch=here, is_reaper=become_reaper(), prepared=prepared)
+        launcher.sweep()
+        print(prepared.process.poll())
+        executor = await launcher.start()
+        print(executor.pid == prepared.process.pid)
+        await executor.aclose()
+
+trio.run(main)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reapers are of Linux")
+def test_one_that_waits_is_no_stray(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SWEEPS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.stdout.split(), done.stderr) == (["None", "True"], "")
 
 
 @pytest.mark.parametrize("cut", [0, 3, 4, 20])

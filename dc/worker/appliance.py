@@ -172,9 +172,16 @@ class Appliance:
                 await self._changed(settings)
 
     async def _be_named(self) -> None:
-        """Wait until the computer is named after its first card, whose driver is being loaded."""
-        with trio.move_on_after(limits_appliance.NAME_SECONDS):
-            while not self._place.has_name():  # noqa: ASYNC110  # nothing tells
+        """Wait until the computer is named after its first card, whose driver is being loaded.
+
+        Without its name, and without a card, it would be another worker than it was before.
+        """
+        await self._wait_for(self._place.has_drivers, limits_appliance.DRIVERS_SECONDS)
+        await self._wait_for(self._place.has_name, limits_appliance.NAME_SECONDS)
+
+    async def _wait_for(self, is_so: Callable[[], bool], seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            while not is_so():  # noqa: ASYNC110  # nothing tells
                 await trio.sleep(limits_appliance.NAME_LOOK_SECONDS)
 
     async def _once(self, settings: Settings) -> How | None:

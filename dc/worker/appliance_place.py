@@ -97,6 +97,10 @@ class Place:
         """Return the computer's UUID, as its firmware says it."""
         return _text(self.root / "sys/class/dmi/id/product_uuid")
 
+    def has_drivers(self) -> bool:
+        """Whether the drivers of those network cards are loaded that are always there."""
+        return (self._run / "early-done").exists() or self.has_name()
+
     def has_name(self) -> bool:
         """Whether the computer has been given its name; without a card it has none of its own."""
         return (self._run / "named").exists() or (self._run / "devices-done").exists()

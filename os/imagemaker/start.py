@@ -2,7 +2,7 @@
 
 The small ones are kept apart from the rest of the image, in smaller blocks (initrd.py): reading one
 costs the kernel as much as a whole block is large, and there are hundreds of them. And all are read
-ahead while the first drivers are loaded (rootfs/usr/lib/dc-image/boot).
+ahead by the first program, while the next ones do their work (os/initramfs/init).
 
 What a module imports is told from its text, without running any: what stands in its functions is
 imported later or never. A module that is found too much or too little costs a little time at the
@@ -36,6 +36,9 @@ LIBRARIES: Final = "usr/lib/*-linux-gnu"
 
 ELSEWHERE: Final = {"__main__", "darwin", "nt", "win32"}
 """Names of a module that is run itself, and of systems: what is imported for those alone."""
+
+HERE: Final = {"linux", "posix"}
+"""The system of the image."""
 
 LISTED: Final = "etc/dc/start"
 """The file that lists them in the image, in the order in which they are read."""
@@ -104,9 +107,10 @@ class _Walk:
 
     def _path(self, name: str) -> Path | None:
         below = name.replace(".", "/")
-        for folder in FOLDERS:
-            for tail in (f"{below}/__init__.py", f"{below}.py", f"{below}.*.so"):
-                for path in (self._root / folder).glob(tail):
+        for folder in (self._root / one for one in FOLDERS):
+            texts = [folder / f"{below}/__init__.py", folder / f"{below}.py"]
+            for path in (*texts, *sorted(folder.glob(f"{below}.*.so"))):
+                if path.is_file():
                     return path
         return None
 
@@ -120,7 +124,8 @@ def _imported(body: Sequence[ast.stmt], package: str) -> Iterator[str]:
             case ast.ImportFrom():
                 parent = _parent(statement, package)
                 yield parent
-                yield from (f"{parent}.{alias.name}" for alias in statement.names)
+                names = [alias.name for alias in statement.names if alias.name != "*"]
+                yield from (f"{parent}.{name}" for name in names)
             case ast.If() if _is_never(statement.test):
                 yield from _imported(statement.orelse, package)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -142,6 +147,8 @@ def _is_never(test: ast.expr) -> bool:
     match test:
         case ast.Compare(ops=[ast.Eq()], comparators=[ast.Constant(value)]):
             return value in ELSEWHERE
+        case ast.Compare(ops=[ast.NotEq()], comparators=[ast.Constant(value)]):
+            return value in HERE
         case ast.BoolOp(op=ast.And()):
             return any(map(_is_never, test.values))
         case ast.BoolOp(op=ast.Or()):

@@ -34,6 +34,8 @@ if sys.platform == "linux" and not TYPE_CHECKING:
     import linux
 if sys.platform == "win32" or sys.platform == "darwin":
     import others
+if sys.platform != "linux":
+    import others
 try:
     import compiled
 except ImportError:
@@ -108,6 +110,14 @@ def test_modules_that_import_each_other_are_found_once(tmp_path: Path) -> None:
     before = start.files(tree(tmp_path))
     texts = {f"{PACKAGES}/dc/worker/near.py": "import dc.worker.__main__, dc.worker.near, nobody"}
     assert start.files(tree(tmp_path, **texts)) == before
+
+
+def test_a_package_that_takes_all_of_itself_is_found_once(tmp_path: Path) -> None:
+    before = start.files(tree(tmp_path))
+    texts = {f"{PACKAGES}/one/two.py": "from one import *\nfrom one.two import *\nfrom . import *"}
+    found = start.files(tree(tmp_path, **texts))
+    assert found == before
+    assert len(set(found)) == len(found)
 
 
 def test_it_is_what_this_very_worker_imports(tmp_path: Path) -> None:

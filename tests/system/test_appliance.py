@@ -11,10 +11,13 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 import trio
 
+from dc.pipe import WAIT
+from dc.process_tree import all_processes
 from dc.worker import appliance
 from tests.system.processes import START_SECONDS, Machine, Program, until
 from tests.system.secured import SecureServer
@@ -71,12 +74,13 @@ class Computer:
         """Start its worker, with a kernel line; `devices` are new files."""
         self.put("run/dc/cmdline", f"console=ttyS0 quiet {line} dc.name={self.name}\n")
         self.put("run/dc/net/eth0.state", "10.0.2.15/24\n")
+        self.put("run/dc/named", "")
         shutil.rmtree(self.root / appliance.DATA, ignore_errors=True)
         for device in devices:
             self.put(f"dev/{device}", "")
         environment = {appliance.ROOT_VARIABLE: str(self.root)}
-        words = "--appliance", "--spares", 0
-        return self._machine.start("dc.worker", *words, name="computer", environment=environment)
+        words = "dc.worker.booted", "--spares", 0
+        return self._machine.start(*words, name="computer", environment=environment)
 
     async def shows(self, text: str, program: Program) -> None:
         """Wait until it has written something to its serial console."""
@@ -90,6 +94,13 @@ class Computer:
         assert text in self.serial, more()
 
 
+def words_below(pid: int) -> list[str]:
+    """Return the last words of the command lines of a process's children."""
+    children = (one.pid for one in all_processes() if one.parent == pid and one.is_alive)
+    lines = (Path(f"/proc/{child}/cmdline").read_text() for child in children)
+    return [line.rstrip("\0").rpartition("\0")[2] for line in lines]
+
+
 async def order(server: SecureServer, computer: Computer, what: str) -> None:
     """Have the server order it something, as an operator does."""
     await server.ask("POST", f"/api/workers/{what}", {"names": [computer.name]})
@@ -100,6 +111,8 @@ async def test_it_joins_works_and_ends(machine: Machine, secure: SecureServer) -
     computer = Computer(machine, "works")
     program = computer.boot(f"dc.invite={code.code} dc.slots=2 dc.label=room=12")
     await secure.has_workers(computer.name, programs=(program,))
+    words = words_below(program.pid)
+    assert (len(words), words.count(WAIT)) == (2, 1), "of two executors one began before the worker"
     made = await secure.ask("POST", "/api/jobs", {"type": "square", "tasks": [3, 4]})
     path = f"/api/jobs/{made['job']}"
     await secure.until(path, lambda found: found["counts"]["done"] == 2, "the job", program)

@@ -60,8 +60,16 @@ def test_where_it_is_there(tmp_path: Path) -> None:
 def test_whether_it_has_its_name(tmp_path: Path, said: str) -> None:
     place = Place(tmp_path)
     assert not place.has_name()
+    assert not place.has_drivers()
     put(tmp_path, f"run/dc/{said}", "")
     assert place.has_name()
+    assert place.has_drivers()
+
+
+def test_whether_its_cards_were_looked_for(tmp_path: Path) -> None:
+    put(tmp_path, "run/dc/early-done", "")
+    assert Place(tmp_path).has_drivers()
+    assert not Place(tmp_path).has_name()
 
 
 def test_an_adapter_belongs_to_no_computer_that_has_another_card(tmp_path: Path) -> None:

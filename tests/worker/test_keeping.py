@@ -113,6 +113,26 @@ async def test_large_results_outlive_the_process(
         assert not any(path.exists() for path in kept)
 
 
+async def test_executors_that_had_no_task_are_kept_for_another_server(
+    tmp_path: Path, folder: Path, autojump_clock: MockClock
+) -> None:
+    async with scene(tmp_path, 2, folder=folder, start=False) as one:
+        server = one.server
+        server.greeting = greeting("a")
+        server.nursery.start_soon(one.run)
+        await server.wait_for(lambda: server.of(Heartbeat))
+        await trio.sleep(1)
+        assert [executor.killed for executor in one.executors] == [False, False], "its first server"
+        await server.assign(1)
+        await server.wait_for(lambda: server.of(Done))
+        server.greeting = greeting("b")
+        await server.cut()
+        await server.wait_for(lambda: len(server.of(Hello)) > 1)
+        await trio.sleep(1)
+        assert sorted(executor.killed for executor in one.executors[:2]) == [False, True]
+        assert len(one.executors) == 3
+
+
 async def test_another_server_gets_a_journal_of_its_own(
     tmp_path: Path, folder: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
