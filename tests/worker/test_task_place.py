@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dc.errors import StartError
 from dc.task_user import TaskUser
 from dc.worker import __main__ as program
+from dc.worker import task_place
 from dc.worker.folder import WorkerFolder, open_folder
 from dc.worker.keeping import write_file
 from dc.worker.task_place import anew, import_nothing_from_here, share
@@ -188,7 +189,7 @@ async def test_a_worker_with_such_a_user_leaves_it_out_before_anything_else(
     tmp_path: Path, me: TaskUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: list[bool] = []
-    monkeypatch.setattr(program.task_place, "import_nothing_from_here", lambda: called.append(True))
+    monkeypatch.setattr(task_place, "import_nothing_from_here", lambda: called.append(True))
     (tmp_path / "file").touch()
     alone = program.parse(["--data", str(tmp_path / "file")])
     for user, seen in ((None, []), (me, [True])):
