@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import stat
 import threading
@@ -269,7 +268,7 @@ class CacheFolder:
     def _new_use(self, parent: Path) -> tuple[Path, FolderLock]:
         """Make this process's folder of names, and lock it before another takes it for a dead's."""
         while True:
-            folder = parent / secrets.token_hex(8)
+            folder = parent / os.urandom(8).hex()
             folder.mkdir(parents=True)
             with suppress(FolderInUse, FileNotFoundError):
                 lock = FolderLock(folder)

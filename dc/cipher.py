@@ -51,7 +51,8 @@ class Cipher:
     def __init__(self, context: ssl.SSLContext, *, server: bool, name: str | None = None) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         # Bytes are taken as they are. Text would be by the codec for other alphabets, whose import
-        # alone takes a slow computer a tenth of a second.
+        # alone takes a slow computer a tenth of a second: who is reached by addresses in figures
+        # never needs it. Names have been by it already, see `read_url`.
         host = name.encode() if name is not None and name.isascii() else name
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server, server_hostname=host

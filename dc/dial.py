@@ -183,6 +183,8 @@ class Trust:
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 """What OpenSSL says of a peer that answers in plain text; its versions differ."""
 
+_NO_PIN: Final = "a server needs a certificate whose key is of P-256 or RSA, say"
+
 _trust: Final = trio.lowlevel.RunVar[Trust]("what clients believe")
 
 
@@ -235,7 +237,8 @@ async def shown_pin(server: Server) -> bytes:
         await tls.shake_hands()
         return pins.pin_of(tls.cipher.certificate)
     except ValueError as error:
-        raise ProtocolError(f"{server.url} shows no certificate that has a pin: {error}") from None
+        text = f"{server.url} shows no certificate that has a pin ({error}): {_NO_PIN}"
+        raise ProtocolError(text) from None
     finally:
         await trio.aclose_forcefully(tls)
 
@@ -267,11 +270,7 @@ async def secured(stream: Stream, server: Server) -> TlsStream:
     try:
         await tls.shake_hands()
         if server.pin and not pins.matches(server.pin, tls.cipher.certificate):
-            raise WrongServer(
-                f"the server at {server.authority} shows another key than the join code or the pin "
-                "says: somebody may be in between, or the server was set up anew; ask for a new "
-                "code or pin"
-            )
+            raise _another(server, tls.cipher.certificate)
     except trio.BrokenResourceError as error:
         await trio.aclose_forcefully(tls)
         if isinstance(error.__cause__, ssl.SSLCertVerificationError):
@@ -292,6 +291,22 @@ def _client_of(stream: Stream, server: Server, trust: Trust, context: ssl.SSLCon
         stream = TcpStream.of(stream, trust.buffer)
     name = server.host.partition("%")[0]
     return TlsStream(stream, context, trust.buffer, server=False, name=name)
+
+
+def _another(server: Server, certificate: bytes) -> WrongServer:
+    """Return what is wrong with a certificate that does not match a server's pin."""
+    try:
+        pins.pin_of(certificate)
+    except ValueError as error:
+        return WrongServer(
+            f"the certificate that the server at {server.authority} shows has no pin to compare "
+            f"({error}): {_NO_PIN}, or somebody is in between"
+        )
+    return WrongServer(
+        f"the server at {server.authority} shows another key than the join code or the pin "
+        "says: somebody may be in between, or the server was set up anew; ask for a new "
+        "code or pin"
+    )
 
 
 def _unverified(server: Server, error: ssl.SSLCertVerificationError) -> WrongServer:

@@ -45,7 +45,7 @@ from dc.fence import Fence, Usage
 from dc.output_marks import TOKEN_BYTES
 from dc.pipe import FromExecutor, Ran, ToExecutor, Wrote
 from dc.pipe_frames import PAGE_BYTES, READ, RUNNING, FrameReader, encode_frame, marked_task
-from dc.prepared import CHILD, Prepared
+from dc.prepared import CHILD, SAFE_PATH, Prepared
 from dc.prepared_process import PreparedProcess
 from dc.process_tree import Process
 from dc.task_user import TaskUser
@@ -194,7 +194,7 @@ class Executor:
         try:
             with tempfile.TemporaryFile() as file:
                 file.truncate(PAGE_BYTES)
-                process = await _open([sys.executable, "-m", CHILD, *words], file.fileno())
+                process = await _open([*_python(start), "-m", CHILD, *words], file.fileno())
                 return cls(process, mmap.mmap(file.fileno(), PAGE_BYTES), start, token)
         except OSError as error:
             raise StartError(f"cannot start an executor: {error}") from None
@@ -363,6 +363,11 @@ class Executor:
 
 def _no_matter(_: object) -> None:
     """Take how a thread ended: whoever waits for the executor finds out."""
+
+
+def _python(start: Start) -> list[str]:
+    """Return the interpreter of an executor, and its options."""
+    return [sys.executable] if start.user is None else [sys.executable, SAFE_PATH]
 
 
 def _words(plugins: Sequence[Path], start: Start) -> list[str]:

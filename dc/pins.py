@@ -41,21 +41,24 @@ _LENGTH_BYTES: Final = 3
 """Of a length above 127: 16 MB; OpenSSL takes 100 KB of certificates from a server by default."""
 
 _POINT: Final = b"\0\4"
-_KEYS: Final[Mapping[bytes, bytes]] = MappingProxyType(
+_KEYS: Final[Mapping[bytes, tuple[str, bytes]]] = MappingProxyType(
     {
-        bytes.fromhex("300d06092a864886f70d0101010500"): b"\0\x30",  # RSA
-        bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107"): _POINT,  # P-256
-        bytes.fromhex("301006072a8648ce3d020106052b81040022"): _POINT,  # P-384
-        bytes.fromhex("301006072a8648ce3d020106052b81040023"): _POINT,  # P-521
-        bytes.fromhex("300506032b6570"): b"\0",  # Ed25519
-        bytes.fromhex("300506032b6571"): b"\0",  # Ed448
+        bytes.fromhex("300d06092a864886f70d0101010500"): ("RSA", b"\0\x30"),
+        bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107"): ("P-256", _POINT),
+        bytes.fromhex("301006072a8648ce3d020106052b81040022"): ("P-384", _POINT),
+        bytes.fromhex("301006072a8648ce3d020106052b81040023"): ("P-521", _POINT),
+        bytes.fromhex("300506032b6570"): ("Ed25519", b"\0"),
+        bytes.fromhex("300506032b6571"): ("Ed448", b"\0"),
+        bytes.fromhex("301406072a8648ce3d020106092b2403030208010107"): ("brainpoolP256r1", _POINT),
+        bytes.fromhex("301406072a8648ce3d020106092b240303020801010b"): ("brainpoolP384r1", _POINT),
+        bytes.fromhex("301406072a8648ce3d020106092b240303020801010d"): ("brainpoolP512r1", _POINT),
+        bytes.fromhex("301006072a8648ce3d020106052b81040021"): ("P-224", _POINT),
+        bytes.fromhex("301006072a8648ce3d020106052b8104000a"): ("secp256k1", _POINT),
     }
 )
-"""Algorithms of keys, and how such a key begins: in whole bytes, points not compressed. TLS 1.3 has
-one more in RFC 8446, section 4.2.3, RSASSA-PSS, whose parameters can be written in many ways."""
-
-
-_KINDS: Final = "RSA, P-256, P-384, P-521, Ed25519, Ed448"
+"""Algorithms of keys; for people; and how such a key begins: in whole bytes, points not compressed.
+Curves are named. TLS 1.3 has one more in RFC 8446, section 4.2.3, RSASSA-PSS, whose parameters can
+be written in many ways."""
 
 
 def pin_of(certificate: bytes) -> bytes:
@@ -109,9 +112,10 @@ def _look_at_key(inside: bytes) -> None:
     algorithm, _, rest = _element(inside, _SEQUENCE)
     _, bits, rest = _element(rest, _BIT_STRING)
     _ends(rest)
-    begin = _KEYS.get(algorithm)
-    if begin is None or not bits.startswith(begin) or len(bits) == len(begin):
-        raise ValueError(f"its key is of no known kind; known are {_KINDS}")
+    _, begin = _KEYS.get(algorithm, ("", b""))
+    if not begin or not bits.startswith(begin) or len(bits) == len(begin):
+        known = ", ".join(name for name, _ in _KEYS.values())
+        raise ValueError(f"its key is of no known kind; known are {known}")
 
 
 def _element(data: bytes, tag: int) -> tuple[bytes, bytes, bytes]:

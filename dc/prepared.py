@@ -24,6 +24,10 @@ from dc.pipe_frames import PAGE_BYTES
 CHILD: Final = "dc.worker.child"
 """The module that executors run."""
 
+SAFE_PATH: Final = "-P"
+"""For Python: no module is imported from the folder in which it is started. Who begins as root must
+not import what tasks, as another user, could have put there."""
+
 
 class Prepared:
     """One such process. Leaving it as a context manager ends it, unless somebody has taken it.
@@ -55,7 +59,7 @@ class Prepared:
             self.out, said = _pipe(opened, given)
             self.errors, wrote = _pipe(opened, given)
             self.process = subprocess.Popen(
-                [sys.executable, "-m", CHILD, WAIT],
+                [sys.executable, SAFE_PATH, "-m", CHILD, WAIT],
                 stdin=source,
                 stdout=said,
                 stderr=wrote,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -84,10 +84,11 @@ def test_a_key_that_was_not_made_here() -> None:
 
 def test_a_certificate_whose_key_has_no_pin() -> None:
     """What a client would refuse, a server does not begin with."""
-    key = ec.generate_private_key(ec.SECP256K1())
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = x25519.X25519PrivateKey.generate().public_key()
     name = x509.Name([])
     begin = datetime.fromtimestamp(NOW, UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin)
+    builder = x509.CertificateBuilder(name, name, public, 1, begin, begin)
     pem = builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
     with pytest.raises(StartError, match=r"cannot be used: its key is of no known kind.* P-256"):
         certificates.pin_of_pem(pem)

@@ -12,10 +12,10 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import dial
+from dc import dial, pins
 from dc.cipher import Cipher
 from dc.dial import Server
-from dc.errors import DcError, StartError, WrongServer
+from dc.errors import DcError, ProtocolError, StartError, WrongServer
 from dc.sockets import Buffer
 from dc.tls_stream import TlsStream
 from tests import tls
@@ -139,6 +139,15 @@ async def test_the_pinned_server_is_served(size: int) -> None:
 )
 async def test_another_pin_is_refused_before_a_byte_is_sent(pin: bytes) -> None:
     with pytest.raises(WrongServer, match="shows another key than the join code"):
+        await meet(Server("localhost", 1, True, pin))
+
+
+async def test_a_key_of_no_known_kind_is_not_called_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pin = tls.pin()
+    monkeypatch.setattr(pins, "_KEYS", {})
+    with pytest.raises(WrongServer, match=r"no pin to compare \(its key is of no known kind"):
         await meet(Server("localhost", 1, True, pin))
 
 
@@ -302,3 +311,13 @@ async def test_a_key_is_looked_at_by_the_way_that_is_gone(monkeypatch: pytest.Mo
         pin = await dial.shown_pin(Server("dc.example.invalid", 443, True))
     assert pin == tls.pin()
     assert asked[0].startswith(b"CONNECT dc.example.invalid:443 HTTP/1.1\r\n")
+
+
+async def test_a_key_that_has_no_pin_is_told_of_where_it_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pins, "_KEYS", {})
+    async with proxy_to_pinned([]) as address:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+        with pytest.raises(ProtocolError, match=r"has a pin \(its key is of no known kind"):
+            await dial.shown_pin(Server("dc.example.invalid", 443, True))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from dc.cgroups import Cgroups
 from dc.errors import StartError
-from dc.executor import Executor
+from dc.executor import Executor, Start
 from dc.launcher import Launcher
+from dc.task_user import TaskUser
 
 
 def entries(folder: Path) -> list[Path]:
@@ -75,3 +76,25 @@ def test_what_a_task_has_started_is_reaped_with_its_executor(tmp_path: Path) -> 
     command = [sys.executable, "-c", AGENT, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert (done.stdout.split(), done.stderr) == (["0", "0", "0"], "")
+
+
+@pytest.mark.parametrize("user", [None, TaskUser("x", 12345, 12345)])
+async def test_who_becomes_another_user_imports_nothing_from_the_folder_of_the_start(
+    user: TaskUser | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins as root, and its tasks may be able to write there."""
+    begun: list[list[str]] = []
+
+    async def note(command: list[str], _: int) -> NoReturn:
+        begun.append(command)
+        raise OSError("not here")
+
+    monkeypatch.setattr("dc.executor._open", note)
+    with pytest.raises(StartError, match="not here"):
+        await Executor.start([], start=Start(user=user))
+    [command] = begun
+    assert command[: command.index("dc.worker.child")] == [
+        sys.executable,
+        *([] if user is None else ["-P"]),
+        "-m",
+    ]

@@ -36,6 +36,11 @@ def keys() -> dict[str, CertificatePublicKeyTypes]:
         "P-256": ec.derive_private_key(5, ec.SECP256R1()).public_key(),
         "P-384": ec.derive_private_key(5, ec.SECP384R1()).public_key(),
         "P-521": ec.derive_private_key(5, ec.SECP521R1()).public_key(),
+        "P-224": ec.derive_private_key(5, ec.SECP224R1()).public_key(),
+        "secp256k1": ec.derive_private_key(5, ec.SECP256K1()).public_key(),
+        "brainpoolP256r1": ec.derive_private_key(5, ec.BrainpoolP256R1()).public_key(),
+        "brainpoolP384r1": ec.derive_private_key(5, ec.BrainpoolP384R1()).public_key(),
+        "brainpoolP512r1": ec.derive_private_key(5, ec.BrainpoolP512R1()).public_key(),
         "RSA": rsa.RSAPublicNumbers(65537, modulus).public_key(),
         "Ed25519": SIGNER.public_key(),
         "Ed448": ed448.Ed448PrivateKey.from_private_bytes(bytes(57)).public_key(),
@@ -269,7 +274,7 @@ def test_keys_in_other_forms_or_of_other_kinds() -> None:
     assert ours(key_of(rsa_key, b"\0\x30\0")) is not None
     assert ours(key_of(rsa_key, b"\0\2\1\1")) is None
     others = {
-        "another curve": "301006072a8648ce3d020106052b8104000a",
+        "another curve": "301306072a8648ce3d020106082a8648ce3d030101",
         "RSASSA-PSS": "300b06092a864886f70d01010a",
         "RSA without its parameters": "300b06092a864886f70d010101",
         "Ed25519 with some": "300706032b65700500",
@@ -277,6 +282,12 @@ def test_keys_in_other_forms_or_of_other_kinds() -> None:
     }
     for algorithm in others.values():
         assert ours(key_of(algorithm, b"\0\x30" + point)) is None
+
+
+def test_the_error_names_all_kinds_that_are_known() -> None:
+    with pytest.raises(ValueError, match="no known kind") as error:
+        pins.pin_of(key_of("300b06092a864886f70d01010a", b"\0\x30\0"))
+    assert set(str(error.value).partition("known are ")[2].split(", ")) == set(keys())
 
 
 def test_the_pinned_key_beside_another_one_is_not_taken() -> None:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import trio
 
+import dc
 from dc.errors import StartError
 from dc.executor import Executor, Start
 from dc.launcher import Launcher
@@ -148,6 +149,19 @@ def test_one_that_nobody_wanted_is_ended() -> None:
         assert is_there(pid)
     assert not is_there(pid)
     assert not prepared.take()
+
+
+async def test_none_imports_what_is_in_the_folder_where_it_starts(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may begin as root, and its tasks as another user may write there."""
+    (tmp_path / "msgspec.py").write_text("open('was-run', 'w').close()\nraise SystemExit(1)")
+    monkeypatch.setenv("PYTHONPATH", str(Path(dc.__file__).parent.parent))
+    monkeypatch.chdir(tmp_path)
+    with Prepared() as prepared:
+        start = Start(prepared=prepared)
+        async with ready(await Executor.start([plugins], entry_points=False, start=start)):
+            assert not (tmp_path / "was-run").exists()
 
 
 def test_one_whose_agent_is_gone_ends() -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from dc import limits
 from dc.client.patience import named
 from dc.dial import Server, dial, read_url, shown_pin
-from dc.errors import ConnectionLost, HttpError, ProtocolError
+from dc.errors import ConnectionLost, HttpError, ProtocolError, StartError
 from dc.http_client import HttpClient
 
 BROKEN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
@@ -50,8 +50,11 @@ class Port:
         self._run(read_url(url), _verify)
 
     def pin_shown(self, url: str) -> bytes:
-        """Return the pin of the key that a server shows, whoever it is. Nothing is sent to it."""
-        pin: bytes = self._run(read_url(url), shown_pin)
+        """Return the pin of the key that a server shows, whoever it is. Nothing is sent to it.
+
+        StartError if there is no pin of what it shows.
+        """
+        pin: bytes = self._run(read_url(url), _pin_shown)
         return pin
 
     def _run(self, server: Server, ask: Any, *args: Any) -> Any:
@@ -91,3 +94,10 @@ async def _exchange(server: Server, method: str, path: str, token: str, value: A
 
 async def _verify(server: Server) -> None:
     await trio.aclose_forcefully(await dial(server))
+
+
+async def _pin_shown(server: Server) -> bytes:
+    try:
+        return await shown_pin(server)
+    except ProtocolError as error:  # it speaks TLS well, whatever else it is
+        raise StartError(str(error)) from error

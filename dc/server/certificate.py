@@ -153,7 +153,13 @@ class ServerCertificate:
         try:
             context.load_cert_chain(self._certificate, self._key, password=lambda: b"")
             with self._certificate.open("rb") as file:
-                pin = certificates.pin_of_pem(file.read(limits_access.CERTIFICATE_BYTES))
+                pem = file.read(limits_access.CERTIFICATE_BYTES)
+            pin = certificates.pin_of_pem(pem)
+        except StartError as error:  # for OpenSSL it is one
+            raise StartError(
+                f"{self._certificate}: {error}: make a key of P-256 or RSA, and have a certificate "
+                "made for it"
+            ) from None
         except (OSError, ValueError) as error:  # of ssl as well
             said = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise StartError(

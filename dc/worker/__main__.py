@@ -329,6 +329,8 @@ async def work(arguments: Arguments, ended: Ended, attendant: Attendant | None =
     Raises:
         StartError: the server will not have it, or there is no place for its files.
     """
+    if arguments.task_user is not None:
+        task_place.import_nothing_from_here()
     where = arguments.data, arguments.scratch
     with open_folder(*where, new_key=arguments.new_key) as folder:
         attendant = attendant or Attendant()
@@ -420,7 +422,8 @@ def main(argv: list[str] | None = None, prepared: Prepared | None = None) -> int
     ended = Ended()
     status = program.run("dc.worker", partial(work, arguments, ended))
     if ended.again and status == 0:
-        program.start_anew(ending.again(sys.orig_argv[1:], arguments.until))
+        words = ending.again(sys.orig_argv[1:], arguments.until)
+        program.start_anew(words if arguments.task_user is None else task_place.anew(words))
     return status
 
 

@@ -15,9 +15,10 @@ import trio
 
 from dc import limits, limits_join
 from dc.discovery import NONCE_BYTES, Found, question, read_answer
+from dc.prepared import SAFE_PATH
 from dc.worker.networks import Asked, all_asked
 
-MDNS: Final = sys.executable, "-m", "dc.mdns", "browse"
+MDNS: Final = sys.executable, SAFE_PATH, "-m", "dc.mdns", "browse"
 
 
 class Discovery:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -136,7 +135,7 @@ def _take_nameless(cache: CacheFolder, answer: Answer) -> Path:
     """
     if answer.status != 200:
         raise UnknownTask("the server gives a part of a result, and no name for it")
-    to = cache.incoming(secrets.token_bytes(32)).with_suffix(".part")
+    to = cache.incoming(os.urandom(32)).with_suffix(".part")
     digest = hashlib.sha256()
     try:
         with to.open("wb") as file:

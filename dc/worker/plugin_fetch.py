@@ -29,7 +29,7 @@ from dc.worker.code import Code
 from dc.worker.events import Event, FetchPlugin, PluginFailed, PluginReady
 from dc.worker.installing import InstallError
 from dc.worker.plugin_folder import PluginFolder
-from dc.worker.sites import Sites
+from dc.worker.sites import Sites, importing
 
 log: Final = logging.getLogger("dc.worker")
 
@@ -151,7 +151,8 @@ def _manifest(folder: Path) -> Manifest | None:
 
 def _check_python(wanted: str) -> None:
     """See that a plugin is for this Python. Blocks: its module may be still to be imported."""
-    seldom.plugin_needs.check_python(wanted)
+    with importing():
+        seldom.plugin_needs.check_python(wanted)
 
 
 def _seconds(size: int) -> float:

@@ -13,8 +13,8 @@ import logging
 import os
 import sys
 import sysconfig
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -140,7 +140,20 @@ class Sites:
 
 def _wanted(dependencies: Sequence[str]) -> list[str]:
     """Return what is to be installed here. Blocks: its module may be still to be imported."""
-    return seldom.plugin_needs.to_install(dependencies)
+    with importing():
+        return seldom.plugin_needs.to_install(dependencies)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Tell what may be still to be imported in this block, and cannot be, as a PluginError."""
+    try:
+        yield
+    except ImportError as error:
+        raise PluginError(
+            f"a part of this worker cannot be imported ({error}): its files were changed, start "
+            "the worker anew"
+        ) from error
 
 
 def _key(wanted: Sequence[str]) -> str:

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from dc.adopting import Adopting
 from dc.errors import StartError
+from dc.prepared import SAFE_PATH
 from dc.task_user import TaskUser
 
 TASKS: Final = "tasks"
@@ -31,6 +33,28 @@ _ENTER: Final = 0o711
 _OWN: Final = 0o700
 _READ: Final = 0o022
 """The umask of a worker whose plugins another user is to read; what is secret says so itself."""
+
+
+def import_nothing_from_here() -> None:
+    """Take the folder that this process was started in out of where its modules are looked for.
+
+    `python -m` has put it there, ahead of all others. What is imported later would be imported
+    from it, with the rights of root, and tasks may be able to write there.
+    """
+    if sys.flags.safe_path or not sys.path:
+        return
+    with suppress(OSError):  # it is not there any more
+        if Path(sys.path[0]).samefile(os.curdir):
+            del sys.path[0]
+
+
+def anew(arguments: Sequence[str]) -> list[str]:
+    """Return with what a worker whose tasks another user has run is started anew.
+
+    Args:
+        arguments: of the interpreter, as the worker has them now.
+    """
+    return [*arguments] if sys.flags.safe_path else [SAFE_PATH, *arguments]
 
 
 def share(

@@ -16,7 +16,8 @@ from dc.cli.screen import Screen
 from dc.cli.sign_in import sign_in, sign_out
 from dc.cli.sign_in_port import Answer, Port
 from dc.cli.which_server import server_of
-from dc.errors import NotSignedIn, StartError, WrongServer
+from dc.dial import Server
+from dc.errors import NotSignedIn, ProtocolError, StartError, WrongServer
 from dc.known_servers import Known, KnownServers
 from tests.browser import samples_access
 from tests.client.test_events_cli import Asked
@@ -288,3 +289,14 @@ def test_a_damaged_file_is_told_in_one_line(
     (tmp_path / "dc" / "servers.json").write_text("{")
     assert main(["status"], Asked()) == 2
     assert "servers.json is damaged" in capsys.readouterr().err
+
+
+def test_a_server_whose_key_has_no_pin_is_not_called_another_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def shown(server: Server) -> bytes:
+        raise ProtocolError(f"{server.url} shows no certificate that has a pin (of no known kind)")
+
+    monkeypatch.setattr("dc.cli.sign_in_port.shown_pin", shown)
+    with pytest.raises(StartError, match=r"^https://desk:8220 shows no certificate that has a pin"):
+        Port().pin_shown("https://desk:8220")

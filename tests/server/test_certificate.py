@@ -142,6 +142,24 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
         ServerCertificate.made(tmp_path, NAMES, NOW)
 
 
+def test_a_key_that_has_no_pin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pem, key = tls.pems()
+    both = tmp_path / "both.pem"
+    both.write_bytes(key + pem)
+    given = ServerCertificate.given(both, None)
+    before = given.pin
+    monkeypatch.setattr(pins, "_KEYS", {})
+    with pytest.raises(StartError, match="no known kind") as error:
+        ServerCertificate.given(both, None)
+    assert str(error.value).startswith(f"{both}: ")
+    assert "make a key of P-256 or RSA" in str(error.value)
+    given.look(NOW, anew=True)
+    assert f"the certificate stays as it was: {error.value}" in caplog.messages
+    assert (given.pin, shown(given)) == (before, tls.der())
+
+
 def test_whether_the_authorities_vouch_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,36 @@ def test_a_start_imports_only_what_it_uses(module: str, without: set[str]) -> No
     )
 
 
+FIGURES: Final = """
+import socket, ssl, sys
+sys.path[:] = {path!r}
+import trio
+from dc import cipher, dial
+from dc.worker import discovering
+
+async def reach():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stream = await dial._tcp("127.0.0.1", server.getsockname()[1])
+        await stream.aclose()
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+cipher.Cipher(context, server=False, name="10.0.0.1")
+assert discovering._resolved("127.0.0.1", 5) == (socket.AF_INET, ("127.0.0.1", 5))
+trio.run(reach)
+print(*sys.modules)
+"""
+
+
+def test_an_address_in_figures_needs_no_codec_for_other_alphabets() -> None:
+    """Its import takes a slow computer a tenth of a second: text is given as bytes."""
+    path = [str(Path(dc.__file__).parent.parent), *sys.path]
+    command = [sys.executable, "-I", "-S", "-c", FIGURES.format(path=path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert {"dc.dial", "dc.cipher"} <= set(run.stdout.split())
+    assert not {"encodings.idna", "stringprep"} & set(run.stdout.split())
+
+
 @pytest.mark.parametrize("name", seldom.__all__)
 def test_each_part_that_is_seldom_used_is_there_when_it_is_asked_for(name: str) -> None:
     assert getattr(seldom, name) is sys.modules[f"dc.worker.{name}"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -251,3 +253,20 @@ def test_what_goes_has_its_name_no_more_before_anything_of_it_goes(
 def test_a_folder_that_is_not_there_needs_no_tidying(tmp_path: Path) -> None:
     PluginFolder(tmp_path / "none").tidy()
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("said", [{"python": ">=3"}, {"dependencies": ["numpy"]}])
+async def test_a_worker_whose_files_were_changed_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]
+) -> None:
+    """What reads such words is imported when it is first needed, and may be gone by then."""
+    monkeypatch.setitem(sys.modules, "dc.worker.plugin_needs", None)
+    async with fetching(tmp_path) as made:
+        data = archive(**said)
+        digest = hashlib.sha256(data).digest()
+        made.server.payloads[f"/plugins/{digest.hex()}"] = data
+        event = await made.fetch(Plugin(digest, len(data), "x"))
+        assert isinstance(event, PluginFailed)
+        assert event.final
+        assert "a part of this worker cannot be imported (" in event.text
+        assert "start the worker anew" in event.text

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dc.errors import StartError
 from dc.task_user import TaskUser
 from dc.worker import __main__ as program
+from dc.worker import task_place
 from dc.worker.folder import WorkerFolder, open_folder
 from dc.worker.keeping import write_file
-from dc.worker.task_place import share
+from dc.worker.task_place import anew, import_nothing_from_here, share
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it has no such users")
 
@@ -134,3 +137,68 @@ def test_the_option_is_for_root(
     assert user is not None
     assert user.name == "nobody"
     assert program.parse([]).task_user is None
+
+
+IMPORTS = """
+import sys
+from dc.worker import task_place
+before = list(sys.path)
+if "given" in sys.argv:
+    task_place.import_nothing_from_here()
+assert sys.path in (before, before[1:])
+try:
+    import planted
+except ImportError:
+    print("not there")
+"""
+
+
+@pytest.mark.parametrize("how", ["-m", "-c"])
+def test_nothing_is_imported_from_where_the_worker_was_started(tmp_path: Path, how: str) -> None:
+    """Else a task could put a module there, and root would run it."""
+    (tmp_path / "planted.py").write_text("print('ran')")
+    (tmp_path / "starts.py").write_text(IMPORTS)
+    command = [sys.executable, how, "starts" if how == "-m" else IMPORTS]
+    path = str(Path(program.__file__).parent.parent.parent)
+    env = {**os.environ, "PYTHONPATH": path}
+
+    def said(*words: str) -> str:
+        run = subprocess.run(
+            [*command, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        )
+        return run.stdout
+
+    assert said() == "ran\n"
+    assert said("given") == "not there\n"
+
+
+def test_only_the_folder_of_the_start_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ([], ["/elsewhere", str(tmp_path)]):
+        monkeypatch.setattr(sys, "path", path.copy())
+        import_nothing_from_here()
+        assert sys.path == path
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path)])
+    import_nothing_from_here()
+    assert sys.path == [str(tmp_path)], "as the environment has named it as well"
+
+
+async def test_a_worker_with_such_a_user_leaves_it_out_before_anything_else(
+    tmp_path: Path, me: TaskUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[bool] = []
+    monkeypatch.setattr(task_place, "import_nothing_from_here", lambda: called.append(True))
+    (tmp_path / "file").touch()
+    alone = program.parse(["--data", str(tmp_path / "file")])
+    for user, seen in ((None, []), (me, [True])):
+        with pytest.raises((StartError, OSError)):
+            await program.work(replace(alone, task_user=user), program.Ended())
+        assert called == seen
+
+
+def test_it_is_started_anew_without_that_folder() -> None:
+    words = ["-m", "dc.worker", "URL"]
+    added = [] if sys.flags.safe_path else ["-P"]
+    assert anew(words) == [*added, *words]
