@@ -55,24 +55,26 @@ def squash(build: Build, root: Path, listed: Sequence[str], to: Path) -> list[Pa
         (first / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).rename(first / path)
     order = to / "start.order"
-    order.write_text("".join(f"{first / path} {-at}\n" for at, path in enumerate(small)))
+    # Named from the folder where it runs: a blank in its path would be the end of a name.
+    order.write_text("".join(f"{first.name}/{path} {-at}\n" for at, path in enumerate(small)))
     for folder in (first, *(path for path in first.rglob("*") if path.is_dir())):
         folder.chmod(0o755)
     made = [to / START, to / IMAGE]
-    _squash(build, first, made[0], "-b", START_BLOCK, "-sort", order)
+    _squash(build, first, made[0], "-b", START_BLOCK, "-sort", order.name)
     _squash(build, root, made[1], "-b", BLOCK[build.compression])
     return made
 
 
-def _squash(build: Build, root: Path, to: Path, *options: str | Path) -> None:
+def _squash(build: Build, root: Path, to: Path, *options: str) -> None:
     to.unlink(missing_ok=True)
     date = str(build.epoch)
     run(
         [
-            *("mksquashfs", root, to, "-noappend", "-no-progress", "-quiet", "-all-root"),
+            *("mksquashfs", root.name, to, "-noappend", "-no-progress", "-quiet", "-all-root"),
             *("-no-xattrs", "-no-exports", "-mkfs-time", date, "-all-time", date),
             *("-comp", "zstd", "-Xcompression-level", LEVEL[build.compression], *options),
-        ]
+        ],
+        folder=root.parent,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,13 @@ def test_small_files_that_are_read_first_are_moved_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str, block: str
 ) -> None:
     calls: list[list[str]] = []
-    monkeypatch.setattr(initrd, "run", lambda command: calls.append([str(one) for one in command]))
-    root, to = tmp_path / "root", tmp_path / "made"
+
+    def run(command: list[str | Path], *, folder: Path) -> None:
+        calls.append([str(folder), *map(str, command)])
+
+    monkeypatch.setattr(initrd, "run", run)
+    to = tmp_path / "made"
+    root = to / "root"
     late = put(root, "usr/lib/late.pyc", 10)
     first = put(root, "usr/lib/z/first.pyc", 10)
     large = put(root, "usr/bin/large", initrd.SMALL_BYTES + 1)
@@ -44,16 +50,27 @@ def test_small_files_that_are_read_first_are_moved_apart(
     assert made == [to / initrd.START, to / initrd.IMAGE]
     assert files(to / "start") == [second, first]
     assert files(root) == [large, late]
-    lines = [f"{to}/start/{first} 0\n", f"{to}/start/{second} -1\n"]
+    lines = [f"start/{first} 0\n", f"start/{second} -1\n"]
     assert (to / "start.order").read_text() == "".join(lines)
     assert {path.stat().st_mode & 0o777 for path in folders(to / "start")} == {0o755}
     assert (to / "start" / second).stat().st_mode & 0o777 == 0o755
     start, rest = calls
-    assert start[1:3] == [str(to / "start"), str(made[0])]
-    assert start[-4:] == ["-b", initrd.START_BLOCK, "-sort", str(to / "start.order")]
-    assert rest[1:3] == [str(root), str(made[1])]
+    assert start[:4] == [str(to), "mksquashfs", "start", str(made[0])]
+    assert start[-4:] == ["-b", initrd.START_BLOCK, "-sort", "start.order"]
+    assert rest[:4] == [str(to), "mksquashfs", "root", str(made[1])]
     assert rest[-2:] == ["-b", block]
     assert all("1700000000" in one for one in calls)
+
+
+def test_a_blank_in_the_path_is_no_trouble(tmp_path: Path) -> None:
+    """By the real program, whose list of what comes first has names and figures in one line."""
+    to = tmp_path / "of another name"
+    names = [put(to / "root", f"usr/lib/{number}.pyc", number) for number in (3, 1, 2)]
+    late = put(to / "root", "usr/lib/late.pyc", 10)
+    made = initrd.squash(build(tmp_path, places.DEVELOPMENT), to / "root", names, to)
+    listed = [subprocess.check_output(["unsquashfs", "-l", one], text=True) for one in made]
+    assert all(name in listed[0] for name in names)
+    assert late in listed[1]
 
 
 def files(folder: Path) -> list[str]:
