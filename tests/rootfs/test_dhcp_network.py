@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ class Computer:
         self.root.write("bin/busybox", f'#!/bin/sh\nexec {busybox()} "$@"\n', runs=True)
         user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         command = ["unshare", *user, "--net", "--mount", "sh", "-c", BUILD, "sh", str(path)]
-        self._anchor = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._anchor = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         self._programs = [self._anchor]
         self.wait(lambda: self.has_card() or self._anchor.poll() is not None)
         assert self._anchor.poll() is None, "no namespaces can be made here"
@@ -93,7 +94,9 @@ class Computer:
     def start(self, command: list[str]) -> subprocess.Popen[bytes]:
         """Start a program there, that ends with the test."""
         quiet = subprocess.DEVNULL
-        program = subprocess.Popen(self._in(command), stdin=quiet, stdout=quiet, stderr=quiet)
+        program = subprocess.Popen(
+            self._in(command), stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
         self._programs.append(program)
         return program
 
@@ -113,9 +116,10 @@ class Computer:
         return self.start([server, *words, *options])
 
     def end(self) -> None:
-        """End all that was started."""
+        """End all that was started, and what that has started."""
         for program in reversed(self._programs):
-            program.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGTERM)
             program.wait(30)
 
 
