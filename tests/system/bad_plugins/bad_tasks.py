@@ -123,8 +123,8 @@ def stubborn(path: str) -> None:
 @dc.task_type
 def forever(path: str) -> None:
     """Never return; say that it began, and what was raised for it."""
-    Path(f"{path}-begun").write_text("x")
     try:
+        Path(f"{path}-begun").write_text("x")
         while True:
             pass
     except BaseException as error:
@@ -135,7 +135,6 @@ def forever(path: str) -> None:
 @dc.task_type
 def polite(path: str, context: dc.Context) -> None:
     """Look whether to stop, in a thread, and write that down."""
-    Path(f"{path}-begun").write_text("x")
 
     def look() -> None:
         while not context.stopping:
@@ -145,6 +144,7 @@ def polite(path: str, context: dc.Context) -> None:
     thread = threading.Thread(target=look)
     thread.start()
     try:
+        Path(f"{path}-begun").write_text("x")
         time.sleep(60)
     finally:
         thread.join()
