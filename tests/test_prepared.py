@@ -196,8 +196,9 @@ def test_where_there_is_no_room_for_it(monkeypatch: pytest.MonkeyPatch, step: in
         made.append(pipe())
         return made[-1]
 
-    monkeypatch.setattr("dc.prepared.tempfile.TemporaryFile" if not step else "os.pipe", few)
-    if not step:
+    if step:
+        monkeypatch.setattr("os.pipe", few)
+    else:
         monkeypatch.setattr("dc.prepared.tempfile.TemporaryFile", full)
     assert Prepared.start() is None
     assert descriptors() == before
@@ -221,7 +222,7 @@ import sys, trio
 from pathlib import Path
 from dc.launcher import Launcher
 from dc.prepared import Prepared
-from dc.process_tree import all_processes, become_reaper
+from dc.process_tree import become_reaper
 
 async def main():
     here = Path(sys.argv[1])
@@ -244,12 +245,17 @@ def test_one_that_waits_is_no_stray(tmp_path: Path) -> None:
     assert (done.stdout.split(), done.stderr) == (["None", "True"], "")
 
 
+@pytest.mark.parametrize("most", [1, 3, 10**6])
 @pytest.mark.parametrize("cut", [0, 3, 4, 20])
-def test_what_it_is_told_may_come_in_pieces_or_not_at_all(cut: int) -> None:
+def test_what_it_is_told_may_come_in_pieces_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, most: int, cut: int
+) -> None:
     words, names = [b"--token", b"a\xe9"], [b"A=b=c", b"EMPTY="]
     frame = encode_frame(Begin(words, names)) + b"more"
     reading, writing = os.pipe()
     before = dict(os.environb)
+    read = os.read
+    monkeypatch.setattr("os.read", lambda file, size: read(file, min(size, most)))
     try:
         os.write(writing, frame[:cut] if cut else frame)
         os.close(writing)
@@ -259,7 +265,7 @@ def test_what_it_is_told_may_come_in_pieces_or_not_at_all(cut: int) -> None:
             return
         assert wait_for_words(reading) == ["--token", "a\udce9"]
         assert dict(os.environb) == {b"A": b"b=c", b"EMPTY": b""}
-        assert os.read(reading, 10) == b"more", "that is for who reads next"
+        assert read(reading, 10) == b"more", "that is for who reads next"
     finally:
         os.close(reading)
         os.environb.clear()

@@ -44,6 +44,12 @@ class Fetching:
         )
         server.payloads[f"/plugins/{DIGEST.hex()}"] = DATA
 
+    def put(self, data: bytes) -> Plugin:
+        """Have an archive at the server; return what an assignment says of it."""
+        digest = hashlib.sha256(data).digest()
+        self.server.payloads[f"/plugins/{digest.hex()}"] = data
+        return Plugin(digest, len(data), "x")
+
     async def fetch(self, plugin: Plugin = PLUGIN) -> PluginReady | PluginFailed:
         await self.fetcher.fetch(FetchPlugin(plugin))
         event = self.events.pop()
@@ -117,9 +123,7 @@ async def test_a_lost_connection_may_be_well_again(tmp_path: Path) -> None:
 async def test_what_is_no_archive_fails_for_good(tmp_path: Path) -> None:
     async with fetching(tmp_path) as made:
         data = b"no archive at all" * 100
-        digest = hashlib.sha256(data).digest()
-        made.server.payloads[f"/plugins/{digest.hex()}"] = data
-        event = await made.failed(Plugin(digest, len(data), "x"))
+        event = await made.failed(made.put(data))
         assert event.final
         assert "it is no archive of a plugin" in event.text
         event = await made.failed(Plugin(DIGEST, limits.ARCHIVE_BYTES + 1, "x"))
@@ -131,9 +135,7 @@ async def test_another_python(tmp_path: Path) -> None:
     async with fetching(tmp_path) as made:
         for python, text in (("<3", "it needs Python <3"), ("nonsense", "'nonsense'")):
             data = archive(python=python)
-            digest = hashlib.sha256(data).digest()
-            made.server.payloads[f"/plugins/{digest.hex()}"] = data
-            event = await made.fetch(Plugin(digest, len(data), "x"))
+            event = await made.fetch(made.put(data))
             assert isinstance(event, PluginFailed)
             assert event.final
             assert text in event.text
@@ -145,17 +147,13 @@ async def test_a_python_that_was_built_between_two_versions(
     monkeypatch.setattr("platform.python_version", lambda: "3.12.1+")
     async with fetching(tmp_path) as made:
         data = archive(python=">=3.11")
-        digest = hashlib.sha256(data).digest()
-        made.server.payloads[f"/plugins/{digest.hex()}"] = data
-        assert isinstance(await made.fetch(Plugin(digest, len(data), "x")), PluginReady)
+        assert isinstance(await made.fetch(made.put(data)), PluginReady)
 
 
 async def test_what_may_not_be_installed(tmp_path: Path) -> None:
     async with fetching(tmp_path) as made:
         data = archive(dependencies=["numpy >= 2", "tomli; python_version < '3'"])
-        digest = hashlib.sha256(data).digest()
-        made.server.payloads[f"/plugins/{digest.hex()}"] = data
-        event = await made.fetch(Plugin(digest, len(data), "x"))
+        event = await made.fetch(made.put(data))
         assert isinstance(event, PluginFailed)
         assert event.final
         assert "it needs numpy>=2 to be installed, and this worker installs nothing" in event.text
@@ -263,9 +261,7 @@ async def test_a_worker_whose_files_were_changed_says_so_and_goes_on(
     monkeypatch.setitem(sys.modules, "dc.worker.plugin_needs", None)
     async with fetching(tmp_path) as made:
         data = archive(**said)
-        digest = hashlib.sha256(data).digest()
-        made.server.payloads[f"/plugins/{digest.hex()}"] = data
-        event = await made.fetch(Plugin(digest, len(data), "x"))
+        event = await made.fetch(made.put(data))
         assert isinstance(event, PluginFailed)
         assert event.final
         assert "a part of this worker cannot be imported (" in event.text
