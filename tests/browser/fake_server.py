@@ -56,6 +56,13 @@ def samples_now(value: object) -> object:
     return moved(plain)
 
 
+def query_then(query: Query) -> Query:
+    """Return what was asked with its times moved from now to when the views were made up."""
+    shift = time.time() - samples.NOW
+    times = {name: float(query[name]) - shift for name in ("since", "until") if name in query}
+    return query | {name: str(at) for name, at in times.items()}
+
+
 @dataclass
 class Said:
     """An answer that is no view: a status, and what goes with it."""
@@ -236,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(self.world.delay)
         answer = self.world.answers.get(path, otherwise)
         if callable(answer):
-            answer = answer(query)
+            answer = answer(query_then(query))
         if answer is None:
             answer = problem(404, "unknown", f"there is nothing at {path}")
         if not isinstance(answer, Said):

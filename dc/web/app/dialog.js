@@ -1,5 +1,5 @@
 // Asks before what destroys: `if (await confirm({...})) …`; and for a value, by a form in a dialog.
-import { html, useEffect, useRef } from "../vendor/vendor.js";
+import { html, useLayoutEffect, useRef } from "../vendor/vendor.js";
 import { cell, useCell } from "./cell.js";
 
 const asked = cell(null);
@@ -18,7 +18,7 @@ export function form({ title, text = "", action, danger = false, fields }) {
 export function Dialogs() {
   const one = useCell(asked);
   const box = useRef(null);
-  useEffect(() => { if (one) box.current.showModal(); }, [one]);
+  useLayoutEffect(() => { if (one) box.current.showModal(); }, [one]);
   if (!one) return null;
   const end = (answer) => {
     box.current.close(); // gives the focus back to where it was

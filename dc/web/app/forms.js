@@ -1,5 +1,5 @@
 // Form controls with their labels.
-import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { Icon } from "./icons.js";
 
 const SETTLED_MS = 250;
@@ -9,6 +9,21 @@ export function useId(prefix = "field") {
   const id = useRef("");
   if (!id.current) id.current = `${prefix}-${(last += 1)}`;
   return id.current;
+}
+
+// What is added within a box gets the focus: call what is returned where one is added.
+//
+// It has it as soon as it stands there, so that nothing that is typed at once is lost.
+//   entries: a selector of those that are there, seen from the box; `count`: how many there are.
+export function useAdded(box, entries, count) {
+  const waits = useRef(false);
+  useLayoutEffect(() => {
+    if (!waits.current) return;
+    waits.current = false;
+    const all = box.current.querySelectorAll(entries);
+    all[all.length - 1]?.querySelector("input, textarea, select, button:not(.icon-button)")?.focus();
+  }, [count]);
+  return () => { waits.current = true; };
 }
 
 // A label, a control, help below it, and what is wrong with it. `children(id, described)` gives the control.
@@ -35,13 +50,21 @@ export function Choice({ label, value, options, onChange, unseen = false }) {
 export function Search({ label, value, onChange, placeholder = label }) {
   const [text, setText] = useState(value);
   const timer = useRef(0);
-  useEffect(() => setText(value), [value]);
+  const told = useRef(value);
+  useLayoutEffect(() => { // another one's words, not our own that come back: more may have been typed since
+    if (told.current === value) return;
+    told.current = value;
+    setText(value);
+  }, [value]);
   useEffect(() => () => clearTimeout(timer.current), []);
   const typed = (event) => {
     const words = event.target.value;
     setText(words);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => onChange(words.trim()), SETTLED_MS);
+    timer.current = setTimeout(() => {
+      told.current = words.trim();
+      onChange(told.current);
+    }, SETTLED_MS);
   };
   return html`<label class="search"><span class="unseen">${label}</span><${Icon} name="search" />
     <input type="search" value=${text} placeholder=${placeholder} onInput=${typed} /></label>`;

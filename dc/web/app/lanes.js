@@ -95,18 +95,37 @@ export function stepOf(at, { since, step }) {
   return step > 0 ? Math.floor((at - since) / step) : 0;
 }
 
-// What is at a place: `{lane, step, span}`; the last is null where there is none. Null outside.
-export function found(timeline, rows, { x, y }, view, width, slot) {
+// What a place of the plot stands for: `{worker, at, slot, reach}`, null outside of all lanes.
+//
+// It is a choice in the terms of the job, not of what was fetched: windows come and go under it.
+export function aimed(rows, lanes, { x, y }, view, width, slot) {
   const lane = rows.findIndex((row) => y >= row.top && y < row.top + row.height);
   if (lane < 0) return null;
-  const at = timeOf(x, view, width);
+  return {
+    worker: lanes[lane].worker,
+    at: timeOf(x, view, width),
+    slot: Math.floor((y - rows[lane].top - 2) / slot),
+    reach: ((view.until - view.since) / width) * 2, // two pixels: what is short can be hit
+  };
+}
+
+// The same without a pointer: a worker's step, and whatever task ran in the middle of it.
+export function stepped({ lanes, since, step }, lane, to) {
+  const row = Math.min(lanes.length - 1, Math.max(0, lane));
+  const at = Math.min(lanes[row].busy.length - 1, Math.max(0, to));
+  return { worker: lanes[row].worker, at: since + (at + 0.5) * step, slot: null, reach: 0 };
+}
+
+// What is there in this timeline: `{lane, step, span}`; the last is null where there is none.
+// Null if there is no choice, or no such worker.
+export function found(timeline, rows, choice) {
+  const lane = choice ? timeline.lanes.findIndex((one) => one.worker === choice.worker) : -1;
+  if (lane < 0) return null;
+  const { at, slot, reach } = choice;
   const most = Math.max(0, timeline.lanes[lane].busy.length - 1);
   const step = Math.min(most, Math.max(0, stepOf(at, timeline)));
-  const reach = ((view.until - view.since) / width) * 2; // two pixels: what is short can be hit
-  const row = Math.floor((y - rows[lane].top - 2) / slot);
-  const span = rows[lane].spans.find(
-    (one) => one.slot === row && at >= one.began - reach && at <= (one.ended ?? Infinity) + reach,
-  );
+  const span = rows[lane].spans.find((one) => (slot === null || one.slot === slot)
+    && at >= one.began - reach && at <= (one.ended ?? Infinity) + reach);
   return { lane, step, span: span ?? null };
 }
 

@@ -6,7 +6,7 @@ import { cell } from "./cell.js";
 import { clock } from "./clock.js";
 
 const POLL_MS = 2000;
-const STREAM_AGAIN_MS = 30000;
+const STREAM_AGAIN_MS = 30000; // where there is none: one that was there is tried again after POLL_MS
 const SHORTEST_MS = 500;
 const LONGEST_MS = 10000;
 const HIDDEN_MS = 60000; // a tab that nobody looks at lets go of its stream after this
@@ -18,7 +18,9 @@ export const connection = cell({ state: "connecting", at: null, again: null });
 const wanted = new Map(); // topic -> set of {path, take}
 const lastText = new Map(); // topic -> what was polled last, to tell whether it changed
 let source = null;
+let turn = 0; // each way of hearing is one: what an earlier one still waits for is of no interest
 let opened = "";
+let heardFirst = 0; // when this stream began to say something, by performance.now(); 0 before that
 let lastEvent = "";
 let timer = 0;
 let pause = SHORTEST_MS;
@@ -43,9 +45,11 @@ export function tell(topic, value, id = "") {
 }
 
 function close() {
+  turn += 1;
   source?.close();
   source = null;
   opened = "";
+  heardFirst = 0;
   clearTimeout(timer);
   clearTimeout(watchdog);
 }
@@ -64,7 +68,11 @@ function open() {
   const after = wanted.has("events") && lastEvent ? `&after=${encodeURIComponent(lastEvent)}` : "";
   source = new EventSource(`/api/stream?topics=${encodeURIComponent(opened).replaceAll("%2C", ",")}${after}`);
   const mine = source;
-  source.onopen = () => { heard("live"); watch(); };
+  source.onopen = () => {
+    heardFirst = performance.now();
+    heard("live");
+    watch();
+  };
   source.onerror = () => { if (mine === source) failed(); };
   for (const sign of ["beat", "problem"]) { // nothing new; or a topic that is not there, or no more
     source.addEventListener(sign, () => { if (mine === source) { heard("live"); watch(); } });
@@ -88,19 +96,25 @@ function watch() {
 }
 
 // The stream ended or could not be had: is the server there at all?
-async function failed() {
-  close();
-  await poll(STREAM_AGAIN_MS);
+//
+// One that lasted will do so again, as after a restart of the server; one that is cut off again and
+// again is no better than asking.
+function failed() {
+  const lasted = heardFirst > 0 && performance.now() - heardFirst > STREAM_AGAIN_MS;
+  poll(lasted ? 0 : STREAM_AGAIN_MS);
 }
 
+// Asks for what is wanted, each POLL_MS; the stream is tried when `left` milliseconds are over.
 async function poll(left) {
   close();
+  const mine = turn;
   if (!wanted.size) return;
   const answered = await Promise.all([...wanted].map(([topic, takers]) => fetchOne(topic, takers)));
-  if (source || !wanted.size) return;
+  if (mine !== turn) return;
   if (answered.includes(true)) {
+    const back = connection.value.state === "lost"; // so that the stream may have failed before it came
     heard("polling");
-    timer = setTimeout(left > 0 ? () => poll(left - POLL_MS) : open, POLL_MS);
+    timer = setTimeout(left > 0 && !back ? () => poll(left - POLL_MS) : open, POLL_MS);
   } else if (answered.includes(false)) {
     pause = Math.min(2 * pause, LONGEST_MS);
     connection.set({ ...connection.value, state: "lost", again: clock.now() + pause / 1000 });

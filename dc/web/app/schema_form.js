@@ -1,8 +1,8 @@
 // A form made from a JSON Schema: each shape has its control, each control its label, help and mistake.
-import { html, useEffect, useRef } from "../vendor/vendor.js";
+import { html, useRef } from "../vendor/vendor.js";
 import { Doc } from "./doc.js";
 import { draftOf } from "./draft.js";
-import { Field, useId } from "./forms.js";
+import { Field, useAdded, useId } from "./forms.js";
 import { size } from "./format.js";
 import { Icon } from "./icons.js";
 import { MEASURES } from "./measures.js";
@@ -193,15 +193,9 @@ function AddField({ fields, add }) {
 // Entries that can be added and removed; `children` draws them. A new one gets the focus.
 function Entries({ draft, form, keys, blank, what, children, ...props }) {
   const box = useRef(null);
-  const fresh = useRef(false);
-  useEffect(() => {
-    if (!fresh.current) return;
-    fresh.current = false;
-    const entries = box.current.querySelectorAll(":scope > .entry");
-    entries[entries.length - 1]?.querySelector("input, textarea, select, button")?.focus();
-  }, [draft.length]);
+  const added = useAdded(box, ":scope > .entry", draft.length);
   const add = () => {
-    fresh.current = true;
+    added();
     form.change([...keys, draft.length], blank());
   };
   const note = draft.length ? `${draft.length}` : "none";

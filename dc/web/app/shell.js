@@ -1,5 +1,5 @@
 // What stands around each page: navigation, the state of the connection, the theme.
-import { html, useEffect, useState } from "../vendor/vendor.js";
+import { html, useLayoutEffect, useState } from "../vendor/vendor.js";
 import { useCell } from "./cell.js";
 import { clock, seconds } from "./clock.js";
 import { Dialogs } from "./dialog.js";
@@ -30,7 +30,7 @@ export function Shell({ children }) {
   const [open, setOpen] = useState(false);
   const { path } = useCell(place);
   const out = outside(useCell(me));
-  useEffect(() => setOpen(false), [path]);
+  useLayoutEffect(() => setOpen(false), [path]);
   return html`
     <a class="skip" href="#main">Skip to the page</a>
     <header class="side">

@@ -6,7 +6,7 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../
 import { withQuery } from "./api.js";
 import { AsTable } from "./chart.js";
 import { count, moment, span as spanText } from "./format.js";
-import { busiest, found, markText, marks, panned, rowsOf, shade, sums, within, xOf, zoomed } from "./lanes.js";
+import { aimed, busiest, found, markText, marks, panned, rowsOf, shade, stepped, sums, within, xOf, zoomed } from "./lanes.js";
 import { Icon } from "./icons.js";
 import { FINISHED, WorkerLink } from "./jobs_shared.js";
 import { useData } from "./live.js";
@@ -131,10 +131,11 @@ function Plot({ timeline, view, whole, width, change }) {
   const canvas = useRef(null);
   const rows = useMemo(() => rowsOf(timeline, ROOM), [timeline]);
   const height = AXIS + rows.reduce((sum, row) => sum + row.height, 0);
-  const [chosen, setChosen] = useState(null);
+  const [choice, setChoice] = useState(null);
+  const chosen = useMemo(() => found(timeline, rows, choice), [timeline, rows, choice]);
   const colours = useColours();
   const state = useRef({});
-  state.current = { timeline, rows, view, whole, width, change, chosen, setChosen };
+  state.current = { timeline, rows, view, whole, width, change, choice, chosen, setChoice };
   useLayoutEffect(() => draw(canvas.current, { timeline, rows, view, width, height, chosen, colours }), [
     timeline, view, width, height, chosen, colours,
   ]);
@@ -177,16 +178,11 @@ function said(timeline, { lane, step, span }) {
   return `${name}, ${spanText(timeline.step)} from ${moment(at)}: ${busy} busy${failed}`;
 }
 
-function typed(event, { timeline, rows, view, whole, change, chosen, setChosen }) {
+function typed(event, { timeline, view, whole, change, choice, chosen, setChoice }) {
   const { lane, step, span } = chosen ?? { lane: -1, step: -1, span: null };
-  const { lanes, since, step: seconds } = timeline;
-  if (!lanes.length || event.ctrlKey || event.metaKey || event.altKey) return;
-  const choose = (nextLane, nextStep) => {
-    const to = Math.min(lanes.length - 1, Math.max(0, nextLane));
-    const at = Math.min(lanes[to].busy.length - 1, Math.max(0, nextStep));
-    setChosen({ lane: to, step: at, span: spanAt(rows[to], since + (at + 0.5) * seconds) });
-  };
-  const middle = step < 0 ? (view.since + view.until) / 2 : since + (step + 0.5) * seconds;
+  if (!timeline.lanes.length || event.ctrlKey || event.metaKey || event.altKey) return;
+  const choose = (toLane, toStep) => setChoice(stepped(timeline, toLane, toStep));
+  const middle = choice ? choice.at : (view.since + view.until) / 2;
   const keys = {
     ArrowUp: () => choose(lane - 1, step),
     ArrowDown: () => choose(lane + 1, step),
@@ -203,10 +199,6 @@ function typed(event, { timeline, rows, view, whole, change, chosen, setChosen }
   keys[event.key]();
 }
 
-function spanAt(row, at) {
-  return row.spans.find((one) => one.began <= at && at <= (one.ended ?? Infinity)) ?? null;
-}
-
 // Listens to a pointer; returns what ends that.
 function pointed(canvas, state) {
   let held = null;
@@ -214,7 +206,7 @@ function pointed(canvas, state) {
     const { left, top } = canvas.getBoundingClientRect();
     const { timeline, rows, view, width } = state.current;
     const place = { x: clientX - left, y: clientY - top - AXIS };
-    return { ...place, hit: found(timeline, rows, place, view, width, ROOM.slot) };
+    return { ...place, aim: aimed(rows, timeline.lanes, place, view, width, ROOM.slot) };
   };
   const on = {
     pointerdown(event) {
@@ -223,8 +215,8 @@ function pointed(canvas, state) {
       canvas.setPointerCapture(event.pointerId);
     },
     pointermove(event) {
-      const { whole, width, change, setChosen } = state.current;
-      if (!held) return setChosen(placed(event).hit);
+      const { whole, width, change, setChoice } = state.current;
+      if (!held) return setChoice(placed(event).aim);
       const by = held.x - event.clientX;
       if (Math.abs(by) > DRAG_PIXELS) held.moved = true;
       if (held.moved) change(panned(held.view, by / width, whole));
@@ -232,14 +224,15 @@ function pointed(canvas, state) {
     pointerup(event) {
       const wasClick = held && !held.moved;
       held = null;
-      const { timeline, view, whole, change } = state.current;
-      const { hit } = placed(event);
+      const { timeline, rows, view, whole, change } = state.current;
+      const { aim } = placed(event);
+      const hit = found(timeline, rows, aim);
       if (!wasClick || !hit) return;
       if (hit.span) go(`/jobs/${timeline.job}/tasks/${hit.span.number}`);
-      else change(zoomed(view, 2 * ZOOM, timeline.since + (hit.step + 0.5) * timeline.step, whole));
+      else change(zoomed(view, 2 * ZOOM, aim.at, whole));
     },
     pointercancel() { held = null; },
-    pointerleave() { if (!held) state.current.setChosen(null); },
+    pointerleave() { if (!held) state.current.setChoice(null); },
     wheel(event) {
       if (!event.ctrlKey && !event.metaKey) return; // the page's to scroll
       event.preventDefault();

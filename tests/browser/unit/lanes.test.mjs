@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  busiest, found, markText, marks, panned, rowsOf, shade, sums, timeOf, within, xOf, zoomed,
+  aimed, busiest, found, markText, marks, panned, rowsOf, shade, stepped, sums, timeOf, within, xOf, zoomed,
 } from "../../../dc/web/app/lanes.js";
 
 const WHOLE = { since: 1000, until: 2000 };
@@ -88,12 +88,30 @@ test("what is under a pointer", () => {
   const timeline = { ...TIMELINE, spans: SPANS };
   const view = { since: 1000, until: 1030 };
   const rows = rowsOf(timeline, ROOM);
-  const at = (x, y) => found(timeline, rows, { x, y }, view, 300, ROOM.slot);
+  const at = (x, y) => found(timeline, rows, aimed(rows, timeline.lanes, { x, y }, view, 300, ROOM.slot));
   assert.deepEqual(at(50, 5), { lane: 0, step: 0, span: SPANS[0] });
   assert.deepEqual(at(299, 25), { lane: 0, step: 2, span: SPANS[1] });
   assert.deepEqual(at(150, 40), { lane: 1, step: 1, span: null });
   assert.equal(at(150, 400), null);
   assert.equal(timeOf(150, view, 300), 1015);
+});
+
+test("a step by the keyboard, kept within what is there", () => {
+  const timeline = { ...TIMELINE, spans: SPANS };
+  const rows = rowsOf(timeline, ROOM);
+  assert.deepEqual(stepped(timeline, 0, 1), { worker: "a", at: 1015, slot: null, reach: 0 });
+  assert.deepEqual(found(timeline, rows, stepped(timeline, -1, -1)), { lane: 0, step: 0, span: SPANS[0] });
+  assert.deepEqual(found(timeline, rows, stepped(timeline, 9, 9)), { lane: 1, step: 2, span: null });
+});
+
+test("what was chosen stays what it is when another window is fetched", () => {
+  const choice = stepped(TIMELINE, 0, 2);
+  const near = { since: 1024, step: 0.5, lanes: [{ worker: "new", busy: [0], failed: [0] }, { ...TIMELINE.lanes[0] }], spans: SPANS };
+  assert.deepEqual(found(TIMELINE, rowsOf(TIMELINE, ROOM), choice), { lane: 0, step: 2, span: null });
+  assert.deepEqual(found(near, rowsOf(near, ROOM), choice), { lane: 1, step: 2, span: SPANS[1] });
+  const other = { ...TIMELINE, lanes: [TIMELINE.lanes[1]] };
+  assert.equal(found(other, rowsOf(other, ROOM), choice), null);
+  assert.equal(found(TIMELINE, rowsOf(TIMELINE, ROOM), null), null);
 });
 
 test("a table of it", () => {

@@ -1,5 +1,5 @@
 // Add a computer: makes a join code, and shows it once, in all the ways in which it is used.
-import { html, useEffect, useMemo, useState } from "../../vendor/vendor.js";
+import { html, useLayoutEffect, useMemo, useState } from "../../vendor/vendor.js";
 import { send } from "../api.js";
 import { Boot } from "../boot.js";
 import { confirm } from "../dialog.js";
@@ -94,7 +94,7 @@ function wantedOf(said) {
 function Made({ made, again }) {
   const { invite } = made;
   const file = useMemo(() => URL.createObjectURL(new Blob([made.file], { type: "text/plain" })), [made.file]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.getElementById("made")?.focus();
     return () => URL.revokeObjectURL(file);
   }, [file]);

@@ -1,5 +1,5 @@
 // All jobs: to find one, and to act on several.
-import { html, useEffect, useState } from "../../vendor/vendor.js";
+import { html, useLayoutEffect, useState } from "../../vendor/vendor.js";
 import { send, withQuery } from "../api.js";
 import { confirm } from "../dialog.js";
 import { plural, rate } from "../format.js";
@@ -38,7 +38,7 @@ export default function Jobs({ query }) {
   });
   const jobs = useData(path, { on: "jobs" });
   const [selected, setSelected] = useState(new Set());
-  useEffect(() => setSelected(new Set()), [path]);
+  useLayoutEffect(() => setSelected(new Set()), [path]);
   const filter = (changes) => setQuery({ ...changes, cursor: "" });
   const filtered = ["state", "type", "submitter", "search"].some((name) => said(name));
   return html`<${Page} title="Jobs" actions=${may("submit") && html`<a class="button primary" href="/submit">Submit a job</a>`}>

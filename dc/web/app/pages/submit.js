@@ -1,10 +1,10 @@
 // Submits a job: a form made from what its task type says of its payloads. No code needed.
-import { html, useEffect, useMemo, useRef, useState } from "../../vendor/vendor.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/vendor.js";
 import { idempotencyKey } from "../api.js";
 import { Doc } from "../doc.js";
 import { changed, draftOf, valueOf } from "../draft.js";
 import { count, plural, size } from "../format.js";
-import { Field } from "../forms.js";
+import { Field, useAdded } from "../forms.js";
 import { Icon } from "../icons.js";
 import { encode, placeOf, readLines } from "../json_text.js";
 import { useData } from "../live.js";
@@ -81,7 +81,7 @@ function Job({ type }) {
   const box = useRef(null);
   const last = useRef({ body: "", key: "" });
   const put = useRef(new Map());
-  useEffect(() => { // a mistake is looked at where it is
+  useLayoutEffect(() => { // a mistake is looked at where it is
     if (wrong.all.length) (box.current.querySelector('[aria-invalid="true"]') ?? box.current.querySelector(".wrong"))?.focus();
   }, [wrong]);
 
@@ -198,9 +198,10 @@ function refused(problem, mode) {
 function Cards({ type, tasks, setTasks, problems }) {
   const schema = type.payload_schema;
   const box = useRef(null);
+  const added = useAdded(box, ":scope > .card", tasks.length);
   const add = (draft) => {
+    added();
     setTasks((old) => [...old, draft]);
-    setTimeout(() => box.current?.querySelector(".card:last-of-type :is(input, textarea, select)")?.focus());
   };
   const single = tasks.length === 1;
   return html`<div ref=${box}>

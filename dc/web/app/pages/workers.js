@@ -1,5 +1,5 @@
 // The workers: who is here and how it is; and what is done with many of them at once.
-import { html, useEffect, useState } from "../../vendor/vendor.js";
+import { html, useLayoutEffect, useState } from "../../vendor/vendor.js";
 import { withQuery } from "../api.js";
 import { count, percent, plural, rate, size } from "../format.js";
 import { Choice, Search } from "../forms.js";
@@ -25,7 +25,7 @@ export default function Workers({ query }) {
   const workers = useData(path, plain ? { topic: "workers" } : { on: "workers" });
   const [selected, setSelected] = useState(new Set());
   const [all, setAll] = useState(false);
-  useEffect(() => { setSelected(new Set()); setAll(false); }, [path]);
+  useLayoutEffect(() => { setSelected(new Set()); setAll(false); }, [path]);
   const select = (next) => { setSelected(next); setAll(false); };
   return html`<${Page} title="Workers" actions=${html`<${Fails} asked=${asked} />${administers() && html`
       <a class="button primary" href="/workers/add">Add a computer</a>`}`}>
