@@ -198,6 +198,11 @@ class FakeServer:
             server.hang_up()
 
     @property
+    def answers(self) -> bool:
+        """Whether it is there."""
+        return self._server is not None
+
+    @property
     def address(self) -> str:
         """Of the page."""
         return f"http://127.0.0.1:{self._port}"

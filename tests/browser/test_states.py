@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from dc.view_jobs import CountsView, JobsPage, Left, TasksPage
 from dc.view_workers import WorkersPage
@@ -149,6 +149,31 @@ def test_a_lost_server_is_said_and_found_again(
     expect(page.locator(".live")).to_have_text("Live")
     expect(page.get_by_text("The server does not answer")).to_have_count(0)
     expect(page.get_by_text("888/s")).to_be_visible()
+
+
+def test_a_server_that_is_back_is_live_soon_though_its_stream_failed_once_more(
+    desktop: Screen, fake: FakeServer
+) -> None:
+    desktop.expected += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_CONNECTION"]
+    desktop.expected.append("ERR_FAILED")  # the stream that is refused here
+    page = desktop.open(fake.address + "/", "Overview")
+    expect(page.locator(".live")).to_have_text("Live")
+    fake.stop()
+    expect(page.get_by_text("The server does not answer")).to_be_visible()
+    refused: list[bool] = []  # streams that were, and whether the server was there
+
+    def once(route: Route) -> None:
+        if any(refused):
+            route.continue_()
+        else:
+            refused.append(fake.answers)
+            route.abort()
+
+    page.route("**/api/stream?*", once)
+    fake.start()
+    # Where a stream was refused by a server that is there, it is tried again after half a minute.
+    expect(page.locator(".live")).to_have_text("Live", timeout=20_000)
+    assert any(refused)
 
 
 # --- addresses ----------------------------------------------------------------------------------
