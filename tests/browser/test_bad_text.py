@@ -123,7 +123,7 @@ def test_what_is_cut_can_be_seen_whole(desktop: Screen, fake: FakeServer) -> Non
     more.first.click()
     assert shown(page) > short + 3_000
     page.get_by_role("button", name="Show less").first.click()
-    assert shown(page) == short
+    assert shown(page) < short + 100  # times are shown, and go on
 
 
 def test_bad_names_in_addresses(desktop: Screen, fake: FakeServer) -> None:

@@ -207,6 +207,18 @@ def test_each_view_has_its_address(desktop: Screen, fake: FakeServer, world: Wor
     expect(page.get_by_role("combobox", name="State")).to_have_value("failed")
 
 
+def test_what_is_typed_stays_while_it_is_searched_for(desktop: Screen, fake: FakeServer) -> None:
+    page = desktop.open(fake.address + "/jobs", "Jobs")
+    box = page.get_by_role("searchbox", name="Search by name")
+    box.press_sequentially("film ")
+    expect(page).to_have_url(fake.address + "/jobs?search=film")
+    box.press_sequentially("two")
+    expect(page).to_have_url(fake.address + "/jobs?search=film+two")
+    expect(box).to_have_value("film two")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(box).to_have_value("")
+
+
 def test_a_new_page_begins_at_its_heading(desktop: Screen, fake: FakeServer, world: World) -> None:
     world.answers["/api/workers"] = WorkersPage([])
     page = desktop.open(fake.address + "/", "Overview")
