@@ -27,7 +27,7 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-from dc import limits
+from dc import limits, limits_http
 from dc._frames import BINARY, FrameDecoder, encode_frame
 from dc.messages import (
     PROTOCOL,
@@ -223,7 +223,7 @@ class Fleet:
 
     def _receive(self, worker: FakeWorker) -> None:
         try:
-            data = worker.sock.recv(limits.RECEIVE_BYTES)
+            data = worker.sock.recv(limits_http.RECEIVE_BYTES)
         except BlockingIOError:
             return
         except OSError:

@@ -30,7 +30,8 @@ from msgspec import json as coder
 from benchmarks.figures import show
 from benchmarks.path import end
 from benchmarks.processes import Process
-from dc import invites, limits, worker_proof
+from dc import invites, worker_proof
+from dc import limits_worker as limits
 from dc.dial import dial
 from dc.errors import DcError
 from dc.link import Link

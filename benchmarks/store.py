@@ -33,7 +33,7 @@ from typing import Any, TypeAlias
 import trio
 
 from benchmarks.figures import show
-from dc import limits
+from dc import limits_store as limits
 from dc.messages import Options, Outcome, Payload
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes, Record
 from dc.store_file import connect, make_durable

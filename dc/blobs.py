@@ -22,7 +22,7 @@ from typing import Final, TypeVar
 
 import trio
 
-from dc import limits
+from dc import limits_store as limits
 from dc.blobs_incoming import Incoming, Pieces, Sink, Source, fill
 from dc.blobs_partial import Partials
 from dc.blobs_sound import Soundness

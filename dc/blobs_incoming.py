@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, Protocol, TypeAlias, TypeVar, TypeVarTuple, 
 
 import trio
 
-from dc import limits
+from dc import limits_http, limits_store
 from dc.errors import BlobMismatch, StoreError
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class Incoming:
         self.digest = digest
         self.expected = expected
         self.written = kept
-        self.hashes_itself = expected is not None and expected <= limits.HASH_BESIDE_BYTES
+        self.hashes_itself = expected is not None and expected <= limits_store.HASH_BESIDE_BYTES
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
         self._hashed = 0
@@ -126,10 +126,10 @@ class Incoming:
         Raises:
             OSError: it cannot be read.
         """
-        until = min(self.written, self._hashed + limits.HASH_BYTES)
+        until = min(self.written, self._hashed + limits_store.HASH_BYTES)
         if self._hashed == until:
             return False
-        buffer = memoryview(bytearray(min(until - self._hashed, limits.HAND_ON_BYTES)))
+        buffer = memoryview(bytearray(min(until - self._hashed, limits_http.HAND_ON_BYTES)))
         with self.path.open("rb", buffering=0) as file:
             file.seek(self._hashed)
             while self._hashed < until:
@@ -194,7 +194,7 @@ class Incoming:
         them, and forgets none of them.
         """
         size = self.written - self._asked
-        if sys.platform == "linux" and size >= limits.BLOB_WRITEBACK_BYTES and self._lasting:
+        if sys.platform == "linux" and size >= limits_store.BLOB_WRITEBACK_BYTES and self._lasting:
             os.posix_fadvise(descriptor, self._asked, size, os.POSIX_FADV_DONTNEED)
             self._asked = self.written
 
@@ -272,7 +272,7 @@ def _nobody(size: int) -> None:
 def hash_file(path: Path) -> tuple[bytes, int]:
     """Return the SHA-256 of a file, and its size in bytes. For a thread."""
     found, size = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(limits.HAND_ON_BYTES))
+    buffer = memoryview(bytearray(limits_http.HAND_ON_BYTES))
     with path.open("rb", buffering=0) as file:
         while got := file.readinto(buffer):
             found.update(buffer[:got])
@@ -285,7 +285,7 @@ async def in_hashers(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
     try:
         limiter = _hashers.get()
     except LookupError:
-        limiter = trio.CapacityLimiter(limits.HASHERS)
+        limiter = trio.CapacityLimiter(limits_store.HASHERS)
         _hashers.set(limiter)
     return await trio.to_thread.run_sync(work, *arguments, limiter=limiter)
 

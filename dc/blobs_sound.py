@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from dc import limits
+from dc import limits_store as limits
 from dc.blobs_incoming import hash_file, in_hashers
 from dc.log_fields import about
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from dc import limits
+from dc import limits_http, limits_store
 from dc.blobs_incoming import Sink, Source, Told, in_hashers
 from dc.errors import BlobMismatch
 
@@ -20,7 +20,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_READING: dict[int, int] = {zstd.DecompressionParameter.window_log_max: limits.ZSTD_WINDOW_LOG}
+_READING: dict[int, int] = {
+    zstd.DecompressionParameter.window_log_max: limits_store.ZSTD_WINDOW_LOG
+}
 
 
 async def pays(path: Path, size: int) -> bool:
@@ -29,18 +31,18 @@ async def pays(path: Path, size: int) -> bool:
     Raises:
         OSError: it cannot be read.
     """
-    return size >= limits.ZSTD_SAMPLE_BYTES and await in_hashers(_pays, path, size)
+    return size >= limits_store.ZSTD_SAMPLE_BYTES and await in_hashers(_pays, path, size)
 
 
 def _pays(path: Path, size: int) -> bool:
-    each, whole, small = limits.ZSTD_SAMPLE_BYTES, 0, 0
+    each, whole, small = limits_store.ZSTD_SAMPLE_BYTES, 0, 0
     with path.open("rb", buffering=0) as file:
         for start in (0, max(0, (size - each) // 2), max(0, size - each)):
             file.seek(start)
             piece = file.read(each)
             whole += len(piece)
-            small += len(zstd.compress(piece, limits.ZSTD_LEVEL))
-    return small < whole * limits.ZSTD_PAYS
+            small += len(zstd.compress(piece, limits_store.ZSTD_LEVEL))
+    return small < whole * limits_store.ZSTD_PAYS
 
 
 class Compressed:
@@ -56,10 +58,10 @@ class Compressed:
         self._told = told
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        coder, size = zstd.ZstdCompressor(level=limits.ZSTD_LEVEL), 0
+        coder, size = zstd.ZstdCompressor(level=limits_store.ZSTD_LEVEL), 0
         file = await trio.to_thread.run_sync(self._path.open, "rb", 0)
         with file:
-            while piece := await in_hashers(file.read, limits.ZSTD_PIECE_BYTES):
+            while piece := await in_hashers(file.read, limits_store.ZSTD_PIECE_BYTES):
                 size += len(piece)
                 if packed := await in_hashers(coder.compress, piece):
                     yield packed
@@ -95,7 +97,7 @@ class Decompressed:
             if self._coder.eof:
                 raise BlobMismatch("something is behind the end of the compressed body")
             try:
-                got = self._coder.decompress(data, limits.HAND_ON_BYTES)
+                got = self._coder.decompress(data, limits_http.HAND_ON_BYTES)
             except zstd.ZstdError as error:
                 raise BlobMismatch(f"the body cannot be decompressed: {error}") from error
             if got:

@@ -35,7 +35,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.folder_lock import FolderInUse, FolderLock, lock_file
 from dc.messages import Blob
 

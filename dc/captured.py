@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dc import limits
+from dc import limits_executor as limits
 
 GAP: Final = "\n… ({:,} bytes are left out here) …\n"
 

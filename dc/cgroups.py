@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.process_tree import Process, kill_all
 
 _PREFIX: Final = "dc-worker-"

@@ -36,7 +36,7 @@ from typing import Final, Protocol
 import trio
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_executor, limits_http
 from dc.adopting import Adopting
 from dc.cgroups import Cgroup
 from dc.errors import ProtocolError, StartError
@@ -159,7 +159,7 @@ class Executor:
         self._output = OutputPipe(process.stderr, token, page, READ)
         self._adopting = start.adopting
         self._ran: Ran | None = None  # whose output is looked for
-        self._unread = limits.OUTPUT_DRAIN_BYTES
+        self._unread = limits_executor.OUTPUT_DRAIN_BYTES
         self._fence = Fence(process.pid, start.cgroup, start.folder, start.after)
         self._frames = FrameReader()
         self._killed = False
@@ -281,7 +281,7 @@ class Executor:
                     continue
                 if message is not None:
                     return message
-                data = await self._process.stdout.receive_some(limits.RECEIVE_BYTES)
+                data = await self._process.stdout.receive_some(limits_http.RECEIVE_BYTES)
             except ProtocolError as error:
                 self._fault = f" after it sent nonsense: {error}"
                 data = b""
@@ -310,7 +310,7 @@ class Executor:
         if self._unread > 0 and (wrote := self._output.at_hand()) is not None:
             self._unread -= len(wrote.data) + 1
             return wrote
-        self._ran, self._unread = None, limits.OUTPUT_DRAIN_BYTES
+        self._ran, self._unread = None, limits_executor.OUTPUT_DRAIN_BYTES
         return ran
 
     async def receive_output(self) -> Wrote | None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import trio
 
-from dc import limits
+from dc import limits_executor, limits_http
 from dc.output_marks import Splitter
 from dc.pipe import Wrote
 
@@ -61,11 +61,11 @@ class OutputPipe:
 
     async def _some(self) -> bytes | bytearray:
         try:
-            return await self._stream.receive_some(limits.RECEIVE_BYTES)
+            return await self._stream.receive_some(limits_http.RECEIVE_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
 
-    def at_hand(self, most: int = limits.OUTPUT_DRAIN_BYTES) -> Wrote | None:
+    def at_hand(self, most: int = limits_executor.OUTPUT_DRAIN_BYTES) -> Wrote | None:
         """Return what was written next if it is there already, without waiting.
 
         Args:
@@ -79,7 +79,7 @@ class OutputPipe:
         assert self._descriptor is not None
         while most > 0 and not self._found:
             try:
-                data = os.read(self._descriptor, limits.RECEIVE_BYTES)
+                data = os.read(self._descriptor, limits_http.RECEIVE_BYTES)
             except OSError:  # nothing there, or no pipe any more
                 return
             self._take(data)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.cgroups import Cgroup
 from dc.process_tree import Process, all_processes, below, send_signal
 from dc.waking import Waker

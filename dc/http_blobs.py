@@ -23,7 +23,7 @@ from typing import Final, Protocol
 
 import trio
 
-from dc import limits
+from dc import limits, limits_store
 from dc.blobs_incoming import Incoming, Sink, Source, Told, fill, hash_file, in_hashers
 from dc.blobs_zstd import Compressed, Decompressed, pays
 from dc.errors import (
@@ -200,19 +200,19 @@ class BlobTransport:
             OSError: the file cannot be read, or became shorter.
         """
         start = 0
-        if blob.size > limits.BLOB_ASK_BYTES:
+        if blob.size > limits_store.BLOB_ASK_BYTES:
             if (found := await self._offset(blob)) is None:
                 return False
             start = found
         tries = 0
-        while tries < limits.BLOB_TRIES:
+        while tries < limits_store.BLOB_TRIES:
             try:
                 return await self._put(blob, source, start, told)
             except ConnectionLost:
                 found = await self._offset(blob)
                 if found is not None and found <= start:
                     # The server may still be about to read what it got before the cut.
-                    await trio.sleep(limits.BLOB_AGAIN_SECONDS)
+                    await trio.sleep(limits_store.BLOB_AGAIN_SECONDS)
                     found = await self._offset(blob)
                 if found is None:
                     return True
@@ -221,7 +221,7 @@ class BlobTransport:
                 at = found
             except _ElsewhereError as error:
                 if (named := error.offset) is None:
-                    await trio.sleep(limits.BLOB_AGAIN_SECONDS)
+                    await trio.sleep(limits_store.BLOB_AGAIN_SECONDS)
                     if (named := await self._offset(blob)) is None:
                         return False
                 at = named
@@ -241,7 +241,7 @@ class BlobTransport:
 
     async def _put(self, blob: Blob, source: Path | bytes, start: int, told: Told | None) -> bool:
         """Send what is missing; return whether it was new."""
-        seconds = blob.size / limits.BLOB_FINISH_BYTES_PER_SECOND
+        seconds = blob.size / limits_store.BLOB_FINISH_BYTES_PER_SECOND
         with _watched(told, start, seconds) as watch:
             headers, body = await self._body(blob, source, start, watch.moved)
             sending = partial(self._http.exchange, start=start, told=watch.moved)
@@ -290,7 +290,7 @@ class _Watch:
         self.scope = trio.CancelScope()
         self._told = told
         self._before = before
-        self._patience = limits.BLOB_IDLE_SECONDS + seconds
+        self._patience = limits_store.BLOB_IDLE_SECONDS + seconds
 
     def begun(self, _: int) -> None:
         """Note that the request is being sent."""

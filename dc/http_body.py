@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, TypeVarTuple, cast
 import h11
 import trio
 
-from dc import http_cipher, limits
+from dc import http_cipher
+from dc import limits_http as limits
 from dc.http_patched import Patched, PatchedFile
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from dc import limits, limits_access
+from dc import limits_access, limits_http
 
 if TYPE_CHECKING:
     import socket
@@ -74,7 +74,7 @@ def decrypt_all(
     """Receive as long as bytes flow, until a time; return how many, and whether it has ended."""
     if sys.platform == "win32":
         raise AssertionError(NO_DESCRIPTORS)
-    at, buffer = 0, memoryview(bytearray(limits.RECEIVE_BYTES - 64))
+    at, buffer = 0, memoryview(bytearray(limits_http.RECEIVE_BYTES - 64))
     while at < len(view):
         got = cipher.decrypt_into(view[at:])
         if got is not None:
@@ -104,7 +104,7 @@ def encrypt_span(
     """
     if sys.platform == "win32":
         raise AssertionError(NO_DESCRIPTORS)
-    sent, until = 0, time.monotonic() + limits.MOVE_SECONDS
+    sent, until = 0, time.monotonic() + limits_http.MOVE_SECONDS
     buffer = memoryview(bytearray(limits_access.TLS_PIECE_BYTES))
     while sent < size and time.monotonic() < until:
         got = os.preadv(file, [buffer[: size - sent]], start + sent)
@@ -142,4 +142,4 @@ def is_ready(descriptor: int, event: int) -> bool:
         raise AssertionError(NO_DESCRIPTORS)
     poll = select.poll()
     poll.register(descriptor, event)
-    return bool(poll.poll(limits.MOVE_PAUSE_SECONDS * 1000))
+    return bool(poll.poll(limits_http.MOVE_PAUSE_SECONDS * 1000))

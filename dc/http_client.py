@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import msgspec
 import trio
 
-from dc import http_body, limits
+from dc import http_body
+from dc import limits_http as limits
 from dc.errors import ConnectionLost, HttpError, ProtocolError
 from dc.http_client_connection import Asked, ClientConnection, Source, Told
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVarTuple
 import h11
 import trio
 
-from dc import http_body, http_head, limits
+from dc import http_body, http_head, limits, limits_http
 from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class ClientConnection:
 
     async def _receive(self) -> None:
         try:
-            piece = await self.stream.receive_some(limits.RECEIVE_BYTES)
+            piece = await self.stream.receive_some(limits_http.RECEIVE_BYTES)
         except http_body.CLOSED as error:
             raise ConnectionLost(f"the connection to {self._host} broke") from error
         self._ended = not piece
@@ -273,7 +273,7 @@ class ClientConnection:
     async def _send_bytes(self, asked: Asked, view: memoryview) -> None:
         data = self._head(asked, len(view))
         self._count(len(view))
-        size = limits.FILE_PIECE_BYTES
+        size = limits_http.FILE_PIECE_BYTES
         if len(view) <= size:
             await self._send(data + view)
             asked.tell(len(view))
@@ -321,4 +321,4 @@ class ClientConnection:
 
 
 def _new_h11() -> h11.Connection:
-    return h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.HEAD_BYTES)
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=limits_http.HEAD_BYTES)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import h11
 import trio
 
-from dc import http_body, http_head, limits, limits_guard
+from dc import http_body, http_head, limits_guard, limits_http
 from dc.errors import ConnectionLost, ProtocolError
 from dc.http_messages import Request, Response, interim, refusal
 from dc.http_pace import Pace, calm, patience
@@ -80,7 +80,7 @@ class HttpConnection:
         self._left: int | None = None  # bytes of it that have not been read, if its length was said
         self._pace: Pace | None = None  # that it has to keep, once some of it was waited for
         self._recent = b""  # the last bytes of it that h11 was fed, if it comes in chunks
-        self._patience = limits.SEND_SECONDS  # of one send
+        self._patience = limits_http.SEND_SECONDS  # of one send
 
     async def next_request(self) -> Request | None:
         """Return the next request, or None when the client has no more.
@@ -91,12 +91,12 @@ class HttpConnection:
         try:
             if self.closing or not await self._wait_for_bytes():
                 return None
-            with trio.move_on_after(limits.HEAD_SECONDS) as scope:
+            with trio.move_on_after(limits_http.HEAD_SECONDS) as scope:
                 head = await self._receive_head()
         except ConnectionLost:
             return None
         if scope.cancelled_caught:
-            raise ProtocolError(f"no head within {limits.HEAD_SECONDS:g} seconds", status=408)
+            raise ProtocolError(f"no head within {limits_http.HEAD_SECONDS:g} seconds", status=408)
         return self._parse(head) if head else None
 
     async def next_piece(self, request: Request) -> bytes:
@@ -170,7 +170,7 @@ class HttpConnection:
             if close is not None:
                 await close()
         self._h11, self._request, self._left, self._bodiless = None, None, None, False
-        self._patience = limits.SEND_SECONDS
+        self._patience = limits_http.SEND_SECONDS
 
     async def refuse(self, error: ProtocolError) -> None:
         """Answer with a problem (RFC 9457), unless an answer has begun; then close."""
@@ -201,11 +201,11 @@ class HttpConnection:
 
     async def finish(self) -> None:
         """Close the stream once the client has had its last answer, or a short time after."""
-        with trio.move_on_after(limits.LINGER_SECONDS):
+        with trio.move_on_after(limits_http.LINGER_SECONDS):
             try:
                 if isinstance(self.stream, trio.abc.HalfCloseableStream):
                     await self.stream.send_eof()
-                    unused = self.stream, limits.MOVE_BYTES, len
+                    unused = self.stream, limits_http.MOVE_BYTES, len
                     while not self._ended and await http_body.receive_to(*unused):
                         pass
                 await self.stream.aclose()
@@ -228,9 +228,9 @@ class HttpConnection:
 
     async def _wait_for_bytes(self) -> bool:
         if not self._buffer and not self._ended:
-            grace, self._grace = self._grace, limits.KEEP_ALIVE_SECONDS
+            grace, self._grace = self._grace, limits_http.KEEP_ALIVE_SECONDS
             with trio.move_on_after(grace):
-                self._buffer += await self._receive(limits.HEAD_BYTES)
+                self._buffer += await self._receive(limits_http.HEAD_BYTES)
         return bool(self._buffer)
 
     async def _receive_head(self) -> bytes:
@@ -245,13 +245,13 @@ class HttpConnection:
             if self._ended:
                 break
             await calm(began)
-            self._buffer += await self._receive(limits.HEAD_BYTES)
+            self._buffer += await self._receive(limits_http.HEAD_BYTES)
         if seen:
             raise ProtocolError("the head was broken off")
         return b""
 
     def _parse(self, head: bytes) -> Request:
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.HEAD_BYTES)
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits_http.HEAD_BYTES)
         self._unread, self._recent, self._pace = True, b"", None
         self._h11.receive_data(head)
         event = self._next_event()
@@ -278,7 +278,7 @@ class HttpConnection:
         piece: bytes | bytearray = self._buffer
         self._buffer = bytearray()
         if not piece:
-            piece = await self._await_more(self._receive, limits.RECEIVE_BYTES)
+            piece = await self._await_more(self._receive, limits_http.RECEIVE_BYTES)
         self._in_hand().receive_data(bytes(piece))
         self._recent = self._recent[-4:] + piece
 
@@ -288,7 +288,7 @@ class HttpConnection:
             del self._buffer[: len(piece)]
             self._count(0, piece)
         else:
-            size = min(left, limits.RECEIVE_BYTES)
+            size = min(left, limits_http.RECEIVE_BYTES)
             piece = bytes(await self._await_more(self._receive, size))
             self._count(len(piece))
         return piece
@@ -343,10 +343,10 @@ class HttpConnection:
             return not self._unread
         if self.closing or link.they_are_waiting_for_100_continue:
             return False
-        left = limits.DRAIN_BYTES
+        left = limits_http.DRAIN_BYTES
         if request.content_length is not None and request.content_length > left:
             return False
-        with trio.move_on_after(limits.LINGER_SECONDS):
+        with trio.move_on_after(limits_http.LINGER_SECONDS):
             try:
                 while left >= 0 and (piece := await self.next_piece(request)):
                     left -= len(piece)
@@ -401,7 +401,7 @@ class HttpConnection:
             response, start, stop = response.cut(self._wants, len(body))
             body = body[start:stop]
         head, view = self._head(response, len(body)), memoryview(body)
-        size = limits.FILE_PIECE_BYTES
+        size = limits_http.FILE_PIECE_BYTES
         if self._bodiless:
             view = view[:0]
         elif body:

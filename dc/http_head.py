@@ -20,7 +20,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-from dc import limits
+from dc import limits_http as limits
 from dc.errors import ProtocolError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import h11
 import msgspec
 
-from dc import http_conditions, http_head, limits
+from dc import http_conditions, http_head, limits, limits_http
 from dc.errors import ProtocolError
 from dc.http_patched import Patched
 from dc.roles import LOCAL, Principal
@@ -184,7 +184,7 @@ class Response:
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     etag: str = ""
-    patience: float = limits.SEND_SECONDS
+    patience: float = limits_http.SEND_SECONDS
 
     @property
     def reason(self) -> str:

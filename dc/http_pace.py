@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from dc import limits, limits_guard
+from dc import limits_guard, limits_http
 from dc.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ class Pace:
         self._bytes += size
         self._seen = trio.current_time()
         seconds = trio.current_time() - self._since
-        if seconds < limits.PACE_SECONDS:
+        if seconds < limits_http.PACE_SECONDS:
             return True
-        enough = self._bytes >= seconds * limits.PACE_BYTES_PER_SECOND
+        enough = self._bytes >= seconds * limits_http.PACE_BYTES_PER_SECOND
         self._since, self._bytes = trio.current_time(), 0
         return enough
 
@@ -51,17 +51,17 @@ class Pace:
             ProtocolError: 408, they come too slowly.
         """
         if not self.keeps(size):
-            text = f"the body comes at less than {limits.PACE_BYTES_PER_SECOND} bytes a second"
+            text = f"the body comes at less than {limits_http.PACE_BYTES_PER_SECOND} bytes a second"
             raise ProtocolError(text, status=408)
 
 
 @contextmanager
 def patience() -> Iterator[None]:
     """Bound a wait for more of a body."""
-    with trio.move_on_after(limits.BODY_IDLE_SECONDS) as scope:
+    with trio.move_on_after(limits_http.BODY_IDLE_SECONDS) as scope:
         yield
     if scope.cancelled_caught:
-        text = f"nothing of the body within {limits.BODY_IDLE_SECONDS:g} seconds"
+        text = f"nothing of the body within {limits_http.BODY_IDLE_SECONDS:g} seconds"
         raise ProtocolError(text, status=408)
 
 

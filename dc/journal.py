@@ -33,7 +33,7 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.errors import ProtocolError
 from dc.messages import Done, Failed, Message, Recorded, Report, Returned, check_columns
 from dc.pipe import FileResult

@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.adopting import Adopting
 from dc.cgroups import Cgroup, Cgroups
 from dc.executor import Executor, Start

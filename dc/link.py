@@ -26,7 +26,7 @@ from contextlib import suppress
 
 import trio
 
-from dc import _frames, limits
+from dc import _frames, limits, limits_http
 from dc.direct import send_now_of
 from dc.errors import ConnectionLost, ProtocolError
 
@@ -127,7 +127,7 @@ class Link:
 
     async def _read(self) -> bytes | bytearray:
         try:
-            data = await self.stream.receive_some(limits.RECEIVE_BYTES)
+            data = await self.stream.receive_some(limits_http.RECEIVE_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise ConnectionLost("the connection broke") from error
         if not data:

@@ -19,7 +19,7 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
-from dc import http_head, limits
+from dc import http_head, limits, limits_http
 from dc.errors import (
     ConnectionLost,
     DcError,
@@ -176,7 +176,7 @@ class _Asker:
 
     def __init__(self, stream: trio.abc.Stream, host: str, path: str) -> None:
         self._stream, self._host, self._path = stream, host, path
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.HEAD_BYTES)
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits_http.HEAD_BYTES)
         self.key = base64.b64encode(os.urandom(16)).decode()
 
     @property
@@ -220,7 +220,7 @@ class _Asker:
 
     async def _next_event(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:
-            data = await self._stream.receive_some(limits.RECEIVE_BYTES)
+            data = await self._stream.receive_some(limits_http.RECEIVE_BYTES)
             if not data:
                 raise ConnectionLost("the server closed the connection instead of answering")
             self._http.receive_data(bytes(data))

@@ -37,7 +37,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from dc import limits, limits_power
+from dc import limits, limits_plugins, limits_power
 from dc.errors import ProtocolError
 
 PROTOCOL: Final = 1
@@ -73,7 +73,7 @@ VariableValue: TypeAlias = Annotated[
 ]
 Environment: TypeAlias = Annotated[dict[Variable, VariableValue], Meta(max_length=limits.VARIABLES)]
 PublicKeys: TypeAlias = Annotated[
-    list[Annotated[bytes, Meta(max_length=32)]], Meta(max_length=limits.TRUSTED_KEYS)
+    list[Annotated[bytes, Meta(max_length=32)]], Meta(max_length=limits_plugins.TRUSTED_KEYS)
 ]
 Reading: TypeAlias = Annotated[float, Meta(ge=-1, le=1e18)]
 Traceparent: TypeAlias = Annotated[

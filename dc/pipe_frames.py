@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.errors import ProtocolError
 from dc.messages import Message
 from dc.pipe import FromExecutor

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from dc import limits
+from dc import limits_http, limits_worker
 from dc.errors import UnknownTask
 
 UNIX: Final = "unix:"
@@ -67,8 +67,8 @@ class Answer:
     def _read_head(self) -> None:
         received = bytearray()
         while b"\r\n\r\n" not in received:
-            piece = self._socket.recv(limits.RECEIVE_BYTES)
-            if not piece or len(received) > limits.HEAD_BYTES + limits.RECEIVE_BYTES:
+            piece = self._socket.recv(limits_http.RECEIVE_BYTES)
+            if not piece or len(received) > limits_http.HEAD_BYTES + limits_http.RECEIVE_BYTES:
                 raise ConnectionError("the connection broke")
             received += piece
         head, _, self._rest = bytes(received).partition(b"\r\n\r\n")
@@ -102,7 +102,7 @@ class Answer:
         left = self.size
         piece = self._rest[:left]
         while left:
-            piece = piece or self._socket.recv(min(left, limits.RECEIVE_BYTES))
+            piece = piece or self._socket.recv(min(left, limits_http.RECEIVE_BYTES))
             if not piece:
                 raise ConnectionError("the connection broke")
             left -= len(piece)
@@ -123,7 +123,7 @@ class Answer:
 def _connected(server: str) -> socket.socket:
     if sys.platform != "win32" and server.startswith(UNIX):
         found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        found.settimeout(limits.TRANSFER_SECONDS)
+        found.settimeout(limits_worker.TRANSFER_SECONDS)
         try:
             found.connect(server.removeprefix(UNIX))
         except BaseException:
@@ -132,4 +132,4 @@ def _connected(server: str) -> socket.socket:
         return found
     parts = urlsplit(server)
     where = parts.hostname or "", parts.port or 80
-    return socket.create_connection(where, limits.TRANSFER_SECONDS)
+    return socket.create_connection(where, limits_worker.TRANSFER_SECONDS)

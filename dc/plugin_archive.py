@@ -18,7 +18,7 @@ from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from dc import limits
+from dc import limits, limits_plugins
 from dc.errors import PluginError
 from dc.plugin_carried import resolve
 from dc.plugin_manifest import (
@@ -134,18 +134,18 @@ def _checked_python(python: str) -> str:
 
 
 def _write(to: Path, manifest: bytes, files: Files) -> None:
-    if len(files) >= limits.ARCHIVE_FILES:
+    if len(files) >= limits_plugins.ARCHIVE_FILES:
         raise PluginError(
-            f"it has {len(files)} files, and an archive holds {limits.ARCHIVE_FILES}; the first "
-            f"is {next(iter(files))}"
+            f"it has {len(files)} files, and an archive holds {limits_plugins.ARCHIVE_FILES}; "
+            f"the first is {next(iter(files))}"
         )
-    left = limits.UNPACKED_BYTES
+    left = limits_plugins.UNPACKED_BYTES
     with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
         archive.writestr(_info(MANIFEST), manifest, compresslevel=LEVEL)
         for name in sorted(files):
             left -= _add(archive, name, files[name], left)
-            if archive.fp is not None and archive.fp.tell() > limits.ARCHIVE_BYTES:
-                raise PluginError(_too_large("its archive", limits.ARCHIVE_BYTES, name))
+            if archive.fp is not None and archive.fp.tell() > limits_plugins.ARCHIVE_BYTES:
+                raise PluginError(_too_large("its archive", limits_plugins.ARCHIVE_BYTES, name))
 
 
 def _add(archive: zipfile.ZipFile, name: str, file: Path, left: int) -> int:
@@ -158,7 +158,9 @@ def _add(archive: zipfile.ZipFile, name: str, file: Path, left: int) -> int:
             while piece := source.read(PIECE_BYTES):
                 size += len(piece)
                 if size > left:
-                    raise PluginError(_too_large("what is in it", limits.UNPACKED_BYTES, name))
+                    raise PluginError(
+                        _too_large("what is in it", limits_plugins.UNPACKED_BYTES, name)
+                    )
                 into.write(piece)
     return size
 
@@ -180,8 +182,8 @@ def _too_large(what: str, most: int, name: str) -> str:
 
 def _copied(archive: Path, to: Path) -> Packed:
     """Copy an archive that is one already; what is in it is checked when it is unpacked."""
-    if archive.stat().st_size > limits.ARCHIVE_BYTES:
-        raise PluginError(f"it has more than {limits.ARCHIVE_BYTES // limits.MIB} MiB")
+    if archive.stat().st_size > limits_plugins.ARCHIVE_BYTES:
+        raise PluginError(f"it has more than {limits_plugins.ARCHIVE_BYTES // limits.MIB} MiB")
     shutil.copyfile(archive, to)
     return _told(to, manifest_of(to))
 
@@ -194,7 +196,7 @@ def manifest_of(archive: Path) -> Manifest:
     """
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(MANIFEST) as file:
-            return read_manifest(file.read(limits.MANIFEST_BYTES + 1))
+            return read_manifest(file.read(limits_plugins.MANIFEST_BYTES + 1))
     except KeyError:
         raise PluginError(f"it is no archive of a plugin: there is no {MANIFEST} in it") from None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:

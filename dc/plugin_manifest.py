@@ -17,7 +17,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from dc import limits
+from dc import limits, limits_plugins
 from dc.errors import PluginError
 
 FORMAT: Final = 1
@@ -36,7 +36,7 @@ Attribute: TypeAlias = Annotated[
     str, Meta(max_length=limits.TEXT_CHARS, pattern=r"^(\w+(\.\w+)*)?\Z")
 ]
 Line: TypeAlias = Annotated[str, Meta(max_length=4 * limits.TEXT_CHARS)]
-Lines: TypeAlias = Annotated[list[Line], Meta(max_length=limits.PLUGIN_DEPENDENCIES)]
+Lines: TypeAlias = Annotated[list[Line], Meta(max_length=limits_plugins.PLUGIN_DEPENDENCIES)]
 
 
 class Entry(Struct, frozen=True, omit_defaults=True):
@@ -88,8 +88,8 @@ def read_manifest(data: bytes) -> Manifest:
     Raises:
         PluginError: they are none, or one of a later format.
     """
-    if len(data) > limits.MANIFEST_BYTES:
-        raise PluginError(f"its {MANIFEST} has more than {limits.MANIFEST_BYTES} bytes")
+    if len(data) > limits_plugins.MANIFEST_BYTES:
+        raise PluginError(f"its {MANIFEST} has more than {limits_plugins.MANIFEST_BYTES} bytes")
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

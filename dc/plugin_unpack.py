@@ -30,7 +30,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from dc import limits
+from dc import limits, limits_plugins
 from dc.errors import PluginError
 from dc.plugin_manifest import CODE, DEPS, MANIFEST, Manifest, read_manifest
 from dc.plugin_unpacked import manifest_of
@@ -93,8 +93,10 @@ def unpack(archive: Path, to: Path) -> Manifest:
 
 def _check_end(archive: Path, size: int) -> None:
     """Check what a zip file says of its list of files, which is read into memory as a whole."""
-    if size > limits.ARCHIVE_BYTES:
-        raise PluginError(f"its archive has {size} bytes; {limits.ARCHIVE_BYTES} are the most")
+    if size > limits_plugins.ARCHIVE_BYTES:
+        raise PluginError(
+            f"its archive has {size} bytes; {limits_plugins.ARCHIVE_BYTES} are the most"
+        )
     with archive.open("rb") as file:
         file.seek(max(0, size - END.size - LARGE_SIZE))
         data = file.read(END.size + LARGE_SIZE)
@@ -104,8 +106,8 @@ def _check_end(archive: Path, size: int) -> None:
     _, disk, first, here, files, listed, _, comment = END.unpack(end)
     if before.startswith(LARGE_SIGN) or comment or disk or first or here != files:
         raise PluginError("it is no archive of a plugin: a zip file of another kind")
-    if files > limits.ARCHIVE_FILES or listed > limits.ARCHIVE_LIST_BYTES:
-        raise PluginError(f"it has {files} files; {limits.ARCHIVE_FILES} are the most")
+    if files > limits_plugins.ARCHIVE_FILES or listed > limits_plugins.ARCHIVE_LIST_BYTES:
+        raise PluginError(f"it has {files} files; {limits_plugins.ARCHIVE_FILES} are the most")
 
 
 def _check(files: Iterable[zipfile.ZipInfo], packed: int) -> None:
@@ -125,9 +127,14 @@ def _check(files: Iterable[zipfile.ZipInfo], packed: int) -> None:
         total += one.file_size
     for alike in folders & seen.keys():
         raise PluginError(f"it has a file and a folder of one name: {_shown(seen[alike])}")
-    if total > limits.UNPACKED_BYTES:
-        raise PluginError(f"unpacked it has {total} bytes; {limits.UNPACKED_BYTES} are the most")
-    if total > limits.ARCHIVE_RATIO_FROM_BYTES and total > limits.ARCHIVE_RATIO * packed:
+    if total > limits_plugins.UNPACKED_BYTES:
+        raise PluginError(
+            f"unpacked it has {total} bytes; {limits_plugins.UNPACKED_BYTES} are the most"
+        )
+    if (
+        total > limits_plugins.ARCHIVE_RATIO_FROM_BYTES
+        and total > limits_plugins.ARCHIVE_RATIO * packed
+    ):
         raise PluginError(f"{packed} bytes of archive become {total}: it looks like a bomb")
 
 
@@ -143,7 +150,7 @@ def _check_name(name: str) -> None:
     parts = name.split("/")
     if name != MANIFEST and (parts[0] not in (CODE, DEPS) or len(parts) < 2):
         raise PluginError(f"it has a file outside of {CODE}/ and {DEPS}/: {_shown(name)}")
-    if len(name) > limits.ARCHIVE_NAME_CHARS or not all(map(_is_plain, parts)):
+    if len(name) > limits_plugins.ARCHIVE_NAME_CHARS or not all(map(_is_plain, parts)):
         raise PluginError(f"it has a file whose name not every system takes: {_shown(name)}")
 
 
@@ -152,7 +159,7 @@ def _is_plain(part: str) -> bool:
     if not PART.fullmatch(part) or part.endswith((".", " ")) or DEVICE.fullmatch(part):
         return False
     try:
-        return len(part.encode()) <= limits.ARCHIVE_PART_BYTES
+        return len(part.encode()) <= limits_plugins.ARCHIVE_PART_BYTES
     except UnicodeEncodeError:
         return False
 
@@ -191,7 +198,7 @@ def _unpack(opened: zipfile.ZipFile, packed: int, to: Path) -> Manifest:
 def _manifest_in(opened: zipfile.ZipFile) -> Manifest:
     try:
         with opened.open(MANIFEST) as file:
-            return read_manifest(file.read(limits.MANIFEST_BYTES + 1))
+            return read_manifest(file.read(limits_plugins.MANIFEST_BYTES + 1))
     except KeyError:
         raise PluginError(f"it is no archive of a plugin: there is no {MANIFEST} in it") from None
 

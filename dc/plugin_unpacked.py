@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dc import limits
+from dc import limits_plugins as limits
 from dc.plugin_manifest import DEPS, MANIFEST, Manifest, read_manifest
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 
 import pluggy
 
-from dc import hooks, limits
+from dc import hooks, limits, limits_executor
 from dc.errors import OptionsError, PluginError, UnknownTaskType
 from dc.plugin_sources import Source, installed
 from dc.requirements import read_amount
@@ -161,7 +161,7 @@ class Plugins:
         line = " ".join(f"plugin {name!r}: {reason}".split())
         if name in self.broken:
             line = f"{self.broken[name]}; {line}"
-        self.broken[name] = line[: limits.BROKEN_CHARS]
+        self.broken[name] = line[: limits_executor.BROKEN_CHARS]
 
     def _unknown(self, name: str, version: str) -> str:
         wanted = f"{name!r} version {version!r}" if version else repr(name)

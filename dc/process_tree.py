@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from dc import limits
+from dc import limits_executor as limits
 
 if sys.platform != "linux":  # for `ps` alone: on Linux no executor imports it
     import subprocess

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_store as limits
 from dc.messages import Appliance, Blob, Counts, JobId, Options, Outcome, Payload
 from dc.records_access import AccessRecord
 from dc.records_shown import ShownRecord

@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_plugins as limits
 from dc.errors import SignatureError
 
 KEY_BYTES: Final = 32  # of both kinds, as Ed25519 has them

@@ -14,7 +14,7 @@ from typing import Final
 
 import trio
 
-from dc import limits
+from dc import limits_http as limits
 
 SMALL_BYTES: Final = 4096
 """Sent without giving way to others if the system takes it at once: whoever sends so little has

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from dc import limits
+from dc import limits_store as limits
 
 TASK_RANGE: Final = "BETWEEN j.job << 32 AND (j.job << 32 | 0xffffffff)"
 

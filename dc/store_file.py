@@ -13,7 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from dc import limits, store_pieces
+from dc import limits_store as limits
+from dc import store_pieces
 from dc.errors import StoreError, StoreFull
 from dc.store_log import APPLICATION_ID, damaged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from dc import limits
+from dc import limits, limits_store
 from dc.records import JobFilter, JobRow, Place, TaskEnd, ascii_lower
 from dc.store_rows import integers, job_row, to_json
 
@@ -71,9 +71,9 @@ def numbers_in(
     """
     found: list[int] = []
     looked = first
-    stop = total if state == "failed" else min(total, first + limits.LOOKED_TASKS)
+    stop = total if state == "failed" else min(total, first + limits_store.LOOKED_TASKS)
     while looked < stop and len(found) < limit:
-        end = stop if state == "failed" else min(looked + limits.READ_TASKS, stop)
+        end = stop if state == "failed" else min(looked + limits_store.READ_TASKS, stop)
         left = limit - len(found)
         values = {"job": job, "first": looked, "end": end, "limit": left}
         part = _part(connection, queries, state, values)[:left]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from dc import limits
+from dc import limits_store as limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
 from dc.messages import Counts, Payload
 from dc.records import (

@@ -6,7 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from dc import limits, store_file
+from dc import limits_store as limits
+from dc import store_file
 from dc.errors import StoreDamaged, StoreError, StoreLogMissing, StoreNewer
 from dc.store_file import connect, make_durable, migrate, settle
 from dc.store_log import (

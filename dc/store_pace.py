@@ -8,7 +8,7 @@ are kept off the loop for a pause, which doubles as long as the tries stay slow.
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits_store as limits
 
 WEIGHT = 1 / 16
 """Of the last commit in the average: a single slow one among quick ones does not count."""

@@ -10,7 +10,7 @@ from operator import itemgetter, lt
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dc import limits, store_check, store_figures, store_listed, store_rows
+from dc import limits, limits_store, store_check, store_figures, store_listed, store_rows
 from dc.errors import UnknownTask
 from dc.messages import Counts, Payload
 from dc.records import (
@@ -167,7 +167,7 @@ class Reader:
         self, job: int, after: int, limit_bytes: int, *, bare: bool = False
     ) -> list[Outcomes]:
         """See Store; `bare` leaves the results out."""
-        values = {"job": job, "bytes": max(limit_bytes, 1), "most": limits.READ_RECORDS}
+        values = {"job": job, "bytes": max(limit_bytes, 1), "most": limits_store.READ_RECORDS}
         (retried,) = self._one("retried", job=job)
         while True:
             sequences, _ = self._one("records_after", after=after, **values)
@@ -265,7 +265,7 @@ class Reader:
         total = self._total(job)
         numbers: list[int] = []
         while first < total and len(numbers) < limit:
-            end = min(first + limits.READ_TASKS, total)
+            end = min(first + limits_store.READ_TASKS, total)
             numbers.extend(self._unfinished(job, first, end))
             first = end
         del numbers[limit:]
@@ -360,11 +360,11 @@ class Reader:
 def _groups(keys: list[int], sizes: list[int]) -> Iterator[list[int]]:
     """Cut a list of keys so that each part stays below limits.READ_BYTES, where it can."""
     group: list[int] = []
-    room = limits.READ_BYTES
+    room = limits_store.READ_BYTES
     for key, size in zip(keys, sizes, strict=True):
         if group and size > room:
             yield group
-            group, room = [], limits.READ_BYTES
+            group, room = [], limits_store.READ_BYTES
         group.append(key)
         room -= size
     if group:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from dc import limits
+from dc import limits_store as limits
 from dc.errors import StoreConflict
 from dc.records import Removed
 from dc.store_file import queries

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_store as limits
 from dc.messages import Blob, Counts, Failure, Options, Payload
 from dc.portions import stored_size
 from dc.records import (

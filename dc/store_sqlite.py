@@ -30,7 +30,7 @@ from typing import TypeVar
 
 import trio
 
-from dc import limits
+from dc import limits, limits_store
 from dc.errors import StoreError
 from dc.messages import Counts, Payload
 from dc.records import (
@@ -78,7 +78,7 @@ class SqliteStore:
     ) -> None:
         self._path = folder / DATABASE
         self._closed = False
-        self._reading = trio.CapacityLimiter(limits.READERS)
+        self._reading = trio.CapacityLimiter(limits_store.READERS)
         self._backing_up = trio.CapacityLimiter(1)
         with ExitStack() as stack:
             stack.enter_context(told_plainly(self._path))
@@ -100,7 +100,7 @@ class SqliteStore:
     def _connect(self, stack: ExitStack, accept_loss: bool) -> list[sqlite3.Connection]:
         connections = [open_database(self._path, accept_loss=accept_loss)]
         stack.callback(connections[0].close)
-        for _ in range(1 + limits.READERS):
+        for _ in range(1 + limits_store.READERS):
             connection = connect(self._path)
             stack.callback(connection.close)
             make_durable(connection)
@@ -369,8 +369,8 @@ class SqliteStore:
 
 async def open_store(
     folder: Path,
-    wal_bytes: int = limits.WAL_BYTES,
-    wal_bytes_most: int = limits.WAL_BYTES_MOST,
+    wal_bytes: int = limits_store.WAL_BYTES,
+    wal_bytes_most: int = limits_store.WAL_BYTES_MOST,
     accept_loss: bool = False,
 ) -> SqliteStore:
     """Open the store in a data folder, which is made if need be; close it with `aclose`.
@@ -394,4 +394,4 @@ async def open_store(
 
 def _pause() -> None:
     trio.from_thread.check_cancelled()
-    time.sleep(limits.BACKUP_PAUSE_SECONDS)
+    time.sleep(limits_store.BACKUP_PAUSE_SECONDS)

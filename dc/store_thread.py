@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
-from dc import limits
+from dc import limits_store as limits
 
 T = TypeVar("T")
 

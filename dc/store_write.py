@@ -9,7 +9,8 @@ from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
 
-from dc import limits, store_rows
+from dc import limits_store as limits
+from dc import store_rows
 from dc.errors import StoreConflict, StoreError
 from dc.records import Outcomes, Record
 from dc.store_file import connect, mark_log, queries, settle

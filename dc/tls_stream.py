@@ -20,7 +20,7 @@ from typing import Final
 
 import trio
 
-from dc import limits, limits_access
+from dc import limits_access, limits_http
 from dc.cipher import Cipher
 from dc.sockets import SMALL_BYTES, Buffer, TcpStream
 
@@ -96,7 +96,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
                     await self.stream.send_all(output)
             if done:  # what a quick peer has said behind it is kept
                 return
-            data = bytes(await self.stream.receive_some(limits.RECEIVE_BYTES))
+            data = bytes(await self.stream.receive_some(limits_http.RECEIVE_BYTES))
             if not data or size > limits_access.HANDSHAKE_BYTES:
                 raise trio.BrokenResourceError("TLS: the handshake was broken off")
             size += len(data)
@@ -194,12 +194,12 @@ class TlsStream(trio.abc.HalfCloseableStream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return what has come, once there is something; see trio.abc.ReceiveStream."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        most = limits.RECEIVE_BYTES if max_bytes is None else max_bytes
+        most = limits_http.RECEIVE_BYTES if max_bytes is None else max_bytes
         if (data := self._decrypt(most)) is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return data
         while True:
-            self.cipher.take(bytes(await self.stream.receive_some(limits.RECEIVE_BYTES)))
+            self.cipher.take(bytes(await self.stream.receive_some(limits_http.RECEIVE_BYTES)))
             if (data := self._decrypt(most)) is not None:
                 return data
 
@@ -213,7 +213,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         if (data := self._decrypt(most)) is not None:
             return data
         assert isinstance(self.stream, TcpStream)
-        received = self.stream.receive_now(limits.RECEIVE_BYTES)
+        received = self.stream.receive_now(limits_http.RECEIVE_BYTES)
         if received is None:
             return None
         self.cipher.take(received)

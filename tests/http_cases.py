@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from dc import limits
+from dc import limits_http as limits
 from dc.http import Request, Response, Upgrade, serve
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits_http as limits
 from dc.blobs import TEMPORARY, BlobFolder
 from dc.errors import BlobMismatch, StoreError, StoreFull
 

@@ -22,7 +22,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dc import limits
+from dc import limits_store as limits
 from dc.blobs import BlobFolder
 from dc.blobs_incoming import Pieces
 from dc.errors import DcError

@@ -16,7 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dc import limits
+from dc import limits_store as limits
 from dc.blobs import TEMPORARY, BlobFolder
 from dc.blobs_incoming import Sink
 from dc.errors import BlobMismatch, ConnectionLost, StoreFull, WrongOffset

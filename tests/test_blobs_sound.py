@@ -11,7 +11,8 @@ import trio
 import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
-from dc import blobs_incoming, limits
+from dc import blobs_incoming
+from dc import limits_store as limits
 from dc.blobs import DAMAGED, BlobFolder
 from tests.test_blobs_partial import Bytes
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.cache import CacheFolder, Entry
 from dc.messages import Blob
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.captured import Captured
 from dc.output_marks import MARK_BYTES, Splitter, encode_mark
 from dc.pipe import Wrote

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 import trio
 
-from dc import limits
+from dc import limits, limits_executor, limits_http
 from dc.errors import ProtocolError
 from dc.executor import Executor, exit_text
 from dc.messages import Failure
@@ -398,7 +398,7 @@ async def test_many_large_inline_results_come_in_several_messages(folder: Path) 
             message = await executor.receive()
             assert isinstance(message, Ran)
             sizes.append(len(message.numbers))
-        assert max(sizes) <= limits.RAN_BYTES // limits.INLINE_BYTES
+        assert max(sizes) <= limits_executor.RAN_BYTES // limits.INLINE_BYTES
 
 
 # --- long tasks ---------------------------------------------------------------------------------
@@ -414,7 +414,7 @@ async def test_long_task_gives_the_rest_back(folder: Path) -> None:
         assert isinstance(busy, Busy)
         assert (busy.job, busy.number, busy.attempt) == (1, 11, 3)
         assert (busy.unstarted, busy.unstarted_attempts) == ([12, 13], [3, 3])
-        assert limits.BUSY_SECONDS <= busy.elapsed < 5
+        assert limits_executor.BUSY_SECONDS <= busy.elapsed < 5
         if busy.elapsed < limits.RUNNING_REPORT_SECONDS:
             again = await executor.receive()
             assert isinstance(again, Busy)
@@ -943,10 +943,10 @@ async def test_who_escapes_and_goes_on_to_write_is_not_waited_for(
     async with started(folder) as executor:
         executor.kill()
         monkeypatch.setattr(
-            "dc.executor.OutputPipe.at_hand", lambda _: Wrote(b"y" * limits.RECEIVE_BYTES)
+            "dc.executor.OutputPipe.at_hand", lambda _: Wrote(b"y" * limits_http.RECEIVE_BYTES)
         )
         size = 0
         while (last := await executor.receive()) is not None:
             assert isinstance(last, Wrote)
             size += len(last.data)
-            assert size < 2 * limits.OUTPUT_DRAIN_BYTES
+            assert size < 2 * limits_executor.OUTPUT_DRAIN_BYTES

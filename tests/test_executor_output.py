@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import trio
 
-from dc import limits
+from dc import limits, limits_executor
 from dc.captured import Captured
 from dc.executor import Executor
 from dc.messages import Failure, Progress
@@ -197,7 +197,9 @@ async def test_a_task_that_writes_much_is_neither_held_up_nor_kept_whole(folder:
     async with agent(folder) as one:
         await one.run("much", [200 * limits.MIB])
         captured = one.written[1, 10, 3]
-        assert len(captured) == limits.OUTPUT_HEAD_BYTES + limits.OUTPUT_TAIL_BYTES
+        assert (
+            len(captured) == limits_executor.OUTPUT_HEAD_BYTES + limits_executor.OUTPUT_TAIL_BYTES
+        )
         assert captured.total == 200 * limits.MIB + len("the end\n")
         assert captured.text().endswith("x\nthe end\n")
         assert "bytes are left out here" in captured.text()

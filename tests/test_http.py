@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair
 
-from dc import limits
+from dc import limits_http as limits
 from dc.errors import ProtocolError
 from dc.http import Request, Response, Upgrade, serve
 from tests.http_cases import (

@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
-from dc import limits
+from dc import limits_store as limits
 from dc.blobs import TEMPORARY
 from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError, UnknownBlob
 from dc.http_blobs import BlobTransport, blob_of

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import http_body, limits
+from dc import http_body, limits, limits_http
 
 DATA = bytes(range(256)) * 12_000
 
@@ -159,7 +159,7 @@ async def test_bodies_have_threads_of_their_own() -> None:
 async def test_no_more_bodies_are_moved_at_one_time_than_there_are_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "MOVERS", 2)
+    monkeypatch.setattr(limits_http, "MOVERS", 2)
     pairs = [pair() for _ in range(5)]
     begun: queue.SimpleQueue[int] = queue.SimpleQueue()
     go_on = threading.Event()

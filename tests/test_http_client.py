@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
 
-from dc import limits
+from dc import limits_http as limits
 from dc.errors import HttpError, ProtocolError
 from dc.http import Request, Response, Upgrade, serve
 from dc.http_client import HttpClient

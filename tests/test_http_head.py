@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits_http as limits
 from dc.errors import ProtocolError
 from dc.http_head import byte_range, head_length, join_headers, skip_blank_lines, split_target
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
-from dc import limits, limits_guard
+from dc import limits_guard, limits_http
 from dc.errors import ConnectionLost, ProtocolError
 from dc.http import HttpConnection, Request, Response, serve
 from tests.http_cases import (
@@ -51,12 +51,12 @@ async def timed(*parts: bytes, handler: Any = app) -> tuple[list[int], float]:
 
 async def test_an_idle_connection_is_closed(autojump_clock: Any) -> None:
     assert await timed() == ([], limits_guard.SPEAK_SECONDS)
-    assert await timed(NEXT) == ([200], limits.KEEP_ALIVE_SECONDS)
+    assert await timed(NEXT) == ([200], limits_http.KEEP_ALIVE_SECONDS)
 
 
 @pytest.mark.parametrize("part", [b"G", NEXT[:-1], b"\r\n"])
 async def test_a_slow_head_is_refused(autojump_clock: Any, part: bytes) -> None:
-    assert await timed(part) == ([408], limits.HEAD_SECONDS)
+    assert await timed(part) == ([408], limits_http.HEAD_SECONDS)
 
 
 async def test_a_head_that_trickles_is_refused(autojump_clock: Any) -> None:
@@ -66,20 +66,20 @@ async def test_a_head_that_trickles_is_refused(autojump_clock: Any) -> None:
     async def trickle() -> None:
         for byte in NEXT:
             await client.send_all(bytes([byte]))
-            await trio.sleep(limits.HEAD_SECONDS / 10)
+            await trio.sleep(limits_http.HEAD_SECONDS / 10)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve, server, app, no_upgrade)
         nursery.start_soon(trickle)
         assert statuses(await client.receive_some()) == [408]
-        assert trio.current_time() - start == pytest.approx(limits.HEAD_SECONDS)
+        assert trio.current_time() - start == pytest.approx(limits_http.HEAD_SECONDS)
         nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("framing", [LENGTH_3, CHUNKED])
 async def test_a_body_that_stalls_is_refused(autojump_clock: Any, framing: str) -> None:
     data = get("/echo", framing, method="PUT")
-    assert await timed(data) == ([408], limits.BODY_IDLE_SECONDS)
+    assert await timed(data) == ([408], limits_http.BODY_IDLE_SECONDS)
 
 
 async def test_a_body_of_a_byte_a_second_is_refused(autojump_clock: Any) -> None:
@@ -96,13 +96,13 @@ async def test_a_body_of_a_byte_a_second_is_refused(autojump_clock: Any) -> None
         nursery.start_soon(serve, server, app, no_upgrade)
         nursery.start_soon(trickle)
         assert statuses(await client.receive_some()) == [408]
-        assert trio.current_time() - start == pytest.approx(limits.PACE_SECONDS, abs=1)
+        assert trio.current_time() - start == pytest.approx(limits_http.PACE_SECONDS, abs=1)
         nursery.cancel_scope.cancel()
 
 
 async def test_a_body_that_is_slow_but_not_too_slow_is_taken(autojump_clock: Any) -> None:
     client, server = memory_stream_pair()
-    each, seconds = 2 * limits.PACE_BYTES_PER_SECOND, 2 * int(limits.PACE_SECONDS)
+    each, seconds = 2 * limits_http.PACE_BYTES_PER_SECOND, 2 * int(limits_http.PACE_SECONDS)
 
     async def trickle() -> None:
         size = each * seconds
@@ -122,7 +122,7 @@ async def test_a_file_that_is_taken_a_byte_a_second_is_left(
     autojump_clock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever takes something now and then, in less than the time for one piece, is left too."""
-    monkeypatch.setattr(limits, "FILE_PIECE_BYTES", 50)
+    monkeypatch.setattr(limits_http, "FILE_PIECE_BYTES", 50)
     (tmp_path / "file").write_bytes(bytes(10_000))
 
     async def handler(request: Request) -> Response:
@@ -136,12 +136,12 @@ async def test_a_file_that_is_taken_a_byte_a_second_is_left(
     start = trio.current_time()
     server.send_stream.send_all_hook = a_piece_in_fifty_seconds
     await serve(server, handler, no_upgrade)
-    assert trio.current_time() - start < 3 * limits.PACE_SECONDS
+    assert trio.current_time() - start < 3 * limits_http.PACE_SECONDS
 
 
 async def test_an_unread_body_that_stalls_is_given_up_soon(autojump_clock: Any) -> None:
     data = get("/", LENGTH_3, method="PUT")
-    assert await timed(data, b"a") == ([200], limits.LINGER_SECONDS)
+    assert await timed(data, b"a") == ([200], limits_http.LINGER_SECONDS)
 
 
 async def test_a_client_that_takes_no_answer_is_left(autojump_clock: Any) -> None:
@@ -150,7 +150,7 @@ async def test_a_client_that_takes_no_answer_is_left(autojump_clock: Any) -> Non
     await client.send_all(NEXT)
     start = trio.current_time()
     await serve(server, app, no_upgrade)
-    assert trio.current_time() - start == pytest.approx(limits.SEND_SECONDS)
+    assert trio.current_time() - start == pytest.approx(limits_http.SEND_SECONDS)
 
 
 async def test_a_client_that_does_not_close_is_left(autojump_clock: Any) -> None:
@@ -158,7 +158,7 @@ async def test_a_client_that_does_not_close_is_left(autojump_clock: Any) -> None
     await client.send_all(get("/", "Connection: close"))
     start = trio.current_time()
     await serve(server, app, no_upgrade)
-    assert trio.current_time() - start == pytest.approx(limits.LINGER_SECONDS)
+    assert trio.current_time() - start == pytest.approx(limits_http.LINGER_SECONDS)
 
 
 # --- connections that break -----------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.journal import ASIDE, HEAD, MAGIC, Journal, frame, read_journal
 from dc.messages import Blob, Done, Failed, Failure, Report, Returned
 from dc.pipe import FileResult, InFile

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dc import limits
+from dc import limits_plugins
 from dc.errors import PluginError, StartError
 from dc.plugin_archive import Packed, manifest_of, pack, pack_origin
 from dc.plugin_carried import resolve
@@ -74,7 +74,7 @@ def test_a_manifest_comes_back_as_it_was() -> None:
         b'{"name": "x", "plugins": [{"name": "a", "module": "a\\n"}]}',
         b'{"name": "x", "plugins": [{"name": "a", "module": "a", "attribute": "b;c"}]}',
         b'{"name": "x", "format": 2}',
-        b'{"name": "x"}' + b" " * limits.MANIFEST_BYTES,
+        b'{"name": "x"}' + b" " * limits_plugins.MANIFEST_BYTES,
         b"[" * 100_000,
     ],
 )
@@ -230,7 +230,7 @@ def test_what_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     (folder / "pack" / "noise").write_bytes(os.urandom(5000))
     for name, most in (("UNPACKED_BYTES", 4000), ("ARCHIVE_BYTES", 4000), ("ARCHIVE_FILES", 3)):
         with monkeypatch.context() as patch:
-            patch.setattr(limits, name, most)
+            patch.setattr(limits_plugins, name, most)
             with pytest.raises(PluginError):
                 pack(folder, tmp_path / "out.zip")
         assert not (tmp_path / "out.zip").exists()

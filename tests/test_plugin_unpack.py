@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits, limits_plugins
 from dc.errors import PluginError
 from dc.plugin_manifest import MANIFEST
 from dc.plugin_unpack import unpack
@@ -154,7 +154,7 @@ def test_an_encrypted_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bomb_by_ratio(tmp_path: Path) -> None:
-    data = archive({"code/zero": bytes(limits.ARCHIVE_RATIO_FROM_BYTES + 1)})
+    data = archive({"code/zero": bytes(limits_plugins.ARCHIVE_RATIO_FROM_BYTES + 1)})
     assert "looks like a bomb" in refused(tmp_path, data)
 
 
@@ -165,24 +165,24 @@ def test_little_that_packs_well_is_no_bomb(tmp_path: Path) -> None:
 
 
 def test_a_bomb_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNPACKED_BYTES", 1000)
+    monkeypatch.setattr(limits_plugins, "UNPACKED_BYTES", 1000)
     text = refused(tmp_path, archive({"code/x": "x" * 1000}))
     assert "1000 are the most" in text
 
 
 def test_an_archive_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ARCHIVE_BYTES", 100)
+    monkeypatch.setattr(limits_plugins, "ARCHIVE_BYTES", 100)
     assert "its archive has" in refused(tmp_path, archive())
 
 
 def test_a_bomb_by_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ARCHIVE_FILES", 3)
+    monkeypatch.setattr(limits_plugins, "ARCHIVE_FILES", 3)
     data = archive({f"code/m{number}.py": "" for number in range(3)})
     assert refused(tmp_path, data) == "it has 5 files; 3 are the most"
 
 
 def test_a_list_of_files_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ARCHIVE_LIST_BYTES", 50)
+    monkeypatch.setattr(limits_plugins, "ARCHIVE_LIST_BYTES", 50)
     assert "are the most" in refused(tmp_path, archive())
 
 
@@ -214,7 +214,7 @@ def test_a_size_that_lies(tmp_path: Path) -> None:
         zipped({MANIFEST: b"[]"}),
         zipped({MANIFEST: b'{"name": "x", "format": 2}'}),
         zipped({MANIFEST: b'{"name": "x", "plugins": [{"name": "x", "module": "../x"}]}'}),
-        zipped({MANIFEST: b" " * (limits.MANIFEST_BYTES + 1)}),
+        zipped({MANIFEST: b" " * (limits_plugins.MANIFEST_BYTES + 1)}),
     ],
     ids=range(14),
 )

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits_http as limits
 from dc.sockets import Buffer, TcpStream
 
 

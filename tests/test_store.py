@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from dc import limits, limits_shown
+from dc import limits_shown, limits_store
 from dc.errors import StoreConflict, UnknownTask
 from dc.messages import Appliance, Blob, Counts, Failure, Options, Outcome, Payload
 from dc.records import (
@@ -227,7 +227,7 @@ async def test_reading_outcomes_stops_at_the_limit(opened: Open) -> None:
         await store.commit([new_job(), some_tasks(1, 100)])
         for n in range(100):
             await store.commit([some_outcomes(n + 1, 1, [n], outcomes=[bytes(1000)])])
-        each = 1000 + limits.TASK_BYTES
+        each = 1000 + limits_store.TASK_BYTES
         assert len(await store.outcomes_after(1, 0, 10 * each)) == 10
         assert len(await store.outcomes_after(1, 0, 10 * each + 1)) == 11
         assert len(await store.outcomes_from(1, 0, 10 * each, 1000)) == 10
@@ -274,7 +274,7 @@ async def test_unfinished_tasks_come_with_their_attempts(opened: Open) -> None:
 async def test_unfinished_tasks_across_many_looks(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "READ_TASKS", 16)
+    monkeypatch.setattr(limits_store, "READ_TASKS", 16)
     done = [*range(16), *range(40, 64), 99]
     async with opened() as store:
         await store.commit([new_job(), some_tasks(1, 100), some_outcomes(1, 1, done)])
@@ -432,7 +432,7 @@ async def test_a_contradiction_leaves_nothing_of_its_commit(opened: Open, case: 
 
 
 async def test_a_commit_of_very_many_records(opened: Open) -> None:
-    count = limits.COMMIT_ROWS + 7
+    count = limits_store.COMMIT_ROWS + 7
     async with opened() as store:
         await store.commit([new_job(), *(some_tasks(1, 1, first=n) for n in range(count))])
         await store.commit([some_outcomes(n + 1, 1, [n]) for n in range(count)])
@@ -497,7 +497,7 @@ async def test_bytes_are_counted_of_each_job(opened: Open) -> None:
     async with opened() as store:
         row = await store.job(1)
         assert row is not None
-        assert row.bytes == 10_000 + 2003 + 1000 + 3 + limits.TASK_BYTES + 500
+        assert row.bytes == 10_000 + 2003 + 1000 + 3 + limits_store.TASK_BYTES + 500
         second = 10_000 + len(b"payload 0")
         assert await store.usage() == {"": 0, "anna": row.bytes + second}
         await store.commit([JobEnded(1, 3, 1.0)])

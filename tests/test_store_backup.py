@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc import limits
+from dc import limits_store as limits
 from dc.errors import StoreError, StoreFull
 from dc.messages import Blob, Options
 from dc.records import NewJob, NewPlugin, NewTasks, Outcomes, TaskCheckpoint, TaskOutput

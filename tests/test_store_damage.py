@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dc import limits
+from dc import limits_store as limits
 from dc.errors import StoreDamaged, StoreError, StoreLogMissing, StoreNewer
 from dc.messages import Counts, Options
 from dc.records import NewJob, NewTasks, Outcomes

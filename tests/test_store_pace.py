@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits_store as limits
 from dc.store_pace import Pace
 
 QUICK, SLOW = limits.COMMIT_NOW_SECONDS / 4, limits.COMMIT_NOW_SECONDS * 10

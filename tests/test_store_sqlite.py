@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc import limits, store_file, store_rows
+from dc import limits_store as limits
+from dc import store_file, store_rows
 from dc.errors import StoreConflict, StoreError
 from dc.messages import Blob, Counts, Failure, Options, Outcome
 from dc.records import JobCancelled, NewJob, NewTasks, Outcomes, Record

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from dc import limits, store_thread
+from dc import limits_store as limits
+from dc import store_thread
 from dc.store_thread import StoreThread
 
 

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 import dc
-from dc import limits, testing
+from dc import limits, limits_executor, testing
 from dc.errors import PluginError, TaskFailed, UnknownTaskType
 from dc.executor import ExecutorPort
 from dc.messages import Failure, TypeId
@@ -197,8 +197,8 @@ async def test_busy_gives_the_rest_back(autojump_clock: trio.testing.MockClock) 
         message = await fake.receive()
         found.append((round(trio.current_time() - start, 3), message))
     assert found == [
-        (limits.BUSY_SECONDS, Busy(1, 0, 2, limits.BUSY_SECONDS, [1, 2], [2, 2])),
-        (limits.BUSY_SECONDS, Busy(7, -1, -1, limits.BUSY_SECONDS, [0], [2])),
+        (limits_executor.BUSY_SECONDS, Busy(1, 0, 2, limits_executor.BUSY_SECONDS, [1, 2], [2, 2])),
+        (limits_executor.BUSY_SECONDS, Busy(7, -1, -1, limits_executor.BUSY_SECONDS, [0], [2])),
         (0.2, Busy(1, 0, 2, limits.RUNNING_REPORT_SECONDS, [], [])),
         (1.0, Ran(1, [0], [2], [1.0], [b"00"])),
     ]

@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import http_body, http_cipher, limits, limits_access
+from dc import http_body, http_cipher, limits_access, limits_http
 from dc.sockets import Buffer, TcpStream
 from dc.tls_stream import TlsStream
 from tests import tls
@@ -373,11 +373,11 @@ async def test_a_sink_that_raises_and_a_peer_that_is_gone(tmp_path: Path) -> Non
         await client.aclose()
         assert await http_body.receive_to(server, 1000, refuse) == 0
     path = tmp_path / "file"
-    path.write_bytes(bytes(limits.MOVE_BYTES))
+    path.write_bytes(bytes(limits_http.MOVE_BYTES))
     async with over_tcp() as (client, server):
         server.close_now()
         with path.open("rb") as file, pytest.raises(http_body.CLOSED):
-            await http_body.send_from_file(client, file, 0, limits.MOVE_BYTES)
+            await http_body.send_from_file(client, file, 0, limits_http.MOVE_BYTES)
 
 
 async def test_while_a_thread_has_it_nobody_else_may_but_close_it() -> None:

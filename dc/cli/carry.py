@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, Final
 
-from dc import limits
+from dc import limits_client as limits
 from dc.cli.progress import moving
 from dc.cli.screen import Screen, to_json
 from dc.client.handles import Handle

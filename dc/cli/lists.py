@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from dc import limits
+from dc import limits_http as limits
 from dc.client.plain_client import Client
 
 

@@ -9,7 +9,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits, limits_http
 from dc.client.patience import named
 from dc.dial import Server, dial, read_url, shown_pin
 from dc.errors import ConnectionLost, HttpError, ProtocolError, StartError
@@ -87,7 +87,7 @@ async def _exchange(server: Server, method: str, path: str, token: str, value: A
     try:
         async with client.exchange(method, path, headers, body) as answer:
             cookie = answer.headers.get("set-cookie", "")
-            return Answer(await answer.body(limits.ANSWER_BYTES), cookie)
+            return Answer(await answer.body(limits_http.ANSWER_BYTES), cookie)
     finally:
         await client.aclose()
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.cli.screen import Screen, clean
 from dc.client.plain_client import Client
 from dc.errors import DcError, TaskFailed

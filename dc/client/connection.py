@@ -13,7 +13,7 @@ from typing import Final
 
 import trio
 
-from dc import limits
+from dc import limits, limits_client
 from dc.client.session import Exchange, Session
 from dc.errors import ConnectionLost, DcError, ProtocolError
 from dc.link import Link
@@ -59,7 +59,7 @@ class Connection:
                 nursery.start_soon(self._until_lost, self._receive_all, nursery.cancel_scope)
         finally:
             self._lose(ConnectionLost("the client was closed"))
-            with trio.move_on_after(limits.CLOSE_SECONDS, shield=True):
+            with trio.move_on_after(limits_client.CLOSE_SECONDS, shield=True):
                 await self.aclose()
 
     async def aclose(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import trio
 from trio.abc import Stream
 
-from dc import limits
+from dc import limits, limits_http, limits_worker
 from dc.client.connection import BROKEN, Connection
 from dc.client.patience import named
 from dc.client.transfers import Transfers
@@ -102,7 +102,7 @@ class Connector:
     async def get_json(self, path: str) -> Any:
         """Return the JSON at a path of the server."""
         try:
-            with _bounded(limits.ANSWER_BYTES):
+            with _bounded(limits_http.ANSWER_BYTES):
                 return await self._http.get_json(path)
         except HttpError as error:
             raise named(error) from error
@@ -110,7 +110,7 @@ class Connector:
     async def send_json(self, method: str, path: str, value: Any = None) -> Any:
         """Send a value, if it is one, as JSON to a path of the server; return the answer's."""
         try:
-            with _bounded(limits.ANSWER_BYTES):
+            with _bounded(limits_http.ANSWER_BYTES):
                 return await self._http.send_json(method, path, value)
         except HttpError as error:
             raise named(error) from error
@@ -160,7 +160,7 @@ def _bounded(size: int) -> Iterator[None]:
 
     Nothing else tells when the other side is silently gone.
     """
-    seconds = limits.TRANSFER_SECONDS + size / limits.TRANSFER_BYTES_PER_SECOND
+    seconds = limits_worker.TRANSFER_SECONDS + size / limits_worker.TRANSFER_BYTES_PER_SECOND
     try:
         with trio.fail_after(seconds):
             yield

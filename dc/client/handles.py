@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Protocol, Self, cast
 
 import trio
 
-from dc import limits
+from dc import limits_client as limits
 from dc.client.loops import Call
 from dc.client.sources import BlobRef
 from dc.client.transfers import Transfers

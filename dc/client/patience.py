@@ -7,7 +7,7 @@ import random
 import msgspec
 import trio
 
-from dc import limits
+from dc import limits_client as limits
 from dc.errors import ConnectionLost, DcError, HttpError, by_code
 from dc.view_server import Problem
 

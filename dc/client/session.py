@@ -30,7 +30,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from dc import limits
+from dc import limits, limits_client
 from dc.client.backlog import Backlog
 from dc.errors import ConnectionLost, DcError, ProtocolError, by_code
 from dc.messages import (
@@ -117,7 +117,7 @@ class Subscription(Exchange):
         """Hand over the next piece; empty if nothing has come."""
         piece: list[Finished] = []
         size = 0
-        while self.batches and size < limits.HAND_OVER_BYTES:
+        while self.batches and size < limits_client.HAND_OVER_BYTES:
             batch = self.batches.popleft()
             piece.append(batch)
             size += batch.size
@@ -224,7 +224,7 @@ class Session:
 
     def consume(self, exchange: Subscription) -> None:
         """Count what was handed over as consumed; once it is much, the server may send more."""
-        if exchange.held_bytes * limits.CONSUMED_SHARE < limits.STREAM_BYTES:
+        if exchange.held_bytes * limits_client.CONSUMED_SHARE < limits.STREAM_BYTES:
             return
         size, exchange.held_bytes = exchange.held_bytes, 0
         if not exchange.ended and exchange.request in self._exchanges:

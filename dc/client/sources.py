@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias
 import trio
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_http
 from dc.errors import PayloadError
 from dc.messages import Blob
 
@@ -223,7 +223,7 @@ def _path_of(file: Any) -> Path | None:
 
 
 def _pieces(file: Any) -> Iterator[bytes]:
-    while piece := file.read(limits.FILE_PIECE_BYTES):
+    while piece := file.read(limits_http.FILE_PIECE_BYTES):
         yield piece
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import trio
 
-from dc import limits
+from dc import limits_client as limits
 from dc.client.backlog import Backlog
 from dc.client.connection import Connection
 from dc.client.connector import Connector

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import trio
 
-from dc import limits
+from dc import limits_client, limits_worker
 from dc.client.patience import Patience, named
 from dc.client.sources import FileSource, Source, digest_of
 from dc.errors import (
@@ -71,7 +71,7 @@ class Transfers:
     def __init__(self, make_http: Callable[[], HttpClient]) -> None:
         self._make_http = make_http
         self._idle: list[HttpClient] = []
-        self._room = trio.Semaphore(limits.CLIENT_TRANSFERS)
+        self._room = trio.Semaphore(limits_client.CLIENT_TRANSFERS)
         self._closed = False
         self._going: dict[int, Transfer] = {}
 
@@ -163,7 +163,7 @@ class Transfers:
 
         What is large comes by way of a temporary file, so that it goes on after a cut.
         """
-        if blob.size <= limits.RANGE_BYTES:
+        if blob.size <= limits_client.RANGE_BYTES:
             data = await self.span(path, blob, 0, blob.size)
             if await blob_of(data) != blob:
                 raise BlobMismatch(f"{name}: other bytes came than the server has")
@@ -252,7 +252,7 @@ class Transfers:
             except HttpError as error:
                 if not _may_pass(error):
                     raise named(error) from error
-                await trio.sleep(limits.PUT_RETRY_SECONDS)
+                await trio.sleep(limits_client.PUT_RETRY_SECONDS)
 
     @asynccontextmanager
     async def _line(self) -> AsyncIterator[HttpClient]:
@@ -282,8 +282,8 @@ def _may_pass(error: HttpError) -> bool:
 def _bounded() -> Iterator[None]:
     """Give up a small exchange that takes too long: its connection is dead."""
     try:
-        with trio.fail_after(limits.TRANSFER_SECONDS):
+        with trio.fail_after(limits_worker.TRANSFER_SECONDS):
             yield
     except trio.TooSlowError:
-        text = f"the server did not answer within {limits.TRANSFER_SECONDS:.0f} seconds"
+        text = f"the server did not answer within {limits_worker.TRANSFER_SECONDS:.0f} seconds"
         raise ConnectionLost(text) from None

@@ -11,7 +11,7 @@ from typing import Any, Self, Unpack, cast
 
 import trio
 
-from dc import limits
+from dc import limits_client as limits
 from dc.client.connector import DEFAULT_URL, Connector, OpenStream
 from dc.client.handles import AsyncHandle
 from dc.client.loops import AsyncResults, plain_results

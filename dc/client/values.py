@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_client
 from dc.client.records import Finished
 from dc.client.sources import (
     BLOB_COST,
@@ -140,8 +140,10 @@ class Cutter:
     def _until(self) -> float:
         """Return until when the next batch may be gathered."""
         now = self._clock()
-        sending = max(0.0, now - self._gave) * limits.PAYLOAD_SHARE
-        return now + min(max(sending, limits.PAYLOAD_SECONDS), limits.PAYLOAD_SECONDS_MOST)
+        sending = max(0.0, now - self._gave) * limits_client.PAYLOAD_SHARE
+        return now + min(
+            max(sending, limits_client.PAYLOAD_SECONDS), limits_client.PAYLOAD_SECONDS_MOST
+        )
 
     def _entitled(self, data: Given, index: int, large: list[int]) -> int:
         """Note something that does not ride inline; return what it counts against the batch."""

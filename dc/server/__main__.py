@@ -16,7 +16,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import __version__, limits, logs, memory, program
+from dc import __version__, limits, limits_store, logs, memory, program
 from dc.blobs import BlobFolder
 from dc.dial import Server
 from dc.discovery import Facts, facts_of
@@ -148,14 +148,14 @@ def _add_folder_options(parser: argparse.ArgumentParser) -> None:
         "--keep-days",
         metavar="N",
         type=_days,
-        default=limits.KEEP_DAYS,
+        default=limits_store.KEEP_DAYS,
         help="days after which a finished job is removed (default %(default)g; 0: never)",
     )
     add(
         "--keep-jobs",
         metavar="N",
         type=_count,
-        default=limits.KEEP_JOBS,
+        default=limits_store.KEEP_JOBS,
         help="finished jobs that are kept, the newest (default %(default)s; 0: all)",
     )
     add(

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from dc import limits
+from dc import limits_http as limits
 from dc.errors import ProtocolError
 from dc.http import Request
 from dc.server.problems import BadRequest

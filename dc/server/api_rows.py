@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
-from dc import limits
+from dc import limits, limits_http
 
 Cursor: TypeAlias = Annotated[str, Meta(max_length=4 * limits.TEXT_CHARS)]
-Rows: TypeAlias = Annotated[int, Meta(ge=1, le=limits.PAGE_ROWS)]
+Rows: TypeAlias = Annotated[int, Meta(ge=1, le=limits_http.PAGE_ROWS)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from dc import limits
+from dc import limits, limits_http
 from dc.errors import DuplicateName, NotPossible, OptionsError, StoreError, UnknownWorker
 from dc.messages import Text, WorkerSlots
 from dc.server.api_rows import Cursor, Rows
@@ -58,7 +58,7 @@ class WorkersQuery(Struct, forbid_unknown_fields=True):
     """
 
     cursor: Cursor = ""
-    limit: Rows = limits.PAGE_ROWS
+    limit: Rows = limits_http.PAGE_ROWS
     state: WorkerStates = ""
     label: Annotated[str, Meta(max_length=2 * limits.TEXT_CHARS + 1)] = ""
     search: Text = ""

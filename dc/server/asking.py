@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from dc import limits
+from dc import limits_http as limits
 from dc.errors import DcError, StoreError
 
 

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 
 import trio
 
-from dc import limits
+from dc import limits_http, limits_store
 from dc.errors import StoreFull
 from dc.http import Response
 from dc.log_fields import about
@@ -69,10 +69,10 @@ def _check_space(data: Path) -> None:
     """See to it that the copy of the database will not fill the disk that the server writes to."""
     size = sum(path.stat().st_size for path in data.glob(f"{DATABASE}*"))
     free = shutil.disk_usage(data).free
-    if free < size + limits.WAL_BYTES_MOST:
+    if free < size + limits_store.WAL_BYTES_MOST:
         raise StoreFull(
-            f"a backup needs {(size + limits.WAL_BYTES_MOST) >> 20:,} MiB free on the disk of "
-            f"{data} for a while, and {free >> 20:,} are"
+            f"a backup needs {(size + limits_store.WAL_BYTES_MOST) >> 20:,} MiB free on the disk "
+            f"of {data} for a while, and {free >> 20:,} are"
         )
 
 
@@ -132,7 +132,7 @@ class Archive:
 
 async def _contents(file: BinaryIO, size: int) -> AsyncGenerator[bytes, None]:
     while size:
-        read = partial(file.read, min(size, limits.FILE_PIECE_BYTES))
+        read = partial(file.read, min(size, limits_http.FILE_PIECE_BYTES))
         piece = await trio.to_thread.run_sync(read)
         if not piece:
             raise OSError(f"{file.name} became shorter while it was sent")

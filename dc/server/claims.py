@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 import trio
 
-from dc import limits
+from dc import limits_store as limits
 from dc._columns import weigh
 from dc.blobs import BlobFolder
 from dc.errors import PayloadError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits_http as limits
 from dc.sockets import Buffer, TcpStream
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import trio
 
-from dc import limits
+from dc import limits, limits_store
 from dc.errors import StoreConflict, StoreError
 from dc.record_blobs import named
 from dc.records import NewTasks, Outcomes, Record, Retried
@@ -83,7 +83,7 @@ class Committer:
         """Commit what was added: at once, if nothing else is going on and it is little."""
         if self._busy:
             return
-        if trio.current_time() - self._quiet_since >= limits.COMMIT_NOW_QUIET_SECONDS:
+        if trio.current_time() - self._quiet_since >= limits_store.COMMIT_NOW_QUIET_SECONDS:
             records, size = self._next_commit()
             began = trio.current_time()
             if self._commit_now(records, size):
@@ -157,7 +157,7 @@ class Committer:
         tasks = bytes_ = 0
         for record, size in self._queue:
             tasks += _tasks(record)
-            if records and tasks > limits.COMMIT_TASKS:
+            if records and tasks > limits_store.COMMIT_TASKS:
                 break
             records.append(record)
             bytes_ += size
@@ -165,9 +165,9 @@ class Committer:
 
     def _commit_now(self, records: list[Record], size: int) -> bool:
         """Commit in this very step, if there is little to commit; return whether that was done."""
-        if self.trouble or size > limits.COMMIT_NOW_BYTES:
+        if self.trouble or size > limits_store.COMMIT_NOW_BYTES:
             return False
-        if sum(map(_tasks, records)) > limits.COMMIT_NOW_TASKS:
+        if sum(map(_tasks, records)) > limits_store.COMMIT_NOW_TASKS:
             return False
         try:
             return self._store.commit_now(records)

@@ -13,7 +13,7 @@ from typing import IO, Final
 
 import trio
 
-from dc import limits
+from dc import limits, limits_http
 from dc.blobs import BlobFolder
 from dc.errors import BlobMismatch, StoreDamaged, StoreError
 from dc.store import Store
@@ -113,13 +113,13 @@ async def _unpack(archive: Path, part: Path, blobs: BlobFolder) -> None:
 
 
 async def _pieces(file: IO[bytes]) -> AsyncGenerator[bytes, None]:
-    while piece := await trio.to_thread.run_sync(file.read, limits.FILE_PIECE_BYTES):
+    while piece := await trio.to_thread.run_sync(file.read, limits_http.FILE_PIECE_BYTES):
         yield piece
 
 
 def _copy(file: IO[bytes], to: Path) -> None:
     with to.open("xb") as copy:
-        while piece := file.read(limits.FILE_PIECE_BYTES):
+        while piece := file.read(limits_http.FILE_PIECE_BYTES):
             copy.write(piece)
         copy.flush()
         os.fsync(copy.fileno())

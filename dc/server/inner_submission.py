@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from dc import limits
+from dc import limits_store as limits
 from dc._columns import weigh
 from dc.errors import DcError, JobCancelled, KeyConflict, NotPossible, UnknownTaskType, by_code
 from dc.messages import Accepted, EndOfJob, Message, Options, Payload, Payloads, Refused, Stored

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_store as limits
 
 
 class Keep(Struct, frozen=True):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import trio
 
-from dc import limits
+from dc import limits_http as limits
 from dc.http import Response
 from dc.server.problems import BadRequest
 

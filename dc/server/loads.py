@@ -6,7 +6,7 @@ import logging
 
 import trio
 
-from dc import limits, limits_shown
+from dc import limits, limits_shown, limits_store
 from dc._columns import weigh
 from dc.errors import StoreError
 from dc.messages import Payload
@@ -114,7 +114,7 @@ class Loads:
     async def _load_outcomes(self, action: LoadOutcomes) -> OutcomesLoaded:
         if action.ordered:
             records = await self._store.outcomes_from(
-                action.job, action.cursor, action.size, limits.COMMIT_TASKS
+                action.job, action.cursor, action.size, limits_store.COMMIT_TASKS
             )
         else:
             records = await self._store.outcomes_after(action.job, action.cursor, action.size)

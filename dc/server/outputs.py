@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.captured import Captured
 from dc.errors import QuotaExceeded
 from dc.messages import Blob, Output

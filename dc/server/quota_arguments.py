@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from dc import limits
+from dc import limits_store as limits
 from dc.errors import OptionsError
 from dc.requirements import MEMORY, bytes_text, read_amount
 from dc.server.quotas import Quotas

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_store as limits
 from dc._columns import weigh
 from dc.errors import QuotaExceeded
 from dc.messages import Blob, Options

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 import trio
 
-from dc import limits
+from dc import limits_store as limits
 from dc.blobs import BlobFolder
 from dc.errors import StoreError
 from dc.log_fields import about

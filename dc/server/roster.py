@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits, limits_plugins
 from dc.errors import DuplicateName, ProtocolError
 from dc.messages import About, Stop, Vitals
 from dc.server.board import Board
@@ -92,7 +92,7 @@ class Worker(Struct, eq=False):
         """Note that it has failed to get or to load an archive."""
         self.unusable.pop(archive, None)
         self.unusable[archive] = why[: limits.NOTE_CHARS]
-        if len(self.unusable) > limits.UNUSABLE_NOTED:
+        if len(self.unusable) > limits_plugins.UNUSABLE_NOTED:
             del self.unusable[next(iter(self.unusable))]
 
     @property

@@ -27,7 +27,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from dc import limits
+from dc import limits_executor, limits_http, limits_plugins
 from dc.blobs import BlobFolder
 from dc.errors import DcError, PluginError, StoreError
 from dc.log_fields import about
@@ -250,7 +250,7 @@ class Shelf:
         )
 
     def _try_again(self, origin: Origin) -> None:
-        self._again[origin.key] = trio.current_time() + limits.PLUGINS_AGAIN_SECONDS
+        self._again[origin.key] = trio.current_time() + limits_plugins.PLUGINS_AGAIN_SECONDS
 
     def _complain(self, origin: Origin, why: str, before: Version | None) -> None:
         """Note that a whole plugin cannot be taken up."""
@@ -268,7 +268,7 @@ class Shelf:
             text = " ".join(line.removeprefix(f"plugin {name!r}: ").split())
             if before is not None:
                 text = f"it has changed, and {_short(before)} stays in service: {text}"
-            notes[name] = f"plugin {name!r}: {text}"[: limits.BROKEN_CHARS]
+            notes[name] = f"plugin {name!r}: {text}"[: limits_executor.BROKEN_CHARS]
             log.error("plugin %s is left out: %s", name, notes[name], extra=about(plugin=name))
         self._broken[origin.key] = notes
 
@@ -304,7 +304,9 @@ class Shelf:
             except Exception:
                 log.exception("plugins stay as they are: this is a mistake in dc")
             took = trio.current_time() - started
-            await trio.sleep(max(limits.PLUGINS_LOOK_SECONDS, took * limits.PLUGINS_LOOK_SHARE))
+            await trio.sleep(
+                max(limits_plugins.PLUGINS_LOOK_SECONDS, took * limits_plugins.PLUGINS_LOOK_SHARE)
+            )
 
     async def look(self, tell: Tell) -> None:
         """Take up what has changed and was the same in the last look."""
@@ -386,7 +388,7 @@ def traces_of(origin: Origin) -> Traces:
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
-        while piece := await trio.to_thread.run_sync(file.read, limits.FILE_PIECE_BYTES):
+        while piece := await trio.to_thread.run_sync(file.read, limits_http.FILE_PIECE_BYTES):
             yield piece
 
 

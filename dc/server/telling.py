@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_executor
 from dc.messages import Blob, Checkpoint, Payload, Progress
 from dc.records import TaskCheckpoint
 from dc.server.board import Board
@@ -65,7 +65,7 @@ class Telling:
         key = message.job, message.number
         if not self._is_its_own(worker, *key, message.attempt):
             return
-        if key in self._progress or len(self._progress) < limits.PROGRESS_TASKS:
+        if key in self._progress or len(self._progress) < limits_executor.PROGRESS_TASKS:
             fraction, at = message.fraction, self._board.wall
             self._progress[key] = Told(message.attempt, fraction, message.text, at)
 
@@ -108,7 +108,7 @@ class Telling:
             return
         before = self._unstored.get(key)
         size = _size(data) - (_size(before.data) if before is not None else 0)
-        if self._unstored_bytes + size > limits.CHECKPOINT_UNSTORED_BYTES:
+        if self._unstored_bytes + size > limits_executor.CHECKPOINT_UNSTORED_BYTES:
             return
         record = self._unstored[key] = TaskCheckpoint(*key, message.attempt, data)
         self._unstored_bytes += size
@@ -129,7 +129,7 @@ class Telling:
     def _note_failed(self, key: str, job: int, number: int, attempt: int) -> None:
         self._failed.pop((job, number), None)
         self._failed[job, number] = key, attempt
-        if len(self._failed) > limits.CHECKPOINT_HOLDERS:
+        if len(self._failed) > limits_executor.CHECKPOINT_HOLDERS:
             del self._failed[next(iter(self._failed))]
 
     def _stored(self, key: Task, record: TaskCheckpoint) -> None:
@@ -138,7 +138,7 @@ class Telling:
             self._unstored_bytes -= _size(record.data)
         digest = record.data.digest if isinstance(record.data, Blob) else b""
         self._drop_blob(key, digest)
-        if digest and len(self._blobs) < limits.CHECKPOINT_BLOBS:
+        if digest and len(self._blobs) < limits_executor.CHECKPOINT_BLOBS:
             self._blobs[key] = digest
 
     def _drop_blob(self, key: Task, but: bytes = b"") -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from dc import limits
+from dc import limits_http as limits
 from dc.blobs_incoming import Sink, Source
 from dc.errors import StoreFull
 from dc.requirements import bytes_text

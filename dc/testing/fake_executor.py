@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trio
 
-from dc import limits
+from dc import limits, limits_executor
 from dc.errors import UnknownTaskType
 from dc.fence import Usage
 from dc.messages import Failure, Message, Progress, TypeId
@@ -218,7 +218,7 @@ class FakeExecutor:
         ends = self._started + self.duration(*self._queue[0])
         reports = [ends]
         if len(self._queue) > 1:
-            reports.append(self._started + limits.BUSY_SECONDS)
+            reports.append(self._started + limits_executor.BUSY_SECONDS)
         if not self._told:
             reports.append(self._started + limits.RUNNING_REPORT_SECONDS)
         return min(reports)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 from unittest import mock
 
@@ -14,7 +15,7 @@ import trio
 import trio.testing
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_store, limits_worker
 from dc.testing.faults import Faults, Host, running_executions
 from dc.testing.ledger import Ledger, Violation
 from dc.testing.plan import Plan, draw_plan
@@ -64,10 +65,16 @@ def run_seed(seed: int, *, trace: bool = False, leases: bool = True, plant: str 
         stack.enter_context(substituted(seed))
         stack.enter_context(planted(plant))
         for name, value in {**plan.limits, **COARSE}.items():
-            stack.enter_context(mock.patch.object(limits, name, value))
+            stack.enter_context(mock.patch.object(_home(name), name, value))
         clock = trio.testing.MockClock(autojump_threshold=0)
         ledger, seconds = trio.run(_simulate, plan, folder, leases, clock=clock)
     return _verdict(plan, ledger, seconds, trace=trace)
+
+
+def _home(name: str) -> ModuleType:
+    """Return the file of a limit."""
+    homes = (limits, limits_store, limits_worker)
+    return next(one for one in homes if hasattr(one, name))
 
 
 def _verdict(plan: Plan, ledger: Ledger, seconds: float, *, trace: bool) -> Verdict:

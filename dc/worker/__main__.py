@@ -16,7 +16,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import __version__, limits, logs, program
+from dc import __version__, limits, limits_executor, logs, program
 from dc.cache import CacheFolder
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
@@ -208,21 +208,21 @@ def _add_executors(parser: argparse.ArgumentParser) -> None:
         "--recycle-tasks",
         metavar="N",
         type=int,
-        default=limits.RECYCLE_TASKS,
+        default=limits_executor.RECYCLE_TASKS,
         help="replace an executor process after so many tasks, 0 for never (default: %(default)s)",
     )
     add(
         "--recycle-seconds",
         metavar="S",
         type=float,
-        default=limits.RECYCLE_SECONDS,
+        default=limits_executor.RECYCLE_SECONDS,
         help="replace one that is so old, 0 for never (default: %(default)g)",
     )
     add(
         "--recycle-memory",
         metavar="BYTES",
         type=int,
-        default=limits.RECYCLE_BYTES,
+        default=limits_executor.RECYCLE_BYTES,
         help="replace one that has grown by so many bytes, 0 for never (default: %(default)s)",
     )
     add(

@@ -25,7 +25,7 @@ from typing import Final
 import trio
 from trio.abc import Stream
 
-from dc import limits
+from dc import limits, limits_client, limits_worker
 from dc.cache import CacheFolder
 from dc.errors import (
     ConnectionLost,
@@ -161,7 +161,7 @@ class WorkerApp:
         self._looked, self._slept = 0.0, 0.0  # when it was last told the time; what it is behind
         self._reactor = WorkerReactor(identity, str(scratch / TASKS), idle_exit, give_back)
         self._codec = Codec(ToWorker)
-        self._cache = cache or CacheFolder(scratch / "cache", limits.CACHE_BYTES)
+        self._cache = cache or CacheFolder(scratch / "cache", limits_worker.CACHE_BYTES)
         self._access, self._prover = [] if access is None else access, prover
         self._carrier = Carrier(self._new_http, self._cache, self._handle)
         self._fetcher = make_fetcher(self._handle) if make_fetcher is not None else None
@@ -187,7 +187,7 @@ class WorkerApp:
                 self._nursery = nursery
                 self._begin()
                 await self._finished.wait()
-                with trio.move_on_after(limits.CLOSE_SECONDS):
+                with trio.move_on_after(limits_client.CLOSE_SECONDS):
                     await self._close_connection()
                 nursery.cancel_scope.cancel()
         finally:
@@ -242,7 +242,7 @@ class WorkerApp:
         So what slept with it is not taken for late: a task's time limit, the server's silence.
         """
         now = trio.current_time()
-        if now - self._looked > limits.SLEPT_SECONDS:
+        if now - self._looked > limits_worker.SLEPT_SECONDS:
             self._slept += now - self._looked
         self._looked = now
         return now - self._slept
@@ -328,10 +328,10 @@ class WorkerApp:
     async def _keep_time(self) -> None:
         before = self._clock()
         while True:
-            await trio.sleep(limits.WORKER_TICK_SECONDS)
+            await trio.sleep(limits_worker.WORKER_TICK_SECONDS)
             now = self._clock()
             slept, before = now - before, now
-            if slept > limits.SLEPT_SECONDS:
+            if slept > limits_worker.SLEPT_SECONDS:
                 self._handle(Woke(slept))
             self._handle(Tick())
             if self._wall() >= self._until:
@@ -368,13 +368,13 @@ class WorkerApp:
 
     def _pause(self, failures: int) -> float:
         """Return the seconds to wait after so many failures, at least half of it not by chance."""
-        longest = limits.RECONNECT_SECONDS * 2.0 ** min(failures, 30)
-        return min(longest, limits.RECONNECT_SECONDS_MOST) * (0.5 + 0.5 * self._jitter())
+        longest = limits_worker.RECONNECT_SECONDS * 2.0 ** min(failures, 30)
+        return min(longest, limits_worker.RECONNECT_SECONDS_MOST) * (0.5 + 0.5 * self._jitter())
 
     async def _connect_once(self) -> str:
         """Connect and stay connected; return why it ended."""
         try:
-            with trio.fail_after(limits.CONNECT_SECONDS):
+            with trio.fail_after(limits_worker.CONNECT_SECONDS):
                 link = await self._open_link()
         except (VersionError, WrongServer, NotSignedIn, NotPermitted) as error:
             if not self._reactor.was_ever_welcome:
@@ -383,7 +383,7 @@ class WorkerApp:
         except (OSError, trio.BrokenResourceError, DcError) as error:
             return f"cannot reach {self._host}: {text_of(error)}"
         except trio.TooSlowError:
-            return f"cannot reach {self._host}: no answer for {limits.CONNECT_SECONDS:g} s"
+            return f"cannot reach {self._host}: no answer for {limits_worker.CONNECT_SECONDS:g} s"
         try:
             with trio.CancelScope() as scope:
                 self._connection_scope = scope
@@ -434,7 +434,7 @@ class WorkerApp:
         self._sending.clear()
         self._handle(Disconnected())
         with trio.CancelScope(shield=True):
-            with trio.move_on_after(limits.CLOSE_SECONDS):
+            with trio.move_on_after(limits_client.CLOSE_SECONDS):
                 await link.aclose()
             await self._carrier.aclose()
 

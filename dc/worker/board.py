@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.messages import Blob, Failed, Failure, Message, Plugin, Report
 from dc.pipe import FileResult, InFile
 from dc.worker.events import (

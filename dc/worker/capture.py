@@ -19,7 +19,7 @@ import os
 import sys
 from typing import Any, Final, TypeAlias
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.output_marks import encode_mark
 from dc.pipe import NOBODY
 

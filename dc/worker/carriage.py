@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.messages import Failure
 from dc.worker.board import Board
 from dc.worker.cached import CacheTold
@@ -78,9 +78,9 @@ class Carriage:
         wants = self._board.fetching.wants
         want = wants.fail(event.digest, self._board.now, counts=counts)
         if want is not None and counts:
-            tries = f"try {want.failures} of {limits.TRANSFER_TRIES}"
+            tries = f"try {want.failures} of {limits_worker.TRANSFER_TRIES}"
             self._board.say(f"cannot fetch blob {want.blob.name[:12]}: {event.text} ({tries})")
-        if want is not None and want.failures >= limits.TRANSFER_TRIES:
+        if want is not None and want.failures >= limits_worker.TRANSFER_TRIES:
             for waiting in list(want.waiters):
                 self._give_up(waiting, want, event.text)
 
@@ -105,7 +105,7 @@ class Carriage:
         board = self._board
         key = event.job, event.number, event.attempt
         failed = board.puts.fail(key, board.now, counts=event.refused)
-        if failed is None or failed.failures < limits.TRANSFER_TRIES:
+        if failed is None or failed.failures < limits_worker.TRANSFER_TRIES:
             return
         board.drop_put(failed)
         if failed.restored:  # the task has done its part; the computer has lost it
@@ -128,7 +128,7 @@ class Ahead:
         sizes = [file.size for chunk in chunks for file in chunk.files()]
         sizes += [one.blob.size for one in board.fetching.wants.active() if one.is_ahead()]
         self._tasks = board.slots - len(sizes)
-        self._bytes = limits.AHEAD_BYTES - sum(sizes)
+        self._bytes = limits_worker.AHEAD_BYTES - sum(sizes)
 
     def takes(self, want: Want) -> bool:
         """Whether a blob may be fetched now; if so, it counts."""

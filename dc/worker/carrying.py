@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.cache import BlobLock, CacheFolder
 from dc.errors import BlobMismatch, DcError, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
@@ -44,7 +44,7 @@ class Lines:
     """
 
     def __init__(self, make: Callable[[], HttpClient]) -> None:
-        self._all = [make() for _ in range(limits.TRANSFERS_AT_ONCE)]
+        self._all = [make() for _ in range(limits_worker.TRANSFERS_AT_ONCE)]
         self._free = list(self._all)
         self._turn = trio.Semaphore(len(self._all))
 
@@ -114,7 +114,7 @@ class Carrier:
     async def _fetch(self, blob: Blob) -> Path:
         """Fetch a blob, unless another process of the computer does, which is waited for."""
         while (lock := await self._try_lock(blob)) is None:
-            await trio.sleep(limits.CACHE_LOCK_SECONDS)
+            await trio.sleep(limits_worker.CACHE_LOCK_SECONDS)
             path = await trio.to_thread.run_sync(self._cache.use, blob)
             if path is not None:
                 return path
@@ -180,7 +180,7 @@ class Carrier:
 
 
 def _transfer_seconds(size: int) -> float:
-    return limits.TRANSFER_SECONDS + size / limits.TRANSFER_BYTES_PER_SECOND
+    return limits_worker.TRANSFER_SECONDS + size / limits_worker.TRANSFER_BYTES_PER_SECOND
 
 
 def is_final(error: BaseException) -> bool:

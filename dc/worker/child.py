@@ -52,7 +52,7 @@ from typing import NoReturn
 
 import msgspec
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.errors import PluginError, StartError, UnknownTaskType
 from dc.messages import TypeId
 from dc.pipe import WAIT, Halt, Loaded, Ready, Run, ToExecutor

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn, TypeAlias
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.cgroups import join
 from dc.pipe_frames import PAGE_BYTES
 from dc.process_tree import become_reaper, gain_nothing_more, kill_below

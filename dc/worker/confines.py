@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.cgroups import limit_memory
 from dc.messages import Environment, Limits
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from dc import limits
+from dc import limits, limits_plugins, limits_worker
 from dc.messages import Failure, Running
 from dc.pipe import Busy, Halt, Loaded, Ran, Retire
 from dc.worker.amounts import Amounts
@@ -227,12 +227,12 @@ class Executors:
 
     def _check_loading(self, slot: Slot) -> None:
         """Kill an executor whose plugin is never imported, and give the plugin up."""
-        if self._board.now - slot.progress < limits.PLUGIN_LOAD_SECONDS:
+        if self._board.now - slot.progress < limits_plugins.PLUGIN_LOAD_SECONDS:
             return
         self._kill(slot)
         plugin = slot.batches[0].job.plugin
         if plugin is not None:
-            text = f"its import took longer than {limits.PLUGIN_LOAD_SECONDS:g} s"
+            text = f"its import took longer than {limits_plugins.PLUGIN_LOAD_SECONDS:g} s"
             self._board.give_up_plugin(plugin, text)
 
     def _retire(self, slot: Slot, message: Retire) -> None:
@@ -284,7 +284,7 @@ class Executors:
             return
         current = slot.current()
         if slot.has_dead and current is not None and not current.is_live:
-            self._halt(slot, current, Failure("cancelled", "stopped"), limits.STOP_SECONDS)
+            self._halt(slot, current, Failure("cancelled", "stopped"), limits_worker.STOP_SECONDS)
         elif slot.has_dead and current is None and self._runs_in_vain(slot):
             self._kill(slot)
         elif current is None:
@@ -296,7 +296,7 @@ class Executors:
         """Whether what runs was stopped, or may have been and nothing is heard."""
         if not any(chunk.live().numbers for chunk in slot.batches):
             return True
-        return self._board.now - slot.progress >= limits.STOP_SECONDS
+        return self._board.now - slot.progress >= limits_worker.STOP_SECONDS
 
     def _halt(self, slot: Slot, current: Current, why: Failure, seconds: float) -> None:
         """Have a task stop by itself; kill its executor if it has not after so many seconds."""
@@ -315,7 +315,7 @@ class Executors:
         """Kill an executor that has not said for too long which of its tasks it runs."""
         timeout = slot.batches[0].job.timeout
         silent = self._board.now - slot.progress
-        if timeout and silent >= timeout + limits.UNHEARD_SECONDS:
+        if timeout and silent >= timeout + limits_worker.UNHEARD_SECONDS:
             slot.suspect = f"it was silent for {silent:.1f} s"
             self._kill(slot)
 
@@ -324,7 +324,9 @@ class Executors:
         elapsed = max(0.0, board.now - current.since)
         if job.timeout and elapsed >= job.timeout:
             text = f"ran longer than its time limit of {job.timeout:g} s"
-            self._halt(slot, current, Failure("timeout", text), limits.TIME_LIMIT_GRACE_SECONDS)
+            self._halt(
+                slot, current, Failure("timeout", text), limits_worker.TIME_LIMIT_GRACE_SECONDS
+            )
         elif elapsed >= limits.RUNNING_REPORT_SECONDS and board.can_send and not slot.reported:
             slot.reported = True
             board.send(Running(job.number, [current.number], [current.attempt], [elapsed]))

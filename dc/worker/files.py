@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dc import limits
+from dc import limits, limits_http
 from dc.large import BytesLike, WrongForm, is_pieces, pieces_of
 from dc.pipe import InFile
 from dc.tasktypes import TaskType
@@ -84,7 +84,7 @@ def _stream(to: Path, pieces: Iterable[BytesLike]) -> InFile:
     digest, size = hashlib.sha256(), 0
     to.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with to.open("wb", buffering=limits.FILE_PIECE_BYTES) as file:
+        with to.open("wb", buffering=limits_http.FILE_PIECE_BYTES) as file:
             for piece in pieces:
                 view = memoryview(piece).cast("B") if isinstance(piece, memoryview) else piece
                 file.write(view)
@@ -130,4 +130,4 @@ def _is_in(path: Path, folders: Sequence[Path]) -> bool:
 
 
 def _pieces(source: BinaryIO) -> Iterable[bytes]:
-    return iter(lambda: source.read(limits.FILE_PIECE_BYTES), b"")
+    return iter(lambda: source.read(limits_http.FILE_PIECE_BYTES), b"")

@@ -11,7 +11,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import limits, limits_join
+from dc import limits, limits_join, limits_worker
 from dc.dial import Server, pinned, read_url, shown_pin
 from dc.discovery import Found
 from dc.errors import StartError
@@ -118,10 +118,10 @@ class Finding:
         failures = 0
         while True:
             try:
-                with trio.fail_after(limits.CONNECT_SECONDS):
+                with trio.fail_after(limits_worker.CONNECT_SECONDS):
                     return await self._looked_at(server)
             except trio.TooSlowError:
-                why = f"no answer for {limits.CONNECT_SECONDS:g} s"
+                why = f"no answer for {limits_worker.CONNECT_SECONDS:g} s"
             except FAILED as error:
                 why = str(error)
             await self._wait(f"cannot reach {server.url}: {why}", failures)
@@ -177,8 +177,8 @@ class Finding:
         return _with_pin(servers[0], one.facts.pin, self._known, servers)
 
     async def _wait(self, why: str, failures: int) -> None:
-        longest = limits.RECONNECT_SECONDS * 2.0 ** min(failures, 30)
-        pause = min(longest, limits.RECONNECT_SECONDS_MOST)
+        longest = limits_worker.RECONNECT_SECONDS * 2.0 ** min(failures, 30)
+        pause = min(longest, limits_worker.RECONNECT_SECONDS_MOST)
         log.warning("%s; trying again in %.1f s", why, pause)
         await self._pause(pause)
 

@@ -26,7 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.errors import StartError
 from dc.folder_lock import FolderInUse, FolderLock
 from dc.removal import remove_folder

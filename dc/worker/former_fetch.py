@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from dc import limits
+from dc import limits, limits_client, limits_http, limits_worker
 from dc.cache import CacheFolder
 from dc.errors import BlobMismatch, ConnectionLost, UnknownTask
 from dc.messages import Blob
@@ -57,7 +57,7 @@ def patient(work: Callable[[], T]) -> T:
     Raises:
         ConnectionLost: a minute is over.
     """
-    until = time.monotonic() + limits.FOLLOW_SECONDS
+    until = time.monotonic() + limits_client.FOLLOW_SECONDS
     while True:
         try:
             return work()
@@ -65,7 +65,7 @@ def patient(work: Callable[[], T]) -> T:
             if time.monotonic() > until:
                 server = os.environ.get(SERVER_VARIABLE, "")
                 raise ConnectionLost(f"no result from {server}: {error}") from None
-            time.sleep(limits.FOLLOW_PAUSE_SECONDS)
+            time.sleep(limits_client.FOLLOW_PAUSE_SECONDS)
 
 
 def _copy(path: Path, to: Path) -> None:
@@ -80,7 +80,7 @@ def _copy(path: Path, to: Path) -> None:
 def _about(job: int) -> Any:
     with Answer(os.environ.get(SERVER_VARIABLE, ""), f"/api/jobs/{job}") as answer:
         _raise_for_status(answer)
-        return msgspec.json.decode(answer.read(limits.ANSWER_BYTES))
+        return msgspec.json.decode(answer.read(limits_http.ANSWER_BYTES))
 
 
 class _Told(msgspec.Struct):
@@ -158,7 +158,7 @@ def _through_cache(cache: CacheFolder, path: str, blob: Blob) -> Path:
                 return cache.use(blob) or _download(cache, path, blob)
             finally:
                 lock.release()
-        time.sleep(limits.CACHE_LOCK_SECONDS)
+        time.sleep(limits_worker.CACHE_LOCK_SECONDS)
 
 
 def _download(cache: CacheFolder, path: str, blob: Blob) -> Path:
@@ -186,7 +186,7 @@ def _fill(part: Path, path: str, blob: Blob) -> None:
     digest, have = hashlib.sha256(), 0
     with part.open("ab+") as file:
         file.seek(0)
-        while piece := file.read(limits.FILE_PIECE_BYTES):
+        while piece := file.read(limits_http.FILE_PIECE_BYTES):
             digest.update(piece)
             have += len(piece)
         resume = {"Range": f"bytes={have}-", "If-Range": f'"{blob.name}"'} if have else {}

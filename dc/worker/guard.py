@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 import trio
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_executor, limits_worker
 from dc.executor import ExecutorPort
 from dc.messages import Limits
 from dc.process_tree import Process, all_processes
@@ -70,20 +70,23 @@ class Guard:
             watched: returns what runs.
             report: is told what uses more than it may.
         """
-        pause = limits.GUARD_SECONDS
+        pause = limits_worker.GUARD_SECONDS
         while True:
             await trio.sleep(pause)
             began = trio.current_time()
             if present := watched():
                 for exceeded in await trio.to_thread.run_sync(self.look, present):
                     report(exceeded)
-            pause = max(limits.GUARD_SECONDS, limits.GUARD_SHARE * (trio.current_time() - began))
+            pause = max(
+                limits_worker.GUARD_SECONDS,
+                limits_worker.GUARD_SHARE * (trio.current_time() - began),
+            )
 
     def look(self, watched: Sequence[Watched]) -> list[Exceeded]:
         """Return what uses more than it may; of the computer's rest, the largest user alone."""
         self._looks += 1
         processes: list[Process] = []
-        counts = self._looks % limits.GUARD_COUNT_LOOKS == 0
+        counts = self._looks % limits_worker.GUARD_COUNT_LOOKS == 0
         if counts or any(one.limits for one in watched):
             processes = all_processes()
         found = [self._own(one, processes) for one in watched if counts or one.limits]
@@ -99,7 +102,7 @@ class Guard:
             return Exceeded(one.executor, "memory", text, one.port.running)
         if memory and usage.memory > memory:
             return _exceeded(one, "memory", "of memory", usage.memory, memory)
-        most = one.limits.get("processes", limits.TASK_PROCESSES)
+        most = one.limits.get("processes", limits_executor.TASK_PROCESSES)
         if usage.processes > most:
             text = f"started {usage.processes:,} processes, {most:,} at most, and was killed"
             return Exceeded(one.executor, "error", text, one.port.running)
@@ -124,13 +127,13 @@ class Guard:
     def _of_computer(self, watched: Sequence[Watched]) -> list[Exceeded]:
         """Return the largest user of what the computer is about to run out of."""
         free, whole = self._memory()
-        if whole and free < min(limits.MEMORY_LEAST_BYTES, whole // 20):
+        if whole and free < min(limits_worker.MEMORY_LEAST_BYTES, whole // 20):
             processes = all_processes()
             sizes = [(one.port.usage(processes).memory, one) for one in watched]
             text = f"the computer had {_size(free)} of memory left"
             return _largest(sizes, "memory", text)
         free, whole = self._disk(self._folder)
-        if whole and free < min(limits.DISK_LEAST_BYTES, whole // 20):
+        if whole and free < min(limits_worker.DISK_LEAST_BYTES, whole // 20):
             sizes = [(sum(map(size_of_folder, one.folders)), one) for one in watched]
             text = f"the disk of its folder had {_size(free)} left"
             return _largest(sizes, "error", text)
@@ -139,7 +142,7 @@ class Guard:
 
 def _largest(sizes: list[tuple[int, Watched]], kind: str, text: str) -> list[Exceeded]:
     size, one = max(sizes, key=lambda pair: pair[0])
-    if size < limits.GUARD_LEAST_BYTES:
+    if size < limits_worker.GUARD_LEAST_BYTES:
         return []  # it is somebody else
     text = f"{text}; this task used most of it, {_size(size)}, and was killed"
     return [Exceeded(one.executor, kind, text, one.port.running)]
@@ -187,7 +190,7 @@ def size_of_folder(folder: Path) -> int:
     """Return the bytes on disk of what is in a folder, of its first DISK_ENTRIES entries."""
     total = 0
     for count, entry in enumerate(_entries(str(folder))):
-        if count >= limits.DISK_ENTRIES:
+        if count >= limits_worker.DISK_ENTRIES:
             break
         total += entry
     return total

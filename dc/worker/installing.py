@@ -19,7 +19,7 @@ from typing import Final
 import trio
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_plugins
 from dc.errors import PluginError
 from dc.process_tree import kill_below
 
@@ -91,12 +91,12 @@ async def install(tool: Tool, wanted: Sequence[str], folder: Path) -> None:
             is of no use.
     """
     assert all(one[:1].isalnum() for one in wanted)
-    last: deque[str] = deque(maxlen=limits.INSTALL_LINES)
-    with trio.move_on_after(limits.INSTALL_SECONDS) as scope:
+    last: deque[str] = deque(maxlen=limits_plugins.INSTALL_LINES)
+    with trio.move_on_after(limits_plugins.INSTALL_SECONDS) as scope:
         status = await _run([*tool.command, str(folder), *wanted], folder.parent, last)
     detail = "\n".join(last)
     if scope.cancelled_caught:
-        minutes = f"{limits.INSTALL_SECONDS / 60:g} minutes"
+        minutes = f"{limits_plugins.INSTALL_SECONDS / 60:g} minutes"
         raise InstallError(f"{_named(wanted)} took {tool.name} longer than {minutes}", detail)
     if status:
         said = next((one for one in reversed(last) if one.strip()), "nothing")
@@ -154,8 +154,8 @@ async def _read(stream: trio.abc.ReceiveStream, last: deque[str]) -> None:
     rest = ""
     async for data in stream:
         *lines, rest = (rest + data.decode(errors="replace")).split("\n")
-        last.extend(line[: limits.INSTALL_LINE_CHARS] for line in lines)
-        rest = rest[-limits.INSTALL_LINE_CHARS :]
+        last.extend(line[: limits_plugins.INSTALL_LINE_CHARS] for line in lines)
+        rest = rest[-limits_plugins.INSTALL_LINE_CHARS :]
     if rest:
         last.append(rest)
 

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import limits, limits_join
+from dc import limits_join, limits_worker
 from dc.errors import (
     InviteRefused,
     NotPermitted,
@@ -324,8 +324,8 @@ class Joining:
 
     def _again(self, why: str) -> list[Action]:
         """Ask again after a while, from the beginning; a half of a number is used only once."""
-        longest = limits.RECONNECT_SECONDS * 2.0 ** min(self._failures, 30)
-        pause = self._jittered(min(longest, limits.RECONNECT_SECONDS_MOST))
+        longest = limits_worker.RECONNECT_SECONDS * 2.0 ** min(self._failures, 30)
+        pause = self._jittered(min(longest, limits_worker.RECONNECT_SECONDS_MOST))
         self._failures += 1
         self._nonce, self._number = b"", ""
         return [Say(f"{why}; trying again in {pause:.1f} s"), Pause(pause)]

@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec import Raw, msgpack
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.journal import Journal, read_journal
 from dc.log_fields import about
 from dc.messages import Report

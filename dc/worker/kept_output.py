@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 import trio
 
-from dc import limits
+from dc import limits_executor, limits_worker
 from dc.errors import BlobMismatch, DcError, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
@@ -61,7 +61,7 @@ class KeptOutput:
         """Take note of tasks that the executor is given."""
         self._jobs.pop(run.job, None)
         self._jobs[run.job] = run.keep_output
-        while len(self._jobs) > limits.KEPT_JOBS:
+        while len(self._jobs) > limits_executor.KEPT_JOBS:
             del self._jobs[next(iter(self._jobs))]
 
     async def take(self, wrote: Wrote) -> Blob | None:
@@ -125,19 +125,19 @@ async def put_output(transport: BlobTransport, blob: Blob, path: Path) -> bool:
 
     What is wrong with the file, or with what the server answers, is tried a few times.
     """
-    pause, failures = limits.RECONNECT_SECONDS, 0
+    pause, failures = limits_worker.RECONNECT_SECONDS, 0
     while True:
         try:
             with trio.fail_after(
-                limits.TRANSFER_SECONDS + blob.size / limits.TRANSFER_BYTES_PER_SECOND
+                limits_worker.TRANSFER_SECONDS + blob.size / limits_worker.TRANSFER_BYTES_PER_SECOND
             ):
                 await transport.upload(blob, path)
             return True
         except (OSError, DcError, trio.TooSlowError) as error:
             failures += isinstance(error, OSError | BlobMismatch | ProtocolError)
             refused = isinstance(error, HttpError) and 400 <= error.status < 500
-            if refused or failures >= limits.TRANSFER_TRIES:
+            if refused or failures >= limits_worker.TRANSFER_TRIES:
                 log.warning("the output of a task is not kept: %s", error)
                 return False
         await trio.sleep(pause)
-        pause = min(2 * pause, limits.RECONNECT_SECONDS_MOST)
+        pause = min(2 * pause, limits_worker.RECONNECT_SECONDS_MOST)

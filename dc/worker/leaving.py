@@ -13,7 +13,7 @@ import math
 from collections.abc import Collection
 from typing import Final
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.errors import ProtocolError
 from dc.messages import End, Goodbye, Leaving
 from dc.worker.assignments import Assignments

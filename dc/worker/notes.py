@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dc import limits
+from dc import limits, limits_executor
 from dc.messages import Message, Progress
 from dc.pipe import Saved
 from dc.worker.files import into_file
@@ -74,13 +74,15 @@ class Notes:
             OSError: a checkpoint cannot be written to its file. It is forgotten.
         """
         found: list[Message] = []
-        if self.progressed is not None and now - self.progress_at >= limits.NOTE_SECONDS:
+        if self.progressed is not None and now - self.progress_at >= limits_executor.NOTE_SECONDS:
             self.progress_at = now
             found.append(self._progress())
         if self.saved is not None and now - self.save_at >= self._pause:
             self.save_at = now
             large = len(self.saved) > limits.INLINE_BYTES
-            self._pause = limits.CHECKPOINT_FILE_SECONDS if large else limits.NOTE_SECONDS
+            self._pause = (
+                limits_executor.CHECKPOINT_FILE_SECONDS if large else limits_executor.NOTE_SECONDS
+            )
             found.append(self.checkpoint())
         return found
 
@@ -165,7 +167,7 @@ class Desk:
             notes.watched = False
             self._send_due(notes)
             notes.watched = notes.waits
-            return limits.NOTE_SECONDS / 4 if notes.watched else None
+            return limits_executor.NOTE_SECONDS / 4 if notes.watched else None
 
     def _send_due(self, notes: Notes) -> None:
         try:

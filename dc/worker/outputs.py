@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from msgspec import structs
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.captured import Captured
 from dc.messages import Blob, Output
 from dc.pipe import NOBODY, Wrote

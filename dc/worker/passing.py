@@ -8,7 +8,7 @@ take the first task; after PASS_SECONDS that has waited for long enough.
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.worker.amounts import Amounts
 from dc.worker.board import Board
 from dc.worker.slots import Slot, State

@@ -14,7 +14,7 @@ from typing import Final
 
 import trio
 
-from dc import limits, signing
+from dc import limits_plugins, limits_worker, signing
 from dc.errors import BlobMismatch, DcError, HttpError, PluginError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
@@ -63,7 +63,7 @@ class PluginFetcher:
         self._trusts = trusts
         self._tell = tell
         self._under_way = 0
-        self._at_once = trio.Semaphore(limits.PLUGINS_AT_ONCE)
+        self._at_once = trio.Semaphore(limits_plugins.PLUGINS_AT_ONCE)
 
     async def fetch(self, action: FetchPlugin) -> None:
         """Bring one plugin here, and tell how that ended."""
@@ -120,8 +120,10 @@ class PluginFetcher:
             raise PluginError(f"its signature by {signer} is wrong: sign it again")
 
     async def _fetch(self, plugin: Plugin, to: Path) -> Manifest:
-        if plugin.size > limits.ARCHIVE_BYTES:
-            text = f"its archive has {plugin.size} bytes; {limits.ARCHIVE_BYTES} are the most"
+        if plugin.size > limits_plugins.ARCHIVE_BYTES:
+            text = (
+                f"its archive has {plugin.size} bytes; {limits_plugins.ARCHIVE_BYTES} are the most"
+            )
             raise PluginError(text)
         name = plugin.digest.hex()
         archive = self._scratch / f"{name}{SUFFIX}"
@@ -156,7 +158,7 @@ def _check_python(wanted: str) -> None:
 
 
 def _seconds(size: int) -> float:
-    return limits.TRANSFER_SECONDS + size / limits.TRANSFER_BYTES_PER_SECOND
+    return limits_worker.TRANSFER_SECONDS + size / limits_worker.TRANSFER_BYTES_PER_SECOND
 
 
 def _is_refused(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import trio
 
-from dc import limits
+from dc import limits_plugins as limits
 from dc.plugin_unpack import TEMPORARY
 from dc.removal import remove_folder
 

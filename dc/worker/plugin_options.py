@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc import limits, signing
+from dc import limits_plugins as limits
+from dc import signing
 from dc.errors import SignatureError
 from dc.http_client import HttpClient
 from dc.worker.events import Event

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_plugins, limits_worker
 from dc.messages import Failure, Plugin
 from dc.pipe import InFile
 from dc.plugin_manifest import unusable
@@ -87,7 +87,7 @@ class PluginsHeld:
         held = self._held(plugin)
         if held.error and now >= held.until:
             held.error, held.failures = "", 0
-        if now - held.found > limits.PLUGIN_AGAIN_SECONDS:
+        if now - held.found > limits_plugins.PLUGIN_AGAIN_SECONDS:
             held.code = None
         if held.code is not None:
             chunk.job.code = held.code
@@ -109,7 +109,7 @@ class PluginsHeld:
 
     def _forget_some(self) -> None:
         """Forget the one that was heard of first, of those that nothing waits for, if need be."""
-        if len(self._all) >= limits.HELD_PLUGINS:
+        if len(self._all) >= limits_plugins.HELD_PLUGINS:
             idle = (digest for digest, one in self._all.items() if not one.chunks)
             self._all.pop(next(idle, b""), None)
 
@@ -169,7 +169,7 @@ class PluginsHeld:
 
     def _failed(self, held: Held, event: PluginFailed, now: float) -> None:
         held.failures += event.refused
-        if event.final or held.failures >= limits.TRANSFER_TRIES:
+        if event.final or held.failures >= limits_worker.TRANSFER_TRIES:
             self._give_up(held, event.text, now, event.detail)
         else:
             held.until = now + transfer_pause(held.failures)
@@ -184,7 +184,7 @@ class PluginsHeld:
         failure = _failure(held.plugin, text, detail)
         self._out(Say(failure.error))
         held.error, held.detail = text, detail
-        held.until = now + limits.PLUGIN_RETRY_SECONDS
+        held.until = now + limits_plugins.PLUGIN_RETRY_SECONDS
         chunks, held.chunks = held.chunks, []
         for chunk in chunks:
             self._fail(chunk, failure)
@@ -209,7 +209,7 @@ class PluginsHeld:
 
     def validate(self) -> None:
         """Check what must hold between two events."""
-        full = len(self._all) > limits.HELD_PLUGINS
+        full = len(self._all) > limits_plugins.HELD_PLUGINS
         assert not full or all(one.chunks for one in self._all.values()), "too many are known"
         for held in self._all.values():
             waits = held.code is None and not held.error

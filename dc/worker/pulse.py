@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.messages import Heartbeat
 from dc.worker.board import Board
 from dc.worker.events import Measure, Measured
@@ -49,7 +49,7 @@ class Pulse:
         has_tasks = any(job.held for job in board.jobs.values())
         if has_tasks or self._had_tasks:
             self._had_tasks = has_tasks
-            self._due = board.now + limits.VITALS_SECONDS
+            self._due = board.now + limits_worker.VITALS_SECONDS
             self._measuring = True
             board.out.append(Measure())
 

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from dc import limits
+from dc import limits, limits_executor
 
 
 class Recycling:
@@ -46,8 +46,8 @@ class Recycling:
         return ""
 
     def _is_time(self, tasks: int, now: float) -> bool:
-        waited = now - self._looked >= limits.RECYCLE_LOOK_SECONDS
-        return waited or tasks - self._seen >= limits.RECYCLE_LOOK_TASKS
+        waited = now - self._looked >= limits_executor.RECYCLE_LOOK_SECONDS
+        return waited or tasks - self._seen >= limits_executor.RECYCLE_LOOK_TASKS
 
 
 def resident_bytes() -> int:

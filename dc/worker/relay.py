@@ -25,7 +25,7 @@ from typing import Final
 import trio
 from trio.abc import Stream
 
-from dc import limits
+from dc import limits_http, limits_worker
 from dc.errors import DcError
 
 log: Final = logging.getLogger("dc.worker")
@@ -124,7 +124,7 @@ class Relay:
     async def _serve(self, asker: Stream) -> None:
         with suppress(*_BROKEN):
             async with asker:
-                with trio.fail_after(limits.TRANSFER_SECONDS):
+                with trio.fail_after(limits_worker.TRANSFER_SECONDS):
                     head = await _head_of(asker)
                 if (request := self._request(head)) is None:
                     await asker.send_all(_answer("403 Forbidden", "this is for results of jobs"))
@@ -152,7 +152,7 @@ class Relay:
 
     async def _pass_on(self, asker: Stream, request: bytes) -> None:
         try:
-            with trio.fail_after(limits.CONNECT_SECONDS):
+            with trio.fail_after(limits_worker.CONNECT_SECONDS):
                 stream = await self._open_stream()
         except _BROKEN as error:
             log.warning("a task asked for a result; the server cannot be reached: %s", error)
@@ -162,8 +162,8 @@ class Relay:
             await stream.send_all(request)
             data = b"."
             while data:
-                with trio.fail_after(limits.TRANSFER_SECONDS):
-                    data = bytes(await stream.receive_some(limits.RECEIVE_BYTES))
+                with trio.fail_after(limits_worker.TRANSFER_SECONDS):
+                    data = bytes(await stream.receive_some(limits_http.RECEIVE_BYTES))
                     await asker.send_all(data)
 
 
@@ -173,8 +173,8 @@ def _cut(field: str) -> tuple[str, str, str]:
 
 async def _head_of(asker: Stream) -> bytes:
     head = b""
-    while b"\r\n\r\n" not in head and len(head) < limits.HEAD_BYTES:
-        piece = await asker.receive_some(limits.HEAD_BYTES)
+    while b"\r\n\r\n" not in head and len(head) < limits_http.HEAD_BYTES:
+        piece = await asker.receive_some(limits_http.HEAD_BYTES)
         if not piece:
             break
         head += piece

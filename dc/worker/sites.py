@@ -20,7 +20,7 @@ from typing import Final
 
 import trio
 
-from dc import limits
+from dc import limits, limits_plugins
 from dc.errors import PluginError
 from dc.folder_lock import FolderInUse, FolderLock
 from dc.plugin_unpack import sync_folder
@@ -89,7 +89,7 @@ class Sites:
                 lock = FolderLock(folder)
                 break
             except FolderInUse:
-                await trio.sleep(limits.SITE_LOCK_SECONDS)
+                await trio.sleep(limits_plugins.SITE_LOCK_SECONDS)
         try:
             yield
         finally:

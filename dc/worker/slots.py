@@ -18,7 +18,7 @@ from enum import Enum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits_plugins, limits_worker
 from dc.messages import Failure
 from dc.pipe import Busy, Ran, Run
 from dc.worker.code import Code
@@ -122,7 +122,7 @@ class Slot:
         """Whether its process can import a plugin beside those that it has."""
         if code.adopts and self.adopted not in ("", code.adopts):
             return False
-        return code.folder in self.loaded or len(self.loaded) < limits.EXECUTOR_PLUGINS
+        return code.folder in self.loaded or len(self.loaded) < limits_plugins.EXECUTOR_PLUGINS
 
     def takes_ahead(self, head: Chunk) -> bool:
         """Whether a batch that begins like this may be sent ahead of the end of the one in hand."""
@@ -165,8 +165,8 @@ class Slot:
         if blameless or self.achieved:
             self._pause = 0.0
         else:
-            doubled = max(2 * self._pause, limits.EXECUTOR_PAUSE_SECONDS)
-            self._pause = min(doubled, limits.EXECUTOR_PAUSE_SECONDS_MOST)
+            doubled = max(2 * self._pause, limits_worker.EXECUTOR_PAUSE_SECONDS)
+            self._pause = min(doubled, limits_worker.EXECUTOR_PAUSE_SECONDS_MOST)
         self.start_at = now + self._pause
 
     def stand_still(self, seconds: float) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.errors import StartError
 from dc.executor import Executor
 

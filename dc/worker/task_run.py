@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.context import Context, Former
 from dc.errors import PayloadError
 from dc.inputs import Input
@@ -153,7 +153,7 @@ def _is_there(file: InFile) -> bool:
         status = Path(file.path).stat()
     except OSError:
         return False
-    is_old = not file.digest or status.st_mtime == limits.CACHED_TIME
+    is_old = not file.digest or status.st_mtime == limits_worker.CACHED_TIME
     return is_old and status.st_size == file.size
 
 

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.messages import Blob, Environment, Limits, Plugin
 from dc.pipe import InFile
 from dc.worker.code import Code
@@ -115,14 +115,14 @@ class Job:
     @property
     def is_short(self) -> bool:
         """Whether several of its tasks fit one batch for an executor."""
-        return 0 <= 2 * self.mean <= limits.EXECUTOR_BATCH_SECONDS
+        return 0 <= 2 * self.mean <= limits_worker.EXECUTOR_BATCH_SECONDS
 
     def batch_size(self) -> int:
         """Return how many of its tasks one executor gets at a time."""
         if self.mean < 0:
             return 1
-        fitting = limits.EXECUTOR_BATCH_SECONDS / max(self.mean, 1e-9)
-        return max(1, min(int(fitting), limits.EXECUTOR_BATCH_TASKS))
+        fitting = limits_worker.EXECUTOR_BATCH_SECONDS / max(self.mean, 1e-9)
+        return max(1, min(int(fitting), limits_worker.EXECUTOR_BATCH_TASKS))
 
     def forget(self, numbers: list[int], attempts: list[int]) -> None:
         """Forget attempts, where they are still the ones held."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.messages import Blob, Checkpoint, Progress
 from dc.pipe import InFile, Saved
 from dc.worker.board import Board

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.pipe import InFile
 from dc.worker.tasks import Job
 

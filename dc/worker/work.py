@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import TypeAlias
 
-from dc import limits
+from dc import limits, limits_executor
 from dc.messages import Failure, Message
 from dc.pipe import Busy, Halt, InFile, Ran, Retire, Run
 from dc.pipe_frames import encode_frame, task_mark
@@ -134,9 +134,9 @@ class Work:
             at_end = (
                 following is None
                 or following[0] is not item[0]
-                or self._unsent_bytes >= limits.RAN_BYTES
+                or self._unsent_bytes >= limits_executor.RAN_BYTES
             )
-            if at_end or elapsed >= limits.LEFT_SECONDS or self._traces.noticed:
+            if at_end or elapsed >= limits_executor.LEFT_SECONDS or self._traces.noticed:
                 retire = self._look_behind(item, now, at_end=at_end)
                 if retire is not None:
                     self._retire(retire)
@@ -184,24 +184,24 @@ class Work:
             # Cleared under the lock: what is put or finished from here on sets it again.
             self.watch.clear()
             now = self._clock()
-            if self._unsent and now - self._unsent_since >= limits.RAN_SECONDS:
+            if self._unsent and now - self._unsent_since >= limits_executor.RAN_SECONDS:
                 self._send_ran()
             if self._current is None:
                 return self._look_at_nothing()
             self._idle_looks = 0
             elapsed = now - self._started
-            rest = self._queue if elapsed >= limits.BUSY_SECONDS else ()
+            rest = self._queue if elapsed >= limits_executor.BUSY_SECONDS else ()
             long = elapsed >= limits.RUNNING_REPORT_SECONDS
             if rest or (long and not self._told):
                 self._told = self._told or long
                 self._send_busy(elapsed)
-            return None if self._told else limits.EXECUTOR_TICK_SECONDS
+            return None if self._told else limits_executor.EXECUTOR_TICK_SECONDS
 
     def _look_at_nothing(self) -> float | None:
         """Go on looking for a while: to wake the watcher for each single task would delay it."""
         self._idle_looks += 1
-        if self._queue or self._idle_looks < limits.EXECUTOR_IDLE_LOOKS:
-            return limits.EXECUTOR_TICK_SECONDS
+        if self._queue or self._idle_looks < limits_executor.EXECUTOR_IDLE_LOOKS:
+            return limits_executor.EXECUTOR_TICK_SECONDS
         self._idle_looks = 0
         return None
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
-from dc import limits, limits_guard
+from dc import limits_guard, limits_http
 from dc.http import serve
 from dc.server.guard import Allowed
 from tests.attacks.victim import FAR, STATUS, Answer, Stream, answers_in, attacked
@@ -51,7 +51,7 @@ async def test_one_that_has_asked_something_may_be_idle_for_longer(
         await stream.send_all(STATUS)
         answers, seconds = await rest(stream)
         assert [answer.status for answer in answers] == [200]
-        assert seconds == pytest.approx(limits.KEEP_ALIVE_SECONDS, abs=0.1)
+        assert seconds == pytest.approx(limits_http.KEEP_ALIVE_SECONDS, abs=0.1)
 
 
 @pytest.mark.parametrize("pause", [0.01, 1.0, 4.0])
@@ -62,7 +62,7 @@ async def test_a_head_that_trickles(pause: float, tmp_path: Path, autojump_clock
         victim.nursery.start_soon(trickle, stream, HEAD, pause)
         answers, seconds = await rest(stream)
         assert [(answer.status, answer.code) for answer in answers] == [(408, "timeout")]
-        assert seconds == pytest.approx(limits.HEAD_SECONDS, abs=0.1)
+        assert seconds == pytest.approx(limits_http.HEAD_SECONDS, abs=0.1)
 
 
 async def test_a_head_that_trickles_costs_few_looks(autojump_clock: Any) -> None:
@@ -115,7 +115,7 @@ async def test_a_body_that_trickles(tmp_path: Path, autojump_clock: Any) -> None
         victim.nursery.start_soon(trickle, stream, b" " * 1000)
         answers, seconds = await rest(stream)
         assert [answer.status for answer in answers] == [408]
-        assert seconds <= limits.PACE_SECONDS + 2
+        assert seconds <= limits_http.PACE_SECONDS + 2
 
 
 async def test_thousands_of_slow_ones_keep_nobody_out(tmp_path: Path, autojump_clock: Any) -> None:
@@ -138,7 +138,7 @@ async def test_thousands_of_slow_ones_keep_nobody_out(tmp_path: Path, autojump_c
             assert ends == 300 - 30
             assert await victim.is_well()
         assert victim.served.site.guard.refused["slowest"] == 271
-        await trio.sleep(limits.LINGER_SECONDS + 1)
+        await trio.sleep(limits_http.LINGER_SECONDS + 1)
         assert len(victim.served.site.guard.places) == 0
 
 
@@ -176,7 +176,7 @@ async def test_a_reader_that_reads_nothing_is_left(tmp_path: Path, autojump_cloc
         await full.wait()
         began = trio.current_time()
         assert await ours.receive_some() == b""
-        assert trio.current_time() - began == pytest.approx(limits.SEND_SECONDS)
+        assert trio.current_time() - began == pytest.approx(limits_http.SEND_SECONDS)
 
 
 async def test_a_socket_that_says_nothing_is_closed(tmp_path: Path, autojump_clock: Any) -> None:

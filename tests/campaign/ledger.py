@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.messages import Blob
 
 Rows: TypeAlias = Iterable[tuple[int, int, str]]

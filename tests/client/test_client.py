@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 import dc
-from dc import limits, messages
+from dc import limits, limits_client, messages
 from dc.client.submitter import submitter_here
 from dc.messages import Blob
 from tests.client.fake_server import FakeServer, FakeType, PlainFake, pack
@@ -106,7 +106,7 @@ async def test_async_payloads_are_read_lazily(autojump_clock: trio.testing.MockC
 
 async def test_payloads_go_in_bounded_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "BATCH_TASKS", 7)
-    monkeypatch.setattr(limits, "PAYLOAD_SECONDS", 1e9)
+    monkeypatch.setattr(limits_client, "PAYLOAD_SECONDS", 1e9)
     async with connected() as (server, client):
         await client.submit("square", iter(range(20)))
         assert [len(m.payloads) for m in server.of(messages.Payloads)] == [7, 7, 6]
@@ -342,7 +342,7 @@ async def test_wait_outlives_a_restart_and_gives_up_after_a_minute(
         before = trio.current_time()
         with pytest.raises(dc.ConnectionLost, match="cannot reach the server"):
             await handle.wait()
-        assert 50 < trio.current_time() - before <= limits.FOLLOW_SECONDS
+        assert 50 < trio.current_time() - before <= limits_client.FOLLOW_SECONDS
 
 
 async def test_a_silent_server_is_given_up(autojump_clock: trio.testing.MockClock) -> None:

@@ -13,7 +13,7 @@ import pytest
 import trio.testing
 
 import dc
-from dc import limits
+from dc import limits_client as limits
 from tests.client.fake_server import FakeServer, FakeType, PlainFake, pack
 from tests.client.test_client import connected
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits, messages
+from dc import limits, limits_client, messages
 from dc.client.backlog import Backlog
 from dc.client.cursor import Cursor
 from dc.client.session import Session, Submission
@@ -27,7 +27,7 @@ from dc.errors import (
 from dc.messages import Blob, Counts, Failure, Finished, Payload
 from dc.tasktypes import untyped
 
-ENOUGH = limits.STREAM_BYTES // limits.CONSUMED_SHARE  # consumed, for the server to be told
+ENOUGH = limits.STREAM_BYTES // limits_client.CONSUMED_SHARE  # consumed, for the server to be told
 
 
 def welcomed() -> Session:
@@ -273,7 +273,7 @@ def test_results_are_handed_over_and_consumed() -> None:
 def test_results_are_handed_over_in_pieces() -> None:
     session = welcomed()
     subscription = session.subscribe(7, ordered=False, after=0)
-    half = limits.HAND_OVER_BYTES // 2 + 1
+    half = limits_client.HAND_OVER_BYTES // 2 + 1
     session.receive([finished(1, n + 1, [n], half) for n in range(5)])
     assert [len(subscription.pop()) for _ in range(4)] == [2, 2, 1, 0]
 
@@ -463,7 +463,7 @@ def test_a_cutter_cuts_by_count_bytes_and_time(monkeypatch: pytest.MonkeyPatch) 
 
     def slow() -> Any:
         for _ in range(3):
-            now[0] += limits.PAYLOAD_SECONDS
+            now[0] += limits_client.PAYLOAD_SECONDS
             yield b"s"
 
     assert len(cutter.cut(slow()).payloads) == 1

@@ -6,7 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from dc import http, limits
+from dc import http
+from dc import limits_client as limits
 from dc.client.connector import Connector
 from dc.dial import Server
 from dc.errors import BlobMismatch, DcError

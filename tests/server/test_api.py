@@ -12,7 +12,7 @@ import pytest
 import trio
 from msgspec import Struct
 
-from dc import limits
+from dc import limits, limits_http
 from dc.blobs import BlobFolder
 from dc.errors import StoreError, StoreFull
 from dc.http import Request, Response
@@ -391,7 +391,7 @@ async def test_a_body_is_json() -> None:
         (b'"\xff"', JSON, 400, "body"),
         (b"[" * 5000, JSON, 400, "body"),
         (b"[]", JSON, 400, "object"),
-        (b" " * (limits.COMMAND_BYTES + 1), JSON, 413, str(limits.COMMAND_BYTES)),
+        (b" " * (limits_http.COMMAND_BYTES + 1), JSON, 413, str(limits_http.COMMAND_BYTES)),
     ],
 )
 async def test_a_body_that_is_not_taken(

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits, limits_store
 from dc.blobs import BlobFolder
 from dc.errors import InternalError, StoreFull
 from dc.messages import PROTOCOL, About, Blob, Done, Hello, Options, Submit
@@ -166,7 +166,7 @@ async def test_only_clients_wait_until_there_is_space(
 
 
 async def test_others_have_their_turn_while_blobs_are_claimed(tmp_path: Path) -> None:
-    blobs = [Blob(at.to_bytes(32), 1) for at in range(4 * limits.CLAIMS_AT_ONCE)]
+    blobs = [Blob(at.to_bytes(32), 1) for at in range(4 * limits_store.CLAIMS_AT_ONCE)]
     turns = 0
 
     async def others() -> None:

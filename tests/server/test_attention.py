@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dc import limits, limits_shown
+from dc import limits_shown, limits_store
 from dc.messages import Failed, Failure, Submit
 from dc.server.attention import FAILING_TASKS, PAUSED_SECONDS
 from dc.server.commands import OrderWorkers, PauseJob, ResumeJob, Which
@@ -52,7 +52,7 @@ def test_trouble_comes_first_and_goes() -> None:
 def test_a_disk_that_is_nearly_full() -> None:
     server = Harness()
     chronicle = server.reactor.chronicle
-    reserve = limits.RESERVE_BYTES
+    reserve = limits_store.RESERVE_BYTES
     for free, low in ((9, False), (1.9, True), (2.5, True), (3.1, False)):
         chronicle.look_at_disk(int(free * reserve), 10**15)
         assert kinds(server) == (["disk"] if low else []), free

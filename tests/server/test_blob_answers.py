@@ -16,7 +16,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair
 
-from dc import limits
+from dc import limits_http as limits
 from dc.blobs import BlobFolder
 from dc.http import serve
 from dc.messages import Options

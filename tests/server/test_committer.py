@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits, limits_store
 from dc.errors import StoreConflict, StoreFull
 from dc.messages import Options
 from dc.records import NewJob, NewTasks, Record
@@ -120,7 +120,7 @@ async def test_little_is_committed_in_the_step_that_brings_it() -> None:
         nursery.start_soon(watched.committer.run)
         await trio.testing.wait_all_tasks_blocked()
         assert watched.said == [(0.0, 1)]
-        await trio.sleep(limits.COMMIT_NOW_QUIET_SECONDS)
+        await trio.sleep(limits_store.COMMIT_NOW_QUIET_SECONDS)
         watched.add(tasks(0), 100)
         assert [what for _, what in watched.said] == [1, 1]
         assert not watched.committer.stalled
@@ -142,7 +142,8 @@ async def test_what_comes_soon_after_a_commit_goes_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "size"), [(limits.COMMIT_NOW_TASKS + 1, 0), (1, limits.COMMIT_NOW_BYTES + 1)]
+    ("count", "size"),
+    [(limits_store.COMMIT_NOW_TASKS + 1, 0), (1, limits_store.COMMIT_NOW_BYTES + 1)],
 )
 async def test_much_is_not_committed_in_the_loop(count: int, size: int) -> None:
     watched = Watched()

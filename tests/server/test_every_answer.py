@@ -23,7 +23,7 @@ import trio
 import trio.testing
 from openapi_schema_validator import OAS31Validator
 
-from dc import limits, limits_shown
+from dc import limits, limits_http, limits_shown
 from dc.errors import StoreError
 from dc.http import Request, Response
 from dc.messages import Appliance, Blob
@@ -216,7 +216,7 @@ async def refusals_of_all(requests: Requests, monkeypatch: pytest.MonkeyPatch) -
     for method, template, said in operations(requests):
         target, body, head = good(method, template, said)
         await requests.ask(method, template, target, body, head, line="no header")
-        await requests.ask(method, template, f"{target}?{'x' * limits.REQUEST_LINE_BYTES}")
+        await requests.ask(method, template, f"{target}?{'x' * limits_http.REQUEST_LINE_BYTES}")
         await requests.ask(method, template, target, body, {**head, "Host": "evil.example"})
         if names(said, "query"):
             mark = "&" if "?" in target else "?"
@@ -238,8 +238,8 @@ async def refusals_of_all(requests: Requests, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def refusals_of_bodies(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BODY_IDLE_SECONDS", 0.02)
-    monkeypatch.setattr(limits_shown, "SUBMITTED_BYTES", limits.COMMAND_BYTES)
+    monkeypatch.setattr(limits_http, "BODY_IDLE_SECONDS", 0.02)
+    monkeypatch.setattr(limits_shown, "SUBMITTED_BYTES", limits_http.COMMAND_BYTES)
     for method, template, said in operations(requests):
         if "requestBody" not in said:
             continue
@@ -251,7 +251,7 @@ async def refusals_of_bodies(requests: Requests, monkeypatch: pytest.MonkeyPatch
         if names(said, "body"):
             await requests.ask(method, template, target, b"nonsense", head)
         if names(said, "too_large"):
-            body = b" " * (limits.COMMAND_BYTES + 1)
+            body = b" " * (limits_http.COMMAND_BYTES + 1)
             await requests.ask(method, template, target, body, head)
 
 

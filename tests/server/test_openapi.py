@@ -14,7 +14,8 @@ import trio.testing
 from msgspec import Struct
 from openapi_spec_validator import validate
 
-from dc import errors, limits
+from dc import errors
+from dc import limits_http as limits
 from dc.http import Response
 from dc.server import openapi
 from dc.server.api_rows import Cursor

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc import limits, link_open
+from dc import limits, limits_client, link_open
 from dc.link import Link
 from dc.messages import PROTOCOL, About, Heartbeat, Hello, Welcome
 from dc.sockets import Buffer, TcpStream
@@ -85,6 +85,6 @@ async def test_its_end_wakes_it(tmp_path: Path, how: str) -> None:
             client.close_now()
         else:
             await client.stream.send_all(b"\x17\x03\x03\x00\x20" + bytes(32))
-        await trio.sleep(LOOKED + limits.CLOSE_SECONDS)
+        await trio.sleep(LOOKED + limits_client.CLOSE_SECONDS)
         assert server.parked() == 0
         assert server.app.sockets == 0

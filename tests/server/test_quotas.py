@@ -12,7 +12,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dc import limits
+from dc import limits, limits_http, limits_store
 from dc.errors import QuotaExceeded, StoreFull
 from dc.messages import (
     Blob,
@@ -198,7 +198,7 @@ def test_a_result_beyond_the_quota_fails_its_task_and_no_other() -> None:
 
 
 def test_output_beyond_the_quota_is_left_out_and_counted() -> None:
-    server = limited(job=1 + limits.TASK_BYTES + 3)
+    server = limited(job=1 + limits_store.TASK_BYTES + 3)
     client, worker = server.client(), server.worker(slots=2)
     job = server.submit(client, [b"1", b""])
     server.settle()
@@ -289,7 +289,7 @@ def test_an_upload_is_refused_by_its_length(tmp_path: Path) -> None:
 
 async def test_an_upload_of_unknown_length_is_stopped_on_its_way(tmp_path: Path) -> None:
     usage = Usage()
-    usage.quotas = Quotas(task=3 * limits.MOVE_BYTES)
+    usage.quotas = Quotas(task=3 * limits_http.MOVE_BYTES)
     moved = 0
 
     class Endless:
@@ -307,7 +307,7 @@ async def test_an_upload_of_unknown_length_is_stopped_on_its_way(tmp_path: Path)
 
     with pytest.raises(QuotaExceeded):
         await move_all()
-    assert moved <= 4 * limits.MOVE_BYTES
+    assert moved <= 4 * limits_http.MOVE_BYTES
 
 
 def test_quotas_are_said_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from dc import limits
+from dc import limits_store as limits
 from dc.blobs import BlobFolder
 from dc.errors import StoreError, StoreFull
 from dc.messages import Blob, Options

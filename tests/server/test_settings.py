@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from dc import limits, limits_shown
+from dc import limits_shown, limits_store
 from dc.blobs import BlobFolder
 from dc.errors import OptionsError
 from dc.plugins import Plugins
@@ -126,7 +126,7 @@ async def test_settings_are_changed_and_outlive_the_server(tmp_path: Path) -> No
         await nursery.start(served.app.run)
         _, answer = await served.ask("GET", "/api/settings")
         assert named(answer)["quota-all"] == (str(2**20), "command line")
-        assert named(answer)["keep-jobs"] == (str(limits.KEEP_JOBS), "default")
+        assert named(answer)["keep-jobs"] == (str(limits_store.KEEP_JOBS), "default")
         status, answer = await served.set({"quota-all": "2MiB", "keep-jobs": 5, "keep-days": 0.5})
         assert status == 200
         assert named(answer)["quota-all"] == (str(2**21), "operator")

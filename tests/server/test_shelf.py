@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc import limits, plugin_archive
+from dc import limits_plugins as limits
+from dc import plugin_archive
 from dc.blobs import BlobFolder
 from dc.errors import StartError, StoreFull, UnknownTaskType
 from dc.messages import Options

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits, limits_plugins
 from dc.messages import Accepted, Assign, Failed, Failure, Payloads, Plugin, Submit
 from dc.records import NewJob, NewPlugin
 from dc.server.commands import RetryTasks
@@ -242,7 +242,7 @@ def test_what_a_worker_cannot_use_is_noted(server: Harness) -> None:
         server.say(worker, Failed(at + 1, job, number, attempt, 0.1, failure))
     noted = server.reactor.workers.roster.by_name["lab-7"].unusable
     assert list(noted)[-1] == bytes([49]) * 32
-    assert len(noted) == limits.UNUSABLE_NOTED
+    assert len(noted) == limits_plugins.UNUSABLE_NOTED
     assert {len(why) for why in noted.values()} == {limits.NOTE_CHARS}
 
 

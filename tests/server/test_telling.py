@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dc import limits
+from dc import limits_executor as limits
 from dc.messages import Assign, Blob, Checkpoint, Failed, Failure, Goodbye, Output, Progress
 from dc.records import TaskCheckpoint, TaskOutput
 from dc.server.events import CheckpointsFound, Received

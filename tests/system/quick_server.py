@@ -2,7 +2,7 @@
 
 import sys
 
-from dc import limits
+from dc import limits_store as limits
 
 QUICK = {
     "RETENTION_SECONDS": 0.1,

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dc
-from dc import limits
+from dc import limits, limits_http
 from dc.store_sqlite import open_store
 from tests.system.by_hand import (
     HELLO,
@@ -523,7 +523,7 @@ def test_a_page_has_nothing_of_what_was_named(server: Server, hand: Hand) -> Non
         (f"/blobs/{'0' * 64}", "GET", 404),
         ("/api/jobs?limit=many", "GET", 400),
         ("/api/jobs?before=-1", "GET", 400),
-        ("/" + "x" * (limits.REQUEST_LINE_BYTES + 1), "GET", 414),
+        ("/" + "x" * (limits_http.REQUEST_LINE_BYTES + 1), "GET", 414),
     ],
 )
 def test_wrong_requests(path: str, method: str, status: int, server: Server) -> None:
@@ -534,7 +534,7 @@ def test_wrong_requests(path: str, method: str, status: int, server: Server) -> 
 
 def test_wrong_headers(server: Server) -> None:
     assert asked(server, "/", headers={"Host": "evil.example"})[0] == 421
-    assert asked(server, "/", headers={"X-Long": "x" * limits.HEAD_BYTES})[0] == 431
+    assert asked(server, "/", headers={"X-Long": "x" * limits_http.HEAD_BYTES})[0] == 431
 
 
 def test_a_blob_of_other_bytes(server: Server, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.errors import StartError
 from dc.messages import (
     Assign,
@@ -176,11 +176,11 @@ async def test_a_server_that_fails_is_asked_until_it_is_well(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with scene(tmp_path) as one:
-        one.server.full = 4 * limits.TRANSFER_TRIES
+        one.server.full = 4 * limits_worker.TRANSFER_TRIES
         await one.server.assign(1, size=BIG)
         await one.server.wait_for(lambda: done_numbers(one.server) == [1])
         assert one.server.full == 0
-        one.server.full = 4 * limits.TRANSFER_TRIES
+        one.server.full = 4 * limits_worker.TRANSFER_TRIES
         await one.server.assign(2, size=BIG)
         await one.server.wait_for(lambda: done_numbers(one.server) == [1, 2])
         assert not one.server.of(Failed)
@@ -239,7 +239,7 @@ async def test_executor_that_cannot_start(tmp_path: Path, autojump_clock: MockCl
         gaps = [b - a for a, b in pairwise(tries)]
         wanted = [0.1, 0.2, 0.4]
         late = [gap - want for gap, want in zip(gaps, wanted, strict=True)]
-        assert all(-1e-6 < one < 1.1 * limits.WORKER_TICK_SECONDS for one in late), gaps
+        assert all(-1e-6 < one < 1.1 * limits_worker.WORKER_TICK_SECONDS for one in late), gaps
 
 
 async def test_leaves_cleanly(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -267,7 +267,7 @@ async def test_leaves_though_nobody_records(tmp_path: Path, autojump_clock: Mock
         one.app.leave()
         began = trio.current_time()
         await one.ended.wait()
-        assert trio.current_time() - began < limits.LEAVE_SECONDS + 2
+        assert trio.current_time() - began < limits_worker.LEAVE_SECONDS + 2
         assert one.server.of(Goodbye)
 
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.blobs_incoming import Incoming
 from dc.cache import CacheFolder
 from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError
@@ -92,7 +92,7 @@ async def test_a_disk_that_fills_in_the_middle_is_given_free_again(
 async def test_what_is_larger_than_the_cache_leaves_it_after_its_task(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "CACHE_BYTES", 1)
+    monkeypatch.setattr(limits_worker, "CACHE_BYTES", 1)
     async with scene(tmp_path) as one:
         await one.server.assign(1, 2, 3, size=BIG)
         await one.server.wait_for(lambda: len(done_numbers(one.server)) == 3)

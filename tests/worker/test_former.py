@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dc import limits
+from dc import limits, limits_client
 from dc.cache import CacheFolder
 from dc.errors import UnknownTask
 from dc.messages import Blob
@@ -80,7 +80,7 @@ def tag() -> str:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(limits, "FOLLOW_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(limits_client, "FOLLOW_PAUSE_SECONDS", 0.0)
     folder = tmp_path / "cache"
     CacheFolder(folder, 10**9).close()
     monkeypatch.setenv(CACHE_VARIABLE, f"{10**9}:{folder}")

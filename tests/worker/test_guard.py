@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dc import limits
+from dc import limits_executor, limits_worker
 from dc.fence import Usage
 from dc.messages import Limits
 from dc.process_tree import Process
@@ -53,7 +53,7 @@ def watched(
 def test_whatever_uses_little_is_left_alone(tmp_path: Path) -> None:
     most: Limits = {"memory": GIB, "disk": GIB, "processes": 2, "open_files": 10, "nice": 3}
     guard = Computer().guard()
-    for _ in range(limits.GUARD_COUNT_LOOKS):
+    for _ in range(limits_worker.GUARD_COUNT_LOOKS):
         assert guard.look([watched(Using(GIB, 2), most, tmp_path), watched(Using(9 * GIB))]) == []
 
 
@@ -87,9 +87,11 @@ def test_processes_above_the_limit() -> None:
 
 def test_processes_of_a_task_without_limits_are_counted_now_and_then() -> None:
     guard = Computer().guard()
-    one = [watched(Using(0, limits.TASK_PROCESSES + 1))]
-    found = [guard.look(one) for _ in range(limits.GUARD_COUNT_LOOKS)]
-    assert [bool(each) for each in found] == [False] * (limits.GUARD_COUNT_LOOKS - 1) + [True]
+    one = [watched(Using(0, limits_executor.TASK_PROCESSES + 1))]
+    found = [guard.look(one) for _ in range(limits_worker.GUARD_COUNT_LOOKS)]
+    assert [bool(each) for each in found] == [False] * (limits_worker.GUARD_COUNT_LOOKS - 1) + [
+        True
+    ]
 
 
 def test_files_above_the_limit(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_computer_without_memory_loses_the_largest_task() -> None:
 def test_computer_whose_memory_somebody_else_uses() -> None:
     computer = Computer()
     computer.memory = 100 * MIB, 16 * GIB
-    assert computer.guard().look([watched(Using(limits.GUARD_LEAST_BYTES - 1))]) == []
+    assert computer.guard().look([watched(Using(limits_worker.GUARD_LEAST_BYTES - 1))]) == []
 
 
 @pytest.mark.parametrize("whole", [GIB, 0])
@@ -125,7 +127,7 @@ def test_small_computers_and_unknown_ones_are_not_always_full(whole: int) -> Non
 def test_full_disk_takes_the_task_that_has_written_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "GUARD_LEAST_BYTES", 100)
+    monkeypatch.setattr(limits_worker, "GUARD_LEAST_BYTES", 100)
     for name, size in (("a", 200), ("b", 300)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_bytes(bytes(size))
@@ -143,7 +145,7 @@ def test_size_of_a_folder_ends_with_so_many_entries(
     for number in range(10):
         (tmp_path / str(number)).write_bytes(b"x")
     (tmp_path / "link").symlink_to(tmp_path)
-    monkeypatch.setattr(limits, "DISK_ENTRIES", 4)
+    monkeypatch.setattr(limits_worker, "DISK_ENTRIES", 4)
     assert size_of_folder(tmp_path) <= 4 + len(str(tmp_path))
     assert size_of_folder(tmp_path / "absent") == 0
 
@@ -164,5 +166,5 @@ def test_only_so_many_folders_are_counted(tmp_path: Path, monkeypatch: pytest.Mo
         deep = deep / "d"
         deep.mkdir()
     (deep / "f").write_bytes(b"x" * 100)
-    monkeypatch.setattr(limits, "DISK_ENTRIES", 20)
+    monkeypatch.setattr(limits_worker, "DISK_ENTRIES", 20)
     assert size_of_folder(tmp_path) == 0

@@ -13,7 +13,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.journal import read_journal
 from dc.messages import PROTOCOL, Done, Failed, Goodbye, Heartbeat, Held, Hello, Trouble, Welcome
 from dc.worker.keeping import files_to_keep, journal_path, remove_old_journals

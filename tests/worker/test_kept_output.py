@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
 from dc.messages import Blob, Output

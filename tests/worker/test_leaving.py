@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.messages import (
     PROTOCOL,
     Assign,

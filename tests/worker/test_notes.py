@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dc import limits
+from dc import limits, limits_executor
 from dc.messages import Message, Progress
 from dc.pipe import InFile, Saved
 from dc.worker.notes import Desk, Notes
@@ -27,7 +27,7 @@ class Told:
         return self.desk.notes(KEY, folder)
 
     def later(self) -> None:
-        self.now += limits.CHECKPOINT_FILE_SECONDS
+        self.now += limits_executor.CHECKPOINT_FILE_SECONDS
         self.desk.look()
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import trio
 
-from dc import limits, signing
+from dc import limits_plugins as limits
+from dc import signing
 from dc.http_client import HttpClient
 from dc.messages import Plugin
 from dc.worker.events import Event, FetchPlugin, PluginFailed, PluginReady

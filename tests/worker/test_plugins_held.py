@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dc import limits
+from dc import limits_plugins, limits_worker
 from dc.messages import Assign, Blob, Failed, Heartbeat, Plugin, Returned, Stop
 from dc.pipe import InFile, Loaded
 from dc.worker import events as ev
@@ -86,7 +86,7 @@ def test_what_is_here_is_looked_at_now_and_then() -> None:
     ready(bench)
     bench.do(ev.ExecutorSaid(0, Loaded(1, CODE.folder)))
     bench.ran(1)
-    bench.now += limits.PLUGIN_AGAIN_SECONDS
+    bench.now += limits_plugins.PLUGIN_AGAIN_SECONDS
     assign(bench, 2)
     assert bench.runs == [(0, [2])]
     bench.ran(2)
@@ -139,7 +139,7 @@ def test_a_failure_for_good_fails_all_that_wait_and_is_remembered() -> None:
         "plugin 'words' cannot be used by this worker: numpy cannot be installed"
     ]
     assert [(one.job, one.number) for one in failed(bench)] == [(1, 1), (1, 2), (2, 3)]
-    later(bench, limits.PLUGIN_RETRY_SECONDS - 1)
+    later(bench, limits_plugins.PLUGIN_RETRY_SECONDS - 1)
     assign(bench, 4)
     assert not bench.of(ev.FetchPlugin)
     (one,) = failed(bench)
@@ -154,10 +154,10 @@ def test_a_failure_for_good_fails_all_that_wait_and_is_remembered() -> None:
 def test_a_lost_connection_is_no_failure() -> None:
     bench = Bench()
     assign(bench, 1)
-    for _ in range(3 * limits.TRANSFER_TRIES):
+    for _ in range(3 * limits_worker.TRANSFER_TRIES):
         bench.do(ev.PluginFailed(PLUGIN, "the connection broke"))
         assert not bench.of(ev.FetchPlugin)
-        assert ev.FetchPlugin(PLUGIN) in later(bench, limits.RECONNECT_SECONDS_MOST)
+        assert ev.FetchPlugin(PLUGIN) in later(bench, limits_worker.RECONNECT_SECONDS_MOST)
     assert failed(bench) == []
 
 
@@ -166,7 +166,7 @@ def test_a_new_connection_is_tried_at_once() -> None:
     assign(bench, 1)
     bench.do(ev.Disconnected())
     bench.do(ev.PluginFailed(PLUGIN, "the connection broke"))
-    bench.tick(limits.RECONNECT_SECONDS_MOST)
+    bench.tick(limits_worker.RECONNECT_SECONDS_MOST)
     assert not bench.of(ev.FetchPlugin), "there is no server"
     bench.do(ev.Connected())
     bench.welcome()
@@ -176,10 +176,10 @@ def test_a_new_connection_is_tried_at_once() -> None:
 def test_a_server_that_refuses_is_asked_a_few_times() -> None:
     bench = Bench()
     assign(bench, 1)
-    for _ in range(limits.TRANSFER_TRIES - 1):
+    for _ in range(limits_worker.TRANSFER_TRIES - 1):
         bench.do(ev.PluginFailed(PLUGIN, "404", refused=True))
         assert failed(bench) == []
-        assert ev.FetchPlugin(PLUGIN) in later(bench, limits.RECONNECT_SECONDS_MOST)
+        assert ev.FetchPlugin(PLUGIN) in later(bench, limits_worker.RECONNECT_SECONDS_MOST)
     bench.do(ev.PluginFailed(PLUGIN, "404", refused=True))
     assert len(failed(bench)) == 1
 
@@ -216,7 +216,7 @@ def test_what_waits_goes_back_when_the_worker_leaves() -> None:
 
 
 def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HELD_PLUGINS", 3)
+    monkeypatch.setattr(limits_plugins, "HELD_PLUGINS", 3)
     bench = Bench()
     for at in range(10):
         plugin = Plugin(bytes([at]) * 32, 1000, "words")
@@ -246,7 +246,7 @@ def test_an_import_without_end_gives_the_plugin_up() -> None:
     bench = Bench()
     assign(bench, 1, 2)
     ready(bench)
-    assert ev.Kill(0) in later(bench, limits.PLUGIN_LOAD_SECONDS)
+    assert ev.Kill(0) in later(bench, limits_plugins.PLUGIN_LOAD_SECONDS)
     assert [one.number for one in failed(bench)] == [2]
     bench.do(ev.ExecutorDied(0, "killed"))
     (one,) = failed(bench)
@@ -317,7 +317,7 @@ def test_two_sets_of_dependencies_do_not_replace_executors_in_turn() -> None:
         assert bench.runs == [(0, [number])], "it lets it pass"
         assert not bench.of(ev.Kill)
     assign(bench, 4, job=1, plugin=first)
-    later(bench, limits.PASS_SECONDS)
+    later(bench, limits_worker.PASS_SECONDS)
     bench.ran(3, job=1)
     assert bench.of(ev.Kill) == [ev.Kill(0)], "it has waited for long enough"
     bench.do(ev.ExecutorDied(0, "killed"))
@@ -341,7 +341,7 @@ def test_an_executor_waits_for_another_that_suits() -> None:
 
 def test_an_executor_is_replaced_before_it_has_imported_too_many() -> None:
     bench = Bench()
-    for at in range(limits.EXECUTOR_PLUGINS):
+    for at in range(limits_plugins.EXECUTOR_PLUGINS):
         give(bench, at, at, Plugin(bytes([at]) * 32, 9, "p"), Code(f"/p/{at}"))
         assert bench.runs == [(0, [at])]
         bench.ran(at, job=at)

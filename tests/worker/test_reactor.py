@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.messages import (
     PROTOCOL,
     Assign,
@@ -140,7 +140,7 @@ def test_batches_follow_the_measured_time_and_have_a_limit() -> None:
     bench.assign(0)
     bench.ran(0, seconds=1e-7)
     bench.assign(*range(1, 2001))
-    assert [len(numbers) for _, numbers in bench.runs] == [limits.EXECUTOR_BATCH_TASKS] * 2
+    assert [len(numbers) for _, numbers in bench.runs] == [limits_worker.EXECUTOR_BATCH_TASKS] * 2
     bench = Bench()
     bench.assign(0)
     bench.ran(0, seconds=1.0)
@@ -253,7 +253,7 @@ def test_known_attempt_is_ignored_and_a_higher_one_replaces_it() -> None:
     assert bench.out == []
     bench.assign(1, attempt=2)
     assert bench.halted == [(0, 1, 1)]
-    bench.tick(limits.STOP_SECONDS)
+    bench.tick(limits_worker.STOP_SECONDS)
     assert bench.of(ev.Kill) == [ev.Kill(0)]
     bench.do(ev.ExecutorDied(0, "killed"))
     assert bench.of(ev.StartExecutor)
@@ -268,7 +268,7 @@ def test_stop_kills_what_runs_and_forgets_what_waits() -> None:
     bench.assign(1, 2, 3)
     bench.hear(Stop(1, [1, 2], [1, 1]))
     assert bench.out == [ev.Interrupt(0, Halt(1, 1, 1, "cancelled", "stopped"))]
-    bench.tick(limits.STOP_SECONDS)
+    bench.tick(limits_worker.STOP_SECONDS)
     assert bench.out == [ev.Kill(0)]
     bench.ran(1)
     assert bench.flush() == []
@@ -285,7 +285,7 @@ def test_stopped_task_in_a_batch_kills_only_what_runs_it() -> None:
     bench.ran(0, 1, 2)
     bench.busy(3, 4)
     assert bench.halted == [(0, 3, 1)]
-    bench.tick(limits.STOP_SECONDS)
+    bench.tick(limits_worker.STOP_SECONDS)
     assert bench.of(ev.Kill) == [ev.Kill(0)]
     bench.do(ev.ExecutorDied(0, "killed"))
     bench.do(ev.ExecutorReady(0, READY))
@@ -296,7 +296,7 @@ def test_silent_executor_with_a_stopped_task_is_killed() -> None:
     bench = short_job()
     bench.assign(*range(5))
     bench.hear(Stop(1, [0], [1]))
-    bench.tick(limits.STOP_SECONDS - 0.1)
+    bench.tick(limits_worker.STOP_SECONDS - 0.1)
     assert not bench.of(ev.Kill)
     bench.tick(0.1)
     assert bench.of(ev.Kill) == [ev.Kill(0)]

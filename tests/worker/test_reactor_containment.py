@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.messages import Done, Failed, Failure, Slots, Stop
 from dc.worker import events as ev
 from tests.worker.bench import READY, Bench, short_job

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.messages import (
     PROTOCOL,
     Appliance,

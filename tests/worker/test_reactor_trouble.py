@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dc import limits
+from dc import limits, limits_worker
 from dc.messages import (
     PROTOCOL,
     Assign,
@@ -36,7 +36,7 @@ def test_time_limit_kills_and_blames_one() -> None:
     assert not bench.of(ev.Kill)
     bench.tick(0.1)
     assert bench.halted == [(0, 1, 1)]
-    bench.tick(limits.TIME_LIMIT_GRACE_SECONDS - 0.1)
+    bench.tick(limits_worker.TIME_LIMIT_GRACE_SECONDS - 0.1)
     assert bench.out == []
     bench.tick(0.1)
     assert bench.of(ev.Kill) == [ev.Kill(0)]
@@ -53,7 +53,7 @@ def test_result_that_was_in_the_pipe_beats_the_time_limit() -> None:
     bench = Bench()
     bench.assign(1, timeout=1.0)
     bench.tick(1.0)
-    bench.tick(limits.TIME_LIMIT_GRACE_SECONDS)
+    bench.tick(limits_worker.TIME_LIMIT_GRACE_SECONDS)
     assert bench.of(ev.Kill)
     bench.ran(1)
     bench.do(ev.ExecutorDied(0, "killed"))
@@ -66,14 +66,14 @@ def test_time_limit_of_code_that_keeps_the_executor_from_speaking() -> None:
     bench.assign(0, timeout=2.0)
     bench.ran(0)
     bench.assign(1, 2, timeout=2.0)
-    bench.tick(2.0 + limits.UNHEARD_SECONDS)
+    bench.tick(2.0 + limits_worker.UNHEARD_SECONDS)
     assert bench.of(ev.Kill)
     bench.do(ev.ExecutorDied(0, "killed"))
     bench.tick(1.0)
     bench.do(ev.ExecutorReady(0, READY))
     assert bench.runs == [(0, [1])]
     bench.tick(2.0)
-    bench.tick(limits.TIME_LIMIT_GRACE_SECONDS)
+    bench.tick(limits_worker.TIME_LIMIT_GRACE_SECONDS)
     bench.do(ev.ExecutorDied(0, "killed"))
     reports = bench.flush()
     assert [one.failure.kind for one in reports if isinstance(one, Failed)] == ["timeout"]
@@ -155,10 +155,10 @@ def blobs(bench: Bench, *numbers: int) -> None:
 def test_large_payloads_are_fetched_a_few_at_a_time() -> None:
     bench = Bench(slots=9)
     blobs(bench, *range(9))
-    first = [ev.Fetch(blob(number)) for number in range(limits.TRANSFERS_AT_ONCE)]
+    first = [ev.Fetch(blob(number)) for number in range(limits_worker.TRANSFERS_AT_ONCE)]
     assert bench.out == first
     bench.do(ev.Fetched(file_of(blob(1))))
-    assert bench.of(ev.Fetch) == [ev.Fetch(blob(limits.TRANSFERS_AT_ONCE))]
+    assert bench.of(ev.Fetch) == [ev.Fetch(blob(limits_worker.TRANSFERS_AT_ONCE))]
     assert bench.of(ev.Execute)[0].run.payloads == [file_of(blob(1))]
     bench.ran(1)
     assert bench.of(ev.LetGo) == [ev.LetGo(blob(1).digest)]
@@ -182,7 +182,7 @@ def test_a_blob_is_fetched_once_however_many_tasks_wait_for_it() -> None:
 
 def test_what_comes_ahead_is_bounded() -> None:
     bench = Bench(slots=1)
-    large = [Blob(b"%032d" % number, limits.AHEAD_BYTES * 2 // 5) for number in range(6)]
+    large = [Blob(b"%032d" % number, limits_worker.AHEAD_BYTES * 2 // 5) for number in range(6)]
     bench.hear(Assign(1, "work", "1", 0, list(range(6)), [1] * 6, [*large]))
     assert [one.blob for one in bench.of(ev.Fetch)] == large[:2]
     bench.do(ev.Fetched(file_of(large[0])))
@@ -197,7 +197,7 @@ def test_what_comes_ahead_is_bounded() -> None:
 
 def test_of_whatever_size_one_comes_ahead_for_each_slot() -> None:
     bench = Bench(slots=2)
-    large = [Blob(b"%032d" % number, limits.AHEAD_BYTES * 3) for number in range(4)]
+    large = [Blob(b"%032d" % number, limits_worker.AHEAD_BYTES * 3) for number in range(4)]
     bench.hear(Assign(1, "work", "1", 0, list(range(4)), [1] * 4, [*large]))
     assert [one.blob for one in bench.of(ev.Fetch)] == large[:2]
 
@@ -205,10 +205,10 @@ def test_of_whatever_size_one_comes_ahead_for_each_slot() -> None:
 def test_fetch_that_is_refused_fails_the_task_in_the_end() -> None:
     bench = Bench()
     blobs(bench, 1)
-    for _ in range(limits.TRANSFER_TRIES - 1):
+    for _ in range(limits_worker.TRANSFER_TRIES - 1):
         bench.do(ev.FetchFailed(blob(1).digest, "404 no such blob", True))
         assert not bench.of(ev.Fetch)
-        bench.tick(limits.RECONNECT_SECONDS_MOST)
+        bench.tick(limits_worker.RECONNECT_SECONDS_MOST)
         assert bench.of(ev.Fetch)
         bench.hear(Heartbeat())
     bench.do(ev.FetchFailed(blob(1).digest, "404 no such blob", True))
@@ -230,10 +230,10 @@ def test_fetches_that_fail_without_a_connection_do_not_count() -> None:
 def test_fetches_that_the_server_cannot_answer_now_are_tried_until_it_can() -> None:
     bench = Bench()
     blobs(bench, 1)
-    for _ in range(10 * limits.TRANSFER_TRIES):
+    for _ in range(10 * limits_worker.TRANSFER_TRIES):
         bench.do(ev.FetchFailed(blob(1).digest, "507 the disk is full", False))
         assert not bench.of(ev.Fetch)
-        bench.tick(limits.RECONNECT_SECONDS)
+        bench.tick(limits_worker.RECONNECT_SECONDS)
         assert bench.of(ev.Fetch) == [ev.Fetch(blob(1))]
         bench.hear(Heartbeat())
     assert bench.flush() == []
@@ -260,7 +260,7 @@ def test_large_result_is_put_before_it_is_reported() -> None:
     ]
     for _ in range(20):
         bench.do(ev.BlobPutFailed(1, 1, 1, "broken", False))
-        bench.tick(limits.RECONNECT_SECONDS_MOST)
+        bench.tick(limits_worker.RECONNECT_SECONDS_MOST)
         bench.hear(Heartbeat())
         assert not bench.of(ev.Drop)
     bench.do(ev.ExecutorDied(0, "exit status 1"))
@@ -274,7 +274,7 @@ def test_result_that_is_refused_fails_its_task() -> None:
     bench = Bench()
     bench.assign(1)
     bench.ran(1, outcomes=[InFile("/s/r", 70_000, b"h" * 32)])
-    for _ in range(limits.TRANSFER_TRIES):
+    for _ in range(limits_worker.TRANSFER_TRIES):
         bench.do(ev.BlobPutFailed(1, 1, 1, "400 another hash", True))
         bench.tick(limits.SILENCE_SECONDS - 1)
         bench.hear(Heartbeat())
@@ -312,7 +312,7 @@ def test_leaving_with_results_in_the_journal_says_no_goodbye() -> None:
     bench.do(ev.Leave())
     bench.do(ev.ExecutorDied(0, "killed"))
     bench.assign(2)
-    bench.tick(limits.LEAVE_SECONDS)
+    bench.tick(limits_worker.LEAVE_SECONDS)
     assert bench.of(ev.Finish)
     assert [one.numbers for one in bench.sent if isinstance(one, Returned)] == [[2]]
     assert Goodbye() not in bench.sent
@@ -323,7 +323,7 @@ def test_leaving_does_not_wait_for_ever() -> None:
     bench.assign(1, 2)
     bench.ran(1, outcomes=[InFile("/s/r", 70_000, b"h" * 32)])
     bench.do(ev.Leave())
-    bench.tick(limits.LEAVE_SECONDS)
+    bench.tick(limits_worker.LEAVE_SECONDS)
     kinds = [type(message) for message in bench.sent]
     assert kinds == [Heartbeat, Returned, Goodbye]
     assert bench.of(ev.Finish)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dc import limits
+from dc import limits, limits_executor
 from dc.worker import recycling
 from dc.worker.recycling import Recycling, resident_bytes
 
@@ -38,13 +38,19 @@ def test_when_it_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recycling, "resident_bytes", resident)
     one = Recycling(0, 0.0, 50 * MIB, 0.0)
     size = 149 * MIB
-    assert one.due(1, limits.RECYCLE_LOOK_SECONDS) == ""
+    assert one.due(1, limits_executor.RECYCLE_LOOK_SECONDS) == ""
     size = 150 * MIB
-    assert one.due(1, 1.5 * limits.RECYCLE_LOOK_SECONDS) == "", "not yet time for a look"
+    assert one.due(1, 1.5 * limits_executor.RECYCLE_LOOK_SECONDS) == "", "not yet time for a look"
     assert len(looks) == 2
-    assert one.due(limits.RECYCLE_LOOK_TASKS, 1.5 * limits.RECYCLE_LOOK_SECONDS) == ""
-    assert one.due(1 + limits.RECYCLE_LOOK_TASKS, 1.5 * limits.RECYCLE_LOOK_SECONDS) != ""
-    assert one.due(1, 3 * limits.RECYCLE_LOOK_SECONDS) == "it has grown by 50 MiB"
+    assert (
+        one.due(limits_executor.RECYCLE_LOOK_TASKS, 1.5 * limits_executor.RECYCLE_LOOK_SECONDS)
+        == ""
+    )
+    assert (
+        one.due(1 + limits_executor.RECYCLE_LOOK_TASKS, 1.5 * limits_executor.RECYCLE_LOOK_SECONDS)
+        != ""
+    )
+    assert one.due(1, 3 * limits_executor.RECYCLE_LOOK_SECONDS) == "it has grown by 50 MiB"
 
 
 def test_resident_memory_is_that_of_this_process() -> None:

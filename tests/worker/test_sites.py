@@ -10,7 +10,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from dc import limits
+from dc import limits_plugins as limits
 from dc.errors import PluginError
 from dc.process_tree import all_processes
 from dc.worker.installing import InstallError, Tool, find_tool, install

@@ -7,7 +7,7 @@ from typing import Any, cast
 import trio
 from trio.testing import MockClock
 
-from dc import limits
+from dc import limits_worker as limits
 from dc.errors import StartError
 from dc.executor import Executor
 from dc.testing import FakeExecutor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dc import limits
+from dc import limits, limits_executor, limits_worker
 from dc.messages import (
     PROTOCOL,
     Assign,
@@ -87,16 +87,16 @@ def test_output_of_a_long_task_goes_each_second_and_the_rest_at_its_end() -> Non
 
 def test_of_much_output_the_latest_goes_and_all_that_is_kept_at_the_end() -> None:
     bench = Telling()
-    bench.write(b"h" * limits.OUTPUT_HEAD_BYTES)
+    bench.write(b"h" * limits_executor.OUTPUT_HEAD_BYTES)
     bench.write(b"t" * limits.MIB)
     bench.long(6.0)
     sent = bench.take()
-    assert all(len(one.data) <= limits.OUTPUT_CHUNK_BYTES for one in sent)
+    assert all(len(one.data) <= limits_executor.OUTPUT_CHUNK_BYTES for one in sent)
     assert sent[-1].start + len(sent[-1].data) == sent[-1].total
     bench.write(b"", KEY)
     (rest,) = bench.take()
     assert rest.ended
-    assert rest.data == b"t" * limits.OUTPUT_TAIL_BYTES
+    assert rest.data == b"t" * limits_executor.OUTPUT_TAIL_BYTES
 
 
 def test_what_is_nobodys_goes_to_the_log_and_not_too_often() -> None:
@@ -154,7 +154,7 @@ def test_output_beyond_the_rate_is_left_out() -> None:
     for number in numbers:
         bench.write(b"x" * 65536, (1, number, 1))
     sent = sum(len(one.data) for one in bench.take())
-    assert 3 * limits.OUTPUT_RATE_BYTES < sent <= 4 * limits.OUTPUT_RATE_BYTES
+    assert 3 * limits_executor.OUTPUT_RATE_BYTES < sent <= 4 * limits_executor.OUTPUT_RATE_BYTES
 
 
 def test_progress_goes_at_once_and_again_after_a_reconnect() -> None:
@@ -210,11 +210,11 @@ def test_a_checkpoint_that_cannot_be_put_is_tried_again() -> None:
     bench.say(Saved(*KEY, FILE))
     bench.do(ev.CheckpointPut(*KEY, "the line broke"))
     assert bench.of(ev.RemoveFile) == []
-    bench.tick(limits.RECONNECT_SECONDS_MOST)
+    bench.tick(limits_worker.RECONNECT_SECONDS_MOST)
     assert bench.of(ev.PutCheckpoint) == [ev.PutCheckpoint(*KEY, FILE)]
-    for _ in range(limits.TRANSFER_TRIES):
+    for _ in range(limits_worker.TRANSFER_TRIES):
         bench.do(ev.CheckpointPut(*KEY, "no space", True))
-        bench.tick(limits.RECONNECT_SECONDS_MOST)
+        bench.tick(limits_worker.RECONNECT_SECONDS_MOST)
     assert not bench.of(ev.PutCheckpoint)
     assert bench.take() == []
 
@@ -281,10 +281,10 @@ def test_a_large_payload_is_fetched_beside_the_checkpoint() -> None:
 def test_a_checkpoint_that_is_gone_does_not_fail_its_task() -> None:
     bench = Bench()
     assign(bench, {1: BLOB, 2: BLOB})
-    for _ in range(limits.TRANSFER_TRIES - 1):
+    for _ in range(limits_worker.TRANSFER_TRIES - 1):
         bench.do(ev.FetchFailed(BLOB.digest, "404", refused=True))
         bench.hear(Heartbeat())
-        bench.tick(limits.RECONNECT_SECONDS_MOST)
+        bench.tick(limits_worker.RECONNECT_SECONDS_MOST)
     assert len(bench.reactor._board.fetching) == 2
     bench.do(ev.FetchFailed(BLOB.digest, "404", refused=True))
     assert not [one for one in bench.flush() if isinstance(one, Failed)]
