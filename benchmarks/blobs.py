@@ -35,7 +35,7 @@ from benchmarks.processes import Process
 from dc.dial import dial, read_url
 from dc.http_blobs import BlobTransport, blob_of
 from dc.http_client import HttpClient
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.server.__main__ import parse, serve
 
 MB = 1_000_000

@@ -29,20 +29,9 @@ from urllib.parse import urlsplit
 
 from dc import limits, limits_http
 from dc._frames import BINARY, FrameDecoder, encode_frame
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Assign,
-    Codec,
-    Done,
-    Goodbye,
-    Heartbeat,
-    Hello,
-    Message,
-    ToWorker,
-    TypeId,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Codec, Heartbeat, Hello, ToWorker, Welcome
+from dc.messages_parts import Message
+from dc.messages_worker import About, Assign, Done, Goodbye, TypeId
 
 AT_ONCE = 32
 """Connections opened at one time: below any listener's backlog."""

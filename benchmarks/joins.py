@@ -36,7 +36,8 @@ from dc.dial import dial
 from dc.errors import DcError
 from dc.link import Link
 from dc.link_open import connect
-from dc.messages import PROTOCOL, About, Codec, Hello, ToWorker, Welcome
+from dc.messages import PROTOCOL, Codec, Hello, ToWorker, Welcome
+from dc.messages_worker import About
 from dc.view_access import NewInvite, NewToken
 from dc.worker.entry import KeySeen
 from dc.worker.finding import of_invite

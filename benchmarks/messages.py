@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.figures import least_cpu, show
-from dc import messages
-from dc.messages import Assign, Codec, Done, Finished, Payloads
+from dc import messages, messages_parts
+from dc.messages import Codec
+from dc.messages_client import Finished, Payloads
+from dc.messages_worker import Assign, Done
 
 TASKS = 1000
 ROUNDS = 200
@@ -24,24 +26,24 @@ ONES = [1] * TASKS
 TIMES = [0.000123] * TASKS
 
 
-def payloads() -> messages.Message:
+def payloads() -> messages_parts.Message:
     return Payloads(1, 10_000, [VALUE] * TASKS)
 
 
-def assign() -> messages.Message:
+def assign() -> messages_parts.Message:
     return Assign(7, "noop", "1", 0.0, NUMBERS, ONES, [VALUE] * TASKS)
 
 
-def done() -> messages.Message:
+def done() -> messages_parts.Message:
     return Done(9, 7, NUMBERS, ONES, TIMES, [VALUE] * TASKS)
 
 
-def finished() -> messages.Message:
-    outcomes: list[messages.Outcome] = [VALUE] * TASKS
+def finished() -> messages_parts.Message:
+    outcomes: list[messages_parts.Outcome] = [VALUE] * TASKS
     return Finished(1, 9, "worker", 1.5e9, 64 * TASKS, NUMBERS, ONES, TIMES, outcomes)
 
 
-CASES: list[tuple[Callable[[], messages.Message], object]] = [
+CASES: list[tuple[Callable[[], messages_parts.Message], object]] = [
     (payloads, messages.FromClient),
     (assign, messages.ToWorker),
     (done, messages.FromWorker),
@@ -54,7 +56,7 @@ def main() -> None:
         codec = Codec(kinds)
         data = codec.encode([make()])
 
-        def encode(codec: Codec = codec, make: Callable[[], messages.Message] = make) -> None:
+        def encode(codec: Codec = codec, make: Callable[[], messages_parts.Message] = make) -> None:
             for _ in range(ROUNDS):
                 codec.encode([make()])
 

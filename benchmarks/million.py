@@ -28,7 +28,8 @@ import trio
 from msgspec import Struct
 
 from benchmarks.path import PLUGIN, end, memory_kib
-from dc.messages import Failure, Options, Outcome
+from dc.messages_client import Options
+from dc.messages_parts import Failure, Outcome
 from dc.records import JobEnded, JobNumbers, NewJob, NewTasks, Outcomes, Record, WorkerRow, Workers
 from dc.store import Store
 from dc.store_sqlite import open_store

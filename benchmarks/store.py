@@ -34,7 +34,8 @@ import trio
 
 from benchmarks.figures import show
 from dc import limits_store as limits
-from dc.messages import Options, Outcome, Payload
+from dc.messages_client import Options
+from dc.messages_parts import Outcome, Payload
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes, Record
 from dc.store_file import connect, make_durable
 from dc.store_sqlite import SqliteStore, open_store

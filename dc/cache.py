@@ -37,7 +37,7 @@ from msgspec import Struct
 
 from dc import limits_worker as limits
 from dc.folder_lock import FolderInUse, FolderLock, lock_file
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 INCOMING: Final = "incoming"
 IN_USE: Final = "in-use"

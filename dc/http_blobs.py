@@ -35,7 +35,7 @@ from dc.errors import (
     UnknownBlob,
 )
 from dc.http_conditions import repr_digest
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 Headers = list[tuple[str, str]]
 

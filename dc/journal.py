@@ -35,7 +35,9 @@ from msgspec import Struct
 
 from dc import limits_worker as limits
 from dc.errors import ProtocolError
-from dc.messages import Done, Failed, Message, Recorded, Report, Returned, check_columns
+from dc.messages import Report, check_columns
+from dc.messages_parts import Message
+from dc.messages_worker import Done, Failed, Recorded, Returned
 from dc.pipe import FileResult
 
 VERSION: Final = 1

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from dc.messages import Environment, Failure, Limits, Message, Progress, TypeId
+from dc.messages_parts import Environment, Failure, Limits, Message
+from dc.messages_worker import Progress, TypeId
 
 
 class InFile(Message, frozen=True):
@@ -45,12 +46,12 @@ class Run(Message, frozen=True):
     """Agent to executor: run these, in this order; `scratch` is the folder for large results.
 
     `resources` are the amounts that each may use while it runs, empty for one cpu.
-    `limits` is what the job says of each task, by name, see dc.messages.Limits. `environment` is
-    set for it, beside what the executor was started with.
+    `limits` is what the job says of each task, by name, see dc.messages_parts.Limits.
+    `environment` is set for it, beside what the executor was started with.
     `checkpoints` has, by number, what an earlier attempt of a task has saved last. `plugin` is the
     folder of the code, where it came from the server; `site` that of what was installed for it.
     `inputs` are files that all tasks of the job may read, by name. `keep_output` is for the agent:
-    all that the tasks write is kept. `traceparent` and `traced` are as in dc.messages.Assign.
+    all that the tasks write is kept. `traceparent` and `traced`: as in dc.messages_worker.Assign.
     """
 
     job: int

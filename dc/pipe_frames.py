@@ -12,7 +12,7 @@ import msgspec
 
 from dc import limits_executor as limits
 from dc.errors import ProtocolError
-from dc.messages import Message
+from dc.messages_parts import Message
 from dc.pipe import FromExecutor
 
 HEAD_BYTES: Final = 4

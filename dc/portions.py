@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dc import _columns, limits
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 Item = TypeVar("Item")
 

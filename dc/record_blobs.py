@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from dc._columns import weigh
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.records import NewJob, NewPlugin, NewTasks, Outcomes, Record, TaskCheckpoint, TaskOutput
 
 

@@ -12,7 +12,9 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from dc import limits_store as limits
-from dc.messages import Appliance, Blob, Counts, JobId, Options, Outcome, Payload
+from dc.messages_client import Counts, Options
+from dc.messages_parts import Blob, JobId, Outcome, Payload
+from dc.messages_worker import Appliance
 from dc.records_access import AccessRecord
 from dc.records_shown import ShownRecord
 

@@ -30,7 +30,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.errors import OptionsError
-from dc.messages import Alternative, Options
+from dc.messages_client import Alternative, Options
 
 CPUS: Final = "cpus"
 MEMORY: Final = "memory"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from dc.messages import Counts, Payload
+from dc.messages_client import Counts
+from dc.messages_parts import Payload
 from dc.records import (
     AttemptEnd,
     JobFigures,

@@ -10,7 +10,8 @@ import trio
 
 from dc import limits_store as limits
 from dc.errors import StoreConflict, StoreError, UnknownTask
-from dc.messages import Counts, Payload
+from dc.messages_client import Counts
+from dc.messages_parts import Payload
 from dc.records import (
     AttemptEnd,
     AttemptEnds,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dc.errors import StoreConflict
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.portions import stored_size
 from dc.records import (
     Attempts,

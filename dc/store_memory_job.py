@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from dc import limits_store as limits
-from dc.messages import Blob, Outcome, Payload
+from dc.messages_parts import Blob, Outcome, Payload
 from dc.portions import stored_size
 from dc.records import (
     AttemptEnd,

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from dc.messages import Blob, Failure, Outcome, Payload
+from dc.messages_parts import Blob, Failure, Outcome, Payload
 from dc.records import Outcomes
 
 

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from dc import limits, limits_store, store_check, store_figures, store_listed, store_rows
 from dc.errors import UnknownTask
-from dc.messages import Counts, Payload
+from dc.messages_client import Counts
+from dc.messages_parts import Payload
 from dc.records import (
     AttemptEnd,
     JobFigures,

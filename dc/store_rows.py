@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from dc import limits_store as limits
-from dc.messages import Blob, Counts, Failure, Options, Payload
+from dc.messages_client import Counts, Options
+from dc.messages_parts import Blob, Failure, Payload
 from dc.portions import stored_size
 from dc.records import (
     AttemptEnds,
@@ -64,7 +65,6 @@ COLUMNS: Final = 11
 
 NO_ROW: Final[Row] = (None,) * COLUMNS
 """A row that the view's triggers pass over."""
-
 
 NO_TRIES: Final = (0, 0, 0)
 """Attempts, crashes and failures of a task that has had none."""

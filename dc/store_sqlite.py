@@ -32,7 +32,8 @@ import trio
 
 from dc import limits, limits_store
 from dc.errors import StoreError
-from dc.messages import Counts, Payload
+from dc.messages_client import Counts
+from dc.messages_parts import Payload
 from dc.records import (
     AttemptEnd,
     JobFigures,

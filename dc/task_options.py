@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from dc.errors import OptionsError, PluginError
-from dc.messages import Options
+from dc.messages_client import Options
 from dc.requirements import check_needs, gathered
 
 
@@ -56,7 +56,7 @@ def _by_name() -> type[msgspec.Struct]:
 
 
 def checked(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were said, by field name of `dc.messages.Options`.
+    """Return the options that were said, by field name of `dc.messages_client.Options`.
 
     Args:
         where: the task type, as errors name it.

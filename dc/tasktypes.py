@@ -51,7 +51,7 @@ class TaskType:
         name: unique among the plugins, together with the version.
         version: versions of one type may live side by side.
         doc: the function's docstring, or an empty string.
-        options: defaults of a job's options, by field name of `dc.messages.Options`.
+        options: defaults of a job's options, by field name of `dc.messages_client.Options`.
         is_plain: whether payload and result are in memory: not files, views of them, or iterators.
     """
 

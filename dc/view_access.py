@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from dc import limits
-from dc.messages import Text
+from dc.messages_parts import Text
 from dc.records_access import KeyState
 from dc.roles import Role
 

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from dc.adopting import Adopting
 from dc.errors import ProtocolError
-from dc.messages import Failure, Progress
+from dc.messages_parts import Failure
+from dc.messages_worker import Progress
 from dc.pipe import InFile, Ran, Saved
 from dc.task_user import TaskUser
 

@@ -26,7 +26,8 @@ from dc import limits_store as limits
 from dc.blobs import BlobFolder
 from dc.blobs_incoming import Pieces
 from dc.errors import DcError
-from dc.messages import Blob, Options
+from dc.messages_client import Options
+from dc.messages_parts import Blob
 from dc.record_blobs import named
 from dc.records import (
     JobCancelled,

@@ -16,7 +16,7 @@ import pytest
 
 from dc import limits_worker as limits
 from dc.cache import CacheFolder, Entry
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 SIZE = 1000
 

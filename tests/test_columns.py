@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import dc._columns
 from dc import limits
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.portions import portions
 from tests.conftest import interpreted
 

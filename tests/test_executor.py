@@ -20,7 +20,7 @@ import trio
 from dc import limits, limits_executor, limits_http
 from dc.errors import ProtocolError
 from dc.executor import Executor, exit_text
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.pipe import MISSING, Busy, FromExecutor, Halt, InFile, Ran, Ready, Retire, Run, Wrote
 from dc.pipe_frames import FrameReader, encode_frame, marked_task, task_mark
 

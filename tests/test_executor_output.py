@@ -14,7 +14,8 @@ import trio
 from dc import limits, limits_executor
 from dc.captured import Captured
 from dc.executor import Executor
-from dc.messages import Failure, Progress
+from dc.messages_parts import Failure
+from dc.messages_worker import Progress
 from dc.pipe import NOBODY, FromExecutor, InFile, Ran, Ready, Run, Saved, Wrote
 
 BOUND_SECONDS = 60

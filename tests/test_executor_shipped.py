@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from dc.executor import Executor
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.pipe import Busy, FromExecutor, InFile, Loaded, Ran, Ready, Run, Wrote
 from tests.archives import CODE, unpacked
 

@@ -17,7 +17,7 @@ from dc.blobs import TEMPORARY
 from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError, UnknownBlob
 from dc.http_blobs import BlobTransport, blob_of
 from dc.http_client import HttpClient
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from tests.http_cases import FakeStream
 from tests.server.test_blob_answers import Server, running
 

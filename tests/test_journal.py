@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from dc import limits_worker as limits
 from dc.journal import ASIDE, HEAD, MAGIC, Journal, frame, read_journal
-from dc.messages import Blob, Done, Failed, Failure, Report, Returned
+from dc.messages import Report
+from dc.messages_parts import Blob, Failure
+from dc.messages_worker import Done, Failed, Returned
 from dc.pipe import FileResult, InFile
 
 FILE = InFile("/somewhere/result", 70_000, b"d" * 32)

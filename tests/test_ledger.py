@@ -7,7 +7,10 @@ import trio
 import trio.testing
 
 from dc import limits
-from dc.messages import About, Assign, Failed, Failure, Heartbeat, Hello, Options, Stop
+from dc.messages import Heartbeat, Hello
+from dc.messages_client import Options
+from dc.messages_parts import Failure
+from dc.messages_worker import About, Assign, Failed, Stop
 from dc.records import Leases, NewJob, Outcomes
 from dc.server.events import Received, Send, Write
 from dc.testing.ledger import Ledger

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dc.log_fields import FIELDS, about
 from dc.logs import JSON, TEXT, JsonFormat, TextFormat, add_format_option, one_line
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import Attempts, Outcomes
 from dc.server.record_log import log_record
 

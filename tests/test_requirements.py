@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dc import limits
 from dc.errors import OptionsError
-from dc.messages import Alternative, Options
+from dc.messages_client import Alternative, Options
 from dc.requirements import (
     CPUS,
     GPUS,

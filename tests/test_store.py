@@ -11,7 +11,9 @@ import pytest
 
 from dc import limits_shown, limits_store
 from dc.errors import StoreConflict, UnknownTask
-from dc.messages import Appliance, Blob, Counts, Failure, Options, Outcome, Payload
+from dc.messages_client import Counts, Options
+from dc.messages_parts import Blob, Failure, Outcome, Payload
+from dc.messages_worker import Appliance
 from dc.records import (
     AttemptEnd,
     AttemptEnds,

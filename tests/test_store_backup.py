@@ -11,7 +11,8 @@ import trio
 
 from dc import limits_store as limits
 from dc.errors import StoreError, StoreFull
-from dc.messages import Blob, Options
+from dc.messages_client import Options
+from dc.messages_parts import Blob
 from dc.records import NewJob, NewPlugin, NewTasks, Outcomes, TaskCheckpoint, TaskOutput
 from dc.server.backup import _blob_names
 from dc.store_file import DATABASE

@@ -16,7 +16,7 @@ import pytest
 
 from dc import limits_store as limits
 from dc.errors import StoreDamaged, StoreError, StoreLogMissing, StoreNewer
-from dc.messages import Counts, Options
+from dc.messages_client import Counts, Options
 from dc.records import NewJob, NewTasks, Outcomes
 from dc.store_file import DATABASE
 from dc.store_sqlite import open_store

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from dc import store_file
-from dc.messages import Blob, Counts, Failure, Options
+from dc.messages_client import Counts, Options
+from dc.messages_parts import Blob, Failure
 from dc.records import NewJob
 from dc.store_file import DATABASE
 from dc.store_rows import to_json

@@ -20,7 +20,8 @@ import trio
 from dc import limits_store as limits
 from dc import store_file, store_rows
 from dc.errors import StoreConflict, StoreError
-from dc.messages import Blob, Counts, Failure, Options, Outcome
+from dc.messages_client import Counts, Options
+from dc.messages_parts import Blob, Failure, Outcome
 from dc.records import JobCancelled, NewJob, NewTasks, Outcomes, Record
 from dc.store_file import DATABASE, LOCK
 from dc.store_sqlite import SqliteStore, open_store

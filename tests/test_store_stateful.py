@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dc.errors import StoreConflict
-from dc.messages import Blob, Failure, Options, Outcome, Payload
+from dc.messages_client import Options
+from dc.messages_parts import Blob, Failure, Outcome, Payload
 from dc.records import (
     AttemptEnd,
     AttemptEnds,

@@ -14,7 +14,8 @@ import dc
 from dc import limits, limits_executor, testing
 from dc.errors import PluginError, TaskFailed, UnknownTaskType
 from dc.executor import ExecutorPort
-from dc.messages import Failure, TypeId
+from dc.messages_parts import Failure
+from dc.messages_worker import TypeId
 from dc.pipe import Busy, FromExecutor, InFile, Ran, Ready, Run
 from dc.plugins import load_plugins
 

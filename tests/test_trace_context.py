@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc import trace_context
-from dc.messages import Traceparent
+from dc.messages_parts import Traceparent
 
 SAID = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 """The example of the standard."""

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from dc import limits
 from dc.errors import DcError, KeyConflict, ProtocolError
-from dc.messages import Accepted, Payload
+from dc.messages_client import Accepted
+from dc.messages_parts import Payload
 
 
 class Batch(Struct):

@@ -19,7 +19,7 @@ from dc.dial import Server, dial
 from dc.errors import ConnectionLost, DcError, HttpError, ProtocolError
 from dc.http_client import HttpClient
 from dc.link_open import connect
-from dc.messages import Accepted
+from dc.messages_client import Accepted
 
 OpenStream: TypeAlias = Callable[[], Awaitable[Stream]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from dc.messages import Finished
+from dc.messages_client import Finished
 
 
 class Cursor:

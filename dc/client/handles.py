@@ -21,7 +21,7 @@ from dc.client.loops import Call
 from dc.client.sources import BlobRef
 from dc.client.transfers import Transfers
 from dc.errors import BlobMismatch
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 
 class Caller(Protocol):

@@ -16,7 +16,8 @@ import trio
 from dc.client.reads import ResultReader, StatusReader
 from dc.client.records import JobStatus
 from dc.client.values import View, misfit
-from dc.messages import Blob, Finished
+from dc.messages_client import Finished
+from dc.messages_parts import Blob
 
 
 class AsyncResults(AsyncIterator[Any]):

@@ -33,8 +33,8 @@ from dc.client.submitting import Submitter
 from dc.client.trio_job import AsyncJob
 from dc.client.values import Cut, Large, decoder, encoder, misfit, task_failed
 from dc.errors import ConnectionLost, DcError, PayloadError
-from dc.messages import Blob, Failure
-from dc.messages import Finished as Batch
+from dc.messages_client import Finished as Batch
+from dc.messages_parts import Blob, Failure
 
 ADDED_COST = 512  # bytes that a queued payload and its future count beside the payload's own
 

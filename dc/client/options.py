@@ -10,7 +10,8 @@ import msgspec
 from dc import limits
 from dc.client.tracing import traceparent
 from dc.errors import OptionsError
-from dc.messages import LimitName, Options
+from dc.messages_client import Options
+from dc.messages_parts import LimitName
 from dc.requirements import check_needs, gathered
 
 

@@ -14,7 +14,7 @@ from dc.client.loops import Call, plain_results, plain_states
 from dc.client.records import Finished, JobStatus
 from dc.client.trio_job import AsyncJob
 from dc.client.values import Failures, Large
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.tasktypes import TaskType
 
 

@@ -15,7 +15,8 @@ from dc.client.patience import Patience
 from dc.client.records import JobStatus, job_status
 from dc.client.session import Subscription, Watching
 from dc.errors import ConnectionLost
-from dc.messages import Blob, Finished
+from dc.messages_client import Finished
+from dc.messages_parts import Blob
 
 
 def result_path(job: int, number: int) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from dc.client.session import FINAL_STATES
 from dc.errors import TaskFailed
-from dc.messages import Status
+from dc.messages_client import Status
 
 
 class Finished(Struct, frozen=True):

@@ -33,29 +33,23 @@ from typing import Any
 from dc import limits, limits_client
 from dc.client.backlog import Backlog
 from dc.errors import ConnectionLost, DcError, ProtocolError, by_code
-from dc.messages import (
-    PROTOCOL,
+from dc.messages import PROTOCOL, Heartbeat, Hello, Refused, Trouble, Welcome
+from dc.messages_client import (
     Accepted,
     Cancel,
     Consumed,
     EndOfJob,
     EndOfResults,
     Finished,
-    Heartbeat,
-    Hello,
-    Message,
-    Payload,
     Payloads,
-    Refused,
     Status,
     Stored,
     Submit,
     Subscribe,
-    Trouble,
     Unsubscribe,
     Watch,
-    Welcome,
 )
+from dc.messages_parts import Message, Payload
 
 FINAL_STATES = frozenset({"done", "failed", "cancelled"})
 MESSAGE_COST = 1024  # bytes that a message without payloads counts when a batch is cut

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from dc import limits, limits_http
 from dc.errors import PayloadError
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 BLOB_COST: Final = 64
 """Bytes that a Blob takes on the socket."""

@@ -20,7 +20,8 @@ from dc.client.session import Submission
 from dc.client.sources import Source
 from dc.client.values import Cut
 from dc.errors import ConnectionLost, DcError, NoWorkerWarning, PayloadError
-from dc.messages import Accepted, Blob, Payload
+from dc.messages_client import Accepted
+from dc.messages_parts import Blob, Payload
 from dc.tasktypes import TaskType
 
 

@@ -30,7 +30,7 @@ from dc.errors import (
 )
 from dc.http_blobs import BlobTransport, blob_of
 from dc.http_client import HttpClient
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 T = TypeVar("T")
 

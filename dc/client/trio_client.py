@@ -33,7 +33,8 @@ from dc.client.values import (
 )
 from dc.client.way_in import way_in
 from dc.errors import NotPermitted
-from dc.messages import Accepted, Blob, Status
+from dc.messages_client import Accepted, Status
+from dc.messages_parts import Blob
 from dc.tasktypes import TaskType
 
 

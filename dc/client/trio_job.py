@@ -11,7 +11,7 @@ from dc.client.loops import AsyncResults, AsyncStates
 from dc.client.reads import ResultReader, StatusReader, result_path
 from dc.client.records import JobStatus, job_status
 from dc.client.values import Failures, Large, Records, Values, Wrap, decoder
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.tasktypes import TaskType
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dc.errors import UnknownTaskType
-from dc.messages import Accepted, Status
+from dc.messages_client import Accepted, Status
 from dc.plugins import Plugins, load_plugins
 from dc.tasktypes import TaskType, untyped
 from dc.typed import Codec

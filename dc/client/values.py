@@ -30,8 +30,8 @@ from dc.client.sources import (
     source_of,
 )
 from dc.errors import DcError, KeyConflict, PayloadError, TaskFailed
-from dc.messages import Blob, Failure, Outcome
-from dc.messages import Finished as Batch
+from dc.messages_client import Finished as Batch
+from dc.messages_parts import Blob, Failure, Outcome
 from dc.tasktypes import TaskType
 
 Encode: TypeAlias = Callable[[Any], Given]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from dc.messages import About
+from dc.messages_worker import About
 from dc.requirements import Need
 from dc.server.access_groups import fits
 from dc.server.shipping import Shipped

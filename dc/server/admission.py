@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import NotPermitted, VersionError
-from dc.messages import PROTOCOL, About, Hello
+from dc.messages import PROTOCOL, Hello
+from dc.messages_worker import About
 from dc.roles import Principal, Role
 from dc.server.access import Access
 from dc.server.commands import OrderWorkers

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from dc import limits, limits_shown
 from dc.errors import StoreError
-from dc.messages import Number
+from dc.messages_parts import Number
 from dc.records_shown import EventFilter
 from dc.server.api_rows import Rows
 from dc.server.app import ServerApp

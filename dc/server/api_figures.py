@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from dc import limits_shown
 from dc.errors import StoreError, UnknownJob
 from dc.http import Response
-from dc.messages import UnixTime
+from dc.messages_parts import UnixTime
 from dc.server.app import ServerApp
 from dc.server.routes import Call, Route
 from dc.server.traces import Traces

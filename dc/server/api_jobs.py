@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from dc.errors import NotPossible, StoreError, UnknownJob
-from dc.messages import JobId, Priority, Text, UnixTime, Weight
+from dc.messages_parts import JobId, Priority, Text, UnixTime, Weight
 from dc.records import JobFilter, Place
 from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp

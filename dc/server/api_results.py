@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from dc.errors import StoreError, UnknownJob
 from dc.http import Response
-from dc.messages import Sequenced
+from dc.messages_parts import Sequenced
 from dc.server.app import ServerApp
 from dc.server.result_lines import FailureLines, FollowedLines, ResultLines
 from dc.server.routes import Call, Route

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.errors import NotPossible, OptionsError, StoreError
-from dc.messages import Weight
+from dc.messages_parts import Weight
 from dc.server.app import ServerApp
 from dc.server.commands import SetWeight
 from dc.server.routes import VIEWERS, Call, Route

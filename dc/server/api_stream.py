@@ -10,7 +10,7 @@ from msgspec import Struct
 from dc import limits_shown
 from dc.errors import TooManyWatchers, UnknownTopic
 from dc.http import Response
-from dc.messages import Sequenced
+from dc.messages_parts import Sequenced
 from dc.roles import Principal
 from dc.server.live_streams import LiveStreams
 from dc.server.routes import Call, Route

@@ -22,7 +22,7 @@ from msgspec import Meta, Struct
 from dc import errors, limits, limits_shown
 from dc.errors import OptionsError, PayloadError, ProtocolError, ServerStopped
 from dc.http import Request, Response
-from dc.messages import Blob, Payload, Text
+from dc.messages_parts import Blob, Payload, Text
 from dc.server.api_body import JSON, media_type
 from dc.server.app import ServerApp
 from dc.server.inner_submission import InnerSubmission

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, field
 
 from dc import limits
 from dc.errors import NotPossible, OptionsError, StoreError, UnknownJob, UnknownTask
-from dc.messages import Number, Size
+from dc.messages_parts import Number, Size
 from dc.records import TaskEnd
 from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp

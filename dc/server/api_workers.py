@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dc import limits, limits_http
 from dc.errors import DuplicateName, NotPossible, OptionsError, StoreError, UnknownWorker
-from dc.messages import Text, WorkerSlots
+from dc.messages_parts import Text, WorkerSlots
 from dc.server.api_rows import Cursor, Rows
 from dc.server.app import ServerApp
 from dc.server.command_events import KINDS_OF_ACTIONS

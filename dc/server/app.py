@@ -19,7 +19,7 @@ from dc.blobs import BlobFolder
 from dc.errors import DcError, InternalError, ServerStopped
 from dc.link import Link
 from dc.log_fields import about
-from dc.messages import Blob, Message
+from dc.messages_parts import Blob, Message
 from dc.records import JobNumbers, NewPlugin
 from dc.roles import LOCAL, Principal
 from dc.server.asking import Question

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from dc import limits_shown
 from dc._core import RUNNING
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import AttemptEnd, AttemptEnds
 from dc.server.board import Board
 

@@ -16,7 +16,7 @@ from dc.blobs_incoming import Source
 from dc.blobs_zstd import Compressed, Decompressed, pays
 from dc.errors import BlobMismatch, ProtocolError, UnknownBlob
 from dc.http import Request, Response
-from dc.messages import Payload
+from dc.messages_parts import Payload
 from dc.server.problems import not_allowed
 from dc.server.uploads import Uploads
 from dc.view_jobs import BlobView

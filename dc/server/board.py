@@ -19,7 +19,8 @@ from dc import limits, trace_context
 from dc._columns import total, weigh
 from dc._core import Scheduler
 from dc.errors import OptionsError
-from dc.messages import Blob, Counts, Failure, Limits, Message, Options, Outcome, Payload
+from dc.messages_client import Counts, Options
+from dc.messages_parts import Blob, Failure, Limits, Message, Outcome, Payload
 from dc.portions import portions, stored_size
 from dc.records import Attempts, JobNumbers, JobRow, NewPlugin, Outcomes, Record
 from dc.requirements import needs_of

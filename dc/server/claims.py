@@ -11,7 +11,9 @@ from dc import limits_store as limits
 from dc._columns import weigh
 from dc.blobs import BlobFolder
 from dc.errors import PayloadError
-from dc.messages import Blob, Checkpoint, Done, Inputs, Message, Output, Payload, Payloads, Submit
+from dc.messages_client import Payloads, Submit
+from dc.messages_parts import Blob, Inputs, Message, Payload
+from dc.messages_worker import Checkpoint, Done, Output
 
 
 async def claim(blobs: BlobFolder, batch: Iterable[Message]) -> frozenset[Blob]:

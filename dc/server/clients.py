@@ -6,20 +6,19 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from dc.errors import DcError, ProtocolError, UnknownJob
-from dc.messages import (
-    Blob,
+from dc.messages import Refused
+from dc.messages_client import (
     Cancel,
     Consumed,
     EndOfJob,
-    Message,
     Payloads,
-    Refused,
     Status,
     Submit,
     Subscribe,
     Unsubscribe,
     Watch,
 )
+from dc.messages_parts import Blob, Message
 from dc.records import JobCancelled, JobRow
 from dc.roles import LOCAL, Principal
 from dc.server.board import Board

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dc import limits
-from dc.messages import Text, WorkerSlots
+from dc.messages_parts import Text, WorkerSlots
 
 Then: TypeAlias = Callable[[object], None]
 """Takes the answer to a command: what it says itself, or the DcError for which nothing was done."""

@@ -20,7 +20,8 @@ from dc.blobs import BlobFolder
 from dc.errors import ConnectionLost, DcError
 from dc.link import Link
 from dc.log_fields import about
-from dc.messages import Blob, Codec, FromPeer, Heartbeat, Message
+from dc.messages import Codec, FromPeer, Heartbeat
+from dc.messages_parts import Blob, Message
 from dc.server.claims import claim
 
 log = logging.getLogger("dc.server")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dc import limits_shown
-from dc.messages import Failure, Outcome
+from dc.messages_parts import Failure, Outcome
 from dc.server.histogram import Histogram
 
 KINDS: Final = frozenset(

@@ -19,7 +19,7 @@ from functools import partial
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import Unfinished
 from dc.server.board import Board
 from dc.server.events import LoadUnfinished

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from dc.errors import DcError
-from dc.messages import Blob, Message, Payload
+from dc.messages_parts import Blob, Message, Payload
 from dc.records import (
     JobFigures,
     JobRow,

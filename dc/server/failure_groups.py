@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from dc import limits_shown
-from dc.messages import Failure
+from dc.messages_parts import Failure
 
 _VARIES = re.compile(
     r"""'[^'\n]*'|"[^"\n]*"|0x[0-9a-fA-F]+|\b(?=[a-f]*[0-9])[0-9a-f]{8,}\b|[0-9]+(?:\.[0-9]+)?"""

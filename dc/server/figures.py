@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from dc import limits_shown
 from dc._columns import tally
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import JobFigures, Outcomes, TaskRow
 from dc.server.bins import MICROSECONDS, MOST, Bins
 from dc.server.failure_groups import FailureGroups

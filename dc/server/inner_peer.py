@@ -15,7 +15,8 @@ import trio
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import ServerStopped
-from dc.messages import PROTOCOL, Blob, Heartbeat, Hello, Message, Trouble, Welcome
+from dc.messages import PROTOCOL, Heartbeat, Hello, Trouble, Welcome
+from dc.messages_parts import Blob, Message
 from dc.roles import LOCAL, Principal
 from dc.server.claims import claim
 

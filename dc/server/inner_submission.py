@@ -16,8 +16,10 @@ from typing import Any, Final, TypeVar
 from dc import limits_store as limits
 from dc._columns import weigh
 from dc.errors import DcError, JobCancelled, KeyConflict, NotPossible, UnknownTaskType, by_code
-from dc.messages import Accepted, EndOfJob, Message, Options, Payload, Payloads, Refused, Stored
-from dc.messages import Submit as SubmitMessage
+from dc.messages import Refused
+from dc.messages_client import Accepted, EndOfJob, Options, Payloads, Stored
+from dc.messages_client import Submit as SubmitMessage
+from dc.messages_parts import Message, Payload
 from dc.records import JobRow
 from dc.roles import LOCAL, Principal
 from dc.server.app import ServerApp

@@ -18,7 +18,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Blob, Cached, Payload
+from dc.messages_parts import Blob, Payload
+from dc.messages_worker import Cached
 from dc.server.board import Board
 from dc.server.jobs import Job
 from dc.server.reason import Reason

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from dc import limits
 from dc.errors import NotPossible
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import JobChanged, Outcomes, SubmitterChanged
 from dc.server.board import Board, utc
 from dc.server.calendar import Calendar

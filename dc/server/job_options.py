@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dc.errors import OptionsError
-from dc.messages import Options
+from dc.messages_client import Options
 from dc.requirements import check_needs
 from dc.server.type_port import TypeInfo
 

@@ -10,7 +10,7 @@ import trio
 
 from dc import limits_shown
 from dc.errors import UnknownJob
-from dc.messages import Counts, Options
+from dc.messages_client import Counts, Options
 from dc.records import JobFilter, JobRow, Place
 from dc.requirements import need_text, needs_of
 from dc.server.app import ServerApp

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from dc.messages import Counts, Limits, Options, Payload
+from dc.messages_client import Counts, Options
+from dc.messages_parts import Limits, Payload
 from dc.records import JobRow, Outcomes
 from dc.server.gaps import Gaps
 from dc.server.holds import Holds

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dc.errors import PayloadError
-from dc.messages import Blob, Payload
+from dc.messages_parts import Blob, Payload
 from dc.tasktypes import TaskType
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

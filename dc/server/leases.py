@@ -33,7 +33,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dc import limits
 from dc._core import ASSIGNED
 from dc.errors import AlreadyDone, JobCancelled, NotHeld, StaleAttempt, UnknownTask
-from dc.messages import About, Failure, Options
+from dc.messages_client import Options
+from dc.messages_parts import Failure
+from dc.messages_worker import About
 from dc.records import Leases as Leased
 from dc.records import Unfinished
 from dc.server.attempts import AttemptNotes

@@ -9,7 +9,7 @@ import trio
 from dc import limits, limits_shown, limits_store
 from dc._columns import weigh
 from dc.errors import StoreError
-from dc.messages import Payload
+from dc.messages_parts import Payload
 from dc.records import JobFigures
 from dc.server.events import (
     Action,

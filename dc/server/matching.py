@@ -33,7 +33,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dc import limits
-from dc.messages import About
+from dc.messages_worker import About
 from dc.requirements import CPUS, Need, Term, terms_of
 from dc.server.abilities import Ability, Class, Wanted, can_have
 from dc.server.access_groups import fits

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import DcError, NotPossible, OptionsError, UnknownWorker, WorkerDeleted
-from dc.messages import End, PowerOrder, Rest, Slots
+from dc.messages_worker import End, PowerOrder, Rest, Slots
 from dc.records import WorkerRow
 from dc.server.board import Board
 from dc.server.commands import OrderWorkers, SetWorkers, Which

@@ -7,7 +7,7 @@ from typing import Any
 from dc import limits
 from dc.captured import Captured
 from dc.errors import UnknownTask
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.server.app import ServerApp
 from dc.server.task_views import TaskViews
 from dc.view_jobs import OutputView

@@ -14,7 +14,8 @@ from msgspec import Struct
 from dc import limits_executor as limits
 from dc.captured import Captured
 from dc.errors import QuotaExceeded
-from dc.messages import Blob, Output
+from dc.messages_parts import Blob
+from dc.messages_worker import Output
 from dc.records import TaskOutput, output_size
 from dc.server.board import Board
 from dc.server.events import DropBlob

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from dc import limits
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import Outcomes, Unfinished
 from dc.server.board import Board
 from dc.server.dependencies import Dependencies

@@ -27,7 +27,8 @@ from typing import Final, Protocol, TypeAlias
 import trio
 
 from dc._frames import BINARY, encode_frame
-from dc.messages import Codec, FromWorker, Heartbeat, Message
+from dc.messages import Codec, FromWorker, Heartbeat
+from dc.messages_parts import Message
 from dc.server.connection import Connection
 from dc.sockets import TcpStream
 from dc.tls_stream import CLOSED, TlsStream

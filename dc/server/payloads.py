@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc._columns import weigh
-from dc.messages import Payload
+from dc.messages_parts import Payload
 
 UNKNOWN_BYTES = 1024
 """What a payload is reckoned to cost before any of its job was seen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dc.messages import About
+from dc.messages_worker import About
 from dc.server.app import ServerApp
 from dc.server.shipping import LABELS, Shipped, taking_of
 from dc.server.traits import lacking_for

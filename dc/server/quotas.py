@@ -15,7 +15,8 @@ from msgspec import Struct
 from dc import limits_store as limits
 from dc._columns import weigh
 from dc.errors import QuotaExceeded
-from dc.messages import Blob, Options
+from dc.messages_client import Options
+from dc.messages_parts import Blob
 from dc.portions import stored_size
 from dc.requirements import bytes_text
 

@@ -29,17 +29,9 @@ from collections.abc import Iterable
 
 from dc import limits
 from dc.errors import DcError, NotSignedIn, ProtocolError
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Blob,
-    Heartbeat,
-    Hello,
-    Message,
-    Refused,
-    Trouble,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Heartbeat, Hello, Refused, Trouble, Welcome
+from dc.messages_parts import Blob, Message
+from dc.messages_worker import About
 from dc.records import Outcomes
 from dc.server.admission import SHUTS_OUT, Admission, check_version
 from dc.server.attention import AttentionList

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from dc.log_fields import about
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import Attempts, Outcomes, Record
 
 log = logging.getLogger("dc.server")

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import WorkerDeleted
-from dc.messages import About
+from dc.messages_worker import About
 from dc.records import WorkerRow, Workers
 from dc.requirements import CPUS
 from dc.server.board import Board

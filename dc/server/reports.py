@@ -15,17 +15,9 @@ from typing import Final
 from dc import limits
 from dc._core import FAILED, RETRY, RUNNING
 from dc.errors import QuotaExceeded, UnknownBlob
-from dc.messages import (
-    Blob,
-    Done,
-    Failed,
-    Failure,
-    Outcome,
-    Recorded,
-    Returned,
-    Running,
-    check_columns,
-)
+from dc.messages import check_columns
+from dc.messages_parts import Blob, Failure, Outcome
+from dc.messages_worker import Done, Failed, Recorded, Returned, Running
 from dc.portions import stored_size
 from dc.server import retries
 from dc.server.attempts import AttemptNotes

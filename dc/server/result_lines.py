@@ -10,7 +10,9 @@ import trio
 
 from dc import limits, limits_shown
 from dc.errors import DcError, by_code
-from dc.messages import Consumed, Failure, Finished, Message, Outcome, Refused, Subscribe
+from dc.messages import Refused
+from dc.messages_client import Consumed, Finished, Subscribe
+from dc.messages_parts import Failure, Message, Outcome
 from dc.records import Outcomes, TaskRow
 from dc.server.app import ServerApp
 from dc.server.inner_peer import InnerPeer

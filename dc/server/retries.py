@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dc import limits
-from dc.messages import Options
+from dc.messages_client import Options
 
 KINDS = ("error", "timeout", "memory", "crashed")
 """The kinds of failure that a job may have tried again. Any other word of a worker counts as an

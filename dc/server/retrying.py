@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from dc import limits
 from dc.errors import NotPossible
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import AttemptEnd, Retried, TaskRow, Unfinished
 from dc.server.attempts import AttemptNotes, failed_end
 from dc.server.board import MOST_ATTEMPTS, Board

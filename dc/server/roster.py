@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from dc import limits, limits_plugins
 from dc.errors import DuplicateName, ProtocolError
-from dc.messages import About, Stop, Vitals
+from dc.messages_worker import About, Stop, Vitals
 from dc.server.board import Board
 from dc.server.event_log import counted
 from dc.server.register import Register, decided

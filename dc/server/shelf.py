@@ -31,7 +31,7 @@ from dc import limits_executor, limits_http, limits_plugins
 from dc.blobs import BlobFolder
 from dc.errors import DcError, PluginError, StoreError
 from dc.log_fields import about
-from dc.messages import Plugin
+from dc.messages_parts import Plugin
 from dc.plugin_archive import Packed, pack_origin
 from dc.plugin_origins import Origin, find_origins
 from dc.plugin_unpack import TEMPORARY as UNPACKING

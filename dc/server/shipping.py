@@ -17,7 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
-from dc.messages import About, Plugin
+from dc.messages_parts import Plugin
+from dc.messages_worker import About
 from dc.plugin_manifest import Manifest
 
 Kind: TypeAlias = Literal["", "takes", "trusts", "python", "platform", "installs"]

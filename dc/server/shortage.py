@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
-from dc.messages import About
+from dc.messages_worker import About
 from dc.requirements import (
     MEMORY,
     UNITS,

@@ -25,7 +25,8 @@ from msgspec import Struct
 
 from dc import limits
 from dc.errors import NotPermitted
-from dc.messages import EndOfResults, Finished, Refused, Subscribe
+from dc.messages import Refused
+from dc.messages_client import EndOfResults, Finished, Subscribe
 from dc.records import Outcomes
 from dc.server.board import OUTCOME_BYTES, Board, outcomes_size
 from dc.server.events import LoadOutcomes

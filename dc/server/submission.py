@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dc.messages import Blob, Message, Submit
+from dc.messages_client import Submit
+from dc.messages_parts import Blob, Message
 from dc.roles import LOCAL, Principal
 from dc.server.jobs import Job
 from dc.server.type_port import TypeInfo

@@ -39,17 +39,9 @@ from dc.errors import (
     QuotaExceeded,
     UnknownBlob,
 )
-from dc.messages import (
-    Accepted,
-    Blob,
-    Counts,
-    EndOfJob,
-    Options,
-    Payloads,
-    Refused,
-    Stored,
-    Submit,
-)
+from dc.messages import Refused
+from dc.messages_client import Accepted, Counts, EndOfJob, Options, Payloads, Stored, Submit
+from dc.messages_parts import Blob
 from dc.portions import stored_size
 from dc.records import JobEnded, JobRow, NewJob, NewTasks
 from dc.server.board import Board

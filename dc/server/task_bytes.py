@@ -18,7 +18,7 @@ import trio
 from dc import limits_shown
 from dc.blobs import BlobFolder
 from dc.http import Request, Response
-from dc.messages import Payload
+from dc.messages_parts import Payload
 from dc.server.blob_answers import BlobAnswers
 from dc.server.json_values import result_fields
 from dc.server.views import Views

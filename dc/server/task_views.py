@@ -5,7 +5,7 @@ from __future__ import annotations
 from dc import limits_shown
 from dc._core import ASSIGNED, RUNNING
 from dc.errors import UnknownTask
-from dc.messages import Blob, Failure, Payload
+from dc.messages_parts import Blob, Failure, Payload
 from dc.records import JobRow, TaskEnd, TaskRow
 from dc.server.app import ServerApp
 from dc.server.attempt_views import with_attempts

@@ -17,7 +17,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from dc import limits, limits_executor
-from dc.messages import Blob, Checkpoint, Payload, Progress
+from dc.messages_parts import Blob, Payload
+from dc.messages_worker import Checkpoint, Progress
 from dc.records import TaskCheckpoint
 from dc.server.board import Board
 from dc.server.events import DropBlob

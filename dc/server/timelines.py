@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dc import limits_shown
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import AttemptEnd, Outcomes
 from dc.server.bins import MICROSECONDS, OTHERS, Bins, LaneBins
 from dc.view_jobs import Lane, Span, TimelineView

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc.messages import About
+from dc.messages_worker import About
 from dc.requirements import CPUS, UNITS, Need, Term, holds, terms_of, units
 from dc.server.shipping import Kind, Shipped, Taking, meets, taking_of
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from dc.errors import PluginError, SignatureError
-from dc.messages import Plugin
+from dc.messages_parts import Plugin
 from dc.plugin_archive import Packed
 from dc.plugin_manifest import DEPS, Manifest
 from dc.plugin_origins import Origin

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from dc.messages import About
+from dc.messages_worker import About
 from dc.requirements import order_of
 from dc.server.reason import Reason
 from dc.server.shipping import Shipped, to_install

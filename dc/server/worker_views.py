@@ -11,7 +11,7 @@ from msgspec import structs
 
 from dc import limits
 from dc.errors import UnknownWorker
-from dc.messages import About
+from dc.messages_worker import About
 from dc.records import WorkerRow
 from dc.server.app import ServerApp
 from dc.server.orders import GONE

@@ -8,27 +8,24 @@ from __future__ import annotations
 
 from dc._core import RUNNING
 from dc.errors import ProtocolError
-from dc.messages import (
+from dc.messages import Heartbeat, check_columns
+from dc.messages_parts import Blob, Message, Payload
+from dc.messages_worker import (
     About,
     Assign,
-    Blob,
     Cached,
     Checkpoint,
     Done,
     Failed,
     Goodbye,
-    Heartbeat,
     Held,
     Leaving,
-    Message,
     Output,
-    Payload,
     Progress,
     Resting,
     Returned,
     Running,
     Vitals,
-    check_columns,
 )
 from dc.plugin_manifest import unusable
 from dc.portions import portions

@@ -14,7 +14,7 @@ from dc.context import Context
 from dc.errors import TaskFailed
 from dc.executor import Executor
 from dc.inputs import Input
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.pipe import InFile, Ran, Retire, Run, Wrote
 from dc.plugins import load_plugins
 from dc.tasktypes import TaskType

@@ -12,7 +12,8 @@ import trio
 from dc import limits, limits_executor
 from dc.errors import UnknownTaskType
 from dc.fence import Usage
-from dc.messages import Failure, Message, Progress, TypeId
+from dc.messages_parts import Failure, Message
+from dc.messages_worker import Progress, TypeId
 from dc.pipe import (
     Busy,
     FromExecutor,

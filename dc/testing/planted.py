@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any, Final
 from unittest import mock
 
-from dc.messages import Blob, Done, Submit
+from dc.messages_client import Submit
+from dc.messages_parts import Blob
+from dc.messages_worker import Done
 from dc.records import Record
 from dc.server.board import Board, Pending
 from dc.server.events import Write

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from dc.messages import Blob, Failure, Outcome
+from dc.messages_parts import Blob, Failure, Outcome
 from dc.records import JobRow, Outcomes
 from dc.testing.ledger import Execution, Ledger, Told
 from dc.testing.sim_world import SimWorld, payload_of

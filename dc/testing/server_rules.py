@@ -26,7 +26,10 @@ from typing import Final
 from msgspec import Struct
 
 from dc import limits
-from dc.messages import Assign, Failed, Failure, Held, Hello, Options, Returned, Stop
+from dc.messages import Hello
+from dc.messages_client import Options
+from dc.messages_parts import Failure
+from dc.messages_worker import Assign, Failed, Held, Returned, Stop
 from dc.records import (
     Attempts,
     JobCancelled,

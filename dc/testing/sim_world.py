@@ -14,7 +14,8 @@ import msgspec
 import trio
 
 from dc.errors import StartError, StoreError
-from dc.messages import Appliance, Failure
+from dc.messages_parts import Failure
+from dc.messages_worker import Appliance
 from dc.pipe import InFile, Run, Saved
 from dc.plugins import Plugins
 from dc.records import NewJob, Record

@@ -14,14 +14,9 @@ from unittest import mock
 from dc import limits
 from dc.client import connection
 from dc.client.session import Exchange, Session
-from dc.messages import (
-    Accepted,
-    Heartbeat,
-    Message,
-    Status,
-    Stored,
-    Submit,
-)
+from dc.messages import Heartbeat
+from dc.messages_client import Accepted, Status, Stored, Submit
+from dc.messages_parts import Message
 from dc.server import app as server_app
 from dc.server import events as server_events
 from dc.server.heads import HeadLimits

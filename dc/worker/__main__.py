@@ -21,7 +21,7 @@ from dc.cache import CacheFolder
 from dc.errors import OptionsError, SignatureError, StartError
 from dc.http_client import HttpClient
 from dc.launcher import Launcher, Recycling
-from dc.messages import Appliance
+from dc.messages_worker import Appliance
 from dc.prepared import Prepared
 from dc.requirements import CPUS
 from dc.task_user import TaskUser, find_user

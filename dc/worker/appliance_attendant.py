@@ -14,7 +14,7 @@ from dc import limits_appliance
 from dc.dial import Server
 from dc.discovery import Found
 from dc.errors import StartError
-from dc.messages import Appliance
+from dc.messages_worker import Appliance
 from dc.worker import networks
 from dc.worker.app import WorkerApp
 from dc.worker.appliance_clock import Clock

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from dc._columns import weigh
-from dc.messages import Assign, Blob, Failure, Stop
+from dc.messages_parts import Blob, Failure
+from dc.messages_worker import Assign, Stop
 from dc.worker.board import Board
 from dc.worker.executors import Executors
 from dc.worker.fetching import Waiting

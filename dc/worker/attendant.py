@@ -6,7 +6,7 @@ import trio
 
 from dc.dial import Server
 from dc.discovery import Found
-from dc.messages import Appliance
+from dc.messages_worker import Appliance
 from dc.prepared import Prepared
 from dc.worker.app import WorkerApp
 from dc.worker.discovering import Discovery

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from dc import limits_worker as limits
-from dc.messages import Blob, Failed, Failure, Message, Plugin, Report
+from dc.messages import Report
+from dc.messages_parts import Blob, Failure, Message, Plugin
+from dc.messages_worker import Failed
 from dc.pipe import FileResult, InFile
 from dc.worker.events import (
     Action,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dc import limits
-from dc.messages import Cached
+from dc.messages_worker import Cached
 from dc.worker.board import Board
 from dc.worker.events import CacheChanged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from dc import limits, limits_worker
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.worker.board import Board
 from dc.worker.cached import CacheTold
 from dc.worker.events import (

@@ -18,7 +18,7 @@ from dc.cache import BlobLock, CacheFolder
 from dc.errors import BlobMismatch, DcError, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.pipe import InFile
 from dc.worker.events import (
     BlobPut,

@@ -54,7 +54,7 @@ import msgspec
 
 from dc import limits_executor as limits
 from dc.errors import PluginError, StartError, UnknownTaskType
-from dc.messages import TypeId
+from dc.messages_worker import TypeId
 from dc.pipe import WAIT, Halt, Loaded, Ready, Run, ToExecutor
 from dc.pipe_frames import HEAD_BYTES, body_size, encode_frame
 from dc.plugins import Plugins, load_plugins

@@ -18,7 +18,7 @@ from typing import Final
 
 from dc import limits_executor as limits
 from dc.cgroups import limit_memory
-from dc.messages import Environment, Limits
+from dc.messages_parts import Environment, Limits
 
 if sys.platform != "win32":
     import resource

@@ -10,7 +10,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dc.messages import Blob, Message, Plugin, Progress, Report, Vitals
+from dc.messages import Report
+from dc.messages_parts import Blob, Message, Plugin
+from dc.messages_worker import Progress, Vitals
 from dc.pipe import (
     Busy,
     FileResult,

@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from dc import limits, limits_plugins, limits_worker
-from dc.messages import Failure, Running
+from dc.messages_parts import Failure
+from dc.messages_worker import Running
 from dc.pipe import Busy, Halt, Loaded, Ran, Retire
 from dc.worker.amounts import Amounts
 from dc.worker.board import Board

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 from dc import limits_worker as limits
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.pipe import InFile
 from dc.worker.tasks import Chunk, Job
 from dc.worker.transfers import Transfers

@@ -21,7 +21,7 @@ import msgspec
 from dc import limits, limits_client, limits_http, limits_worker
 from dc.cache import CacheFolder
 from dc.errors import BlobMismatch, ConnectionLost, UnknownTask
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.plain_get import Answer
 from dc.worker.executor_variables import CACHE_VARIABLE, SERVER_VARIABLE
 

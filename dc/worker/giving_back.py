@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dc import limits
-from dc.messages import Resting
+from dc.messages_worker import Resting
 from dc.worker.board import Board
 from dc.worker.leaving import Departure
 from dc.worker.suspending import Suspending

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from dc import limits, limits_executor, limits_worker
 from dc.executor import ExecutorPort
-from dc.messages import Limits
+from dc.messages_parts import Limits
 from dc.process_tree import Process, all_processes
 from dc.worker.events import Exceeded
 

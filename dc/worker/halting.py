@@ -21,7 +21,7 @@ from types import CodeType, FrameType
 from typing import NoReturn
 
 from dc.errors import TaskStopped, TimeLimit
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.pipe import Halt
 from dc.process_tree import all_processes, below, has_children, send_signal
 from dc.stops import Attempt, Stops

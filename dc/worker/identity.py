@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from dc import limits, limits_power
-from dc.messages import About, Appliance, TypeId
+from dc.messages_worker import About, Appliance, TypeId
 from dc.pipe import Ready
 from dc.requirements import CPUS
 from dc.worker.amounts import Card

@@ -22,7 +22,7 @@ from dc import limits_executor, limits_worker
 from dc.errors import BlobMismatch, DcError, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.pipe import Run, Wrote
 
 log: Final = logging.getLogger("dc.worker")

@@ -15,7 +15,7 @@ from typing import Final
 
 from dc import limits_worker as limits
 from dc.errors import ProtocolError
-from dc.messages import End, Goodbye, Leaving
+from dc.messages_worker import End, Goodbye, Leaving
 from dc.worker.assignments import Assignments
 from dc.worker.board import Board
 from dc.worker.executors import Executors

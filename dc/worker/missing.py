@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dc import limits_worker as limits
-from dc.messages import Blob, Failure
+from dc.messages_parts import Blob, Failure
 from dc.pipe import InFile
 from dc.worker.board import Board
 from dc.worker.fetching import Waiting

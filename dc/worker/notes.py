@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dc import limits, limits_executor
-from dc.messages import Message, Progress
+from dc.messages_parts import Message
+from dc.messages_worker import Progress
 from dc.pipe import Saved
 from dc.worker.files import into_file
 

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Raw
 
 from dc import limits
-from dc.messages import Message
+from dc.messages_parts import Message
 
 MESSAGE_FIXED_BYTES: Final = 64
 """What a message without payloads counts for when a frame is filled."""

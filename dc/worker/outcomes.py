@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dc.messages import Blob, Failure
+from dc.messages_parts import Blob, Failure
 from dc.pipe import MISSING, InFile
 from dc.worker.board import Board
 from dc.worker.events import RemoveFile

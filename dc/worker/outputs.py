@@ -18,7 +18,8 @@ from msgspec import structs
 
 from dc import limits_executor as limits
 from dc.captured import Captured
-from dc.messages import Blob, Output
+from dc.messages_parts import Blob
+from dc.messages_worker import Output
 from dc.pipe import NOBODY, Wrote
 from dc.worker.board import Board
 from dc.worker.slots import Current

@@ -19,7 +19,7 @@ from dc.errors import BlobMismatch, DcError, HttpError, PluginError
 from dc.http_blobs import BlobTransport
 from dc.http_client import HttpClient
 from dc.log_fields import about
-from dc.messages import Blob, Plugin
+from dc.messages_parts import Blob, Plugin
 from dc.plugin_manifest import SUFFIX, Manifest
 from dc.plugin_unpack import unpack
 from dc.plugin_unpacked import carries, manifest_of

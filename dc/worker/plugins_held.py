@@ -17,7 +17,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from dc import limits, limits_plugins, limits_worker
-from dc.messages import Failure, Plugin
+from dc.messages_parts import Failure, Plugin
 from dc.pipe import InFile
 from dc.plugin_manifest import unusable
 from dc.worker.code import Code

@@ -39,25 +39,9 @@ from typing import Final
 
 from dc import limits
 from dc.errors import DuplicateName, ProtocolError, VersionError, WorkerDeleted
-from dc.messages import (
-    PROTOCOL,
-    Assign,
-    End,
-    Heartbeat,
-    Held,
-    Hello,
-    Leaving,
-    Message,
-    Progress,
-    Recorded,
-    Refused,
-    Rest,
-    Slots,
-    Stop,
-    Trouble,
-    Welcome,
-    check_columns,
-)
+from dc.messages import PROTOCOL, Heartbeat, Hello, Refused, Trouble, Welcome, check_columns
+from dc.messages_parts import Message
+from dc.messages_worker import Assign, End, Held, Leaving, Progress, Recorded, Rest, Slots, Stop
 from dc.pipe import Loaded, Saved
 from dc.worker.amounts import Amounts
 from dc.worker.assignments import Assignments

@@ -14,7 +14,9 @@ from msgspec import Struct
 from dc import limits
 from dc._columns import total
 from dc.errors import ProtocolError
-from dc.messages import Blob, Done, Failed, Failure, Report, Returned
+from dc.messages import Report
+from dc.messages_parts import Blob, Failure
+from dc.messages_worker import Done, Failed, Returned
 from dc.portions import portions
 from dc.worker.tasks import Job
 

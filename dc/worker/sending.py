@@ -10,7 +10,8 @@ from msgspec import Raw
 
 from dc.errors import ConnectionLost
 from dc.link import Link
-from dc.messages import Codec, Message
+from dc.messages import Codec
+from dc.messages_parts import Message
 from dc.worker.outbox import Outbox
 
 

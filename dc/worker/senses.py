@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dc import limits_neighbour as limits
-from dc.messages import Vitals
+from dc.messages_worker import Vitals
 from dc.worker.neighbour import Policy, Senses
 from dc.worker.senses_linux import DeviceIdle, Idle, TerminalIdle
 from dc.worker.senses_macos import MacSenses

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dc import signing
 from dc.executor import Executor, Start
-from dc.messages import About
+from dc.messages_worker import About
 from dc.pipe import Ready
 from dc.requirements import amount_text, units
 from dc.task_user import TaskUser

@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dc import limits_plugins, limits_worker
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.pipe import Busy, Ran, Run
 from dc.worker.code import Code
 from dc.worker.tasks import Chunk, Job, Setting

@@ -14,7 +14,7 @@ from dc import limits, limits_worker
 from dc.context import Context, Former
 from dc.errors import PayloadError
 from dc.inputs import Input
-from dc.messages import Environment, Failure, Limits
+from dc.messages_parts import Environment, Failure, Limits
 from dc.pipe import MISSING, InFile
 from dc.removal import remove_folder
 from dc.tasktypes import TaskType

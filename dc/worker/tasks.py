@@ -20,7 +20,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from dc import limits, limits_worker
-from dc.messages import Blob, Environment, Limits, Plugin
+from dc.messages_parts import Blob, Environment, Limits, Plugin
 from dc.pipe import InFile
 from dc.worker.code import Code
 

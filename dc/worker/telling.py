@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from dc import limits_worker as limits
-from dc.messages import Blob, Checkpoint, Progress
+from dc.messages_parts import Blob
+from dc.messages_worker import Checkpoint, Progress
 from dc.pipe import InFile, Saved
 from dc.worker.board import Board
 from dc.worker.events import CheckpointPut, PutCheckpoint, RemoveFile

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 from dc import otel, trace_context
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.pipe import InFile
 from dc.worker.task_run import Batch, Outcome, run_task
 from dc.worker.traces import Traces

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from dc.messages import Vitals
+from dc.messages_worker import Vitals
 from dc.process_tree import Process, all_processes, below
 from dc.worker import computer
 from dc.worker.guard import disk_of

@@ -14,7 +14,7 @@ from itertools import repeat
 from typing import TypeAlias
 
 from dc import limits, limits_executor
-from dc.messages import Failure, Message
+from dc.messages_parts import Failure, Message
 from dc.pipe import Busy, Halt, InFile, Ran, Retire, Run
 from dc.pipe_frames import encode_frame, task_mark
 from dc.worker.capture import Capture

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from dc import limits_worker as limits
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 Rows: TypeAlias = Iterable[tuple[int, int, str]]
 """Recorded tasks: number, attempt, the unique id in the result."""

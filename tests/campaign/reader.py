@@ -19,7 +19,8 @@ import trio
 
 import dc
 from dc.client.reads import ResultReader
-from dc.messages import Blob, Failure, Finished
+from dc.messages_client import Finished
+from dc.messages_parts import Blob, Failure
 from tests.campaign.processes import TRY_AGAIN
 
 JOB_SECONDS = 60.0  # to wait for the job to be there

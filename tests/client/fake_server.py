@@ -17,12 +17,14 @@ from trio.abc import Stream
 from trio.testing import memory_stream_pair
 
 import dc
-from dc import limits, messages
+from dc import limits, messages, messages_client
 from dc.errors import UnknownJob, UnknownTaskType
 from dc.http import Request, Response, Upgrade, serve
 from dc.link import Link
 from dc.link_open import check_upgrade
-from dc.messages import Blob, Codec, Counts, Failure, Finished, FromClient, Outcome, Status
+from dc.messages import Codec, FromClient
+from dc.messages_client import Counts, Finished, Status
+from dc.messages_parts import Blob, Failure, Outcome
 from dc.server.problems import problem_of
 
 Run = Callable[[int, Any], Outcome]
@@ -261,22 +263,22 @@ class FakePeer:
         match message:
             case messages.Hello():
                 await self.send(server.welcome)
-            case messages.Submit():
+            case messages_client.Submit():
                 await self.on_submit(message)
-            case messages.Payloads(request) | messages.EndOfJob(request):
+            case messages_client.Payloads(request) | messages_client.EndOfJob(request):
                 if request in self.submitting:
                     await self.on_tasks(message, self.submitting[request])
-            case messages.Subscribe() | messages.Watch() | messages.Cancel():
+            case messages_client.Subscribe() | messages_client.Watch() | messages_client.Cancel():
                 await self.on_job(message)
-            case messages.Consumed(request, size):
+            case messages_client.Consumed(request, size):
                 self.unconsumed[request] -= size
                 assert self.unconsumed[request] >= 0
                 server.wake()
-            case messages.Unsubscribe(request):
+            case messages_client.Unsubscribe(request):
                 self.unconsumed.pop(request, None)
                 server.wake()
 
-    async def on_submit(self, message: messages.Submit) -> None:
+    async def on_submit(self, message: messages_client.Submit) -> None:
         server, request = self.server, message.request
         if message.type not in server.types:
             error = UnknownTaskType(f"no task type {message.type!r}")
@@ -290,22 +292,24 @@ class FakePeer:
         kind = server.types[message.type]
         codecs, there = (kind.payload, kind.result), (len(job.payloads), job.ended)
         said = (job.type, "1", *codecs, *there, server.warning)
-        await self.send(messages.Accepted(request, job.number, *said))
+        await self.send(messages_client.Accepted(request, job.number, *said))
         if found:
-            await self.send(messages.Stored(request, len(job.payloads), job.ended))
+            await self.send(messages_client.Stored(request, len(job.payloads), job.ended))
 
-    async def on_tasks(self, message: messages.Payloads | messages.EndOfJob, job: FakeJob) -> None:
+    async def on_tasks(
+        self, message: messages_client.Payloads | messages_client.EndOfJob, job: FakeJob
+    ) -> None:
         assert not job.ended
         if job.cancelled:
             return
-        if isinstance(message, messages.Payloads):
+        if isinstance(message, messages_client.Payloads):
             await self.on_payloads(job, message)
         else:
             job.ended = True
             self.server.wake()
-            await self.send(messages.Stored(message.request, len(job.payloads), True))
+            await self.send(messages_client.Stored(message.request, len(job.payloads), True))
 
-    async def on_payloads(self, job: FakeJob, message: messages.Payloads) -> None:
+    async def on_payloads(self, job: FakeJob, message: messages_client.Payloads) -> None:
         assert message.first == len(job.payloads)
         job.payloads += message.payloads
         run = self.server.types[job.type].run
@@ -313,18 +317,18 @@ class FakePeer:
             job.outcomes.append(run(number, job.payloads[number]))
         self.server.wake()
         if self.server.acknowledge:
-            await self.send(messages.Stored(message.request, len(job.payloads), False))
+            await self.send(messages_client.Stored(message.request, len(job.payloads), False))
 
     async def on_job(self, message: Any) -> None:
         job = self.server.jobs.get(message.job)
         if job is None:
             error = UnknownJob(f"there is no job {message.job}")
             await self.send(messages.Refused(message.request, error.code, str(error)))
-        elif isinstance(message, messages.Cancel):
+        elif isinstance(message, messages_client.Cancel):
             job.cancelled = job.state not in ("done", "failed")
             await self.send(self.status(message.request, job))
             self.server.wake()
-        elif isinstance(message, messages.Watch):
+        elif isinstance(message, messages_client.Watch):
             self.unconsumed[message.request] = 0
             self.nursery.start_soon(self.watch, message.request, job)
         else:
@@ -351,7 +355,7 @@ class FakePeer:
                 return
             await self.server.changed.wait()
 
-    async def stream(self, asked: messages.Subscribe, job: FakeJob) -> None:
+    async def stream(self, asked: messages_client.Subscribe, job: FakeJob) -> None:
         """Send batches as real ones: two to a record when they come as they may."""
         at = asked.after
         try:
@@ -370,14 +374,16 @@ class FakePeer:
                     await self.send(messages.Refused(asked.request, "cancelled", text))
                     return
                 elif job.state in ("done", "failed"):
-                    await self.send(messages.EndOfResults(asked.request))
+                    await self.send(messages_client.EndOfResults(asked.request))
                     return
                 else:
                     await self.server.changed.wait()
         except Exception as error:
             assert type(error).__name__ == "ConnectionLost", error  # noqa: PT017
 
-    def finished(self, asked: messages.Subscribe, job: FakeJob, numbers: Iterable[int]) -> Finished:
+    def finished(
+        self, asked: messages_client.Subscribe, job: FakeJob, numbers: Iterable[int]
+    ) -> Finished:
         rows = list(numbers)
         outcomes = [job.outcomes[number] for number in rows]
         size = sum(len(one) if isinstance(one, bytes) else 100 for one in outcomes)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from dc import messages
+from dc import messages_client
 from dc.cli.bench import SINGLES
 from dc.cli.main import main
 from tests.client.ctrl_c import CtrlC
@@ -150,7 +150,7 @@ def test_a_job_that_somebody_else_cancels_ends_it(
 
     def cancel(message: Any) -> None:
         many = [job for job in server.jobs.values() if len(job.payloads) > SINGLES]
-        if isinstance(message, messages.Subscribe) and many:
+        if isinstance(message, messages_client.Subscribe) and many:
             many[0].cancelled = True
             server.wake()
 
@@ -164,7 +164,7 @@ def test_ctrl_c_cancels(bench: Bench, server: FakeServer, capsys: Capture) -> No
     ctrl_c = CtrlC()
 
     def interrupt(message: Any) -> None:
-        is_many = isinstance(message, messages.Subscribe) and (
+        is_many = isinstance(message, messages_client.Subscribe) and (
             len(server.jobs[message.job].payloads) > SINGLES
         )
         if is_many:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trio
 
-from dc import messages
+from dc import messages_client, messages_parts
 from dc.cli import progress
 from dc.cli.main import main
 from dc.cli.progress import Lines, Pace, describe, duration
@@ -257,7 +257,7 @@ def test_failed_tasks_show_their_tracebacks_and_exit_1(
     assert "and 2 more failed: python -m dc tasks 1 --failed" in err
     assert "job 1: 6 of 6 tasks, 5 failed, failed" in err
     dctl.server.types["wordcount"].run = lambda number, _: (
-        messages.Failure("error", "oops") if number else pack({"a": 1})
+        messages_parts.Failure("error", "oops") if number else pack({"a": 1})
     )
     assert dctl("submit", "wordcount", "a b", "--plugins", plugins) == 1
     out, err = capsys.readouterr()
@@ -299,7 +299,7 @@ def test_ctrl_c_says_that_the_job_goes_on(dctl: Line, capsys: Capture) -> None:
     ctrl_c = CtrlC()
 
     def interrupt(message: Any) -> None:
-        if isinstance(message, messages.Subscribe):
+        if isinstance(message, messages_client.Subscribe):
             ctrl_c.press()
 
     dctl.server.run_limit = 0
@@ -317,7 +317,7 @@ def interrupted_submission(dctl: Line, tmp_path: Path, *args: str) -> None:
     ctrl_c = CtrlC()
 
     def interrupt(message: Any) -> None:
-        if isinstance(message, messages.Payloads):
+        if isinstance(message, messages_client.Payloads):
             dctl.server.hook = lambda message: None
             ctrl_c.press()
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from dc import messages
+from dc import messages_parts
 from dc.cli.progress import Bar, Lines
 from dc.cli.screen import Screen
 from dc.cli.transfers import Speed, size_text
@@ -235,7 +235,7 @@ def test_rows_of_transfers_beside_the_job(transfer: Transfer) -> None:
 
 
 def test_failures_are_no_results(dctl: Line, capsys: Capture, tmp_path: Path) -> None:
-    failed = messages.Failure("error", "oops")
+    failed = messages_parts.Failure("error", "oops")
     dctl.server.types["echo"].run = lambda number, data: failed if number else pack(1)
     assert dctl("submit", "echo", "a", "b", "--no-wait") == 0
     assert dctl("results", "1", "--save", str(tmp_path / "out"), "--json") == 1

@@ -14,9 +14,9 @@ import trio
 import trio.testing
 
 import dc
-from dc import limits, limits_client, messages
+from dc import limits, limits_client, messages, messages_client
 from dc.client.submitter import submitter_here
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from tests.client.fake_server import FakeServer, FakeType, PlainFake, pack
 
 
@@ -109,9 +109,9 @@ async def test_payloads_go_in_bounded_batches(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(limits_client, "PAYLOAD_SECONDS", 1e9)
     async with connected() as (server, client):
         await client.submit("square", iter(range(20)))
-        assert [len(m.payloads) for m in server.of(messages.Payloads)] == [7, 7, 6]
+        assert [len(m.payloads) for m in server.of(messages_client.Payloads)] == [7, 7, 6]
         await client.submit("echo", [bytes(30_000)] * 40)
-        batches = server.of(messages.Payloads)[3:]
+        batches = server.of(messages_client.Payloads)[3:]
         assert len(batches) > 40 // 7
         assert all(sum(map(len, m.payloads)) <= limits.BATCH_BYTES + 30_000 for m in batches)
 
@@ -125,7 +125,7 @@ async def test_unstored_payloads_are_bounded(autojump_clock: trio.testing.MockCl
         nursery.start_soon(submit)
         with trio.move_on_after(2):
             await trio.sleep_forever()
-        sent = sum(len(m.payloads) * 30_000 for m in server.of(messages.Payloads))
+        sent = sum(len(m.payloads) * 30_000 for m in server.of(messages_client.Payloads))
         assert limits.UNSTORED_BYTES - 2 * limits.BATCH_BYTES < sent <= limits.UNSTORED_BYTES
         nursery.cancel_scope.cancel()
 
@@ -136,7 +136,7 @@ async def test_a_misfit_payload_names_its_number_and_cancels() -> None:
         with pytest.raises(dc.PayloadError, match=r"payload 3: .*int"):
             await client.submit(double, [1, 2, 3, "four"])
         assert server.jobs[1].cancelled
-        assert server.of(messages.Payloads) == []
+        assert server.of(messages_client.Payloads) == []
         with pytest.raises(dc.PayloadError, match=r"payload 1: .*bytes"):
             await client.submit("echo", [b"x", "y"])
         with pytest.raises(dc.PayloadError, match="payload 0: "):
@@ -218,7 +218,7 @@ async def test_large_payloads_and_results_go_over_http() -> None:
     big, small = bytes(range(256)) * 2000, b"small"
     async with connected() as (server, client):
         job = await client.submit("echo", [small, big, small])
-        (sent,) = server.of(messages.Payloads)
+        (sent,) = server.of(messages_client.Payloads)
         assert sent.payloads[0] == small
         assert isinstance(sent.payloads[1], Blob)
         assert server.blobs[sent.payloads[1].name] == big
@@ -239,12 +239,12 @@ async def test_flow_control_bounds_what_is_unread(
         await results.__anext__()
         with trio.move_on_after(1):
             await trio.sleep_forever()
-        assert server.of(messages.Consumed) == []  # the first piece is still in hand
+        assert server.of(messages_client.Consumed) == []  # the first piece is still in hand
         count = 1
         async for value in results:
             count += len(value) == 20_000
         assert count == 1000
-        assert server.of(messages.Consumed)
+        assert server.of(messages_client.Consumed)
 
 
 async def test_a_dropped_iterator_unsubscribes(autojump_clock: trio.testing.MockClock) -> None:
@@ -255,11 +255,11 @@ async def test_a_dropped_iterator_unsubscribes(autojump_clock: trio.testing.Mock
             break
         gc.collect()
         await trio.sleep(1)
-        assert len(server.of(messages.Unsubscribe)) == 1
+        assert len(server.of(messages_client.Unsubscribe)) == 1
         async with job.results() as results:
             await results.__anext__()
         await trio.sleep(1)
-        assert len(server.of(messages.Unsubscribe)) == 2
+        assert len(server.of(messages_client.Unsubscribe)) == 2
 
 
 async def test_wait_watch_status_cancel(autojump_clock: trio.testing.MockClock) -> None:
@@ -378,7 +378,7 @@ async def test_a_server_of_another_version() -> None:
         with pytest.raises(dc.VersionError, match="update the client"):
             async with dc.AsyncClient(open_stream=server.open_stream):
                 pass
-        server.welcome = messages.Stored(1, 1, False)
+        server.welcome = messages_client.Stored(1, 1, False)
         with pytest.raises(dc.ConnectionLost, match=r"no dc server.*Stored"):
             async with dc.AsyncClient(open_stream=server.open_stream):
                 pass
@@ -494,7 +494,7 @@ def test_plain_generator_dropped_early_unsubscribes() -> None:
             break
         job.status()
         job.status()
-        assert len(fake.server.of(messages.Unsubscribe)) >= 1
+        assert len(fake.server.of(messages_client.Unsubscribe)) >= 1
 
 
 def test_plain_server_not_there() -> None:

@@ -14,9 +14,9 @@ import trio
 import trio.testing
 
 import dc
-from dc import messages
+from dc import messages_client
 from dc.http_blobs import blob_of
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from tests.client.fake_server import PlainFake
 from tests.client.test_client import connected
 
@@ -51,7 +51,9 @@ def test_each_kind_of_payload(tmp_path: Path, temporary: Path) -> None:
     whole = path.read_bytes()
     assert found == [b"a", whole, b"small", whole, BIG + b"i", b"few", whole, b"z"]
     assert os.listdir(temporary) == []  # noqa: PTH208
-    inline = [p for m in fake.server.of(messages.Payloads) for p in m.payloads if type(p) is bytes]
+    inline = [
+        p for m in fake.server.of(messages_client.Payloads) for p in m.payloads if type(p) is bytes
+    ]
     assert inline == [b"a", b"small", b"few", b"z"]
 
 
@@ -75,7 +77,7 @@ def test_many_files_go_in_few_messages_and_a_reference_in_none(tmp_path: Path) -
     fake = PlainFake()
     with fake.client() as client:
         client.submit("echo", paths)
-        sent = fake.server.of(messages.Payloads)
+        sent = fake.server.of(messages_client.Payloads)
         assert len(sent) < 20
         assert all(isinstance(one, Blob) for message in sent for one in message.payloads)
         puts = len(fake.server.puts)

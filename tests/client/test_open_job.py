@@ -12,7 +12,7 @@ import pytest
 import trio
 
 import dc
-from dc import limits, messages
+from dc import limits, messages_client
 from dc.client.submitter import submitter_here
 from tests.client.fake_server import PlainFake
 
@@ -126,7 +126,7 @@ def test_what_comes_while_nothing_can_leave_goes_together(monkeypatch: pytest.Mo
         gate.set()
         holder.join()
         assert results(futures) == [n * n for n in range(10)]
-        sent = [len(one.payloads) for one in fake.server.of(messages.Payloads)]
+        sent = [len(one.payloads) for one in fake.server.of(messages_client.Payloads)]
         assert sent == [4, 4, 2]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dc import limits, limits_client, messages
+from dc import limits, limits_client, messages, messages_client
 from dc.client.backlog import Backlog
 from dc.client.cursor import Cursor
 from dc.client.session import Session, Submission
@@ -24,7 +24,8 @@ from dc.errors import (
     UnknownJob,
     VersionError,
 )
-from dc.messages import Blob, Counts, Failure, Finished, Payload
+from dc.messages_client import Counts, Finished
+from dc.messages_parts import Blob, Failure, Payload
 from dc.tasktypes import untyped
 
 ENOUGH = limits.STREAM_BYTES // limits_client.CONSUMED_SHARE  # consumed, for the server to be told
@@ -44,7 +45,7 @@ def submit(session: Session, type_: str = "square", **more: Any) -> Submission:
 def accepted(session: Session, job: int = 7) -> Submission:
     submission = submit(session)
     request = submission.request
-    answer = messages.Accepted(request, job, "square", "1", "msgpack", "msgpack")
+    answer = messages_client.Accepted(request, job, "square", "1", "msgpack", "msgpack")
     assert session.receive([answer]) == [submission]
     session.take(0.0)
     return submission
@@ -58,8 +59,8 @@ def finished(request: int, cursor: int, numbers: list[int], size: int = 100) -> 
     )
 
 
-def status(request: int, state: str) -> messages.Status:
-    return messages.Status(request, 7, state, Counts(), "square", "1", "msgpack", "msgpack")
+def status(request: int, state: str) -> messages_client.Status:
+    return messages_client.Status(request, 7, state, Counts(), "square", "1", "msgpack", "msgpack")
 
 
 # --- submitting -----------------------------------------------------------------------------------
@@ -73,17 +74,17 @@ def test_a_submission_from_begin_to_end() -> None:
     session.send_payloads(submission, [b"c"], 1)
     session.end_submission(submission)
     assert session.take(0.0) == [
-        messages.Submit(1, "square", "2", {"priority": 1}, "k"),
-        messages.Payloads(1, 0, [b"a", b"b"]),
-        messages.Payloads(1, 2, [b"c"]),
-        messages.EndOfJob(1),
+        messages_client.Submit(1, "square", "2", {"priority": 1}, "k"),
+        messages_client.Payloads(1, 0, [b"a", b"b"]),
+        messages_client.Payloads(1, 2, [b"c"]),
+        messages_client.EndOfJob(1),
     ]
-    answer = messages.Accepted(1, 7, "square", "2", "msgpack", "msgpack")
+    answer = messages_client.Accepted(1, 7, "square", "2", "msgpack", "msgpack")
     assert session.receive([answer]) == [submission]
     assert submission.accepted == session.said["square", "2"] == answer
-    assert session.receive([messages.Stored(1, 2, False)]) == [submission]
+    assert session.receive([messages_client.Stored(1, 2, False)]) == [submission]
     assert (backlog.stored, backlog.whole, backlog.unstored_bytes) == (2, False, 1)
-    session.receive([messages.Stored(1, 3, True)])
+    session.receive([messages_client.Stored(1, 3, True)])
     assert (backlog.stored, backlog.whole, backlog.unstored_bytes) == (3, True, 0)
     session.forget(submission)
     assert not session.has_output
@@ -97,7 +98,7 @@ def test_unstored_bytes_are_bounded_but_one_batch_always_fits() -> None:
     session.send_payloads(submission, [b""], limits.UNSTORED_BYTES - 10)
     assert backlog.has_room(10)
     assert not backlog.has_room(11)
-    session.receive([messages.Stored(1, 1, False)])
+    session.receive([messages_client.Stored(1, 1, False)])
     assert backlog.has_room(11)
 
 
@@ -134,7 +135,7 @@ def test_a_job_cancelled_by_another_ends_its_submission() -> None:
     refusal = messages.Refused(submission.request, "cancelled", "job 7 was cancelled")
     assert session.receive([refusal]) == [submission]
     assert isinstance(submission.error, JobCancelled)
-    assert session.receive([messages.Stored(1, 1, False)]) == []  # too late to matter
+    assert session.receive([messages_client.Stored(1, 1, False)]) == []  # too late to matter
 
 
 def test_a_submission_that_is_given_up_is_left() -> None:
@@ -142,8 +143,10 @@ def test_a_submission_that_is_given_up_is_left() -> None:
     submission = submit(session)
     session.forget(submission)
     session.forget(submission)
-    assert session.take(0.0)[1:] == [messages.Unsubscribe(1)]
-    assert session.receive([messages.Accepted(1, 7, "square", "1", "msgpack", "msgpack")]) == []
+    assert session.take(0.0)[1:] == [messages_client.Unsubscribe(1)]
+    assert (
+        session.receive([messages_client.Accepted(1, 7, "square", "1", "msgpack", "msgpack")]) == []
+    )
 
 
 # --- going on with a submission -------------------------------------------------------------------
@@ -153,8 +156,8 @@ def resumed(backlog: Backlog, stored: int, *, ended: bool = False) -> tuple[Sess
     """A submission that goes on over a new connection, where the server has `stored` tasks."""
     session = welcomed()
     submission = session.submit(backlog, "square", "", {}, "k", resume=True)
-    assert session.take(0.0) == [messages.Submit(1, "square", "", {}, "k", True)]
-    answer = messages.Accepted(1, 7, "square", "1", "msgpack", "msgpack", stored, ended)
+    assert session.take(0.0) == [messages_client.Submit(1, "square", "", {}, "k", True)]
+    answer = messages_client.Accepted(1, 7, "square", "1", "msgpack", "msgpack", stored, ended)
     assert session.receive([answer]) == [submission]
     return session, submission
 
@@ -175,13 +178,13 @@ def test_what_the_server_lacks_is_sent_again_with_its_numbers() -> None:
     session.send_payloads(submission, [b"5"], 10)
     session.end_submission(submission)
     assert session.take(0.0) == [
-        messages.Payloads(1, 3, [b"3", b"4"]),
-        messages.Payloads(1, 5, [b"5"]),
-        messages.EndOfJob(1),
+        messages_client.Payloads(1, 3, [b"3", b"4"]),
+        messages_client.Payloads(1, 5, [b"5"]),
+        messages_client.EndOfJob(1),
     ]
-    session.receive([messages.Stored(1, 3, False)])
+    session.receive([messages_client.Stored(1, 3, False)])
     assert (backlog.stored, backlog.unstored_bytes) == (3, 40)  # batches count whole
-    session.receive([messages.Stored(1, 6, True)])
+    session.receive([messages_client.Stored(1, 6, True)])
     assert (backlog.whole, backlog.unstored_bytes) == (True, 0)
 
 
@@ -191,12 +194,12 @@ def test_what_comes_while_a_submission_is_taken_up_waits_for_the_answer() -> Non
     submission = session.submit(backlog, "square", "", {}, "k", resume=True)
     session.send_payloads(submission, [b"1"], 1)
     session.end_submission(submission)
-    assert [type(message) for message in session.take(0.0)] == [messages.Submit]
-    session.receive([messages.Accepted(1, 7, "square", "1", "msgpack", "msgpack", 0)])
+    assert [type(message) for message in session.take(0.0)] == [messages_client.Submit]
+    session.receive([messages_client.Accepted(1, 7, "square", "1", "msgpack", "msgpack", 0)])
     assert session.take(0.0) == [
-        messages.Payloads(1, 0, [b"0"]),
-        messages.Payloads(1, 1, [b"1"]),
-        messages.EndOfJob(1),
+        messages_client.Payloads(1, 0, [b"0"]),
+        messages_client.Payloads(1, 1, [b"1"]),
+        messages_client.EndOfJob(1),
     ]
 
 
@@ -205,7 +208,7 @@ def test_an_end_that_came_through_is_not_sent_again() -> None:
     backlog.ended = True
     session, _ = resumed(backlog, 1, ended=True)
     assert session.take(0.0) == []
-    session.receive([messages.Stored(1, 1, True)])
+    session.receive([messages_client.Stored(1, 1, True)])
     assert backlog.whole
 
 
@@ -229,10 +232,10 @@ def test_tasks_of_an_earlier_process_are_taken_up_once_they_are_on_disk() -> Non
     assert (backlog.total, backlog.stored) == (5, 0)
     session.lose(ConnectionLost("the server died, and 2 were not on disk"))
     session, submission = resumed(backlog, 3)
-    session.receive([messages.Stored(1, 3, False)])
+    session.receive([messages_client.Stored(1, 3, False)])
     assert backlog.take_up() == 3
     session.send_payloads(submission, [b"3"], 1)
-    assert session.take(0.0) == [messages.Payloads(1, 3, [b"3"])]
+    assert session.take(0.0) == [messages_client.Payloads(1, 3, [b"3"])]
 
 
 # --- trouble --------------------------------------------------------------------------------------
@@ -255,15 +258,15 @@ def test_trouble_is_kept_and_wakes_those_who_watch() -> None:
 def test_results_are_handed_over_and_consumed() -> None:
     session = welcomed()
     subscription = session.subscribe(7, ordered=True, after=5)
-    assert session.take(0.0) == [messages.Subscribe(1, 7, True, 5)]
+    assert session.take(0.0) == [messages_client.Subscribe(1, 7, True, 5)]
     first, second = finished(1, 8, [5, 6, 7], ENOUGH), finished(1, 9, [8], 100)
     assert session.receive([first, second]) == [subscription, subscription]
     assert subscription.pop() == [first, second]
     assert not session.has_output
     session.consume(subscription)
     session.consume(subscription)
-    assert session.take(0.0) == [messages.Consumed(1, ENOUGH + 100)]
-    session.receive([messages.EndOfResults(1)])
+    assert session.take(0.0) == [messages_client.Consumed(1, ENOUGH + 100)]
+    session.receive([messages_client.EndOfResults(1)])
     assert subscription.ended
     assert subscription.pop() == []
     session.forget(subscription)
@@ -284,8 +287,8 @@ def test_a_forgotten_subscription_is_unsubscribed_and_its_results_dropped() -> N
     session.take(0.0)
     session.forget(subscription)
     session.forget(subscription)
-    assert session.take(0.0) == [messages.Unsubscribe(1)]
-    assert session.receive([finished(1, 1, [0]), messages.EndOfResults(1)]) == []
+    assert session.take(0.0) == [messages_client.Unsubscribe(1)]
+    assert session.receive([finished(1, 1, [0]), messages_client.EndOfResults(1)]) == []
 
 
 def test_results_of_a_cancelled_job_end_with_its_error() -> None:
@@ -349,7 +352,7 @@ def test_each_result_is_handed_over_once_over_any_breaks(
 def test_a_watch_keeps_only_the_last_state() -> None:
     session = welcomed()
     watching = session.watch(7)
-    assert session.take(0.0) == [messages.Watch(1, 7)]
+    assert session.take(0.0) == [messages_client.Watch(1, 7)]
     session.receive([status(1, "queued"), status(1, "running")])
     assert watching.fresh
     assert watching.status == status(1, "running")
@@ -368,7 +371,7 @@ def test_a_watch_left_early_is_unsubscribed_and_a_cancellation_is_not() -> None:
     assert cancelling.fresh
     session.forget(cancelling)
     session.forget(watching)
-    assert session.take(0.0) == [messages.Unsubscribe(watching.request)]
+    assert session.take(0.0) == [messages_client.Unsubscribe(watching.request)]
 
 
 # --- the connection -------------------------------------------------------------------------------
@@ -421,15 +424,15 @@ def test_an_older_server_refuses_by_name() -> None:
         [messages.Welcome(1, "again", [])],
         [finished(3, 1, [0])],
         [status(1, "done")],
-        [messages.Stored(1, 5, False)],
-        [messages.Stored(1, 0, True)],
-        [messages.Stored(2, 0, False)],
-        [messages.Accepted(2, 8, "square", "1", "bytes", "bytes")],
+        [messages_client.Stored(1, 5, False)],
+        [messages_client.Stored(1, 0, True)],
+        [messages_client.Stored(2, 0, False)],
+        [messages_client.Accepted(2, 8, "square", "1", "bytes", "bytes")],
         [finished(2, 1, [])],
         [Finished(2, 1, "box", 1.0, 1, [0, 1], [1], [0.5], [b""])],
         [finished(2, 1, [0], -1)],
         [finished(2, 1, [0], 100 * limits.STREAM_BYTES)],
-        [messages.EndOfResults(2), messages.EndOfResults(2)],
+        [messages_client.EndOfResults(2), messages_client.EndOfResults(2)],
     ],
 )
 def test_a_server_that_breaks_the_rules(batch: list[Any]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from dc import limits
 from dc.client.sources import BlobRef, FileSource, Stream, gather, gather_async, held, source_of
 from dc.errors import PayloadError
-from dc.messages import Blob
+from dc.messages_parts import Blob
 
 BIG = bytes(range(256)) * 1000
 DIGEST = hashlib.sha256(BIG).digest()

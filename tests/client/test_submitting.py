@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 import dc
-from dc import limits, limits_client, messages
+from dc import limits, limits_client, messages, messages_client
 from tests.client.fake_server import FakeServer, FakeType, PlainFake, square, unpack
 from tests.client.test_client import connected
 
@@ -100,7 +100,7 @@ async def test_a_submission_outlives_cuts(autojump_clock: Clock, known: bool) ->
         job = await client.submit(square_type if known else "square", slowly())
         assert (job.number, len(server.jobs), server.connections) == (1, 1, 7)
         assert payloads_of(server) == asked == list(range(60))
-        submits = server.of(messages.Submit)
+        submits = server.of(messages_client.Submit)
         assert [one.resume for one in submits] == [False] + [True] * 6
         assert len({one.key for one in submits}) == 1
 
@@ -182,7 +182,7 @@ async def test_a_key_makes_submitting_idempotent(kind: Any) -> None:
         second = await client.submit(kind, no_more(), key="mine")
         assert (first.number, second.number, len(server.jobs)) == (1, 1, 1)
         assert [value async for value in second.results()] == [0, 1, 4, 9, 16]
-        assert all(one.resume and one.key == "mine" for one in server.of(messages.Submit))
+        assert all(one.resume and one.key == "mine" for one in server.of(messages_client.Submit))
 
 
 def broken(count: int) -> Iterator[int]:
@@ -211,7 +211,7 @@ async def test_a_key_goes_on_where_a_process_has_failed(
         await client.job(1)  # so that all has come
         assert not server.jobs[1].cancelled
         assert payloads_of(server) == [0, 1, 2, 3]
-        assert server.of(messages.Unsubscribe)
+        assert server.of(messages_client.Unsubscribe)
         if form == "run":
             assert await client.run(splitting, 7, key="mine") == [0, 1, 4, 9, 16, 25, 36]
         else:

@@ -31,22 +31,9 @@ from dc import (
 )
 from dc.errors import ProtocolError, StartError
 from dc.http import Request, Response, Upgrade, serve_requests
-from dc.messages import (
-    About,
-    Appliance,
-    Blob,
-    Codec,
-    Done,
-    Failed,
-    Failure,
-    FromPeer,
-    FromWorker,
-    Heartbeat,
-    Held,
-    Hello,
-    Message,
-    TypeId,
-)
+from dc.messages import Codec, FromPeer, FromWorker, Heartbeat, Hello
+from dc.messages_parts import Blob, Failure, Message
+from dc.messages_worker import About, Appliance, Done, Failed, Held, TypeId
 from dc.server.gate import shown
 from dc.server.networks import is_loopback, network_of
 

@@ -10,9 +10,19 @@ import pytest
 from msgspec import structs
 
 import dc.testing
-from dc import errors, hooks, limits, limits_http, messages
+from dc import (
+    errors,
+    hooks,
+    limits,
+    limits_http,
+    messages,
+    messages_client,
+    messages_parts,
+    messages_worker,
+)
 from dc.cli.arguments import parser
 from dc.cli.main import COMMANDS
+from dc.messages_parts import Message
 from dc.plugins import load_plugins
 from dc.server import __main__ as server_program
 from dc.worker import __main__ as worker_program
@@ -52,11 +62,11 @@ def package_files() -> set[str]:
     }
 
 
-def messages_of_the_wire() -> list[type[messages.Message]]:
-    kinds = [value for value in vars(messages).values() if isinstance(value, type)]
-    return [
-        one for one in kinds if issubclass(one, messages.Message) and one is not messages.Message
-    ]
+def messages_of_the_wire() -> list[type[Message]]:
+    files = (messages_parts, messages_worker, messages_client, messages)
+    kinds = {value for file in files for value in vars(file).values() if isinstance(value, type)}
+    found = [one for one in kinds if issubclass(one, Message) and one is not Message]
+    return sorted(found, key=lambda one: one.__name__)
 
 
 # --- ARCHITECTURE.md ----------------------------------------------------------------------------
@@ -185,7 +195,7 @@ def test_every_option_of_the_programs_is_described(
 
 
 @pytest.mark.parametrize("kind", messages_of_the_wire(), ids=lambda kind: kind.__name__)
-def test_every_message_is_described_with_its_fields(kind: type[messages.Message]) -> None:
+def test_every_message_is_described_with_its_fields(kind: type[Message]) -> None:
     fields = ", ".join(field.name for field in structs.fields(kind))
     cell = f" {fields} " if fields else " "
     assert f"| `{kind.__name__.lower()}` |{cell}|" in text_of("docs/protocol.md")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import Outcomes
 from dc.server.failure_groups import group_key
 from dc.server.figures import BOUNDS, Figures

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from dc.messages import About, Assign, Done, Goodbye, Heartbeat, Hello, TypeId
+from dc.messages import Heartbeat, Hello
+from dc.messages_worker import About, Assign, Done, Goodbye, TypeId
 from dc.server.events import Received
 from tests.server.harness import Harness
 

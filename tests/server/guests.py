@@ -14,7 +14,7 @@ import trio.testing
 
 from dc import invites, tokens, worker_proof
 from dc.http import Response, Upgrade
-from dc.messages import Message
+from dc.messages_parts import Message
 from dc.roles import Principal, Role
 from dc.server import worker_sessions
 from dc.server.commands_access import (

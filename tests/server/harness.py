@@ -12,22 +12,10 @@ from msgspec import structs
 
 from dc import limits
 from dc.errors import DcError, PayloadError, UnknownTaskType
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Assign,
-    Counts,
-    Done,
-    EndOfJob,
-    Failure,
-    Heartbeat,
-    Hello,
-    Message,
-    Payload,
-    Payloads,
-    Submit,
-    TypeId,
-)
+from dc.messages import PROTOCOL, Heartbeat, Hello
+from dc.messages_client import Counts, EndOfJob, Payloads, Submit
+from dc.messages_parts import Failure, Message, Payload
+from dc.messages_worker import About, Assign, Done, TypeId
 from dc.records import (
     Attempts,
     JobCancelled,

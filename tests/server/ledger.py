@@ -11,7 +11,8 @@ remembers anything.
 from __future__ import annotations
 
 from dc import limits
-from dc.messages import Assign, Done, Failed, Failure, Held, Message, Plugin, Returned, Stop
+from dc.messages_parts import Failure, Message, Plugin
+from dc.messages_worker import Assign, Done, Failed, Held, Returned, Stop
 from dc.records import JobCancelled, JobChanged, Outcomes, Record, Retried
 from dc.server.events import Action, LoadPayloads, Send, Write
 from dc.server.shipping import Shipped

@@ -16,18 +16,9 @@ from dc.broadcasts import Network
 from dc.errors import ConnectionLost
 from dc.http import Request, Response
 from dc.http_patched import Patched
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Appliance,
-    Assign,
-    Done,
-    Failed,
-    Failure,
-    Heartbeat,
-    Hello,
-    TypeId,
-)
+from dc.messages import PROTOCOL, Heartbeat, Hello
+from dc.messages_parts import Failure
+from dc.messages_worker import About, Appliance, Assign, Done, Failed, TypeId
 from dc.plugins import Plugins
 from dc.roles import LOCAL, Principal
 from dc.server.app import ServerApp, Settings

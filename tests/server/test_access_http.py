@@ -17,18 +17,9 @@ from msgspec.structs import replace
 from dc import invites, limits_access
 from dc.http import Response
 from dc.link import Link
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Codec,
-    Heartbeat,
-    Hello,
-    Message,
-    Refused,
-    ToClient,
-    ToWorker,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Codec, Heartbeat, Hello, Refused, ToClient, ToWorker, Welcome
+from dc.messages_parts import Message
+from dc.messages_worker import About
 from dc.server import connection
 from dc.server.allowance import Allowance
 from dc.server.commands_access import ForgetKey, RevokeToken

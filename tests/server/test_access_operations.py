@@ -16,7 +16,7 @@ from dc.errors import (
     WorkerDeleted,
 )
 from dc.join_number import commitment, number
-from dc.messages import Appliance
+from dc.messages_worker import Appliance
 from dc.records_access import AccessRecord, Audited, AuditRow, WorkerKeyForgotten, WorkerKeyKept
 from dc.roles import NOBODY, Principal
 from dc.server.commands import (

@@ -9,38 +9,33 @@ from typing import Literal, get_args
 import pytest
 
 import dc
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Cached,
+from dc.messages import PROTOCOL, FromClient, FromWorker, Heartbeat, Hello, Refused, Welcome
+from dc.messages_client import (
     Cancel,
-    Checkpoint,
     Consumed,
-    Done,
     EndOfJob,
-    Failed,
-    Failure,
-    FromClient,
-    FromWorker,
-    Goodbye,
-    Heartbeat,
-    Held,
-    Hello,
-    Leaving,
-    Message,
-    Output,
     Payloads,
-    Progress,
-    Refused,
-    Resting,
-    Returned,
-    Running,
     Submit,
     Subscribe,
     Unsubscribe,
-    Vitals,
     Watch,
-    Welcome,
+)
+from dc.messages_parts import Failure, Message
+from dc.messages_worker import (
+    About,
+    Cached,
+    Checkpoint,
+    Done,
+    Failed,
+    Goodbye,
+    Held,
+    Leaving,
+    Output,
+    Progress,
+    Resting,
+    Returned,
+    Running,
+    Vitals,
 )
 from dc.roles import Principal, Role
 from dc.server.api_bytes import byte_routes

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from dc import limits
 from dc.errors import NotPermitted, VersionError
-from dc.messages import PROTOCOL, About, Hello
+from dc.messages import PROTOCOL, Hello
+from dc.messages_worker import About
 from dc.roles import LOCAL, Principal, Role
 from dc.server.admission import check_version
 from tests.server.harness import Harness

@@ -16,7 +16,10 @@ from dc import limits, limits_http
 from dc.blobs import BlobFolder
 from dc.errors import StoreError, StoreFull
 from dc.http import Request, Response
-from dc.messages import PROTOCOL, About, Failure, Heartbeat, Hello, Options
+from dc.messages import PROTOCOL, Heartbeat, Hello
+from dc.messages_client import Options
+from dc.messages_parts import Failure
+from dc.messages_worker import About
 from dc.plugins import Plugins
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes
 from dc.server.api_body import read_body

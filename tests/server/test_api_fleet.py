@@ -8,7 +8,8 @@ import pytest
 from msgspec import structs
 
 from dc import limits
-from dc.messages import PROTOCOL, About, Heartbeat, Hello, Running, TypeId, Vitals
+from dc.messages import PROTOCOL, Heartbeat, Hello
+from dc.messages_worker import About, Running, TypeId, Vitals
 from dc.server.events import Opened, Received
 from dc.server.worker_views import vitals_view
 from tests.server.harness import Harness

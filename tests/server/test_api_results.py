@@ -14,7 +14,8 @@ import trio.testing
 from dc import limits, limits_shown
 from dc.errors import ConnectionLost
 from dc.http import Response
-from dc.messages import Blob, Failure, Options
+from dc.messages_client import Options
+from dc.messages_parts import Blob, Failure
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes
 from dc.server.json_values import result_fields
 from tests.server.served import Pieces, Served, read, request, serving

@@ -13,7 +13,7 @@ import trio.testing
 
 from dc import limits, limits_shown
 from dc.errors import ConnectionLost, StoreFull
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from tests.server.served import Answer, Pieces, Point, Served, request, serving
 
 LINES = "application/x-ndjson"

@@ -11,7 +11,10 @@ import trio.testing
 from dc import limits, limits_store
 from dc.blobs import BlobFolder
 from dc.errors import InternalError, StoreFull
-from dc.messages import PROTOCOL, About, Blob, Done, Hello, Options, Submit
+from dc.messages import PROTOCOL, Hello
+from dc.messages_client import Options, Submit
+from dc.messages_parts import Blob
+from dc.messages_worker import About, Done
 from dc.plugins import Plugins
 from dc.records import JobCancelled, JobNumbers, NewJob, Record
 from dc.records_access import AccessRecord

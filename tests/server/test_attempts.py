@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dc import limits, limits_shown
-from dc.messages import Done, Failed, Failure, Goodbye, Returned, Running
+from dc.messages_parts import Failure
+from dc.messages_worker import Done, Failed, Goodbye, Returned, Running
 from dc.records import AttemptEnd, AttemptEnds
 from dc.server.commands import RetryTasks
 from tests.server.harness import Harness

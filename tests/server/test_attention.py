@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dc import limits_shown, limits_store
-from dc.messages import Failed, Failure, Submit
+from dc.messages_client import Submit
+from dc.messages_parts import Failure
+from dc.messages_worker import Failed
 from dc.server.attention import FAILING_TASKS, PAUSED_SECONDS
 from dc.server.commands import OrderWorkers, PauseJob, ResumeJob, Which
 from dc.server.events import Troubled

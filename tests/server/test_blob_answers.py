@@ -19,7 +19,7 @@ from trio.testing import memory_stream_pair
 from dc import limits_http as limits
 from dc.blobs import BlobFolder
 from dc.http import serve
-from dc.messages import Options
+from dc.messages_client import Options
 from dc.plugins import Plugins
 from dc.records import NewJob, NewTasks
 from dc.server.app import ServerApp, Settings

@@ -12,7 +12,7 @@ import trio.testing
 
 from dc import limits, limits_store
 from dc.errors import StoreConflict, StoreFull
-from dc.messages import Options
+from dc.messages_client import Options
 from dc.records import NewJob, NewTasks, Record
 from dc.server.committer import RETRY_SECONDS, Committer
 from dc.store_memory import MemoryStore

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from tests.server.dashboards import NAME, alerts, dashboard, expressions, panels
 from tests.server.scrapes import families
 from tests.server.test_api import Served, serving

@@ -6,16 +6,10 @@ from typing import Any
 
 import pytest
 
-from dc.messages import (
-    EndOfJob,
-    Failed,
-    Failure,
-    Payload,
-    Payloads,
-    Refused,
-    Stored,
-    Submit,
-)
+from dc.messages import Refused
+from dc.messages_client import EndOfJob, Payloads, Stored, Submit
+from dc.messages_parts import Failure, Payload
+from dc.messages_worker import Failed
 from dc.records import JobCancelled
 from dc.server.commands import CancelJob, CancelTasks, RetryTasks
 from dc.server.events import JobLoaded

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc import limits, limits_shown
-from dc.messages import Appliance, Cancel, Failed, Failure, Goodbye, Submit, Unsubscribe
+from dc.messages_client import Cancel, Submit, Unsubscribe
+from dc.messages_parts import Failure
+from dc.messages_worker import Appliance, Failed, Goodbye
 from dc.records_shown import Events
 from dc.server.commands import (
     CancelJob,

@@ -26,7 +26,8 @@ from openapi_schema_validator import OAS31Validator
 from dc import limits, limits_http, limits_shown
 from dc.errors import StoreError
 from dc.http import Request, Response
-from dc.messages import Appliance, Blob
+from dc.messages_parts import Blob
+from dc.messages_worker import Appliance
 from dc.server import site
 from dc.server.commands import CancelJob, ChangeSettings
 from dc.server.events import Closed

@@ -14,19 +14,10 @@ import trio.testing
 from dc import limits_shown
 from dc.blobs import BlobFolder
 from dc.errors import UnknownJob
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Done,
-    Failed,
-    Failure,
-    Heartbeat,
-    Hello,
-    Message,
-    Options,
-    Running,
-    TypeId,
-)
+from dc.messages import PROTOCOL, Heartbeat, Hello
+from dc.messages_client import Options
+from dc.messages_parts import Failure, Message
+from dc.messages_worker import About, Done, Failed, Running, TypeId
 from dc.plugins import Plugins
 from dc.records import (
     AttemptEnd,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc import limits_shown
-from dc.messages import Blob, Failure, Outcome
+from dc.messages_parts import Blob, Failure, Outcome
 from dc.records import JobFigures, Outcomes, TaskRow
 from dc.server.bins import LEAST_STEP, MICROSECONDS, OTHERS, Bins
 from dc.server.failure_groups import FailureGroups, group_key

@@ -8,22 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dc.messages import (
-    Assign,
-    Cancel,
-    Done,
-    EndOfJob,
-    Failed,
-    Failure,
-    Held,
-    Payload,
-    Payloads,
-    Recorded,
-    Returned,
-    Running,
-    Stop,
-    Submit,
-)
+from dc.messages_client import Cancel, EndOfJob, Payloads, Submit
+from dc.messages_parts import Failure, Payload
+from dc.messages_worker import Assign, Done, Failed, Held, Recorded, Returned, Running, Stop
 from dc.records import JobEnded, NewJob, NewTasks, Outcomes
 from dc.server.events import LoadHead, LoadPayloads, Prefetch
 from dc.server.heads import HeadLimits

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dc import limits
-from dc.messages import Done, Failed, Failure, Stop
+from dc.messages_parts import Failure
+from dc.messages_worker import Done, Failed, Stop
 from dc.server.health import SICK, TRIAL, WELL, Health, Process
 from tests.server.harness import Harness
 

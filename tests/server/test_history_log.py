@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dc import limits_shown
 from dc.blobs import BlobFolder
 from dc.errors import OptionsError, UnknownWorker
-from dc.messages import PROTOCOL, About, Hello
+from dc.messages import PROTOCOL, Hello
+from dc.messages_worker import About
 from dc.plugins import Plugins
 from dc.records_shown import EventFilter, History, HistoryStep, Presences
 from dc.server.app import ServerApp, Settings

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from dc import limits
-from dc.messages import Assign, Blob, Cached, Goodbye, Heartbeat, Payload
+from dc.messages import Heartbeat
+from dc.messages_parts import Blob, Payload
+from dc.messages_worker import Assign, Cached, Goodbye
 from tests.server.harness import Harness
 
 LARGE = 20 * limits.INPUT_BYTES_PER_SECOND  # of bytes: twenty seconds

@@ -8,21 +8,19 @@ import pytest
 
 from dc import limits
 from dc.errors import NotPossible, OptionsError, UnknownJob
-from dc.messages import (
+from dc.messages import Refused
+from dc.messages_client import (
     EndOfJob,
     EndOfResults,
-    Failed,
-    Failure,
     Finished,
-    Payload,
     Payloads,
-    Refused,
     Status,
-    Stop,
     Submit,
     Subscribe,
     Watch,
 )
+from dc.messages_parts import Failure, Payload
+from dc.messages_worker import Failed, Stop
 from dc.records import JobChanged, Retried
 from dc.server.commands import (
     CancelJob,

@@ -8,25 +8,10 @@ import pytest
 
 from dc import limits
 from dc.errors import ProtocolError
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Cancel,
-    Done,
-    Failed,
-    Failure,
-    Goodbye,
-    Heartbeat,
-    Held,
-    Hello,
-    Recorded,
-    Refused,
-    Returned,
-    Running,
-    Status,
-    Stop,
-    Watch,
-)
+from dc.messages import PROTOCOL, Heartbeat, Hello, Refused
+from dc.messages_client import Cancel, Status, Watch
+from dc.messages_parts import Failure
+from dc.messages_worker import About, Done, Failed, Goodbye, Held, Recorded, Returned, Running, Stop
 from dc.records import Attempts, Leases, Outcomes
 from dc.server.events import Broken
 from dc.server.heads import HeadLimits

@@ -14,7 +14,9 @@ from msgspec.structs import replace
 
 from dc import limits
 from dc._core import Scheduler
-from dc.messages import About, Alternative, Options, Plugin, TypeId
+from dc.messages_client import Alternative, Options
+from dc.messages_parts import Plugin
+from dc.messages_worker import About, TypeId
 from dc.requirements import needs_of
 from dc.server.matching import Matching
 from dc.server.shipping import Shipped

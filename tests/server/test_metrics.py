@@ -9,7 +9,8 @@ import pytest
 
 from dc import limits, limits_shown
 from dc.http import Response
-from dc.messages import Failed, Failure
+from dc.messages_parts import Failure
+from dc.messages_worker import Failed
 from dc.server.commands import CancelJob, OrderWorkers, PauseJob, Which
 from dc.server.counters import Counters
 from dc.server.metrics_reactor import WORKER_STATES, of_reactor

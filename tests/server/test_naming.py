@@ -8,7 +8,8 @@ import pytest
 
 from dc import limits
 from dc.errors import DcError, DuplicateName, OptionsError
-from dc.messages import Goodbye, Refused
+from dc.messages import Refused
+from dc.messages_worker import Goodbye
 from dc.records import Outcomes
 from dc.server.commands import OrderWorkers, SetWorkers, Which
 from dc.server.events import Closed

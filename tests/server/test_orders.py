@@ -8,19 +8,8 @@ import pytest
 
 from dc import limits
 from dc.errors import DcError, NotPossible, OptionsError, UnknownWorker, WorkerDeleted
-from dc.messages import (
-    End,
-    Goodbye,
-    Heartbeat,
-    Held,
-    Leaving,
-    Refused,
-    Rest,
-    Returned,
-    Running,
-    Slots,
-    Welcome,
-)
+from dc.messages import Heartbeat, Refused, Welcome
+from dc.messages_worker import End, Goodbye, Held, Leaving, Rest, Returned, Running, Slots
 from dc.records import WorkerRow, Workers
 from dc.server.commands import OrderWorkers, SetWorkers, Which
 from dc.server.events import LoadPayloads, Stopping

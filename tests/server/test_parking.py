@@ -16,20 +16,9 @@ from dc import limits, link_open
 from dc._frames import BINARY, encode_frame
 from dc.blobs import BlobFolder
 from dc.link import Link
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Codec,
-    FromWorker,
-    Goodbye,
-    Heartbeat,
-    Hello,
-    Message,
-    ToWorker,
-    Trouble,
-    Vitals,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Codec, FromWorker, Heartbeat, Hello, ToWorker, Trouble, Welcome
+from dc.messages_parts import Message
+from dc.messages_worker import About, Goodbye, Vitals
 from dc.plugins import Plugins
 from dc.server.app import ServerApp, Settings
 from dc.server.events import Troubled

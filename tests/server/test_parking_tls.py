@@ -10,7 +10,8 @@ import trio
 
 from dc import limits, limits_client, link_open
 from dc.link import Link
-from dc.messages import PROTOCOL, About, Heartbeat, Hello, Welcome
+from dc.messages import PROTOCOL, Heartbeat, Hello, Welcome
+from dc.messages_worker import About
 from dc.sockets import Buffer, TcpStream
 from dc.tls_stream import TlsStream
 from tests import tls

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dc import limits
-from dc.messages import Payload
+from dc.messages_parts import Payload
 from dc.server.payloads import AtHand, Window
 
 EACH = limits.PAYLOAD_OBJECT_BYTES + 4

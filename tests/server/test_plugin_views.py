@@ -14,17 +14,10 @@ import trio
 
 from dc.blobs import BlobFolder
 from dc.http import Response
-from dc.messages import (
-    PROTOCOL,
-    About,
-    Failed,
-    Failure,
-    Heartbeat,
-    Hello,
-    Message,
-    Submit,
-    TypeId,
-)
+from dc.messages import PROTOCOL, Heartbeat, Hello
+from dc.messages_client import Submit
+from dc.messages_parts import Failure, Message
+from dc.messages_worker import About, Failed, TypeId
 from dc.plugins import Plugins
 from dc.schemas import schema_of
 from dc.server.app import ServerApp, Settings

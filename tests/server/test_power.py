@@ -10,7 +10,8 @@ import pytest
 
 from dc import limits, limits_power
 from dc.errors import NotPossible, OptionsError, ProtocolError, UnknownWorker
-from dc.messages import About, Appliance, Codec, End, FromPeer, Goodbye, Hello, Rest
+from dc.messages import Codec, FromPeer, Hello
+from dc.messages_worker import About, Appliance, End, Goodbye, Rest
 from dc.server.commands import OrderWorkers, WakeWorkers, Which
 from dc.server.events import Closed
 from dc.worker.identity import Identity

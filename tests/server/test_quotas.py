@@ -14,20 +14,10 @@ from hypothesis import strategies as st
 
 from dc import limits, limits_http, limits_store
 from dc.errors import QuotaExceeded, StoreFull
-from dc.messages import (
-    Blob,
-    Done,
-    EndOfJob,
-    Failure,
-    Options,
-    Output,
-    Payload,
-    Payloads,
-    Recorded,
-    Refused,
-    Stored,
-    Submit,
-)
+from dc.messages import Refused
+from dc.messages_client import EndOfJob, Options, Payloads, Stored, Submit
+from dc.messages_parts import Blob, Failure, Payload
+from dc.messages_worker import Done, Output, Recorded
 from dc.records import NewJob, NewTasks, Outcomes, TaskOutput
 from dc.server.__main__ import parse
 from dc.server.events import JobRemoved, Received

@@ -5,31 +5,23 @@ from __future__ import annotations
 import pytest
 
 from dc import limits, trace_context
-from dc.messages import (
-    PROTOCOL,
-    About,
+from dc.messages import PROTOCOL, Heartbeat, Hello, Refused, Welcome
+from dc.messages_client import (
     Accepted,
-    Assign,
     Cancel,
     Consumed,
-    Done,
     EndOfJob,
     EndOfResults,
     Finished,
-    Heartbeat,
-    Hello,
     Payloads,
-    Recorded,
-    Refused,
     Status,
-    Stop,
     Stored,
     Submit,
     Subscribe,
     Unsubscribe,
     Watch,
-    Welcome,
 )
+from dc.messages_worker import About, Assign, Done, Recorded, Stop
 from dc.records import JobEnded, NewJob, Outcomes
 from dc.server.events import Tick
 from tests.server.harness import Harness

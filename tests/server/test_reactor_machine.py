@@ -19,31 +19,24 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dc import limits
 from dc.errors import DcError, WorkerDeleted
-from dc.messages import (
+from dc.messages import Heartbeat, Refused
+from dc.messages_client import Cancel, Consumed, EndOfResults, Finished, Subscribe
+from dc.messages_parts import Blob, Failure, Payload
+from dc.messages_worker import (
     Appliance,
     Assign,
-    Blob,
     Cached,
-    Cancel,
-    Consumed,
     Done,
     End,
-    EndOfResults,
     Failed,
-    Failure,
-    Finished,
     Goodbye,
-    Heartbeat,
     Held,
-    Payload,
     Recorded,
-    Refused,
     Rest,
     Resting,
     Returned,
     Running,
     Stop,
-    Subscribe,
 )
 from dc.records import JobCancelled, Outcomes
 from dc.server.commands import (

@@ -7,7 +7,9 @@ import pytest
 from dc import limits
 from dc.errors import ProtocolError
 from dc.messages import Codec as MessageCodec
-from dc.messages import Done, Finished, FromPeer, Subscribe
+from dc.messages import FromPeer
+from dc.messages_client import Finished, Subscribe
+from dc.messages_worker import Done
 from dc.records import Outcomes
 from dc.server.events import Committed, OutcomesLoaded
 from tests.server.harness import Harness

@@ -9,7 +9,8 @@ from trio.testing import MockClock
 
 from dc import limits
 from dc.blobs import BlobFolder
-from dc.messages import Options, Payload
+from dc.messages_client import Options
+from dc.messages_parts import Payload
 from dc.plugins import Plugins
 from dc.records import JobCancelled, JobEnded, Leases, NewJob, NewTasks, Outcomes, Record
 from dc.server.app import ServerApp, Settings

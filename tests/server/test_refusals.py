@@ -7,19 +7,10 @@ from typing import Protocol
 import pytest
 
 from dc import limits
-from dc.messages import (
-    Blob,
-    Cancel,
-    Done,
-    Failed,
-    Failure,
-    Held,
-    Message,
-    Recorded,
-    Refused,
-    Running,
-    Stop,
-)
+from dc.messages import Refused
+from dc.messages_client import Cancel
+from dc.messages_parts import Blob, Failure, Message
+from dc.messages_worker import Done, Failed, Held, Recorded, Running, Stop
 from dc.records import Outcomes
 from dc.server.events import Received
 from tests.server.harness import Harness

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
 
-from dc.messages import About
+from dc.messages_worker import About
 from dc.records import WorkerRow, Workers
 from dc.server.board import Board
 from dc.server.events import Write

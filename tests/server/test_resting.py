@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dc import limits
-from dc.messages import Heartbeat, Held, Resting, Returned, Running, Stop, Welcome
+from dc.messages import Heartbeat, Welcome
+from dc.messages_worker import Held, Resting, Returned, Running, Stop
 from dc.server.commands import OrderWorkers, Which
 from dc.server.metrics_reactor import _worker_states
 from tests.server.harness import Harness

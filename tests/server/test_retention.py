@@ -16,7 +16,8 @@ import trio.testing
 from dc import limits_store as limits
 from dc.blobs import BlobFolder
 from dc.errors import StoreError, StoreFull
-from dc.messages import Blob, Options
+from dc.messages_client import Options
+from dc.messages_parts import Blob
 from dc.records import JobCancelled, JobEnded, NewJob, NewPlugin, NewTasks, Outcomes
 from dc.server.keep import Keep
 from dc.server.retention import Retention

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from dc import limits
-from dc.messages import Failed, Failure, Heartbeat, Held, Options, Recorded
+from dc.messages import Heartbeat
+from dc.messages_client import Options
+from dc.messages_parts import Failure
+from dc.messages_worker import Failed, Held, Recorded
 from dc.records import Attempts
 from dc.server.retries import crash_limit, is_tried_again, pause
 from tests.server.harness import Harness

@@ -13,7 +13,7 @@ from dc import limits_plugins as limits
 from dc import plugin_archive
 from dc.blobs import BlobFolder
 from dc.errors import StartError, StoreFull, UnknownTaskType
-from dc.messages import Options
+from dc.messages_client import Options
 from dc.plugin_manifest import Entry
 from dc.plugin_origins import origin_at
 from dc.plugins import Plugins

@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from dc import limits, limits_plugins
-from dc.messages import Accepted, Assign, Failed, Failure, Payloads, Plugin, Submit
+from dc.messages_client import Accepted, Payloads, Submit
+from dc.messages_parts import Failure, Plugin
+from dc.messages_worker import Assign, Failed
 from dc.records import NewJob, NewPlugin
 from dc.server.commands import RetryTasks
 from dc.server.events import PluginsAdded

@@ -13,7 +13,8 @@ import pytest
 
 from dc import limits_shown
 from dc.http import Response
-from dc.messages import Blob, Options
+from dc.messages_client import Options
+from dc.messages_parts import Blob
 from dc.records import JobEnded, NewJob, NewTasks
 from dc.server.task_bytes import HARMLESS, HEAD_BYTES, kind_of
 from tests.server.served import Served, request, serving

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dc import limits
-from dc.messages import Cancel, EndOfResults, Finished, Refused, Status, Subscribe, Watch
+from dc.messages import Refused
+from dc.messages_client import Cancel, EndOfResults, Finished, Status, Subscribe, Watch
 from dc.server.events import LoadJob, LoadOutcomes
 from tests.server.harness import Harness
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from dc import limits
-from dc.messages import (
+from dc.messages import Refused
+from dc.messages_client import (
     Accepted,
     Cancel,
     EndOfJob,
     Payloads,
-    Refused,
     Status,
     Stored,
     Submit,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dc import limits_shown
-from dc.messages import Done, Failed, Failure
+from dc.messages_parts import Failure
+from dc.messages_worker import Done, Failed
 from dc.records import JobFigures, Outcomes
 from dc.server.commands import RetryTasks
 from dc.server.events import Action, LoadBare, LoadFigures

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dc import limits_executor as limits
-from dc.messages import Assign, Blob, Checkpoint, Failed, Failure, Goodbye, Output, Progress
+from dc.messages_parts import Blob, Failure
+from dc.messages_worker import Assign, Checkpoint, Failed, Goodbye, Output, Progress
 from dc.records import TaskCheckpoint, TaskOutput
 from dc.server.events import CheckpointsFound, Received
 from tests.server.harness import Harness

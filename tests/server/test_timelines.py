@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dc import limits_shown
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.records import AttemptEnd, Outcomes
 from dc.server.bins import OTHERS, Bins
 from dc.server.timelines import (

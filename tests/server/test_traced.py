@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dc import trace_context
-from dc.messages import Assign
+from dc.messages_worker import Assign
 from tests.server.harness import Harness
 from tests.test_trace_context import SAID
 

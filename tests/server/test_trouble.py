@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dc.messages import Recorded, Trouble, Watch, Welcome
-from dc.messages import Status as JobStatus
+from dc.messages import Trouble, Welcome
+from dc.messages_client import Status as JobStatus
+from dc.messages_client import Watch
+from dc.messages_worker import Recorded
 from dc.server.events import Committed, Troubled
 from tests.server.harness import Harness
 

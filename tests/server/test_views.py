@@ -11,7 +11,10 @@ import trio.testing
 from dc import limits
 from dc.blobs import BlobFolder
 from dc.errors import UnknownJob, UnknownTask, UnknownWorker
-from dc.messages import PROTOCOL, About, Done, Heartbeat, Hello, Message, Options, Submit
+from dc.messages import PROTOCOL, Heartbeat, Hello
+from dc.messages_client import Options, Submit
+from dc.messages_parts import Message
+from dc.messages_worker import About, Done
 from dc.plugins import Plugins
 from dc.records import JobEnded, Leases, NewJob, NewTasks
 from dc.server.app import ServerApp, Settings

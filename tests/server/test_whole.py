@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dc import limits_shown
-from dc.messages import Done, Failed, Failure
+from dc.messages_parts import Failure
+from dc.messages_worker import Done, Failed
 from dc.server.commands import PauseJob
 from dc.server.figure_views import FigureViews
 from dc.server.reactor import Reactor

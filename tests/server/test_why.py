@@ -7,16 +7,9 @@ from typing import Any
 import pytest
 
 from dc import limits
-from dc.messages import (
-    Accepted,
-    Failed,
-    Failure,
-    Payloads,
-    Running,
-    Status,
-    Submit,
-    Watch,
-)
+from dc.messages_client import Accepted, Payloads, Status, Submit, Watch
+from dc.messages_parts import Failure
+from dc.messages_worker import Failed, Running
 from dc.server.commands import PauseJob
 from dc.server.events import Tick, Troubled
 from dc.server.reason import Reason

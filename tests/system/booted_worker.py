@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from dc.messages import Appliance
+from dc.messages_worker import Appliance
 from dc.worker import __main__ as program
 from dc.worker.attendant import Attendant
 

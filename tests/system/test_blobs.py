@@ -15,7 +15,7 @@ import trio
 from dc.errors import ConnectionLost
 from dc.http_blobs import BlobTransport, blob_of
 from dc.http_client import HttpClient
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from tests.system.processes import Machine, Server
 
 SIZE = 48_000_000

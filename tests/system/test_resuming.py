@@ -20,7 +20,7 @@ import trio.testing
 import dc
 from dc import limits
 from dc.blobs import BlobFolder
-from dc.messages import Payload
+from dc.messages_parts import Payload
 from dc.plugins import Plugins, load_plugins
 from dc.records import Record
 from dc.server.app import ServerApp, Settings

@@ -18,7 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dc import messages
+from dc import messages_parts, messages_worker
 from dc.client.backlog import Backlog
 from dc.client.session import Session
 from dc.errors import ConnectionLost
@@ -56,7 +56,7 @@ class Connection:
 
     def to_client(self, server: Harness, count: int) -> None:
         """Deliver the next messages of the server."""
-        self.told += server.take(self.peer, messages.Message)
+        self.told += server.take(self.peer, messages_parts.Message)
         said = [self.told.popleft() for _ in range(min(count, len(self.told)))]
         self.session.receive(said)
 
@@ -119,7 +119,7 @@ class SubmissionMachine(RuleBasedStateMachine):
     def work(self) -> None:
         worker = self.server.worker(slots=8)
         self.server.answer(worker, 1, self.server.tasks(worker))
-        self.server.say(worker, messages.Goodbye())
+        self.server.say(worker, messages_worker.Goodbye())
 
     @rule(late=st.booleans())
     def cut(self, late: bool) -> None:

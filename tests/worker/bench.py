@@ -6,18 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from dc.messages import (
-    PROTOCOL,
-    Appliance,
-    Assign,
-    Blob,
-    Environment,
-    Failure,
-    Limits,
-    Message,
-    TypeId,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Welcome
+from dc.messages_parts import Blob, Environment, Failure, Limits, Message
+from dc.messages_worker import Appliance, Assign, TypeId
 from dc.pipe import Busy, InFile, Ran, Ready, Retire
 from dc.worker import events as ev
 from dc.worker.identity import Identity

@@ -18,20 +18,9 @@ from dc.errors import ConnectionLost
 from dc.http import Request, Response, Upgrade, serve
 from dc.link import Link
 from dc.link_open import check_upgrade
-from dc.messages import (
-    PROTOCOL,
-    Assign,
-    Blob,
-    Codec,
-    Done,
-    Failed,
-    FromWorker,
-    Hello,
-    Message,
-    Recorded,
-    Returned,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Codec, FromWorker, Hello, Welcome
+from dc.messages_parts import Blob, Message
+from dc.messages_worker import Assign, Done, Failed, Recorded, Returned
 from dc.testing import FakeExecutor
 from dc.testing.wires import Wire
 from dc.worker.app import WorkerApp

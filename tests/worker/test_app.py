@@ -17,20 +17,9 @@ from trio.testing import MockClock
 
 from dc import limits, limits_worker
 from dc.errors import StartError
-from dc.messages import (
-    Assign,
-    Blob,
-    Done,
-    Failed,
-    Goodbye,
-    Heartbeat,
-    Held,
-    Hello,
-    Refused,
-    Returned,
-    Running,
-    Stop,
-)
+from dc.messages import Heartbeat, Hello, Refused
+from dc.messages_parts import Blob
+from dc.messages_worker import Assign, Done, Failed, Goodbye, Held, Returned, Running, Stop
 from dc.testing import FakeExecutor
 from tests.worker.fake_server import BIG, WELCOME, done_numbers, files_below, scene
 

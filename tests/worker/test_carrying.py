@@ -13,7 +13,8 @@ from dc import limits, limits_worker
 from dc.blobs_incoming import Incoming
 from dc.cache import CacheFolder
 from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError
-from dc.messages import Blob, Cached, Failed
+from dc.messages_parts import Blob
+from dc.messages_worker import Cached, Failed
 from dc.worker.carrying import is_final, text_of
 from tests.worker.fake_server import BIG, done_numbers, scene
 

@@ -17,7 +17,7 @@ import pytest
 from dc import limits, limits_client
 from dc.cache import CacheFolder
 from dc.errors import UnknownTask
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.plain_get import Answer
 from dc.worker.executor_variables import CACHE_VARIABLE, SERVER_VARIABLE
 from dc.worker.former import FORMER

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dc import limits_worker as limits
-from dc.messages import (
-    PROTOCOL,
+from dc.messages import PROTOCOL, Heartbeat, Welcome
+from dc.messages_worker import (
     Failed,
     Goodbye,
-    Heartbeat,
     Held,
     Recorded,
     Rest,
@@ -16,7 +15,6 @@ from dc.messages import (
     Running,
     Slots,
     Stop,
-    Welcome,
 )
 from dc.worker import events as ev
 from dc.worker.neighbour_events import InUse, Resume, Suspend

@@ -9,7 +9,7 @@ import pytest
 
 from dc import limits_executor, limits_worker
 from dc.fence import Usage
-from dc.messages import Limits
+from dc.messages_parts import Limits
 from dc.process_tree import Process
 from dc.removal import remove_folder
 from dc.testing import FakeExecutor

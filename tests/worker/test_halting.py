@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import dc
-from dc.messages import Failure, Message
+from dc.messages_parts import Failure, Message
 from dc.pipe import Halt, Saved
 from dc.stops import Stops
 from dc.worker.halting import Halting

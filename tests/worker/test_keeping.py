@@ -15,7 +15,8 @@ from trio.testing import MockClock
 
 from dc import limits_worker as limits
 from dc.journal import read_journal
-from dc.messages import PROTOCOL, Done, Failed, Goodbye, Heartbeat, Held, Hello, Trouble, Welcome
+from dc.messages import PROTOCOL, Heartbeat, Hello, Trouble, Welcome
+from dc.messages_worker import Done, Failed, Goodbye, Held
 from dc.worker.keeping import files_to_keep, journal_path, remove_old_journals
 from tests.worker.fake_server import (
     BIG,

@@ -11,7 +11,8 @@ import trio
 from dc import limits_worker as limits
 from dc.errors import BlobMismatch, ConnectionLost, HttpError, ProtocolError
 from dc.http_blobs import BlobTransport
-from dc.messages import Blob, Output
+from dc.messages_parts import Blob
+from dc.messages_worker import Output
 from dc.pipe import NOBODY, Ran, Run, Wrote
 from dc.records import TaskOutput
 from dc.server.quotas import Quotas

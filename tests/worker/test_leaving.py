@@ -7,22 +7,9 @@ from typing import Literal
 import pytest
 
 from dc import limits_worker as limits
-from dc.messages import (
-    PROTOCOL,
-    Assign,
-    Blob,
-    End,
-    Goodbye,
-    Heartbeat,
-    Held,
-    Leaving,
-    Recorded,
-    Refused,
-    Rest,
-    Returned,
-    Slots,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Heartbeat, Refused, Welcome
+from dc.messages_parts import Blob
+from dc.messages_worker import Assign, End, Goodbye, Held, Leaving, Recorded, Rest, Returned, Slots
 from dc.pipe import InFile
 from dc.worker import events as ev
 from dc.worker.leaving import DELETED

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dc import limits, limits_executor
-from dc.messages import Message, Progress
+from dc.messages_parts import Message
+from dc.messages_worker import Progress
 from dc.pipe import InFile, Saved
 from dc.worker.notes import Desk, Notes
 

@@ -15,7 +15,7 @@ import trio
 from dc import limits_plugins as limits
 from dc import signing
 from dc.http_client import HttpClient
-from dc.messages import Plugin
+from dc.messages_parts import Plugin
 from dc.worker.events import Event, FetchPlugin, PluginFailed, PluginReady
 from dc.worker.plugin_fetch import PluginFetcher
 from dc.worker.plugin_folder import PluginFolder

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from dc import limits_plugins, limits_worker
-from dc.messages import Assign, Blob, Failed, Heartbeat, Plugin, Returned, Stop
+from dc.messages import Heartbeat
+from dc.messages_parts import Blob, Plugin
+from dc.messages_worker import Assign, Failed, Returned, Stop
 from dc.pipe import InFile, Loaded
 from dc.worker import events as ev
 from dc.worker.code import Code

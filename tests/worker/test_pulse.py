@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dc import limits_worker as limits
-from dc.messages import PROTOCOL, Heartbeat, Stop, Vitals, Welcome
+from dc.messages import PROTOCOL, Heartbeat, Welcome
+from dc.messages_worker import Stop, Vitals
 from dc.worker import events as ev
 from tests.worker.bench import Bench
 

@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 from dc import limits, limits_worker
-from dc.messages import (
-    PROTOCOL,
-    Assign,
-    Blob,
-    Done,
-    Failure,
-    Heartbeat,
-    Held,
-    Hello,
-    Recorded,
-    Refused,
-    Running,
-    Stop,
-    TypeId,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Heartbeat, Hello, Refused, Welcome
+from dc.messages_parts import Blob, Failure
+from dc.messages_worker import Assign, Done, Held, Recorded, Running, Stop, TypeId
 from dc.pipe import Halt, Ready
 from dc.worker import events as ev
 from dc.worker.identity import Identity

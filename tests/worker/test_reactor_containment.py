@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dc import limits_worker as limits
-from dc.messages import Done, Failed, Failure, Slots, Stop
+from dc.messages_parts import Failure
+from dc.messages_worker import Done, Failed, Slots, Stop
 from dc.worker import events as ev
 from tests.worker.bench import READY, Bench, short_job
 

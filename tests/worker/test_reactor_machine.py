@@ -14,31 +14,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dc import limits_worker as limits
-from dc.messages import (
-    PROTOCOL,
+from dc.messages import PROTOCOL, Heartbeat, Hello, Report, Welcome
+from dc.messages_parts import Blob, Failure, Message, Plugin
+from dc.messages_worker import (
     Appliance,
     Assign,
-    Blob,
     Done,
     End,
     Failed,
-    Failure,
     Goodbye,
-    Heartbeat,
     Held,
-    Hello,
-    Message,
-    Plugin,
     Progress,
     Recorded,
-    Report,
     Rest,
     Resting,
     Returned,
     Slots,
     Stop,
     TypeId,
-    Welcome,
 )
 from dc.pipe import (
     MISSING,

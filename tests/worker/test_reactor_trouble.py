@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from dc import limits, limits_worker
-from dc.messages import (
-    PROTOCOL,
-    Assign,
-    Blob,
-    Done,
-    Failed,
-    Failure,
-    Goodbye,
-    Heartbeat,
-    Recorded,
-    Returned,
-    Stop,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Heartbeat, Welcome
+from dc.messages_parts import Blob, Failure
+from dc.messages_worker import Assign, Done, Failed, Goodbye, Recorded, Returned, Stop
 from dc.pipe import MISSING, FileResult, InFile
 from dc.worker import events as ev
 from dc.worker.tasks import Job

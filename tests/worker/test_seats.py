@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dc.executor import ExecutorPort
-from dc.messages import Blob
+from dc.messages_parts import Blob
 from dc.worker.events import Event, ExecutorDied
 from dc.worker.kept_output import KeptOutput
 from dc.worker.seats import Seat, run_executor

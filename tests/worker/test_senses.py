@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dc.messages import Vitals
+from dc.messages_worker import Vitals
 from dc.worker import senses as s
 from dc.worker.neighbour import Policy
 from dc.worker.senses import ComputerSenses, computer_senses

@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dc import limits, limits_executor, limits_worker
-from dc.messages import (
-    PROTOCOL,
-    Assign,
-    Blob,
-    Checkpoint,
-    Failed,
-    Failure,
-    Heartbeat,
-    Output,
-    Progress,
-    Stop,
-    Welcome,
-)
+from dc.messages import PROTOCOL, Heartbeat, Welcome
+from dc.messages_parts import Blob, Failure
+from dc.messages_worker import Assign, Checkpoint, Failed, Output, Progress, Stop
 from dc.pipe import NOBODY, InFile, Saved, Wrote
 from dc.worker import events as ev
 from tests.worker.bench import Bench

@@ -20,7 +20,7 @@ import dc
 from dc import otel, trace_context
 from dc.client.options import check_options
 from dc.errors import OptionsError
-from dc.messages import Failure
+from dc.messages_parts import Failure
 from dc.tasktypes import TaskType, task_type
 from dc.worker.task_run import Batch
 from dc.worker.traces import Traces

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dc.messages import Codec, FromWorker, Vitals
+from dc.messages import Codec, FromWorker
+from dc.messages_worker import Vitals
 from dc.process_tree import Process
 from dc.worker.vitals import Meter, load_of_system
 
