@@ -215,10 +215,15 @@ class Appliance:
             await trio.sleep(limits_appliance.LOOK_SECONDS)
 
     async def _changed(self, settings: Settings) -> None:
-        """Return once there are other settings than these."""
-        before = replace(settings, remarks=[])
-        while replace(self.settings(), remarks=[]) == before:  # noqa: ASYNC110  # nothing tells
-            await trio.sleep(limits_appliance.LOOK_SECONDS)
+        """Return once there are other settings than these, or the computer is another one.
+
+        That it is when its first card comes after all: its name and its key may be of that card.
+        """
+        before, who = replace(settings, remarks=[]), self._who()
+        while True:
+            if replace(self.settings(), remarks=[]) != before or self._who() != who:
+                return
+            await trio.sleep(limits_appliance.LOOK_SECONDS)  # nothing tells
 
     def settings(self) -> Settings:
         """Return what is to be done, as all say it now."""
@@ -226,11 +231,15 @@ class Appliance:
         line = appliance_words.of_kernel_line(place.kernel_line())
         return settings_of([line, appliance_words.of_file(place.file())], place.leases())
 
+    def _who(self) -> tuple[str, str]:
+        """Return the computer's name, and what tells it from all others."""
+        return computer.hostname(), computer_id(self._place.uuid(), self._place.own_macs())
+
     def _keys(self, settings: Settings) -> Keys | None:
         """Return by what the worker is known; None for something that was never used."""
-        computer = computer_id(self._place.uuid(), self._place.own_macs())
+        _, which = self._who()
         invite = settings.where.invite
-        return keys_of(invite.secret, computer) if invite is not None and computer else None
+        return keys_of(invite.secret, which) if invite is not None and which else None
 
 
 def pause_after(failures: int) -> float:

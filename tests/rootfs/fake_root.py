@@ -11,6 +11,8 @@ import shutil
 import signal
 import stat
 import subprocess
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -36,6 +38,14 @@ def busybox() -> str:
     found = shutil.which("busybox")
     assert found is not None, "the tests need busybox: apt install busybox-static"
     return found
+
+
+def wait(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so that goes on in the background."""
+    deadline = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class FakeRoot:

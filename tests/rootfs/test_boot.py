@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.rootfs.fake_root import FakeRoot
+from tests.rootfs.fake_root import FakeRoot, wait
 
 SECRET = "dc1-SeCrEt"
 YEARS_21 = 21 * 366 * 86400
@@ -123,18 +124,22 @@ def test_there_are_shells_only_if_they_were_asked_for(root: FakeRoot) -> None:
     boot(root, "dc.shell=0")
     assert not root.has("shells.ran")
     boot(root, "dc.shell=1")
-    for _ in range(1000):
-        if root.has("shells.ran"):
-            break
-        time.sleep(0.01)
-    assert root.has("shells.ran")
+    wait(lambda: root.has("shells.ran"))
 
 
 def test_all_consoles_are_told_which_image_it_is(root: FakeRoot) -> None:
     root.write("sys/class/tty/console/active", "tty0 ttyS0\n")
     boot(root, f"dc.invite={SECRET}")
-    for console in ("tty0", "ttyS0"):
-        assert root.read(f"dev/{console}") == "dc worker image 1.2.3\n"
+    told = [root.path / "dev/tty0", root.path / "dev/ttyS0"]
+    wait(lambda: all(one.exists() for one in told))
+    wait(lambda: {one.read_text() for one in told} == {"dc worker image 1.2.3\n"})
+
+
+def test_a_console_that_takes_nothing_holds_nothing_up(root: FakeRoot) -> None:
+    root.write("sys/class/tty/console/active", "ttyS0 tty0\n")
+    os.mkfifo(root.path / "dev/ttyS0")  # which nobody reads
+    boot(root, "")
+    wait(lambda: root.has("dev/tty0") and root.read("dev/tty0") == "dc worker image 1.2.3\n")
 
 
 def test_devices_are_found_beside_it_those_of_the_network_first(root: FakeRoot) -> None:
@@ -150,9 +155,5 @@ exit 1
     assert not root.has("devices.ran")
     assert not root.has("run/dc/early-done")
     root.write("go-on", "")
-    for _ in range(1000):
-        if root.has("devices.ran") and root.read("devices.ran") == "early\nrest\n":
-            break
-        time.sleep(0.01)
-    assert root.read("devices.ran") == "early\nrest\n"
+    wait(lambda: root.has("devices.ran") and root.read("devices.ran") == "early\nrest\n")
     assert root.read("seen").strip().endswith("early-done")

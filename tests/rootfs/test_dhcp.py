@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,23 @@ def test_a_lost_lease_is_taken_back(root: FakeRoot) -> None:
     root.run("dhcp", "deconfig", interface="eth0")
     assert not root.has("run/dc/net/eth0.lease")
     assert "nameserver" not in root.read("etc/resolv.conf")
+
+
+def test_of_two_cards_with_answers_at_once_both_count(root: FakeRoot) -> None:
+    root.run("dhcp", "bound", **ANSWER)
+    held = root.path / "run/dc/net/z.lease"  # which holds up whoever reads the leases
+    os.mkfifo(held)
+
+    def come_meanwhile() -> None:
+        with held.open("w"):
+            root.write("run/dc/net/eth1.lease", "dns=10.1.1.1\n")
+            held.unlink()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(come_meanwhile)
+        root.run("dhcp", "renew", **ANSWER)
+        done.result()
+    assert "nameserver 10.1.1.1\n" in root.read("etc/resolv.conf")
 
 
 def test_no_answer_is_told_with_the_address_that_ipv6_gave(root: FakeRoot) -> None:

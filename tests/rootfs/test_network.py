@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.rootfs.fake_root import FakeRoot
+from tests.rootfs.fake_root import FakeRoot, wait
 
 LOOKS = """\
 tries=0
-while grep -q '(DHCP)' "$root/run/dc/net/eth0.state" && ! grep -q udhcpc "$root/calls" &&
-    [ $tries -lt 500 ]; do
+while grep -q '(DHCP)' "$root/run/dc/net/eth0.state" && [ ! -e "$root/run/dc/net/eth0.pid" ] &&
+    [ $tries -lt 1000 ]; do
     tries=$((tries + 1))
     /bin/sleep 0.02
 done
@@ -20,16 +20,18 @@ read -r step <"$root/steps" || step=gone
 sed -i 1d "$root/steps"
 case $step in
 gone) rm -rf "$root/sys/class/net/eth0" ;;
+another) echo 7 >"$root/sys/class/net/eth0/ifindex" ;;
 *) echo "$step" >"$root/sys/class/net/eth0/carrier" ;;
 esac
 cat "$root/run/dc/net/eth0.state" >>"$root/states"
 """
 """What the stand-in of `sleep` does: another look of the card's supervisor, another link.
 
-A client that was started is not ended before it has left word of that.
+A client that was started is not ended before it has left word of that, as the real one does.
 """
 
-CLIENT = "exec sleep 1000"
+HERE = 'echo $$ >"$root/run/dc/net/eth0.pid"\n'
+CLIENT = f"{HERE}exec sleep 1000"
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def add_pci(root: FakeRoot, slot: str, kind: str, *, driver: bool) -> None:
         root.write(f"{folder}/driver/x", "")
 
 
-def looks(root: FakeRoot, *links: int) -> list[str]:
+def looks(root: FakeRoot, *links: int | str) -> list[str]:
     """Let a supervisor look at a link so often; return the lines for people, one of each kind."""
     root.write("steps", "".join(f"{link}\n" for link in links))
     assert root.run("netif", "eth0") == 0
@@ -85,6 +87,22 @@ def test_the_computer_is_named_after_its_lowest_address(root: FakeRoot) -> None:
     assert len(root.calls("hostname")) == 1  # and keeps its name
 
 
+def test_two_that_find_cards_at_once_give_one_name(root: FakeRoot) -> None:
+    root.stub("netif")
+    add_card(root, "eth0", "52:54:00:12:34:57")
+    other = """\
+[ -e "$root/other" ] || {
+    : >"$root/other"
+    "$root/usr/lib/dc-image/network"
+}
+"""
+    root.answer("hostname", other)
+    root.run("network")
+    assert root.has("run/dc/named")
+    assert len(root.calls("hostname")) == 1
+    assert root.read("etc/hosts").count("127.0.1.1") == 1
+
+
 @pytest.mark.parametrize(
     ("told", "name"),
     [("upper-2.floor", "upper-2.floor"), ("a $(reboot)", "a-reboot-"), ("x" * 99, "x" * 63)],
@@ -101,8 +119,7 @@ def test_every_card_has_one_supervisor(root: FakeRoot) -> None:
         add_card(root, name, "52:54:00:12:34:57")
     add_card(root, "lo", "00:00:00:00:00:00", kind=772, real=False)
     root.run("network")
-    while len(root.read("supervised").splitlines() if root.has("supervised") else []) < 2:
-        pass
+    wait(lambda: root.has("supervised") and len(root.read("supervised").splitlines()) == 2)
     assert sorted(root.read("supervised").split()) == ["eth0", "eth1"]
 
 
@@ -132,13 +149,12 @@ def test_cards_without_a_driver_are_listed_once_all_were_loaded(root: FakeRoot) 
 
 def test_that_there_is_no_card_is_told(root: FakeRoot) -> None:
     root.write("sys/class/tty/console/active", "ttyS0")
+    said = root.write("dev/ttyS0", "")
     root.run("network", "none")
-    assert root.read("dev/ttyS0").startswith("no network card was found: ")
+    wait(lambda: said.read_text().startswith("no network card was found: "))
     add_pci(root, "15b7", "0x028000", driver=False)
     root.run("network", "none")
-    assert (
-        root.read("dev/ttyS0").splitlines()[-1].startswith("no driver for network card 8086:15b7 (")
-    )
+    wait(lambda: "\nno driver for network card 8086:15b7 (" in said.read_text())
     add_card(root, "eth0", "52:54:00:12:34:57")
     root.write("dev/ttyS0", "")
     root.run("network", "none")
@@ -176,9 +192,37 @@ def test_a_lost_link_is_told_and_asked_over_again_for_the_same_address(root: Fak
 
 def test_a_client_that_ended_is_started_anew(root: FakeRoot) -> None:
     add_card(root, "eth0", "52:54:00:12:34:57")
-    root.answer("udhcpc", "exit 1")
+    root.answer("udhcpc", f"{HERE}exit 1")
     looks(root, 1, 1, 1, 1, 1, 1)
     assert len(root.calls("udhcpc")) > 1
+
+
+def test_a_card_that_is_put_back_at_once_is_begun_anew(root: FakeRoot) -> None:
+    """Before its supervisor has seen that it was gone: the kernel knows it as another one."""
+    add_card(root, "eth0", "52:54:00:12:34:57")
+    looks(root, 1, 1, "another", 1, 1)
+    assert [one for one in root.calls("ip") if "up" in one] == [
+        ["ip", "link", "set", "eth0", "up"]
+    ] * 2
+    assert len(root.calls("udhcpc")) == 2
+    assert not list((root.path / "run/dc/net").glob("eth0.*"))
+
+
+def test_a_card_that_comes_back_while_its_supervisor_ends_is_not_left_alone(root: FakeRoot) -> None:
+    """The one that is started for it meanwhile sees that there is one, and ends itself."""
+    add_card(root, "eth0", "52:54:00:12:34:57")
+    back = """\
+case " $* " in *" flush "*) [ -e "$root/back" ] || {
+    : >"$root/back"
+    mkdir -p "$root/sys/class/net/eth0"
+    echo 7 >"$root/sys/class/net/eth0/ifindex"
+    mkdir "$root/proc/$(cat "$root/run/dc/net/eth0.supervisor")"
+    "$root/usr/lib/dc-image/netif" eth0
+} ;; esac
+"""
+    root.answer("ip", back)
+    looks(root, 1, 1, "gone", 1, 1)
+    assert len(root.calls("udhcpc")) == 2
 
 
 def ips(root: FakeRoot) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rootfs.fake_root import FakeRoot
+from tests.rootfs.fake_root import FakeRoot, wait
 
 PYTHON = """\
 #!/bin/sh
@@ -87,6 +87,7 @@ def test_a_crash_after_a_long_time_is_the_first_one(root: FakeRoot) -> None:
 def test_crashes_are_told_with_the_last_line_of_the_log(root: FakeRoot) -> None:
     root.write("says", "x\x1b[31m\n" * 3)
     run(root, 1, 2, 0)
+    wait(lambda: root.read("dev/ttyS0").endswith("\n"))
     lines = root.read("dev/ttyS0").splitlines()
     assert lines[0].startswith("the worker ended with status 2, again in 2 s: ")
     assert all(" " <= letter <= "~" for letter in "".join(lines))

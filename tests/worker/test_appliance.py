@@ -14,7 +14,7 @@ from dc.errors import StartError
 from dc.invites import Invite
 from dc.worker import appliance, worker_key
 from dc.worker.appliance import ANEW, OFF, REBOOT, Appliance, be, pause_after, status_of, words_of
-from dc.worker.appliance_key import Keys, keys_of
+from dc.worker.appliance_key import Keys, computer_id, keys_of
 from dc.worker.appliance_place import Place
 from dc.worker.appliance_settings import Settings
 from dc.worker.attendant import Attendant
@@ -205,6 +205,33 @@ async def test_a_computer_without_a_card_is_not_waited_for_for_ever(
     began = trio.current_time()
     assert await world.run() == OFF
     assert trio.current_time() - began == pytest.approx(8)
+
+
+async def test_a_first_card_that_comes_late_gives_its_name_to_a_worker_that_is_not_in(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    world = World(tmp_path, waits, ends())
+    world.line(f"dc.invite={CODE}")
+    (tmp_path / "run/dc/named").unlink()
+    (tmp_path / "run/dc/devices-done").touch()
+    card = tmp_path / "sys/class/net/eth0"
+
+    def key() -> str:
+        return (tmp_path / appliance.DATA / worker_key.NAME).read_text("ascii")
+
+    with trio.fail_after(90):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(world.run)
+            await trio.sleep(60)
+            assert len(world.joins) == 1
+            assert not (
+                tmp_path / appliance.DATA
+            ).exists()  # nothing tells it from other computers yet
+            (card / "device").mkdir(parents=True)
+            (card / "address").write_text("52:54:00:12:34:56\n")
+    assert len(world.joins) == 2
+    computer = computer_id("", ["52:54:00:12:34:56"])
+    assert key() == f"{keys_of(invites.read(CODE).secret, computer).private.hex()}\n"
 
 
 async def test_a_crash_is_one(tmp_path: Path) -> None:
