@@ -11,5 +11,5 @@ from tests.boot.image import built
 
 @pytest.fixture(scope="session")
 def image() -> Path:
-    """The folder of a build of this tree; made anew if something has changed."""
+    """The folder of a build of this tree."""
     return built("dev")

@@ -16,7 +16,7 @@ BUILD_SECONDS: Final = 900.0
 
 
 def built(compression: str, arch: str = "amd64") -> Path:
-    """Build the image, unless nothing has changed; return the folder of its files.
+    """Build the image; return the folder of its files. What takes long is kept until it changes.
 
     With $DC_BOOT_IMAGE that folder is taken as it is, instead. A release is built where users have
     theirs, and anything else apart from it.

@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-REPLY_SECONDS = 30.0
+REPLY_SECONDS = 60.0
 
 
 class Monitor:

@@ -12,11 +12,11 @@ from tests.boot.machine import Machine, switched_on
 from tests.boot.site import STEP_SECONDS, Site, opened
 
 NAME = f"dc-{Card().mac.replace(':', '')}"
-BOOT_SECONDS = 150.0  # 12 s where nothing else runs
-CLOCK_SECONDS = 30.0  # a task is a while on its way
+BOOT_SECONDS = 400.0  # 12 s where nothing else runs
+CLOCK_SECONDS = 30.0  # the server says the time in whole seconds, and may be slow to say it
 LONG_AGO = "2001-02-03T04:05:06"
 
-pytestmark = pytest.mark.seconds(400.0)
+pytestmark = pytest.mark.seconds(1500.0)
 
 
 async def test_a_computer_is_booted_into_a_worker(image: Path, tmp_path: Path) -> None:
@@ -34,8 +34,9 @@ async def it_joins(site: Site, machine: Machine, code: str) -> None:
     found = await site.here([NAME], BOOT_SECONDS)
     assert found[NAME]["own_slots"] == 2
     assert (await site.count_words())["dc"] > 1
+    before = time.time()
     seen = await site.look()
-    assert abs(seen.time - time.time()) < CLOCK_SECONDS
+    assert before - CLOCK_SECONDS < seen.time < time.time() + CLOCK_SECONDS
     assert seen.user != 0
     assert code not in seen.line
     assert code not in machine.serial.text
@@ -62,6 +63,7 @@ async def it_survives_a_restart_of_the_server(site: Site) -> None:
 async def it_is_powered_off(site: Site, machine: Machine) -> None:
     await site.order("power-off", NAME)
     await machine.off(STEP_SECONDS)
+    await machine.monitor.until("SHUTDOWN", STEP_SECONDS)  # it may not have been read yet
     (end,) = machine.monitor.told("SHUTDOWN")
     assert end["reason"] == "guest-shutdown"
     await site.gone(NAME)

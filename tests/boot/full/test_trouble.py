@@ -20,7 +20,7 @@ from tests.boot.site import HOST, STEP_SECONDS, opened
 
 pytestmark = pytest.mark.seconds(900.0)
 
-CLOCK_SECONDS = 30.0  # a task is a while on its way
+CLOCK_SECONDS = 30.0  # the server says the time in whole seconds, and may be slow to say it
 VANISHED_SECONDS = 45.0
 
 
@@ -128,7 +128,9 @@ async def test_clock_that_is_wrong(image: Path, tmp_path: Path, clock: str) -> N
         words = (f"dc.invite={await site.invite()}",)
         async with switched_on(Hardware(clock=clock, words=words), image):
             await site.here([NAME], BOOT_SECONDS)
-            assert abs((await site.look()).time - time.time()) < CLOCK_SECONDS
+            before = time.time()
+            seen = await site.look()
+            assert before - CLOCK_SECONDS < seen.time < time.time() + CLOCK_SECONDS
 
 
 async def test_configuration_of_garbage(image: Path, tmp_path: Path) -> None:
