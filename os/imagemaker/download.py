@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,10 +26,18 @@ PIECE: Final = 1 << 20
 TIMEOUT: Final = 60.0
 """Seconds of silence after which a mirror is taken to be gone."""
 
+PAUSES: Final = (1.0, 5.0, 15.0)
+"""Seconds before a file is asked for again that has broken off, or whose mirror was not to be had:
+one of many files may meet with that, and it is mostly over in a moment."""
+
 AGAIN: Final = (
     "Run it again, it goes on where it stopped; DEBIAN_MIRROR=URL and SECURITY_MIRROR=URL name "
     "other mirrors"
 )
+
+
+class PassingError(ImageError):
+    """What may be over when it is tried again."""
 
 
 def sha256(path: Path) -> str:
@@ -74,6 +83,15 @@ def fetch(packages: Sequence[Package], mirrors: dict[str, str], folder: Path) ->
 
 
 def _fetch(package: Package, mirror: str, folder: Path) -> None:
+    for pause in PAUSES:
+        try:
+            return _fetch_once(package, mirror, folder)
+        except PassingError:
+            time.sleep(pause)
+    return _fetch_once(package, mirror, folder)
+
+
+def _fetch_once(package: Package, mirror: str, folder: Path) -> None:
     part = folder / f"{package.file}.part"
     url = f"{mirror}/{urllib.parse.quote(package.path)}"
     try:
@@ -81,11 +99,12 @@ def _fetch(package: Package, mirror: str, folder: Path) -> None:
     except urllib.error.HTTPError as error:
         # A file that is there in full is not gone on with: its checksum decides.
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise ImageError(_refused(package, url, error)) from None
+            kind = PassingError if _is_busy(error.code) else ImageError
+            raise kind(_refused(package, url, error)) from None
     except (OSError, http.client.HTTPException) as error:
-        raise ImageError(f"{url}: {error}. Is the network there? {AGAIN}") from None
+        raise PassingError(f"{url}: {error}. Is the network there? {AGAIN}") from None
     if part.stat().st_size < package.size:
-        raise ImageError(f"{url}: the connection ended early. {AGAIN}")
+        raise PassingError(f"{url}: the connection ended early. {AGAIN}")
     if sha256(part) != package.sha256:
         part.unlink()
         raise ImageError(
@@ -106,6 +125,11 @@ def _get(url: str, part: Path) -> None:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _is_busy(code: int) -> bool:
+    """Whether a mirror says that it cannot at present."""
+    return code == http.client.TOO_MANY_REQUESTS or code >= http.client.INTERNAL_SERVER_ERROR
 
 
 def _refused(package: Package, url: str, error: urllib.error.HTTPError) -> str:

@@ -23,7 +23,10 @@ class Mirror(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         type(self).asked.append(self.headers["Range"])
-        if self.path not in ("/pool/a.deb", "/pool/cut.deb"):
+        if self.path == "/pool/busy.deb" and len(self.asked) < 3:
+            self.send_error(503)
+            return
+        if self.path not in ("/pool/a.deb", "/pool/busy.deb", "/pool/cut.deb"):
             self.send_error(404)
             return
         begun = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").rstrip("-"))
@@ -38,6 +41,11 @@ class Mirror(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "PAUSES", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -73,7 +81,22 @@ def test_what_was_begun_is_gone_on_with(
     assert Mirror.asked == [f"bytes={begun}-"]
 
 
-def test_what_breaks_off_is_kept_and_gone_on_with(mirrors: dict[str, str], tmp_path: Path) -> None:
+def test_what_breaks_off_is_gone_on_with_at_once(mirrors: dict[str, str], tmp_path: Path) -> None:
+    download.fetch([package("pool/cut.deb")], mirrors, tmp_path)
+    assert (tmp_path / "cut.deb").read_bytes() == DATA
+    assert Mirror.asked == [None, "bytes=5000-"]
+
+
+def test_a_mirror_that_is_busy_is_asked_again(mirrors: dict[str, str], tmp_path: Path) -> None:
+    download.fetch([package("pool/busy.deb")], mirrors, tmp_path)
+    assert (tmp_path / "busy.deb").read_bytes() == DATA
+    assert len(Mirror.asked) == 3
+
+
+def test_what_breaks_off_for_long_is_kept(
+    mirrors: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "PAUSES", ())
     with pytest.raises(ImageError, match=r"ended early\. Run it again, it goes on"):
         download.fetch([package("pool/cut.deb")], mirrors, tmp_path)
     download.fetch([package("pool/cut.deb")], mirrors, tmp_path)
@@ -94,6 +117,7 @@ def test_a_version_that_is_gone_can_be_had_from_snapshots(
 ) -> None:
     with pytest.raises(ImageError, match=r"no longer .*make os-lock.* DEBIAN_MIRROR=.*snapshot"):
         download.fetch([package("pool/b.deb")], mirrors, tmp_path)
+    assert len(Mirror.asked) == 1  # that is not over in a moment
 
 
 def test_a_mirror_that_is_not_there_is_named(tmp_path: Path) -> None:
