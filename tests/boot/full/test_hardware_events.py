@@ -103,7 +103,7 @@ async def test_card_that_comes_late(image: Path, tmp_path: Path) -> None:
             await machine.says("no network card was found", BOOT_SECONDS)
             card = {"driver": "usb-net", "id": "late0", "netdev": "late", "mac": Card().mac}
             await machine.monitor.ask("device_add", bus="usb.0", **card)
-            await site.until(lambda found: bool(found), "a worker", BOOT_SECONDS)
+            await site.here([NAME], BOOT_SECONDS)  # the name is of that card
             assert (await site.look()).user != 0
 
 
