@@ -24,6 +24,8 @@ from imagemaker import arch, fetching, host_tools, image, places, repro
 from imagemaker.errors import ImageError
 from imagemaker.places import Build
 
+SNAPSHOTS: Final = "http://snapshot.debian.org/archive"
+
 MIRRORS: Final = {
     "debian": "http://deb.debian.org/debian",
     "security": "http://deb.debian.org/debian-security",
@@ -38,7 +40,12 @@ def main() -> int:
     mirrors = {"debian": options.mirror, "security": options.security_mirror}
     try:
         with _alone(build.work):
-            _do(options.command, build, {name: url.rstrip("/") for name, url in mirrors.items()})
+            _do(
+                options.command,
+                build,
+                {name: url.rstrip("/") for name, url in mirrors.items()},
+                options.snapshots.rstrip("/"),
+            )
     except ImageError as error:
         print(f"image: {error}", file=sys.stderr)
         return 1
@@ -59,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="DIR")
     parser.add_argument("--mirror", default=MIRRORS["debian"], metavar="URL")
     parser.add_argument("--security-mirror", default=MIRRORS["security"], metavar="URL")
+    parser.add_argument("--snapshots", default=SNAPSHOTS, metavar="URL")
     return parser
 
 
@@ -76,12 +84,12 @@ def _build(options: argparse.Namespace) -> Build:
     )
 
 
-def _do(command: str, build: Build, mirrors: dict[str, str]) -> None:
+def _do(command: str, build: Build, mirrors: dict[str, str], snapshots: str) -> None:
     begun = time.monotonic()
     if command == "lock":
         fetching.lock(build, mirrors)
     elif command == "fetch":
-        fetching.fetch(build, mirrors)
+        fetching.fetch(build, mirrors, snapshots)
     elif command == "repro":
         repro.compare(build)
     elif command == "clean":

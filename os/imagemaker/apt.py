@@ -6,7 +6,10 @@ Nothing is downloaded by it but the archives' signed lists; files are fetched by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +17,7 @@ from imagemaker import packages
 from imagemaker.arch import Arch
 from imagemaker.control import depended_on, stanzas
 from imagemaker.errors import ImageError
-from imagemaker.lock import Lock, Package
+from imagemaker.lock import Lock, Package, state_of
 from imagemaker.running import run
 
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -70,6 +73,15 @@ class Apt:
             raise ImageError(f"Debian {SUITE} has no {', '.join(missing)} for {self._arch.name}")
         return found
 
+    def states(self) -> dict[str, str]:
+        """Return of each archive which state these lists are of, see imagemaker.lock.Lock."""
+        lists = self._folder / "lists"
+        dates: dict[str, list[datetime]] = {}
+        for archive, suite in SUITES:
+            (path,) = lists.glob(f"*_dists_{suite}_InRelease")
+            dates.setdefault(archive, []).append(date_of(path.read_text("utf-8")))
+        return {archive: state_of(max(found)) for archive, found in dates.items()}
+
     def _run(self, program: str, *words: str) -> bytes:
         return run([program, *words], environment={"APT_CONFIG": str(self._folder / "apt.conf")})
 
@@ -99,6 +111,18 @@ class Apt:
         )
 
 
+def date_of(release: str) -> datetime:
+    """Return when a release's list was signed, as the list says.
+
+    Raises:
+        ImageError: it does not.
+    """
+    found = re.search(r"^Date: (.+)$", release, re.MULTILINE)
+    if not found:
+        raise ImageError("a list of Debian's archives has no date")
+    return parsedate_to_datetime(found[1])
+
+
 def resolve(apt: Apt, arch: Arch) -> Lock:
     """Return the newest versions of all packages that the image is made of.
 
@@ -111,7 +135,7 @@ def resolve(apt: Apt, arch: Arch) -> Lock:
     if len(kernels) != 1:
         raise ImageError(f"{meta} depends on {len(kernels)} kernels, not on one")
     by_role = {**packages.roles(arch), packages.KERNEL: tuple(kernels)}
-    return Lock(arch.name, tuple(_locked(apt, by_role)))
+    return Lock(arch.name, apt.states(), tuple(_locked(apt, by_role)))
 
 
 def _locked(apt: Apt, by_role: Mapping[str, Sequence[str]]) -> list[Package]:

@@ -30,6 +30,9 @@ PAUSES: Final = (1.0, 5.0, 15.0)
 """Seconds before a file is asked for again that has broken off, or whose mirror was not to be had:
 one of many files may meet with that, and it is mostly over in a moment."""
 
+SERVER_ERROR: Final = 500
+"""The least status by which a server says that it cannot at present."""
+
 AGAIN: Final = (
     "Run it again, it goes on where it stopped; DEBIAN_MIRROR=URL and SECURITY_MIRROR=URL name "
     "other mirrors"
@@ -38,6 +41,10 @@ AGAIN: Final = (
 
 class PassingError(ImageError):
     """What may be over when it is tried again."""
+
+
+class GoneError(ImageError):
+    """A mirror no longer has a file."""
 
 
 def sha256(path: Path) -> str:
@@ -60,29 +67,45 @@ def missing_bytes(packages: Sequence[Package], folder: Path) -> int:
     return sum(one.size for one in packages if not is_there(folder, one))
 
 
-def fetch(packages: Sequence[Package], mirrors: dict[str, str], folder: Path) -> int:
+def fetch(
+    packages: Sequence[Package], mirrors: dict[str, str], folder: Path, old: dict[str, str]
+) -> int:
     """Download what is not there yet.
 
     Args:
         packages: as locked.
         mirrors: the address of each archive.
         folder: where they are kept.
+        old: the address of each archive as it was when they were locked, for what the mirrors no
+            longer have; may be empty.
 
     Returns:
         How many bytes were downloaded.
 
     Raises:
-        ImageError: a mirror cannot be reached, has other bytes, or no longer has a file.
+        ImageError: a mirror cannot be reached, has other bytes, or a file is nowhere any more.
     """
     missing = [one for one in packages if not is_there(folder, one)]
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in pool.map(lambda one: _fetch(one, mirrors[one.archive], folder), missing):
+        for _ in pool.map(lambda one: _fetch(one, mirrors, folder, old), missing):
             pass
     return sum(one.size for one in missing)
 
 
-def _fetch(package: Package, mirror: str, folder: Path) -> None:
+def _fetch(package: Package, mirrors: dict[str, str], folder: Path, old: dict[str, str]) -> None:
+    try:
+        _fetch_from(mirrors[package.archive], package, folder)
+    except GoneError as gone:
+        if package.archive not in old:
+            raise
+        try:
+            _fetch_from(old[package.archive], package, folder)
+        except ImageError as error:
+            raise ImageError(f"{gone}. Its old state was asked as well: {error}") from None
+
+
+def _fetch_from(mirror: str, package: Package, folder: Path) -> None:
     for pause in PAUSES:
         try:
             return _fetch_once(package, mirror, folder)
@@ -99,8 +122,7 @@ def _fetch_once(package: Package, mirror: str, folder: Path) -> None:
     except urllib.error.HTTPError as error:
         # A file that is there in full is not gone on with: its checksum decides.
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            kind = PassingError if _is_busy(error.code) else ImageError
-            raise kind(_refused(package, url, error)) from None
+            raise _refused(package, url, error) from None
     except (OSError, http.client.HTTPException) as error:
         raise PassingError(f"{url}: {error}. Is the network there? {AGAIN}") from None
     if part.stat().st_size < package.size:
@@ -127,18 +149,12 @@ def _get(url: str, part: Path) -> None:
             os.fsync(file.fileno())
 
 
-def _is_busy(code: int) -> bool:
-    """Whether a mirror says that it cannot at present."""
-    return code == http.client.TOO_MANY_REQUESTS or code >= http.client.INTERNAL_SERVER_ERROR
-
-
-def _refused(package: Package, url: str, error: urllib.error.HTTPError) -> str:
-    if error.code not in (http.client.NOT_FOUND, http.client.GONE):
-        return f"{url}: the mirror says {error.code} {error.reason}"
-    return (
-        f"{package.name} {package.version} is no longer at {url}: Debian has a newer one. "
-        "`make os-lock` takes the versions of today; to build exactly what is locked, "
-        "name an old state of the archive: make os-fetch "
-        "DEBIAN_MIRROR=http://snapshot.debian.org/archive/debian/YYYYMMDDT000000Z "
-        "SECURITY_MIRROR=http://snapshot.debian.org/archive/debian-security/YYYYMMDDT000000Z"
-    )
+def _refused(package: Package, url: str, error: urllib.error.HTTPError) -> ImageError:
+    if error.code in (http.client.NOT_FOUND, http.client.GONE):
+        return GoneError(
+            f"{package.name} {package.version} is not at {url} any more: Debian has a newer one. "
+            "`make os-lock` takes the versions of today"
+        )
+    busy = error.code == http.client.TOO_MANY_REQUESTS or error.code >= SERVER_ERROR
+    kind = PassingError if busy else ImageError
+    return kind(f"{url}: the mirror says {error.code} {error.reason}")

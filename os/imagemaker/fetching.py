@@ -16,6 +16,10 @@ PROJECT_LOCKS: Final = ("requirements.lock", "requirements-dev.lock")
 """Where versions of Python's packages are settled, for everybody who uses the project."""
 
 
+SNAPSHOTS: Final = {"debian": "debian", "security": "debian-security"}
+"""How https://snapshot.debian.org calls the archives."""
+
+
 def lock(build: Build, mirrors: dict[str, str]) -> None:
     """Lock today's versions, for all kinds of computer.
 
@@ -59,12 +63,13 @@ def _lock_wheels(
     shutil.rmtree(folder)
 
 
-def fetch(build: Build, mirrors: dict[str, str]) -> None:
+def fetch(build: Build, mirrors: dict[str, str], snapshots: str) -> None:
     """Download what is locked and not there yet.
 
     Args:
         build: what is built.
         mirrors: the address of each archive of Debian.
+        snapshots: the address of old states of them, for what they no longer have; may be empty.
 
     Raises:
         ImageError: something cannot be had; the text says what to do.
@@ -73,7 +78,9 @@ def fetch(build: Build, mirrors: dict[str, str]) -> None:
     wanted = _wanted(build)
     if size := download.missing_bytes(wanted, build.debs):
         print(f"downloading {size:,} bytes of Debian's packages to {build.debs}", flush=True)
-    download.fetch(wanted, mirrors, build.debs)
+    states = _lock.load(build.lock).states.items() if snapshots else ()
+    old = {name: f"{snapshots}/{SNAPSHOTS[name]}/{state}" for name, state in states}
+    download.fetch(wanted, mirrors, build.debs, old)
     _fetch_wheels(build.wheel_lock, build.arch.wheels, build.wheels)
     _fetch_wheels(build.build_wheel_lock, wheels.ANY, build.build_wheels)
 

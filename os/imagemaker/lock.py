@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -14,6 +15,12 @@ from imagemaker.errors import ImageError
 
 ARCHIVES: Final = ("debian", "security")
 """Debian's archives: of releases, and of what was corrected since."""
+
+STATE_FORM: Final = "%Y%m%dT%H%M%SZ"
+"""How https://snapshot.debian.org names a state of an archive, by its time in UTC."""
+
+STATE_HOURS: Final = 12
+"""How much later than its date a state is looked for: snapshots are taken each six hours."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,14 @@ class Package:
 
 @dataclass(frozen=True)
 class Lock:
-    """All packages for one kind of computer, sorted by name."""
+    """All packages for one kind of computer, sorted by name.
+
+    `states` names a state of each archive (STATE_FORM) that has them, for the time when it has
+    newer ones.
+    """
 
     arch: str
+    states: dict[str, str]
     packages: tuple[Package, ...]
 
     def of(self, role: str) -> list[Package]:
@@ -61,10 +73,16 @@ class Lock:
         return hashlib.sha256("".join(names).encode()).hexdigest()[:16]
 
 
+def state_of(date: datetime) -> str:
+    """Return the name of a state that has what an archive of this date has."""
+    return (date.astimezone(UTC) + timedelta(hours=STATE_HOURS)).strftime(STATE_FORM)
+
+
 def write(lock: Lock) -> str:
     """Return the lock as the text of its file."""
     packages = [asdict(one) for one in sorted(lock.packages, key=lambda one: one.name)]
-    return json.dumps({"arch": lock.arch, "packages": packages}, indent=1) + "\n"
+    said = {"arch": lock.arch, "states": lock.states, "packages": packages}
+    return json.dumps(said, indent=1) + "\n"
 
 
 def read(text: str, name: str) -> Lock:
@@ -80,7 +98,8 @@ def read(text: str, name: str) -> Lock:
     try:
         said = json.loads(text)
         packages = tuple(_package(one) for one in said["packages"])
-        return Lock(str(said["arch"]), packages)
+        states = {name: _state(said["states"][name]) for name in ARCHIVES}
+        return Lock(str(said["arch"]), states, packages)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ImageError(f"{name} is not a lock ({error}): `make os-lock` makes it anew") from None
 
@@ -95,6 +114,11 @@ def load(path: Path) -> Lock:
         return read(path.read_text("utf-8"), str(path))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}; `make os-lock` makes it") from None
+
+
+def _state(name: str) -> str:
+    datetime.strptime(name, STATE_FORM).replace(tzinfo=UTC)  # it is one
+    return name
 
 
 def _package(said: dict[str, Any]) -> Package:

@@ -29,7 +29,8 @@ PACKAGES = st.builds(
 
 @given(st.lists(PACKAGES, unique_by=lambda one: one.name))
 def test_what_is_written_is_read(found: list[lock.Package]) -> None:
-    one = lock.Lock("amd64", tuple(sorted(found, key=lambda package: package.name)))
+    states = {"debian": "20261128T141535Z", "security": "20261128T145300Z"}
+    one = lock.Lock("amd64", states, tuple(sorted(found, key=lambda package: package.name)))
     assert lock.read(lock.write(one), "lock") == one
 
 
@@ -38,7 +39,9 @@ def said(**changes: Any) -> str:
         "name": "a", "version": "1", "archive": "debian", "path": "pool/a.deb", "size": 1,
         "sha256": "0" * 64, "roles": ["root"],
     }  # fmt: skip
-    return json.dumps({"arch": "amd64", "packages": [{**package, **changes}]})
+    states = changes.pop("states", {"debian": "20261128T141535Z", "security": "20261128T145300Z"})
+    whole = {"arch": "amd64", "states": states, "packages": [{**package, **changes}]}
+    return json.dumps(whole)
 
 
 @pytest.mark.parametrize(
@@ -47,12 +50,20 @@ def said(**changes: Any) -> str:
         "", "[]", "{}", '{"arch": "amd64", "packages": [1]}',
         said(sha256="0"), said(archive="mine"), said(path="pool/../../etc/passwd"),
         said(path="/etc/passwd"), said(size="many"), said(roles=None),
+        said(states={}), said(states={"debian": "20261128T141535Z", "security": "../now"}),
     ],
 )  # fmt: skip
 def test_what_is_damaged_is_told_of(text: str) -> None:
     assert lock.read(said(), "lock").of("root")
     with pytest.raises(ImageError, match=r"mine\.json is not a lock .*make os-lock"):
         lock.read(text, "mine.json")
+
+
+def test_a_state_is_one_after_the_date_of_the_archive() -> None:
+    release = "Origin: Debian\nDate: Sat, 28 Nov 2026 20:15:35 UTC\nSuite: oldstable\n"
+    assert lock.state_of(apt.date_of(release)) == "20261129T081535Z"
+    with pytest.raises(ImageError, match="no date"):
+        apt.date_of("Origin: Debian\n")
 
 
 def test_a_lock_that_is_not_there_says_what_makes_it(tmp_path: Path) -> None:
