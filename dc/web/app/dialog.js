@@ -1,6 +1,7 @@
 // Asks before what destroys: `if (await confirm({...})) …`; and for a value, by a form in a dialog.
 import { html, useLayoutEffect, useRef } from "../vendor/vendor.js";
 import { cell, useCell } from "./cell.js";
+import { place } from "./router.js";
 
 const asked = cell(null);
 
@@ -17,8 +18,13 @@ export function form({ title, text = "", action, danger = false, fields }) {
 
 export function Dialogs() {
   const one = useCell(asked);
+  const { path } = useCell(place);
   const box = useRef(null);
   useLayoutEffect(() => { if (one) box.current.showModal(); }, [one]);
+  useLayoutEffect(() => () => { // the page that asked is left: what it asked is not wanted
+    asked.value?.answer(null);
+    asked.set(null);
+  }, [path]);
   if (!one) return null;
   const end = (answer) => {
     box.current.close(); // gives the focus back to where it was

@@ -11,19 +11,23 @@ export function useId(prefix = "field") {
   return id.current;
 }
 
-// What is added within a box gets the focus: call what is returned where one is added.
+// What is added within a box gets the focus: call what is returned where one is added, with its place (the last if not said).
 //
 // It has it as soon as it stands there, so that nothing that is typed at once is lost.
 //   entries: a selector of those that are there, seen from the box; `count`: how many there are.
 export function useAdded(box, entries, count) {
-  const waits = useRef(false);
+  const waits = useRef(null);
   useLayoutEffect(() => {
-    if (!waits.current) return;
-    waits.current = false;
-    const all = box.current.querySelectorAll(entries);
-    all[all.length - 1]?.querySelector("input, textarea, select, button:not(.icon-button)")?.focus();
+    const at = waits.current;
+    waits.current = null;
+    if (at !== null) focusIn([...box.current.querySelectorAll(entries)].at(at));
   }, [count]);
-  return () => { waits.current = true; };
+  return (at = -1) => { waits.current = at; };
+}
+
+// Gives the focus to the first control of a part of a form.
+export function focusIn(part) {
+  part?.querySelector("input, textarea, select, button:not(.icon-button)")?.focus();
 }
 
 // A label, a control, help below it, and what is wrong with it. `children(id, described)` gives the control.
@@ -54,6 +58,7 @@ export function Search({ label, value, onChange, placeholder = label }) {
   useLayoutEffect(() => { // another one's words, not our own that come back: more may have been typed since
     if (told.current === value) return;
     told.current = value;
+    clearTimeout(timer.current); // what was typed before them is gone
     setText(value);
   }, [value]);
   useEffect(() => () => clearTimeout(timer.current), []);
@@ -61,7 +66,9 @@ export function Search({ label, value, onChange, placeholder = label }) {
     const words = event.target.value;
     setText(words);
     clearTimeout(timer.current);
+    const { pathname } = location;
     timer.current = setTimeout(() => {
+      if (location.pathname !== pathname) return; // the address is another page's already, which is on its way
       told.current = words.trim();
       onChange(told.current);
     }, SETTLED_MS);

@@ -51,13 +51,14 @@ export function FailureGroups({ job, figures: { failures, other_failures: others
   if (!failures.length) return null;
   return html`<${Section} title="Failures by error" note=${`${count(job.counts.failed)} tasks failed`}
       tools=${html`<a href=${`/jobs/${job.job}?tab=tasks&state=failed`}>All failed tasks</a>`}>
-    <ul class="rows">${failures.map((group) => html`<${Group} key=${`${group.kind}-${group.first}`} job=${job} group=${group} />`)}</ul>
+    <ul class="rows">${failures.map((group) => html`<${Group} key=${`${group.kind} ${group.error}`} job=${job} group=${group} />`)}</ul>
     ${others > 0 && html`<p class="soft">${count(others)} more failed with other errors.</p>`}
   <//>`;
 }
 
 function Group({ job, group }) {
-  const [open, setOpen] = useState(false);
+  const [shown, setShown] = useState(null); // the task whose traceback is read: it stays, whatever fails after it
+  const open = shown !== null;
   const workers = Object.entries(group.workers);
   return html`<li class="row top">
     <span class="row-number">${count(group.count)}<span class="below">${percent(group.count, job.counts.failed)}</span></span>
@@ -67,9 +68,9 @@ function Group({ job, group }) {
         last in <a href=${`/jobs/${job.job}/tasks/${group.last}`}>task ${group.last}</a>, <${Time} at=${group.last_at} />
         ${workers.length > 0 && html`; on ${workers.slice(0, 4).map(([name, number], at) => html`${at ? ", " : ""}<${WorkerLink} name=${name} /> (${count(number)})`)}`}
       </span>
-      <button type="button" class="more" aria-expanded=${open} onClick=${() => setOpen(!open)}>
-        ${open ? "Hide" : "Show"} the traceback of task ${group.last}</button>
-      ${open && html`<${Trace} job=${job.job} number=${group.last} />`}
+      <button type="button" class="more" aria-expanded=${open} onClick=${() => setShown(open ? null : group.last)}>
+        ${open ? "Hide" : "Show"} the traceback of task ${shown ?? group.last}</button>
+      ${open && html`<${Trace} job=${job.job} number=${shown} />`}
     </div></li>`;
 }
 

@@ -19,7 +19,7 @@ const resultColumns = (job, shown) => [
   { key: "worker", title: "Worker", cell: (task) => html`<${WorkerLink} name=${task.worker} />` },
   { key: "look", title: "Look", unseen: true, cell: (task) => html`<div class="buttons end-cell">
     <button type="button" class="small" aria-pressed=${shown === task.number}
-      onClick=${() => setQuery({ show: shown === task.number ? "" : task.number })}>
+      onClick=${() => setQuery({ show: shown === task.number ? "" : task.number }, { state: history.state })}>
       ${shown === task.number ? "Hide" : "Look"}<span class="unseen">${shown === task.number ? "" : " at"} the result of task ${task.number}</span></button>
     <a class="button small" href=${`/jobs/${job.job}/tasks/${task.number}/result`} download=${fileName(job.job, task.number)}
       aria-label=${`Download the result of task ${task.number}`}><${Icon} name="download" /></a></div>` },
@@ -38,7 +38,7 @@ export default function Results({ job, query }) {
       ${shown !== null && html`<${ShownResult} job=${job} task=${data.tasks.find((one) => one.number === shown)} number=${shown} />`}
       <${Table} caption="Results" columns=${resultColumns(job, shown)} rows=${data.tasks} rowKey=${(task) => task.number}
         loading=${tasks.loading && tasks.path !== path} empty="There is no result yet." />
-      <${Pager} next=${data.next} />`}<//>
+      <${Pager} next=${data.next} late=${tasks.path !== path} />`}<//>
   <//>`;
 }
 

@@ -63,6 +63,6 @@ export function JobTasks({ job, query }) {
     <${Fetched} from=${tasks} lines=${12}>${(data) => html`<${Table} caption="Tasks" columns=${columnsOf(job.job)} rows=${data.tasks}
         rowKey=${(task) => task.number} loading=${tasks.loading && tasks.path !== path}
         empty=${state ? "No task is in this state." : "It has no task."} />
-      <${Pager} next=${data.next} />`}<//>
+      <${Pager} next=${data.next} late=${tasks.path !== path} />`}<//>
   </div>`;
 }

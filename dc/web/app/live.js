@@ -15,7 +15,7 @@ const SILENT_MS = 45000; // the server says something at least each 15 s
 // How it stands: `state` is connecting, live, polling, idle or lost; `at` when something came last.
 export const connection = cell({ state: "connecting", at: null, again: null });
 
-const wanted = new Map(); // topic -> set of {path, take}
+const wanted = new Map(); // topic -> set of {path, take, same, gone}
 const lastText = new Map(); // topic -> what was polled last, to tell whether it changed
 let source = null;
 let turn = 0; // each way of hearing is one: what an earlier one still waits for is of no interest
@@ -74,9 +74,13 @@ function open() {
     watch();
   };
   source.onerror = () => { if (mine === source) failed(); };
-  for (const sign of ["beat", "problem"]) { // nothing new; or a topic that is not there, or no more
-    source.addEventListener(sign, () => { if (mine === source) { heard("live"); watch(); } });
-  }
+  source.addEventListener("beat", () => { if (mine === source) { heard("live"); watch(); } }); // nothing new
+  source.addEventListener("problem", (event) => { // a topic that is not there, or no more
+    if (mine !== source) return;
+    heard("live");
+    watch();
+    for (const { gone } of [...(wanted.get(JSON.parse(event.data).topic) ?? [])]) gone();
+  });
   for (const topic of wanted.keys()) {
     source.addEventListener(topic, (event) => {
       if (mine !== source) return;
@@ -109,7 +113,7 @@ async function poll(left) {
   close();
   const mine = turn;
   if (!wanted.size) return;
-  const answered = await Promise.all([...wanted].map(([topic, takers]) => fetchOne(topic, takers)));
+  const answered = await Promise.all([...wanted].map(([topic, takers]) => fetchOne(topic, takers, mine)));
   if (mine !== turn) return;
   if (answered.includes(true)) {
     const back = connection.value.state === "lost"; // so that the stream may have failed before it came
@@ -124,15 +128,18 @@ async function poll(left) {
   }
 }
 
-async function fetchOne(topic, takers) {
-  const path = [...takers].find((one) => one.path)?.path;
-  if (!path) return null;
+// Asks for what a topic says, or else for what is asked for on it, and tells of it if it is new.
+async function fetchOne(topic, takers, mine) {
+  const said = [...takers].find((one) => one.same);
+  const paths = said ? [said.path] : [...new Set([...takers].map((one) => one.path))].filter(Boolean);
+  if (!paths.length) return null;
   try {
-    const value = await get(path);
-    const text = JSON.stringify(value);
+    const values = await Promise.all(paths.map((path) => get(path)));
+    if (mine !== turn) return true; // what the stream has said since is newer
+    const text = JSON.stringify(values);
     if (lastText.get(topic) !== text) {
       lastText.set(topic, text);
-      tell(topic, value);
+      tell(topic, values[0]);
     }
     return true;
   } catch (problem) {
@@ -157,8 +164,10 @@ function plan() {
 }
 
 // Calls `take(value, id)` with what the topic says, until what is returned is called.
-export function subscribe(topic, path, take) {
-  const one = { path, take };
+//   same: whether the path says the same as the topic, so that it can be asked for instead.
+//   gone: called when the topic is not there, or no more.
+export function subscribe(topic, path, take, { same = false, gone = () => {} } = {}) {
+  const one = { path, take, same, gone };
   if (!wanted.has(topic)) wanted.set(topic, new Set());
   wanted.get(topic).add(one);
   plan();
@@ -182,10 +191,10 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("online", () => { if (wanted.size) open(); });
 
-// What is at a path, for a component: {data, problem, loading, reload, set}.
+// What is at a path, for a component: {data, path, problem, loading, reload, set}.
 //   topic: a topic of the stream that says the same as the path, which then keeps it fresh.
 //   on: a topic on which the path is asked again, a second apart at least.
-// While another path is fetched, what was there before stays, and `loading` is true.
+// While another path is fetched, what was there before stays, and `loading` is true; `path` is what `data` is of.
 export function useData(path, { topic = "", on = "" } = {}) {
   const [state, setState] = useState({ data: null, problem: null, loading: true, path: "" });
   const asked = useRef(null);
@@ -216,9 +225,9 @@ export function useData(path, { topic = "", on = "" } = {}) {
         const data = await get(path, control.signal);
         if (!late) take(data);
       } catch (problem) {
-        if (control.signal.aborted) return;
+        if (control.signal.aborted || late) return; // it is here all the same, by the stream
         idle(!problem.lost);
-        setState((old) => ({ ...old, data: problem.lost ? old.data : null, problem, loading: false, path }));
+        setState((old) => ({ ...old, problem, loading: false, ...(problem.lost ? {} : { data: null, path }) }));
         if (problem.lost) next = setTimeout(() => { next = 0; ask(true); }, POLL_MS);
       } finally {
         busy = false;
@@ -237,7 +246,7 @@ export function useData(path, { topic = "", on = "" } = {}) {
     setState((old) => ({ ...old, loading: true }));
     ask(true);
     const ends = [];
-    if (topic) ends.push(subscribe(topic, path, take));
+    if (topic) ends.push(subscribe(topic, path, take, { same: true, gone: () => ask(true) }));
     if (on) ends.push(subscribe(on, path, soon));
     return () => {
       control.abort();

@@ -29,6 +29,8 @@ function App() {
   const { path, query } = useCell(place);
   const [shown, setShown] = useState({ path: "", view: null, values: {}, problem: null });
   const first = useRef(true);
+  const own = useRef(query);
+  if (shown.path === path) own.current = query; // while the next page is fetched, the one that stands keeps its own
   useLayoutEffect(() => {
     let mine = true;
     const found = find(path);
@@ -44,7 +46,7 @@ function App() {
     if (!first.current) document.getElementById("heading")?.focus({ preventScroll: true });
     first.current = false;
   }, [shown.path]);
-  return html`<${Shell}>${content(shown, query)}<//>`;
+  return html`<${Shell}>${content(shown, own.current)}<//>`;
 }
 
 const asked = load();

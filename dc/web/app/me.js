@@ -71,7 +71,8 @@ export function askToSignIn() {
   go(here === "/" ? SIGN_IN : `${SIGN_IN}?to=${encodeURIComponent(here)}`, { replace: true });
 }
 
-refused.watch(() => {
+refused.watch(async () => {
+  if (!me.value) await load(); // it could not be had when the page was opened
   if (!me.value?.needed) return;
   me.set({ ...me.value, signed_in: false, roles: [] });
   askToSignIn();

@@ -41,6 +41,11 @@ export function go(address, { replace = false, state = null } = {}) {
   place.set(read());
 }
 
+// The same for what was waited for: it leads nowhere if someone has gone to another page meanwhile.
+export function goFrom(path, address, how) {
+  if (location.pathname === path) go(address, how);
+}
+
 // Changes parts of the query; what is empty goes out of it.
 export function setQuery(changes, { replace = true, state = null } = {}) {
   const query = new URLSearchParams(location.search);

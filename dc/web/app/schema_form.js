@@ -1,8 +1,8 @@
 // A form made from a JSON Schema: each shape has its control, each control its label, help and mistake.
-import { html, useRef } from "../vendor/vendor.js";
+import { html, useLayoutEffect, useRef } from "../vendor/vendor.js";
 import { Doc } from "./doc.js";
 import { draftOf } from "./draft.js";
-import { Field, useAdded, useId } from "./forms.js";
+import { Field, focusIn, useAdded, useId } from "./forms.js";
 import { size } from "./format.js";
 import { Icon } from "./icons.js";
 import { MEASURES } from "./measures.js";
@@ -17,9 +17,10 @@ const MOST_FILE = 256 * 1024; // bytes of a file that goes into a payload as bas
 export const pathKey = (path) => JSON.stringify(path);
 
 // The whole form. `draft` is as in draft.js; `change(keys, value)` is called for each change of it;
-// `problems` is a Map of what is wrong, by pathKey of the field; fields named in `stays` cannot be left out.
-export function SchemaForm({ schema, root, draft, change, problems, label, stays = [] }) {
-  const form = { root, change, problems, stays };
+// `problems` is a Map of what is wrong, by pathKey of the field; fields named in `stays` cannot be left out;
+// `moved()` is called when entries move up, so that other paths are theirs.
+export function SchemaForm({ schema, root, draft, change, problems, label, moved, stays = [] }) {
+  const form = { root, change, problems, moved, stays };
   return html`<${Part} form=${form} schema=${schema} draft=${draft} keys=${[]} path=${[]} label=${label} outer=${true} />`;
 }
 
@@ -90,8 +91,7 @@ function JsonPart(props) {
 }
 
 function BytesPart(props) {
-  const take = async (event) => {
-    const [file] = event.target.files;
+  const take = async ([file]) => {
     if (!file) return;
     if (file.size > MOST_FILE) {
       toast(`${file.name.slice(0, 100)} has ${size(file.size)}: within a payload there may be ${size(MOST_FILE)}.`, { level: "error" });
@@ -99,8 +99,12 @@ function BytesPart(props) {
     }
     props.form.change(props.keys, await base64(file));
   };
+  const taken = (event) => {
+    take([...event.target.files]);
+    event.target.value = ""; // the bytes stand in the line: an entry that moves up takes them along
+  };
   return html`<${Leaf} ...${props} help="Bytes: choose a file, or paste base64.">${(id, described) => html`
-    <input type="file" aria-label=${`A file for ${short(props.label)}`} onChange=${take} />
+    <input type="file" aria-label=${`A file for ${short(props.label)}`} onChange=${taken} />
     <textarea rows="1" class="mono" spellcheck=${false} ...${typed(props, id, described, props.problem)}></textarea>`}<//>`;
 }
 
@@ -154,14 +158,18 @@ function Group({ label, shape, problem, remove, children, outer, box, note = "" 
 
 function ObjectPart(props) {
   const { form, shape, draft, keys, path } = props;
+  const box = useRef(null);
   const has = (field) => draft?.[field.name] !== undefined;
+  const there = shape.fields.filter(has);
+  const added = useAdded(box, ":scope > .part", there.length);
   const add = (name) => {
+    added(shape.fields.filter((field) => has(field) || field.name === name).findIndex((field) => field.name === name));
     const { schema } = shape.fields.find((field) => field.name === name);
     form.change([...keys, name], draftOf(schema, form.root));
   };
   const left = shape.fields.filter((field) => !has(field));
-  return html`<${Group} ...${props}>
-    ${shape.fields.filter(has).map((field) => html`<${Part} key=${field.name} form=${form} schema=${field.schema}
+  return html`<${Group} ...${props} box=${box}>
+    ${there.map((field) => html`<${Part} key=${field.name} form=${form} schema=${field.schema}
       draft=${draft[field.name]} keys=${[...keys, field.name]} path=${[...path, field.name]} label=${field.name}
       remove=${field.required || kept(field, form, path) ? null : () => form.change([...keys, field.name], undefined)} />`)}
     <${AddField} fields=${left} add=${add} />
@@ -198,9 +206,13 @@ function Entries({ draft, form, keys, blank, what, children, ...props }) {
     added();
     form.change([...keys, draft.length], blank());
   };
+  const remove = (at) => {
+    form.moved();
+    form.change([...keys, at], undefined);
+  };
   const note = draft.length ? `${draft.length}` : "none";
   return html`<${Group} ...${props} box=${box} note=${note}>
-    ${draft.map((one, at) => html`<div class="entry" key=${at}>${children(one, at, () => form.change([...keys, at], undefined))}</div>`)}
+    ${draft.map((one, at) => html`<div class="entry" key=${at}>${children(one, at, () => remove(at))}</div>`)}
     <div class="adds"><button type="button" class="small" onClick=${add}>+ ${what}</button></div>
   <//>`;
 }
@@ -232,12 +244,23 @@ function TuplePart(props) {
 
 function MaybePart(props) {
   const { form, shape, draft, keys, label } = props;
+  const place = useRef(null); // where it stands, as [box, number]: what is given there gets the focus
+  useLayoutEffect(() => {
+    const [box, at] = place.current ?? [];
+    place.current = null;
+    focusIn(box?.children[at]);
+  }, [draft === null]);
+  const give = ({ currentTarget }) => {
+    const part = currentTarget.closest(".part");
+    place.current = [part.parentElement, [...part.parentElement.children].indexOf(part)];
+    form.change(keys, { of: draftOf(shape.of, form.root) });
+  };
   if (draft === null) {
     return html`<div class="part leaf unset"><div class="field">
       <span class="label"><${Name} value=${label} /></span>
       <div class="unset-row"><span class="soft">nothing</span>
         <button type="button" class="small" aria-label=${`Give ${short(label)} a value`}
-          onClick=${() => form.change(keys, { of: draftOf(shape.of, form.root) })}>Give a value</button></div>
+          onClick=${give}>Give a value</button></div>
       ${shape.doc && html`<p class="help"><${Text} value=${shape.doc} max=${600} /></p>`}
     </div></div>`;
   }

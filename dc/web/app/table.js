@@ -72,11 +72,13 @@ function SelectAll({ keys, selected, onSelect }) {
 
 // Steps through what is paged by cursors. The cursors passed stand in the history's state, so that
 // Back and a copied address work.
-export function Pager({ next, name = "cursor", label = "Pages of the table" }) {
+//   late: whether what is shown, and `next` with it, is still of another page.
+export function Pager({ next, late, name = "cursor", label = "Pages of the table" }) {
   const at = new URLSearchParams(location.search).get(name);
   const passed = history.state?.[name] ?? [];
   if (!next && !at) return null;
   const move = (cursor, trail) => {
+    if (late) return; // pressed twice: not disabled, so that the focus stays on it
     setQuery({ [name]: cursor }, { replace: false, state: { ...history.state, [name]: trail } });
     document.getElementById("heading")?.scrollIntoView({ block: "nearest" });
   };

@@ -37,7 +37,7 @@ export function Timeline({ job: { job, finished_at: finished, state } }) {
   const path = width ? withQuery(`/api/jobs/${job}/timeline`, { ...settled, steps }) : "";
   const fetched = useData(path);
   const { data, reload } = fetched;
-  const whole = useWhole(data, settled);
+  const whole = useWhole(fetched.path === path ? data : null, settled);
   useFresh(live && !view, reload);
   const seen = view ?? whole;
   const change = (next) => setView(next && whole ? within(next, whole) : null);
@@ -83,7 +83,7 @@ function useSettled(view) {
   return settled;
 }
 
-// The longest window there is: what the server says when it is not asked for one.
+// The longest window there is: what the server says when it is not asked for one. `data` is what it says to that.
 function useWhole(data, asked) {
   const last = useRef(null);
   if (data && (!asked || !last.current)) last.current = { since: data.since, until: data.until };

@@ -27,7 +27,7 @@ export default function Audit({ query }) {
     <section class="panel"><${Fetched} from=${audit} lines=${12}>${(data) => html`
       <${Table} caption="Audit log" columns=${COLUMNS} rows=${data.entries} rowKey=${(one) => one.entry} empty=${empty}
         loading=${audit.loading && audit.path !== path} />
-      <${Pager} next=${data.next} label="Pages of the audit log" />`}<//></section>
+      <${Pager} next=${data.next} late=${audit.path !== path} label="Pages of the audit log" />`}<//></section>
   <//>`;
 }
 

@@ -25,7 +25,7 @@ export default function Events({ query }) {
     <${Filters} asked=${asked} />
     <section class="panel"><${Fetched} from=${events} lines=${12}>${(data) => html`
       <${EventList} caption="Events" events=${data.events} empty=${empty} loading=${events.loading && events.path !== path} />
-      <${Pager} next=${data.next} label="Pages of events" />`}<//></section>
+      <${Pager} next=${data.next} late=${events.path !== path} label="Pages of events" />`}<//></section>
   <//>`;
 }
 

@@ -59,7 +59,7 @@ export default function Jobs({ query }) {
           selected=${selected} onSelect=${may("submit") ? setSelected : undefined} loading=${jobs.loading && jobs.path !== path}
           empty=${filtered ? "No job is like that: change the filters." : html`There is no job yet.
             ${may("submit") && html`<a href="/submit">Submit one</a>, or do it from a program.`}`} />
-        <${Pager} next=${data.next} />`}<//>
+        <${Pager} next=${data.next} late=${jobs.path !== path} />`}<//>
     </div>
   <//>`;
 }
@@ -88,12 +88,11 @@ function Bulk({ jobs, done }) {
   const open = jobs.filter((job) => !FINISHED.has(job.state));
   const paused = open.filter((job) => job.state === "paused");
   const running = open.filter((job) => job.state !== "paused");
-  const each = async (some, action) => {
-    try {
-      for (const job of some) await send("POST", `/api/jobs/${job.job}/${action}`, {});
-    } finally {
-      done(); // where one is refused, those before it have changed
-    }
+  const each = async (some, action) => { // one that is refused, as it has finished meanwhile, keeps no other back
+    const problems = [];
+    for (const job of some) await send("POST", `/api/jobs/${job.job}/${action}`, {}).catch((problem) => problems.push(problem));
+    done();
+    if (problems.length) throw problems[0];
   };
   const pause = async () => {
     await each(running, "pause");

@@ -60,7 +60,7 @@ function Attentions({ of: all }) {
   if (!all.length) return null;
   const shown = more ? all : all.slice(0, ATTENTION_SHOWN);
   return html`<section class="attention" aria-labelledby="attention"><h2 id="attention" class="unseen">Needs attention</h2>
-    <ul>${shown.map((one) => html`<li class=${`note ${one.level}`} key=${one.kind + one.link + one.text}>
+    <ul>${shown.map((one, at) => html`<li class=${`note ${one.level}`} key=${attentionKey(one, shown.slice(0, at))}>
       <${Icon} name=${one.level === "info" ? "info" : "sick"} />
       <div><span class="unseen">${one.level}: </span><${Text} value=${one.text} max=${400} />
         ${one.since != null && html` <span class="soft">(<${Time} at=${one.since} />)</span>`}</div>
@@ -69,6 +69,11 @@ function Attentions({ of: all }) {
     ${all.length > ATTENTION_SHOWN && html`<button type="button" class="more" aria-expanded=${more}
       onClick=${() => setMore(!more)}>${more ? "Show fewer" : `Show all ${count(all.length)}`}</button>`}
   </section>`;
+}
+
+// Its words may count seconds: it stays the same all the same, so that a click or the focus on its link is not lost.
+function attentionKey({ kind, link }, before) {
+  return `${kind} ${link} ${before.filter((one) => one.kind === kind && one.link === link).length}`;
 }
 
 // --- throughput ---------------------------------------------------------------------------------
@@ -166,7 +171,7 @@ function Running() {
 function Failures({ of: failures }) {
   if (!failures.length) return null;
   return html`<${Section} title="Failures lately" tools=${html`<a href="/workers?sort=failing&order=desc">Workers, failing most first</a>`}>
-    <ul class="rows">${failures.map(({ job, name, type, group }) => html`<li class="row" key=${`${job}-${group.first}`}>
+    <ul class="rows">${failures.map(({ job, name, type, group }) => html`<li class="row" key=${`${job} ${group.kind} ${group.error}`}>
       <span class="row-number">${count(group.count)}</span>
       <div class="row-main"><a href=${`/jobs/${job}/tasks/${group.first}`}><${Text} value=${group.error || group.kind} max=${160} fixed /></a>
         <span class="below"><a href=${`/jobs/${job}`}><${Text} value=${name || type} max=${60} fixed /></a>, ${group.kind},

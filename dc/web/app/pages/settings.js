@@ -17,7 +17,7 @@ export default function Settings() {
   return html`<${Page} title="Settings">
     <${Section} title="Server"><${Fetched} from=${status} lines=${4}>${(data) => html`<${Server} status=${data} />`}<//><//>
     <${Section} title="Settings"><${Fetched} from=${settings} lines=${10}>${(data) => html`
-      <${All} settings=${data.settings} took=${settings.set} />`}<//><//>
+      <${All} settings=${data.settings} after=${settings.reload} />`}<//><//>
     ${administers() && html`<${Section} title="Access" tools=${html`<a href="/access/audit">Audit log</a>`}>
       <p><a href="/access">Tokens, sessions, groups and keys of workers</a>: who is let in, and what they may do.
         <a href="/workers/add">Add a computer</a> makes a join code.</p><//>`}
@@ -43,21 +43,24 @@ function Server({ status }) {
 
 const ORIGINS = { default: "queued", "command line": "info", operator: "done" };
 
-function All({ settings, took }) {
+function All({ settings, after }) {
   const columns = [
     { key: "name", title: "Setting", head: true, cell: (one) => html`<code>${one.name}</code>
       <span class="below wrap"><${Text} value=${one.doc} max=${300} /></span>` },
     { key: "value", title: "Value", cell: (one) => html`<${Text} value=${one.text || one.value || "none"} max=${120} />` },
     { key: "origin", title: "From", cell: (one) => html`<${Badge} state=${ORIGINS[one.origin]} text=${one.origin} />` },
-    { key: "change", title: "Change", unseen: true, cell: (one) => html`<${Change} setting=${one} took=${took} />` },
+    { key: "change", title: "Change", unseen: true, cell: (one) => html`<${Change} setting=${one} after=${after} />` },
   ];
   return html`<${Table} caption="What is set of the server" columns=${columns} rows=${settings} rowKey=${(one) => one.name} empty="Nothing can be set." />`;
 }
 
-function Change({ setting, took }) {
+function Change({ setting, after }) {
   if (!may()) return null;
   if (!setting.changeable) return html`<div class="buttons nowrap-buttons soft nowrap">at its start</div>`;
-  const set = async (value) => took(await send("PATCH", "/api/settings", { [setting.name]: value }));
+  const set = async (value) => {
+    await send("PATCH", "/api/settings", { [setting.name]: value });
+    after(); // not what it answered: that of another change may have come first
+  };
   const change = async () => {
     const answer = await form({
       title: `Change ${setting.name}`, text: setting.doc, action: "Change it",

@@ -10,7 +10,7 @@ import { encode, placeOf, readLines } from "../json_text.js";
 import { useData } from "../live.js";
 import { OPTIONS, SHOWN, optionsDraft, optionsOf } from "../options.js";
 import { Empty, Fetched, Meter, Note, Page, Section } from "../parts.js";
-import { go, setQuery } from "../router.js";
+import { goFrom, setQuery } from "../router.js";
 import { shapeOf, wordsOf } from "../schema.js";
 import { SchemaForm, pathKey } from "../schema_form.js";
 import { Text, cut, visible } from "../text.js";
@@ -66,6 +66,7 @@ function About({ type }) {
 // --- the job ------------------------------------------------------------------------------------
 
 const none = new Map();
+const NOTHING_WRONG = { tasks: [], options: none, all: [] };
 
 function Job({ type }) {
   const schema = type.payload_schema;
@@ -76,7 +77,7 @@ function Job({ type }) {
   const [files, setFiles] = useState([]);
   const [options, setOptions] = useState(optionsDraft);
   const [inputs, setInputs] = useState([]);
-  const [wrong, setWrong] = useState({ tasks: [], options: none, all: [] });
+  const [wrong, setWrong] = useState(NOTHING_WRONG);
   const [busy, setBusy] = useState(null);
   const box = useRef(null);
   const last = useRef({ body: "", key: "" });
@@ -84,6 +85,8 @@ function Job({ type }) {
   useLayoutEffect(() => { // a mistake is looked at where it is
     if (wrong.all.length) (box.current.querySelector('[aria-invalid="true"]') ?? box.current.querySelector(".wrong"))?.focus();
   }, [wrong]);
+
+  const moved = () => setWrong(NOTHING_WRONG); // mistakes are known by where they stood
 
   const submit = async (event) => {
     event.preventDefault();
@@ -94,6 +97,7 @@ function Job({ type }) {
     setWrong(found);
     if (found.all.length) return;
     setBusy({ done: 0, of: read.many, what: "Submitting" });
+    const { pathname } = location;
     try {
       const payloads = mode === "files" ? await putAll(files, put.current, setFiles, setBusy) : read.lines;
       const given = inputs.length ? { inputs: await putInputs(inputs, put.current) } : {};
@@ -106,7 +110,7 @@ function Job({ type }) {
         told: (fraction) => setBusy({ done: fraction, of: 1, what: "Submitting" }),
       });
       toast(job.warning || `Submitted ${plural(job.tasks, "task")} as job ${job.job}.`, { level: job.warning ? "error" : "info" });
-      if (box.current) go(`/jobs/${job.job}`); // else someone has gone to another page meanwhile
+      if (box.current) goFrom(pathname, `/jobs/${job.job}`); // else another type was chosen meanwhile
     } catch (problem) {
       setWrong(refused(problem, mode));
       setBusy(null);
@@ -115,15 +119,15 @@ function Job({ type }) {
 
   return html`<form onSubmit=${submit} ref=${box} novalidate>
     <${Section} title="Tasks" tools=${html`<${Modes} isFile=${isFile} mode=${mode} setMode=${setMode} />`}>
-      ${mode === "form" && html`<${Cards} type=${type} tasks=${tasks} setTasks=${setTasks} problems=${wrong.tasks} />`}
-      ${mode === "text" && html`<${Cards} type=${TEXT_TYPE} tasks=${tasks} setTasks=${setTasks} problems=${wrong.tasks} />`}
+      ${mode === "form" && html`<${Cards} type=${type} tasks=${tasks} setTasks=${setTasks} problems=${wrong.tasks} moved=${moved} />`}
+      ${mode === "text" && html`<${Cards} type=${TEXT_TYPE} tasks=${tasks} setTasks=${setTasks} problems=${wrong.tasks} moved=${moved} />`}
       ${mode === "lines" && html`<${Lines} lines=${lines} setLines=${setLines} schema=${schema} />`}
       ${mode === "files" && html`<${Files} files=${files} setFiles=${setFiles} />`}
     <//>
     <${Section} title="Options" note="All of them may be left as they are">
-      <${SchemaForm} schema=${OPTIONS} root=${OPTIONS} draft=${options} problems=${wrong.options} label="Options" stays=${SHOWN}
+      <${SchemaForm} schema=${OPTIONS} root=${OPTIONS} draft=${options} problems=${wrong.options} label="Options" stays=${SHOWN} moved=${moved}
         change=${(keys, value) => setOptions((old) => changed(old, keys, value))} />
-      <${Inputs} inputs=${inputs} setInputs=${setInputs} problems=${wrong.options} />
+      <${Inputs} inputs=${inputs} setInputs=${setInputs} problems=${wrong.options} moved=${moved} />
     <//>
     ${wrong.all.length > 0 && html`<div class="note error wrong" role="alert" tabindex="-1"><${Icon} name="sick" /><div>
       <strong>${wrong.title}</strong>${wrong.all.slice(0, SHOWN_ERRORS).map((one) => html`<p key=${one}><${Text} value=${one} max=${400} /></p>`)}
@@ -195,7 +199,7 @@ function refused(problem, mode) {
 
 // --- tasks one by one ---------------------------------------------------------------------------
 
-function Cards({ type, tasks, setTasks, problems }) {
+function Cards({ type, tasks, setTasks, problems, moved }) {
   const schema = type.payload_schema;
   const box = useRef(null);
   const added = useAdded(box, ":scope > .card", tasks.length);
@@ -203,13 +207,17 @@ function Cards({ type, tasks, setTasks, problems }) {
     added();
     setTasks((old) => [...old, draft]);
   };
+  const remove = (at) => {
+    moved();
+    setTasks((old) => old.filter((_, other) => other !== at));
+  };
   const single = tasks.length === 1;
   return html`<div ref=${box}>
     ${tasks.map((draft, at) => html`<div class=${single ? "card single" : "card"} key=${at} role="group" aria-label=${`Task ${at + 1}`}>
       ${!single && html`<div class="card-head"><h3>Task ${at + 1}</h3>
         <button type="button" class="icon-button" aria-label=${`Remove task ${at + 1}`} title="Remove"
-          onClick=${() => setTasks((old) => old.filter((_, other) => other !== at))}><${Icon} name="close" /></button></div>`}
-      <${SchemaForm} schema=${schema} root=${schema} draft=${draft} problems=${problems[at] ?? none} label=${nameOf(type)}
+          onClick=${() => remove(at)}><${Icon} name="close" /></button></div>`}
+      <${SchemaForm} schema=${schema} root=${schema} draft=${draft} problems=${problems[at] ?? none} label=${nameOf(type)} moved=${moved}
         change=${(keys, value) => setTasks((old) => old.map((one, other) => (other === at ? changed(one, keys, value) : one)))} />
     </div>`)}
     <div class="adds">
@@ -276,7 +284,7 @@ async function putAll(files, put, setFiles, setBusy) {
   const parts = files.map(({ part }) => part);
   const told = (at, part) => {
     parts[at] = part;
-    setFiles((old) => old.map((one, other) => (other === at ? { ...one, part } : one)));
+    setFiles((old) => old.map((one) => (one.file === files[at].file ? { ...one, part } : one)));
     setBusy({ done: parts.reduce((sum, one) => sum + one, 0), of: parts.length, what: "Uploading" });
   };
   return (await putFiles(files.map(({ file }) => file), told, put)).map(encode);
@@ -285,11 +293,15 @@ async function putAll(files, put, setFiles, setBusy) {
 // --- inputs -------------------------------------------------------------------------------------
 
 // Files that all tasks may read, each under a name.
-function Inputs({ inputs, setInputs, problems }) {
+function Inputs({ inputs, setInputs, problems, moved }) {
   const add = (event) => {
     const more = [...event.target.files].map((file) => ({ name: cut(file.name, MOST_NAME), file }));
     setInputs((old) => [...old, ...more]);
     event.target.value = "";
+  };
+  const remove = (at) => {
+    moved();
+    setInputs((old) => old.filter((_, other) => other !== at));
   };
   const rename = (at) => (event) => {
     const { value } = event.target;
@@ -303,7 +315,7 @@ function Inputs({ inputs, setInputs, problems }) {
           aria-describedby=${described} aria-invalid=${problems.has(pathKey(["inputs", at])) ? "true" : undefined}
           autocomplete="off" onInput=${rename(at)} />`}<//></div>
       <button type="button" class="icon-button" aria-label=${`Remove ${visible(cut(file.name, 60))}`}
-        onClick=${() => setInputs((old) => old.filter((_, other) => other !== at))}><${Icon} name="close" /></button></li>`)}</ul>`}`;
+        onClick=${() => remove(at)}><${Icon} name="close" /></button></li>`)}</ul>`}`;
 }
 
 function wrongInputs(inputs) {

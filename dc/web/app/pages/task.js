@@ -15,6 +15,7 @@ import { Table } from "../table.js";
 import { Block, Text } from "../text.js";
 
 const SHOWN = 64 * 1024; // characters of output that stay in the page
+const AGAIN_MS = 2000;
 
 export default function TaskPage({ job: jobNumber, task: number }) {
   const address = `/api/jobs/${jobNumber}/tasks/${number}`;
@@ -136,10 +137,20 @@ function Output({ task }) {
   const box = useRef(null);
   useEffect(() => {
     let mine = true;
+    let timer = 0;
     const take = (piece) => mine && setState((old) => joined(old, piece, SHOWN));
-    get(path).then(take, (problem) => mine && setState((old) => ({ ...old, problem, loaded: true })));
-    const end = FINISHED.has(task.state) ? null : subscribe(`output:${task.job}/${task.number}`, path, take);
-    return () => { mine = false; end?.(); };
+    const ask = () => get(path).then(take, (problem) => {
+      if (!mine) return;
+      setState((old) => (old.loaded ? old : { ...old, problem })); // what the stream has brought stays
+      if (problem.lost) timer = setTimeout(ask, AGAIN_MS);
+    });
+    ask();
+    const end = FINISHED.has(task.state) ? null : subscribe(`output:${task.job}/${task.number}`, path, take, { same: true });
+    return () => {
+      mine = false;
+      clearTimeout(timer);
+      end?.();
+    };
   }, [path]);
   useEffect(() => {
     const pre = box.current?.querySelector("pre");

@@ -10,7 +10,7 @@ import { EventList } from "../events_shared.js";
 import { useData } from "../live.js";
 import { may } from "../me.js";
 import { Action, Badge, Empty, Fetched, Figures, Loading, Meter, Note, Page, Section, Since, Time, Trouble } from "../parts.js";
-import { go } from "../router.js";
+import { goFrom } from "../router.js";
 import { Table } from "../table.js";
 import { Text, cut, visible } from "../text.js";
 import { Line, done, isHeld, powerDeeds, withAfter, workerLink, workerPath } from "../workers_shared.js";
@@ -53,7 +53,8 @@ function Deeds({ worker, after }) {
   const which = { names: [worker.name] };
   const who = visible(cut(worker.name, 60));
   const act = (deed) => async () => {
-    const gone = deed === "remove" ? () => go("/workers") : after;
+    const { pathname } = location;
+    const gone = deed === "remove" ? () => goFrom(pathname, "/workers") : after;
     return done(deed, which, who, gone);
   };
   const rename = async () => {
@@ -63,8 +64,9 @@ function Deeds({ worker, after }) {
       fields: html`<${Line} label="Name" name="name" value=${worker.name} />`,
     });
     if (!answer) return null;
+    const { pathname } = location;
     const changed = await send("PATCH", workerPath(worker.name), { name: answer.get("name") || null });
-    go(workerLink(changed.name), { replace: true });
+    goFrom(pathname, workerLink(changed.name), { replace: true });
     return `It is called ${visible(cut(changed.name, 60))} now.`;
   };
   const held = isHeld(worker);

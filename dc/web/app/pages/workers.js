@@ -36,7 +36,7 @@ export default function Workers({ query }) {
       <section class="panel"><${Table} caption="Workers" columns=${COLUMNS} rows=${data.workers} rowKey=${(worker) => worker.name}
         sort=${asked.sort || "name"} order=${asked.order || "asc"} onSort=${sortByQuery} selected=${selected} onSelect=${may() ? select : undefined}
         loading=${workers.loading && workers.path !== path} empty=${html`<${None} plain=${plain} />`} />
-        <${Pager} next=${data.next} label="Pages of workers" /></section>`}<//>
+        <${Pager} next=${data.next} late=${workers.path !== path} label="Pages of workers" /></section>`}<//>
   <//>`;
 }
 
@@ -136,13 +136,14 @@ const ENDING = new Set(["off", "stop", "remove"]);
 
 function Bulk({ asked, page, selected, all, setAll, select, after }) {
   if (!may()) return null;
-  const names = [...selected];
+  const here = page.workers.filter((worker) => selected.has(worker.name)); // who has gone from the list is not meant
+  const names = here.map((worker) => worker.name);
   if (!names.length) return html`<div class="bulk"><span class="soft">${page.next ? `The first ${count(page.workers.length)} of them` : plural(page.workers.length, "worker")}.
     Select some to drain, pause, stop or change them.</span></div>`;
   const whole = all ? filterOf(asked) : null;
   const which = whole ?? { names };
   const who = whole ? "all workers that the filter matches" : named(names);
-  const power = powerDeeds(page.workers.filter((worker) => selected.has(worker.name)));
+  const power = powerDeeds(here);
   const act = (deed) => async () => {
     const said = await done(deed, which, who, after);
     if (said !== null && deed === "remove") select(new Set());
