@@ -123,7 +123,7 @@ def test_there_are_shells_only_if_they_were_asked_for(root: FakeRoot) -> None:
     boot(root, "dc.shell=0")
     assert not root.has("shells.ran")
     boot(root, "dc.shell=1")
-    for _ in range(1000):
+    for _ in range(6000):
         if root.has("shells.ran"):
             break
         time.sleep(0.01)
@@ -150,7 +150,7 @@ exit 1
     assert not root.has("devices.ran")
     assert not root.has("run/dc/early-done")
     root.write("go-on", "")
-    for _ in range(1000):
+    for _ in range(6000):
         if root.has("devices.ran") and root.read("devices.ran") == "early\nrest\n":
             break
         time.sleep(0.01)
