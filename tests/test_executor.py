@@ -26,7 +26,7 @@ from dc.pipe_frames import FrameReader, encode_frame, marked_task, task_mark
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")
 
-BOUND_SECONDS = 20.0
+BOUND_SECONDS = 50.0
 
 PLUGIN = """
 import ctypes, os, signal, subprocess, sys, threading, time
@@ -57,6 +57,11 @@ def spin(seconds: float) -> float:
     while time.monotonic() < end:
         pass
     return seconds
+
+@dc.task_type
+def spin_until(path: str) -> None:
+    while not os.path.exists(path):
+        spin(0.02)
 
 @dc.task_type
 def do(code: str) -> str:
@@ -171,26 +176,31 @@ async def outcomes(executor: Executor, run: Run) -> list[Any]:
 
 
 async def raw(executor: Executor, run: Run) -> list[Any]:
-    """Send a batch; return its outcomes as they come.
-
-    On a loaded machine any task may seem to take long: what is given back is sent again.
-    """
+    """Send a batch; return its outcomes as they come."""
     await executor.send(run)
     found: dict[int, Any] = {}
     while len(found) < len(run.numbers):
-        message = await executor.receive()
+        message = await answer(executor, run)
         assert message is not None, executor.exit_text
-        if isinstance(message, Wrote):
-            continue
-        if isinstance(message, Ran):
-            assert message.job == run.job
-            assert len(message.times) == len(message.attempts) == len(message.numbers)
-            assert not found.keys() & set(message.numbers)
-            found |= zip(message.numbers, message.outcomes, strict=True)
-        elif isinstance(message, Busy) and message.unstarted:
-            await executor.send(only(run, message.unstarted))
+        assert isinstance(message, Ran), message
+        assert message.job == run.job
+        assert len(message.times) == len(message.attempts) == len(message.numbers)
+        assert not found.keys() & set(message.numbers)
+        found |= zip(message.numbers, message.outcomes, strict=True)
     assert list(found) == run.numbers
     return list(found.values())
+
+
+async def answer(executor: Executor, *runs: Run) -> FromExecutor | None:
+    """Return the next message that does not say that a task takes long.
+
+    On a loaded machine any task may seem to: what is given back of `runs` is sent again.
+    """
+    while isinstance(message := await executor.receive(), Wrote | Busy):
+        if isinstance(message, Busy) and message.unstarted:
+            (run,) = (one for one in runs if one.job == message.job)
+            await executor.send(only(run, message.unstarted))
+    return message
 
 
 def only(run: Run, numbers: Sequence[int]) -> Run:
@@ -251,14 +261,15 @@ async def test_batches_in_order(folder: Path) -> None:
     async with started(folder) as executor:
         size = 3000
         assert await outcomes(executor, batch("add_one", range(size))) == list(range(1, size + 1))
-        await executor.send(batch("add_one", [1], job=1))
-        await executor.send(batch("add_one", [1], job=2))
+        runs = [batch("add_one", [1], job=job) for job in (1, 2)]
+        for run in runs:
+            await executor.send(run)
         for job in (1, 2):
-            message = await executor.receive()
+            message = await answer(executor, *runs)
             assert isinstance(message, Ran)
             assert message.job == job
             assert message.attempts == [3]
-            assert 0 <= message.times[0] < 1
+            assert 0 <= message.times[0] < BOUND_SECONDS
 
 
 async def test_unknown_type_fails_and_names_it(folder: Path) -> None:
@@ -292,7 +303,7 @@ async def test_large_payload_and_result_travel_as_files(folder: Path, tmp_path: 
         assert result.digest == hashlib.sha256(data).digest()
         small = os.urandom(limits.INLINE_BYTES)
         await executor.send(batch("echo", [small], scratch=str(scratch)))
-        message = await executor.receive()
+        message = await answer(executor)
         assert isinstance(message, Ran)
         assert message.outcomes == [small]
 
@@ -395,7 +406,7 @@ async def test_many_large_inline_results_come_in_several_messages(folder: Path) 
         await executor.send(run)
         sizes: list[int] = []
         while sum(sizes) < 20:
-            message = await executor.receive()
+            message = await answer(executor, run)
             assert isinstance(message, Ran)
             sizes.append(len(message.numbers))
         assert max(sizes) <= limits_executor.RAN_BYTES // limits.INLINE_BYTES
@@ -406,15 +417,16 @@ async def test_many_large_inline_results_come_in_several_messages(folder: Path) 
 
 async def test_long_task_gives_the_rest_back(folder: Path) -> None:
     async with started(folder) as executor:
-        await executor.send(batch("sleep", [0.0, 30.0, 0.0, 0.0]))
-        ran = await executor.receive()
+        run = batch("sleep", [0.0, 60.0, 0.0, 0.0])
+        await executor.send(run)
+        ran = await answer(executor, run)
         assert isinstance(ran, Ran)
         assert ran.numbers == [10]
         busy = await executor.receive()
         assert isinstance(busy, Busy)
         assert (busy.job, busy.number, busy.attempt) == (1, 11, 3)
         assert (busy.unstarted, busy.unstarted_attempts) == ([12, 13], [3, 3])
-        assert limits_executor.BUSY_SECONDS <= busy.elapsed < 5
+        assert limits_executor.BUSY_SECONDS <= busy.elapsed < BOUND_SECONDS
         if busy.elapsed < limits.RUNNING_REPORT_SECONDS:
             again = await executor.receive()
             assert isinstance(again, Busy)
@@ -431,28 +443,32 @@ async def test_long_task_gives_the_rest_back(folder: Path) -> None:
         assert executor.running == (1, 11)
 
 
-async def test_long_task_that_ends_goes_on_with_what_comes(folder: Path) -> None:
+async def test_long_task_that_ends_goes_on_with_what_comes(folder: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     async with started(folder) as executor:
-        await executor.send(batch("spin", [0.3, 0.0]))
-        messages: list[FromExecutor | Wrote | None] = [await executor.receive()]
-        while isinstance(messages[-1], Busy):
-            messages.append(await executor.receive())
-        first, last = messages[0], messages[-1]
-        assert isinstance(first, Busy)
-        assert (first.number, first.unstarted) == (10, [11])
+        await executor.send(batch("spin_until", [str(gate)] * 2))
+        busy = await executor.receive()
+        assert isinstance(busy, Busy)
+        assert (busy.number, busy.unstarted) == (10, [11])
+        if busy.elapsed < limits.RUNNING_REPORT_SECONDS:
+            busy = await executor.receive()
+            assert isinstance(busy, Busy)
+            assert (busy.number, busy.unstarted) == (10, [])
+        gate.touch()
+        last = await executor.receive()  # told twice: for those behind it, and for its length
         assert isinstance(last, Ran)
         assert last.numbers == [10]
-        assert 0.3 <= last.times[0] < 5
-        assert len(messages) in (2, 3)  # once for those behind it, once for its length
+        assert busy.elapsed <= last.times[0] < BOUND_SECONDS
         await assert_well(executor)
 
 
 async def test_results_do_not_wait_for_the_end_of_a_slow_batch(folder: Path) -> None:
     async with started(folder) as executor:
-        await executor.send(batch("sleep", [0.01] * 30))
-        message = await executor.receive()
+        run = batch("sleep", [*[0.01] * 30, 60.0])
+        await executor.send(run)
+        message = await answer(executor, run)
         assert isinstance(message, Ran)
-        assert 1 <= len(message.numbers) < 30
+        assert 1 <= len(message.numbers) <= 30
 
 
 # --- what tasks raise ---------------------------------------------------------------------------
@@ -554,8 +570,9 @@ result = repr((sys.stdin.read(), os.read(0, 10)))
 )
 async def test_crash_says_how_and_names_the_task(folder: Path, code: str, text: str) -> None:
     async with started(folder) as executor:
-        await executor.send(batch("do", ["", "", code, ""]))
-        while (message := await executor.receive()) is not None:
+        run = batch("do", ["", "", code, ""])
+        await executor.send(run)
+        while (message := await answer(executor, run)) is not None:
             assert not isinstance(message, Ran) or 12 not in message.numbers
         assert executor.exit_text == text
         assert executor.running == (1, 12)
@@ -565,21 +582,28 @@ async def test_crash_says_how_and_names_the_task(folder: Path, code: str, text: 
 
 async def test_closed_pipe_ends_it(folder: Path) -> None:
     async with started(folder) as executor:
-        await executor.send(batch("do", ["import os; os.closerange(3, 100)", ""]))
-        assert await executor.receive() is None
+        run = batch("do", ["import os; os.closerange(3, 100)", ""])
+        await executor.send(run)
+        assert await answer(executor, run) is None
         assert executor.exit_text == "killed by signal 9 (SIGKILL)"
 
 
 async def test_what_was_sent_before_the_crash_comes_first(folder: Path) -> None:
     async with started(folder) as executor:
+        crash = batch("do", ["import os; os._exit(1)"], job=2)
         await executor.send(batch("add_one", range(2000)))
-        await executor.send(batch("do", ["import os; os._exit(1)"], job=2))
+        await executor.send(crash)
         await trio.sleep(0.2)
-        done = 0
+        found = 0
         while (message := await executor.receive()) is not None:
-            assert isinstance(message, Ran)
-            done += len(message.numbers)
-        assert done == 2000
+            if isinstance(message, Ran):
+                found += len(message.numbers)
+            elif isinstance(message, Busy) and message.job == crash.job and message.unstarted:
+                await executor.send(crash)
+            else:  # on a loaded machine any task may seem to take long
+                assert isinstance(message, Busy)
+                found += len(message.unstarted)
+        assert found == 2000
         assert executor.running == (2, 10)
 
 
@@ -594,7 +618,7 @@ for descriptor in range(3, 20):
 """.replace("\\\\", "\\")
     async with started(folder) as executor:
         await executor.send(batch("do", [code]))
-        assert await executor.receive() is None
+        assert await answer(executor) is None
         assert "after it sent nonsense: a frame of 4294967295 bytes" in executor.exit_text
 
 
@@ -683,13 +707,17 @@ async def test_close_in_the_middle_of_a_task_and_twice(folder: Path) -> None:
 
 async def test_cancelled_receive_loses_nothing(folder: Path) -> None:
     async with started(folder) as executor:
-        await executor.send(batch("sleep", [0.04, 0.04, 0.04]))
+        run = batch("sleep", [0.04, 0.04, 0.04])
+        await executor.send(run)
         found: list[int] = []
         while len(found) < 3:
+            message = None
             with trio.move_on_after(0.005):
                 message = await executor.receive()
-                if isinstance(message, Ran):
-                    found += message.numbers
+            if isinstance(message, Ran):
+                found += message.numbers
+            elif isinstance(message, Busy) and message.unstarted:
+                await executor.send(only(run, message.unstarted))
         assert found == [10, 11, 12]
 
 
@@ -825,8 +853,8 @@ async def test_halted_task_fails_as_it_is_told_and_the_executor_retires(
 async def test_result_of_a_halted_task_counts(folder: Path, tmp_path: Path) -> None:
     code = f"""
 import dc, time
-{BEGIN.format(path=str(tmp_path / "begun"))}
 try:
+    {BEGIN.format(path=str(tmp_path / "begun"))}
     time.sleep(60)
 except dc.TimeLimit as error:
     result = str(error)
@@ -861,11 +889,13 @@ async def test_halt_of_what_does_not_run_is_nothing(folder: Path, tmp_path: Path
 async def test_short_task_in_a_batch_that_leaves_something_ends_the_batch(folder: Path) -> None:
     code = "import os\nos.environ['DC_LEFT'] = 'x'"
     async with started(folder) as executor:
-        await executor.send(batch("do", ["", code, "", ""]))
-        ran, retire = await executor.receive(), await executor.receive()
-        assert isinstance(ran, Ran)
-        assert ran.numbers == [10, 11]
-        assert retire == Retire("task 1/11 left behind: another environment", left=True)
+        run = batch("do", ["", code, "", ""])
+        await executor.send(run)
+        ran: list[int] = []
+        while isinstance(message := await answer(executor, run), Ran):
+            ran += message.numbers
+        assert ran == [10, 11]
+        assert message == Retire("task 1/11 left behind: another environment", left=True)
         await executor.send(batch("do", [""]))  # which it does not begin
         with trio.move_on_after(0.1):
             pytest.fail(f"it goes on: {await executor.receive()}")
@@ -885,9 +915,10 @@ thread = threading.Thread(target=int)
 thread.start()
 thread.join()
 subprocess.run(["true"])
-subprocess.Popen(["true"])
-import time
-time.sleep(0.1)
+ended = os.posix_spawnp("true", ["true"], os.environ)
+import dc.process_tree, time
+while any(one.pid == ended and one.is_alive for one in dc.process_tree.all_processes()):
+    time.sleep(0.001)
 """
     async with started(folder) as executor:
         for _ in range(3):
@@ -924,8 +955,8 @@ async def test_streams_that_a_task_closes_are_there_for_the_next(folder: Path) -
 async def test_streams_that_are_replaced_are_left_behind(folder: Path) -> None:
     async with started(folder) as executor:
         await executor.send(batch("do", ["import io, sys\nsys.stdout = io.StringIO()"]))
-        await executor.receive()
-        assert await executor.receive() == Retire(
+        assert isinstance(await answer(executor), Ran)
+        assert await answer(executor) == Retire(
             "task 1/10 left behind: other standard streams", left=True
         )
 

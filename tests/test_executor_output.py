@@ -16,7 +16,7 @@ from dc.captured import Captured
 from dc.executor import Executor
 from dc.messages_parts import Failure
 from dc.messages_worker import Progress
-from dc.pipe import NOBODY, FromExecutor, InFile, Ran, Ready, Run, Saved, Wrote
+from dc.pipe import NOBODY, Busy, FromExecutor, InFile, Ran, Ready, Run, Saved, Wrote
 
 BOUND_SECONDS = 60
 
@@ -65,14 +65,14 @@ def closes(text: str) -> str:
     return text
 
 @dc.task_type
-def tells(count: int, context: dc.Context) -> float:
-    began = time.perf_counter()
+def tells(count: int, context: dc.Context) -> tuple[float, float]:
+    began, worked = time.perf_counter(), time.thread_time()
     for one in range(count):
         context.progress(one / count, "so far")
-    seconds = time.perf_counter() - began
+    worked = time.thread_time() - worked
     context.progress(1.0)
     time.sleep(1.3)
-    return seconds
+    return worked, time.perf_counter() - began
 
 @dc.task_type
 def saves(data: bytes, context: dc.Context) -> bytes:
@@ -114,7 +114,11 @@ class Agent:
             self.hear(wrote)
 
     async def run(self, kind: str, payloads: Sequence[Any], **more: Any) -> list[Any]:
-        """Run tasks, numbered from 10; return their outcomes."""
+        """Run tasks, numbered from 10; return their outcomes.
+
+        On a loaded machine any task may seem to take long: those that are given back behind it are
+        sent again.
+        """
         data: list[bytes | InFile] = [
             one if isinstance(one, bytes) else msgspec.msgpack.encode(one) for one in payloads
         ]
@@ -132,11 +136,20 @@ class Agent:
             self.told.append(message)
             if isinstance(message, Ran):
                 outcomes += message.outcomes
+            elif isinstance(message, Busy) and message.unstarted:
+                await self.executor.send(only(run, message.unstarted))
         return outcomes
 
     def text(self, number: int = 10) -> str:
         found = self.written.get((1, number, 3))
         return found.text() if found is not None else ""
+
+
+def only(run: Run, numbers: Sequence[int]) -> Run:
+    """Return the batch with these tasks alone."""
+    payloads = [run.payloads[run.numbers.index(one)] for one in numbers]
+    attempts = run.attempts[: len(numbers)]
+    return msgspec.structs.replace(run, numbers=list(numbers), attempts=attempts, payloads=payloads)
 
 
 @asynccontextmanager
@@ -214,12 +227,13 @@ async def test_a_task_that_closes_its_descriptors_keeps_what_it_wrote(folder: Pa
 
 async def test_progress_comes_twice_a_second_and_the_last_comes_too(folder: Path) -> None:
     async with agent(folder) as one:
-        (seconds,) = await one.run("tells", [20_000])
+        (outcome,) = await one.run("tells", [20_000])
+        worked, seconds = msgspec.msgpack.decode(outcome)
         told = [said for said in one.told if isinstance(said, Progress)]
         assert told[0] == Progress(1, 10, 3, 0.0, "so far")
         assert told[-1] == Progress(1, 10, 3, 1.0, "")
-        assert 2 <= len(told) <= 3
-        assert msgspec.msgpack.decode(seconds) < 20_000 * 5e-6  # a tenth of that, on a quiet one
+        assert 2 <= len(told) <= 1 + seconds / limits_executor.NOTE_SECONDS
+        assert worked < 20_000 * 5e-6  # a tenth of that, on a quiet one
 
 
 async def test_a_failing_task_leaves_its_last_checkpoint(folder: Path) -> None:

@@ -19,7 +19,7 @@ from tests.archives import CODE, unpacked
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="not tried there")
 
-BOUND_SECONDS = 20.0
+BOUND_SECONDS = 50.0
 Columns: TypeAlias = tuple[list[int], list[int], list[bytes | InFile]]
 
 
@@ -162,7 +162,7 @@ async def test_what_an_import_prints_and_starts_is_no_tasks(tmp_path: Path) -> N
 async def test_an_import_takes_its_time(tmp_path: Path) -> None:
     """The task is not told to take long before it begins."""
     async with started(tmp_path) as process:
-        folder = made(process.folder, ("import dc", "import dc, time\ntime.sleep(0.7)"))
+        folder = made(process.folder, ("import dc", "import dc, time\ntime.sleep(1.5)"))
         process.jobs += 1
         columns: Columns = [0, 1], [1, 1], [msgspec.msgpack.encode(one) for one in ("hi", "ho")]
         where = 1, "shout", "1", str(process.folder)
@@ -172,6 +172,6 @@ async def test_an_import_takes_its_time(tmp_path: Path) -> None:
             message = await process.next()
             if isinstance(message, Ran):
                 ran += message.numbers
-                assert max(message.times) < 0.5
+                assert max(message.times) < 1.5, "the import counts"
             else:
                 assert isinstance(message, Loaded | Busy)

@@ -55,10 +55,10 @@ def bench(server: FakeServer) -> Iterator[Bench]:
 
     thread = threading.Thread(target=partial(trio.run, serve), daemon=True)
     thread.start()
-    port, token = started.get(timeout=10)
+    port, token = started.get(timeout=60)
     yield lambda *args: main(["bench", f"http://127.0.0.1:{port}", *args])
     token.run_sync_soon(scope.cancel)
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 

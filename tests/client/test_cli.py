@@ -133,10 +133,10 @@ def dctl() -> Iterator[Line]:
 
     thread = threading.Thread(target=partial(trio.run, serve), daemon=True)
     thread.start()
-    port, token = started.get(timeout=10)
+    port, token = started.get(timeout=60)
     yield Line(f"http://127.0.0.1:{port}", server)
     token.run_sync_soon(scope.cancel)
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -403,7 +403,7 @@ def test_trouble_is_told_while_submitting(
 
     monkeypatch.setattr(progress, "TROUBLE_SECONDS", 0.001)
     with progress.telling_trouble(Troubled(), Told()):  # type: ignore[arg-type]
-        assert told.wait(10)
+        assert told.wait(60)
     assert capsys.readouterr().err == "the disk is full\nthe server is out of trouble\n"
 
 

@@ -16,7 +16,7 @@ from dc import limits, messages_client
 from dc.client.submitter import submitter_here
 from tests.client.fake_server import PlainFake
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def in_its_thread(client: dc.Client, do: Callable[[], Any]) -> Any:

@@ -101,7 +101,7 @@ class Computer:
         return program
 
     def serve(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start a DHCP server at the other end of the cable."""
+        """Start a DHCP server at the other end of the cable; return once it listens."""
         server = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin:/sbin")
         assert server is not None, "the tests need dnsmasq: apt install dnsmasq-base"
         words = ["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root"]
@@ -113,7 +113,9 @@ class Computer:
             "--no-ping",
         ]
         words += ["--dhcp-range=10.66.0.50,10.66.0.60,1h", f"--pid-file={self.root.path}/dnsmasq"]
-        return self.start([server, *words, *options])
+        program = self.start([server, *words, *options])
+        self.wait(lambda: not self.ran(["grep", "-q", ":0043 ", "/proc/net/udp"]))
+        return program
 
     def end(self) -> None:
         """End all that was started, and what that has started."""

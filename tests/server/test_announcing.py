@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -30,7 +31,7 @@ async def test_questions_are_answered_and_nothing_else() -> None:
             for wrong in (b"", b"dc?1", question(NONCE)[:-1], question(NONCE) + b"x", b"y" * 256):
                 await sock.send(wrong)
             await sock.send(question(NONCE))
-            with trio.fail_after(5.0):
+            with trio.fail_after(30.0):
                 assert read_answer(await sock.recv(1000), NONCE) == FACTS
         nursery.cancel_scope.cancel()
 
@@ -43,12 +44,10 @@ async def test_one_address_is_not_answered_without_end() -> None:
             await sock.connect(here.getsockname())
             for number in range(5):
                 await sock.send(question(b"%08d" % number))
-            got = 0
+            for _ in range(2):
+                await sock.recv(1000)
             with trio.move_on_after(0.3):
-                while True:
-                    await sock.recv(1000)
-                    got += 1
-            assert got == 2
+                pytest.fail(f"a third answer: {await sock.recv(1000)!r}")
         nursery.cancel_scope.cancel()
 
 
@@ -65,10 +64,13 @@ async def test_on_a_loopback_address_this_computer_alone_is_answered() -> None:
 
 async def test_a_port_that_cannot_be_had_is_said(caplog: pytest.LogCaptureFixture) -> None:
     (taken,) = await open_sockets("127.0.0.1", 0)
-    with taken, trio.move_on_after(0.1):
+    with taken, trio.fail_after(30.0):
         facts = Facts("server", taken.getsockname()[1], True, bytes(16))
-        await announce("127.0.0.1", facts, mdns=())
-    assert "cannot be had" in caplog.text
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(announce, "127.0.0.1", facts, mdns=()))
+            while "cannot be had" not in caplog.text:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
 
 
 async def test_mdns_is_another_program(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

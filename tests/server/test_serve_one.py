@@ -37,7 +37,7 @@ async def serve(do: Callable[[], Awaitable[None]]) -> bytes:
         async with client:
             site = cast("Site", PlayedSite(do))
             await _serve_one(site, Buffer(), await listener.accept())
-            with trio.fail_after(5):
+            with trio.fail_after(60):
                 return bytes(await client.receive_some())
 
 

@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from tests.system.processes import Server
 
-SECONDS = 10.0
+SECONDS = 60.0
 DC_V1 = Subprotocol("dc.v1")
 pack = msgspec.msgpack.encode
 unpack = msgspec.msgpack.decode

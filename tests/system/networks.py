@@ -22,7 +22,7 @@ from typing import Final, Self
 LIFETIME_SECONDS: Final = 600
 """Of a computer, should nobody end it."""
 
-READY_SECONDS: Final = 10.0
+READY_SECONDS: Final = 60.0
 
 HOSTS: Final[dict[str, list[tuple[str, str]]]] = {
     "server": [("A", "10.77.1.2")],

@@ -30,7 +30,7 @@ http {
 $server
 }
 """
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 def documented(which: str) -> str:

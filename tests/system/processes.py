@@ -20,9 +20,10 @@ import dc
 
 ROOT: Final = Path(__file__).parent.parent.parent
 TEMPLATE: Final = ROOT / "examples" / "template"
-START_SECONDS: Final = 30.0
-STOP_SECONDS: Final = 15.0
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 40.0
 COMMAND_SECONDS: Final = 90.0
+ANSWER_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 
 PLUGIN: Final = '''\
@@ -119,7 +120,8 @@ class Program:
 
     def text(self) -> str:
         """What it has written so far, for messages."""
-        return f"{self.name}: {self.out.read_text()}{self.err.read_text()[-4000:]}"
+        out, err = (one.read_text(errors="replace") for one in (self.out, self.err))
+        return f"{self.name}: {out}{err[-4000:]}"
 
     def send(self, number: int) -> None:
         """Send a signal to the process alone."""
@@ -304,7 +306,7 @@ class Server:
 
     def get(self, path: str) -> bytes:
         """Return what the server answers to a GET."""
-        with urllib.request.urlopen(self.address + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.address + path, timeout=ANSWER_SECONDS) as answer:
             body: bytes = answer.read()
         return body
 

@@ -94,9 +94,9 @@ def asking(host: str, port: int, *, tls: bool) -> Iterator[http.client.HTTPConne
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, port, timeout=10, context=context)
+        connection = http.client.HTTPSConnection(host, port, timeout=60, context=context)
     else:
-        connection = http.client.HTTPConnection(host, port, timeout=10)
+        connection = http.client.HTTPConnection(host, port, timeout=60)
     try:
         yield connection
     finally:

@@ -46,7 +46,7 @@ class SecureServer:
 
     @classmethod
     async def again(cls, machine: Machine, port: int, token: str, *options: object) -> Self:
-        """Start one on data that has this token."""
+        """Start one on data that has this token, on a free port if `port` is 0."""
         where = ["--listen", f"127.0.0.1:{port}", "--data", machine.data]
         plugins = machine.with_plugins(None)
         program = machine.start("dc.server", *where, "--secure", *options, *plugins, name="server")
@@ -57,6 +57,7 @@ class SecureServer:
         await until(is_up, "the server's address", START_SECONDS, program.text)
         pin = _PIN.search(program.err.read_text())
         assert pin is not None, program.text()
+        port = int(program.out.read_text().split()[0].rpartition(":")[2])
         server = Server("127.0.0.1", port, True, bytes.fromhex(pin[1]))
         return cls(program, server, token)
 

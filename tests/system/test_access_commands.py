@@ -80,6 +80,7 @@ async def test_a_later_start_says_no_more_than_its_address(machine: Machine) -> 
     while done.returncode and again.alive:
         done = machine.command("dc", "status")
     assert done.returncode == 0, done.stderr
+    await until(lambda: again.out.read_text().endswith("\n"), "its address", more=again.text)
     assert again.out.read_text().splitlines() == [server.address]
 
 

@@ -111,6 +111,7 @@ async def test_it_joins_works_and_ends(machine: Machine, secure: SecureServer) -
     computer = Computer(machine, "works")
     program = computer.boot(f"dc.invite={code.code} dc.slots=2 dc.label=room=12")
     await secure.has_workers(computer.name, programs=(program,))
+    await until(lambda: len(words_below(program.pid)) == 2, "two executors", more=program.text)
     words = words_below(program.pid)
     assert (len(words), words.count(WAIT)) == (2, 1), "of two executors one began before the worker"
     made = await secure.ask("POST", "/api/jobs", {"type": "square", "tasks": [3, 4]})
@@ -182,10 +183,13 @@ async def test_without_a_code_a_number_is_compared_at_its_keyboard(
         assert told is not None
         waiting = await secure.key_of(computer.name)
         assert waiting["number"] == told[1] + told[2]
+        drawn = b""
+        while b"Press y" not in drawn:
+            await trio.lowlevel.wait_readable(keyboard)
+            drawn += os.read(keyboard, 65536)
         os.write(keyboard, b"y")
         await secure.ask("POST", f"/api/worker-keys/{waiting['key']}/approve", {})
         await computer.shows("connected to https://127.0.0.1", program)
-        assert b"Press y" in os.read(keyboard, 65536)
     finally:
         os.close(keyboard)
         os.close(screen)

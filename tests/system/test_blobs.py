@@ -20,6 +20,10 @@ from tests.system.processes import Machine, Server
 
 SIZE = 48_000_000
 KILLS = 2
+WENT_ON = SIZE * 5 // 12
+"""Behind this is only who has not lost what was moved between the first kill and the second: that
+began at a third and ended at two thirds, of which the system's buffers may have held a part.
+"""
 
 
 @asynccontextmanager
@@ -81,28 +85,28 @@ async def test_uploads_and_downloads_outlive_a_killed_server(
     killer = Killer(machine, await machine.server())
     await killer.go_on(lambda way: way.upload(blob, source, killer.told))
     assert killer.kills == KILLS
-    assert killer.first > SIZE // 2, "it went on where it was cut"
+    assert killer.first > WENT_ON, "it went on where it was cut"
     assert os.listdir(machine.data / "blobs" / "incoming") == []  # noqa: PTH208
     killer = Killer(machine, killer.server)
     path, back = f"/blobs/{blob.name}", tmp_path / "back"
     await killer.go_on(lambda way: way.download(path, blob, back, killer.told))
     assert killer.kills == KILLS
-    assert killer.first > SIZE // 2
+    assert killer.first > WENT_ON
     assert await blob_of(back) == blob
 
 
 async def test_the_server_stays_small_and_awake(machine: Machine, tmp_path: Path) -> None:
     """Bounds with much room, for a busy machine; benchmarks/blobs.py measures."""
     source, server = source_in(tmp_path), await machine.server()
-    blob, before, slowest = await blob_of(source), server.memory("VmHWM") or 0, 0.0
+    blob, before = await blob_of(source), server.memory("VmHWM") or 0
+    times: list[float] = []
 
     async def ask() -> None:
-        nonlocal slowest
         async with client_of(server) as client:
             while True:
                 begin = time.perf_counter()
                 await client.get_json("/api/status")
-                slowest = max(slowest, time.perf_counter() - begin)
+                times.append(time.perf_counter() - begin)
 
     async with trio.open_nursery() as nursery, transport_to(server) as transport:
         nursery.start_soon(ask)
@@ -111,7 +115,8 @@ async def test_the_server_stays_small_and_awake(machine: Machine, tmp_path: Path
             await transport.download(f"/blobs/{blob.name}", blob, tmp_path / "back")
         nursery.cancel_scope.cancel()
     assert (server.memory("VmHWM") or 0) - before < 32_000_000
-    assert slowest < 0.5
+    assert max(times) < 5
+    assert sorted(times)[len(times) * 9 // 10] < 0.5
 
 
 async def test_clients_that_hold_still_hold_up_nobody(machine: Machine, tmp_path: Path) -> None:
@@ -126,7 +131,7 @@ async def test_clients_that_hold_still_hold_up_nobody(machine: Machine, tmp_path
             head = f"{'PUT' if number % 2 else 'GET'} /blobs/{name} HTTP/1.1\r\nHost: localhost\r\n"
             body = f"Content-Length: {SIZE}\r\n\r\nsome bytes" if number % 2 else "\r\n"
             sock.sendall(f"{head}{body}".encode())
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await transport.download(f"/blobs/{blob.name}", blob, tmp_path / "back")
             with source.open("ab") as file:
                 file.write(b"more")

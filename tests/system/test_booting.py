@@ -38,7 +38,7 @@ def get(port: int, path: str, *, tls: bool = False, **head: str) -> tuple[int, b
 
 def raw(port: int, data: bytes) -> bytes:
     """Return all that a server says to these bytes."""
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), 60) as connection:
         connection.sendall(data)
         got = b""
         while piece := connection.recv(65536):

@@ -48,7 +48,7 @@ class World:
 
     async def text(self, path: str) -> str:
         """Return what is in a file, once there is something."""
-        await until(lambda: os.path.exists(path) and os.path.getsize(path) > 0, path, 10)  # noqa: PTH110, PTH202
+        await until(lambda: os.path.exists(path) and os.path.getsize(path) > 0, path)  # noqa: PTH110, PTH202
         return await trio.Path(path).read_text()
 
     async def run(self, kind: str, *payloads: Any, **options: Any) -> list[Any]:
@@ -135,7 +135,7 @@ async def test_a_cancelled_one_that_ignores_every_signal(world: World) -> None:
         pid = int(await world.text(path))
         began = time.monotonic()
         await job.cancel()
-        await until(lambda: not is_running(pid), "the program to end", 10)
+        await until(lambda: not is_running(pid), "the program to end")
         took = time.monotonic() - began
     assert took < DEAD_SECONDS + SLACK_SECONDS
     await world.is_well()
@@ -205,7 +205,7 @@ async def test_one_that_starts_a_daemon(world: World) -> None:
     path = world.path()
     (process,) = await world.run("daemon", path)
     daemon = int(await world.text(path))
-    await until(lambda: not is_running(daemon), "the daemon to end", 5)
+    await until(lambda: not is_running(daemon), "the daemon to end")
     await world.is_well()
     assert "left behind: a process" in world.worker.text()
     assert (await world.run("leave", ""))[0] != process

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and paths
 FOLDERS: Final = (ROOT / "plugins", ROOT / "examples")
 UPPER: Final = ROOT / "plugins" / "wasm" / "examples" / "upper.wasm"
 EMPTY: Final = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
-SECONDS: Final = 45.0  # a package of some megabytes is fetched in it
+SECONDS: Final = 150.0  # a package of some megabytes is fetched in it
 
 
 PICTURE: Final = Picture(16, 8, samples=1, tile=8)

@@ -12,12 +12,13 @@ import trio
 from tests.system.processes import Machine, Server
 
 LINES = "application/x-ndjson"
+SECONDS = 60.0
 
 
 def post(server: Server, path: str, body: bytes, kind: str, key: str = "") -> tuple[int, Any]:
     headers = {"Content-Type": kind} | ({"Idempotency-Key": key} if key else {})
     request = urllib.request.Request(server.address + path, body, headers, method="POST")
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
         return answer.status, json.loads(answer.read())
 
 
@@ -36,7 +37,7 @@ class Stream:
         return cls(stream)
 
     async def until(self, text: str) -> None:
-        with trio.fail_after(20):
+        with trio.fail_after(SECONDS):
             while text.encode() not in self.heard:
                 assert await self.more(), self.heard[-2000:]
 
@@ -69,7 +70,7 @@ async def test_a_job_over_http_alone(machine: Machine) -> None:
     await stream.until('"state":"failed"')
     await stream.until("event: events")
     await server.program.stop()
-    with trio.fail_after(20):
+    with trio.fail_after(SECONDS):
         while await stream.more():
             pass
     await stream.stream.aclose()

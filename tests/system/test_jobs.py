@@ -22,9 +22,9 @@ async def test_a_cancelled_task_is_stopped_and_its_slot_is_free(machine: Machine
         began = time.monotonic()
         assert await job.cancel_task(0, 1) == 2
         other = await client.submit("square", [4])
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             assert [value async for value in other.results()] == [16]
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < 30  # of a task that has no end
         status = await job.wait()
         assert (status.state, status.failed) == ("failed", 2)
         with pytest.raises(TaskFailed, match="cancelled"):
@@ -72,7 +72,7 @@ async def test_a_chain_pause_and_weights_outlive_the_server(machine: Machine) ->
         assert [(await job.status()).state for job in jobs[:3]] == ["paused", "waiting", "waiting"]
         assert (await client.get("/api/submitters"))["submitters"][0]["weight"] == 3.0
         await jobs[0].resume()
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             assert [value async for value in jobs[1].results()] == [0, 1, 4, 9, 16]
             assert [value async for value in jobs[2].results()] == [49]
 
@@ -87,7 +87,7 @@ async def test_a_flood_of_one_submitter_does_not_delay_the_few_tasks_of_another(
         dc.AsyncClient(server.address, [machine.plugins], submitter="flood") as flood,
         dc.AsyncClient(server.address, [machine.plugins], submitter="few") as few,
     ):
-        many = await flood.submit("slow", range(200))
+        many = await flood.submit("slow", range(600))
         await server.is_done(many.number, 5)
         job = await few.submit("slow", range(1000, 1010))
         status = await job.wait()
@@ -95,8 +95,8 @@ async def test_a_flood_of_one_submitter_does_not_delay_the_few_tasks_of_another(
         done = (await many.status()).done
         await many.cancel()
     # Two workers do 40 tasks a second. Alone the ten take a quarter of a second; with half of the
-    # workers, twice as long; behind the flood, five seconds.
-    assert done < 100, "they waited for the flood"
+    # workers, twice as long; behind the flood, fifteen seconds.
+    assert done < 400, "they waited for the flood"
 
 
 async def test_results_of_the_former_are_read_by_the_latter(machine: Machine) -> None:
@@ -107,7 +107,7 @@ async def test_results_of_the_former_are_read_by_the_latter(machine: Machine) ->
         each = await client.submit("counterpart", [first.number] * 3, after=first, each=True)
         last = await client.submit("sum_of", [first.number], after=[first, each])
         none = await client.submit("sum_of", [777], retries=0)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             assert [value async for value in each.results()] == [2, 8, 18]
             assert [value async for value in last.results()] == [14]
             with pytest.raises(TaskFailed, match="there is no job 777"):

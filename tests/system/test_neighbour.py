@@ -13,7 +13,7 @@ from dc.process_tree import process_of
 from tests.system.processes import ROOT, Machine, Program, Server, until
 
 BACK_SECONDS = 1.0
-SLACK_SECONDS = 4.0
+SLACK_SECONDS = 19.0
 """Beside that, for a computer that is busy with other tests."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -79,7 +79,7 @@ async def test_a_person_has_the_computer_back_and_then_the_task_goes_on(
     worker = await desk.worker(server, *groups)
     marker = machine.folder / "go"
     async with machine.client(server) as client:
-        job = await client.submit("wait_for", [str(marker)], retries=0, timeout=60)
+        job = await client.submit("wait_for", [str(marker)], retries=0, timeout=600)
         pid = await desk.task_runs()
         is_frozen = _stands_still(worker, pid)
         assert not is_frozen()

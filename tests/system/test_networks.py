@@ -25,7 +25,7 @@ OTHER: Final = "10.77.1.4"
 PROXY: Final = "10.77.3.1"
 CODE: Final = re.compile(r"dc1-[a-z2-7]+")
 NUMBER: Final = re.compile(r"\b(\d{3}) ?(\d{3})\b")
-SECONDS: Final = 30.0
+SECONDS: Final = 60.0
 """In which a worker is in: some seconds, on a busy computer."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such namespaces")

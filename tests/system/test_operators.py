@@ -82,7 +82,7 @@ async def test_decisions_outlive_the_server(machine: Machine) -> None:
     server = await machine.server()
     worker = await machine.worker(server, "lab-1", slots=4)
     await machine.worker(server, "desk")
-    assert len(worker.children()) == 4
+    await until(lambda: len(worker.children()) == 4, "four executors", more=worker.text)
     order(machine, server, "set", "lab-*", "--slots", 2, "--note", "hot", "--label", "room=3")
     await until(lambda: len(worker.children()) == 2, "two executors to end", more=worker.text)
     order(machine, server, "pause", "--with", "room=3")
@@ -130,9 +130,9 @@ async def test_a_worker_leaves_at_its_time(machine: Machine) -> None:
     server = await machine.server()
     await machine.worker(server, "stays")
     where = "--data", machine.folder / "worker-goes", *machine.with_plugins(None)
-    goes = machine.start("dc.worker", server.address, "--name", "goes", "--lifetime", "6s", *where)
+    goes = machine.start("dc.worker", server.address, "--name", "goes", "--lifetime", "15s", *where)
     await server.has_workers("goes")
-    assert 0 < state_of(server, "goes")["leaves_in"] <= 6
+    assert 0 < state_of(server, "goes")["leaves_in"] <= 15
     async with machine.client(server) as client:
         job = await client.submit("slow", range(TASKS))
         assert await goes.ended() == 0, goes.text()
@@ -145,7 +145,7 @@ async def test_a_worker_leaves_at_its_time(machine: Machine) -> None:
 async def test_a_signal_lets_tasks_finish_if_that_was_asked(machine: Machine) -> None:
     server = await machine.server()
     where = "--data", machine.folder / "worker-one", *machine.with_plugins(None)
-    said = "--name", "one", "--slots", 1, "--finish", "20s"
+    said = "--name", "one", "--slots", 1, "--finish", "60s"
     worker = machine.start("dc.worker", server.address, *said, *where)
     await server.has_workers("one")
     gate = machine.folder / "gate"

@@ -124,8 +124,11 @@ async def test_a_restarted_server(number: signal.Signals, machine: Machine) -> N
 async def test_twelve_workers_of_one_address(machine: Machine) -> None:
     server = await machine.server()
     for _ in range(12):
-        machine.start("dc.worker", server.address, "--slots", 1, *machine.with_plugins(None))
-    await until(lambda: len(server.worker_names()) == 12, "twelve workers", 50.0)
+        machine.start(
+            *("dc.worker", server.address, "--slots", 1, "--spares", 0),
+            *machine.with_plugins(None),
+        )
+    await until(lambda: len(server.worker_names()) == 12, "twelve workers", 120.0)
     workers = server.json("/api/workers")["workers"]
     assert {worker["address"].rpartition(":")[0] for worker in workers} == {"127.0.0.1"}
     for worker in workers:
@@ -158,7 +161,7 @@ async def test_two_hundred_megabytes(machine: Machine) -> None:
 
 def test_memory_after_ten_jobs_of_100_000_tasks(machine: Machine) -> None:
     async def bounded() -> noop_jobs.Figures:
-        with trio.fail_after(240):
+        with trio.fail_after(900):
             return await noop_jobs.measure(machine)
 
     figures = trio.run(bounded)
@@ -175,7 +178,7 @@ async def test_the_demo_with_a_killed_worker(machine: Machine) -> None:
         ["examples.demo", "--input", texts, "--kill"], machine.folder, "demo", cwd=ROOT
     )
     machine.programs.append(program)
-    assert await program.ended(60.0) == 0, program.text()
+    assert await program.ended(150.0) == 0, program.text()
     text = program.text()
     assert "the same as a plain count" in text
     assert "kill -9" in text
@@ -195,10 +198,10 @@ async def test_a_clean_end(whole_group: bool, machine: Machine) -> None:
     for program in (worker, server.program):
         started = time.monotonic()
         program.interrupt() if whole_group else program.send(signal.SIGTERM)
-        assert await program.ended(10.0) == 0, program.text()
-        assert time.monotonic() - started < 10
+        assert await program.ended() == 0, program.text()
+        assert time.monotonic() - started < 30
         assert not [row for row in processes() if row[2] == program.pid]
-    await until(lambda: not any(map(is_running, executors)), "the executors to end", 5.0)
+    await until(lambda: not any(map(is_running, executors)), "the executors to end")
     server = await machine.server()
     assert server.json(f"/api/jobs/{job.number}")["counts"]["queued"] == 4
     assert server.json(f"/api/jobs/{job.number}/tasks/0")["crashes"] == 0
@@ -209,7 +212,7 @@ async def test_an_idle_server_and_a_worker_without_one_end_cleanly(machine: Mach
     worker = await machine.worker(server, "one")
     assert await server.program.stop(signal.SIGINT) == 0
     worker.interrupt()
-    assert await worker.ended(10.0) == 0, worker.text()
+    assert await worker.ended() == 0, worker.text()
     assert "Traceback" not in worker.text() + server.program.text()
 
 
@@ -262,7 +265,7 @@ def installed_environment(folder: Path, project: Path) -> Path:
     command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     command += ["--no-deps", "--no-build-isolation", "--no-index", str(project)]
     command += ["--disable-pip-version-check"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stderr
     return python
 

@@ -230,7 +230,7 @@ async def test_tasks_are_still_contained(world: World, how: tuple[str, ...]) -> 
         assert isinstance(error, dc.TaskFailed)
         assert error.kind == "memory"
         place = world.open / "pid"
-        (error,) = await world.run("daemon", str(place), timeout=1.0)
+        (error,) = await world.run("daemon", str(place), timeout=5.0)
         assert isinstance(error, dc.TaskFailed)
         assert error.kind == "timeout"
         pid = Path("/proc", place.read_text())

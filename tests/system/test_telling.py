@@ -68,6 +68,7 @@ async def test_output_and_progress_of_a_task_that_runs(
     async with machine.client(server) as client:
         job = await client.submit("talks", [str(gate)])
         await until(lambda: b"at first" in server.get("/jobs/1/tasks/0/output"), "its first line")
+        await until(lambda: bool(server.json("/api/jobs/1/tasks/0")["progress"]), "its progress")
         task = server.json("/api/jobs/1/tasks/0")
         assert (task["progress"]["fraction"], task["progress"]["text"]) == (0.5, "halfway")
         assert "at first" in server.json("/api/jobs/1/tasks/0/output")["text"]
@@ -158,7 +159,7 @@ async def test_all_that_a_task_writes_is_kept_where_its_job_asks_for_that(
     request = urllib.request.Request(
         f"{server.address}/jobs/{job.number}/tasks/0/output", headers={"Range": "bytes=5-10"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: ASYNC210  at once
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: ASYNC210  at once
         assert (answer.status, answer.read()) == (206, b"0\nline")
 
 

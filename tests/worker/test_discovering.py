@@ -33,7 +33,8 @@ def answering() -> Iterator[tuple[trio.socket.SocketType, int]]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for others for long."""
+    """Nobody waits for others for long, once one is found."""
+    monkeypatch.setattr(limits_join, "DISCOVERY_SECONDS", 50.0)
     monkeypatch.setattr(limits_join, "DISCOVERY_QUIET_SECONDS", 0.05)
 
 

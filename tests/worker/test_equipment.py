@@ -177,6 +177,7 @@ def test_this_computer_is_found_out_without_an_error() -> None:
 
 
 def test_programs_that_fail_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PROGRAM_SECONDS", 60.0)
     assert run_program(["/no/such/program"]) == ""
     assert run_program([sys.executable, "-c", "print(1); raise SystemExit(3)"]) == ""
     assert run_program([sys.executable, "-c", "print(1)"]) == "1\n"
