@@ -91,7 +91,7 @@ class BlobTransport:
     """Moves blobs over one HTTP connection; transfers take turns on it.
 
     Both ways raise ConnectionLost for a connection that cannot be made, or broke before it moved a
-    byte, or moved none for limits.BLOB_IDLE_SECONDS; HttpError for what the server refuses.
+    byte, or moved none for limits_store.BLOB_IDLE_SECONDS; HttpError for what the server refuses.
 
     Args:
         http: the way to the server.

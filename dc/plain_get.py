@@ -97,7 +97,7 @@ class Answer:
 
         Raises:
             ConnectionError: the connection broke before its end.
-            TimeoutError: nothing came for limits.TRANSFER_SECONDS.
+            TimeoutError: nothing came for limits_worker.TRANSFER_SECONDS.
         """
         left = self.size
         piece = self._rest[:left]

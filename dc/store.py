@@ -39,7 +39,7 @@ class Store(Protocol):
         """Make the records last: all of them, on disk on return, or none.
 
         Cancelling does not interrupt a commit that has begun. The caller sees to it that there
-        are at most limits.COMMIT_TASKS tasks in them.
+        are at most limits_store.COMMIT_TASKS tasks in them.
 
         Raises:
             StoreConflict: a record contradicts what is there: a task has its outcome already,
@@ -164,7 +164,7 @@ class Store(Protocol):
         """Return tasks of a job in a state, ascending, and where to go on, None at the end.
 
         A page may have fewer tasks than `limit` though there are more: no more than
-        limits.LOOKED_TASKS are looked at.
+        limits_store.LOOKED_TASKS are looked at.
 
         Args:
             job: whose tasks.

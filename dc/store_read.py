@@ -359,7 +359,7 @@ class Reader:
 
 
 def _groups(keys: list[int], sizes: list[int]) -> Iterator[list[int]]:
-    """Cut a list of keys so that each part stays below limits.READ_BYTES, where it can."""
+    """Cut a list of keys so that each part stays below limits_store.READ_BYTES, where it can."""
     group: list[int] = []
     room = limits_store.READ_BYTES
     for key, size in zip(keys, sizes, strict=True):

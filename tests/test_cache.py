@@ -211,7 +211,7 @@ def test_what_a_killed_process_used_is_free_again(tmp_path: Path) -> None:
 import os, sys
 from pathlib import Path
 from dc.cache import CacheFolder
-from dc.messages import Blob
+from dc.messages_parts import Blob
 cache = CacheFolder(Path({str(tmp_path)!r}), 10000)
 assert cache.use(Blob(bytes.fromhex({one.name!r}), {SIZE})) is not None
 lock = cache.try_lock(bytes(32))

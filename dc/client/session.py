@@ -12,8 +12,8 @@ Flow control, both ways:
 
 - A submission may have `limits.UNSTORED_BYTES` of payloads that the server has not yet
   acknowledged (`Backlog.has_room`); one batch always fits, however large.
-- A subscription hands its batches over in pieces of `limits.HAND_OVER_BYTES`. What was handed over
-  counts as consumed when the next piece is asked for. Once it comes to a part of
+- A subscription hands its batches over in pieces of `limits_client.HAND_OVER_BYTES`. What was
+  handed over counts as consumed when the next piece is asked for. Once it comes to a part of
   `limits.STREAM_BYTES`, the server is told, so that it has room to send.
 
 After `lose`, every exchange has an error, and so has each later one; nothing is sent any more. What

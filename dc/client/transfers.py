@@ -1,8 +1,8 @@
 """Large bytes on their way to the server and back, over connections of their own.
 
 A transfer that is cut off goes on where it stopped, as long as the server comes back within
-limits.FOLLOW_SECONDS; whoever follows it sees how far it is. Nothing here holds more than a piece
-of what it moves, but for `read`, whose caller wants all of it.
+limits_client.FOLLOW_SECONDS; whoever follows it sees how far it is. Nothing here holds more than a
+piece of what it moves, but for `read`, whose caller wants all of it.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Transfers:
             path: of the server.
             blob: what is there.
             start: the first byte.
-            stop: the one behind the last, at most limits.RANGE_BYTES on.
+            stop: the one behind the last, at most limits_client.RANGE_BYTES on.
 
         Raises:
             ConnectionLost: the server could not be reached for too long.

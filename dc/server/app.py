@@ -377,7 +377,7 @@ class ServerApp:
 
         Raises:
             DcError: why nothing was done.
-            StoreError: it is done, and not on disk for limits.ASK_SECONDS.
+            StoreError: it is done, and not on disk for limits_http.ASK_SECONDS.
         """
         question = Question()
         self.feed(Asked(command, question.take, by, address))

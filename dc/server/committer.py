@@ -152,7 +152,7 @@ class Committer:
         self._on_committed(len(records))
 
     def _next_commit(self) -> tuple[list[Record], int]:
-        """Return the oldest records, up to `limits.COMMIT_TASKS` tasks, and their bytes."""
+        """Return the oldest records, up to `limits_store.COMMIT_TASKS` tasks, and their bytes."""
         records: list[Record] = []
         tasks = bytes_ = 0
         for record, size in self._queue:

@@ -120,7 +120,7 @@ class Ahead:
     """How far payloads may be fetched ahead of their tasks, as things stand.
 
     A task for each slot may wait with its payload in a file, whatever its size. Beyond that,
-    payloads of limits.AHEAD_BYTES in all may.
+    payloads of limits_worker.AHEAD_BYTES in all may.
     """
 
     def __init__(self, board: Board) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from dc.worker.appliance_panel import Console, Panel
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such consoles")
 
 
+MARK = b"\0here\0"
+SECONDS = 60  # for what the kernel does in a moment
+
+
 class Pty:
     """Somebody who sits at a console."""
 
@@ -25,13 +30,21 @@ class Pty:
         self.path = Path(os.ttyname(self._other))
 
     def read(self) -> str:
-        """What can be seen at once."""
+        """What has been written since: the kernel brings it a little later, in order."""
+        os.write(self._other, MARK)
         found = b""
-        while True:
-            try:
-                found += os.read(self.number, 65536)
-            except BlockingIOError:
-                return found.decode()
+        while not found.endswith(MARK):
+            assert select.select([self.number], [], [], SECONDS)[0], found
+            found += os.read(self.number, 65536)
+        return found.removesuffix(MARK).decode()
+
+    def type(self, text: str) -> None:
+        """Press some keys, and wait until they are echoed: then they have come."""
+        os.write(self.number, text.encode())
+        seen = ""
+        while text not in seen:
+            assert select.select([self.number], [], [], SECONDS)[0], seen
+            seen += os.read(self.number, 65536).decode()
 
     def close(self) -> None:
         os.close(self.number)
@@ -90,7 +103,7 @@ async def test_keys(pty: Pty) -> None:
     panel = Panel(pty.path, [])
     panel.draw(["title"], 0.0)
     assert panel.has_keys
-    os.write(pty.number, b"early")  # before anything was asked
+    pty.type("early")  # before anything was asked
     pressed: list[str] = []
 
     async def ask() -> None:
