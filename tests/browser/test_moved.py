@@ -40,6 +40,37 @@ def test_what_is_asked_for_has_the_focus_before_the_next_key(page: Page, fake: F
     expect(page.get_by_label("submitter", exact=True)).to_have_value("ada")
 
 
+def test_where_one_adds_has_the_focus_when_the_last_entry_is_removed(
+    page: Page, fake: FakeServer
+) -> None:
+    page.goto(fake.address + "/submit?type=render_frame")
+    layers = page.get_by_role("group", name="layers")
+    for entry in ("fog", "sky"):
+        layers.get_by_role("button", name="Add an entry").click()
+        page.keyboard.type(entry)
+    layers.get_by_role("button", name="Leave out 2").press("Enter")
+    expect(layers.get_by_role("button", name="Add an entry")).to_be_focused()
+    layers.get_by_role("button", name="Leave out 1").press("Enter")
+    page.keyboard.press("Enter")
+    page.keyboard.type("rain")
+    expect(layers.get_by_role("textbox")).to_have_value("rain")
+
+
+def test_a_double_click_does_a_thing_once(page: Page, fake: FakeServer, world: World) -> None:
+    """Its second click may come when the button says the opposite already."""
+    world.answers["POST /api/jobs/7/pause"] = samples.job(state="paused")
+    page.goto(fake.address + "/jobs/7")
+    page.get_by_role("button", name="Pause").click()
+    resume = page.get_by_role("button", name="Resume")
+    resume.hover()
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+    resume.click()
+    expect(page.get_by_text("Resumed.")).to_be_visible()
+    asked = [path for _, path, _ in world.asked]
+    assert asked == ["/api/jobs/7/pause", "/api/jobs/7/resume"]
+
+
 def test_a_mistake_does_not_move_to_another_task(page: Page, fake: FakeServer) -> None:
     page.goto(fake.address + "/submit?type=render_frame")
     for _ in range(2):

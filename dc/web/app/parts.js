@@ -136,7 +136,8 @@ export function Meter({ value, label, level = "" }) {
 //   act: async; what it returns as text is said, with `undo` if it returns {text, undo}.
 export function Action({ act, children, kind = "", icon, disabled = false, title, label }) {
   const [busy, setBusy] = useState(false);
-  const press = async () => {
+  const press = async (event) => {
+    if (event.detail > 1) return; // the second of a double click, which may meet with what this one has become
     setBusy(true);
     try {
       const said = await act();

@@ -198,15 +198,17 @@ function AddField({ fields, add }) {
     </select></label></div>`;
 }
 
-// Entries that can be added and removed; `children` draws them. A new one gets the focus.
+// Entries that can be added and removed; `children` draws them. A new one gets the focus; when the last is
+// removed, where one adds.
 function Entries({ draft, form, keys, blank, what, children, ...props }) {
   const box = useRef(null);
-  const added = useAdded(box, ":scope > .entry", draft.length);
+  const changed = useAdded(box, ":scope > .entry, :scope > .adds", draft.length);
   const add = () => {
-    added();
+    changed(-2);
     form.change([...keys, draft.length], blank());
   };
   const remove = (at) => {
+    if (at === draft.length - 1) changed(-1);
     form.moved();
     form.change([...keys, at], undefined);
   };

@@ -1,12 +1,13 @@
 // The first page: what happens, whether it is well, when it will be done, and what needs attention.
 import { html, useEffect, useMemo, useState } from "../../vendor/vendor.js";
 import { withQuery } from "../api.js";
+import { useCell } from "../cell.js";
 import { Chart } from "../chart.js";
 import { clock } from "../clock.js";
 import { count, plural, rate, size, span } from "../format.js";
 import { Icon } from "../icons.js";
 import { columnsFor, CountsLegend, JobLink, JobProgress, leftBelow, leftText, noteOf, STATES } from "../jobs_shared.js";
-import { subscribe, useData } from "../live.js";
+import { connection, subscribe, useData } from "../live.js";
 import { may } from "../me.js";
 import { useWaiting, waitingNote } from "../waiting.js";
 import { Badge, Empty, Fetched, Figures, Loading, Page, Progress, Section, Tile, Time, Trouble } from "../parts.js";
@@ -107,6 +108,12 @@ function Throughput({ name, rate: now }) {
       setTurn((count) => count + 1);
     });
   }, [step]);
+  const polling = useCell(connection).state === "polling";
+  useEffect(() => { // without a stream nothing says so
+    if (!polling) return undefined;
+    const timer = setInterval(() => { if (!document.hidden) setTurn((count) => count + 1); }, step * 1000);
+    return () => clearInterval(timer);
+  }, [polling, step]);
   const tools = html`<div class="switch" role="group" aria-label="Time shown">${SPANS.map(([one, , text]) => html`
     <button type="button" key=${one} aria-pressed=${one === name} onClick=${() => setQuery({ last: one === "3h" ? "" : one })}>
       ${text}</button>`)}</div>`;
