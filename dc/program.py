@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import trio
 
+from dc import interrupt
 from dc.errors import DcError
 
 SAME_SIGNAL_SECONDS = 1.0
@@ -38,6 +39,18 @@ def run(name: str, program: Callable[[], Awaitable[None]]) -> int:
     else:
         return_code = 0
     return return_code
+
+
+def status_of(main: Callable[[], int]) -> int:
+    """Return the exit status of a program's main function, also if Ctrl-C meets it outside `run`.
+
+    Until it is called, Ctrl-C may end the process at once (dc/interrupt.py).
+    """
+    try:
+        interrupt.is_raised()
+        return main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def start_anew(arguments: Sequence[str]) -> NoReturn:

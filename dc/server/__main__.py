@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dc import interrupt
+
+if __name__ == "__main__":
+    interrupt.ends_at_once()
+
 import argparse
 import logging
 import os
@@ -355,4 +360,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program.status_of(main))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dc import interrupt
+
+if __name__ == "__main__":
+    interrupt.ends_at_once()
+
 import argparse
 import math
 import os
@@ -435,4 +440,4 @@ async def _as_appliance(words: list[str], join: JoinOptions, attendant: Attendan
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program.status_of(main))

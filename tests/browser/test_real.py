@@ -263,7 +263,7 @@ def test_a_running_task_is_watched_and_cancelled(desktop: Screen, busy: Busy) ->
     page = desktop.open(f"{busy.server.address}/jobs/{busy.jobs['train']}/tasks/1", "Task 1")
     output = page.get_by_label("output", exact=True)
     expect(output).to_contain_text("round 2: loss")
-    expect(page.get_by_text("of 600").first).to_be_visible()
+    expect(page.get_by_text("of 9000").first).to_be_visible()
     expect(page.get_by_role("img", name="Progress")).to_be_visible()
     page.get_by_role("checkbox", name="Follow").uncheck()
     with page.expect_download() as started:

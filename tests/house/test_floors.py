@@ -292,6 +292,7 @@ HANDS = {
     "folder_lock": "cache",
     "plain_get": "http",
     "program": "program",
+    "interrupt": "program",
     "otel": "otel",
     "logs": "program",
     "memory": "memory",
