@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    CDPSession,
     ConsoleMessage,
     Page,
     Request,
@@ -34,6 +36,11 @@ FLAGS: Final = (
 )
 PATIENCE_MS: Final = 30_000
 """Much more than anything takes: a computer that builds and tests may be slow, and busy."""
+
+SLOWNESS: Final = "DC_TEST_SLOWNESS"
+"""Environment: how many times slower pages are, to find what holds on quick computers only."""
+ANSWER_MS: Final = 50.0
+"""How much later answers come for each time that a page is slower."""
 
 WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -102,6 +109,14 @@ def browser_started() -> Iterator[Browser]:
             browser.close()
 
 
+def slow_down(session: CDPSession, slowness: float) -> None:
+    """Have a page compute that many times slower, and get its answers later."""
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slowness})
+    late = {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", late | {"latency": slowness * ANSWER_MS})
+
+
 class Screen:
     """A browser's tab. Leaving it fails if anything went wrong in it.
 
@@ -129,6 +144,8 @@ class Screen:
         )
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
+        if slowness := float(os.environ.get(SLOWNESS, "0")):
+            slow_down(self.context.new_cdp_session(self.page), slowness)
         self.expected: list[str] = []
         self._errors: list[str] = []
         self.page.on("console", self._said)
