@@ -15,9 +15,9 @@ from tests.browser.screen import DESKTOP, PHONE, Screen, browser_started
 from tests.system.processes import Machine, Server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests; each has a context of its own."""
+    """One browser for all tests of pages; each has a context of its own."""
     with browser_started() as browser:
         yield browser
 
@@ -52,7 +52,7 @@ def fake(world: World) -> Iterator[FakeServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
     """A real server at work with real workers, for all tests of pages."""
     with Machine(tmp_path_factory.mktemp("page")) as machine:

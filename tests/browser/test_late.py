@@ -181,6 +181,7 @@ def test_a_worker_that_was_renamed_calls_nobody_back_to_it(page: Page, fake: Fak
     page.get_by_role("dialog").get_by_label("Name").fill("lab-09")
     page.get_by_role("button", name="Rename it").click()
     arrived(page, asked)
+    page.keyboard.press("Escape")
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Jobs").click()
     page.get_by_role("heading", level=1, name="Jobs").wait_for()
     answer(asked[0], samples.worker("lab-09"))
@@ -189,6 +190,25 @@ def test_a_worker_that_was_renamed_calls_nobody_back_to_it(page: Page, fake: Fak
 
 
 # --- what is changed ----------------------------------------------------------------------------
+
+
+def test_what_a_dialog_asked_for_is_sent_once_and_told_also_if_it_is_closed(
+    desktop: Screen, fake: FakeServer
+) -> None:
+    desktop.expected.append("400")
+    page = desktop.open(fake.address + "/settings")
+    asked = held(page, "**/api/settings", "PATCH")
+    page.get_by_role("button", name="Change keep-days").click()
+    value = page.get_by_role("dialog").get_by_label("Value")
+    value.fill("soon")
+    value.press("Enter")
+    value.press("Enter")
+    arrived(page, asked)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    answer(asked[0], {"title": "not so", "detail": "soon is no number"}, 400)
+    expect(page.locator(".toast.error")).to_contain_text("soon is no number")
+    assert len(asked) == 1
 
 
 def test_a_file_that_cannot_be_put_leaves_the_form_as_it_was(
@@ -225,6 +245,7 @@ def test_settings_that_are_changed_at_once_are_shown_as_they_are(
         page.get_by_role("dialog").get_by_label("Value").fill("5")
         page.get_by_role("button", name="Change it").click()
         arrived(page, asked, at)
+        page.keyboard.press("Escape")
     first = {"settings": [replace(before[0], text="5 days"), *before[1:]]}
     both = {"settings": [first["settings"][0], replace(before[1], text="5 jobs"), *before[2:]]}
     world.answers["/api/settings"] = both

@@ -119,7 +119,40 @@ def test_a_file_goes_with_its_task(page: Page, fake: FakeServer, world: World) -
     expect(page.get_by_label("A file for mask")).to_have_value("")
 
 
+def test_another_type_and_back_finds_what_was_filled_in(page: Page, fake: FakeServer) -> None:
+    page.goto(fake.address + "/submit?type=render_frame")
+    page.get_by_label("scene").fill("attic")
+    page.get_by_label("name", exact=True).fill("Attic")
+    choice = page.get_by_label("Task type")
+    choice.select_option(label="count_words 1")
+    expect(page.get_by_label("name", exact=True)).to_have_value("")
+    page.get_by_label("Payload", exact=True).fill("words")
+    choice.select_option(label="render_frame 2.1")
+    expect(page.get_by_label("scene")).to_have_value("attic")
+    expect(page.get_by_label("name", exact=True)).to_have_value("Attic")
+    page.go_back()
+    expect(page.get_by_label("Payload", exact=True)).to_have_value("words")
+
+
 # --- lists --------------------------------------------------------------------------------------
+
+
+def test_undo_of_several_leaves_what_was_selected_since(
+    page: Page, fake: FakeServer, world: World
+) -> None:
+    for deed in ("pause", "resume"):
+        world.answers[f"POST /api/jobs/7/{deed}"] = samples.job()
+    page.goto(fake.address + "/jobs")
+    page.get_by_label("Select job 7").check()
+    bulk = page.get_by_role("group", name="Selected jobs")
+    bulk.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("1 job paused.")).to_be_visible()
+    expect(bulk).to_have_count(0)
+    other = page.get_by_label("Select job 6")
+    other.check()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Undone.")).to_be_visible()
+    expect(other).to_be_checked()
 
 
 def test_what_needs_attention_keeps_the_focus_while_its_words_change(

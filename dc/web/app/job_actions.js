@@ -7,7 +7,6 @@ import { Field } from "./forms.js";
 import { FINISHED } from "./jobs_shared.js";
 import { controls } from "./me.js";
 import { Action } from "./parts.js";
-import { toast } from "./toast.js";
 
 const PRIORITY_MOST = 1000;
 
@@ -44,19 +43,20 @@ export function JobActions({ job, onChange }) {
     await ask("cancel");
     return "Cancelled.";
   };
-  const priority = async () => {
+  const priority = () => {
     const before = job.priority;
-    const answer = await form({
+    return form({
       title: `Priority of job ${job.job}`, action: "Set priority",
       fields: html`<${Field} label="Priority" help="Jobs with a higher one go first; 0 is usual. Tasks that run already go on.">
         ${(id, described) => html`<input id=${id} name="priority" type="number" min=${-PRIORITY_MOST} max=${PRIORITY_MOST}
           step="1" required value=${before} aria-describedby=${described} />`}<//>`,
+      async act(answer) {
+        const next = Number(answer.get("priority"));
+        if (next === before) return null;
+        await change({ priority: next });
+        return { text: `Priority ${next}.`, undo: () => change({ priority: before }) };
+      },
     });
-    if (!answer) return;
-    const next = Number(answer.get("priority"));
-    if (next === before) return;
-    await change({ priority: next });
-    toast(`Priority ${next}.`, { undo: () => change({ priority: before }) });
   };
 
   return html`

@@ -56,18 +56,17 @@ export function Waiting() {
 
 function OneWaiting({ one, groups, after }) {
   const name = visible(cut(one.name, 60));
-  const approve = async () => {
-    const answer = await form({
-      title: `Let ${name} in?`, action: "Let it in",
-      text: one.number ? `It becomes a worker from now on. Does its screen show ${spaced(one.number)}?`
-        : "It becomes a worker from now on, whatever its address.",
-      fields: html`<${GroupChoice} value=${one.group} groups=${groups} />`,
-    });
-    if (!answer) return null;
-    await send("POST", `${keyPath(one)}/approve`, { group: answer.get("group") });
-    after();
-    return `Let ${name} in.`;
-  };
+  const approve = () => form({
+    title: `Let ${name} in?`, action: "Let it in",
+    text: one.number ? `It becomes a worker from now on. Does its screen show ${spaced(one.number)}?`
+      : "It becomes a worker from now on, whatever its address.",
+    fields: html`<${GroupChoice} value=${one.group} groups=${groups} />`,
+    async act(answer) {
+      await send("POST", `${keyPath(one)}/approve`, { group: answer.get("group") });
+      after();
+      return `Let ${name} in.`;
+    },
+  });
   const refuse = async () => {
     const sure = await confirm({
       title: `Refuse ${name}?`, text: "It is told so, and forgotten here. It may ask again.", action: "Refuse it", danger: true,

@@ -85,51 +85,49 @@ export const DEEDS = {
     await order("delete", which);
     return `Deleted ${who}.`;
   },
-  async label(which, who) {
-    const answer = await form({
-      title: `A label for ${who}`,
-      text: "A label counts for what jobs require of workers. It stands beside their own, or over one of them.",
-      action: "Set the label",
-      fields: html`<${Line} label="Label" name="label" required=${true} /><${Line} label="Value" name="value" />
-        <label class="check"><input type="checkbox" name="remove" /><span>Take this label away instead</span></label>`,
-    });
-    if (!answer) return null;
-    const value = answer.get("remove") !== null ? null : answer.get("value");
-    await set(which, { labels: { [answer.get("label")]: value } });
-    return `Changed the label of ${who}.`;
-  },
-  async slots(which, who) {
-    const answer = await form({
-      title: `Slots of ${who}`,
-      text: "How many tasks it runs at one time. Empty: as many as it was started with.",
-      action: "Set the slots",
-      fields: html`<${Line} label="Slots" name="slots" kind="number" />`,
-    });
-    if (!answer) return null;
-    await set(which, { slots: answer.get("slots") === "" ? null : Number(answer.get("slots")) });
-    return `Changed the slots of ${who}.`;
-  },
-  async note(which, who) {
-    const answer = await form({
-      title: `A note on ${who}`, text: "For people. Empty takes it away.", action: "Keep the note",
-      fields: html`<${Line} label="Note" name="note" />`,
-    });
-    if (!answer) return null;
-    await set(which, { note: answer.get("note") });
-    return `Changed the note on ${who}.`;
-  },
+  label: (which, who) => form({
+    title: `A label for ${who}`,
+    text: "A label counts for what jobs require of workers. It stands beside their own, or over one of them.",
+    action: "Set the label",
+    fields: html`<${Line} label="Label" name="label" required=${true} /><${Line} label="Value" name="value" />
+      <label class="check"><input type="checkbox" name="remove" /><span>Take this label away instead</span></label>`,
+    async act(answer) {
+      const value = answer.get("remove") !== null ? null : answer.get("value");
+      await set(which, { labels: { [answer.get("label")]: value } });
+      return `Changed the label of ${who}.`;
+    },
+  }),
+  slots: (which, who) => form({
+    title: `Slots of ${who}`,
+    text: "How many tasks it runs at one time. Empty: as many as it was started with.",
+    action: "Set the slots",
+    fields: html`<${Line} label="Slots" name="slots" kind="number" />`,
+    async act(answer) {
+      await set(which, { slots: answer.get("slots") === "" ? null : Number(answer.get("slots")) });
+      return `Changed the slots of ${who}.`;
+    },
+  }),
+  note: (which, who) => form({
+    title: `A note on ${who}`, text: "For people. Empty takes it away.", action: "Keep the note",
+    fields: html`<${Line} label="Note" name="note" />`,
+    async act(answer) {
+      await set(which, { note: answer.get("note") });
+      return `Changed the note on ${who}.`;
+    },
+  }),
 };
 
 // Asks whether what runs is to be finished first, and has workers end in a way of theirs.
-async function ended(action, which, { said, ...asked }) {
-  const answer = await form({
+function ended(action, which, { said, ...asked }) {
+  return form({
     ...asked,
     fields: html`<label class="check"><input type="checkbox" name="now" /><span>At once: what it runs goes to others,
       instead of being finished first</span></label>`,
+    async act(answer) {
+      await order(action, which, { now: answer.get("now") !== null });
+      return said;
+    },
   });
-  if (!answer) return null;
-  await order(action, which, { now: answer.get("now") !== null });
-  return said;
 }
 
 const POWER = [

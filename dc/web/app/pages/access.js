@@ -62,22 +62,21 @@ function Tokens({ of: tokens, kind, after }) {
 }
 
 function MakeToken({ take }) {
-  const make = async () => {
-    const answer = await form({
-      title: "A new token", action: "Make it", text: "Whoever has it may do this, until it ends or is revoked.",
-      fields: html`<${Line} label="Name" name="name" required=${true} help="Whose it is, or what for. Jobs that are submitted with it are kept under this name." />
-        <fieldset class="part"><legend>It may</legend>${ROLES.map(([role, text]) => html`<label class="check role" key=${role}>
-          <input type="checkbox" name="roles" value=${role} /><span><strong>${role}</strong>: ${text}</span></label>`)}</fieldset>
-        <${Field} label="It lasts">${(id) => html`<${Lifetimes} id=${id} of=${LONG} chosen=${DAYS_30} />`}<//>`,
-    });
-    if (!answer) return null;
-    if (!answer.getAll("roles").length) throw new Error("A token that may do nothing is of no use: choose what it may.");
-    const lifetime = answer.get("lifetime");
-    take(await send("POST", "/api/tokens", {
-      roles: answer.getAll("roles"), name: answer.get("name"), lifetime: lifetime === "" ? null : Number(lifetime),
-    }));
-    return null;
-  };
+  const make = () => form({
+    title: "A new token", action: "Make it", text: "Whoever has it may do this, until it ends or is revoked.",
+    fields: html`<${Line} label="Name" name="name" required=${true} help="Whose it is, or what for. Jobs that are submitted with it are kept under this name." />
+      <fieldset class="part"><legend>It may</legend>${ROLES.map(([role, text]) => html`<label class="check role" key=${role}>
+        <input type="checkbox" name="roles" value=${role} /><span><strong>${role}</strong>: ${text}</span></label>`)}</fieldset>
+      <${Field} label="It lasts">${(id) => html`<${Lifetimes} id=${id} of=${LONG} chosen=${DAYS_30} />`}<//>`,
+    async act(answer) {
+      if (!answer.getAll("roles").length) throw new Error("A token that may do nothing is of no use: choose what it may.");
+      const lifetime = answer.get("lifetime");
+      take(await send("POST", "/api/tokens", {
+        roles: answer.getAll("roles"), name: answer.get("name"), lifetime: lifetime === "" ? null : Number(lifetime),
+      }));
+      return null;
+    },
+  });
   return html`<${Action} act=${make} kind="small">Make a token…<//>`;
 }
 
@@ -123,21 +122,20 @@ function Groups({ of: groups, after }) {
 
 function SetGroup({ group, after }) {
   const who = group && visible(cut(group.name, 60));
-  const set = async () => {
-    const answer = await form({
-      title: group ? `Change the group ${who}` : "A new group", action: group ? "Change it" : "Make it",
-      text: "Workers are put into a group as they join. They are given tasks of these types alone.",
-      fields: html`${!group && html`<${Line} label="Name" name="name" required=${true} />`}
-        <${Line} label="Task types" name="types" value=${group?.types.join(" ") ?? ""}
-          help="Names or patterns such as render.*, with spaces between them. Empty: all." />
-        <${Line} label="Note" name="note" value=${group?.note ?? ""} />`,
-    });
-    if (!answer) return null;
-    const name = group ? group.name : answer.get("name");
-    await send("PUT", groupPath(name), { types: answer.get("types").split(/[\s,]+/).filter(Boolean), note: answer.get("note") });
-    after();
-    return group ? `Changed the group ${who}.` : `Made the group ${visible(cut(name, 60))}.`;
-  };
+  const set = () => form({
+    title: group ? `Change the group ${who}` : "A new group", action: group ? "Change it" : "Make it",
+    text: "Workers are put into a group as they join. They are given tasks of these types alone.",
+    fields: html`${!group && html`<${Line} label="Name" name="name" required=${true} />`}
+      <${Line} label="Task types" name="types" value=${group?.types.join(" ") ?? ""}
+        help="Names or patterns such as render.*, with spaces between them. Empty: all." />
+      <${Line} label="Note" name="note" value=${group?.note ?? ""} />`,
+    async act(answer) {
+      const name = group ? group.name : answer.get("name");
+      await send("PUT", groupPath(name), { types: answer.get("types").split(/[\s,]+/).filter(Boolean), note: answer.get("note") });
+      after();
+      return group ? `Changed the group ${who}.` : `Made the group ${visible(cut(name, 60))}.`;
+    },
+  });
   return html`<${Action} act=${set} kind="small" label=${group ? `Change the group ${who}` : undefined}>${group ? "Change…" : "Make a group…"}<//>`;
 }
 
@@ -175,16 +173,16 @@ function Keys({ of: keys, groups, after }) {
 
 function Move({ one, groups, after }) {
   const who = visible(cut(one.name, 60));
-  const move = async () => {
-    const answer = await form({
-      title: `The group of ${who}`, action: "Move it", text: "A worker in a group is given tasks of the group's types alone.",
-      fields: html`<${GroupChoice} value=${one.group} groups=${groups} />`,
-    });
-    if (!answer || answer.get("group") === one.group) return null;
-    await send("POST", `${keyPath(one)}/approve`, { group: answer.get("group") });
-    after();
-    return `Moved ${who}.`;
-  };
+  const move = () => form({
+    title: `The group of ${who}`, action: "Move it", text: "A worker in a group is given tasks of the group's types alone.",
+    fields: html`<${GroupChoice} value=${one.group} groups=${groups} />`,
+    async act(answer) {
+      if (answer.get("group") === one.group) return null;
+      await send("POST", `${keyPath(one)}/approve`, { group: answer.get("group") });
+      after();
+      return `Moved ${who}.`;
+    },
+  });
   return html`<${Action} act=${move} kind="small" label=${`Change the group of ${who}`}>Group…<//>`;
 }
 

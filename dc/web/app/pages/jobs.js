@@ -53,7 +53,8 @@ export default function Jobs({ query }) {
           onClick=${() => filter({ state: "", type: "", submitter: "", search: "" })}>Clear filters</button>`}
       </div>
       <${Fetched} from=${jobs} lines=${12}>${(data) => html`
-        <${Bulk} jobs=${data.jobs.filter((job) => selected.has(job.job) && controls(job.submitter))} done=${() => { setSelected(new Set()); jobs.reload(); }} />
+        <${Bulk} jobs=${data.jobs.filter((job) => selected.has(job.job) && controls(job.submitter))}
+          after=${jobs.reload} drop=${(some) => setSelected((old) => new Set([...old].filter((job) => !some.has(job))))} />
         <${Table} caption="Jobs" columns=${columnsFor(COLUMNS, data.jobs)} rows=${data.jobs} rowKey=${(job) => job.job}
           nameOf=${(job) => `job ${job.job}`} sort=${sort} order=${order} onSort=${sortByQuery}
           selected=${selected} onSelect=${may("submit") ? setSelected : undefined} loading=${jobs.loading && jobs.path !== path}
@@ -83,7 +84,8 @@ function Submitters({ value, onChange }) {
 
 // --- several at once ----------------------------------------------------------------------------
 
-function Bulk({ jobs, done }) {
+// `drop` takes numbers of jobs out of what is selected: of what was selected since, nothing.
+function Bulk({ jobs, after, drop }) {
   if (!jobs.length) return null;
   const open = jobs.filter((job) => !FINISHED.has(job.state));
   const paused = open.filter((job) => job.state === "paused");
@@ -91,15 +93,16 @@ function Bulk({ jobs, done }) {
   const each = async (some, action) => { // one that is refused, as it has finished meanwhile, keeps no other back
     const problems = [];
     for (const job of some) await send("POST", `/api/jobs/${job.job}/${action}`, {}).catch((problem) => problems.push(problem));
-    done();
+    after();
     if (problems.length) throw problems[0];
   };
+  const deed = (some, action) => each(some, action).finally(() => drop(new Set(jobs.map((job) => job.job))));
   const pause = async () => {
-    await each(running, "pause");
+    await deed(running, "pause");
     return { text: `${plural(running.length, "job")} paused.`, undo: () => each(running, "resume") };
   };
   const resume = async () => {
-    await each(paused, "resume");
+    await deed(paused, "resume");
     return { text: `${plural(paused.length, "job")} resumed.`, undo: () => each(paused, "pause") };
   };
   const cancel = async () => {
@@ -108,7 +111,7 @@ function Bulk({ jobs, done }) {
       title: `Cancel ${plural(open.length, "job")}?`, danger: true, action: `Cancel ${plural(open.length, "job")}`,
       text: `${plural(tasks, "unfinished task")} will not run; what has finished stays. This cannot be undone.`,
     })) return null;
-    await each(open, "cancel");
+    await deed(open, "cancel");
     return `${plural(open.length, "job")} cancelled.`;
   };
   return html`<div class="bulk" role="group" aria-label="Selected jobs"><strong>${plural(jobs.length, "job")} selected</strong>

@@ -61,16 +61,15 @@ function Change({ setting, after }) {
     await send("PATCH", "/api/settings", { [setting.name]: value });
     after(); // not what it answered: that of another change may have come first
   };
-  const change = async () => {
-    const answer = await form({
-      title: `Change ${setting.name}`, text: setting.doc, action: "Change it",
-      fields: html`<${Line} label="Value" name="value" value=${setting.value} help=${`Now: ${setting.text || setting.value || "none"}`} />`,
-    });
-    if (!answer) return null;
-    const before = setting.origin === "operator" ? setting.value : null;
-    await set(answer.get("value"));
-    return { text: `Changed ${setting.name}.`, undo: () => set(before) };
-  };
+  const change = () => form({
+    title: `Change ${setting.name}`, text: setting.doc, action: "Change it",
+    fields: html`<${Line} label="Value" name="value" value=${setting.value} help=${`Now: ${setting.text || setting.value || "none"}`} />`,
+    async act(answer) {
+      const before = setting.origin === "operator" ? setting.value : null;
+      await set(answer.get("value"));
+      return { text: `Changed ${setting.name}.`, undo: () => set(before) };
+    },
+  });
   const reset = async () => {
     const sure = await confirm({
       title: `Reset ${setting.name}?`, text: "What the command line says holds again, or else the default.", action: "Reset it",
@@ -106,15 +105,14 @@ function Weigh({ submitter, after }) {
     await send("PATCH", path, { weight });
     after();
   };
-  const change = async () => {
-    const answer = await form({
-      title: `The weight of ${who}`, action: "Change it",
-      text: "Who has weight 2 gets twice what those get who have 1, where workers are short.",
-      fields: html`<${Line} label="Weight" name="weight" value=${String(submitter.weight)} help="0.001 to 1000" />`,
-    });
-    if (!answer) return null;
-    await set(Number(answer.get("weight")));
-    return { text: `Changed the weight of ${who}.`, undo: () => set(submitter.weight) };
-  };
+  const change = () => form({
+    title: `The weight of ${who}`, action: "Change it",
+    text: "Who has weight 2 gets twice what those get who have 1, where workers are short.",
+    fields: html`<${Line} label="Weight" name="weight" value=${String(submitter.weight)} help="0.001 to 1000" />`,
+    async act(answer) {
+      await set(Number(answer.get("weight")));
+      return { text: `Changed the weight of ${who}.`, undo: () => set(submitter.weight) };
+    },
+  });
   return html`<div class="buttons nowrap-buttons"><${Action} act=${change} kind="small" label=${`Change the weight of ${who}`}>Weight…<//></div>`;
 }

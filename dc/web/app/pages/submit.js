@@ -36,6 +36,7 @@ const typeKey = (type) => `${type.name}\n${type.version}`;
 
 function Choose({ types, name, version }) {
   const found = types.find((type) => type.name === name && (!version || type.version === version));
+  const drafts = useRef(new Map()); // by type: who looks at another one comes back to what was filled in
   const choose = (event) => {
     const type = types.find((one) => typeKey(one) === event.target.value);
     setQuery({ type: type?.name ?? "", version: type?.version ?? "" }, { replace: false });
@@ -51,7 +52,12 @@ function Choose({ types, name, version }) {
       ${name && !found && html`<${Note} level="warning">There is no task type <${Text} value=${name} max=${60} fixed /> ${version}.<//>`}
       ${found && html`<${About} type=${found} />`}
     <//>
-    ${found && html`<${Job} key=${typeKey(found)} type=${found} />`}`;
+    ${found && html`<${Job} key=${typeKey(found)} type=${found} kept=${keptOf(drafts.current, typeKey(found))} />`}`;
+}
+
+function keptOf(drafts, key) {
+  if (!drafts.has(key)) drafts.set(key, { last: { body: "", key: "" }, put: new Map() });
+  return drafts.get(key);
 }
 
 function About({ type }) {
@@ -68,20 +74,21 @@ function About({ type }) {
 const none = new Map();
 const NOTHING_WRONG = { tasks: [], options: none, all: [] };
 
-function Job({ type }) {
+// `kept` is what there was of this job when another type was looked at; it is brought up to date here.
+//   last: what was submitted last, and under which key; put: the files that are at the server already.
+function Job({ type, kept }) {
   const schema = type.payload_schema;
   const isFile = shapeOf(schema, schema).kind === "file";
-  const [mode, setMode] = useState(isFile ? "files" : "form");
-  const [tasks, setTasks] = useState(() => [draftOf(schema, schema)]);
-  const [lines, setLines] = useState({ text: "", name: "" });
-  const [files, setFiles] = useState([]);
-  const [options, setOptions] = useState(optionsDraft);
-  const [inputs, setInputs] = useState([]);
+  const [mode, setMode] = useState(kept.mode ?? (isFile ? "files" : "form"));
+  const [tasks, setTasks] = useState(() => kept.tasks ?? [draftOf(schema, schema)]);
+  const [lines, setLines] = useState(kept.lines ?? { text: "", name: "" });
+  const [files, setFiles] = useState(kept.files ?? []);
+  const [options, setOptions] = useState(() => kept.options ?? optionsDraft());
+  const [inputs, setInputs] = useState(kept.inputs ?? []);
   const [wrong, setWrong] = useState(NOTHING_WRONG);
   const [busy, setBusy] = useState(null);
   const box = useRef(null);
-  const last = useRef({ body: "", key: "" });
-  const put = useRef(new Map());
+  useLayoutEffect(() => { Object.assign(kept, { mode, tasks, lines, files, options, inputs }); });
   useLayoutEffect(() => { // a mistake is looked at where it is
     if (wrong.all.length) (box.current.querySelector('[aria-invalid="true"]') ?? box.current.querySelector(".wrong"))?.focus();
   }, [wrong]);
@@ -99,14 +106,14 @@ function Job({ type }) {
     setBusy({ done: 0, of: read.many, what: "Submitting" });
     const { pathname } = location;
     try {
-      const payloads = mode === "files" ? await putAll(files, put.current, setFiles, setBusy) : read.lines;
-      const given = inputs.length ? { inputs: await putInputs(inputs, put.current) } : {};
+      const payloads = mode === "files" ? await putAll(files, kept.put, setFiles, setBusy) : read.lines;
+      const given = inputs.length ? { inputs: await putInputs(inputs, kept.put) } : {};
       const head = encode({ type: type.name, version: type.version, options: { ...said.options, ...given } });
       const body = [head, ...payloads].join("\n");
-      if (body !== last.current.body) last.current = { body, key: idempotencyKey() };
+      if (body !== kept.last.body) kept.last = { body, key: idempotencyKey() };
       setBusy({ done: 0, of: 1, what: "Submitting" });
       const job = await post("/api/jobs", body, {
-        type: "application/x-ndjson", headers: { "Idempotency-Key": last.current.key },
+        type: "application/x-ndjson", headers: { "Idempotency-Key": kept.last.key },
         told: (fraction) => setBusy({ done: fraction, of: 1, what: "Submitting" }),
       });
       toast(job.warning || `Submitted ${plural(job.tasks, "task")} as job ${job.job}.`, { level: job.warning ? "error" : "info" });

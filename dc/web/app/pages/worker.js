@@ -57,18 +57,17 @@ function Deeds({ worker, after }) {
     const gone = deed === "remove" ? () => goFrom(pathname, "/workers") : after;
     return done(deed, which, who, gone);
   };
-  const rename = async () => {
-    const answer = await form({
-      title: `Rename ${who}`, action: "Rename it",
-      text: `It calls itself ${visible(cut(worker.own_name || worker.name, 60))}. Empty: it is called by that again.`,
-      fields: html`<${Line} label="Name" name="name" value=${worker.name} />`,
-    });
-    if (!answer) return null;
-    const { pathname } = location;
-    const changed = await send("PATCH", workerPath(worker.name), { name: answer.get("name") || null });
-    goFrom(pathname, workerLink(changed.name), { replace: true });
-    return `It is called ${visible(cut(changed.name, 60))} now.`;
-  };
+  const rename = () => form({
+    title: `Rename ${who}`, action: "Rename it",
+    text: `It calls itself ${visible(cut(worker.own_name || worker.name, 60))}. Empty: it is called by that again.`,
+    fields: html`<${Line} label="Name" name="name" value=${worker.name} />`,
+    async act(answer) {
+      const { pathname } = location;
+      const changed = await send("PATCH", workerPath(worker.name), { name: answer.get("name") || null });
+      goFrom(pathname, workerLink(changed.name), { replace: true });
+      return `It is called ${visible(cut(changed.name, 60))} now.`;
+    },
+  });
   const held = isHeld(worker);
   return html`
     ${held && html`<${Action} act=${act("resume")} kind="primary" icon="running">Resume<//>`}
