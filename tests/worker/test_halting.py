@@ -83,6 +83,7 @@ TOLD = threading.Event()
 
 
 def test_what_is_called_when_an_attempt_is_to_stop(halting: Halting) -> None:
+    """It ends whatever this process has started: no process of other tests is to be left."""
     TOLD.clear()
     halting.tell_others()
     batch = Batch(1, deaf, Path("/nonexistent"), stops=halting.attempts)
