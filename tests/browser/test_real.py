@@ -33,12 +33,12 @@ PAGES = [
 FIRST_LOAD_BYTES = 100_000
 TRANSFERRED = """() => {
     const all = ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind));
-    const code = all.filter((one) => !/[/](result|payload)([?]|$)/.test(one.name));
+    const code = all.filter((one) => !/[/](result|payload|stream)([?]|$)/.test(one.name));
     const sizes = {};  // the icon is asked for twice, and comes once
     for (const { name, transferSize } of code) sizes[name] = (sizes[name] ?? 0) + transferSize;
     return sizes;
 }"""
-"""Bytes on the wire of all that a page is made of: not of the results that it shows."""
+"""Bytes on the wire of all that a page is made of: no results that it shows, no streams."""
 
 
 def view(busy: Busy, path: str) -> dict[str, Any]:
