@@ -58,7 +58,7 @@ function Dialog({ one }) {
       close();
       one.answer(said);
     } catch (problem) {
-      if (asked.value !== one) one.fail(problem); // it was closed meanwhile
+      if (asked.value !== one) return one.fail(problem); // it was closed meanwhile
       one.sent = false;
       setBusy(false);
       setWrong(problem.message);
